@@ -1,0 +1,1 @@
+"""OpenCode, the open-source coding agent, inside Jupyter."""

@@ -1,0 +1,1 @@
+"""What a session is: transcript, turns, policy. Knows neither IPython nor widgets; calls back who subscribed."""

@@ -1,0 +1,78 @@
+"""The shapes of a conversation as it stands: `Transcript.apply` writes them, everyone else only reads.
+
+Messages and parts stay the server's own JSON (see the server's OpenAPI document, `Message` and `Part`), so that
+nothing a newer server sends is lost. Only what this package adds has names of its own.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import Any, Literal
+
+Json = dict[str, Any]
+"""A JSON object exactly as the server sent it."""
+
+TurnStatus = Literal["queued", "running", "completed", "aborted", "error"]
+
+
+@dataclass(slots=True, eq=False)
+class Message:
+    """One message: the server's `info`, and its parts by id in the server's order (ids ascend with time)."""
+
+    info: Json
+    parts: dict[str, Json] = field(default_factory=dict)
+
+    @property
+    def id(self) -> str:
+        """The server's id, `msg_...`."""
+        return str(self.info["id"])
+
+
+@dataclass(slots=True, frozen=True)
+class Decision:
+    """How a permission request or question was answered: `reply` is once, always, reject or answered; `by` says who."""
+
+    request: Json
+    reply: str
+    by: str
+    message: str = ""
+
+
+@dataclass(slots=True, eq=False)
+class TurnState:
+    """One prompt and all that answered it.
+
+    `id` is the user message's id; every step of the model is an assistant message of its own whose `parentID` is that id.
+    `error` is the server's `{name, data}`; `retry` is the server's `{attempt, message, next}` (`next` in ms since the epoch)
+    while it waits to ask the model again. `permissions` and `questions` are open requests, of this session and of its
+    sub-sessions, by request id. `children` are the turns of sub-sessions by the id of the session that the task tool opened.
+    """
+
+    id: str
+    session_id: str
+    prompt: Message | None = None
+    steps: dict[str, Message] = field(default_factory=dict)
+    status: TurnStatus = "queued"
+    error: Json | None = None
+    retry: Json | None = None
+    permissions: dict[str, Json] = field(default_factory=dict)
+    questions: dict[str, Json] = field(default_factory=dict)
+    decisions: list[Decision] = field(default_factory=list)
+    todos: list[Json] = field(default_factory=list)
+    children: dict[str, list[TurnState]] = field(default_factory=dict)
+
+    @property
+    def ended(self) -> bool:
+        """Whether nothing more is expected but late bookkeeping."""
+        return self.status in ("completed", "aborted", "error")
+
+    @property
+    def parts(self) -> list[Json]:
+        """Every part of every step, in order."""
+        return [part for step in self.steps.values() for part in step.parts.values()]
+
+    @property
+    def diffs(self) -> list[Json]:
+        """What the turn changed on disk, `[{file, patch, additions, deletions, status}]`, once the server has counted it."""
+        summary = (self.prompt.info.get("summary") if self.prompt else None) or {}
+        return list(summary.get("diffs") or []) if isinstance(summary, dict) else []
