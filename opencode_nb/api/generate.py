@@ -1,0 +1,67 @@
+"""Write `operations.json`, the pinned table: `python -m opencode_nb.api.generate [--program PATH | --spec FILE]`.
+
+`opencode generate` prints the OpenAPI document without starting a server. One operation stands on one line, so that a
+newer server's table can be compared line by line.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import os
+import subprocess
+import sys
+import tempfile
+from pathlib import Path
+from typing import Any
+
+from opencode_nb.api.spec import Row, compile_table
+
+TABLE = Path(__file__).with_name("operations.json")
+_PROGRAM_TIMEOUT = 60.0  # seconds; the program takes about one
+
+
+def main(arguments: list[str] | None = None) -> int:
+    """Generate the table; the exit code is 0, or 1 where the program cannot be run."""
+    parser = argparse.ArgumentParser(prog="python -m opencode_nb.api.generate", description=__doc__)
+    parser.add_argument("--program", default="opencode", help="the opencode program to ask for its document")
+    parser.add_argument("--spec", type=Path, help="an OpenAPI document in a file, instead of asking a program")
+    parser.add_argument("--version", help="the server's version, with --spec (default: the one in the table now)")
+    parser.add_argument("--output", type=Path, default=TABLE, help="where to write the table")
+    options = parser.parse_args(arguments)
+    try:
+        document, version = _document(options.spec, options.program, options.version)
+    except (OSError, subprocess.SubprocessError, ValueError) as error:
+        sys.stderr.write(f"cannot get the OpenAPI document: {error}\n")
+        return 1
+    options.output.write_text(dump(compile_table(document), version), encoding="utf-8")
+    return 0
+
+
+def dump(rows: list[Row], version: str) -> str:
+    """The text of operations.json: `{"version", "operations"}`, one operation a line."""
+    lines = ",\n".join(json.dumps(row, ensure_ascii=False, separators=(",", ":")) for row in rows)
+    return f'{{"version":{json.dumps(version)},"operations":[\n{lines}\n]}}\n'
+
+
+def _document(spec: Path | None, program: str, version: str | None) -> tuple[Any, str]:
+    """The OpenAPI document, and the version of the server that it describes (the document itself does not tell)."""
+    if spec is not None:
+        pinned = json.loads(TABLE.read_text(encoding="utf-8"))["version"] if version is None else version
+        return json.loads(spec.read_text(encoding="utf-8")), pinned
+    return json.loads(_run(program, "generate")), version or _run(program, "--version").strip()
+
+
+def _run(program: str, argument: str) -> str:
+    """What the program prints; it gets a home of its own, so that no user's configuration comes in."""
+    with tempfile.TemporaryDirectory() as home:
+        names = ("XDG_DATA_HOME", "XDG_CONFIG_HOME", "XDG_CACHE_HOME", "XDG_STATE_HOME")
+        env = {**os.environ, **dict.fromkeys(names, home)}
+        done = subprocess.run(
+            [program, argument], cwd=home, env=env, check=True, capture_output=True, timeout=_PROGRAM_TIMEOUT
+        )
+    return done.stdout.decode()
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,280 @@
+"""OpenAPI document -> operation table. Pure: no I/O, nothing of HTTP clients; what the document hides stands in quirks.py.
+
+The table is a list of rows, one for each operation, that JSON can hold. `Row` and `Param` say what is in them.
+"""
+
+from __future__ import annotations
+
+import keyword
+import re
+from collections.abc import Iterator
+from typing import Any, Literal, NotRequired, TypedDict
+
+from opencode_nb.api import quirks
+
+__all__ = ["Kind", "Param", "Repeat", "Row", "compile_table", "python_name"]
+
+Json = dict[str, Any]
+
+Kind = Literal["json", "sse", "text", "bytes", "websocket"]
+"""What comes back: JSON (or nothing, 204), a stream of events, text, bytes, or a websocket."""
+
+Repeat = Literal["always", "refused", "never"]
+"""When a failed request may be sent again: always; only if the server refused it undone (429); never once it was sent."""
+
+_METHODS = ("get", "put", "post", "delete", "patch", "head", "options")
+_IDEMPOTENT = {"GET", "HEAD", "OPTIONS", "PUT", "DELETE"}  # RFC 9110, section 9.2.2
+
+
+class Param(TypedDict):
+    """One argument. `wire` is its name in the request where Python's differs; `deep` a query object sent as `name[key]`."""
+
+    name: str
+    into: Literal["path", "query", "body"]
+    type: str
+    wire: NotRequired[str]
+    required: NotRequired[bool]
+    nullable: NotRequired[bool]
+    deep: NotRequired[bool]
+    doc: NotRequired[str]
+
+
+class Row(TypedDict):
+    """One operation. `name` is its dotted place in the client; `body` says how JSON is sent: fields gathered, or as given.
+
+    `routed` holds the query names that the client's own directory and workspace fill although a body field has their name.
+    """
+
+    id: str
+    name: str
+    method: str
+    path: str
+    kind: Kind
+    params: list[Param]
+    returns: str
+    repeat: Repeat
+    body: NotRequired[Literal["fields", "whole"]]
+    routed: NotRequired[list[str]]
+    headers: NotRequired[dict[str, str]]
+    slow: NotRequired[bool]
+    deprecated: NotRequired[bool]
+    summary: NotRequired[str]
+    doc: NotRequired[str]
+
+
+def compile_table(document: Json) -> list[Row]:
+    """Every operation of an OpenAPI 3 document, sorted by id. Raises ValueError where it has no paths at all."""
+    paths = document.get("paths")
+    if not isinstance(paths, dict) or not paths:
+        raise ValueError("this is not an OpenAPI document: it has no paths")
+    schemas = _Schemas(document)
+    rows = [_row(schemas, method, path, operation) for method, path, operation in _operations(paths)]
+    return sorted(rows, key=lambda row: row["id"])
+
+
+def python_name(operation_id: str) -> str:
+    """The dotted place of an operation in the client: `global.config.get` -> `global_.config.get`."""
+    return ".".join(_identifier(_snake(part)) for part in operation_id.split("."))
+
+
+def _operations(paths: Json) -> Iterator[tuple[str, str, Json]]:
+    for path, item in paths.items():
+        shared = item.get("parameters", [])
+        for method in _METHODS:
+            operation = item.get(method)
+            if operation and "operationId" in operation:
+                yield method, path, {**operation, "parameters": [*shared, *operation.get("parameters", [])]}
+
+
+def _row(schemas: _Schemas, method: str, path: str, operation: Json) -> Row:
+    id_ = operation["operationId"]
+    path = quirks.PATHS.get(id_, path)
+    body, fields = _body(schemas, operation)
+    params, routed = _merge(_path_params(path), _query_params(schemas, operation), fields)
+    kind, returns = _answer(schemas, id_, operation)
+    row: Row = {
+        "id": id_,
+        "name": python_name(id_),
+        "method": method.upper(),
+        "path": path,
+        "kind": kind,
+        "params": params,
+        "returns": returns,
+        "repeat": _repeat(id_, method.upper()),
+    }
+    if body:
+        row["body"] = body
+    if routed:
+        row["routed"] = routed
+    _describe(row, operation)
+    return row
+
+
+def _describe(row: Row, operation: Json) -> None:
+    """What is the same for most operations is left out, to keep the table short."""
+    id_ = row["id"]
+    if id_ in quirks.HEADERS:
+        row["headers"] = quirks.HEADERS[id_]
+    if id_ in quirks.ANSWERS_WHEN_DONE:
+        row["slow"] = True
+    if operation.get("deprecated"):
+        row["deprecated"] = True
+    if operation.get("summary"):
+        row["summary"] = operation["summary"]
+    doc = " ".join(filter(None, (operation.get("description"), quirks.STATEMENTS.get(id_))))
+    if doc:
+        row["doc"] = doc
+
+
+def _repeat(id_: str, method: str) -> Repeat:
+    if id_ in quirks.STARTS_A_TURN or id_ in quirks.TAKES_AWAY:
+        return "never"
+    return "always" if method in _IDEMPOTENT else "refused"
+
+
+def _path_params(path: str) -> list[Param]:
+    return [
+        {"name": _identifier(name), "into": "path", "type": "str", "required": True, **_wire(name)}
+        for name in re.findall(r"{(\w+)}", path)
+    ]
+
+
+def _query_params(schemas: _Schemas, operation: Json) -> list[Param]:
+    """The query parameters; `location[directory]` and `location[workspace]` become one object `location`."""
+    found: dict[str, Param] = {}
+    for param in operation["parameters"]:
+        if param["in"] != "query":
+            continue
+        name, _, key = param["name"].partition("[")
+        schema = schemas.resolve(param.get("schema", {}))
+        entry: Param = {"name": _identifier(name), "into": "query", "type": schemas.text(schema), **_wire(name)}
+        if key or param.get("style") == "deepObject":
+            entry.update(deep=True, type="dict[str, str]" if key else entry["type"])
+        if param.get("required"):
+            entry["required"] = True
+        doc = param.get("description") or schema.get("description")
+        if doc:
+            entry["doc"] = doc
+        found.setdefault(name, entry)
+    return list(found.values())
+
+
+def _body(schemas: _Schemas, operation: Json) -> tuple[Literal["fields", "whole"] | None, list[Param]]:
+    """How the body is given: field by field where it is an object with known fields, else as one `body`."""
+    content = operation.get("requestBody", {}).get("content", {}).get("application/json")
+    if content is None:
+        return None, []
+    schema = schemas.resolve(content.get("schema", {}))
+    if not schema.get("properties"):
+        return "whole", [{"name": "body", "into": "body", "type": schemas.text(content["schema"]), "required": True}]
+    required = schema.get("required", ())
+    return "fields", [_field(schemas, name, sub, name in required) for name, sub in schema["properties"].items()]
+
+
+def _field(schemas: _Schemas, name: str, schema: Json, required: bool) -> Param:
+    param: Param = {"name": _identifier(name), "into": "body", "type": schemas.text(schema), **_wire(name)}
+    if required:
+        param["required"] = True
+    if any(branch.get("type") == "null" for branch in schema.get("anyOf", ())):
+        param["nullable"] = True
+    doc = schema.get("description") or schemas.resolve(schema).get("description")
+    if doc:
+        param["doc"] = doc
+    return param
+
+
+def _merge(path: list[Param], query: list[Param], body: list[Param]) -> tuple[list[Param], list[str]]:
+    """One list of arguments. A name in both query and body means the body: the query then only routes the request."""
+    taken = {param["name"] for param in body}
+    routed = [param["name"] for param in query if param["name"] in taken]
+    kept = [param for param in query if param["name"] not in taken]
+    return [*path, *sorted([*body, *kept], key=lambda param: not param.get("required"))], routed
+
+
+def _answer(schemas: _Schemas, id_: str, operation: Json) -> tuple[Kind, str]:
+    """What a success brings, as kind and as type text."""
+    if id_ in quirks.WEBSOCKETS or operation.get("x-websocket"):
+        return "websocket", "websocket"
+    content: Json = {}
+    for status, response in operation.get("responses", {}).items():
+        if str(status).startswith("2"):
+            content = response.get("content", {})
+            break
+    for media, kind in (("application/json", "json"), ("text/event-stream", "sse"), ("text/", "text")):
+        for found, value in content.items():
+            if found.startswith(media):
+                return kind, schemas.text(value.get("schema", {}))  # type: ignore[return-value]
+    return ("bytes", "bytes") if content else ("json", "None")
+
+
+def _wire(name: str) -> Any:
+    """The `wire` entry, where Python cannot have the name as it is."""
+    return {} if _identifier(name) == name else {"wire": name}
+
+
+def _identifier(name: str) -> str:
+    cleaned = re.sub(r"\W", "", name) or "_"
+    return cleaned + "_" if keyword.iskeyword(cleaned) else cleaned
+
+
+def _snake(name: str) -> str:
+    return re.sub(r"(?<=[a-z0-9])(?=[A-Z])", "_", name).lower()
+
+
+class _Schemas:
+    """The document's schemas: resolves references, and writes a schema down as short Python-like type text."""
+
+    def __init__(self, document: Json) -> None:
+        self._named = document.get("components", {}).get("schemas", {})
+
+    def resolve(self, schema: Json) -> Json:
+        """The schema itself, with references followed."""
+        for _ in range(20):  # a document could refer in circles
+            if "$ref" not in schema:
+                break
+            schema = self._named.get(schema["$ref"].rsplit("/", 1)[-1], {})
+        return schema
+
+    def text(self, schema: Json) -> str:
+        """`list[Session]`, `"once" | "always"`, `{providerID: str, modelID: str}`..."""
+        if "$ref" in schema:
+            return str(schema["$ref"]).rsplit("/", 1)[-1]
+        branches = schema.get("anyOf") or schema.get("oneOf") or [{"type": kind} for kind in _kinds(schema)]
+        if len(branches) > 1:
+            return " | ".join(dict.fromkeys(self.text({**_rest(schema), **branch}) for branch in branches))
+        return self._single(schema if not schema.get("anyOf") else branches[0])
+
+    def _single(self, schema: Json) -> str:
+        if "const" in schema or schema.get("enum"):
+            return " | ".join(_literal(value) for value in schema.get("enum") or [schema["const"]])
+        match schema.get("type"):
+            case "array":
+                return f"list[{self.text(schema.get('items', {}))}]"
+            case "object":
+                return self._object(schema)
+            case kind:
+                return _PLAIN.get(str(kind), "Any")
+
+    def _object(self, schema: Json) -> str:
+        properties = schema.get("properties")
+        if properties:
+            return "{" + ", ".join(f"{name}: {self.text(sub)}" for name, sub in properties.items()) + "}"
+        values = schema.get("additionalProperties")
+        return f"dict[str, {self.text(values) if isinstance(values, dict) else 'Any'}]"
+
+
+_PLAIN = {"string": "str", "number": "float", "integer": "int", "boolean": "bool", "null": "None"}
+
+
+def _kinds(schema: Json) -> list[str]:
+    kind = schema.get("type")
+    return kind if isinstance(kind, list) else []
+
+
+def _rest(schema: Json) -> Json:
+    """What the branches of a `type: [a, b]` share; nothing for anyOf, whose branches stand alone."""
+    return {} if schema.get("anyOf") or schema.get("oneOf") else {k: v for k, v in schema.items() if k != "type"}
+
+
+def _literal(value: Any) -> str:
+    return f'"{value}"' if isinstance(value, str) else repr(value)

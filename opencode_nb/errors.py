@@ -1,0 +1,302 @@
+"""The exceptions of opencode_nb. Every message names the next step; `retryable` says whether the same call may work later.
+
+    OpencodeError
+    ├── ServerError                    the managed `opencode serve` process
+    │   ├── BinaryNotFoundError        the program is nowhere to be found
+    │   ├── ServerStartError           it did not become ready
+    │   └── ServerExitedError          it ended unasked
+    ├── APIConnectionError             no whole answer came back
+    │   ├── APITimeoutError            not within the time allowed
+    │   └── InvalidResponseError       an answer came, but not one that can be read
+    ├── APIStatusError                 the server answered with an error status
+    │   ├── BadRequestError            400
+    │   ├── AuthenticationError        401
+    │   ├── PermissionDeniedError      403
+    │   ├── NotFoundError              404
+    │   ├── ConflictError              409
+    │   ├── UnprocessableEntityError   422
+    │   ├── RateLimitError             429
+    │   └── InternalServerError        5xx
+    ├── NotSupportedError              the server does not know this operation
+    └── TurnError                      a turn ended without a full answer
+        ├── AbortedError               somebody stopped it
+        ├── BudgetExceededError        a limit on cost, tokens, steps or time was reached
+        ├── StructuredOutputError      the answer does not fit the schema
+        ├── ProviderAuthError          the model's provider refused the credentials
+        ├── ContextOverflowError       the conversation does not fit the model's window
+        └── TurnTimeoutError           the turn took longer than allowed
+
+This module uses the standard library only and may be imported by every layer.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+__all__ = [
+    "APIConnectionError",
+    "APIStatusError",
+    "APITimeoutError",
+    "AbortedError",
+    "AuthenticationError",
+    "BadRequestError",
+    "BinaryNotFoundError",
+    "BudgetExceededError",
+    "ConflictError",
+    "ContextOverflowError",
+    "InternalServerError",
+    "InvalidResponseError",
+    "NotFoundError",
+    "NotSupportedError",
+    "OpencodeError",
+    "PermissionDeniedError",
+    "ProviderAuthError",
+    "RateLimitError",
+    "ServerError",
+    "ServerExitedError",
+    "ServerStartError",
+    "StructuredOutputError",
+    "TurnError",
+    "TurnTimeoutError",
+    "UnprocessableEntityError",
+    "status_error",
+]
+
+
+class OpencodeError(Exception):
+    """Anything that goes wrong in opencode_nb. `retryable`: whether repeating the same call can help."""
+
+    retryable: bool = False
+
+
+class ServerError(OpencodeError):
+    """The managed server. `exit_code` is the process's, None while it runs or never ran; `tail` the end of its log."""
+
+    def __init__(self, message: str = "", *, exit_code: int | None = None, tail: str = "") -> None:
+        super().__init__(message)
+        self.exit_code = exit_code
+        self.tail = tail
+
+
+class BinaryNotFoundError(ServerError):
+    """The `opencode` program was not found; the message lists every place that was looked at."""
+
+
+class ServerStartError(ServerError):
+    """The server did not become ready in time, or ended before it was."""
+
+
+class ServerExitedError(ServerError):
+    """The server ended while it was in use. A new one can be started, and sessions go on from its store."""
+
+    retryable = True
+
+
+class APIConnectionError(OpencodeError):
+    """The server could not be reached, or the connection broke before the whole answer had come."""
+
+    retryable = True
+
+
+class APITimeoutError(APIConnectionError):
+    """The answer did not come within `timeout`. The server may still be working on the request."""
+
+
+class InvalidResponseError(APIConnectionError):
+    """The answer is not what the operation returns: malformed JSON, or something else than JSON. `body` is its beginning."""
+
+    retryable = False
+
+    def __init__(self, message: str = "", *, body: str = "") -> None:
+        super().__init__(message)
+        self.body = body
+
+
+class APIStatusError(OpencodeError):
+    """The server answered with an error.
+
+    `status` is the HTTP status, `body` the decoded JSON (or the text), `name` the server's own name of the error or "",
+    `ref` the reference that its log and its `session.error` event carry too, or None, `retry_after` seconds or None.
+    """
+
+    next_step = "See `.body` for the server's own words."
+
+    def __init__(
+        self,
+        message: str = "",
+        *,
+        status: int = 0,
+        body: Any = None,
+        name: str = "",
+        ref: str | None = None,
+        retry_after: float | None = None,
+        method: str = "",
+        path: str = "",
+    ) -> None:
+        super().__init__(message)
+        self.status = status
+        self.body = body
+        self.name = name
+        self.ref = ref
+        self.retry_after = retry_after
+        self.method = method
+        self.path = path
+
+    @property
+    def retryable(self) -> bool:  # type: ignore[override]  # decided by the status here
+        """True for 408, 409, 425, 429 and the 5xx that can pass."""
+        return is_retryable_status(self.status)
+
+
+class BadRequestError(APIStatusError):
+    """400: the server does not accept the arguments."""
+
+    next_step = "Check the arguments: `help()` or `?` on the operation lists them."
+
+
+class AuthenticationError(APIStatusError):
+    """401: user name or password is wrong or missing."""
+
+    next_step = (
+        "Pass the server's own password: password=... (its OPENCODE_SERVER_PASSWORD), and username= if it was changed."
+    )
+
+
+class PermissionDeniedError(APIStatusError):
+    """403: the server refuses this."""
+
+    next_step = (
+        "The server refuses this to everybody in this setup: look at its configuration, or use another operation."
+    )
+
+
+class NotFoundError(APIStatusError):
+    """404: there is no such thing, or it belongs to another directory."""
+
+    next_step = "Check the id; if it belongs to another project, pass directory=..."
+
+
+class ConflictError(APIStatusError):
+    """409: mostly that the session is busy."""
+
+    next_step = "A busy session takes this once it is idle: wait for its turn to end, or abort it, and try again."
+
+
+class UnprocessableEntityError(APIStatusError):
+    """422: the arguments are well-formed but do not make sense together."""
+
+    next_step = "Check the arguments: `help()` or `?` on the operation lists them."
+
+
+class RateLimitError(APIStatusError):
+    """429: too many requests."""
+
+    next_step = "Wait and try again; `.retry_after` says how many seconds, if the server told."
+
+
+class InternalServerError(APIStatusError):
+    """5xx: the server failed."""
+
+    next_step = "A wrong model or agent name ends here too: see the `session.error` event, or the server's log."
+
+
+class NotSupportedError(OpencodeError):
+    """The server answered with its web page, as it does for every route that it does not know."""
+
+    def __init__(self, message: str = "", *, method: str = "", path: str = "") -> None:
+        super().__init__(message)
+        self.method = method
+        self.path = path
+
+
+class TurnError(OpencodeError):
+    """A turn that ended without a full answer. `turn` holds what came until then, `data` the server's own error."""
+
+    def __init__(self, message: str = "", *, turn: Any = None, data: Any = None) -> None:
+        super().__init__(message)
+        self.turn = turn
+        self.data = data
+
+
+class AbortedError(TurnError):
+    """The turn was stopped."""
+
+
+class BudgetExceededError(TurnError):
+    """A limit on cost, tokens, steps or time was reached."""
+
+
+class StructuredOutputError(TurnError):
+    """The answer does not fit the schema that was asked for."""
+
+    retryable = True
+
+
+class ProviderAuthError(TurnError):
+    """The model's provider refused the credentials."""
+
+
+class ContextOverflowError(TurnError):
+    """The conversation no longer fits the model's context window."""
+
+
+class TurnTimeoutError(TurnError):
+    """The turn took longer than its time limit."""
+
+
+_BY_STATUS: dict[int, type[APIStatusError]] = {
+    400: BadRequestError,
+    401: AuthenticationError,
+    403: PermissionDeniedError,
+    404: NotFoundError,
+    409: ConflictError,
+    422: UnprocessableEntityError,
+    429: RateLimitError,
+}
+
+_NEVER_RETRYABLE = 501  # "not implemented" does not pass by waiting
+_MAX_MESSAGE = 500  # characters of a server's message that are worth showing
+
+
+def is_retryable_status(status: int) -> bool:
+    """Whether an answer with this HTTP status may become another one by waiting."""
+    return status in (408, 409, 425, 429) or (status >= 500 and status != _NEVER_RETRYABLE)
+
+
+def status_error(
+    status: int, body: Any, *, method: str = "", path: str = "", retry_after: float | None = None
+) -> APIStatusError:
+    """The exception for an error answer.
+
+    `body` is the decoded JSON in one of the server's three shapes (`{name, data: {message}}`, `{_tag, message}`,
+    `{error}`), or the text of anything else. `method` and `path` name the request, without its query.
+    """
+    name, message, ref = _describe(body)
+    kind = _BY_STATUS.get(status) or (InternalServerError if status >= 500 else APIStatusError)
+    said = f"{name}: {message}" if name and message else name or message
+    parts = [f"{method} {path} answered {status}".strip(), f": {said}" if said else "", f" (ref {ref})" if ref else ""]
+    text = f"{''.join(parts)}. {kind.next_step}".replace("..", ".")
+    return kind(text, status=status, body=body, name=name, ref=ref, retry_after=retry_after, method=method, path=path)
+
+
+def _describe(body: Any) -> tuple[str, str, str | None]:
+    """The name, message and reference in an error body of any shape; empty where it has none."""
+    if not isinstance(body, dict):
+        return "", _short(body), None
+    data = body.get("data")
+    data = data if isinstance(data, dict) else {}
+    error = body.get("error")
+    if isinstance(error, dict):
+        return _describe(error)
+    name = body.get("name") or body.get("_tag") or ""
+    message = data.get("message") or body.get("message") or error or ""
+    ref = data.get("ref") or body.get("ref")
+    return str(name), _short(message), str(ref) if ref else None
+
+
+def _short(value: Any) -> str:
+    """`value` as one line of bounded length; a page of HTML says nothing worth showing."""
+    text = " ".join(str(value or "").split())
+    if text[:1] == "<":
+        return "an HTML page"
+    return text if len(text) <= _MAX_MESSAGE else text[:_MAX_MESSAGE] + "…"
