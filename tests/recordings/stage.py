@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import json
 import os
-import shutil
 import signal
 import subprocess
 import tempfile
@@ -26,14 +25,6 @@ READY_LIMIT_S = 60.0
 EVENT_LIMIT_S = 60.0
 OFFLINE = {f"OPENCODE_DISABLE_{name}": "1" for name in ("MODELS_FETCH", "AUTOUPDATE", "LSP_DOWNLOAD", "SHARE")}
 ALLOW_ALL = [{"permission": "*", "pattern": "*", "action": "allow"}]
-
-
-def find_program() -> str:
-    """The `opencode` program: $OPENCODE_NB_BINARY, or the one on PATH."""
-    found = os.environ.get("OPENCODE_NB_BINARY") or shutil.which("opencode")
-    if not found:
-        raise RuntimeError("No opencode program: set OPENCODE_NB_BINARY or put it on PATH.")
-    return found
 
 
 class EventLog:
@@ -201,11 +192,11 @@ class Theatre:
 
 
 @contextmanager
-def theatre(*, pace: float = 0, config: Json | None = None) -> Iterator[Theatre]:
-    """A running server in a temporary home, ended on the way out."""
+def theatre(program: str, *, pace: float = 0, config: Json | None = None) -> Iterator[Theatre]:
+    """A running server (`program` is the path of `opencode`) in a temporary home, ended on the way out."""
     with DemoModel(pace=pace) as demo, tempfile.TemporaryDirectory(ignore_cleanup_errors=True) as folder:
         root = Path(folder).resolve()
-        process, url = _start(root, {**demo.config(), **(config or {})})
+        process, url = _start(program, root, {**demo.config(), **(config or {})})
         try:
             with httpx.Client(base_url=url, timeout=EVENT_LIMIT_S) as http:
                 yield Theatre(http, demo, root)
@@ -215,13 +206,17 @@ def theatre(*, pace: float = 0, config: Json | None = None) -> Iterator[Theatre]
             _stop(process)
 
 
-def _start(root: Path, config: Json) -> tuple[subprocess.Popen[str], str]:
+def _start(program: str, root: Path, config: Json) -> tuple[subprocess.Popen[str], str]:
     home = root / "home"
     home.mkdir()
     dirs = {f"XDG_{kind}_HOME": str(home / kind.lower()) for kind in ("DATA", "CONFIG", "CACHE", "STATE")}
-    kept = {name: value for name, value in os.environ.items() if not name.startswith("OPENCODE")}
+    kept = {
+        name: value
+        for name, value in os.environ.items()
+        if not name.startswith("OPENCODE") or name.startswith("OPENCODE_NB_")
+    }
     env = {**kept, **OFFLINE, **dirs, "HOME": str(home), "OPENCODE_CONFIG_CONTENT": json.dumps(config)}
-    command = [find_program(), "serve", "--hostname", "127.0.0.1", "--port", "0"]
+    command = [program, "serve", "--hostname", "127.0.0.1", "--port", "0"]
     log = (root / "server.log").open("w")
     with log:
         process = subprocess.Popen(
