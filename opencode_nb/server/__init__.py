@@ -1,0 +1,8 @@
+"""The managed `opencode serve`: find or install the program, start it, and end it with its holder."""
+
+from __future__ import annotations
+
+from opencode_nb.server.binary import find_binary
+from opencode_nb.server.process import Server, serve
+
+__all__ = ["Server", "find_binary", "serve"]

@@ -1,0 +1,83 @@
+"""Where the managed servers' logs are: one file a server, readable by the user only, the last ones kept."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import tempfile
+import time
+from pathlib import Path
+
+import platformdirs
+
+KEPT = 10
+
+
+def open_log() -> tuple[int, Path]:
+    """A new log file (0600) in the user's log directory (0700), or in a temporary one where that can't be written.
+
+    Returns its descriptor, opened for appending, and its path. The descriptor carries a lock for as long as a process
+    holds it, so that the log of a living server is never pruned. Raises OSError when neither place can be written.
+    """
+    try:
+        return _open_in(_made(Path(platformdirs.user_log_dir("opencode-nb", appauthor=False))))
+    except OSError:  # a read-only home, a full disk
+        return _open_in(Path(tempfile.mkdtemp(prefix="opencode-nb-")))
+
+
+def _made(directory: Path) -> Path:
+    directory.mkdir(parents=True, exist_ok=True)
+    directory.chmod(0o700)
+    return directory
+
+
+def _open_in(directory: Path) -> tuple[int, Path]:
+    path = directory / f"server-{time.strftime('%Y%m%d-%H%M%S')}-{os.getpid()}-{os.urandom(3).hex()}.log"
+    descriptor = os.open(path, os.O_RDWR | os.O_APPEND | os.O_CREAT | os.O_EXCL, 0o600)
+    _locked(descriptor)
+    _prune(directory)
+    return descriptor, path
+
+
+def _locked(descriptor: int) -> bool:
+    try:
+        import fcntl
+
+        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except (ImportError, OSError):  # Windows, a file system without locks, or a living server's log
+        return False
+    return True
+
+
+def _prune(directory: Path) -> None:
+    with contextlib.suppress(OSError):
+        for path in sorted(directory.glob("server-*.log"), key=_modified, reverse=True)[KEPT:]:
+            _remove_unused(path)
+
+
+def _modified(path: Path) -> float:
+    try:
+        return path.stat().st_mtime
+    except OSError:  # pruned by another process in between
+        return 0.0
+
+
+def _remove_unused(path: Path) -> None:
+    with contextlib.suppress(OSError):
+        descriptor = os.open(path, os.O_RDWR)
+        try:
+            if _locked(descriptor):
+                path.unlink()
+        finally:
+            os.close(descriptor)
+
+
+def tail(path: Path, lines: int, limit: int = 64 * 1024) -> str:
+    """The last `lines` lines of a log, out of its last `limit` bytes; "" where it can't be read."""
+    try:
+        with path.open("rb") as log:
+            log.seek(max(0, path.stat().st_size - limit))
+            text = log.read().decode(errors="replace")
+    except OSError:
+        return ""
+    return "\n".join(text.splitlines()[-lines:]) if lines > 0 else ""
