@@ -1,4 +1,4 @@
-"""The exceptions of opencode_nb. Every message names the next step; `retryable` says whether the same call may work later.
+"""The exceptions of opencode_nb. Every message names the next step; `retryable`: the same call may work later.
 
     OpencodeError
     ├── ServerError                    the managed `opencode serve` process
@@ -93,9 +93,13 @@ class ServerExitedError(ServerError):
 
 
 class APIConnectionError(OpencodeError):
-    """The server could not be reached, or the connection broke before the whole answer had come."""
+    """The server could not be reached, or the connection broke before the whole answer had come.
+
+    `sent`: whether the request may have reached the server, so that repeating it could do a thing twice.
+    """
 
     retryable = True
+    sent = True
 
 
 class APITimeoutError(APIConnectionError):
@@ -103,7 +107,7 @@ class APITimeoutError(APIConnectionError):
 
 
 class InvalidResponseError(APIConnectionError):
-    """The answer is not what the operation returns: malformed JSON, or something else than JSON. `body` is its beginning."""
+    """The answer is not what the operation returns: malformed JSON, or no JSON at all. `body` is its beginning."""
 
     retryable = False
 
@@ -274,8 +278,8 @@ def status_error(
     name, message, ref = _describe(body)
     kind = _BY_STATUS.get(status) or (InternalServerError if status >= 500 else APIStatusError)
     said = f"{name}: {message}" if name and message else name or message
-    parts = [f"{method} {path} answered {status}".strip(), f": {said}" if said else "", f" (ref {ref})" if ref else ""]
-    text = f"{''.join(parts)}. {kind.next_step}".replace("..", ".")
+    what = f"{method} {path} answered {status}{': ' + said if said else ''}{f' (ref {ref})' if ref else ''}"
+    text = f"{what.strip().rstrip('.')}. {kind.next_step}"
     return kind(text, status=status, body=body, name=name, ref=ref, retry_after=retry_after, method=method, path=path)
 
 

@@ -29,7 +29,7 @@ class Record(dict[str, Any]):
         return value
 
     def __getattr__(self, name: str) -> Any:
-        # Names with "_" are Python's and IPython's protocols (`_repr_html_`, `__deepcopy__`): data must not answer them.
+        # Names with "_" are Python's and IPython's protocols (`_repr_html_`, `__deepcopy__`): data must not answer.
         if name[:1] != "_" and name in self:
             return self[name]
         raise AttributeError(
@@ -38,7 +38,7 @@ class Record(dict[str, Any]):
 
     def get(self, key: str, default: Any = None) -> Any:
         """The field, or `default` where it is missing."""
-        return self[key] if key in self else default
+        return self[key] if key in self else default  # noqa: SIM401  # this is `get`
 
     def pop(self, key: str, *default: Any) -> Any:
         """Remove the field and give its value."""

@@ -1,4 +1,4 @@
-"""OpenAPI document -> operation table. Pure: no I/O, nothing of HTTP clients; what the document hides stands in quirks.py.
+"""OpenAPI document -> operation table. Pure: no I/O, nothing of HTTP; what the document hides stands in quirks.py.
 
 The table is a list of rows, one for each operation, that JSON can hold. `Row` and `Param` say what is in them.
 """
@@ -20,14 +20,14 @@ Kind = Literal["json", "sse", "text", "bytes", "websocket"]
 """What comes back: JSON (or nothing, 204), a stream of events, text, bytes, or a websocket."""
 
 Repeat = Literal["always", "refused", "never"]
-"""When a failed request may be sent again: always; only if the server refused it undone (429); never once it was sent."""
+"""When a failed request may be sent again: always; only if the server refused it (429); never once it was sent."""
 
 _METHODS = ("get", "put", "post", "delete", "patch", "head", "options")
 _IDEMPOTENT = {"GET", "HEAD", "OPTIONS", "PUT", "DELETE"}  # RFC 9110, section 9.2.2
 
 
 class Param(TypedDict):
-    """One argument. `wire` is its name in the request where Python's differs; `deep` a query object sent as `name[key]`."""
+    """One argument. `wire` is its name in the request where that differs; `deep` an object sent as `name[key]=`."""
 
     name: str
     into: Literal["path", "query", "body"]
@@ -40,9 +40,9 @@ class Param(TypedDict):
 
 
 class Row(TypedDict):
-    """One operation. `name` is its dotted place in the client; `body` says how JSON is sent: fields gathered, or as given.
+    """One operation. `name` is its dotted place in the client; `body` says how JSON is sent: gathered, or as given.
 
-    `routed` holds the query names that the client's own directory and workspace fill although a body field has their name.
+    `routed` holds query names that only the client's own directory and workspace fill: a body field has their name.
     """
 
     id: str
@@ -133,10 +133,19 @@ def _repeat(id_: str, method: str) -> Repeat:
 
 
 def _path_params(path: str) -> list[Param]:
-    return [
-        {"name": _identifier(name), "into": "path", "type": "str", "required": True, **_wire(name)}
-        for name in re.findall(r"{(\w+)}", path)
-    ]
+    return [_param(name, "path", "str", required=True) for name in re.findall(r"{(\w+)}", path)]
+
+
+def _param(name: str, into: Literal["path", "query", "body"], type_: str, *, required: bool, doc: str = "") -> Param:
+    python = _identifier(name)
+    param: Param = {"name": python, "into": into, "type": type_}
+    if python != name:
+        param["wire"] = name
+    if required:
+        param["required"] = True
+    if doc:
+        param["doc"] = doc
+    return param
 
 
 def _query_params(schemas: _Schemas, operation: Json) -> list[Param]:
@@ -146,15 +155,12 @@ def _query_params(schemas: _Schemas, operation: Json) -> list[Param]:
         if param["in"] != "query":
             continue
         name, _, key = param["name"].partition("[")
-        schema = schemas.resolve(param.get("schema", {}))
-        entry: Param = {"name": _identifier(name), "into": "query", "type": schemas.text(schema), **_wire(name)}
+        schema = param.get("schema", {})
+        type_ = "dict[str, str]" if key else schemas.text(schema)
+        doc = param.get("description") or schema.get("description", "")
+        entry = _param(name, "query", type_, required=bool(param.get("required")), doc=doc)
         if key or param.get("style") == "deepObject":
-            entry.update(deep=True, type="dict[str, str]" if key else entry["type"])
-        if param.get("required"):
-            entry["required"] = True
-        doc = param.get("description") or schema.get("description")
-        if doc:
-            entry["doc"] = doc
+            entry["deep"] = True
         found.setdefault(name, entry)
     return list(found.values())
 
@@ -166,20 +172,16 @@ def _body(schemas: _Schemas, operation: Json) -> tuple[Literal["fields", "whole"
         return None, []
     schema = schemas.resolve(content.get("schema", {}))
     if not schema.get("properties"):
-        return "whole", [{"name": "body", "into": "body", "type": schemas.text(content["schema"]), "required": True}]
+        return "whole", [_param("body", "body", schemas.text(content["schema"]), required=True)]
     required = schema.get("required", ())
     return "fields", [_field(schemas, name, sub, name in required) for name, sub in schema["properties"].items()]
 
 
 def _field(schemas: _Schemas, name: str, schema: Json, required: bool) -> Param:
-    param: Param = {"name": _identifier(name), "into": "body", "type": schemas.text(schema), **_wire(name)}
-    if required:
-        param["required"] = True
+    doc = schema.get("description") or schemas.resolve(schema).get("description", "")
+    param = _param(name, "body", schemas.text(schema), required=required, doc=doc)
     if any(branch.get("type") == "null" for branch in schema.get("anyOf", ())):
         param["nullable"] = True
-    doc = schema.get("description") or schemas.resolve(schema).get("description")
-    if doc:
-        param["doc"] = doc
     return param
 
 
@@ -205,11 +207,6 @@ def _answer(schemas: _Schemas, id_: str, operation: Json) -> tuple[Kind, str]:
             if found.startswith(media):
                 return kind, schemas.text(value.get("schema", {}))  # type: ignore[return-value]
     return ("bytes", "bytes") if content else ("json", "None")
-
-
-def _wire(name: str) -> Any:
-    """The `wire` entry, where Python cannot have the name as it is."""
-    return {} if _identifier(name) == name else {"wire": name}
 
 
 def _identifier(name: str) -> str:

@@ -1,0 +1,233 @@
+"""Client and AsyncClient: every operation of the server as a method, `client.session.create(title="...")`.
+
+The methods are made from a table (operations.json, see spec.py), so they cost nothing until they are called, and a
+newer server's operations work through its own document: `Client.live(base_url)`. This module knows what a client is;
+how arguments become a request stands in operation.py, how a request is sent in transport.py.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+from collections.abc import Mapping, Sequence
+from functools import cache
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Self, cast
+
+from opencode_nb.api import portal
+from opencode_nb.api.operation import Call, Defaults, bind, build, encode_json, request_call
+from opencode_nb.api.record import Record, wrap
+from opencode_nb.api.spec import compile_table
+from opencode_nb.api.sse import GIVE_UP_AFTER, AsyncEventStream, Connect, EventStream
+from opencode_nb.api.transport import DEFAULT_TIMEOUT, Transport
+
+if TYPE_CHECKING:
+    import httpx
+
+    from opencode_nb.api.spec import Row
+
+__all__ = ["AsyncClient", "Client"]
+
+
+TABLE = Path(__file__).with_name("operations.json")
+
+
+class _Face:
+    """What both clients share: their settings, the table, and the methods made from it."""
+
+    if TYPE_CHECKING:  # the namespaces are made from the table when a client is made
+
+        def __getattr__(self, name: str) -> Any: ...
+
+    def __init__(
+        self,
+        base_url: str,
+        *,
+        password: str | None = None,
+        username: str = "opencode",
+        directory: str | os.PathLike[str] | None = None,
+        workspace: str | None = None,
+        timeout: float | None = DEFAULT_TIMEOUT,
+        max_retries: int = 2,
+        headers: Mapping[str, str] | None = None,
+        http_client: httpx.AsyncClient | None = None,
+        operations: Sequence[Mapping[str, Any]] | None = None,
+    ) -> None:
+        self._settings: dict[str, Any] = {
+            "password": password,
+            "username": username,
+            "directory": directory,
+            "workspace": workspace,
+            "timeout": timeout,
+            "max_retries": max_retries,
+            "headers": headers,
+            "http_client": http_client,
+            "operations": operations,
+        }
+        self._url = base_url
+        self._rows = cast("list[Row]", list(operations)) if operations is not None else _pinned()
+        self._place = Defaults(os.fspath(directory) if directory is not None else None, workspace)
+        self._transport = Transport(
+            base_url,
+            password=password,
+            username=username,
+            timeout=timeout,
+            max_retries=max_retries,
+            headers=dict(headers or {}),
+            http_client=http_client,
+        )
+        build(self, self._rows, self._call)
+
+    @property
+    def base_url(self) -> str:
+        """The server's address, without credentials."""
+        return self._transport.base_url
+
+    @property
+    def directory(self) -> str | None:
+        """The directory that requests are about unless they say otherwise; None for the server's own."""
+        return self._place.directory
+
+    @property
+    def operations(self) -> list[Record]:
+        """The table: a Record for each operation with `id`, `name`, `method`, `path`, `kind`, `params`, `returns`..."""
+        return cast("list[Record]", wrap(self._rows))
+
+    def copy(self, **changes: Any) -> Self:
+        """A new client with some settings changed: `client.copy(directory=..., timeout=...)`; `base_url` too."""
+        url = changes.pop("base_url", self._url)
+        return type(self)(url, **{**self._settings, **changes})
+
+    def __repr__(self) -> str:
+        place = f" directory={self.directory!r}" if self.directory else ""
+        return f"<{type(self).__name__} {self.base_url}{place}: {len(self._rows)} operations>"
+
+    def _call(self, row: Row, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
+        """What an operation does when it is called."""
+        raise NotImplementedError
+
+    def _request(
+        self,
+        method: str,
+        path: str,
+        params: Mapping[str, Any] | None,
+        body: Any,
+        headers: Mapping[str, str] | None,
+        timeout: Any,
+        raw: bool,
+    ) -> Call:
+        content = None if body is None else encode_json(body)
+        call = request_call(method, path, params, content, raw, self._place)
+        return call._replace(headers={**call.headers, **(headers or {})}, timeout=timeout)
+
+    def _connect(self, call: Call) -> Connect:
+        return lambda timeout: self._transport.stream(call, timeout)
+
+
+class AsyncClient(_Face):
+    """The server's operations as coroutines: `await client.session.create(title="...")`.
+
+    `base_url`: such as "http://127.0.0.1:4096"; `password`, `username`: Basic auth; `directory`, `workspace`: what
+    requests are about unless they say otherwise; `timeout`: seconds for one whole answer, None for no limit
+    (operations that wait for a model get an hour); `max_retries`: how often a request is repeated where that is safe,
+    a prompt never once it was sent; `headers`: sent with every request; `http_client`: an `httpx.AsyncClient` of your
+    own, for proxies, TLS settings or a test double, which you close yourself; `operations`: another table than the
+    pinned one.
+
+    Results are Records (dicts with attribute access), lists of them, or None. Path arguments are positional, query and
+    body fields are keywords with the server's names; `extra_query`, `extra_body`, `extra_headers`, `timeout` (seconds)
+    and `raw` (the `httpx.Response` itself) work everywhere. Raises the exceptions of `opencode_nb.errors`, and
+    TypeError for arguments that an operation does not take. Streams: `async with client.event.subscribe() as events`.
+    """
+
+    async def request(
+        self,
+        method: str,
+        path: str,
+        *,
+        params: Mapping[str, Any] | None = None,
+        json: Any = None,
+        headers: Mapping[str, str] | None = None,
+        timeout: Any = ...,  # noqa: ASYNC109  # the same argument that every operation has
+        raw: bool = False,
+    ) -> Any:
+        """Any endpoint by method and path: the decoded answer, or the `httpx.Response` with `raw=True`."""
+        return await self._transport.send(self._request(method, path, params, json, headers, timeout, raw))
+
+    @classmethod
+    async def live(cls, base_url: str, **settings: Any) -> Self:
+        """A client with the operations of the server's own document (`/doc`), whatever its version."""
+        async with cls(base_url, **settings) as probe:
+            document = await probe.request("GET", "/doc")
+        return cls(base_url, **{**settings, "operations": compile_table(document)})
+
+    async def aclose(self) -> None:
+        """Close the connections."""
+        await self._transport.aclose()
+
+    async def __aenter__(self) -> Self:
+        return self
+
+    async def __aexit__(self, *exc_info: object) -> None:
+        await self.aclose()
+
+    def _call(self, row: Row, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
+        call = bind(row, args, kwargs, self._place)
+        if row["kind"] == "sse":
+            return AsyncEventStream(self._connect(call), **_stream_options(kwargs))
+        return self._transport.send(call)
+
+
+class Client(_Face):
+    """The server's operations as plain functions: `client.session.create(title="...")`. Takes what AsyncClient takes.
+
+    The requests run on the process's one background event loop; it may be used from any thread, and where an event loop
+    is already running, as in a notebook. Event streams: `with client.event.subscribe() as events: for event in events`.
+    """
+
+    def request(
+        self,
+        method: str,
+        path: str,
+        *,
+        params: Mapping[str, Any] | None = None,
+        json: Any = None,
+        headers: Mapping[str, str] | None = None,
+        timeout: Any = ...,
+        raw: bool = False,
+    ) -> Any:
+        """Any endpoint by method and path: the decoded answer, or the `httpx.Response` with `raw=True`."""
+        return portal.run(self._transport.send, self._request(method, path, params, json, headers, timeout, raw))
+
+    @classmethod
+    def live(cls, base_url: str, **settings: Any) -> Self:
+        """A client with the operations of the server's own document (`/doc`), whatever its version."""
+        with cls(base_url, **settings) as probe:
+            document = probe.request("GET", "/doc")
+        return cls(base_url, **{**settings, "operations": compile_table(document)})
+
+    def close(self) -> None:
+        """Close the connections."""
+        portal.run(self._transport.aclose)
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *exc_info: object) -> None:
+        self.close()
+
+    def _call(self, row: Row, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
+        call = bind(row, args, kwargs, self._place)
+        if row["kind"] == "sse":
+            return EventStream(self._connect(call), **_stream_options(kwargs))
+        return portal.run(self._transport.send, call)
+
+
+@cache
+def _pinned() -> list[Row]:
+    """The table of the version that this release was made with."""
+    return cast("list[Row]", json.loads(TABLE.read_text(encoding="utf-8"))["operations"])
+
+
+def _stream_options(kwargs: Mapping[str, Any]) -> dict[str, Any]:
+    return {"on_reconnect": kwargs.get("on_reconnect"), "give_up_after": kwargs.get("give_up_after", GIVE_UP_AFTER)}

@@ -1,0 +1,135 @@
+"""One background event loop for the whole process, and how to run async functions on it from ordinary code.
+
+A daemon thread, started on first use and ended when the interpreter exits; a forked child gets one of its own. Works
+where the calling thread already runs an event loop of its own, as the main thread of a Jupyter kernel does.
+"""
+
+from __future__ import annotations
+
+import atexit
+import os
+import sys
+import threading
+from collections.abc import Awaitable, Callable
+from concurrent.futures import Future, wait
+from functools import partial
+from typing import TYPE_CHECKING, ParamSpec, TypeVar
+from weakref import WeakMethod
+
+if TYPE_CHECKING:
+    from anyio.from_thread import BlockingPortal
+
+__all__ = ["before_stop", "run", "start"]
+
+Cleanup = Callable[[], Awaitable[None]]
+P = ParamSpec("P")
+T = TypeVar("T")
+
+STOP_TIMEOUT = 2.0  # seconds that the exiting interpreter waits for cancelled tasks to clean up
+# Windows delivers Ctrl-C only between waits (https://github.com/python/cpython/issues/80116); elsewhere it ends one.
+POLL = 0.1 if sys.platform == "win32" else None  # seconds
+
+
+class _Loop:
+    """The running portal, its thread, and what to do before it ends."""
+
+    def __init__(self) -> None:
+        self.cleanups: list[WeakMethod[Cleanup]] = []
+        started: Future[BlockingPortal] = Future()
+        self.thread = threading.Thread(target=_run_loop, args=(started, self.cleanups), name="opencode_nb", daemon=True)
+        self.thread.start()
+        self.portal = started.result()
+
+    def stop(self) -> None:
+        """Cancel what runs, clean up, and end the thread."""
+        self.portal.start_task_soon(self.portal.stop, True)
+        self.thread.join(STOP_TIMEOUT)
+
+
+_lock = threading.Lock()
+_loop: _Loop | None = None
+_exiting = False
+
+
+def run(function: Callable[P, Awaitable[T]], *args: P.args, **kwargs: P.kwargs) -> T:
+    """Run an async function on the background loop, wait for it, and give what it returns or raise what it raises.
+
+    An interrupt (or any other exception) that hits the waiting thread cancels the function and is raised again.
+    Raises RuntimeError when called on the background loop itself, which would wait for itself.
+    """
+    future = start(function, *args, **kwargs)
+    try:
+        while not future.done():
+            wait((future,), POLL)
+        return future.result()
+    except BaseException:
+        future.cancel()  # without effect where the function itself raised
+        raise
+    finally:
+        del future  # it holds the exception, whose traceback holds this frame
+
+
+def start(function: Callable[P, Awaitable[T]], *args: P.args, **kwargs: P.kwargs) -> Future[T]:
+    """Start an async function on the background loop. Cancelling the future cancels the function."""
+    loop = _ensure()
+    if threading.current_thread() is loop.thread:
+        raise RuntimeError("this is the background event loop itself: await the async version instead")
+    return loop.portal.start_task_soon(partial(function, *args, **kwargs))
+
+
+def before_stop(cleanup: Cleanup) -> None:
+    """Await this method before the background loop ends, if its object still lives and this is that loop's thread."""
+    if _loop is not None and threading.current_thread() is _loop.thread:
+        _loop.cleanups.append(WeakMethod(cleanup))
+
+
+def _ensure() -> _Loop:
+    global _loop
+    with _lock:
+        if _exiting:
+            raise RuntimeError("the interpreter is exiting: nothing can be run any more")
+        if _loop is None or not _loop.thread.is_alive():
+            _loop = _Loop()
+        return _loop
+
+
+def _run_loop(started: Future[BlockingPortal], cleanups: list[WeakMethod[Cleanup]]) -> None:
+    import anyio  # only when a loop is needed
+
+    try:
+        anyio.run(_serve, started, cleanups, backend="asyncio")
+    except BaseException as error:
+        if started.done():
+            raise
+        started.set_exception(error)  # the thread that waits for the portal must not wait for ever
+
+
+async def _serve(started: Future[BlockingPortal], cleanups: list[WeakMethod[Cleanup]]) -> None:
+    from anyio.from_thread import BlockingPortal
+
+    async with BlockingPortal() as portal:
+        started.set_result(portal)
+        await portal.sleep_until_stopped()
+    for reference in cleanups:
+        cleanup = reference()
+        if cleanup is not None:
+            await cleanup()
+
+
+@atexit.register
+def _stop() -> None:
+    global _exiting
+    with _lock:
+        _exiting = True
+    if _loop is not None and _loop.thread.is_alive():
+        _loop.stop()
+
+
+def _forget() -> None:
+    """In a forked child the thread does not exist, and the lock may have been held."""
+    global _loop, _lock
+    _loop, _lock = None, threading.Lock()
+
+
+if hasattr(os, "register_at_fork"):
+    os.register_at_fork(after_in_child=_forget)

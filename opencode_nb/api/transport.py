@@ -1,0 +1,327 @@
+"""Sends requests and reads answers: connection, deadline, retries, errors, logging. The only importer of httpx.
+
+The password goes into one header and nowhere else: not into a log line, a repr or an error.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import logging
+import random
+import time
+from base64 import b64encode
+from collections.abc import AsyncIterator, Iterator
+from contextlib import asynccontextmanager, contextmanager
+from email.utils import parsedate_to_datetime
+from typing import TYPE_CHECKING, Any
+from urllib.parse import unquote, urlsplit, urlunsplit
+from weakref import WeakKeyDictionary
+
+from opencode_nb.api import portal
+from opencode_nb.api.record import wrap
+from opencode_nb.errors import (
+    APIConnectionError,
+    APIStatusError,
+    APITimeoutError,
+    InvalidResponseError,
+    NotSupportedError,
+    OpencodeError,
+    RateLimitError,
+    status_error,
+)
+
+if TYPE_CHECKING:
+    import httpx
+
+    from opencode_nb.api.operation import Call
+
+__all__ = ["Transport"]
+
+log = logging.getLogger("opencode_nb")
+
+DEFAULT_TIMEOUT = 60.0  # seconds for one whole answer
+SLOW_TIMEOUT = 3600.0  # seconds, where the answer waits for a model, a person or a browser
+CONNECT_TIMEOUT = 10.0  # seconds to open a connection
+STALE_AFTER = (
+    30.0  # seconds of silence after which an event stream counts as lost; the server's heartbeat is every 10 s
+)
+RETRY_FIRST = 0.5  # seconds before the first repetition; doubled each time
+RETRY_MOST = 8.0  # seconds
+RETRY_AFTER_MOST = 60.0  # seconds; a server that asks for more gets no repetition, and the caller the error at once
+BODY_SHOWN = 200  # characters of an unreadable answer that an error carries
+
+_LOOPBACK = ("127.0.0.1", "localhost", "::1")
+
+
+class Transport:
+    """One server, one user, one policy. Holds an HTTP client for each event loop that it is used from."""
+
+    def __init__(
+        self,
+        base_url: str,
+        *,
+        password: str | None,
+        username: str,
+        timeout: float | None,
+        max_retries: int,
+        headers: dict[str, str],
+        http_client: httpx.AsyncClient | None,
+    ) -> None:
+        parts = urlsplit(base_url)
+        if parts.scheme not in ("http", "https") or not parts.hostname:
+            raise ValueError(f"base_url must look like http://127.0.0.1:4096, got {_without_user(base_url)!r}")
+        self.base_url = _without_user(base_url).rstrip("/")
+        self.timeout = timeout
+        self.max_retries = max_retries
+        self._host = parts.hostname
+        self._headers = {**_authorization(parts.username, parts.password, username, password), **headers}
+        self._given = http_client
+        # Connections belong to the event loop that opened them, and a client may be used from several.
+        self._clients: WeakKeyDictionary[asyncio.AbstractEventLoop, httpx.AsyncClient] = WeakKeyDictionary()
+
+    async def send(self, call: Call) -> Any:
+        """Send it, again where that is safe and can help, and decode the answer."""
+        response = await self._send(call)
+        return response if call.raw else decode(call, response)
+
+    async def _send(self, call: Call) -> httpx.Response:
+        for attempt in range(self.max_retries + 1):
+            try:
+                return await self._attempt(call)
+            except OpencodeError as error:
+                if attempt >= self.max_retries or not _may_repeat(call, error):
+                    raise
+                delay = _delay(error, attempt)
+                log.info("%s %s: %s; again in %.2f s", call.method, call.path, type(error).__name__, delay)
+            await asyncio.sleep(delay)
+        raise AssertionError("unreachable")  # the last attempt returns or raises
+
+    async def _attempt(self, call: Call) -> httpx.Response:
+        started = time.perf_counter()
+        outcome = "failed"
+        try:
+            with self._errors(call):
+                async with asyncio.timeout(self._timeout(call)):
+                    response = await self._client().send(self._request(call))
+            outcome = str(response.status_code)
+        finally:
+            log.debug("%s %s: %s in %.1f ms", call.method, call.path, outcome, (time.perf_counter() - started) * 1000)
+        _raise_for_status(call, response)
+        return response
+
+    @asynccontextmanager
+    async def stream(self, call: Call, within: float) -> AsyncIterator[AsyncIterator[bytes]]:
+        """An event stream as an iterator of its bytes, opened `within` so many seconds and once: the pump repeats.
+
+        Raises what `send` raises, and APITimeoutError when nothing came for STALE_AFTER seconds.
+        """
+        with self._errors(call):
+            async with asyncio.timeout(within):
+                response = await self._client().send(self._request(call, read=STALE_AFTER), stream=True)
+            log.debug("%s %s: %s, a stream", call.method, call.path, response.status_code)
+            try:
+                if not _is_events(response):
+                    async with asyncio.timeout(within):
+                        await response.aread()
+                    _raise_for_status(call, response)
+                    raise _unreadable(call, response)
+                yield response.aiter_bytes()
+            finally:
+                await response.aclose()
+
+    async def aclose(self) -> None:
+        """Close the connections of the running loop. A client that was given is its giver's to close."""
+        client = self._clients.pop(asyncio.get_running_loop(), None)
+        if client is not None:
+            await client.aclose()
+
+    def _timeout(self, call: Call) -> float | None:
+        if call.timeout is not ...:
+            return None if call.timeout is None else float(call.timeout)
+        if self.timeout is None:
+            return None
+        return max(self.timeout, SLOW_TIMEOUT) if call.slow else self.timeout
+
+    def _client(self) -> httpx.AsyncClient:
+        if self._given is not None:
+            return self._given
+        loop = asyncio.get_running_loop()
+        client = self._clients.get(loop)
+        if client is None:
+            client = self._clients[loop] = self._new_client()
+            portal.before_stop(self.aclose)
+        return client
+
+    def _new_client(self) -> httpx.AsyncClient:
+        import httpx  # tens of milliseconds: paid with the first request
+
+        local = self._host in _LOOPBACK
+        return httpx.AsyncClient(
+            trust_env=not local,  # a proxy from the environment cannot reach this machine's loopback
+            verify=not (local and self.base_url.startswith("http:")),  # no TLS here: spare loading the certificates
+            limits=httpx.Limits(max_connections=None, max_keepalive_connections=20),  # every stream keeps one
+        )
+
+    def _request(self, call: Call, read: float | None = None) -> httpx.Request:
+        import httpx
+
+        headers = {**self._headers, **call.headers}
+        if call.content is not None:
+            headers["content-type"] = "application/json"
+        return self._client().build_request(
+            call.method,
+            self.base_url + call.path,
+            params=httpx.QueryParams(call.query) if call.query else None,
+            content=call.content,
+            headers=headers,
+            # The deadline of a whole answer is ours: httpx's would start anew with every byte of a slow one.
+            timeout=httpx.Timeout(read, connect=CONNECT_TIMEOUT),
+        )
+
+    @contextmanager
+    def _errors(self, call: Call) -> Iterator[None]:
+        """Everything that can happen on the way becomes one of our exceptions."""
+        import httpx
+
+        what = f"{call.method} {call.path}"
+        try:
+            yield
+        except (httpx.ConnectError, httpx.ConnectTimeout, httpx.ProxyError) as error:
+            raise _connection_error(
+                f"Cannot reach the OpenCode server at {self.base_url} ({_said(error)}). "
+                "Is it running? `opencode serve` starts one.",
+                sent=False,
+            ) from error
+        except (TimeoutError, httpx.TimeoutException) as error:
+            raise APITimeoutError(
+                f"{what}: no whole answer in time. The server may still be working on it; "
+                "pass a longer timeout=, or look at its log."
+            ) from error
+        except httpx.RequestError as error:
+            raise _connection_error(
+                f"{what}: the connection broke ({_said(error)}). "
+                "Look whether the server still runs, and try again if repeating is safe."
+            ) from error
+
+
+def decode(call: Call, response: httpx.Response) -> Any:
+    """The answer by the operation's kind, or by its content type for a bare request; None where it is empty."""
+    kind = response.headers.get("content-type", "")
+    if kind.startswith("text/html"):
+        raise _unreadable(call, response)
+    if not response.content:
+        return None
+    if call.kind == "bytes":
+        return response.content
+    if call.kind == "text" or (call.kind is None and kind.startswith("text/")):
+        return response.text
+    if call.kind is None and "json" not in kind:
+        return response.content
+    try:
+        return wrap(json.loads(response.content))
+    except (ValueError, RecursionError) as error:
+        raise _unreadable(call, response) from error
+
+
+def _raise_for_status(call: Call, response: httpx.Response) -> None:
+    if response.is_success:
+        return
+    try:
+        body = wrap(json.loads(response.content)) if response.content else None
+    except (ValueError, RecursionError):
+        body = response.text
+    raise status_error(
+        response.status_code, body, method=call.method, path=call.path, retry_after=_retry_after(response)
+    )
+
+
+def _unreadable(call: Call, response: httpx.Response) -> OpencodeError:
+    """The error for a success that cannot be read."""
+    kind = response.headers.get("content-type", "nothing")
+    if kind.startswith("text/html"):
+        return NotSupportedError(
+            f"{call.method} {call.path}: the server answered with its web page, as it does for operations that it does "
+            "not have. Update the server, or see the operations that it has with Client.live(base_url).",
+            method=call.method,
+            path=call.path,
+        )
+    text = response.text
+    where = f"{len(response.content)} bytes of {kind}"
+    return InvalidResponseError(
+        f"{call.method} {call.path}: the answer ({where}) is not what the operation returns: {text[:BODY_SHOWN]!r}. "
+        "Check that base_url is an OpenCode server and not something before it.",
+        body=text[:BODY_SHOWN],
+    )
+
+
+def _is_events(response: httpx.Response) -> bool:
+    return response.is_success and response.headers.get("content-type", "").startswith("text/event-stream")
+
+
+def _may_repeat(call: Call, error: OpencodeError) -> bool:
+    """Whether sending again can help and cannot do the thing twice."""
+    if not error.retryable:
+        return False
+    if isinstance(error, APIConnectionError) and not error.sent:
+        return True
+    if isinstance(error, APIStatusError) and (error.retry_after or 0) > RETRY_AFTER_MOST:
+        return False
+    return call.repeat == "always" or (call.repeat == "refused" and isinstance(error, RateLimitError))
+
+
+def _delay(error: OpencodeError, attempt: int) -> float:
+    """Seconds to wait: what the server asks for, else doubling, with jitter so that many clients spread out."""
+    if isinstance(error, APIStatusError) and error.retry_after is not None:
+        return error.retry_after
+    doubled: float = RETRY_FIRST * 2**attempt
+    return min(doubled, RETRY_MOST) * random.uniform(0.75, 1.0)  # noqa: S311  # no secret
+
+
+def _retry_after(response: httpx.Response) -> float | None:
+    """Seconds from `retry-after-ms`, or from `retry-after` as seconds or as a date; None where there is none."""
+    milliseconds = _number(response.headers.get("retry-after-ms"))
+    if milliseconds is not None:
+        return milliseconds / 1000
+    value = response.headers.get("retry-after")
+    seconds = _number(value)
+    if seconds is not None or not value:
+        return seconds
+    try:
+        return max(0.0, parsedate_to_datetime(value).timestamp() - time.time())
+    except ValueError:
+        return None
+
+
+def _number(text: str | None) -> float | None:
+    """A finite number that is not negative."""
+    try:
+        number = float(text or "")
+    except ValueError:
+        return None
+    return number if 0 <= number < float("inf") else None
+
+
+def _connection_error(message: str, *, sent: bool = True) -> APIConnectionError:
+    error = APIConnectionError(message)
+    error.sent = sent
+    return error
+
+
+def _said(error: Exception) -> str:
+    return str(error) or type(error).__name__
+
+
+def _authorization(url_user: str | None, url_password: str | None, user: str, password: str | None) -> dict[str, str]:
+    """The Basic header; credentials inside the URL count where no password is given."""
+    if password is None and url_password is not None:
+        user, password = unquote(url_user or user), unquote(url_password)
+    if password is None:
+        return {}
+    return {"authorization": "Basic " + b64encode(f"{user}:{password}".encode()).decode()}
+
+
+def _without_user(url: str) -> str:
+    """The URL without credentials: it is shown in messages."""
+    parts = urlsplit(url)
+    return urlunsplit(parts._replace(netloc=parts.netloc.rpartition("@")[2]))
