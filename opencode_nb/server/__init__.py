@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from opencode_nb.server.binary import find_binary
+from opencode_nb.server.install import install_binary
 from opencode_nb.server.process import Server, serve
 
-__all__ = ["Server", "find_binary", "serve"]
+__all__ = ["Server", "find_binary", "install_binary", "serve"]
