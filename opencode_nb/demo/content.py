@@ -189,7 +189,7 @@ def after_tool(name: str, results: list[str]) -> str:
 
 def after_command(command: str, output: str) -> str:
     """The end of a turn that ran a command."""
-    lines = output.count("\n") + bool(output)
+    lines = len(output.splitlines())
     return f"The command `{command}` has run; its output has {lines} line{'' if lines == 1 else 's'}. (Scripted demo.)"
 
 

@@ -213,6 +213,8 @@ class _Server(ThreadingTCPServer):
 
 class _Handler(BaseHTTPRequestHandler):
     protocol_version = "HTTP/1.1"
+    server_version = "opencode-nb-demo"
+    sys_version = ""
     server: _Server
 
     def log_message(self, format: str, *args: Any) -> None:
