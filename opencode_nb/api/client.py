@@ -3,32 +3,35 @@
 The methods are made from a table (operations.json, see spec.py), so they cost nothing until they are called, and a
 newer server's operations work through its own document: `Client.live(base_url)`. This module knows what a client is;
 how arguments become a request stands in operation.py, how a request is sent in transport.py.
+
+What sends (transport, streams, the background loop; with them asyncio and httpx) is imported with the first request:
+making a client is most of what many programs' start does.
 """
 
 from __future__ import annotations
 
 import json
 import os
-from collections.abc import Mapping, Sequence
-from functools import cache
+from collections.abc import Awaitable, Callable, Mapping, Sequence
+from functools import cache, cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Self, cast
+from urllib.parse import unquote, urlsplit, urlunsplit
 
-from opencode_nb.api import portal
 from opencode_nb.api.operation import Call, Defaults, bind, build, encode_json, request_call
 from opencode_nb.api.record import Record, wrap
-from opencode_nb.api.spec import compile_table
-from opencode_nb.api.sse import GIVE_UP_AFTER, AsyncEventStream, Connect, EventStream
-from opencode_nb.api.transport import DEFAULT_TIMEOUT, Transport
 
 if TYPE_CHECKING:
     import httpx
 
     from opencode_nb.api.spec import Row
+    from opencode_nb.api.sse import Connect
+    from opencode_nb.api.transport import Transport
 
 __all__ = ["AsyncClient", "Client"]
 
 
+DEFAULT_TIMEOUT = 60.0  # seconds for one whole answer
 TABLE = Path(__file__).with_name("operations.json")
 
 
@@ -64,24 +67,24 @@ class _Face:
             "http_client": http_client,
             "operations": operations,
         }
-        self._url = base_url
+        self._url = _checked(base_url)
         self._rows = cast("list[Row]", list(operations)) if operations is not None else _pinned()
         self._place = Defaults(os.fspath(directory) if directory is not None else None, workspace)
-        self._transport = Transport(
-            base_url,
-            password=password,
-            username=username,
-            timeout=timeout,
-            max_retries=max_retries,
-            headers=dict(headers or {}),
-            http_client=http_client,
-        )
         build(self, self._rows, self._call)
+
+    @cached_property
+    def _transport(self) -> Transport:
+        from opencode_nb.api.transport import Transport
+
+        username, password = _credentials(self._url, self._settings["username"], self._settings["password"])
+        names = ("timeout", "max_retries", "headers", "http_client")
+        settings = {name: self._settings[name] for name in names}
+        return Transport(self.base_url, username=username, password=password, **settings)
 
     @property
     def base_url(self) -> str:
         """The server's address, without credentials."""
-        return self._transport.base_url
+        return _without_user(self._url).rstrip("/")
 
     @property
     def directory(self) -> str | None:
@@ -148,7 +151,7 @@ class AsyncClient(_Face):
         params: Mapping[str, Any] | None = None,
         json: Any = None,
         headers: Mapping[str, str] | None = None,
-        timeout: Any = ...,  # noqa: ASYNC109  # the same argument that every operation has
+        timeout: Any = ...,
         raw: bool = False,
     ) -> Any:
         """Any endpoint by method and path: the decoded answer, or the `httpx.Response` with `raw=True`."""
@@ -159,7 +162,7 @@ class AsyncClient(_Face):
         """A client with the operations of the server's own document (`/doc`), whatever its version."""
         async with cls(base_url, **settings) as probe:
             document = await probe.request("GET", "/doc")
-        return cls(base_url, **{**settings, "operations": compile_table(document)})
+        return cls(base_url, **{**settings, "operations": _compile(document)})
 
     async def aclose(self) -> None:
         """Close the connections."""
@@ -174,6 +177,8 @@ class AsyncClient(_Face):
     def _call(self, row: Row, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
         call = bind(row, args, kwargs, self._place)
         if row["kind"] == "sse":
+            from opencode_nb.api.sse import AsyncEventStream
+
             return AsyncEventStream(self._connect(call), **_stream_options(kwargs))
         return self._transport.send(call)
 
@@ -197,18 +202,19 @@ class Client(_Face):
         raw: bool = False,
     ) -> Any:
         """Any endpoint by method and path: the decoded answer, or the `httpx.Response` with `raw=True`."""
-        return portal.run(self._transport.send, self._request(method, path, params, json, headers, timeout, raw))
+        return _run(self._transport.send, self._request(method, path, params, json, headers, timeout, raw))
 
     @classmethod
     def live(cls, base_url: str, **settings: Any) -> Self:
         """A client with the operations of the server's own document (`/doc`), whatever its version."""
         with cls(base_url, **settings) as probe:
             document = probe.request("GET", "/doc")
-        return cls(base_url, **{**settings, "operations": compile_table(document)})
+        return cls(base_url, **{**settings, "operations": _compile(document)})
 
     def close(self) -> None:
         """Close the connections."""
-        portal.run(self._transport.aclose)
+        if "_transport" in vars(self):
+            _run(self._transport.aclose)
 
     def __enter__(self) -> Self:
         return self
@@ -219,8 +225,10 @@ class Client(_Face):
     def _call(self, row: Row, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
         call = bind(row, args, kwargs, self._place)
         if row["kind"] == "sse":
+            from opencode_nb.api.sse import EventStream
+
             return EventStream(self._connect(call), **_stream_options(kwargs))
-        return portal.run(self._transport.send, call)
+        return _run(self._transport.send, call)
 
 
 @cache
@@ -230,4 +238,37 @@ def _pinned() -> list[Row]:
 
 
 def _stream_options(kwargs: Mapping[str, Any]) -> dict[str, Any]:
-    return {"on_reconnect": kwargs.get("on_reconnect"), "give_up_after": kwargs.get("give_up_after", GIVE_UP_AFTER)}
+    return {name: kwargs[name] for name in ("on_reconnect", "give_up_after") if name in kwargs}
+
+
+def _run(function: Callable[..., Awaitable[Any]], *args: Any) -> Any:
+    from opencode_nb.api import portal
+
+    return portal.run(function, *args)
+
+
+def _compile(document: Any) -> list[Row]:
+    from opencode_nb.api.spec import compile_table
+
+    return compile_table(document)
+
+
+def _checked(url: str) -> str:
+    """The URL, if it is one. Raises ValueError without repeating a password that may stand in it."""
+    parts = urlsplit(url)
+    if parts.scheme not in ("http", "https") or not parts.hostname:
+        raise ValueError(f"base_url must look like http://127.0.0.1:4096, got {_without_user(url)!r}")
+    return url
+
+
+def _credentials(url: str, username: str, password: str | None) -> tuple[str, str | None]:
+    """Who to be; credentials inside the URL count where no password is given."""
+    parts = urlsplit(url)
+    if password is None and parts.password is not None:
+        return unquote(parts.username or username), unquote(parts.password)
+    return username, password
+
+
+def _without_user(url: str) -> str:
+    parts = urlsplit(url)
+    return urlunsplit(parts._replace(netloc=parts.netloc.rpartition("@")[2]))

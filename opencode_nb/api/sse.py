@@ -296,7 +296,11 @@ class AsyncEventStream(_Reader):
     """
 
     def __init__(
-        self, connect: Connect, *, on_reconnect: Callable[[], object] | None = None, give_up_after: float | None
+        self,
+        connect: Connect,
+        *,
+        on_reconnect: Callable[[], object] | None = None,
+        give_up_after: float | None = GIVE_UP_AFTER,
     ) -> None:
         super().__init__(on_reconnect)
         self._ready = asyncio.Event()
@@ -335,7 +339,11 @@ class EventStream(_Reader):
     """
 
     def __init__(
-        self, connect: Connect, *, on_reconnect: Callable[[], object] | None = None, give_up_after: float | None
+        self,
+        connect: Connect,
+        *,
+        on_reconnect: Callable[[], object] | None = None,
+        give_up_after: float | None = GIVE_UP_AFTER,
     ) -> None:
         super().__init__(on_reconnect)
         self._ready = threading.Event()

@@ -11,11 +11,11 @@ import logging
 import random
 import time
 from base64 import b64encode
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator, Iterator, Mapping
 from contextlib import asynccontextmanager, contextmanager
 from email.utils import parsedate_to_datetime
 from typing import TYPE_CHECKING, Any
-from urllib.parse import unquote, urlsplit, urlunsplit
+from urllib.parse import urlsplit
 from weakref import WeakKeyDictionary
 
 from opencode_nb.api import portal
@@ -40,7 +40,6 @@ __all__ = ["Transport"]
 
 log = logging.getLogger("opencode_nb")
 
-DEFAULT_TIMEOUT = 60.0  # seconds for one whole answer
 SLOW_TIMEOUT = 3600.0  # seconds, where the answer waits for a model, a person or a browser
 CONNECT_TIMEOUT = 10.0  # seconds to open a connection
 STALE_AFTER = (
@@ -65,17 +64,14 @@ class Transport:
         username: str,
         timeout: float | None,
         max_retries: int,
-        headers: dict[str, str],
+        headers: Mapping[str, str] | None,
         http_client: httpx.AsyncClient | None,
     ) -> None:
-        parts = urlsplit(base_url)
-        if parts.scheme not in ("http", "https") or not parts.hostname:
-            raise ValueError(f"base_url must look like http://127.0.0.1:4096, got {_without_user(base_url)!r}")
-        self.base_url = _without_user(base_url).rstrip("/")
+        self.base_url = base_url
         self.timeout = timeout
         self.max_retries = max_retries
-        self._host = parts.hostname
-        self._headers = {**_authorization(parts.username, parts.password, username, password), **headers}
+        self._local = urlsplit(base_url).hostname in _LOOPBACK
+        self._headers = {**_authorization(username, password), **(headers or {})}
         self._given = http_client
         # Connections belong to the event loop that opened them, and a client may be used from several.
         self._clients: WeakKeyDictionary[asyncio.AbstractEventLoop, httpx.AsyncClient] = WeakKeyDictionary()
@@ -156,10 +152,11 @@ class Transport:
     def _new_client(self) -> httpx.AsyncClient:
         import httpx  # tens of milliseconds: paid with the first request
 
-        local = self._host in _LOOPBACK
         return httpx.AsyncClient(
-            trust_env=not local,  # a proxy from the environment cannot reach this machine's loopback
-            verify=not (local and self.base_url.startswith("http:")),  # no TLS here: spare loading the certificates
+            trust_env=not self._local,  # a proxy from the environment cannot reach this machine's loopback
+            verify=not (
+                self._local and self.base_url.startswith("http:")
+            ),  # no TLS here: spare loading the certificates
             limits=httpx.Limits(max_connections=None, max_keepalive_connections=20),  # every stream keeps one
         )
 
@@ -172,7 +169,7 @@ class Transport:
         return self._client().build_request(
             call.method,
             self.base_url + call.path,
-            params=httpx.QueryParams(call.query) if call.query else None,
+            params=tuple(call.query) or None,
             content=call.content,
             headers=headers,
             # The deadline of a whole answer is ours: httpx's would start anew with every byte of a slow one.
@@ -312,16 +309,7 @@ def _said(error: Exception) -> str:
     return str(error) or type(error).__name__
 
 
-def _authorization(url_user: str | None, url_password: str | None, user: str, password: str | None) -> dict[str, str]:
-    """The Basic header; credentials inside the URL count where no password is given."""
-    if password is None and url_password is not None:
-        user, password = unquote(url_user or user), unquote(url_password)
+def _authorization(user: str, password: str | None) -> dict[str, str]:
     if password is None:
         return {}
     return {"authorization": "Basic " + b64encode(f"{user}:{password}".encode()).decode()}
-
-
-def _without_user(url: str) -> str:
-    """The URL without credentials: it is shown in messages."""
-    parts = urlsplit(url)
-    return urlunsplit(parts._replace(netloc=parts.netloc.rpartition("@")[2]))
