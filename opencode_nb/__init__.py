@@ -1,1 +1,151 @@
-"""OpenCode, the open-source coding agent, inside Jupyter."""
+"""OpenCode, the open-source coding agent, inside Jupyter: cell magics, live widgets, and the whole server from Python.
+
+    %load_ext opencode_nb        then %%prompt in a cell, and %opencode help
+    opencode_nb.Opencode()       sessions and turns from plain Python
+    opencode_nb.Client(url)      every operation of the server
+
+Names load when first used, so that `import opencode_nb` costs next to nothing.
+"""
+
+from __future__ import annotations
+
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
+
+from ._version import __version__
+
+if TYPE_CHECKING:
+    from IPython.core.interactiveshell import InteractiveShell
+
+    from .api.client import AsyncClient, Client
+    from .api.record import Record
+    from .conversation.opencode import AsyncOpencode
+    from .conversation.session import AsyncSession
+    from .conversation.sync import Opencode, Session
+    from .conversation.turn import FileDiff, ToolCall, Turn
+    from .errors import (
+        AbortedError,
+        APIConnectionError,
+        APIStatusError,
+        APITimeoutError,
+        AuthenticationError,
+        BadRequestError,
+        BinaryNotFoundError,
+        BudgetExceededError,
+        ConflictError,
+        ContextOverflowError,
+        InternalServerError,
+        NotFoundError,
+        NotSupportedError,
+        OpencodeError,
+        PermissionDeniedError,
+        RateLimitError,
+        ServerError,
+        ServerExitedError,
+        ServerStartError,
+        StructuredOutputError,
+        TurnError,
+        UnprocessableEntityError,
+    )
+    from .server import Server, serve
+
+_HOMES = {
+    ".api.client": ("AsyncClient", "Client"),
+    ".api.record": ("Record",),
+    ".conversation.opencode": ("AsyncOpencode",),
+    ".conversation.session": ("AsyncSession",),
+    ".conversation.sync": ("Opencode", "Session"),
+    ".conversation.turn": ("FileDiff", "ToolCall", "Turn"),
+    ".server": ("Server", "serve"),
+    ".errors": (
+        "APIConnectionError",
+        "APIStatusError",
+        "APITimeoutError",
+        "AbortedError",
+        "AuthenticationError",
+        "BadRequestError",
+        "BinaryNotFoundError",
+        "BudgetExceededError",
+        "ConflictError",
+        "ContextOverflowError",
+        "InternalServerError",
+        "NotFoundError",
+        "NotSupportedError",
+        "OpencodeError",
+        "PermissionDeniedError",
+        "RateLimitError",
+        "ServerError",
+        "ServerExitedError",
+        "ServerStartError",
+        "StructuredOutputError",
+        "TurnError",
+        "UnprocessableEntityError",
+    ),
+}
+_HOME_OF = {name: home for home, names in _HOMES.items() for name in names}
+
+__all__ = [
+    "APIConnectionError",
+    "APIStatusError",
+    "APITimeoutError",
+    "AbortedError",
+    "AsyncClient",
+    "AsyncOpencode",
+    "AsyncSession",
+    "AuthenticationError",
+    "BadRequestError",
+    "BinaryNotFoundError",
+    "BudgetExceededError",
+    "Client",
+    "ConflictError",
+    "ContextOverflowError",
+    "FileDiff",
+    "InternalServerError",
+    "NotFoundError",
+    "NotSupportedError",
+    "Opencode",
+    "OpencodeError",
+    "PermissionDeniedError",
+    "RateLimitError",
+    "Record",
+    "Server",
+    "ServerError",
+    "ServerExitedError",
+    "ServerStartError",
+    "Session",
+    "StructuredOutputError",
+    "ToolCall",
+    "Turn",
+    "TurnError",
+    "UnprocessableEntityError",
+    "__version__",
+    "load_ipython_extension",
+    "serve",
+    "unload_ipython_extension",
+]
+
+
+def __getattr__(name: str) -> Any:
+    home = _HOME_OF.get(name)
+    if home is None:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    value = globals()[name] = getattr(import_module(home, __name__), name)
+    return value
+
+
+def __dir__() -> list[str]:
+    return sorted({*globals(), *__all__})
+
+
+def load_ipython_extension(shell: InteractiveShell) -> None:
+    """%load_ext opencode_nb: register %%prompt and %opencode."""
+    from .magics.extension import load
+
+    load(shell)
+
+
+def unload_ipython_extension(shell: InteractiveShell) -> None:
+    """%unload_ext opencode_nb: stop the server, and take everything away again."""
+    from .magics.extension import unload
+
+    unload(shell)

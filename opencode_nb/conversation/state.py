@@ -42,10 +42,10 @@ class Decision:
 class TurnState:
     """One prompt and all that answered it.
 
-    `id` is the user message's id; every step of the model is an assistant message of its own whose `parentID` is that id.
-    `error` is the server's `{name, data}`; `retry` is the server's `{attempt, message, next}` (`next` in ms since the epoch)
+    `id` is the user message's id; every step of the model is an assistant message of its own whose `parentID` is it.
+    `error` is the server's `{name, data}`; `retry` its `{attempt, message, next}` (`next` in ms since the epoch)
     while it waits to ask the model again. `permissions` and `questions` are open requests, of this session and of its
-    sub-sessions, by request id. `children` are the turns of sub-sessions by the id of the session that the task tool opened.
+    sub-sessions, by request id. `children` are the turns of sub-sessions, by the session that the task tool opened.
     """
 
     id: str
@@ -73,6 +73,6 @@ class TurnState:
 
     @property
     def diffs(self) -> list[Json]:
-        """What the turn changed on disk, `[{file, patch, additions, deletions, status}]`, once the server has counted it."""
+        """What changed on disk, `[{file, patch, additions, deletions, status}]`, once the server has counted it."""
         summary = (self.prompt.info.get("summary") if self.prompt else None) or {}
         return list(summary.get("diffs") or []) if isinstance(summary, dict) else []

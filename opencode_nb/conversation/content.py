@@ -1,0 +1,98 @@
+"""What goes along with a prompt: text, files and images -> the server's part inputs. Pure but for reading the files."""
+
+from __future__ import annotations
+
+import base64
+import mimetypes
+import re
+from collections.abc import Iterable
+from pathlib import Path
+from typing import Any
+
+from .state import Json
+
+_RANGE = re.compile(r"^(?P<path>.+?):(?P<start>\d+)(?:-(?P<end>\d+))?$")
+_INLINE_TYPES = ("image/", "audio/", "video/", "application/pdf")
+
+
+def parts(
+    text: str, files: Iterable[Any] = (), images: Iterable[Any] = (), directory: Path | None = None
+) -> list[Json]:
+    """The parts of one prompt. Raises FileNotFoundError or TypeError before anything is sent."""
+    attached = [file_part(file, directory) for file in files] + [image_part(image, directory) for image in images]
+    return [{"type": "text", "text": text}, *attached]
+
+
+def file_part(file: str | Path, directory: Path | None = None) -> Json:
+    """A file part: `path`, `path:12` or `path:12-40` (lines, 1-based, inclusive); a directory is listed.
+
+    Relative paths start at `directory`. Text stays a file:// URL that the server reads; what is not text goes inline.
+    """
+    path, query = _locate(str(file), directory or Path.cwd())
+    if path.is_dir():
+        return _file(path, "application/x-directory", path.as_uri())
+    mime = mimetypes.guess_type(path.name)[0] or "text/plain"
+    if mime.startswith(_INLINE_TYPES) and mime != "image/svg+xml":
+        return _file(path, mime, _data_url(mime, path.read_bytes()))
+    return _file(path, "text/plain", path.as_uri() + query)
+
+
+def image_part(image: Any, directory: Path | None = None) -> Json:
+    """An image part from a path, bytes (PNG, JPEG, GIF, WebP), or a figure (`_repr_png_` or `savefig`)."""
+    if isinstance(image, (str, Path)):
+        return file_part(image, directory)
+    data = image if isinstance(image, (bytes, bytearray)) else _png_of(image)
+    mime = _image_type(bytes(data))
+    return {
+        "type": "file",
+        "mime": mime,
+        "filename": f"image.{mime.split('/')[1]}",
+        "url": _data_url(mime, bytes(data)),
+    }
+
+
+def _locate(text: str, directory: Path) -> tuple[Path, str]:
+    plain = (directory / Path(text).expanduser()).resolve()
+    if plain.exists():
+        return plain, ""
+    match = _RANGE.match(text)
+    path = (directory / Path(match["path"]).expanduser()).resolve() if match else plain
+    if match is None or not path.exists():
+        raise FileNotFoundError(f"No such file: {text} (looked in {directory}). Nothing was sent.")
+    return path, f"?start={match['start']}&end={match['end'] or match['start']}"
+
+
+def _file(path: Path, mime: str, url: str) -> Json:
+    return {"type": "file", "mime": mime, "filename": path.name, "url": url}
+
+
+def _data_url(mime: str, data: bytes) -> str:
+    return f"data:{mime};base64,{base64.b64encode(data).decode()}"
+
+
+def _png_of(image: Any) -> bytes:
+    if callable(getattr(image, "savefig", None)):
+        from io import BytesIO
+
+        buffer = BytesIO()
+        image.savefig(buffer, format="png")
+        return buffer.getvalue()
+    png = image._repr_png_() if callable(getattr(image, "_repr_png_", None)) else None
+    if isinstance(png, tuple):
+        png = png[0]
+    if isinstance(png, str):
+        png = base64.b64decode(png)
+    if not isinstance(png, bytes):
+        raise TypeError(
+            f"{type(image).__name__} is no image: give a path, bytes, or an object with _repr_png_ or savefig."
+        )
+    return png
+
+
+def _image_type(data: bytes) -> str:
+    for magic, mime in ((b"\x89PNG", "image/png"), (b"\xff\xd8\xff", "image/jpeg"), (b"GIF8", "image/gif")):
+        if data.startswith(magic):
+            return mime
+    if data[:4] == b"RIFF" and data[8:12] == b"WEBP":
+        return "image/webp"
+    raise TypeError("These bytes are no PNG, JPEG, GIF or WebP image.")

@@ -1,0 +1,180 @@
+"""Feed: the event stream of one directory of one server, folded into the transcripts that someone follows.
+
+All of it runs on one event loop; only that loop's thread changes a transcript. The stream is drained whether or not
+anyone reads (the server's queues are unbounded: opencode #31087); after a reconnect everything followed is fetched
+again, because the server replays nothing.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections.abc import Callable
+from typing import Any
+
+from ..api.client import AsyncClient
+from ..errors import APIConnectionError, NotFoundError, OpencodeError
+from .state import Json
+from .transcript import Change, Transcript
+
+log = logging.getLogger("opencode_nb")
+
+Listener = Callable[[Transcript, list[Change]], None]
+
+CONNECT_TIMEOUT = 30.0
+"""Seconds until the first event must have come: the first request of a directory makes the server load it."""
+
+GIVE_UP_AFTER = 60.0
+"""Seconds without a connection after which open turns are ended with an error: longer than any restart of a server."""
+
+
+class Feed:
+    """Follows sessions. `listen` to be called, on the loop's thread, with what each event changed."""
+
+    def __init__(self, client: AsyncClient) -> None:
+        self.client = client
+        self.transcripts: dict[str, Transcript] = {}
+        self._listeners: list[Listener] = []
+        self._task: asyncio.Task[None] | None = None
+        self._resync: asyncio.Task[None] | None = None
+        self._connected: asyncio.Future[None] | None = None
+
+    async def start(self) -> None:
+        """Open the stream; returns once it is live, so that nothing of a prompt sent after it is missed."""
+        if self._task is not None and not self._task.done():
+            return
+        self._connected = asyncio.get_running_loop().create_future()
+        self._task = asyncio.create_task(self._pump(), name="opencode_nb feed")
+        await asyncio.wait_for(asyncio.shield(self._connected), CONNECT_TIMEOUT)
+
+    @property
+    def live(self) -> bool:
+        """Whether the stream is being read."""
+        return self._task is not None and not self._task.done()
+
+    async def aclose(self) -> None:
+        """End the stream and every listener."""
+        self._listeners.clear()
+        tasks = [task for task in (self._task, self._resync) if task is not None]
+        for task in tasks:
+            task.cancel()
+        await asyncio.gather(*tasks, return_exceptions=True)
+        self._task = self._resync = None
+
+    def listen(self, listener: Listener) -> Callable[[], None]:
+        """Call `listener(transcript, changes)` after each event that changed something; returns what ends it."""
+        self._listeners.append(listener)
+        return lambda: self._listeners.remove(listener) if listener in self._listeners else None
+
+    def apply(self, event: Json) -> None:
+        """Fold one event in and tell the listeners."""
+        for transcript in list(self.transcripts.values()):
+            changes = transcript.apply(event)
+            if changes:
+                self._tell(transcript, changes)
+
+    def tell(self, session_id: str, kind: str, **properties: Any) -> None:
+        """Report what this package itself knows, as an event of type "client.<kind>"."""
+        self.apply({"type": f"client.{kind}", "properties": {"sessionID": session_id, **properties}})
+
+    def _tell(self, transcript: Transcript, changes: list[Change]) -> None:
+        for listener in list(self._listeners):
+            try:
+                listener(transcript, changes)
+            except Exception:  # a listener's fault must not stop the stream for everyone else
+                log.exception("A listener of session %s failed", transcript.id)
+
+    async def follow(self, session_id: str, *, fresh: bool = False) -> Transcript:
+        """The transcript of a session, kept current from now on; `fresh` says that it has no history to fetch."""
+        transcript = self.transcripts.get(session_id)
+        if transcript is None:
+            transcript = self.transcripts[session_id] = Transcript(session_id)
+            if not fresh:
+                try:
+                    await self._load(transcript)
+                except BaseException:
+                    del self.transcripts[session_id]
+                    raise
+        return transcript
+
+    def forget(self, session_id: str) -> None:
+        """Stop following a session."""
+        self.transcripts.pop(session_id, None)
+
+    async def _pump(self) -> None:
+        try:
+            async with self.client.event.subscribe(give_up_after=GIVE_UP_AFTER) as events:
+                async for event in events:
+                    self._take(event)
+        except OpencodeError as error:
+            self._lost(error)
+        except Exception as error:  # whatever ended the stream, open turns must hear of it or they would wait for ever
+            log.exception("The event stream ended")
+            self._lost(error)
+
+    def _take(self, event: Json) -> None:
+        kind = event.get("type")
+        if kind == "server.connected":
+            self._opened()
+        elif kind == "client.disconnected":
+            self._set_connected(False)
+        elif kind == "client.reconnected":
+            self._set_connected(True)
+            self._resync = asyncio.create_task(self.resync(), name="opencode_nb resync")
+        else:
+            self.apply(event)
+
+    def _opened(self) -> None:
+        if self._connected is not None and not self._connected.done():
+            self._connected.set_result(None)
+
+    def _set_connected(self, connected: bool) -> None:
+        for session_id in list(self.transcripts):
+            self.tell(session_id, "connection", connected=connected)
+
+    def _lost(self, error: Exception) -> None:
+        if self._connected is not None and not self._connected.done():
+            self._connected.set_exception(error)
+            return
+        self._set_connected(False)
+        self.fail_all("ConnectionLost", str(error))
+
+    def fail_all(self, name: str, message: str) -> None:
+        """End every open turn with an error: the server can no longer tell how they go on."""
+        for session_id in list(self.transcripts):
+            self.tell(session_id, "failed", error={"name": name, "data": {"message": message}})
+
+    async def resync(self) -> None:
+        """Fetch again everything followed, and merge it."""
+        for transcript in list(self.transcripts.values()):
+            try:
+                await self._load(transcript)
+            except NotFoundError:
+                self.tell(transcript.id, "failed", error=_GONE)
+            except APIConnectionError as error:
+                log.warning("Session %s could not be fetched again: %s", transcript.id, error)
+
+    async def _load(self, transcript: Transcript) -> None:
+        client, session_id = self.client, transcript.id
+        info, messages, statuses, permissions, questions, todos = await asyncio.gather(
+            client.session.get(session_id),
+            client.session.messages(session_id),
+            client.session.status(),
+            client.permission.list(),
+            client.question.list(),
+            client.session.todo(session_id),
+        )
+        event = {
+            "sessionID": session_id,
+            "info": info,
+            "messages": messages,
+            "status": (statuses or {}).get(session_id, {"type": "idle"}),
+            "permissions": [request for request in permissions or [] if request["sessionID"] == session_id],
+            "questions": [request for request in questions or [] if request["sessionID"] == session_id],
+            "todos": todos or [],
+        }
+        changes = transcript.apply({"type": "client.loaded", "properties": event})
+        self._tell(transcript, changes)
+
+
+_GONE: Json = {"name": "SessionDeleted", "data": {"message": "The session is no longer there."}}

@@ -1,0 +1,242 @@
+"""AsyncOpencode: one server and one event stream, and the sessions over them.
+
+asyncio only, and all of one AsyncOpencode on one event loop. `sync.Opencode` is its face for code that does not await.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator, Mapping
+from pathlib import Path
+from types import TracebackType
+from typing import Any, Self
+
+from ..api.client import AsyncClient
+from ..errors import OpencodeError
+from ..server import Server, serve
+from .feed import Feed
+from .models import ModelChoice, choose_model, split_model
+from .policy import PermissionOption, Policy
+from .session import AsyncSession, call_soon
+from .state import Json
+from .transcript import Change, Transcript
+from .turn import Turn
+
+
+class AsyncOpencode:
+    """A server (started when first needed, or joined by `base_url`), and its sessions in one directory.
+
+    `permission` says who answers the agent's permission requests (see `Policy`); `model` is "provider/model".
+    `demo=True` uses the scripted demo model, not an AI. Close it, or use it as a context manager.
+    """
+
+    def __init__(
+        self,
+        *,
+        base_url: str | None = None,
+        password: str | None = None,
+        model: str | None = None,
+        agent: str | None = None,
+        variant: str | None = None,
+        directory: str | Path | None = None,
+        config: Mapping[str, Any] | None = None,
+        binary: str | Path | None = None,
+        env: Mapping[str, str] | None = None,
+        demo: bool | None = None,
+        permission: PermissionOption = "ask",
+        timeout: float | None = None,
+    ) -> None:
+        if model is not None:
+            split_model(model)
+        self.model, self.agent, self.variant = model, agent, variant
+        self.directory = Path(directory or Path.cwd()).expanduser().resolve()
+        self.policy = Policy(permission)
+        self.timeout = timeout
+        self.server: Server | None = None
+        self.version = ""
+        self._join = (base_url, password)
+        self._serve = {"config": dict(config) if config else None, "binary": binary, "env": env, "demo": bool(demo)}
+        self._client: AsyncClient | None = None
+        self._feed: Feed | None = None
+        self._sessions: dict[str, AsyncSession] = {}
+        self._starting = asyncio.Lock()
+        self._checked: set[str] = set()  # models, and agents with an @, that are known to be there
+
+    @property
+    def started(self) -> bool:
+        """Whether there is a live connection."""
+        return self._feed is not None and (self.server is None or self.server.alive)
+
+    @property
+    def client(self) -> AsyncClient:
+        """Every operation of the server. Raises OpencodeError before `start`."""
+        if self._client is None:
+            raise OpencodeError("Not started yet: `await ai.start()` first, or prompt something.")
+        return self._client
+
+    @property
+    def feed(self) -> Feed:
+        """The event stream."""
+        if self._feed is None:
+            raise OpencodeError("Not started yet: `await ai.start()` first, or prompt something.")
+        return self._feed
+
+    async def start(self) -> Self:
+        """Start or join the server and open its event stream; again after it died. Does nothing where all is well."""
+        async with self._starting:
+            if not self.started:
+                await self._drop()
+                await self._connect()
+        return self
+
+    async def _connect(self) -> None:
+        base_url, password = self._join
+        if base_url is None:
+            self.server = await _serve_in_thread(directory=self.directory, **self._serve)
+            base_url, password = self.server.url, self.server.password
+        try:
+            self._client = AsyncClient(base_url, password=password, directory=str(self.directory))
+            self.version = str((await self._client.global_.health()).get("version", ""))
+            feed = Feed(self._client)
+            feed.listen(self._route)
+            await feed.start()
+        except BaseException:
+            await self._drop()
+            raise
+        self._feed = feed
+        self._watch_server(feed)
+        for session in self._sessions.values():
+            session.transcript = await feed.follow(session.id)
+
+    def _watch_server(self, feed: Feed) -> None:
+        loop = asyncio.get_running_loop()
+        if self.server is not None:
+            self.server.on_exit(lambda code: call_soon(loop, self._server_exited, feed, code))
+
+    def _server_exited(self, feed: Feed, code: int | None) -> None:
+        feed.fail_all("ServerExited", f"The OpenCode server ended in the middle of the turn (exit code {code}).")
+
+    async def aclose(self) -> None:
+        """End the stream, and the server if it was started here."""
+        async with self._starting:
+            await self._drop()
+
+    async def _drop(self) -> None:
+        feed, client, server = self._feed, self._client, self.server
+        self._feed = self._client = self.server = None
+        self._checked.clear()
+        if feed is not None:
+            feed.fail_all("ConnectionLost", "The connection to the server was closed.")
+            await feed.aclose()
+        if client is not None:
+            await client.aclose()
+        if server is not None:
+            await asyncio.to_thread(server.close)
+
+    async def __aenter__(self) -> Self:
+        return await self.start()
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        await self.aclose()
+
+    # -- sessions --------------------------------------------------------------------------------------------------
+
+    async def session(
+        self, title: str | None = None, *, id: str | None = None, parent: str | None = None
+    ) -> AsyncSession:
+        """A new session, or with `id` the one of that id with its history. Raises NotFoundError."""
+        await self.start()
+        if id is not None and id in self._sessions:
+            return self._sessions[id]
+        info = await self.client.session.get(id) if id else await self._create(title, parent)
+        session = AsyncSession(self, await self.feed.follow(info["id"], fresh=id is None))
+        session.transcript.apply({"type": "session.updated", "properties": {"info": info}})
+        self._sessions[session.id] = session
+        return session
+
+    async def _create(self, title: str | None, parent: str | None) -> Json:
+        rules = self.policy.rules(await self.has_permission_rules())
+        body: Json = {"title": title, "parentID": parent, "permission": rules}
+        return dict(await self.client.session.create(**{key: value for key, value in body.items() if value}))
+
+    async def has_permission_rules(self) -> bool:
+        """Whether the user's own OpenCode configuration says what is allowed."""
+        return bool((await self.client.config.get()).get("permission"))
+
+    async def ask(self, prompt: str, **options: Any) -> Turn:
+        """One prompt in a session of its own; options as for `AsyncSession.prompt`."""
+        return await (await self.session()).prompt(prompt, **options)
+
+    async def stream(self, prompt: str, **options: Any) -> AsyncIterator[Change]:
+        """One prompt in a session of its own, as an iterator of what changes."""
+        session = await self.session()
+        async for change in session.stream(prompt, **options):
+            yield change
+
+    async def sessions(self, *, search: str | None = None, limit: int | None = None) -> list[Json]:
+        """The sessions of this directory, newest first, sub-sessions left out."""
+        await self.start()
+        query = {"search": search, "limit": limit, "roots": True}
+        return list(await self.client.session.list(**{k: v for k, v in query.items() if v is not None}))
+
+    async def models(self) -> list[str]:
+        """The models that can be used now, as "provider/model"."""
+        await self.start()
+        providers = (await self.client.config.providers())["providers"]
+        return [f"{provider['id']}/{model}" for provider in providers for model in provider["models"]]
+
+    async def agents(self) -> list[Json]:
+        """The agents a prompt can be given to; sub-agents and hidden ones left out."""
+        await self.start()
+        found = await self.client.app.agents()
+        return [agent for agent in found if agent.get("mode") != "subagent" and not agent.get("hidden")]
+
+    async def commands(self) -> list[Json]:
+        """The slash commands."""
+        await self.start()
+        return list(await self.client.command.list())
+
+    async def model_choice(self, model: str | None = None) -> ModelChoice:
+        """Which model a prompt would go to, and who chose it. Raises ModelError where none is set up."""
+        await self.start()
+        return await choose_model(self.client, model or self.model)
+
+    async def check(self, model: str | None, agent: str | None) -> None:
+        """Raise ModelError or OpencodeError for a model or agent that is not there, before anything is sent.
+
+        The server would take the prompt, fail with a bare 500, and keep the wrong model for the whole session.
+        """
+        if model and model not in self._checked:
+            await choose_model(self.client, model)
+            self._checked.add(model)
+        if agent and f"@{agent}" not in self._checked:
+            names = [str(found["name"]) for found in await self.client.app.agents()]
+            if agent not in names:
+                raise OpencodeError(f"There is no agent {agent!r} here. There are: {', '.join(names)}.")
+            self._checked.add(f"@{agent}")
+
+    async def abort_all(self) -> None:
+        """Stop every running turn."""
+        await asyncio.gather(*(session.abort() for session in self._sessions.values()))
+
+    def _route(self, transcript: Transcript, changes: list[Change]) -> None:
+        session = self._sessions.get(transcript.id)
+        if session is not None:
+            session._changed(changes)
+
+
+async def _serve_in_thread(**options: Any) -> Server:
+    """Start the server off the loop; if the wait is cancelled, the server that still comes up is closed."""
+    task = asyncio.ensure_future(asyncio.to_thread(serve, **options))
+    try:
+        return await asyncio.shield(task)
+    except asyncio.CancelledError:
+        task.add_done_callback(lambda done: _close_late(done))
+        raise
+
+
+def _close_late(started: asyncio.Future[Server]) -> None:
+    if not started.cancelled() and started.exception() is None:
+        started.result().close()

@@ -1,0 +1,91 @@
+"""Responder: sees to it that every open request of a turn is answered once, by the policy or by a person."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import logging
+from collections.abc import Coroutine
+from typing import Any
+
+from ..api.client import AsyncClient
+from ..errors import NotFoundError, OpencodeError
+from .feed import Feed
+from .policy import NOBODY, Answer, Person, Policy
+from .state import Json, TurnState
+
+log = logging.getLogger("opencode_nb")
+
+
+class Responder:
+    """Answers the requests of one turn. Call `look` after each change; a request gone elsewhere is dropped here."""
+
+    def __init__(self, feed: Feed, turn: TurnState, policy: Policy, person: Person | None) -> None:
+        self._feed, self._turn, self._policy, self._person = feed, turn, policy, person
+        self._tasks: dict[str, asyncio.Task[None]] = {}
+        self._unanswered: dict[str, Json] = {}
+
+    @property
+    def _client(self) -> AsyncClient:
+        return self._feed.client
+
+    def look(self) -> None:
+        """Take up new requests, and drop those that are no longer open."""
+        open_now = {**self._turn.permissions, **self._turn.questions}
+        for request_id in [key for key in self._tasks if key not in open_now]:
+            self._tasks.pop(request_id).cancel()
+        self._unanswered = open_now
+        for request_id, request in open_now.items():
+            if request_id not in self._tasks:
+                answer = self._permission if request_id in self._turn.permissions else self._question
+                self._tasks[request_id] = asyncio.create_task(self._guard(request, answer(request)))
+
+    async def close(self) -> None:
+        """Drop everything, and decline what nobody answered: the server goes on listing it (SERVER_FACTS, "Abort")."""
+        for task in self._tasks.values():
+            task.cancel()
+        self._tasks.clear()
+        for request in self._unanswered.values():
+            with contextlib.suppress(OpencodeError):
+                await self._decline(request)
+        self._unanswered.clear()
+
+    async def _decline(self, request: Json) -> None:
+        if "questions" in request:
+            await self._client.question.reject(request["id"])
+        else:
+            await self._client.permission.reply(request["id"], reply="reject")
+
+    async def _guard(self, request: Json, work: Coroutine[Any, Any, None]) -> None:
+        try:
+            await work
+        except NotFoundError:  # answered elsewhere in the meantime; its event says so, or the turn has ended
+            self._decided(request, "reject", "another client", "")
+        except OpencodeError as error:
+            log.warning("Request %s could not be answered: %s", request.get("id"), error)
+
+    async def _permission(self, request: Json) -> None:
+        answer = await self._policy.decide(request)
+        if answer is None and self._person is not None:
+            answer = await self._person.permission(request)
+        await self.reply(request, answer or NOBODY)
+
+    async def reply(self, request: Json, answer: Answer) -> None:
+        """Send one answer, and note whose it was."""
+        body = {"reply": answer.reply, **({"message": answer.message} if answer.message else {})}
+        self._decided(request, answer.reply, answer.by, answer.message)
+        await self._client.permission.reply(request["id"], **body)
+
+    async def _question(self, request: Json) -> None:
+        answers = await self._person.question(request) if self._person is not None else None
+        if isinstance(answers, list):
+            self._decided(request, "answered", "you", "; ".join(", ".join(answer) for answer in answers))
+            await self._client.question.reply(request["id"], answers=answers)
+            return
+        self._decided(request, "reject", "you" if answers == "reject" else "policy", "" if answers else NOBODY.message)
+        await self._client.question.reject(request["id"])
+
+    def _decided(self, request: Json, reply: str, by: str, message: str) -> None:
+        self._unanswered.pop(request["id"], None)
+        self._tasks.pop(request["id"], None)  # no longer open, but this very task has still to send the answer
+        self._feed.tell(self._turn.session_id, "decided", request=request, reply=reply, by=by, message=message)

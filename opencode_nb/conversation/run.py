@@ -1,0 +1,119 @@
+"""Run: one turn on its way: sends it, has its requests answered, keeps its time limit, and sees it to its end."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+from collections.abc import Callable, Coroutine
+from typing import TYPE_CHECKING, Any
+
+from ..errors import APIStatusError
+from .policy import Person, Policy
+from .responder import Responder
+from .state import Json, TurnState
+from .transcript import Change
+from .turn import Turn
+
+if TYPE_CHECKING:
+    from .session import AsyncSession
+
+DIFFS_TIMEOUT = 3.0
+"""Seconds to wait, after a turn that wrote files, for the server to count its diffs (they come after it is idle)."""
+
+TRAILING_TIMEOUT = 1.0
+"""Seconds that the end of an aborted message may come behind the session's being idle."""
+
+ERROR_TIMEOUT = 2.0
+"""Seconds to wait for the event that explains a bare 500: the answer has only a reference (SERVER_FACTS)."""
+
+
+class Run:
+    """One turn on its way: sends it, answers its requests, keeps its time limit, and sees it to its end."""
+
+    def __init__(
+        self, session: AsyncSession, turn: Turn, policy: Policy, person: Person | None, timeout: float | None
+    ) -> None:
+        self.session, self.turn = session, turn
+        self._timeout = timeout
+        self._feed = session.owner.feed
+        self._responder = Responder(self._feed, turn.state, policy, person)
+        self._news = asyncio.Event()
+        self._clock: asyncio.TimerHandle | None = None
+        self._tasks: set[asyncio.Task[None]] = set()
+
+    async def send(self, body: Json, no_reply: bool) -> None:
+        """Send the prompt. One that the server refuses ends as a failed turn; raises where it cannot be reached."""
+        if self._timeout is not None:
+            self._clock = asyncio.get_running_loop().call_later(self._timeout, self._too_long, self._timeout)
+        try:
+            await self.session.owner.client.session.prompt_async(self.session.id, **body)
+        except APIStatusError as error:
+            await self._refused(error)
+        except BaseException as error:
+            self._fail({"name": "PromptNotSent", "data": {"message": f"The prompt could not be sent: {error}"}})
+            raise
+        if no_reply:
+            self._close()
+
+    async def _refused(self, error: APIStatusError) -> None:
+        """A wrong model or agent is a bare 500 here; the event that follows says what it was."""
+        await self._until(lambda: self.turn.state.error is not None, ERROR_TIMEOUT)
+        if not self.turn.state.ended:
+            self._fail(self.turn.state.error or {"name": "PromptRefused", "data": {"message": str(error)}})
+
+    async def _until(self, condition: Callable[[], bool], seconds: float) -> None:
+        """Wait until what changes makes `condition` true, or the time is up."""
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout(seconds):
+                while not condition():
+                    self._news.clear()
+                    await self._news.wait()
+
+    def _fail(self, error: Json) -> None:
+        self._feed.tell(self.session.id, "failed", messageID=self.turn.id, error=error)
+
+    def changed(self, change: Change) -> None:
+        """Take note of what an event changed in this turn."""
+        self._news.set()
+        if change.kind == "request":
+            self._responder.look()
+        elif change.kind == "ended":
+            self._spawn(self._finish())
+
+    def _spawn(self, work: Coroutine[Any, Any, None]) -> None:
+        task = asyncio.create_task(work)
+        self._tasks.add(task)
+        task.add_done_callback(self._tasks.discard)
+
+    def _too_long(self, seconds: float) -> None:
+        error = {"name": "TurnTimeout", "data": {"message": f"Stopped after {seconds:g} s, its time limit."}}
+        self._feed.tell(self.session.id, "stopping", messageID=self.turn.id, error=error)
+        self._spawn(self.session.abort())
+
+    async def _finish(self) -> None:
+        try:
+            await self._responder.close()
+            if self._feed.live:
+                await self._until(lambda: _complete(self.turn.state), TRAILING_TIMEOUT)
+                await self._until(lambda: _counted(self.turn.state), DIFFS_TIMEOUT)
+        finally:
+            self._close()
+
+    def _close(self) -> None:
+        if self._clock is not None:
+            self._clock.cancel()
+        self.session._running.pop(self.turn.id, None)
+        if not self.turn._done.done():
+            self.turn._done.set_result(None)
+
+
+def _counted(state: TurnState) -> bool:
+    """Whether the diffs are in, if there will be any: it takes note of changed files only where it can diff them."""
+    wrote = any(part.get("type") == "patch" and part.get("files") for part in state.parts)
+    return bool(state.diffs) or not wrote
+
+
+def _complete(state: TurnState) -> bool:
+    """Whether the last step has come to its end."""
+    last = next(reversed(state.steps.values()), None)
+    return last is None or "completed" in (last.info.get("time") or {})

@@ -1,0 +1,480 @@
+"""Transcript: one session, folded from the server's events. The only writer of `TurnState`.
+
+Pure: no I/O, no clock, no threads. It never raises on what a server sends: unknown events and parts pass, missing
+fields leave things as they were. What this package itself learns (a prompt was sent, who answered a request, the
+server died, history was fetched) arrives as events too, of type "client.*", so that there is one way in.
+
+Sub-sessions (the task tool's) are transcripts of their own below their parent; what happens in one shows up as a
+change of the task's part in the parent's turn, and their open requests as the parent's.
+"""
+
+from __future__ import annotations
+
+from collections import OrderedDict
+from collections.abc import Callable, Iterable
+from typing import Any, NamedTuple
+
+from .state import Decision, Json, Message, TurnState, TurnStatus
+
+REMEMBERED_EVENTS = 4096
+"""How many event ids are kept to recognise one that comes twice; a bound on memory, far above what is in flight."""
+
+
+class Change(NamedTuple):
+    """What an event changed: `turn` is the turn's id ("" for the session), `key` a part id, a message id or "turn".
+
+    `kind` says what it is about: part, delta, message, removed, turn, ended, request, todos, session, connection.
+    `delta` is the text that was appended where kind is "delta".
+    """
+
+    kind: str
+    turn: str
+    key: str
+    delta: str = ""
+
+
+class Transcript:
+    """One session as it stands. Read its attributes freely; change it only by `apply`."""
+
+    def __init__(self, session_id: str, parent: Transcript | None = None) -> None:
+        self.id = session_id
+        self.info: Json = {}
+        self.status: Json = {"type": "idle"}
+        self.turns: dict[str, TurnState] = {}
+        self.todos: list[Json] = []
+        self.children: dict[str, Transcript] = {}
+        self.connected = True
+        self._parent = parent
+        self._messages: dict[str, tuple[TurnState, Message]] = {}
+        self._homeless: dict[str, Message] = {}  # parts that came before their message
+        self._early: dict[str, Json] = {}  # deltas that came before their part: part id -> {field: text}
+        self._busy_since_prompt: set[str] = set()
+        self._ours: set[str] = set()  # prompts sent from here
+        self._stopped: set[str] = set()  # turns that were stopped from here, for a reason that is known
+        self._seen: OrderedDict[str, None] = OrderedDict()
+
+    # -- reading ---------------------------------------------------------------------------------------------------
+
+    @property
+    def busy(self) -> bool:
+        """Whether the server works on this session."""
+        return self.status.get("type") != "idle"
+
+    @property
+    def visible_turns(self) -> list[TurnState]:
+        """The turns that count: those at and after an undo are hidden until redone (they go with the next prompt)."""
+        cut = (self.info.get("revert") or {}).get("messageID")
+        return [turn for turn in self.turns.values() if not cut or turn.id < cut]
+
+    def find(self, session_id: str) -> Transcript | None:
+        """This transcript or the one below it with that id."""
+        if session_id == self.id:
+            return self
+        return next((found for child in self.children.values() if (found := child.find(session_id))), None)
+
+    # -- writing ---------------------------------------------------------------------------------------------------
+
+    def apply(self, event: Json) -> list[Change]:
+        """Fold one event in and say what changed. Applying the same event twice changes nothing the second time."""
+        if self._is_repeat(event.get("id")):
+            return []
+        kind, properties = event.get("type"), event.get("properties")
+        if not isinstance(kind, str) or not isinstance(properties, dict):
+            return []
+        owner = self._owner(kind, properties)
+        if owner is None:
+            return []
+        handler = _HANDLERS.get(kind)
+        changes = list(handler(owner, properties)) if handler else []
+        return owner._bubble(changes, upto=self)
+
+    def _is_repeat(self, event_id: Any) -> bool:
+        if not isinstance(event_id, str):
+            return False
+        if event_id in self._seen:
+            return True
+        self._seen[event_id] = None
+        if len(self._seen) > REMEMBERED_EVENTS:
+            self._seen.popitem(last=False)
+        return False
+
+    def _owner(self, kind: str, properties: Json) -> Transcript | None:
+        """The transcript an event is about; a sub-session's first event makes its transcript."""
+        info = properties.get("info")
+        if kind.startswith("session.") and isinstance(info, dict) and info.get("parentID"):
+            parent = self.find(str(info["parentID"]))
+            child_id = str(info.get("id"))
+            if parent is not None and child_id not in parent.children:
+                parent.children[child_id] = Transcript(child_id, parent)
+        session_id = properties.get("sessionID") or (info or {}).get("sessionID") or (info or {}).get("id")
+        if session_id is None:
+            part = properties.get("part")
+            session_id = part.get("sessionID") if isinstance(part, dict) else None
+        if session_id is None:
+            return self if kind.startswith("client.") else None
+        return self.find(str(session_id))
+
+    def _bubble(self, changes: list[Change], upto: Transcript) -> list[Change]:
+        """Tell a sub-session's changes in its ancestors' terms: its task's part, and its requests as theirs."""
+        node = self
+        while node is not upto and node._parent is not None and changes:
+            parent = node._parent
+            changes = parent._child_changed(node, changes)
+            node = parent
+        return changes
+
+    def _child_changed(self, child: Transcript, changes: list[Change]) -> list[Change]:
+        turn, part = self._task_of(child.id)
+        if turn is None:
+            return []
+        turn.children[child.id] = list(child.turns.values())
+        if not any(change.kind == "request" for change in changes):
+            return [Change("part", turn.id, part)] if part else []
+        for mine, theirs in ((turn.permissions, "permissions"), (turn.questions, "questions")):
+            for key in [k for k, request in mine.items() if request.get("sessionID") == child.id]:
+                del mine[key]
+            for child_turn in child.turns.values():
+                mine.update(getattr(child_turn, theirs))
+        return [Change("request", turn.id, "turn"), *([Change("part", turn.id, part)] if part else [])]
+
+    def _task_of(self, child_id: str) -> tuple[TurnState | None, str]:
+        """The turn and the task part that opened a sub-session; before the part names it, the latest turn."""
+        latest: TurnState | None = None
+        for turn in reversed(self.turns.values()):
+            latest = latest or turn
+            for part in turn.parts:
+                metadata = (part.get("state") or {}).get("metadata") or {}
+                if part.get("type") == "tool" and metadata.get("sessionId") == child_id:
+                    return turn, str(part["id"])
+        return latest, ""
+
+    # -- messages --------------------------------------------------------------------------------------------------
+
+    def _turn(self, turn_id: str) -> TurnState:
+        turn = self.turns.get(turn_id)
+        if turn is None:
+            turn = self.turns[turn_id] = TurnState(turn_id, self.id)
+            if len(self.turns) > 1 and next(reversed(self.turns)) < max(self.turns):
+                self.turns = dict(sorted(self.turns.items()))
+        return turn
+
+    def _message_updated(self, properties: Json) -> Iterable[Change]:
+        info = properties.get("info")
+        if not isinstance(info, dict) or not isinstance(info.get("id"), str):
+            return
+        message_id = info["id"]
+        turn_id = str(info.get("parentID") or message_id) if info.get("role") == "assistant" else message_id
+        known = self._messages.get(message_id)
+        turn = known[0] if known else self._turn(self._continued(turn_id))
+        message = known[1] if known else self._homeless.pop(message_id, Message(info))
+        message.info = info
+        self._messages[message_id] = (turn, message)
+        if info.get("role") == "assistant":
+            turn.steps[message_id] = message
+            if turn.status == "queued":
+                turn.status = "running"
+        elif message_id == turn.id:
+            turn.prompt = message
+        yield Change("message", turn.id, message_id)
+        if not known:
+            yield from (Change("part", turn.id, part_id) for part_id in message.parts)
+
+    def _continued(self, message_id: str) -> str:
+        """The turn that a message belongs to: a step's parent may itself be a continuation of an earlier prompt."""
+        known = self._messages.get(message_id)
+        return known[0].id if known else message_id
+
+    def _message_removed(self, properties: Json) -> Iterable[Change]:
+        message_id = str(properties.get("messageID"))
+        turn, _message = self._messages.pop(message_id, (None, None))
+        if turn is None:
+            return
+        if message_id == turn.id:
+            self.turns.pop(turn.id, None)  # who holds the turn still reads it: an undone turn stays in its cell
+        else:
+            turn.steps.pop(message_id, None)
+        yield Change("removed", turn.id, message_id)
+
+    # -- parts -----------------------------------------------------------------------------------------------------
+
+    def _home(self, message_id: str) -> tuple[TurnState | None, Message]:
+        known = self._messages.get(message_id)
+        if known:
+            return known
+        return None, self._homeless.setdefault(message_id, Message({"id": message_id}))
+
+    def _part_updated(self, properties: Json) -> Iterable[Change]:
+        part = properties.get("part")
+        if not isinstance(part, dict) or not isinstance(part.get("id"), str):
+            return
+        turn, message = self._home(str(part.get("messageID")))
+        part_id = part["id"]
+        before = message.parts.get(part_id) or self._early.pop(part_id, None)
+        message.parts[part_id] = _merge_part(before, part)
+        if len(message.parts) > 1 and part_id == next(reversed(message.parts)) < max(message.parts):
+            message.parts = dict(sorted(message.parts.items()))
+        if turn is None:
+            return
+        if message is turn.prompt and turn.id not in self._ours and _is_continuation(part, message):
+            yield from self._continue_turn(turn)
+        else:
+            yield Change("part", turn.id, part_id)
+
+    def _continue_turn(self, turn: TurnState) -> Iterable[Change]:
+        """A user message that the server wrote by itself in mid-turn (it compacts, and goes on) is part of it."""
+        earlier = [other for other in self.turns.values() if other.id < turn.id]
+        if turn.prompt is None or not earlier or earlier[-1].ended:
+            yield from (Change("part", turn.id, part_id) for part_id in (turn.prompt.parts if turn.prompt else ()))
+            return
+        target = earlier[-1]
+        del self.turns[turn.id]
+        target.steps = dict(sorted({**target.steps, turn.id: turn.prompt, **turn.steps}.items()))
+        for message_id, (owner, message) in list(self._messages.items()):
+            if owner is turn:
+                self._messages[message_id] = (target, message)
+        yield Change("removed", turn.id, turn.id)
+        yield from (Change("message", target.id, message_id) for message_id in [turn.id, *turn.steps])
+        yield from (Change("part", target.id, part_id) for part_id in turn.prompt.parts)
+
+    def _part_delta(self, properties: Json) -> Iterable[Change]:
+        part_id, name, delta = (str(properties.get(key, "")) for key in ("partID", "field", "delta"))
+        if not part_id or not name or not delta:
+            return
+        turn, message = self._home(str(properties.get("messageID")))
+        part = message.parts.get(part_id)
+        if part is None:  # the part itself is still on its way (opencode #26924)
+            early = self._early.setdefault(part_id, {})
+            early[name] = early.get(name, "") + delta
+            return
+        part[name] = str(part.get(name) or "") + delta
+        if turn is not None:
+            yield Change("delta", turn.id, part_id, delta)
+
+    def _part_removed(self, properties: Json) -> Iterable[Change]:
+        turn, message = self._home(str(properties.get("messageID")))
+        if message.parts.pop(str(properties.get("partID")), None) is not None and turn is not None:
+            yield Change("removed", turn.id, str(properties["partID"]))
+
+    # -- status ----------------------------------------------------------------------------------------------------
+
+    def _session_info(self, properties: Json) -> Iterable[Change]:
+        info = properties.get("info")
+        if isinstance(info, dict) and info.get("id") == self.id:
+            self.info = info
+            yield Change("session", "", "session")
+
+    def _session_deleted(self, properties: Json) -> Iterable[Change]:
+        yield from self._end_all("error", {"name": "SessionDeleted", "data": {"message": "The session was deleted."}})
+        yield Change("session", "", "session")
+
+    def _session_status(self, properties: Json) -> Iterable[Change]:
+        status = properties.get("status")
+        if not isinstance(status, dict):
+            return
+        self.status = status
+        if status.get("type") == "idle":
+            yield from self._idle(properties)
+            return
+        retry = status if status.get("type") == "retry" else None
+        for turn in self._open_turns():
+            self._busy_since_prompt.add(turn.id)
+            turn.status, turn.retry = "running", retry
+            yield Change("turn", turn.id, "turn")
+
+    def _idle(self, properties: Json) -> Iterable[Change]:
+        """The session rests: what began has ended. A turn that has not begun waits on: this idle is another's."""
+        self.status = {"type": "idle"}
+        for turn in self._open_turns():
+            if turn.steps or turn.error or turn.id in self._busy_since_prompt:
+                yield from self._end(turn)
+        yield Change("session", "", "session")
+
+    def _session_error(self, properties: Json) -> Iterable[Change]:
+        error = properties.get("error")
+        begun = [turn for turn in self._open_turns() if turn.steps or turn.id in self._busy_since_prompt]
+        if isinstance(error, dict) and begun and begun[-1].id not in self._stopped:
+            begun[-1].error = error
+            yield Change("turn", begun[-1].id, "turn")
+
+    def _open_turns(self) -> list[TurnState]:
+        return [turn for turn in self.turns.values() if not turn.ended]
+
+    def _end(self, turn: TurnState, status: TurnStatus | None = None, error: Json | None = None) -> Iterable[Change]:
+        turn.error = error or self._final_error(turn)
+        turn.status = status or _outcome(turn.error)
+        turn.retry = None
+        turn.permissions.clear()  # an abort leaves them listed on the server without a word (SERVER_FACTS)
+        turn.questions.clear()
+        self._busy_since_prompt.discard(turn.id)
+        yield Change("ended", turn.id, "turn")
+
+    def _final_error(self, turn: TurnState) -> Json | None:
+        """The error that the turn ends with: our own reason to stop it, else its last step's, else the session's.
+
+        A last step that came to a good end outweighs an error reported on the way: the server compacts by itself after
+        an overflow, and explains a wrong model a second time when the next turn may already run.
+        """
+        last = next(reversed(turn.steps.values()), None)
+        if turn.id in self._stopped or last is None:
+            return turn.error
+        of_step = last.info.get("error")
+        if isinstance(of_step, dict):
+            return of_step
+        return None if "completed" in (last.info.get("time") or {}) else turn.error
+
+    def _end_all(self, status: TurnStatus, error: Json) -> Iterable[Change]:
+        for turn in self._open_turns():
+            yield from self._end(turn, status, error)
+
+    # -- requests --------------------------------------------------------------------------------------------------
+
+    def _asked(self, properties: Json, table: str) -> Iterable[Change]:
+        request_id = properties.get("id")
+        turn = self._turn_of_request(properties)
+        if isinstance(request_id, str) and turn is not None and not turn.ended:
+            getattr(turn, table)[request_id] = properties
+            yield Change("request", turn.id, "turn")
+
+    def _permission_asked(self, properties: Json) -> Iterable[Change]:
+        return self._asked(properties, "permissions")
+
+    def _question_asked(self, properties: Json) -> Iterable[Change]:
+        return self._asked(properties, "questions")
+
+    def _turn_of_request(self, request: Json) -> TurnState | None:
+        known = self._messages.get(str((request.get("tool") or {}).get("messageID")))
+        return known[0] if known else next(reversed(self.turns.values()), None)
+
+    def _replied(self, properties: Json) -> Iterable[Change]:
+        request_id = str(properties.get("requestID") or properties.get("permissionID"))
+        for turn in self.turns.values():
+            request = turn.permissions.pop(request_id, None) or turn.questions.pop(request_id, None)
+            if request is not None:
+                if not any(decision.request.get("id") == request_id for decision in turn.decisions):
+                    reply = str(properties.get("reply") or ("answered" if "answers" in properties else "reject"))
+                    turn.decisions.append(Decision(request, reply, "another client"))
+                yield Change("request", turn.id, "turn")
+
+    def _decided(self, properties: Json) -> Iterable[Change]:
+        """client.decided {request, reply, by, message?}: we answered, and know who did."""
+        request = properties["request"]
+        for turn in self.turns.values():
+            mine = turn.permissions.pop(request["id"], None) or turn.questions.pop(request["id"], None)
+            if mine is not None:
+                decision = Decision(request, properties["reply"], properties["by"], properties.get("message", ""))
+                turn.decisions.append(decision)
+                yield Change("request", turn.id, "turn")
+
+    def _todo_updated(self, properties: Json) -> Iterable[Change]:
+        todos = properties.get("todos")
+        if not isinstance(todos, list):
+            return
+        self.todos = todos
+        for turn in self._open_turns()[-1:]:
+            turn.todos = todos
+            yield Change("todos", turn.id, "turn")
+
+    # -- what this package itself reports ----------------------------------------------------------------------------
+
+    def _prompted(self, properties: Json) -> Iterable[Change]:
+        """client.prompted {messageID}: a prompt is about to be sent; its turn exists from now on."""
+        turn = self._turn(str(properties["messageID"]))
+        self._ours.add(turn.id)
+        yield Change("turn", turn.id, "turn")
+
+    def _failed(self, properties: Json) -> Iterable[Change]:
+        """client.failed {error, status?, messageID?}: a turn, or every open one, ended without the server's word."""
+        only = properties.get("messageID")
+        for turn in self._open_turns():
+            if only is None or turn.id == only:
+                yield from self._end(turn, properties.get("status", "error"), properties["error"])
+
+    def _stopping(self, properties: Json) -> Iterable[Change]:
+        """client.stopping {messageID, error}: we abort this turn, and know the reason better than the server will."""
+        turn = self.turns.get(str(properties["messageID"]))
+        if turn is not None and not turn.ended:
+            turn.error = properties["error"]
+            self._stopped.add(turn.id)
+            yield Change("turn", turn.id, "turn")
+
+    def _connection(self, properties: Json) -> Iterable[Change]:
+        """client.connection {connected}."""
+        self.connected = bool(properties["connected"])
+        yield Change("connection", "", "connection")
+
+    def _loaded(self, properties: Json) -> Iterable[Change]:
+        """client.loaded {info, messages, status, permissions, questions, todos}: merged into what streamed."""
+        yield from self._session_info(properties)
+        listed = [m["info"]["id"] for m in properties.get("messages", [])]
+        for gone in [m for m in self._messages if m not in listed and listed and m < max(listed) and m >= min(listed)]:
+            yield from self._message_removed({"messageID": gone})
+        for message in properties.get("messages", []):
+            yield from self._message_updated({"info": message["info"]})
+            for part in message["parts"]:
+                yield from self._part_updated({"part": part})
+        self.todos = properties.get("todos", self.todos)
+        yield from self._loaded_requests(properties)
+        status = properties.get("status") or {"type": "idle"}
+        for turn in list(self.turns.values())[:-1] if status.get("type") != "idle" else list(self.turns.values()):
+            if turn.steps and not turn.ended:
+                yield from self._end(turn)
+        yield from self._session_status({"status": status})
+
+    def _loaded_requests(self, properties: Json) -> Iterable[Change]:
+        for table in ("permissions", "questions"):
+            listed = {request["id"]: request for request in properties.get(table, [])}
+            for turn in self.turns.values():
+                for gone in [key for key in getattr(turn, table) if key not in listed]:
+                    del getattr(turn, table)[gone]
+                    yield Change("request", turn.id, "turn")
+            for request in listed.values():
+                yield from self._asked(request, table)
+
+
+def _merge_part(before: Json | None, part: Json) -> Json:
+    """The new part, but keep streamed text that the server has not stored yet (it stores text at its end only)."""
+    merged = dict(part)
+    if before and part.get("type") in ("text", "reasoning") and not (part.get("time") or {}).get("end"):
+        ours, theirs = str(before.get("text") or ""), str(part.get("text") or "")
+        if len(ours) > len(theirs):
+            merged["text"] = ours
+    return merged
+
+
+def _is_continuation(part: Json, message: Message) -> bool:
+    """Whether a user message's first part shows that the server wrote the message by itself."""
+    first = next(iter(message.parts)) == part["id"]
+    return first and (part.get("type") == "compaction" or (part.get("type") == "text" and bool(part.get("synthetic"))))
+
+
+def _outcome(error: Json | None) -> TurnStatus:
+    if error is None:
+        return "completed"
+    return "aborted" if error.get("name") in ("MessageAbortedError", "TurnTimeout") else "error"
+
+
+_HANDLERS: dict[str, Callable[[Transcript, Json], Iterable[Change]]] = {
+    "message.updated": Transcript._message_updated,
+    "message.removed": Transcript._message_removed,
+    "message.part.updated": Transcript._part_updated,
+    "message.part.delta": Transcript._part_delta,
+    "message.part.removed": Transcript._part_removed,
+    "session.created": Transcript._session_info,
+    "session.updated": Transcript._session_info,
+    "session.deleted": Transcript._session_deleted,
+    "session.status": Transcript._session_status,
+    "session.idle": Transcript._idle,
+    "session.error": Transcript._session_error,
+    "permission.asked": Transcript._permission_asked,
+    "permission.replied": Transcript._replied,
+    "question.asked": Transcript._question_asked,
+    "question.replied": Transcript._replied,
+    "question.rejected": Transcript._replied,
+    "todo.updated": Transcript._todo_updated,
+    "client.prompted": Transcript._prompted,
+    "client.decided": Transcript._decided,
+    "client.stopping": Transcript._stopping,
+    "client.failed": Transcript._failed,
+    "client.connection": Transcript._connection,
+    "client.loaded": Transcript._loaded,
+}

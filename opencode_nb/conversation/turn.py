@@ -1,0 +1,275 @@
+"""Turn: what a prompt gives back, while it runs and after. A reader of `TurnState`; writes nothing."""
+
+from __future__ import annotations
+
+import asyncio
+import hashlib
+from collections.abc import Callable, Generator
+from concurrent.futures import Future
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from .._version import __version__
+from ..errors import TurnError
+from .failures import turn_error
+from .state import Json, Message, TurnState
+
+if TYPE_CHECKING:
+    from rich.console import RenderableType
+
+_NO_TOKENS = {"input": 0, "output": 0, "reasoning": 0, "cache_read": 0, "cache_write": 0}
+
+
+@dataclass(frozen=True, slots=True)
+class ToolCall:
+    """One call of a tool: `status` is pending, running, completed, error or interrupted; `duration` in seconds."""
+
+    tool: str
+    status: str
+    title: str
+    input: Json
+    output: str
+    error: str
+    metadata: Json
+    attachments: list[Json]
+    duration: float | None
+
+    @classmethod
+    def of(cls, part: Json, ended: bool) -> ToolCall:
+        """From a tool part; one that still runs when its turn has ended was interrupted (the server was killed)."""
+        state = part.get("state") or {}
+        status = str(state.get("status", "pending"))
+        time = state.get("time") or {}
+        seconds = (time["end"] - time["start"]) / 1000 if "end" in time and "start" in time else None
+        return cls(
+            tool=str(part.get("tool", "")),
+            status="interrupted" if ended and status in ("pending", "running") else status,
+            title=str(state.get("title") or ""),
+            input=state.get("input") or {},
+            output=str(state.get("output") or ""),
+            error=str(state.get("error") or ""),
+            metadata=state.get("metadata") or {},
+            attachments=state.get("attachments") or [],
+            duration=seconds,
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class FileDiff:
+    """What changed in one file: `patch` is a unified diff, `status` is added, deleted or modified."""
+
+    file: str
+    status: str
+    additions: int
+    deletions: int
+    patch: str
+
+    @classmethod
+    def of(cls, diff: Json) -> FileDiff:
+        """From the server's own shape."""
+        return cls(
+            file=str(diff.get("file", "")),
+            status=str(diff.get("status") or "modified"),
+            additions=int(diff.get("additions") or 0),
+            deletions=int(diff.get("deletions") or 0),
+            patch=str(diff.get("patch") or ""),
+        )
+
+
+class Turn:
+    """One prompt and all that answered it: `text`, `reasoning`, `tools`, `diffs`, `tokens`, `cost`, `status`, ...
+
+    A turn that was not waited for goes on filling up; `wait()` (or `await turn`) gives it when it has ended.
+    Shows itself as HTML, Markdown and text in a notebook, and through rich in a terminal.
+    """
+
+    def __init__(self, state: TurnState, session: Any, done: Future[None]) -> None:
+        self.state = state
+        self.session = session
+        self._done = done
+
+    # -- what came -------------------------------------------------------------------------------------------------
+
+    @property
+    def id(self) -> str:
+        """The id of the user message."""
+        return self.state.id
+
+    @property
+    def prompt(self) -> str:
+        """The text that was sent."""
+        return "\n\n".join(_texts(self.state.prompt)) if self.state.prompt else ""
+
+    @property
+    def text(self) -> str:
+        """The whole answer, the steps joined by a blank line."""
+        return "\n\n".join(text for step in self._answers for text in _texts(step))
+
+    @property
+    def reasoning(self) -> str:
+        """What the model thought, the steps joined by a blank line."""
+        return "\n\n".join(text for step in self._answers for text in _texts(step, "reasoning"))
+
+    @property
+    def tools(self) -> list[ToolCall]:
+        """The tool calls in order."""
+        return [ToolCall.of(part, self.state.ended) for part in self.state.parts if part.get("type") == "tool"]
+
+    @property
+    def diffs(self) -> list[FileDiff]:
+        """What the turn changed on disk; outside a git repository, what its tools said they changed."""
+        return [FileDiff.of(diff) for diff in self.state.diffs or tool_diffs(self.state)]
+
+    @property
+    def messages(self) -> list[Message]:
+        """The user message and the assistant messages, as the server has them."""
+        return [*([self.state.prompt] if self.state.prompt else []), *self.state.steps.values()]
+
+    @property
+    def _answers(self) -> list[Message]:
+        return [step for step in list(self.state.steps.values()) if step.info.get("role") == "assistant"]
+
+    # -- how it went -----------------------------------------------------------------------------------------------
+
+    @property
+    def status(self) -> str:
+        """queued, running, completed, aborted or error."""
+        return self.state.status
+
+    @property
+    def done(self) -> bool:
+        """Whether it has ended, its diffs counted."""
+        return self._done.done()
+
+    @property
+    def error(self) -> TurnError | None:
+        """What went wrong, as the exception that `wait` raises; None where nothing did."""
+        return turn_error(self.state.error, self) if self.state.error else None
+
+    @property
+    def model(self) -> str:
+        """The model that answered, as "provider/model"."""
+        last = self._last
+        return f"{last.get('providerID', '')}/{last.get('modelID', '')}" if last else ""
+
+    @property
+    def agent(self) -> str:
+        """The agent that answered."""
+        return str(self._last.get("agent") or self._last.get("mode") or "")
+
+    @property
+    def tokens(self) -> dict[str, int]:
+        """Tokens of all steps: input, output, reasoning, cache_read, cache_write."""
+        total = dict(_NO_TOKENS)
+        for step in self._answers:
+            tokens = step.info.get("tokens") or {}
+            cache = tokens.get("cache") or {}
+            for key in ("input", "output", "reasoning"):
+                total[key] += int(tokens.get(key) or 0)
+            total["cache_read"] += int(cache.get("read") or 0)
+            total["cache_write"] += int(cache.get("write") or 0)
+        return total
+
+    @property
+    def cost(self) -> float:
+        """US dollars, by the provider's price list as the server knows it."""
+        return float(sum(step.info.get("cost") or 0 for step in self._answers))
+
+    @property
+    def duration(self) -> float | None:
+        """Seconds from the prompt to the end of the last step so far; None before the first step ends."""
+        start = ((self.state.prompt.info if self.state.prompt else {}).get("time") or {}).get("created")
+        ends = [(step.info.get("time") or {}).get("completed") for step in self._answers]
+        known = [end for end in ends if end is not None]
+        return (max(known) - start) / 1000 if known and start is not None else None
+
+    @property
+    def _last(self) -> Json:
+        return self._answers[-1].info if self._answers else {}
+
+    # -- waiting ---------------------------------------------------------------------------------------------------
+
+    def wait(self, timeout: float | None = None) -> Turn:
+        """Wait until it has ended (`timeout` seconds at most: TimeoutError, the turn goes on). Raises its error."""
+        self._done.result(timeout)
+        return self.raise_for_status()
+
+    def __await__(self) -> Generator[Any, None, Turn]:
+        yield from asyncio.wrap_future(self._done).__await__()
+        return self.raise_for_status()
+
+    def on_done(self, callback: Callable[[], None]) -> None:
+        """Call back once it has ended, on whichever thread ends it; at once if it has."""
+        self._done.add_done_callback(lambda _future: callback())
+
+    def raise_for_status(self) -> Turn:
+        """Raise the turn's error if it has one, else give the turn itself."""
+        if self.state.ended and self.error is not None:
+            raise self.error
+        return self
+
+    # -- showing ---------------------------------------------------------------------------------------------------
+
+    @property
+    def provenance(self) -> Json:
+        """Where this came from, for the metadata of a saved notebook: ids, model, cost, versions; never a secret."""
+        return {
+            "session": self.state.session_id,
+            "message": self.id,
+            "status": self.status,
+            "model": self.model,
+            "agent": self.agent,
+            "tokens": self.tokens,
+            "cost": self.cost,
+            "duration": self.duration,
+            "prompt_sha256": hashlib.sha256(self.prompt.encode()).hexdigest(),
+            "opencode": self._server_version,
+            "opencode_nb": __version__,
+        }
+
+    @property
+    def _server_version(self) -> str:
+        return str(getattr(self.session, "server_version", ""))
+
+    def _repr_mimebundle_(self, include: Any = None, exclude: Any = None) -> tuple[Json, Json]:
+        from ..render import page
+
+        data = {
+            "text/html": page.turn_html(self.state),
+            "text/markdown": page.turn_markdown(self.state),
+            "text/plain": page.turn_text(self.state),
+        }
+        return data, {"opencode_nb": self.provenance}
+
+    def __rich__(self) -> RenderableType:
+        from ..render import terminal
+
+        return terminal.turn_terminal(self.state)
+
+    def __repr__(self) -> str:
+        text = self.text
+        return f"<Turn {self.status} {self.model} {text[:60] + '…' if len(text) > 60 else text!r}>"
+
+    def __str__(self) -> str:
+        return self.text
+
+
+def tool_diffs(state: TurnState) -> list[Json]:
+    """The diffs that the edit and apply_patch tools report themselves: all there is outside git."""
+    found: list[Json] = []
+    for part in state.parts:
+        tool_state = part.get("state") or {}
+        metadata = tool_state.get("metadata") or {}
+        if tool_state.get("status") != "completed":
+            continue
+        if isinstance(metadata.get("filediff"), dict):
+            found.append({"status": "modified", **metadata["filediff"]})
+        for change in metadata.get("files") or [] if part.get("tool") == "apply_patch" else []:
+            status = {"add": "added", "delete": "deleted"}.get(change.get("type"), "modified")
+            found.append({**change, "file": change.get("relativePath") or change.get("filePath"), "status": status})
+    return found
+
+
+def _texts(message: Message | None, kind: str = "text") -> list[str]:
+    shown = [part for part in message.parts.values() if part.get("type") == kind] if message else []
+    return [str(p["text"]) for p in shown if p.get("text") and not p.get("synthetic") and not p.get("ignored")]

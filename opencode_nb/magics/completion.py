@@ -1,0 +1,98 @@
+"""Tab in %%prompt and %opencode: options, models, agents, sessions, files, subcommands."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Iterable
+from pathlib import Path
+
+from IPython.core.completer import CompletionContext, SimpleCompletion, SimpleMatcherResult, context_matcher
+from IPython.core.interactiveshell import InteractiveShell
+
+from ..errors import OpencodeError
+from .line import LineMagic
+from .options import MagicParser, prompt_parser
+from .workspace import Workspace
+
+_MAGIC = re.compile(r"^\s*(%%prompt|%opencode)\b(.*)$", re.DOTALL)
+_RULES = ("ask", "allow", "deny")
+
+
+class Completion:
+    """A matcher for the shell's completer. Asks the server only where one runs: Tab never starts it."""
+
+    def __init__(self, workspace: Workspace) -> None:
+        self._workspace = workspace
+        self._line = LineMagic(workspace)
+        self._values: dict[str, Callable[[], Iterable[str]]] = {
+            "MODEL": lambda: workspace.ai.models(),
+            "AGENT": lambda: (agent["name"] for agent in workspace.ai.agents()),
+            "SESSION": lambda: (info["id"] for info in workspace.ai.sessions()),
+            "RULE": lambda: _RULES,
+        }
+        self.matcher = context_matcher()(self._match)
+
+    def register(self, shell: InteractiveShell) -> None:
+        """Put the matcher into the shell's completer."""
+        shell.Completer.custom_matchers.append(self.matcher)
+
+    def remove(self, shell: InteractiveShell) -> None:
+        """Take it out again."""
+        if self.matcher in shell.Completer.custom_matchers:
+            shell.Completer.custom_matchers.remove(self.matcher)
+
+    def _match(self, context: CompletionContext) -> SimpleMatcherResult:
+        line = context.full_text[: context.cursor_position].rsplit("\n", 1)[-1]
+        found = _MAGIC.match(line)
+        if found is None or not found[2][:1].isspace():
+            return {"completions": [], "suppress": False}
+        words = found[2].split()
+        fragment = "" if found[2][-1].isspace() else words.pop()
+        values = [value for value in self._candidates(found[1], words, fragment) if value.startswith(fragment)]
+        return {
+            "completions": [SimpleCompletion(value) for value in values],
+            "suppress": bool(values),
+            "matched_fragment": fragment,
+        }
+
+    def _candidates(self, magic: str, words: list[str], fragment: str) -> list[str]:
+        if magic == "%%prompt":
+            return self._options(prompt_parser(), words, fragment)
+        if not words:
+            return list(self._line.commands)
+        command = self._line.commands.get(words[0])
+        if command is None:
+            return []
+        if words == ["use"]:
+            return self._ask("SESSION")
+        if words == ["help"]:
+            return list(self._line.commands)
+        return self._options(command.parser, words[1:], fragment)
+
+    def _options(self, parser: MagicParser, words: list[str], fragment: str) -> list[str]:
+        takes = parser.takes(words[-1]) if words else None
+        if takes == "PATH":
+            return _paths(fragment)
+        if takes is not None:
+            return self._ask(takes)
+        return parser.option_strings()
+
+    def _ask(self, kind: str) -> list[str]:
+        source = self._values.get(kind)
+        if source is None or not (kind == "RULE" or self._workspace.running):
+            return []
+        try:
+            return sorted(source())
+        except OpencodeError:  # a server in trouble: Tab is not the place to say so
+            return []
+
+
+def _paths(fragment: str) -> list[str]:
+    folder, _, start = fragment.rpartition("/")
+    try:
+        found = sorted(Path(folder or ("/" if fragment.startswith("/") else ".")).expanduser().iterdir())
+    except OSError:
+        return []
+    prefix = f"{folder}/" if folder or fragment.startswith("/") else ""
+    shown = [path for path in found if path.name.startswith(start) and (start or not path.name.startswith("."))]
+    return [f"{prefix}{path.name}{'/' if path.is_dir() else ''}" for path in shown]

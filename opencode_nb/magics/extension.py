@@ -1,0 +1,74 @@
+"""Puts the magics and their completion into a shell, and takes them out again."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+from IPython.core.interactiveshell import InteractiveShell
+from IPython.core.magic import no_var_expand
+
+from ..conversation.turn import Turn
+from .completion import Completion
+from .failure import one_line
+from .line import LineMagic
+from .options import prompt_parser
+from .prompt import run_prompt
+from .workspace import Workspace
+
+_loaded: dict[int, _Extension] = {}
+
+
+class _Extension:
+    """What one shell has of us."""
+
+    def __init__(self, shell: InteractiveShell) -> None:
+        self.shell = shell
+        self.workspace = Workspace()
+        self.line = LineMagic(self.workspace)
+        self.completion = Completion(self.workspace)
+
+    def register(self) -> None:
+        self.shell.register_magic_function(self._prompt(), "cell", "prompt")
+        self.shell.register_magic_function(self._opencode(), "line", "opencode")
+        self.completion.register(self.shell)
+
+    def remove(self) -> None:
+        self.completion.remove(self.shell)
+        for kind, name in (("cell", "prompt"), ("line", "opencode")):
+            self.shell.magics_manager.magics[kind].pop(name, None)
+        self.workspace.stop()
+
+    def _prompt(self) -> Callable[[str, str], Turn | None]:
+        parser = prompt_parser()
+
+        @no_var_expand
+        @one_line
+        def prompt(line: str, cell: str) -> Turn | None:
+            options = parser.parse_line(line)
+            return run_prompt(self.shell, self.workspace, options, cell.strip("\n"))
+
+        prompt.__doc__ = f"Send this cell to the agent; the Turn is the cell's value.\n\n{parser.format_help()}"
+        return prompt
+
+    def _opencode(self) -> Callable[[str], None]:
+        @no_var_expand
+        @one_line
+        def opencode(line: str) -> None:
+            self.line.run(line)
+
+        opencode.__doc__ = self.line.help()
+        return opencode
+
+
+def load(shell: InteractiveShell) -> None:
+    """Register in this shell; again does nothing."""
+    if id(shell) not in _loaded:
+        extension = _loaded[id(shell)] = _Extension(shell)
+        extension.register()
+
+
+def unload(shell: InteractiveShell) -> None:
+    """Take everything out of this shell, and stop what it runs."""
+    extension = _loaded.pop(id(shell), None)
+    if extension is not None:
+        extension.remove()

@@ -1,0 +1,23 @@
+"""Where the output of a cell goes: a page with widgets, a terminal, or a file that nobody watches."""
+
+from __future__ import annotations
+
+from enum import Enum
+
+from IPython.core.interactiveshell import InteractiveShell
+
+
+class Frontend(Enum):
+    """The kinds of front-end that a turn is shown in."""
+
+    PAGE = "page"
+    TERMINAL = "terminal"
+    HEADLESS = "headless"
+
+
+def detect(shell: InteractiveShell) -> Frontend:
+    """The front-end of the cell that runs now. Who cannot be asked (nbclient, papermill) does not watch either."""
+    kernel = getattr(shell, "kernel", None)
+    if kernel is None:
+        return Frontend.TERMINAL
+    return Frontend.PAGE if getattr(kernel, "_allow_stdin", True) else Frontend.HEADLESS

@@ -1,0 +1,75 @@
+"""The options of the magics: one table that parses, completes and documents them. Pure."""
+
+from __future__ import annotations
+
+import argparse
+import shlex
+from typing import NoReturn
+
+from IPython.core.error import UsageError
+
+
+class MagicParser(argparse.ArgumentParser):
+    """An argument parser that never exits: what is wrong becomes a UsageError, one line in the cell's output."""
+
+    def error(self, message: str) -> NoReturn:
+        """Raise UsageError with the message and the usage."""
+        raise UsageError(f"{self.prog}: {message}. {' '.join(self.format_usage().split())}")
+
+    def parse_line(self, line: str) -> argparse.Namespace:
+        """Parse a magic's line. Raises UsageError."""
+        try:
+            words = shlex.split(line)
+        except ValueError as error:
+            self.error(f"{error} in {line!r}")
+        return self.parse_args(words)
+
+    def option_strings(self) -> list[str]:
+        """Every option as it is typed, for Tab."""
+        return [name for action in self._actions for name in action.option_strings]
+
+    def takes(self, option: str) -> str | None:
+        """What the option takes as its value (its metavar), or None for a switch or an unknown one."""
+        action = self._option_string_actions.get(option)
+        return str(action.metavar) if action is not None and action.nargs != 0 else None
+
+
+def prompt_parser() -> MagicParser:
+    """The options of %%prompt."""
+    parser = MagicParser(prog="%%prompt", add_help=False, allow_abbrev=False)
+    add = parser.add_argument
+    add("-m", "--model", metavar="MODEL", help="provider/model for this turn")
+    add("-a", "--agent", metavar="AGENT", help="agent for this turn")
+    add("--variant", metavar="VARIANT", help="variant of the model, such as its effort")
+    where = parser.add_mutually_exclusive_group()
+    where.add_argument(
+        "-s", "--session", metavar="SESSION", help="session by id, its beginning, or title; it stays current"
+    )
+    where.add_argument("--new", action="store_true", help="a new session, which becomes the current one")
+    add("-o", "--output", metavar="NAME", type=_identifier, help="also store the Turn in this variable")
+    add(
+        "-f",
+        "--file",
+        metavar="PATH",
+        action="append",
+        default=[],
+        help="attach a file, PATH or PATH:FROM-TO; repeatable",
+    )
+    add("--permission", metavar="RULE", choices=["ask", "allow", "deny"], help="ask, allow or deny, for this turn")
+    add("--timeout", metavar="SECONDS", type=_seconds, help="stop the turn after so many seconds")
+    add("-b", "--background", action="store_true", help="return at once; the output fills as the turn goes on")
+    add("-q", "--quiet", action="store_true", help="show nothing; the Turn is in `_` (and NAME)")
+    return parser
+
+
+def _identifier(text: str) -> str:
+    if not text.isidentifier():
+        raise argparse.ArgumentTypeError(f"{text!r} is no variable name")
+    return text
+
+
+def _seconds(text: str) -> float:
+    seconds = float(text)
+    if not 0 < seconds < float("inf"):
+        raise argparse.ArgumentTypeError(f"{text!r} is no number of seconds above 0")
+    return seconds

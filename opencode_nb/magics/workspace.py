@@ -1,0 +1,67 @@
+"""The notebook's own Opencode and its current session, shared by the magics."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from ..conversation.sync import Opencode, Session
+from ..errors import OpencodeError
+
+
+class Workspace:
+    """Holds one Opencode, made when first needed, and the session that prompts go to."""
+
+    def __init__(self) -> None:
+        self._ai: Opencode | None = None
+        self.session: Session | None = None
+        self.announced = False
+
+    @property
+    def ai(self) -> Opencode:
+        """The notebook's Opencode; not started before it is needed."""
+        if self._ai is None:
+            self._ai = Opencode()
+        return self._ai
+
+    def configure(self, **options: Any) -> Opencode:
+        """Begin anew with these options of `Opencode`; what ran is stopped."""
+        self.stop()
+        self._ai = Opencode(**options)
+        return self._ai
+
+    def current(self) -> Session:
+        """The current session, made where there is none."""
+        if self.session is None:
+            self.session = self.ai.session()
+        return self.session
+
+    def new(self, title: str | None = None) -> Session:
+        """A new session, current from now on."""
+        self.session = self.ai.session(title)
+        return self.session
+
+    def use(self, wanted: str) -> Session:
+        """Make the session with this id, beginning of an id, or title current. Raises OpencodeError."""
+        self.session = self.ai.session(id=self._find(wanted))
+        return self.session
+
+    def _find(self, wanted: str) -> str:
+        listed = self.ai.sessions()
+        exact = [info["id"] for info in listed if wanted in (info["id"], info.get("title"))]
+        close = [i["id"] for i in listed if i["id"].startswith(wanted) or wanted.lower() in str(i.get("title")).lower()]
+        found = exact[:1] or close
+        if len(found) != 1:
+            many = f"{len(found)} sessions match" if found else "No session matches"
+            raise OpencodeError(f"{many} {wanted!r}: %opencode sessions lists them.")
+        return str(found[0])
+
+    def stop(self) -> None:
+        """Stop the server, if one runs; the sessions stay in its store."""
+        ai, self._ai, self.session, self.announced = self._ai, None, None, False
+        if ai is not None:
+            ai.close()
+
+    @property
+    def running(self) -> bool:
+        """Whether there is a live connection to a server."""
+        return self._ai is not None and self._ai.started

@@ -1,0 +1,1 @@
+"""anywidget classes: traits, one projection, one message handler each. All markup comes from render/."""
