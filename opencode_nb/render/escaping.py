@@ -1,0 +1,102 @@
+"""The one place where text becomes markup: escaping, and the small builder every renderer makes its elements with.
+
+`Html` is a type of its own so that the type checker sees where unescaped text would be taken for markup. Knows nothing
+of conversations.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable
+from typing import NewType
+
+from opencode_nb.render.style import STYLES
+
+Html = NewType("Html", str)
+"""A string that is safe to insert into a page as it is."""
+
+NOTHING = Html("")
+
+# What may not reach a page as it is: C0 and C1 controls but tab and newline (ANSI, overstriking), direction overrides
+# (they make code and paths read differently from what they are), and lone surrogates (they can't be encoded as UTF-8).
+_INVISIBLE = r"\x00-\x08\x0b-\x1f\x7f-\x9f\u202a-\u202e\u2066-\u2069\ud800-\udfff"
+_UNSAFE_TEXT = re.compile(f"[{_INVISIBLE}]")
+_UNSAFE_MARKUP = re.compile(f"[{_INVISIBLE}&<>\"']")
+_ENTITIES = {"&": "&amp;", "<": "&lt;", ">": "&gt;", '"': "&quot;", "'": "&#39;"}
+_VOID = frozenset({"br", "hr", "img", "input"})
+
+_WEB_SCHEMES = frozenset({"http", "https", "mailto"})
+_SCHEME = re.compile(r"([a-z][a-z0-9+.-]*):", re.IGNORECASE)
+_IGNORED_IN_URLS = re.compile(r"[\x00-\x20\x7f-\xa0\u200b-\u200f\u2028-\u202e\u2060-\u2069\ufeff]+")
+_DATA_IMAGE = re.compile(r"data:image/(?:png|jpeg|gif|webp);base64,[A-Za-z0-9+/\s]*={0,2}\s*", re.IGNORECASE)
+
+
+def _mark(character: str) -> str:
+    """A visible stand-in for a character that would hide, move or break text."""
+    code = ord(character)
+    if code < 0x20:
+        return chr(0x2400 + code)
+    if code == 0x7F:
+        return "\u2421"
+    if 0xD800 <= code <= 0xDFFF:
+        return "\ufffd"
+    return f"\\u{code:04x}"
+
+
+def visible(text: str) -> str:
+    """Text with controls, direction overrides and lone surrogates replaced by visible marks (not escaped for HTML)."""
+    return _UNSAFE_TEXT.sub(lambda match: _mark(match[0]), text)
+
+
+def escape(text: str) -> Html:
+    """Text as markup that shows exactly this text, in element content and in quoted attribute values."""
+    return Html(_UNSAFE_MARKUP.sub(lambda match: _ENTITIES.get(match[0]) or _mark(match[0]), text))
+
+
+def join(pieces: Iterable[Html], separator: Html = NOTHING) -> Html:
+    """Pieces of markup one after the other."""
+    return Html(separator.join(pieces))
+
+
+def element(tag: str, content: Html = NOTHING, *, style: str = "", **attributes: str | bool | None) -> Html:
+    """One element.
+
+    `style` names entries of `style.STYLES`, separated by blanks; each also becomes a class `oc-NAME` for what inline
+    styles can't do. Attribute names are Python identifiers (`data_key` is `data-key`, `class_` is `class`); True is an
+    attribute without a value, None and False leave it out.
+    """
+    head = f"<{tag}{_style(style)}{''.join(_attribute(name, value) for name, value in attributes.items())}>"
+    return Html(head if tag in _VOID else f"{head}{content}</{tag}>")
+
+
+def _style(names: str) -> str:
+    if not names:
+        return ""
+    classes = " ".join(f"oc-{name}" for name in names.split())
+    return f' class="{classes}" style="{";".join(STYLES[name] for name in names.split())}"'
+
+
+def _attribute(name: str, value: str | bool | None) -> str:
+    if value is None or value is False:
+        return ""
+    name = name.rstrip("_").replace("_", "-")
+    return f" {name}" if value is True else f' {name}="{escape(value)}"'
+
+
+def is_safe_link(url: str) -> bool:
+    """Whether a link may lead there: http, https, mailto, or relative to the page."""
+    # Browsers skip blanks and controls in addresses, so they are skipped here too.
+    scheme = _SCHEME.match(_IGNORED_IN_URLS.sub("", url))
+    return scheme is None or scheme[1].lower() in _WEB_SCHEMES
+
+
+def is_data_image(url: str) -> bool:
+    """Whether this is a picture that needs no request: a base64 data URL of a raster format without scripts."""
+    return _DATA_IMAGE.fullmatch(url) is not None
+
+
+def link(url: str, content: Html) -> Html:
+    """A link that opens beside the notebook, or only its text where the address isn't safe."""
+    if not is_safe_link(url):
+        return element("span", content)
+    return element("a", content, href=url, target="_blank", rel="noopener noreferrer")

@@ -1,0 +1,145 @@
+"""How everything looks: one table of named inline styles, and the colours.
+
+Styles are inline because a saved notebook keeps no style sheet and its sanitizer strips most of what isn't one of these
+forms. In particular a colour that follows the theme passes only as `color` or `background-color`, and only when written as
+`light-dark(rgb(r,g,b),...)`; borders and tints are therefore translucent greys that suit both themes.
+What inline styles can't do (hover, focus, animation) stands in static/turn.css, by the classes `oc-NAME`.
+"""
+
+# ruff: noqa: E501  (one style, one line)
+from __future__ import annotations
+
+_LINE = "rgba(127,127,127,.28)"
+_MONO = "ui-monospace,SFMono-Regular,Menlo,Consolas,monospace"
+
+
+def themed(light: str, dark: str) -> str:
+    """A colour for light and for dark pages, both `#rrggbb`, in the form that JupyterLab's sanitizer lets pass."""
+    red, green, blue = (int(light[i : i + 2], 16) for i in (1, 3, 5))
+    return f"light-dark(rgb({red},{green},{blue}),{dark})"
+
+
+MUTED = themed("#59636e", "#9aa4af")
+GOOD = themed("#1a7f37", "#57ab5a")
+BAD = themed("#c2202b", "#ff7b72")
+WARN = themed("#8a5a00", "#d6a63a")
+INFO = themed("#0a5ec2", "#6cb0ff")
+
+STYLES: dict[str, str] = {
+    # the turn
+    "root": "font-size:14px;line-height:1.5;max-width:100%;overflow-wrap:break-word",
+    "turn": "display:block;margin:0",
+    "parts": "margin:0",
+    "text": "margin:0 0 4px",
+    "prompt": f"margin:0 0 10px;padding:8px 12px;border-radius:8px;background-color:rgba(127,127,127,.1);border-left:3px solid {_LINE}",
+    "plain": "white-space:pre-wrap;overflow-wrap:break-word",
+    "title": "font-weight:600;margin:0 0 6px",
+    # one line about something: a tool's summary, a decision, a notice
+    "line": "display:flex;flex-wrap:wrap;align-items:baseline;gap:0 8px;padding:3px 8px;min-width:0",
+    "summary": "cursor:pointer;list-style:none;display:flex;flex-wrap:wrap;align-items:baseline;gap:0 8px;padding:4px 10px;min-width:0",
+    "glyph": f"font-family:{_MONO};color:{MUTED};width:1.2em;text-align:center;flex:none",
+    "name": "font-weight:600",
+    "subtitle": f"font-family:{_MONO};font-size:.88em;color:{MUTED};min-width:0;overflow-wrap:break-word",
+    "end": "margin-left:auto;display:flex;gap:8px;align-items:baseline;font-size:.85em;white-space:nowrap",
+    "muted": f"color:{MUTED}",
+    "good": f"color:{GOOD}",
+    "bad": f"color:{BAD}",
+    "warn": f"color:{WARN}",
+    "info": f"color:{INFO}",
+    "small": "font-size:.88em",
+    "strong": "font-weight:600",
+    # boxes
+    "card": f"margin:0 0 6px;border:1px solid {_LINE};border-radius:8px;overflow:hidden",
+    "failed": "margin:0 0 6px;border:1px solid rgba(220,60,60,.5);border-radius:8px;overflow:hidden",
+    "asking": "margin:0 0 8px;border:1px solid rgba(200,140,20,.65);border-radius:8px;overflow:hidden;background-color:rgba(200,140,20,.07)",
+    "body": f"padding:8px 10px;border-top:1px solid {_LINE}",
+    "child": f"padding:8px 0 2px 12px;margin:0 0 2px 10px;border-left:2px solid {_LINE}",
+    "quiet": "margin:0 0 6px",
+    "thought": f"margin:2px 0 6px 6px;padding:2px 0 2px 12px;border-left:2px solid {_LINE};color:{MUTED}",
+    "notice": f"margin:0 0 6px;padding:6px 10px;border-radius:8px;border:1px solid {_LINE}",
+    "error": "margin:0 0 6px;padding:8px 10px;border-radius:8px;border:1px solid rgba(220,60,60,.5);background-color:rgba(220,60,60,.07)",
+    "footer": f"display:flex;flex-wrap:wrap;gap:0 12px;margin:6px 0 0;padding:4px 0 0;border-top:1px solid {_LINE};font-size:.85em;color:{MUTED}",
+    "bar": f"display:flex;flex-wrap:wrap;gap:4px 10px;align-items:center;margin:4px 0;font-size:.9em;color:{MUTED}",
+    "buttons": "display:flex;flex-wrap:wrap;gap:6px;padding:8px 10px",
+    "button": "font-size:13px;padding:3px 12px;border-radius:6px;border:1px solid rgba(127,127,127,.5);background-color:rgba(127,127,127,.12);cursor:pointer",
+    "primary": "font-size:13px;padding:3px 12px;border-radius:6px;border:1px solid rgba(20,110,50,.7);background-color:rgba(40,160,80,.22);font-weight:600;cursor:pointer",
+    "chip": f"display:inline-block;padding:0 8px;margin:0 6px 4px 0;border:1px solid {_LINE};border-radius:10px;font-size:.88em",
+    "picture": "max-width:100%;height:auto;margin:0 0 6px;border-radius:6px",
+    "choice": "display:block;padding:2px 0",
+    "field": "width:100%;box-sizing:border-box;padding:3px 6px;margin:2px 0 6px;border:1px solid rgba(127,127,127,.5);border-radius:6px",
+    "form": "margin:0;padding:8px 10px",
+    "pairs": "margin:0;padding:0",
+    "todo": "display:flex;gap:8px;padding:1px 0;align-items:baseline",
+    # code and output
+    "code": f"font-family:{_MONO};font-size:12.5px;line-height:1.5;margin:0 0 8px;padding:8px 10px;border-radius:6px;overflow-x:auto;white-space:pre;background-color:rgba(127,127,127,.09);border:0",
+    "output": f"font-family:{_MONO};font-size:12.5px;line-height:1.45;margin:0;padding:0;overflow-x:auto;white-space:pre-wrap;overflow-wrap:break-word;background:none;border:0",
+    "inner": "font-family:inherit;background:none;padding:0;border:0",
+    "more": f"cursor:pointer;color:{MUTED};font-size:.88em;padding:2px 0",
+    # diffs
+    "file": f"margin:0 0 6px;border:1px solid {_LINE};border-radius:8px;overflow:hidden",
+    "patch": f"font-family:{_MONO};font-size:12.5px;line-height:1.45;margin:0;padding:0;overflow-x:auto;white-space:pre;background:none;border:0",
+    "rows": "display:inline-block;min-width:100%;font-family:inherit;background:none;padding:0",
+    "hunk": f"display:block;padding:1px 8px;color:{MUTED};background-color:rgba(90,130,200,.12)",
+    "same": "display:block;padding:0 8px",
+    "added": "display:block;padding:0 8px;background-color:rgba(46,160,67,.16)",
+    "removed": "display:block;padding:0 8px;background-color:rgba(248,81,73,.15)",
+    "number": f"color:{MUTED};user-select:none",
+    "ins": "text-decoration:none;background-color:rgba(46,160,67,.35);border-radius:2px;color:light-dark(rgb(0,0,0),#fff)",
+    "del": "text-decoration:none;background-color:rgba(248,81,73,.35);border-radius:2px;color:light-dark(rgb(0,0,0),#fff)",
+}
+
+MARKDOWN: dict[str, str] = {
+    "p": "margin:0 0 8px",
+    "ul": "margin:0 0 8px;padding-left:1.6em",
+    "ol": "margin:0 0 8px;padding-left:1.8em",
+    "blockquote": f"margin:0 0 8px;padding:0 0 0 12px;border-left:3px solid {_LINE};color:{MUTED}",
+    "h1": "font-size:1.4em;font-weight:600;line-height:1.3;margin:12px 0 8px",
+    "h2": "font-size:1.25em;font-weight:600;line-height:1.3;margin:12px 0 8px",
+    "h3": "font-size:1.12em;font-weight:600;line-height:1.3;margin:10px 0 6px",
+    "h4": "font-size:1em;font-weight:600;margin:10px 0 6px",
+    "h5": "font-size:1em;font-weight:600;margin:10px 0 6px",
+    "h6": f"font-size:1em;font-weight:600;margin:10px 0 6px;color:{MUTED}",
+    "hr": f"border:0;border-top:1px solid {_LINE};margin:12px 0",
+    "table": "border-collapse:collapse;margin:0;font-size:.95em",
+    "th": f"border:1px solid {_LINE};padding:3px 10px;text-align:left;background-color:rgba(127,127,127,.1)",
+    "td": f"border:1px solid {_LINE};padding:3px 10px;text-align:left",
+    "code": "background-color:rgba(127,127,127,.15);border-radius:4px;padding:1px 4px;font-size:.9em",
+    "scroll": "overflow-x:auto;max-width:100%;margin:0 0 8px",
+    "task": "list-style:none",
+}
+"""Styles of Markdown's elements by tag."""
+
+SYNTAX: dict[str, str] = {
+    "comment": themed("#59636e", "#9198a1"),
+    "keyword": themed("#cf222e", "#ff7b72"),
+    "string": themed("#0a3069", "#a5d6ff"),
+    "number": themed("#0550ae", "#79c0ff"),
+    "function": themed("#6639ba", "#d2a8ff"),
+    "type": themed("#953800", "#ffa657"),
+    "tag": themed("#116329", "#7ee787"),
+    "attribute": themed("#0550ae", "#79c0ff"),
+    "inserted": GOOD,
+    "deleted": BAD,
+    "heading": INFO,
+}
+"""Colours of code by what it is."""
+
+ANSI: tuple[str, ...] = (
+    themed("#24292f", "#8b949e"),
+    themed("#c2202b", "#ff7b72"),
+    themed("#1a7f37", "#57ab5a"),
+    themed("#8a5a00", "#d6a63a"),
+    themed("#0a5ec2", "#6cb0ff"),
+    themed("#8250df", "#d2a8ff"),
+    themed("#0b7285", "#56d4dd"),
+    themed("#59636e", "#c9d1d9"),
+    themed("#59636e", "#6e7681"),
+    themed("#a40e26", "#ffa198"),
+    themed("#116329", "#7ee787"),
+    themed("#6f4a00", "#e3b341"),
+    themed("#0550ae", "#a5d6ff"),
+    themed("#6639ba", "#e2c5ff"),
+    themed("#075566", "#a5f3fc"),
+    themed("#24292f", "#ffffff"),
+)
+"""The terminal's sixteen colours, readable on both themes."""
