@@ -31,7 +31,7 @@ def inherited_config(environ: Mapping[str, str]) -> dict[str, Any]:
     except ValueError as error:
         raise ValueError(f"{CONFIG} in the environment is not JSON ({error}): correct or unset it.") from None
     if not isinstance(config, dict):
-        raise ValueError(f"{CONFIG} in the environment is not a JSON object: correct or unset it.")  # noqa: TRY004
+        raise ValueError(f"{CONFIG} in the environment is not a JSON object: correct or unset it.")
     return config
 
 

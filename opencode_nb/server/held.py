@@ -9,12 +9,15 @@ from __future__ import annotations
 import atexit
 import contextlib
 import json
+import logging
 import os
+import secrets
 import signal
 import subprocess
 import sys
 import threading
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
 from opencode_nb.server import keeper
@@ -23,6 +26,9 @@ __all__ = ["Held"]
 
 CLOSE_SECONDS = keeper.END_SECONDS + 3.0  # the keeper's own bounds, and its way there
 KILLED_SECONDS = 2.0
+MARK = "OPENCODE_NB_KEEPER"  # in the environment of the server and of all that it starts, another value for each keeper
+
+_log = logging.getLogger(__name__)
 
 
 class Held:
@@ -44,6 +50,7 @@ class Held:
         self._lock = threading.Lock()
         self._when_exited: list[Callable[[], None]] = []
         self._hold = self._events = -1
+        self._mark = secrets.token_hex(16)
         self._process: subprocess.Popen[bytes] | None = None
         self._reader = threading.Thread(target=self._read, name="opencode-keeper", daemon=True)
 
@@ -67,6 +74,7 @@ class Held:
             os.close(job_read)
             os.close(events_write)
         self._reader.start()
+        job = {**job, "env": {**job["env"], MARK: self._mark}}
         data = json.dumps(job).encode() + b"\n"
         with contextlib.suppress(BrokenPipeError):  # it has died already: its events, or their end, say so
             while data:
@@ -80,8 +88,13 @@ class Held:
             os.close(hold)
 
     def close(self) -> None:
-        """Let go, and wait until everything has ended: by itself within CLOSE_SECONDS, by force after that."""
+        """Let go, and wait until everything has ended: by itself within CLOSE_SECONDS, by force after that.
+
+        On the reader's own thread (from a callback) it does not wait.
+        """
         self.release()
+        if threading.current_thread() is self._reader:
+            return
         if not self._reader.ident:  # nothing was started, or nothing that has got a job
             _all.discard(self)
         elif not self.gone.wait(CLOSE_SECONDS):
@@ -120,8 +133,10 @@ class Held:
         with open(self._events, "rb") as events:  # noqa: PTH123  # a descriptor
             for line in events:
                 self._take(json.loads(line))
-        self._kill()  # there is something left only if somebody killed guard and keeper at once
-        self._exit(self._process.wait(), "The server's keeper was killed, and the server with it.")
+        self._kill()
+        if code := self._process.wait():  # somebody killed guard and keeper at once
+            _kill_marked(self._mark)
+        self._exit(code, "The server's keeper was killed, and the server with it.")
         self.release()
         _all.discard(self)
         self.gone.set()
@@ -144,7 +159,18 @@ class Held:
             callbacks, self._when_exited = self._when_exited, []
         self.ready.set()
         for callback in callbacks:
-            callback()
+            try:
+                callback()
+            except Exception:  # somebody else's; the others must be told, and this thread has more to do
+                _log.exception("A callback for the end of the server failed")
+
+
+def _kill_marked(mark: str) -> None:
+    """End the tools of a server that lost its keeper. Linux; elsewhere nobody can say which they are."""
+    for environ in Path("/proc").glob("[0-9]*/environ"):
+        with contextlib.suppress(OSError):
+            if f"{MARK}={mark}".encode() in environ.read_bytes().split(b"\0"):
+                os.kill(int(environ.parent.name), signal.SIGKILL)
 
 
 _all: set[Held] = set()  # until they are gone

