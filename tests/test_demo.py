@@ -246,6 +246,19 @@ def test_call_a_tool(stage: Stage) -> None:
     assert "a.py" in stage.answer
 
 
+def test_an_image_that_a_tool_has_read(stage: Stage) -> None:
+    """The server hands it on in the user's name: that is no new prompt."""
+    (stage.directory / "plot.png").write_bytes(png(30, 20))
+    stage.demo.queue([tool("read", filePath=str(stage.directory / "plot.png"))])
+    stage.play("Describe the plot, an image")
+    assert "1. image/png, 30 × 20 pixels" in stage.answer
+
+
+def test_reminders_that_the_server_adds_do_not_count(stage: Stage) -> None:
+    stage.play("Say exactly: hello", agent="plan")
+    assert stage.answer == "hello"
+
+
 @pytest.mark.parametrize("stage", [[{"permission": "bash", "pattern": "*", "action": "deny"}]], indirect=True)
 def test_a_tool_that_is_not_offered_is_not_called(stage: Stage) -> None:
     stage.play("Run `ls`")
@@ -268,6 +281,12 @@ def test_compaction(stage: Stage) -> None:
     stage.play("Say exactly: hello again")
     assert stage.answer == "hello again"
     assert any("Scripted demo" in part["text"] for part in stage.parts("text"))
+
+
+def test_compaction_in_the_middle_of_a_turn(stage: Stage) -> None:
+    stage.demo.queue([[usage(190_000, 10), tool("bash", command="echo full")]])
+    stage.play("Work until the context is full")
+    assert stage.answer == "The scripted demo has nothing more to do."
 
 
 def test_a_second_prompt_during_the_turn_is_answered(stage: Stage) -> None:
@@ -464,10 +483,13 @@ def test_it_runs_alone_until_stdin_closes() -> None:
 
 
 def test_the_demo_stands_alone() -> None:
-    """Standard library only, nothing else of this package."""
+    """Standard library only, nothing of this package but what the package itself loads."""
     code = (
-        "import sys, opencode_nb.demo\n"
-        "ours = [m for m in sys.modules if m.startswith('opencode_nb.') and not m.startswith('opencode_nb.demo')]\n"
+        "import sys, opencode_nb\n"
+        "before = set(sys.modules)\n"
+        "import opencode_nb.demo\n"
+        "new = set(sys.modules) - before\n"
+        "ours = [m for m in new if m.startswith('opencode_nb.') and not m.startswith('opencode_nb.demo')]\n"
         "theirs = [m for m in ('httpx', 'anyio', 'IPython', 'anywidget') if m in sys.modules]\n"
         "print(ours, theirs)"
     )

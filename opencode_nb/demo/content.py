@@ -11,6 +11,8 @@ from opencode_nb.demo.scene import Attachment, Scene
 
 DISCLAIMER = "I am the **scripted demo**, not an AI: my answers are fixed texts that plain words in your prompt select."
 COMPACTION_AGENT = "context summarization"
+CONTINUE = "Continue if you have next steps"
+"""What OpenCode says in the user's name after it has compacted a session in the middle of a turn."""
 
 COMPACTION = """## Goal
 - (Scripted demo) Go on with what was asked.

@@ -50,6 +50,8 @@ def play(scene: Scene) -> Step:
     """The step that answers this request."""
     if content.COMPACTION_AGENT in scene.system:
         return [text(content.COMPACTION)]
+    if scene.prompt.startswith(content.CONTINUE):
+        return [text("The scripted demo has nothing more to do.")]
     if "StructuredOutput" in scene.tools:
         return [tool("StructuredOutput", **_example(scene.tools["StructuredOutput"], scene.prompt))]
     for turn in TURNS:
@@ -60,7 +62,8 @@ def play(scene: Scene) -> Step:
 
 def title(scene: Scene) -> str:
     """A short title: the prompt's first line, cut at a word."""
-    line = next((line.strip(" #>`*") for line in scene.prompt.splitlines() if line.strip(" #>`*")), "Empty prompt")
+    lines = (line.strip().lstrip("#>* ") for line in scene.prompt.splitlines())
+    line = next(filter(None, lines), "Empty prompt")
     cut = line if len(line) <= TITLE_LIMIT else line[: TITLE_LIMIT - 1].rsplit(" ", 1)[0] + "…"
     return cut[0].upper() + cut[1:]
 

@@ -21,7 +21,7 @@ from pathlib import Path
 
 import httpx
 
-from opencode_nb.demo import error, gate, pause, reason, text, tool
+from opencode_nb.demo import drop, error, finish, gate, pause, reason, text, tool, usage
 from opencode_nb.server import find_binary
 from tests.recordings.stage import Json, Stage, Theatre, theatre
 
@@ -252,6 +252,31 @@ def rate_limit(stage: Stage) -> None:
 
 
 @scenario()
+def dropped_stream(stage: Stage) -> None:
+    """The connection to the model is cut in the middle; the server asks again."""
+    stage.demo.queue([text("Half of an"), drop()], [text("The whole answer.")])
+    stage.play("Lose the connection")
+
+
+@scenario()
+def context_overflow(stage: Stage) -> None:
+    """The model finds the prompt too long: the server compacts by itself and goes on."""
+    stage.play("Say exactly: something worth a summary")
+    stage.demo.queue(
+        [error(400, "This model's maximum context length is 8192 tokens; your messages have more.")],
+        [text("## Goal\n- (Scripted demo) Nothing more.\n")],
+        [text("On with it.")],
+    )
+    stage.play("Too long")
+
+
+@scenario()
+def output_limit(stage: Stage) -> None:
+    stage.demo.queue([text("Cut off in the middle of a"), finish("length")])
+    stage.play("Say a lot")
+
+
+@scenario()
 def unknown_model(stage: Stage) -> None:
     since = stage.send("Hello", model={"providerID": "demo", "modelID": "none"})
     stage.wait("session.error", since)
@@ -310,6 +335,14 @@ def compaction(stage: Stage) -> None:
     stage.post(f"/session/{stage.session}/summarize", {"providerID": "demo", "modelID": "demo"})
     stage.wait("session.compacted", since)
     stage.play("Say exactly: after the summary")
+
+
+@scenario()
+def compaction_auto(stage: Stage) -> None:
+    """The context is nearly full after a step with a tool: the server compacts, and goes on in the user's name."""
+    stage.demo.queue([[usage(190_000, 10), tool("bash", command="echo full")]])
+    stage.demo.queue([text("## Goal\n- (Scripted demo) Go on.\n")], [text("Went on.")])
+    stage.play("Work until the context is full")
 
 
 @scenario()
