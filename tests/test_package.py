@@ -12,6 +12,7 @@ from pathlib import Path
 
 import pytest
 
+import opencode_nb
 from tests.support.imports import Import, imports
 
 ROOT = Path(__file__).resolve().parents[1]
@@ -30,7 +31,7 @@ AT_ONCE: dict[str, set[str]] = {
     "widgets": {"errors", "conversation", "render"},
     "magics": {"errors", "conversation", "render", "widgets"},
     "cli": set(),
-    "quickstart": set(),
+    "quickstart": {"errors"},
 }
 """Room of the house -> the rooms that it may import when it is imported itself."""
 
@@ -61,6 +62,21 @@ ONLY_IN: dict[str, set[str]] = {
     "jupyterlab": {"cli"},
 }
 """Library -> the only rooms that may import it, at once or lazily."""
+
+PUBLIC = """
+    __version__ load_ipython_extension unload_ipython_extension
+    Client AsyncClient Record
+    serve Server
+    Opencode AsyncOpencode Session AsyncSession Turn ToolCall FileDiff
+    OpencodeError
+    ServerError BinaryNotFoundError ServerStartError ServerExitedError
+    APIConnectionError APITimeoutError
+    APIStatusError BadRequestError AuthenticationError PermissionDeniedError NotFoundError ConflictError
+    UnprocessableEntityError RateLimitError InternalServerError
+    NotSupportedError
+    TurnError AbortedError BudgetExceededError StructuredOutputError ContextOverflowError
+""".split()  # noqa: SIM905  # in groups, as the package's documentation has them
+"""Every name that `opencode_nb` gives out. Adding one is a promise to keep it."""
 
 MACHINE_PATHS = re.compile(r"(?<![\w.])/(root|work|tmp/w|opt/pypi|opt/wheels)/")
 REGISTRIES = re.compile(r"registry\.npmjs|npmmirror|pypi\.(org|io)|pythonhosted\.org|index-url")
@@ -115,6 +131,13 @@ def test_imports_go_down_only() -> None:
 
 def test_libraries_stay_in_their_rooms() -> None:
     assert [line for file in modules() for line in out_of_its_room(file)] == []
+
+
+def test_the_public_face_is_this() -> None:
+    assert sorted(opencode_nb.__all__) == sorted(PUBLIC)
+    assert set(PUBLIC) <= set(dir(opencode_nb))
+    for name in PUBLIC:
+        assert getattr(opencode_nb, name) is not None
 
 
 def test_importing_the_package_loads_nothing_heavy() -> None:

@@ -48,7 +48,7 @@ def server_model() -> Iterator[DemoModel]:
 
 @pytest.fixture(scope="session")
 def lab(opencode_program: Path, server_model: DemoModel, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Lab]:
-    """The run's one JupyterLab server. Its kernels find the program and the model in their environment, as a user's do."""
+    """The run's one JupyterLab server. Its kernels have the program and the model by their environment."""
     env = {**os.environ, "OPENCODE_CONFIG_CONTENT": json.dumps(server_model.config())}
     lab = Lab.start(tmp_path_factory.mktemp("lab"), env)
     yield lab
