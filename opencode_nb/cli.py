@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 import importlib.util
 import os
+import re
 import sys
 from collections.abc import Sequence
 from pathlib import Path
@@ -13,6 +14,7 @@ DIRECTORY = Path("opencode-demo")
 """Where `demo` writes and `lab` opens, unless told otherwise."""
 
 _MEGABYTE = 1_000_000
+_COLOURS = re.compile(r"\x1b\[[\d;]*m")
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -89,9 +91,7 @@ def _demo(options: argparse.Namespace) -> None:
 
     _require_lab_extra("nbclient", "nbconvert", "ipykernel")
     _require_program()
-    executed, page = quickstart.run(
-        quickstart.original(), options.directory.resolve(), lambda text: print(text, flush=True)
-    )
+    executed, page = quickstart.run(quickstart.original(), options.directory.resolve(), _say)
     print(f"Executed notebook: {executed}\nAs a web page:     {page}\nTo open it in JupyterLab: {options.lab_command}")
 
 
@@ -103,6 +103,11 @@ def _lab(options: argparse.Namespace) -> None:
     notebook = quickstart.copy_to(options.directory.resolve())
     # JupyterLab takes this process's place: its terminal, its signals, its exit code.
     os.execv(sys.executable, [sys.executable, "-m", "jupyterlab", *options.arguments, str(notebook)])  # noqa: S606
+
+
+def _say(text: str) -> None:
+    """Print at once; colours only where there is a terminal to show them."""
+    print(text if sys.stdout.isatty() else _COLOURS.sub("", text), flush=True)
 
 
 def _require_lab_extra(*modules: str) -> None:
