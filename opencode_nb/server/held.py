@@ -134,7 +134,8 @@ class Held:
             for line in events:
                 self._take(json.loads(line))
         self._kill()
-        if code := self._process.wait():  # somebody killed guard and keeper at once
+        code = self._process.wait()
+        if code or not self.exited:  # somebody killed guard and keeper at once
             _kill_marked(self._mark)
         self._exit(code, "The server's keeper was killed, and the server with it.")
         self.release()

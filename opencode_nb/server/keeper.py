@@ -71,7 +71,7 @@ def prctl(option: int, value: int) -> None:
 
 
 def processes() -> Iterator[tuple[int, int, str]]:
-    """(pid, parent's pid, something that tells two uses of one pid apart) of every living process."""
+    """Of every process: pid, parent's pid, something that tells two uses of one pid apart, or "" if it has ended."""
     return _proc_processes() if os.path.exists("/proc/self/stat") else _ps_processes()  # noqa: PTH110
 
 
@@ -79,29 +79,34 @@ def _proc_processes() -> Iterator[tuple[int, int, str]]:
     for name in filter(str.isdigit, os.listdir("/proc")):  # noqa: PTH208
         with contextlib.suppress(OSError), open(f"/proc/{name}/stat", "rb") as stat:  # noqa: PTH123
             fields = stat.read().rpartition(b")")[2].split()
-            if fields[0] not in (b"Z", b"X"):
-                yield int(name), int(fields[1]), fields[19].decode()
+            yield int(name), int(fields[1]), "" if fields[0] in (b"Z", b"X") else fields[19].decode()
 
 
 def _ps_processes() -> Iterator[tuple[int, int, str]]:
     with contextlib.suppress(OSError, subprocess.TimeoutExpired):
-        listing = subprocess.run(["ps", "-axo", "pid=,ppid=,lstart="], capture_output=True, timeout=2, check=False)
+        listing = subprocess.run(
+            ["ps", "-axo", "pid=,ppid=,stat=,lstart="], capture_output=True, timeout=2, check=False
+        )
         for line in listing.stdout.decode(errors="replace").splitlines():
-            pid, parent, started = line.split(None, 2)
-            yield int(pid), int(parent), started
+            pid, parent, state, started = line.split(None, 3)
+            yield int(pid), int(parent), "" if state.startswith("Z") else started
 
 
 def descendants(root: int, known: dict[int, str]) -> dict[int, str]:
-    """The living processes below `root`, and those of `known` (an earlier result) that are still the same ones."""
+    """The living processes below `root`, and those of `known` (an earlier result) that are still the same ones.
+
+    One that has ended counts as a way to others: a process of many threads shows as ended before it has let go of its
+    children.
+    """
     table = {pid: (parent, started) for pid, parent, started in processes()}
     found = {pid: started for pid, started in known.items() if table.get(pid, (0, ""))[1] == started}
-    below = [root]
+    below = [root, *found]
     while below:
         parent = below.pop()
         children = {pid: started for pid, (above, started) in table.items() if above == parent and pid not in found}
         found |= children
         below += children
-    return found
+    return {pid: started for pid, started in found.items() if started}
 
 
 def send(pid: int, signum: int) -> None:
@@ -110,28 +115,34 @@ def send(pid: int, signum: int) -> None:
         os.kill(pid, signum)
 
 
-def reap() -> dict[int, int]:
-    """Collect the children that have ended: exit codes by pid."""
+def reap() -> tuple[dict[int, int], bool]:
+    """Collect the children that have ended: exit codes by pid, and whether there are other children."""
     codes: dict[int, int] = {}
-    with contextlib.suppress(ChildProcessError):
-        while True:
+    while True:
+        try:
             pid, status = os.waitpid(-1, os.WNOHANG)
-            if pid == 0:
-                break
-            codes[pid] = os.waitstatus_to_exitcode(status)
-    return codes
+        except ChildProcessError:
+            return codes, False
+        if pid == 0:
+            return codes, True
+        codes[pid] = os.waitstatus_to_exitcode(status)
 
 
 def end_descendants(known: dict[int, str]) -> None:
-    """SIGTERM, then SIGKILL, until nothing is left below this process and nothing of `known`."""
+    """SIGTERM, then SIGKILL, until nothing is left below this process and nothing of `known`.
+
+    A look at all processes can miss one while its parent ends, but then it becomes this process's child: only when
+    that has no children either has everything ended.
+    """
     for signum, seconds in ((signal.SIGTERM, TOOL_TERM_SECONDS), (signal.SIGKILL, KILL_SECONDS)):
         deadline, pause, told = time.monotonic() + seconds, 0.01, set[int]()
-        while left := descendants(os.getpid(), known):
+        while time.monotonic() < deadline:
+            left = descendants(os.getpid(), known)
+            if not left and not reap()[1]:
+                return
             for pid in left.keys() - told:
                 send(pid, signum)
             told |= left.keys()
-            if time.monotonic() > deadline:
-                break
             time.sleep(pause)  # not all of them are children, so there is nothing to wait for
             pause = min(pause * 2, 0.2)
             reap()
@@ -218,7 +229,7 @@ class Keeper:
     def _on_signals(self, numbers: bytes) -> None:
         if signal.SIGTERM in numbers or signal.SIGHUP in numbers:
             self.held = False
-        for pid, code in reap().items():
+        for pid, code in reap()[0].items():
             if pid == self.pid:
                 self.ended, self.exit_code = True, code
 
