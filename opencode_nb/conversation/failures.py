@@ -53,7 +53,8 @@ def turn_error(error: Json, turn: Any = None) -> TurnError:
 def error_text(error: Json) -> str:
     """What happened, in one sentence."""
     data = error.get("data") or {}
-    message = " ".join(str(data.get("message") or error.get("message") or error.get("name") or "Unknown error").split())
+    raw = str(data.get("message") or error.get("message") or error.get("name") or "Unknown error")
+    message = " ".join(raw.split("\n    at ")[0].split())  # some messages end in the server's own stack trace
     status = data.get("statusCode")
     text = f"{message} (HTTP {status})" if status and str(status) not in message else message
     return text if text.endswith((".", "!", "?")) else text + "."

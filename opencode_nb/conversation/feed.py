@@ -13,7 +13,7 @@ from collections.abc import Callable
 from typing import Any
 
 from ..api.client import AsyncClient
-from ..errors import APIConnectionError, NotFoundError, OpencodeError
+from ..errors import APIConnectionError, BadRequestError, NotFoundError, OpencodeError
 from .state import Json
 from .transcript import Change, Transcript
 
@@ -154,11 +154,19 @@ class Feed:
             except APIConnectionError as error:
                 log.warning("Session %s could not be fetched again: %s", transcript.id, error)
 
+    async def _messages(self, session_id: str) -> list[Json]:
+        """The stored messages; none where the server can't read its own store (any session with a schema's prompt)."""
+        try:
+            return list(await self.client.session.messages(session_id))
+        except BadRequestError as error:
+            log.warning("The history of session %s can't be listed: %s", session_id, error)
+            return []
+
     async def _load(self, transcript: Transcript) -> None:
         client, session_id = self.client, transcript.id
         info, messages, statuses, permissions, questions, todos = await asyncio.gather(
             client.session.get(session_id),
-            client.session.messages(session_id),
+            self._messages(session_id),
             client.session.status(),
             client.permission.list(),
             client.question.list(),

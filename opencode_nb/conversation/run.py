@@ -38,6 +38,7 @@ class Run:
         self._feed = session.owner.feed
         self._responder = Responder(self._feed, turn.state, policy, person)
         self._news = asyncio.Event()
+        self._doubted = False
         self._clock: asyncio.TimerHandle | None = None
         self._tasks: set[asyncio.Task[None]] = set()
 
@@ -61,6 +62,13 @@ class Run:
         if not self.turn.state.ended:
             self._fail(self.turn.state.error or {"name": "PromptRefused", "data": {"message": str(error)}})
 
+    async def _never_begun(self) -> None:
+        """The server may accept a prompt (204), then fail on it (an image it cannot read) and never be busy with it."""
+        await self._until(lambda: self.turn.state.status != "queued", ERROR_TIMEOUT)
+        if self.turn.state.status == "queued" and self.turn.state.error:
+            self._fail(self.turn.state.error)
+        self._doubted = False
+
     async def _until(self, condition: Callable[[], bool], seconds: float) -> None:
         """Wait until what changes makes `condition` true, or the time is up."""
         with contextlib.suppress(TimeoutError):
@@ -75,6 +83,9 @@ class Run:
     def changed(self, change: Change) -> None:
         """Take note of what an event changed in this turn."""
         self._news.set()
+        if self.turn.state.status == "queued" and self.turn.state.error and not self._doubted:
+            self._doubted = True
+            self._spawn(self._never_begun())
         if change.kind == "request":
             self._responder.look()
         elif change.kind == "ended":

@@ -190,8 +190,8 @@ class Transcript:
         if turn is None:
             return
         if message_id == turn.id:
-            self.turns.pop(turn.id, None)  # who holds the turn still reads it: an undone turn stays in its cell
-        else:
+            self.turns.pop(turn.id, None)
+        elif turn.id in self.turns:  # else its prompt went before it, and who holds the undone turn still reads it
             turn.steps.pop(message_id, None)
         yield Change("removed", turn.id, message_id)
 
@@ -209,24 +209,47 @@ class Transcript:
             return
         turn, message = self._home(str(part.get("messageID")))
         part_id = part["id"]
+        known = part_id in message.parts
         before = message.parts.get(part_id) or self._early.pop(part_id, None)
         message.parts[part_id] = _merge_part(before, part)
         if len(message.parts) > 1 and part_id == next(reversed(message.parts)) < max(message.parts):
             message.parts = dict(sorted(message.parts.items()))
         if turn is None:
             return
-        if message is turn.prompt and turn.id not in self._ours and _is_continuation(part, message):
-            yield from self._continue_turn(turn)
+        if part.get("type") == "step-start" and not known:
+            yield from self._discard_attempt(turn, message)
+        target = self._continued_by(turn, message, part)
+        if target is not None:
+            yield from self._continue_turn(turn, target)
         else:
             yield Change("part", turn.id, part_id)
 
-    def _continue_turn(self, turn: TurnState) -> Iterable[Change]:
-        """A user message that the server wrote by itself in mid-turn (it compacts, and goes on) is part of it."""
-        earlier = [other for other in self.turns.values() if other.id < turn.id]
-        if turn.prompt is None or not earlier or earlier[-1].ended:
-            yield from (Change("part", turn.id, part_id) for part_id in (turn.prompt.parts if turn.prompt else ()))
-            return
-        target = earlier[-1]
+    def _discard_attempt(self, turn: TurnState, message: Message) -> Iterable[Change]:
+        """A step that starts again in its message, after its stream broke: what it had said does not count."""
+        for part in message.parts.values():
+            if (
+                part.get("type") in ("text", "reasoning")
+                and part.get("text")
+                and not (part.get("time") or {}).get("end")
+            ):
+                part["text"] = ""  # as the server stores it
+                yield Change("part", turn.id, str(part["id"]))
+
+    def _continued_by(self, turn: TurnState, message: Message, part: Json) -> TurnState | None:
+        """The turn that a user message goes on with, if the server wrote it by itself in the middle of that turn.
+
+        When the context is full it writes a request to compact, and then either "continue" or the prompt once more.
+        """
+        if message is not turn.prompt or turn.id in self._ours or next(iter(message.parts)) != part["id"]:
+            return None
+        before = next((other for other in reversed(self.turns.values()) if other.id < turn.id), None)
+        if before is None or before.ended:
+            return None
+        return before if _is_continuation(part, before) else None
+
+    def _continue_turn(self, turn: TurnState, target: TurnState) -> Iterable[Change]:
+        """Make a turn's messages further steps of the turn before it."""
+        assert turn.prompt is not None
         del self.turns[turn.id]
         target.steps = dict(sorted({**target.steps, turn.id: turn.prompt, **turn.steps}.items()))
         for message_id, (owner, message) in list(self._messages.items()):
@@ -277,6 +300,8 @@ class Transcript:
             return
         retry = status if status.get("type") == "retry" else None
         for turn in self._open_turns():
+            if turn.id not in self._busy_since_prompt and turn.id not in self._stopped:
+                turn.error = None
             self._busy_since_prompt.add(turn.id)
             turn.status, turn.retry = "running", retry
             yield Change("turn", turn.id, "turn")
@@ -285,16 +310,17 @@ class Transcript:
         """The session rests: what began has ended. A turn that has not begun waits on: this idle is another's."""
         self.status = {"type": "idle"}
         for turn in self._open_turns():
-            if turn.steps or turn.error or turn.id in self._busy_since_prompt:
+            if turn.steps or turn.id in self._busy_since_prompt:
                 yield from self._end(turn)
         yield Change("session", "", "session")
 
     def _session_error(self, properties: Json) -> Iterable[Change]:
+        """Of the latest open turn. One that has not begun keeps it only until it does: it may be an earlier turn's."""
         error = properties.get("error")
-        begun = [turn for turn in self._open_turns() if turn.steps or turn.id in self._busy_since_prompt]
-        if isinstance(error, dict) and begun and begun[-1].id not in self._stopped:
-            begun[-1].error = error
-            yield Change("turn", begun[-1].id, "turn")
+        latest = next(reversed(self._open_turns()), None)
+        if isinstance(error, dict) and latest is not None and latest.id not in self._stopped:
+            latest.error = error
+            yield Change("turn", latest.id, "turn")
 
     def _open_turns(self) -> list[TurnState]:
         return [turn for turn in self.turns.values() if not turn.ended]
@@ -441,10 +467,13 @@ def _merge_part(before: Json | None, part: Json) -> Json:
     return merged
 
 
-def _is_continuation(part: Json, message: Message) -> bool:
-    """Whether a user message's first part shows that the server wrote the message by itself."""
-    first = next(iter(message.parts)) == part["id"]
-    return first and (part.get("type") == "compaction" or (part.get("type") == "text" and bool(part.get("synthetic"))))
+def _is_continuation(part: Json, before: TurnState) -> bool:
+    """Whether a user message that begins with this part goes on with the turn before it."""
+    if part.get("type") == "compaction" or (part.get("type") == "text" and part.get("synthetic")):
+        return True
+    compacted = any(other.get("type") == "compaction" for other in before.parts)
+    prompt = next(iter(before.prompt.parts.values()), {}) if before.prompt else {}
+    return compacted and part.get("type") == "text" and part.get("text") == prompt.get("text")
 
 
 def _outcome(error: Json | None) -> TurnStatus:

@@ -102,8 +102,8 @@ class Turn:
 
     @property
     def text(self) -> str:
-        """The whole answer, the steps joined by a blank line."""
-        return "\n\n".join(text for step in self._answers for text in _texts(step))
+        """The whole answer, the steps joined by a blank line; the summary of a compaction is no part of it."""
+        return "\n\n".join(text for step in self._answers if not step.info.get("summary") for text in _texts(step))
 
     @property
     def reasoning(self) -> str:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from typing import Any
 
 from IPython.core.interactiveshell import InteractiveShell
 from IPython.core.magic import no_var_expand
@@ -28,8 +29,9 @@ class _Extension:
         self.completion = Completion(self.workspace)
 
     def register(self) -> None:
-        self.shell.register_magic_function(self._prompt(), "cell", "prompt")
-        self.shell.register_magic_function(self._opencode(), "line", "opencode")
+        register: Any = self.shell.register_magic_function  # traitlets' decorator hides its signature
+        register(self._prompt(), "cell", "prompt")
+        register(self._opencode(), "line", "opencode")
         self.completion.register(self.shell)
 
     def remove(self) -> None:

@@ -173,7 +173,8 @@ class LineMagic:
 
     def _install(self, options: Namespace) -> None:
         """Install the `opencode` program for this user."""
-        from ..server.binary import PINNED_VERSION, install_binary
+        from ..server.binary import PINNED_VERSION
+        from ..server.install import install_binary
 
         path = install_binary(options.version or PINNED_VERSION, progress=_say)
         _say(f"Installed: {path}")
