@@ -68,6 +68,8 @@ class _Face:
             "operations": operations,
         }
         self._url = _checked(base_url)
+        if http_client is not None and not hasattr(http_client, "aclose"):
+            raise TypeError("http_client must be an httpx.AsyncClient: both clients send through an event loop")
         self._rows = cast("list[Row]", list(operations)) if operations is not None else _pinned()
         self._place = Defaults(os.fspath(directory) if directory is not None else None, workspace)
         build(self, self._rows, self._call)
@@ -179,7 +181,7 @@ class AsyncClient(_Face):
         if row["kind"] == "sse":
             from opencode_nb.api.sse import AsyncEventStream
 
-            return AsyncEventStream(self._connect(call), **_stream_options(kwargs))
+            return AsyncEventStream(self._connect(call), **_stream_options(row, kwargs))
         return self._transport.send(call)
 
 
@@ -227,7 +229,7 @@ class Client(_Face):
         if row["kind"] == "sse":
             from opencode_nb.api.sse import EventStream
 
-            return EventStream(self._connect(call), **_stream_options(kwargs))
+            return EventStream(self._connect(call), **_stream_options(row, kwargs))
         return _run(self._transport.send, call)
 
 
@@ -237,8 +239,9 @@ def _pinned() -> list[Row]:
     return cast("list[Row]", json.loads(TABLE.read_text(encoding="utf-8"))["operations"])
 
 
-def _stream_options(kwargs: Mapping[str, Any]) -> dict[str, Any]:
-    return {name: kwargs[name] for name in ("on_reconnect", "give_up_after") if name in kwargs}
+def _stream_options(row: Row, kwargs: Mapping[str, Any]) -> dict[str, Any]:
+    given = {name: kwargs[name] for name in ("on_reconnect", "give_up_after") if name in kwargs}
+    return {"settle": row.get("settle", 0.0), "silent": row.get("silent", False), **given}
 
 
 def _run(function: Callable[..., Awaitable[Any]], *args: Any) -> Any:

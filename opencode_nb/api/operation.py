@@ -41,6 +41,7 @@ class Call(NamedTuple):
     kind: Kind | None
     repeat: Repeat
     slow: bool = False
+    silent: bool = False
     timeout: Any = ...
     raw: bool = False
 
@@ -58,6 +59,7 @@ def bind(row: Row, args: tuple[Any, ...], kwargs: Mapping[str, Any], defaults: D
         kind=row["kind"],
         repeat=row["repeat"],
         slow=row.get("slow", False),
+        silent=row.get("silent", False),
         timeout=given.get("timeout", ...),
         raw=bool(given.get("raw")),
     )

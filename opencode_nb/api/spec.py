@@ -43,6 +43,7 @@ class Row(TypedDict):
     """One operation. `name` is its dotted place in the client; `body` says how JSON is sent: gathered, or as given.
 
     `routed` holds query names that only the client's own directory and workspace fill: a body field has their name.
+    `slow`, `settle` and `silent`: see ANSWERS_WHEN_DONE, SETTLES and SILENT in quirks.py.
     """
 
     id: str
@@ -57,6 +58,8 @@ class Row(TypedDict):
     routed: NotRequired[list[str]]
     headers: NotRequired[dict[str, str]]
     slow: NotRequired[bool]
+    settle: NotRequired[float]
+    silent: NotRequired[bool]
     deprecated: NotRequired[bool]
     summary: NotRequired[str]
     doc: NotRequired[str]
@@ -117,6 +120,10 @@ def _describe(row: Row, operation: Json) -> None:
         row["headers"] = quirks.HEADERS[id_]
     if id_ in quirks.ANSWERS_WHEN_DONE:
         row["slow"] = True
+    if id_ in quirks.SETTLES:
+        row["settle"] = quirks.SETTLES[id_]
+    if id_ in quirks.SILENT:
+        row["silent"] = True
     if operation.get("deprecated"):
         row["deprecated"] = True
     if operation.get("summary"):

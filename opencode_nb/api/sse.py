@@ -20,7 +20,7 @@ import threading
 import time
 from collections import deque
 from collections.abc import AsyncIterator, Callable
-from contextlib import AbstractAsyncContextManager, suppress
+from contextlib import AbstractAsyncContextManager
 from typing import Any, Protocol
 
 from opencode_nb.api import portal
@@ -43,8 +43,10 @@ STABLE_AFTER = 5.0  # seconds after which a connection counts as good, and the b
 MAX_BACKLOG = 64 * 1024 * 1024  # bytes that the reader may lag behind
 POLL = 0.1 if sys.platform == "win32" else None  # seconds; see portal.POLL
 
-Connect = Callable[[float], AbstractAsyncContextManager[AsyncIterator[bytes]]]
+Connect = Callable[[float | None], AbstractAsyncContextManager[AsyncIterator[bytes]]]
 """Opens the stream within so many seconds, and gives its bytes as they come."""
+
+OnReconnect = Callable[[], object] | None
 
 
 class Decoder:
@@ -135,6 +137,12 @@ class Backlog:
                 self._ended, self._error = True, error
         self._ready.set()
 
+    def raise_error(self) -> None:
+        """Raise the error that the stream ended with, if it did."""
+        with self._lock:
+            if self._error is not None:
+                raise self._error
+
     def take(self) -> list[bytes | Record] | None:
         """Everything there is; None at the end. Raises the error that the stream ended with."""
         with self._lock:
@@ -149,31 +157,48 @@ class Backlog:
 
 
 class Pump:
-    """Keeps a stream connected and its backlog filled, as a task of the running asyncio loop."""
+    """Keeps a stream connected and its backlog filled, as a task of the running asyncio loop.
 
-    def __init__(self, connect: Connect, ready: Signal, *, give_up_after: float | None = GIVE_UP_AFTER) -> None:
+    `settle`: seconds after the greeting until the server can be relied on to listen; `silent`: the server says nothing,
+    not even that the stream is open, before the first event.
+    """
+
+    def __init__(
+        self,
+        connect: Connect,
+        ready: Signal,
+        *,
+        give_up_after: float | None = GIVE_UP_AFTER,
+        settle: float = 0.0,
+        silent: bool = False,
+    ) -> None:
         self.backlog = Backlog(ready)
         self._connect = connect
         self._give_up_after = give_up_after
+        self._settle = settle
+        self._silent = silent
         self._task: asyncio.Task[None] | None = None
-        self._opened: asyncio.Future[None] | None = None
-        self._greeted = asyncio.Event()
+        self._opened = False  # the first connection was made: from now on a loss is made good
+        self._listening = asyncio.Event()
+        self._settling: asyncio.TimerHandle | None = None
+        self._missed = False  # the reader has been told of a loss, and not yet of its end
         self._down_since: float | None = None
         self._up_since = 0.0
         self._delay = BACKOFF_FIRST
 
     async def open(self) -> None:
         """Connect for the first time. Raises what the server or the connection says against it."""
-        self._opened = asyncio.get_running_loop().create_future()
         self._task = asyncio.create_task(self._run(), name="opencode_nb events")
+        listening = asyncio.create_task(self._listening.wait())
         try:
-            await self._opened
-            with suppress(TimeoutError):
-                async with asyncio.timeout(FIRST_EVENT_WAIT):
-                    await self._greeted.wait()
+            patience = FIRST_EVENT_WAIT if self._silent else OPEN_TIMEOUT + FIRST_EVENT_WAIT
+            await asyncio.wait((self._task, listening), timeout=patience, return_when=asyncio.FIRST_COMPLETED)
+            self.backlog.raise_error()
         except BaseException:
             await self.aclose()
             raise
+        finally:
+            listening.cancel()
 
     async def aclose(self) -> None:
         """Disconnect, and end whoever reads."""
@@ -188,55 +213,67 @@ class Pump:
                 self._down(await self._connection())
                 await self._wait()
         except OpencodeError as error:
-            self._fail(error)
+            self.backlog.end(error)
         except Exception as error:  # a defect must reach the reader: in a task of its own nobody would see it
             log.exception("the event stream failed")
-            self._fail(APIConnectionError(f"the event stream failed: {error!r}"))
+            self.backlog.end(APIConnectionError(f"the event stream failed: {error!r}"))
         finally:
+            self._stop_settling()
             self.backlog.end()
-
-    def _fail(self, error: OpencodeError) -> None:
-        if self._opened is not None and not self._opened.done():
-            self._opened.set_exception(error)
-        self.backlog.end(error)
 
     async def _connection(self) -> str:
         """One connection from beginning to end; says why it ended. Raises what makes another attempt pointless."""
         try:
             async with self._connect(self._patience()) as chunks:
-                self._up()
+                self._opened, self._up_since, self._down_since = True, time.monotonic(), None
                 await self._drain(chunks)
         except OpencodeError as error:
-            if not error.retryable or self._opened is None or not self._opened.done():
+            if not error.retryable or not self._opened:
                 raise
             return str(error)
         return "the server closed the stream"
 
     async def _drain(self, chunks: AsyncIterator[bytes]) -> None:
         decoder = Decoder()
+        greeted = False
         async for chunk in chunks:
             events = decoder.feed(chunk)
-            if events:
-                self.backlog.put(events, len(chunk))
-                self._greeted.set()
+            if not events:
+                continue
+            if not greeted:
+                greeted = True
+                self._greet()
+            self.backlog.put(events, len(chunk))
 
-    def _up(self) -> None:
-        self._up_since = time.monotonic()
-        if self._opened is not None and not self._opened.done():
-            self._opened.set_result(None)
-        if self._down_since is not None:
-            self._down_since = None
+    def _greet(self) -> None:
+        """The server's first words: it listens now, or a little later."""
+        if self._settle:
+            self._settling = asyncio.get_running_loop().call_later(self._settle, self._listen)
+        else:
+            self._listen()
+
+    def _listen(self) -> None:
+        """From now on nothing is missed: tell the opener, and the reader if it has to fetch what it missed."""
+        self._listening.set()
+        if self._missed:
+            self._missed = False
             self.backlog.put([_marker(RECONNECTED)])
 
     def _down(self, reason: str) -> None:
         now = time.monotonic()
-        if self._down_since is not None:
-            return
-        self._down_since = now
-        if now - self._up_since > STABLE_AFTER:
-            self._delay = BACKOFF_FIRST
-        log.info("an event stream was lost: %s", reason)
-        self.backlog.put([_marker(DISCONNECTED, error=reason)])
+        self._stop_settling()
+        if self._down_since is None:
+            self._down_since = now
+            if now - self._up_since > STABLE_AFTER:
+                self._delay = BACKOFF_FIRST
+        if not self._missed:
+            self._missed = True
+            log.info("an event stream was lost: %s", reason)
+            self.backlog.put([_marker(DISCONNECTED, error=reason)])
+
+    def _stop_settling(self) -> None:
+        if self._settling is not None:
+            self._settling.cancel()
 
     async def _wait(self) -> None:
         """Before the next attempt; doubled each time, with jitter, so that a server that restarts is not stormed."""
@@ -247,8 +284,9 @@ class Pump:
         await asyncio.sleep(min(self._delay * random.uniform(0.75, 1.0), self._remaining()))  # noqa: S311
         self._delay = min(self._delay * 2, BACKOFF_MOST)
 
-    def _patience(self) -> float:
-        return max(0.1, min(OPEN_TIMEOUT, self._remaining()))
+    def _patience(self) -> float | None:
+        """Seconds for one attempt to connect."""
+        return None if self._silent else max(0.1, min(OPEN_TIMEOUT, self._remaining()))
 
     def _remaining(self) -> float:
         """Seconds until the reader gets an error."""
@@ -264,7 +302,7 @@ def _marker(kind: str, **properties: Any) -> Record:
 class _Reader:
     """What both iterators share: the batch at hand, decoded one event at a time."""
 
-    def __init__(self, on_reconnect: Callable[[], object] | None) -> None:
+    def __init__(self, on_reconnect: OnReconnect) -> None:
         self._on_reconnect = on_reconnect
         self._batch: deque[bytes | Record] = deque()
 
@@ -295,16 +333,10 @@ class AsyncEventStream(_Reader):
     iteration raises APIConnectionError. `on_reconnect` is called, without arguments, before that marker is given out.
     """
 
-    def __init__(
-        self,
-        connect: Connect,
-        *,
-        on_reconnect: Callable[[], object] | None = None,
-        give_up_after: float | None = GIVE_UP_AFTER,
-    ) -> None:
+    def __init__(self, connect: Connect, *, on_reconnect: OnReconnect = None, **manner: Any) -> None:
         super().__init__(on_reconnect)
         self._ready = asyncio.Event()
-        self._pump = Pump(connect, self._ready, give_up_after=give_up_after)
+        self._pump = Pump(connect, self._ready, **manner)
 
     async def __aenter__(self) -> AsyncEventStream:
         await self._pump.open()
@@ -338,17 +370,11 @@ class EventStream(_Reader):
     `close()` may be called from any thread and ends the iteration at once.
     """
 
-    def __init__(
-        self,
-        connect: Connect,
-        *,
-        on_reconnect: Callable[[], object] | None = None,
-        give_up_after: float | None = GIVE_UP_AFTER,
-    ) -> None:
+    def __init__(self, connect: Connect, *, on_reconnect: OnReconnect = None, **manner: Any) -> None:
         super().__init__(on_reconnect)
         self._ready = threading.Event()
         self._closed = False
-        self._pump = Pump(connect, self._ready, give_up_after=give_up_after)
+        self._pump = Pump(connect, self._ready, **manner)
 
     def __enter__(self) -> EventStream:
         portal.run(self._pump.open)

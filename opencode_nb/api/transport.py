@@ -107,14 +107,16 @@ class Transport:
         return response
 
     @asynccontextmanager
-    async def stream(self, call: Call, within: float) -> AsyncIterator[AsyncIterator[bytes]]:
+    async def stream(self, call: Call, within: float | None) -> AsyncIterator[AsyncIterator[bytes]]:
         """An event stream as an iterator of its bytes, opened `within` so many seconds and once: the pump repeats.
 
-        Raises what `send` raises, and APITimeoutError when nothing came for STALE_AFTER seconds.
+        Raises what `send` raises, and APITimeoutError when nothing came for STALE_AFTER seconds, unless the stream is
+        one of those that have no heartbeat.
         """
+        read = None if call.silent else STALE_AFTER
         with self._errors(call):
             async with asyncio.timeout(within):
-                response = await self._client().send(self._request(call, read=STALE_AFTER), stream=True)
+                response = await self._client().send(self._request(call, read), stream=True)
             log.debug("%s %s: %s, a stream", call.method, call.path, response.status_code)
             try:
                 if not _is_events(response):

@@ -1,0 +1,259 @@
+"""What servers and networks do wrong, on real loopback sockets: a clear error, within its bound."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import socket
+import struct
+from datetime import UTC, datetime, timedelta
+from email.utils import format_datetime
+from typing import Any
+
+import pytest
+
+from opencode_nb import errors
+from opencode_nb.api import sse, transport
+from opencode_nb.api.client import Client
+from tests.api.loopback import STREAM_HEAD, Request, answering, response, serving
+
+OK = response(b'{"healthy":true}')
+
+
+@pytest.fixture(autouse=True)
+def _short_waits(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(transport, "RETRY_FIRST", 0.01)
+
+
+def free_port() -> int:
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return int(probe.getsockname()[1])
+
+
+async def hang(request: Request, writer: asyncio.StreamWriter) -> None:
+    await asyncio.get_running_loop().create_future()
+
+
+async def drip(request: Request, writer: asyncio.StreamWriter) -> None:
+    """A slow loris: a byte now and then, for ever."""
+    writer.write(b"HTTP/1.1 200 OK\r\ncontent-type: application/json\r\ncontent-length: 100000\r\n\r\n")
+    while True:
+        writer.write(b" ")
+        await writer.drain()
+        await asyncio.sleep(0.01)
+
+
+async def reset(request: Request, writer: asyncio.StreamWriter) -> None:
+    """Close with a TCP reset."""
+    raw = writer.get_extra_info("socket")
+    raw.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
+    writer.transport.abort()
+
+
+async def truncate(request: Request, writer: asyncio.StreamWriter) -> None:
+    writer.write(response(b'{"healthy":true}')[:-5])
+
+
+def test_connection_refused() -> None:
+    with (
+        Client(f"http://127.0.0.1:{free_port()}") as client,
+        pytest.raises(errors.APIConnectionError, match=r"Cannot reach .* Is it running") as caught,
+    ):
+        client.session.create()
+    assert caught.value.retryable
+    assert not caught.value.sent
+
+
+@pytest.mark.parametrize("handler", [reset, truncate])
+def test_a_broken_connection(handler: Any) -> None:
+    with serving(handler) as server, Client(server.url, max_retries=1) as client:
+        with pytest.raises(errors.APIConnectionError, match="the connection broke"):
+            client.global_.health()
+        assert len(server.requests) == 2
+
+
+@pytest.mark.parametrize("handler", [hang, drip])
+def test_no_whole_answer_in_time(handler: Any) -> None:
+    with serving(handler) as server, Client(server.url, timeout=0.3, max_retries=1) as client:
+        with pytest.raises(errors.APITimeoutError, match="timeout="):
+            client.global_.health()
+        assert len(server.requests) == 2
+        with pytest.raises(errors.APITimeoutError):
+            client.session.prompt("ses_1", parts=[], timeout=0.2)
+        assert len(server.requests) == 3
+
+
+@pytest.mark.parametrize("body", [b'{"healthy":', b"not json at all", b"\xff\xfe{", b"[" * 100_000])
+def test_malformed_json(body: bytes) -> None:
+    with serving(answering(response(body))) as server, Client(server.url) as client:
+        with pytest.raises(errors.InvalidResponseError, match="is not what the operation returns") as caught:
+            client.global_.health()
+        assert len(server.requests) == 1
+    assert not caught.value.retryable
+    assert len(str(caught.value)) < 2000
+
+
+def test_a_web_page_instead_of_json() -> None:
+    page = response(b"<!doctype html><html></html>", kind="text/html")
+    with serving(answering(page)) as server, Client(server.url) as client:
+        with pytest.raises(errors.NotSupportedError):
+            client.session.list()
+        with pytest.raises(errors.NotSupportedError), client.event.subscribe():
+            raise AssertionError("the stream must not open")
+
+
+def test_a_web_page_as_an_error() -> None:
+    page = response(b"<html>Bad gateway</html>", status="502 Bad Gateway", kind="text/html")
+    with (
+        serving(answering(page)) as server,
+        Client(server.url, max_retries=0) as client,
+        pytest.raises(errors.InternalServerError, match="answered 502: an HTML page"),
+    ):
+        client.session.list()
+
+
+def test_json_where_events_are_expected() -> None:
+    with (
+        serving(answering(OK)) as server,
+        Client(server.url) as client,
+        pytest.raises(errors.InvalidResponseError),
+        client.event.subscribe(),
+    ):
+        raise AssertionError("the stream must not open")
+
+
+def test_unexpected_redirects_are_errors() -> None:
+    moved = response(b"", status="302 Found", location="http://127.0.0.1:1/")
+    with (
+        serving(answering(moved)) as server,
+        Client(server.url) as client,
+        pytest.raises(errors.APIStatusError, match="answered 302"),
+    ):
+        client.session.list()
+
+
+@pytest.mark.parametrize("status", ["429 Too Many", "500 Oops", "503 Busy", "408 Late", "409 Conflict"])
+def test_a_get_is_repeated(status: str) -> None:
+    with serving(answering(response(status=status), OK)) as server, Client(server.url) as client:
+        assert client.global_.health().healthy
+        assert len(server.requests) == 2
+
+
+def test_repeating_has_an_end() -> None:
+    with serving(answering(response(status="500 Oops"))) as server, Client(server.url, max_retries=3) as client:
+        with pytest.raises(errors.InternalServerError):
+            client.global_.health()
+        assert len(server.requests) == 4
+
+
+@pytest.mark.parametrize("status", ["400 Bad", "401 Who", "404 None", "422 Odd", "501 Never"])
+def test_what_cannot_pass_is_not_repeated(status: str) -> None:
+    with serving(answering(response(status=status), OK)) as server, Client(server.url) as client:
+        with pytest.raises(errors.APIStatusError):
+            client.global_.health()
+        assert len(server.requests) == 1
+
+
+@pytest.mark.parametrize("name", ["prompt", "prompt_async"])
+@pytest.mark.parametrize("status", ["429 Too Many", "500 Oops", "503 Busy", "408 Late", "409 Conflict"])
+def test_a_prompt_is_sent_once(status: str, name: str) -> None:
+    with serving(answering(response(status=status), OK)) as server, Client(server.url) as client:
+        with pytest.raises(errors.APIStatusError):
+            getattr(client.session, name)("ses_1", parts=[])
+        assert len(server.requests) == 1
+
+
+def test_a_post_is_repeated_only_if_it_was_refused() -> None:
+    with serving(answering(response(status="429 Too Many"), OK)) as server, Client(server.url) as client:
+        client.session.create()
+        assert len(server.requests) == 2
+    with serving(answering(response(status="500 Oops"), OK)) as server, Client(server.url) as client:
+        with pytest.raises(errors.InternalServerError):
+            client.session.create()
+        assert len(server.requests) == 1
+
+
+def test_a_post_whose_connection_broke_is_not_repeated() -> None:
+    with serving(reset) as server, Client(server.url) as client:
+        with pytest.raises(errors.APIConnectionError) as caught:
+            client.session.create()
+        assert len(server.requests) == 1
+    assert caught.value.sent
+
+
+def waits(monkeypatch: pytest.MonkeyPatch, **headers: str) -> list[float]:
+    """The waits before a repetition that a 429 with these headers leads to."""
+    asked: list[float] = []
+    delay = transport._delay
+
+    def remember(error: errors.OpencodeError, attempt: int) -> float:
+        asked.append(delay(error, attempt))
+        return 0.0
+
+    monkeypatch.setattr(transport, "_delay", remember)
+    with serving(answering(response(status="429 Wait", **headers), OK)) as server, Client(server.url) as client:
+        client.global_.health()
+    return asked
+
+
+def test_milliseconds_are_not_seconds(monkeypatch: pytest.MonkeyPatch) -> None:
+    assert waits(monkeypatch, retry_after_ms="100", retry_after="30") == [0.1]
+
+
+def test_retry_after_in_seconds(monkeypatch: pytest.MonkeyPatch) -> None:
+    assert waits(monkeypatch, retry_after="1.5") == [1.5]
+
+
+def test_retry_after_as_a_date(monkeypatch: pytest.MonkeyPatch) -> None:
+    (asked,) = waits(monkeypatch, retry_after=format_datetime(datetime.now(UTC) + timedelta(seconds=20), usegmt=True))
+    assert 0 < asked <= 20
+
+
+@pytest.mark.parametrize("value", ["soon", "-3", "nan", "inf", ""])
+def test_a_nonsensical_retry_after_is_ignored(monkeypatch: pytest.MonkeyPatch, value: str) -> None:
+    (asked,) = waits(monkeypatch, retry_after=value)
+    assert 0 < asked <= 0.01
+
+
+def test_a_server_that_asks_for_an_hour_gets_the_error_to_the_caller() -> None:
+    busy = response(status="429 Wait", retry_after="3600")
+    with serving(answering(busy)) as server, Client(server.url) as client:
+        with pytest.raises(errors.RateLimitError) as caught:
+            client.global_.health()
+        assert len(server.requests) == 1
+    assert caught.value.retry_after == 3600
+
+
+def test_an_hour_for_what_waits_for_a_model() -> None:
+    async def late(request: Request, writer: asyncio.StreamWriter) -> None:
+        await asyncio.sleep(0.3)
+        writer.write(response(json.dumps({"info": {}, "parts": []}).encode()))
+
+    with serving(late) as server, Client(server.url, timeout=0.1, max_retries=0) as client:
+        assert client.session.prompt("ses_1", parts=[]).parts == []
+        with pytest.raises(errors.APITimeoutError):
+            client.session.list()
+
+
+def test_an_event_stream_that_does_not_answer(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(sse, "OPEN_TIMEOUT", 0.2)
+    with (
+        serving(hang) as server,
+        Client(server.url) as client,
+        pytest.raises(errors.APITimeoutError),
+        client.event.subscribe(),
+    ):
+        raise AssertionError("the stream must not open")
+
+
+def test_a_stream_that_falls_silent_counts_as_lost(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(transport, "STALE_AFTER", 0.2)
+
+    async def mute(request: Request, writer: asyncio.StreamWriter) -> None:
+        writer.write(STREAM_HEAD + b'data: {"type":"server.connected"}\n\n')
+        await hang(request, writer)
+
+    with serving(mute) as server, Client(server.url) as client, client.event.subscribe() as events:
+        kinds = [next(events).type for _ in range(4)]
+    assert kinds == ["server.connected", "client.disconnected", "client.reconnected", "server.connected"]
