@@ -58,28 +58,30 @@ def join(pieces: Iterable[Html], separator: Html = NOTHING) -> Html:
     return Html(separator.join(pieces))
 
 
-def element(tag: str, content: Html = NOTHING, *, style: str = "", **attributes: str | bool | None) -> Html:
+def element(
+    tag: str, content: Html = NOTHING, *, style: str = "", classes: str = "", **attributes: str | bool | None
+) -> Html:
     """One element.
 
     `style` names entries of `style.STYLES`, separated by blanks; each also becomes a class `oc-NAME` for what inline
-    styles can't do. Attribute names are Python identifiers (`data_key` is `data-key`, `class_` is `class`); True is an
+    styles can't do, beside `classes`. Attribute names are Python identifiers (`data_key` is `data-key`); True is an
     attribute without a value, None and False leave it out.
     """
-    head = f"<{tag}{_style(style)}{''.join(_attribute(name, value) for name, value in attributes.items())}>"
+    head = f"<{tag}{_style(style, classes)}{''.join(_attribute(name, value) for name, value in attributes.items())}>"
     return Html(head if tag in _VOID else f"{head}{content}</{tag}>")
 
 
-def _style(names: str) -> str:
+def _style(names: str, classes: str) -> str:
     if not names:
         return ""
-    classes = " ".join(f"oc-{name}" for name in names.split())
-    return f' class="{classes}" style="{";".join(STYLES[name] for name in names.split())}"'
+    rules = ";".join(STYLES[name] for name in names.split())
+    return f' class="{" ".join([*classes.split(), *(f"oc-{name}" for name in names.split())])}" style="{rules}"'
 
 
 def _attribute(name: str, value: str | bool | None) -> str:
     if value is None or value is False:
         return ""
-    name = name.rstrip("_").replace("_", "-")
+    name = name.replace("_", "-")
     return f" {name}" if value is True else f' {name}="{escape(value)}"'
 
 

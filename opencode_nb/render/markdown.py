@@ -17,7 +17,7 @@ from markdown_it.rules_core import StateCore
 from markdown_it.token import Token
 from markdown_it.utils import EnvType, OptionsDict
 
-from opencode_nb.render.escaping import Html, element, escape, is_data_image, is_safe_link, link
+from opencode_nb.render.escaping import Html, element, escape, is_data_image, is_safe_link, link, visible
 from opencode_nb.render.highlight import highlight
 from opencode_nb.render.style import MARKDOWN
 
@@ -172,3 +172,60 @@ def language(fence: Token) -> str:
 def code_block(code: Html) -> Html:
     """A block of code that scrolls sideways."""
     return element("pre", element("code", code, style="inner"), style="code")
+
+
+_WILD_TOKENS = frozenset({"html_block", "html_inline"})
+# From what changes least to what changes most: links are only taken apart where HTML and pictures weren't the trouble.
+_TAMING: tuple[dict[str, str], ...] = ({"<": "&lt;", "![": "["}, {"](": "]\\(", "]:": "]\\:"})
+
+
+def harmless(text: str) -> str:
+    """Markdown that says the same but cannot act, in any reader: no HTML, no fetched pictures, no links to scripts.
+
+    Only lines that hold such a thing are changed; what can't be tamed by that is escaped as a whole.
+    """
+    text = visible(normalize(text))
+    for replacements in _TAMING:
+        wild = _wild_lines(text)
+        if not wild:
+            return text
+        lines = text.split("\n")
+        text = "\n".join(_replaced(line, replacements) if i in wild else line for i, line in enumerate(lines))
+    return _MARKUP.sub(r"\\\1", text) if _wild_lines(text) else text
+
+
+_MARKUP = re.compile(r"([\\`*_\[\]<>()!&:])")
+
+
+def _replaced(line: str, replacements: dict[str, str]) -> str:
+    for old, new in replacements.items():
+        line = line.replace(old, new)
+    return line
+
+
+def _wild_lines(text: str) -> set[int]:
+    """The lines of blocks that hold HTML, pictures from elsewhere, or links that may not be followed."""
+    found: set[int] = set()
+    for token in _permissive_parser().parse(text):
+        if token.type in _WILD_TOKENS or any(_is_wild(child) for child in token.children or ()):
+            found.update(range(*(token.map or [0, text.count("\n") + 1])))
+    return found
+
+
+def _is_wild(token: Token) -> bool:
+    if token.type == "image":
+        return not is_data_image(str(token.attrs.get("src", "")))
+    return token.type in _WILD_TOKENS or (
+        token.type == "link_open" and not is_safe_link(str(token.attrs.get("href", "")))
+    )
+
+
+class _Permissive(MarkdownIt):
+    def validateLink(self, url: str) -> bool:
+        return True
+
+
+@functools.cache
+def _permissive_parser() -> MarkdownIt:
+    """A reader that believes everything, as the worst one might."""
+    return _Permissive("js-default", {"linkify": False, "html": True})

@@ -15,7 +15,7 @@ _FIRST_TAG = re.compile(r"<[a-z0-9]+")
 
 
 def put(key: str, parent: str, html: str, before: str = "") -> Op:
-    """Replace the node with that key, or append it to `parent` (or insert it before `before`). `html` has no key yet."""
+    """Replace the node with that key, or append it to `parent`, or insert it before `before`; `html` has no key yet."""
     op = ["put", key, parent, keyed(html, key)]
     return [*op, before] if before else op
 
@@ -26,7 +26,7 @@ def keyed(html: str, key: str) -> Html:
 
 
 def splice(key: str, old: str, new: str) -> Op:
-    """Make a node's content `new`, of which the page already has what it shares with `old`."""
+    """Make a node's content `new`; `old` is what splices have made it since it was put, or ""."""
     keep = shared(old, new)
     return ["splice", key, utf16_length(new[:keep]), new[keep:]]
 

@@ -2,9 +2,9 @@
 
 Owns which part of a growing text is final: each finished block, list item and table row is sent once, only the open
 tail is sent again. The tail is never more than one block, item or row, and a long one is parsed again only when it has
-grown by a sixteenth (until then its new text is shown plain), so that all work is linear in the text's length. At the end
-the result is compared with the whole document's markup and replaced where it differs (a link defined after its use, a
-list that turns out loose at its last item): what stays on the page is always `to_html`.
+grown by a sixteenth (until then its new text is shown plain), so that all work is linear in the text's length. At the
+end the result is compared with the whole document's markup and replaced where it differs (a link defined after its
+use, a list that turns out loose at its last item): what stays on the page is always `to_html`.
 """
 
 from __future__ import annotations
@@ -33,7 +33,7 @@ _COMPLETE = frozenset({"heading_open", "hr"})
 
 @dataclass(slots=True)
 class _Node:
-    """An element for the page: its parent's key, its tags and content; once there, its `key` and the `source` it has."""
+    """An element for the page: its parent's key, its tags and content; once there, its `key` and spliced `source`."""
 
     parent: str
     head: str
@@ -156,7 +156,8 @@ class MarkdownStream:
 
     def _continues(self, text: str, final: bool) -> bool:
         if self._final or len(text) < len(self._text):
-            return False
+            # The server trims a text's end when it's done.
+            return final and not self._final and self._text.startswith(text) and self._text[len(text) :].isspace()
         # Comparing all of a long text with every delta would be quadratic; its last piece tells nearly as well, and the
         # end compares everything.
         start = 0 if final else max(0, len(self._text) - _SHORT_TAIL)
@@ -211,8 +212,8 @@ class MarkdownStream:
             self._scanned = 0
 
     def _settle_blocks(self, ops: list[Op], source: str) -> bool:
-        """All blocks but the last, which may go on. True if a list or table was begun, whose items are to be settled."""
-        tops = [token for token in parse_blocks(source) if token.level == 0 and token.nesting >= 0]
+        """All blocks but the last, which may go on. True if a list or table was begun: its items are to be settled."""
+        tops = _tops(source)
         if not tops:
             return False
         last = tops[-1]
@@ -255,7 +256,7 @@ class MarkdownStream:
                 self._fill(ops, self._open[index], node.inner)
                 continue
             self._drop_open(ops, index)
-            node.key, node.source = self._next_key(), node.inner
+            node.key = self._next_key()
             ops.append(put(node.key, node.parent, node.html))
             self._open.append(node)
         self._drop_open(ops, len(nodes))
@@ -391,7 +392,7 @@ class MarkdownStream:
         return closed
 
     def _partial_line(self, fence: _Fence) -> str:
-        """What can be shown of the incomplete line: nothing that may turn out to be the closing marker or indentation."""
+        """What can be shown of the incomplete line, if it can't be indentation or the closing marker."""
         return "" if fence.indent or _MAYBE_FENCE_END.fullmatch(self._pending) else self._pending
 
     def _append_code(self, ops: list[Op], fence: _Fence, lines: str, partial: str) -> None:
@@ -427,6 +428,17 @@ class MarkdownStream:
             self._finished = [whole]
             return [["splice", self.key, 0, whole]]
         return ops
+
+
+def settled_length(text: str) -> int:
+    """How many characters at the beginning of a growing text are whole blocks that nothing can change any more."""
+    tops = _tops(text[: text.rfind("\n") + 1])
+    return _line_start(text, (tops[-1].map or [0, 0])[0]) if tops else 0
+
+
+def _tops(source: str) -> list[Token]:
+    """The first tokens of the top-level blocks."""
+    return [token for token in parse_blocks(source) if token.level == 0 and token.nesting >= 0]
 
 
 def _line_start(text: str, line: int) -> int:

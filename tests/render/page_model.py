@@ -129,8 +129,6 @@ class Page:
             target.children.insert(index, node)
         node.parent = target
         self._remember(node)
-        # The source of what was put is what stands between its tags.
-        node.source = html[html.index(">") + 1 : html.rindex("<")] if node.tag not in VOID else ""
 
     def _text(self, key, text):
         self.nodes[key].children.append(text)

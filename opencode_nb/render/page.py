@@ -1,0 +1,241 @@
+"""A turn as a page: live, as increments keyed by part, and static, for the saved notebook.
+
+`LiveTurn` remembers what the page has and sends only what changed; `turn_html` gives the whole at once. What a turn is
+made of stands in layout.py; nothing here makes markup of its own but the places themselves.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Any
+
+from opencode_nb.render import facts, layout
+from opencode_nb.render.cards import card_html
+from opencode_nb.render.escaping import NOTHING, Html, element, escape, join
+from opencode_nb.render.markdown import to_html
+from opencode_nb.render.patching import Op, put
+from opencode_nb.render.requests import permission_html, question_html
+from opencode_nb.render.text import turn_markdown, turn_text
+from opencode_nb.render.tools import Json, describe, is_exploring
+from opencode_nb.render.views import GroupView, OtherView, ReasoningView, TextView, ToolView, View
+
+if TYPE_CHECKING:
+    from opencode_nb.conversation.state import TurnState
+
+__all__ = ["LiveTurn", "Op", "turn_html", "turn_markdown", "turn_text"]
+
+_NOT_IN_KEYS = re.compile("[^A-Za-z0-9]")
+_KEY_LENGTH = 6
+
+
+class LiveTurn:
+    """A turn on the live page, below the root of its view.
+
+    `actions` says whether a person can answer and stop it there; `prompt` whether the prompt is shown above it; `key`
+    is the article's key, and begins those of all that is in it. The turn is read, never changed.
+    """
+
+    def __init__(self, turn: TurnState, *, actions: bool = True, prompt: bool = False, key: str = "") -> None:
+        self._turn = turn
+        self._actions = actions
+        self._prompt = prompt
+        # Ids are long, and a key goes with every operation: the end of an id is random enough.
+        self.key = key or "t" + _NOT_IN_KEYS.sub("", turn.id)[-_KEY_LENGTH:]
+        self._forget()
+
+    def _forget(self) -> None:
+        self._serial = 0
+        self._views: dict[str, View] = {}
+        self._groups: dict[str, GroupView] = {}
+        self._asked: dict[str, str] = {}
+        self._slots: dict[str, Html] = dict.fromkeys("abcdefg", NOTHING)
+        self._is_open = False
+        self._was_ended = False
+
+    def open(self) -> Html:
+        """The content of the view's root as it is with nothing in it; the next `update` sends all there is."""
+        self._forget()
+        return self._article(NOTHING)
+
+    def snapshot(self) -> Html:
+        """The content of the view's root as of now. The page is given this: later updates go on from it."""
+        self.update(None)
+        seen: set[str] = set()
+        pieces: list[Html] = []
+        for part in self._turn.parts:
+            item = self._item_of(str(part.get("id")))
+            if item is not None and item.key not in seen:
+                seen.add(item.key)
+                pieces.append(item.html())
+        return self._article(join(pieces))
+
+    def update(self, dirty: set[str] | None) -> list[Op]:
+        """Operations after changes: `dirty` are ids of parts and messages, or "turn"; None means all of them."""
+        ops: list[Op] = []
+        ended = self._turn.ended and not self._was_ended
+        if dirty is None or not self._is_open or ended:
+            dirty = {str(part.get("id")) for part in self._turn.parts} | self._views.keys() | {"turn"}
+        self._is_open, self._was_ended = True, self._turn.ended
+        self._update_parts(ops, dirty)
+        if not all(key.startswith("prt") for key in dirty):
+            self._update_slots(ops)
+            self._update_asked(ops)
+        return ops
+
+    # Parts
+
+    def _update_parts(self, ops: list[Op], dirty: set[str]) -> None:
+        context = layout.context(self._turn)
+        unknown = False
+        for part_id in sorted(dirty):
+            view, part = self._views.get(part_id), self._find(part_id)
+            if view is None:
+                unknown = unknown or part is not None
+            elif part is None or not facts.is_shown(part):
+                self._remove(ops, part_id)
+            else:
+                ops += view.update(part, context)
+        if unknown:
+            self._add_parts(ops)
+
+    def _find(self, part_id: str) -> Json | None:
+        return next((step.parts[part_id] for step in self._turn.steps.values() if part_id in step.parts), None)
+
+    def _add_parts(self, ops: list[Op]) -> None:
+        """Views for the parts that have none yet, each in its place among the others."""
+        shown = [part for part in self._turn.parts if facts.is_shown(part)]
+        for index, part in enumerate(shown):
+            if str(part["id"]) not in self._views:
+                self._add(ops, part, shown[index - 1] if index else None, shown[index + 1 :])
+
+    def _add(self, ops: list[Op], part: Json, previous: Json | None, following: list[Json]) -> None:
+        part_id = str(part["id"])
+        view = self._views[part_id] = self._make_view(part)
+        group = self._groups.get(str(previous["id"])) if previous else None
+        if group and is_exploring(part):
+            self._groups[part_id] = group
+            ops += group.add(part, view)
+            return
+        item: View | GroupView = view
+        if is_exploring(part):
+            item = self._groups[part_id] = GroupView(f"{view.key}g")
+            item.add(part, view)
+        before = next((known.key for later in following if (known := self._item_of(str(later["id"])))), "")
+        ops.append(["put", item.key, f"{self.key}p", item.html(), *([before] if before else [])])
+
+    def _item_of(self, part_id: str) -> View | GroupView | None:
+        """What stands among the turn's parts for this one: its own view, or the group it's in."""
+        return self._groups.get(part_id) or self._views.get(part_id)
+
+    def _remove(self, ops: list[Op], part_id: str) -> None:
+        view, group = self._views.pop(part_id), self._groups.pop(part_id, None)
+        if group is None:
+            ops.append(["drop", view.key])
+            return
+        ops += group.remove(view)
+        if group.is_empty:
+            ops.append(["drop", group.key])
+
+    def _make_view(self, part: Json) -> View:
+        self._serial += 1
+        key, context = f"{self.key}.{self._serial}", layout.context(self._turn)
+        if part.get("type") == "tool":
+            return ToolView(key, part, context, lambda session: self._turn.children.get(session, []), _make_child)
+        kinds: dict[Any, Callable[..., View]] = {"text": TextView, "reasoning": ReasoningView}
+        return kinds.get(part.get("type"), OtherView)(key, part, context)
+
+    # The places around the parts
+
+    def _article(self, parts: Html) -> Html:
+        inner = [
+            self._slot("a"),
+            element("div", parts, style="parts", data_key=f"{self.key}p"),
+            *(self._slot(name) for name in "bc"),
+            element("div", self._asked_html(), data_key=f"{self.key}q"),
+            *(self._slot(name) for name in "defg"),
+        ]
+        return element("article", join(inner), style="turn", data_message=self._turn.id, data_key=self.key)
+
+    def _slot(self, name: str) -> Html:
+        return element("div", self._slots[name], data_key=f"{self.key}{name}")
+
+    def _contents(self) -> dict[str, Html]:
+        turn = self._turn
+        return {
+            "a": layout.prompt_html(turn) if self._prompt else NOTHING,
+            "b": layout.decisions_html(turn),
+            "c": layout.error_html(turn),
+            "d": layout.changes_html(turn, f"{self.key}d"),
+            "e": layout.todos_html(turn),
+            "f": layout.status_html(turn, actions=self._actions),
+            "g": layout.footer_html(turn),
+        }
+
+    def _update_slots(self, ops: list[Op]) -> None:
+        for name, html in self._contents().items():
+            if html != self._slots[name]:
+                self._slots[name] = html
+                ops.append(["put", f"{self.key}{name}", self.key, self._slot(name)])
+
+    def _update_asked(self, ops: list[Op]) -> None:
+        """Open requests come and go one by one: what a person types into one stays when another is answered."""
+        requests = {**self._turn.permissions, **self._turn.questions} if self._actions else {}
+        for request_id in [known for known in self._asked if known not in requests]:
+            ops.append(["drop", self._asked.pop(request_id)])
+        for request_id in requests.keys() - self._asked.keys():
+            self._serial += 1
+            self._asked[request_id] = f"{self.key}.{self._serial}"
+            ops.append(put(self._asked[request_id], f"{self.key}q", self._request_html(request_id)))
+
+    def _request_html(self, request_id: str) -> Html:
+        if request_id in self._turn.questions:
+            return question_html(self._turn.questions[request_id])
+        return permission_html(self._turn.permissions[request_id], facts.directory(self._turn))
+
+    def _asked_html(self) -> Html:
+        return join(put(key, "", self._request_html(request_id))[3] for request_id, key in self._asked.items())
+
+
+def _make_child(turn: TurnState, key: str) -> LiveTurn:
+    return LiveTurn(turn, actions=False, key=key)
+
+
+def turn_html(turn: TurnState, *, provenance: Json | None = None, title: str = "") -> Html:
+    """The whole turn as static markup: no scripts, no styles but inline ones, nothing that a sanitizer would miss.
+
+    `title` stands above it; `provenance`, names and values, folded below it.
+    """
+    pieces = [
+        element("div", escape(title), style="title") if title else NOTHING,
+        element("div", _parts_html(turn), style="parts"),
+        layout.decisions_html(turn),
+        layout.error_html(turn),
+        layout.changes_html(turn),
+        layout.footer_html(turn),
+        layout.provenance_html(provenance) if provenance else NOTHING,
+    ]
+    article = element("article", join(pieces), style="turn", data_message=turn.id, data_status=turn.status)
+    return element("div", article, style="root", classes="opencode-nb", data_view="turn")
+
+
+def _parts_html(turn: TurnState) -> Html:
+    return join(_run_html(turn, run) for run in layout.runs(turn))
+
+
+def _run_html(turn: TurnState, run: list[Json]) -> Html:
+    content = join(_part_html(turn, part) for part in run)
+    return layout.group_html([str(part.get("tool")) for part in run], content) if is_exploring(run[0]) else content
+
+
+def _part_html(turn: TurnState, part: Json) -> Html:
+    kind = part.get("type")
+    if kind == "text":
+        return layout.text_html(to_html(str(part["text"])))
+    if kind == "reasoning":
+        return layout.reasoning_html(part, to_html(str(part["text"])), thinking=False)
+    if kind != "tool":
+        return layout.other_html(part)
+    card = describe(part, layout.context(turn))
+    turns = turn.children.get(card.child_session, [])
+    return card_html(card, child=join(_parts_html(child) for child in turns) if turns else None)

@@ -1,0 +1,110 @@
+"""What the agent asks a person while a turn runs: permissions and questions, as cards with buttons and forms.
+
+Only for the live page. A click or submit becomes an intent by the `data-intent` attributes, see wire_protocol.json.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+from opencode_nb.render import diff, facts
+from opencode_nb.render.escaping import NOTHING, Html, element, escape, join
+from opencode_nb.render.highlight import highlight
+from opencode_nb.render.tools import Json
+
+_REPLIES = (("once", "Allow once", "primary"), ("always", "Allow always", "button"), ("reject", "Deny", "button"))
+
+
+def permission_html(request: Json, root: str = "") -> Html:
+    """A permission request: what for, the command or change itself, and the three answers."""
+    kind = str(request.get("permission") or "")
+    title = [
+        element("span", escape("!"), style="glyph"),
+        element("span", escape("Permission needed"), style="name"),
+        element("span", escape(kind), style="subtitle"),
+    ]
+    pieces = [element("div", join(title), style="line"), _matter(request, root), _covered(request), _answers(request)]
+    return element(
+        "div", join(pieces), style="asking", data_part="permission", role="group", aria_label="Permission needed"
+    )
+
+
+def _matter(request: Json, root: str) -> Html:
+    """The command or change itself."""
+    metadata = request.get("metadata")
+    metadata = metadata if isinstance(metadata, dict) else {}
+    if metadata.get("command"):
+        command = element("pre", highlight(str(metadata["command"]), "sh"), style="output")
+        return element("div", command, style="body")
+    subject = element("div", escape(facts.subject(request, root)), style="body value")
+    if not metadata.get("diff"):
+        return subject
+    change = {"file": facts.subject(request, root), "patch": str(metadata["diff"])}
+    return join([subject, element("div", diff.body(change), style="rule tall", data_file=change["file"])])
+
+
+def _covered(request: Json) -> Html:
+    patterns = [str(pattern) for pattern in request.get("always") or []]
+    if not patterns:
+        return NOTHING
+    text = f"Allow always covers: {', '.join(patterns)}, until OpenCode stops."
+    return element("div", escape(text), style="note small muted")
+
+
+def _answers(request: Json) -> Html:
+    key = str(request.get("id") or "")
+    buttons = [
+        element(
+            "button", escape(label), style=style, type="button", data_intent="permission", data_id=key, data_reply=reply
+        )
+        for reply, label, style in _REPLIES
+        if reply != "always" or request.get("always")
+    ]
+    return element("div", join(buttons), style="buttons")
+
+
+def question_html(request: Json) -> Html:
+    """Questions with their options as a form: choices, own words, and a way out."""
+    key = str(request.get("id") or "")
+    questions = [item for item in request.get("questions") or [] if isinstance(item, dict)]
+    fields = [_field(index, question) for index, question in enumerate(questions)]
+    buttons = [
+        element("button", escape("Answer"), style="primary", type="submit"),
+        element(
+            "button",
+            escape("Dismiss"),
+            style="button",
+            type="button",
+            data_intent="question",
+            data_id=key,
+            data_reply="reject",
+        ),
+    ]
+    form = element("form", join([*fields, *buttons]), style="form", data_intent="question", data_id=key)
+    return element("div", form, style="asking", data_part="question")
+
+
+def _field(index: int, question: Json) -> Html:
+    options = [item for item in question.get("options") or [] if isinstance(item, dict)]
+    kind = "checkbox" if question.get("multiple") else "radio"
+    legend = element("legend", escape(str(question.get("question") or "")), style="strong")
+    choices = [_choice(f"q{index}", kind, option) for option in options]
+    own = NOTHING if question.get("custom") is False else _own_words(index)
+    return element("fieldset", join([legend, *choices, own]), style="fieldset")
+
+
+def _choice(name: str, kind: str, option: Json) -> Html:
+    label = str(option.get("label") or "")
+    description: Any = option.get("description")
+    pieces = [
+        element("input", type=kind, name=name, value=label),
+        escape(f" {label}"),
+        element("span", escape(f"  {description}"), style="muted small") if description else NOTHING,
+    ]
+    return element("label", join(pieces), style="choice")
+
+
+def _own_words(index: int) -> Html:
+    return element(
+        "input", style="field", type="text", name=f"own{index}", placeholder="Own answer", aria_label="Own answer"
+    )

@@ -1,0 +1,205 @@
+"""The parts of a turn on the live page: each view remembers what the page has of its part, and sends what changed.
+
+Knows how one part changes, not where it stands (page.py) nor what it looks like (layout.py, cards.py).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Protocol
+
+from opencode_nb.render import cards, layout
+from opencode_nb.render.escaping import Html, join
+from opencode_nb.render.patching import Op, splice
+from opencode_nb.render.stream import MarkdownStream
+from opencode_nb.render.tools import Card, Context, Json, describe
+
+if TYPE_CHECKING:
+    from opencode_nb.conversation.state import TurnState
+
+
+class Child(Protocol):
+    """A turn of a sub-session inside its task's card."""
+
+    def snapshot(self) -> Html:
+        """The whole of it as it stands."""
+
+    def update(self, dirty: set[str] | None) -> list[Op]:
+        """What changed; None: look everywhere."""
+
+
+class View(Protocol):
+    """One part on the page. `html` is given to the page when it's called; `update` brings the page from there."""
+
+    key: str
+
+    def html(self) -> Html:
+        """The whole element as it stands."""
+
+    def update(self, part: Json, context: Context) -> list[Op]:
+        """Operations after the part, or what it stands in, has changed."""
+
+
+class TextView:
+    """What the model says, as it comes."""
+
+    def __init__(self, key: str, part: Json, context: Context) -> None:
+        self.key = key
+        self._stream = MarkdownStream(key)
+        self.update(part, context)
+
+    def html(self) -> Html:
+        """The whole element as it stands."""
+        return layout.text_html(self._stream.html(), self.key)
+
+    def update(self, part: Json, context: Context) -> list[Op]:
+        """Operations for the text that came."""
+        return self._stream.update(str(part.get("text") or ""), final=_is_done(part, context))
+
+
+class ReasoningView:
+    """What the model thinks: open while it does, folded after."""
+
+    def __init__(self, key: str, part: Json, context: Context) -> None:
+        self.key = key
+        self._stream = MarkdownStream(f"{key}b")
+        self._thinking = True
+        self.update(part, context)
+
+    def html(self) -> Html:
+        """The whole element as it stands."""
+        return layout.reasoning_html(self._part, self._stream.html(), thinking=self._thinking, key=self.key)
+
+    def update(self, part: Json, context: Context) -> list[Op]:
+        """Operations for the text that came; the whole once more when it folds."""
+        done, was_thinking = _is_done(part, context), self._thinking
+        self._part, self._thinking = part, not done
+        ops = self._stream.update(str(part.get("text") or ""), final=done)
+        return [["put", self.key, "", self.html()]] if was_thinking and done else ops
+
+
+class OtherView:
+    """A part that changes as a whole."""
+
+    def __init__(self, key: str, part: Json, context: Context) -> None:
+        self.key = key
+        self._html = layout.other_html(part, key)
+
+    def html(self) -> Html:
+        """The whole element as it stands."""
+        return self._html
+
+    def update(self, part: Json, context: Context) -> list[Op]:
+        """The whole element, if it changed."""
+        old, self._html = self._html, layout.other_html(part, self.key)
+        return [] if old == self._html else [["put", self.key, "", self._html]]
+
+
+class ToolView:
+    """A tool call: sent whole when its status changes, else by what changed in its line and its content.
+
+    `child_turns` gives the turns of the sub-session that the call opened, `make_child` the view of one.
+    """
+
+    def __init__(
+        self,
+        key: str,
+        part: Json,
+        context: Context,
+        child_turns: Callable[[str], list[TurnState]],
+        make_child: Callable[[TurnState, str], Child],
+    ) -> None:
+        self.key = key
+        self._child_turns, self._make_child = child_turns, make_child
+        self._children: dict[str, Child] = {}
+        self._card = describe(part, context)
+        self._shown: dict[str, Html] = {}
+        self._sources: dict[str, str] = {}
+        self._adopt()
+        self._remember()
+
+    def html(self) -> Html:
+        """The whole element as it stands."""
+        self._sources = {"s": "", "b": ""}
+        return cards.card_html(self._card, key=self.key, child=self._child_html())
+
+    def _child_html(self) -> Html | None:
+        return join(child.snapshot() for child in self._children.values()) if self._children else None
+
+    def update(self, part: Json, context: Context) -> list[Op]:
+        """Operations after the call, its turn or its sub-session has changed."""
+        old, self._card = self._card, describe(part, context)
+        had_children = bool(self._children)
+        child_ops = [op for child in self._children.values() for op in child.update(None)]
+        new = self._adopt()
+        if _looks(self._card) != _looks(old) or (new and not had_children):
+            self._remember()
+            return [["put", self.key, "", self.html()]]
+        ops = [*self._splice("s", cards.summary_html(self._card)), *self._splice("b", cards.body_html(self._card))]
+        return [*ops, *child_ops, *(["put", key, f"{self.key}c", self._children[key].snapshot()] for key in new)]
+
+    def _adopt(self) -> list[str]:
+        """Take in turns that the sub-session has begun; their keys."""
+        session = self._card.child_session
+        new = []
+        for index, turn in enumerate(self._child_turns(session) if session else ()):
+            key = f"{self.key}c{index}"
+            if key not in self._children:
+                self._children[key] = self._make_child(turn, key)
+                new.append(key)
+        return new
+
+    def _remember(self) -> None:
+        self._shown = {"s": cards.summary_html(self._card), "b": cards.body_html(self._card)}
+        self._sources = {"s": "", "b": ""}
+
+    def _splice(self, place: str, html: Html) -> list[Op]:
+        if self._shown[place] == html:
+            return []
+        op = splice(f"{self.key}{place}", self._sources[place], html)
+        self._shown[place] = html
+        self._sources[place] = html
+        return [op]
+
+
+class GroupView:
+    """Several tool calls in a row that only look around."""
+
+    def __init__(self, key: str) -> None:
+        self.key = key
+        self._tools: dict[str, str] = {}
+        self._views: dict[str, View] = {}
+
+    def html(self) -> Html:
+        """The whole element as it stands."""
+        content = join(view.html() for view in self._views.values())
+        return layout.group_html(list(self._tools.values()), content, self.key)
+
+    def add(self, part: Json, view: View) -> list[Op]:
+        """Operations for one more call."""
+        self._tools[view.key] = str(part.get("tool"))
+        self._views[view.key] = view
+        return [["put", view.key, f"{self.key}b", view.html()], self._summary()]
+
+    def remove(self, view: View) -> list[Op]:
+        """Operations for a call that is gone."""
+        del self._tools[view.key], self._views[view.key]
+        return [["drop", view.key], self._summary()]
+
+    @property
+    def is_empty(self) -> bool:
+        """Whether nothing is left in it."""
+        return not self._views
+
+    def _summary(self) -> Op:
+        return ["splice", f"{self.key}s", 0, layout.group_summary(list(self._tools.values()))]
+
+
+def _is_done(part: Json, context: Context) -> bool:
+    time = part.get("time")
+    return context.ended or (isinstance(time, dict) and time.get("end") is not None)
+
+
+def _looks(card: Card) -> tuple[str, bool]:
+    """What of a card stands in its outermost tag, and so can't be spliced."""
+    return card.status, card.open

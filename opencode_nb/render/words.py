@@ -1,0 +1,46 @@
+"""Where two versions of a line differ, word by word. Pure."""
+
+from __future__ import annotations
+
+import re
+from difflib import SequenceMatcher
+
+Range = tuple[int, int]
+"""From one character position up to another."""
+
+_WORD = re.compile(r"\w+|\s+|[^\w\s]")
+
+# Longer lines aren't compared (matching is quadratic); where little is common, marks would only confuse.
+_MAX_LENGTH = 600
+_MIN_RATIO = 0.4
+
+
+def changed_words(old: str, new: str) -> tuple[list[Range], list[Range]]:
+    """The ranges of the old line that are gone, and of the new line that came; empty where marking doesn't help."""
+    if max(len(old), len(new)) > _MAX_LENGTH:
+        return [], []
+    before, after = _WORD.findall(old), _WORD.findall(new)
+    matcher = SequenceMatcher(None, before, after, autojunk=False)
+    if matcher.ratio() < _MIN_RATIO:
+        return [], []
+    removed: list[Range] = []
+    added: list[Range] = []
+    starts, ends = _offsets(before), _offsets(after)
+    for tag, i1, i2, j1, j2 in matcher.get_opcodes():
+        if tag == "equal":
+            continue
+        _extend(removed, starts[i1], starts[i2])
+        _extend(added, ends[j1], ends[j2])
+    return removed, added
+
+
+def _offsets(words: list[str]) -> list[int]:
+    offsets = [0]
+    for word in words:
+        offsets.append(offsets[-1] + len(word))
+    return offsets
+
+
+def _extend(ranges: list[Range], start: int, end: int) -> None:
+    if start < end:
+        ranges.append((start, end))
