@@ -39,7 +39,7 @@ _NO_NETWORK_PIP = ("NewConnectionError", "Temporary failure in name resolution",
 def install_binary(version: str = PINNED_VERSION, *, progress: Progress | None = None, force: bool = False) -> Path:
     """Install OpenCode `version` for this user, unless it is there; return the program's path, one `find_binary` knows.
 
-    progress: called as (what is being done, bytes written so far), about twice a second, on this thread.
+    progress: called as (what is being done, bytes it has written so far), about twice a second, on this thread.
     force: install again what is there already.
     Raises ServerError (no network, no such version, disk full, ...; the message says what to do), BinaryNotFoundError
     where OpenCode has no program for this machine.
@@ -57,7 +57,7 @@ def install_binary(version: str = PINNED_VERSION, *, progress: Progress | None =
         step = f"Downloading {package} {version}"
         _run([*npm, "install", "--prefix", str(scratch), *options, f"{package}@{version}"], scratch, step, report)
         program = scratch / "node_modules" / package / "bin" / PROGRAM
-        report(f"Checking OpenCode {version}", _size(scratch))
+        report(f"Checking OpenCode {version}", program.stat().st_size if program.exists() else 0)
         if not _works(program, version):
             raise ServerError(f"{package} {version} was downloaded, but its program does not run on this machine.")
         _put_in_place(program, target)
@@ -121,14 +121,14 @@ def _wheel_npm(wheel: Path) -> list[str]:
 
 
 def _run(command: list[str], scratch: Path, step: str, report: Progress) -> None:
-    deadline = time.monotonic() + INSTALL_SECONDS
+    deadline, before = time.monotonic() + INSTALL_SECONDS, _size(scratch)
     with tempfile.TemporaryFile() as output:
         process = subprocess.Popen(
             command, cwd=scratch, stdin=subprocess.DEVNULL, stdout=output, stderr=subprocess.STDOUT
         )
         try:
             while process.poll() is None and time.monotonic() < deadline:
-                report(step, _size(scratch))
+                report(step, _size(scratch) - before)
                 with contextlib.suppress(subprocess.TimeoutExpired):
                     process.wait(PROGRESS_SECONDS)
         finally:

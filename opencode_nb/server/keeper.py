@@ -172,8 +172,10 @@ def endpoint(url: str) -> tuple[str, int]:
 
 
 def reachable(url: str) -> str:
-    """The URL with an address that can be connected to where the server listens on every address."""
-    return url.replace("//0.0.0.0:", "//127.0.0.1:").replace("//[::]:", "//[::1]:")
+    """A URL to connect to, for one as the server prints it: no "every address" in it, and brackets around IPv6."""
+    host, port = endpoint(url)
+    host = {"0.0.0.0": "127.0.0.1", "::": "::1"}.get(host, host)  # noqa: S104
+    return f"http://[{host}]:{port}" if ":" in host else f"http://{host}:{port}"
 
 
 class Keeper:

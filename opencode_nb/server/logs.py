@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import os
+import re
 import tempfile
 import time
 from pathlib import Path
@@ -11,6 +12,7 @@ from pathlib import Path
 import platformdirs
 
 KEPT = 10
+_CONTROL = re.compile(r"\x1b(?:\[[0-?]*[ -/]*[@-~]|\][^\x07\x1b]*(?:\x07|\x1b\\)?|[@-_])|[\x00-\x08\x0b-\x1f\x7f-\x9f]")
 
 
 def open_log() -> tuple[int, Path]:
@@ -72,12 +74,17 @@ def _remove_unused(path: Path) -> None:
             os.close(descriptor)
 
 
+def plain(text: str) -> str:
+    """Text without terminal sequences and other control characters: what a program prints is not to be trusted."""
+    return _CONTROL.sub("", text)
+
+
 def tail(path: Path, lines: int, limit: int = 64 * 1024) -> str:
-    """The last `lines` lines of a log, out of its last `limit` bytes; "" where it can't be read."""
+    """The last `lines` lines of a log as plain text, out of its last `limit` bytes; "" where it can't be read."""
     try:
         with path.open("rb") as log:
             log.seek(max(0, path.stat().st_size - limit))
             text = log.read().decode(errors="replace")
     except OSError:
         return ""
-    return "\n".join(text.splitlines()[-lines:]) if lines > 0 else ""
+    return "\n".join(plain(text).splitlines()[-lines:]) if lines > 0 else ""

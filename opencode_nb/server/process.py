@@ -148,7 +148,10 @@ def _refuse_windows() -> None:
 
 
 def _directory(directory: str | os.PathLike[str] | None) -> str:
-    path = Path(directory).expanduser().absolute() if directory is not None else Path.cwd()
+    try:
+        path = Path(directory or "").expanduser().absolute()
+    except FileNotFoundError:
+        raise ServerStartError("The working directory is gone: change to another, or give one as directory=.") from None
     if not path.is_dir():
         raise ServerStartError(f"No directory at {path}: create it, or give another one as directory=.")
     return str(path)
@@ -163,7 +166,7 @@ def _demo_model(cleanup: contextlib.ExitStack) -> DemoModel:
 def _start(argv: list[str], environment: dict[str, str], workdir: str, timeout: float) -> Server:
     credentials = {"username": environment[USERNAME], "password": environment[PASSWORD]}
     deadline = time.monotonic() + timeout
-    descriptor, log_path = logs.open_log()
+    descriptor, log_path = _open_log()
     held = Held()
     try:
         held.start(descriptor, {"argv": argv, "env": environment, "cwd": workdir, **credentials})
@@ -179,6 +182,13 @@ def _start(argv: list[str], environment: dict[str, str], workdir: str, timeout: 
         os.close(descriptor)
 
 
+def _open_log() -> tuple[int, Path]:
+    try:
+        return logs.open_log()
+    except OSError as error:
+        raise ServerStartError(f"No log file can be written, not even a temporary one ({error}): make room.") from error
+
+
 def _await_ready(held: Held, argv: list[str], timeout: float, log_path: Path) -> None:
     if not held.ready.wait(timeout):
         tail = logs.tail(log_path, TAIL_LINES)
@@ -187,7 +197,7 @@ def _await_ready(held: Held, argv: list[str], timeout: float, log_path: Path) ->
             tail=tail,
         )
     if held.exited:
-        tail = "\n".join(held.tail.splitlines()[-TAIL_LINES:])
+        tail = "\n".join(logs.plain(held.tail).splitlines()[-TAIL_LINES:])
         raise ServerStartError(
             f"{_why(held.exit_code, tail, argv)} {_told(tail)}Log: {log_path}", exit_code=held.exit_code, tail=tail
         )

@@ -49,7 +49,7 @@ def told(holder: subprocess.Popen[str]) -> Any:
     return json.loads(holder.stdout.readline())
 
 
-@pytest.mark.parametrize("signum", [signal.SIGKILL, signal.SIGTERM, signal.SIGHUP])
+@pytest.mark.parametrize("signum", [signal.SIGKILL, signal.SIGTERM])
 def test_holder_killed(opencode_program: Path, tmp_path: Path, signum: int) -> None:
     with holding(HOLDER + "sys.stdin.read()", opencode_program, tmp_path) as holder:
         processes = [psutil.Process(pid) for pid in told(holder)]

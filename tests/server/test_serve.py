@@ -16,6 +16,7 @@ import pytest
 
 from opencode_nb.server import Server, find_binary
 from opencode_nb.server.binary import binary_version
+from opencode_nb.server.keeper import reachable
 from tests.server.support import END_SECONDS, assert_gone, keepers, request, run_tool
 
 Start = Callable[..., Server]
@@ -61,6 +62,21 @@ def test_listens_on_the_given_port(start: Start) -> None:
     with socket.create_server(("127.0.0.1", 0)) as free:
         port = free.getsockname()[1]
     assert start(port=port).url == f"http://127.0.0.1:{port}"
+
+
+@pytest.mark.parametrize(
+    ("printed", "url"),
+    [
+        ("http://127.0.0.1:4096", "http://127.0.0.1:4096"),
+        ("http://0.0.0.0:4096", "http://127.0.0.1:4096"),
+        ("http://localhost:80/", "http://localhost:80"),
+        ("http://:::4096", "http://[::1]:4096"),
+        ("http://::1:4096", "http://[::1]:4096"),
+        ("http://[::1]:4096", "http://[::1]:4096"),
+    ],
+)
+def test_url_can_be_connected_to(printed: str, url: str) -> None:
+    assert reachable(printed) == url
 
 
 def test_works_in_the_given_directory(start: Start, tmp_path: Path) -> None:

@@ -81,6 +81,15 @@ def test_directory_must_be_there(start: Start, tmp_path: Path) -> None:
         start(directory=tmp_path / "nowhere")
 
 
+def test_working_directory_that_is_gone(start: Start, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    gone = tmp_path / "gone"
+    gone.mkdir()
+    monkeypatch.chdir(gone)
+    gone.rmdir()
+    with pytest.raises(ServerStartError, match="working directory is gone"):
+        start(directory=None)
+
+
 @pytest.mark.parametrize(("option", "value"), [("shared", True), ("port", -1), ("port", 65536)])
 def test_wrong_options_are_refused(start: Start, option: str, value: object) -> None:
     with pytest.raises(ValueError, match=option):
