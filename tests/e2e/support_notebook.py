@@ -74,7 +74,7 @@ class Notebook:
         address = f"{self._lab.url}/lab/workspaces/{workspace}/tree/{relative}?token={self._lab.token}"
         self.page.goto(address, timeout=OPEN_TIMEOUT)
         if not kernel:
-            self.page.get_by_role("button", name="No Kernel").click(timeout=OPEN_TIMEOUT)
+            self.page.get_by_role("dialog").get_by_role("button", name="No Kernel").click(timeout=OPEN_TIMEOUT)
         self._wait_until_ready(kernel=kernel)
         return self
 
@@ -178,6 +178,17 @@ class Notebook:
     def saved(self) -> NotebookNode:
         """Return the notebook as it is on disk: nested dicts, with every multi-line text as one string."""
         return nbformat.read(self.path, as_version=4)
+
+    def copy_for_a_stranger(self) -> Path:
+        """Save, and copy the file as somebody else gets it: nothing in it is trusted, and no kernel is there to run it.
+
+        Open it by `open_notebook(path=..., kernel=None)`.
+        """
+        copy = self.save()
+        del copy.metadata["kernelspec"]  # changes what was signed, too: the signature no longer fits
+        path = self.path.with_name("received.ipynb")
+        nbformat.write(copy, path)
+        return path
 
     def kernel_id(self) -> str:
         """Return the server's id of this notebook's kernel."""

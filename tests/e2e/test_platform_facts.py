@@ -136,3 +136,31 @@ def test_a_reloaded_page_and_a_dark_theme(open_notebook: OpenNotebook) -> None:
     notebook.screenshot("dark")
     notebook.reload()
     assert notebook.text(0) == "42"
+
+
+STATIC = """
+from IPython.display import HTML, display
+display(HTML('<style>.probe { color: red }</style>'
+    '<div class="probe" data-part="text" role="log" id="probe" onclick="alert(1)"'
+    ' style="color: light-dark(rgb(0,0,0),#ffffff); background-color: light-dark(#ffffff,#000000); max-height: 40px">'
+    '<details open><summary>Two files</summary><ins>added</ins></details></div>'))
+"""
+
+
+def test_what_a_stranger_sees_of_a_saved_notebook(open_notebook: OpenNotebook) -> None:
+    """Untrusted and without a kernel: HTML keeps classes, details and some inline style; no widget is shown.
+
+    `light-dark()` stays only if its first colour is `rgb()` or `rgba()`, and not in shorthands.
+    """
+    notebook = open_notebook([STATIC, COUNTER + "display(Counter())"])
+    notebook.run(0)
+    notebook.run(1)
+    expect(notebook.output(1).get_by_role("button", name="Count")).to_be_visible()
+    received = open_notebook(path=notebook.copy_for_a_stranger(), kernel=None)
+    probe = received.output(0).locator(".probe")
+    expect(probe.get_by_text("added")).to_be_visible()
+    expect(probe.locator("details")).to_have_attribute("open", "")
+    assert probe.get_attribute("style") == "color:light-dark(rgb(0,0,0),#ffffff);max-height:40px"
+    assert [probe.get_attribute(name) for name in ("data-part", "role", "id", "onclick")] == [None] * 4
+    expect(received.output(0).locator("style")).to_have_count(0)
+    expect(received.output(1).get_by_text("Error displaying widget: model not found")).to_be_visible()
