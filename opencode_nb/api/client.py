@@ -182,6 +182,7 @@ class AsyncClient(_Face):
             from opencode_nb.api.sse import AsyncEventStream
 
             return AsyncEventStream(self._connect(call), **_stream_options(row, kwargs))
+        _refuse_websocket(row, self.base_url)
         return self._transport.send(call)
 
 
@@ -230,6 +231,7 @@ class Client(_Face):
             from opencode_nb.api.sse import EventStream
 
             return EventStream(self._connect(call), **_stream_options(row, kwargs))
+        _refuse_websocket(row, self.base_url)
         return _run(self._transport.send, call)
 
 
@@ -242,6 +244,15 @@ def _pinned() -> list[Row]:
 def _stream_options(row: Row, kwargs: Mapping[str, Any]) -> dict[str, Any]:
     given = {name: kwargs[name] for name in ("on_reconnect", "give_up_after") if name in kwargs}
     return {"settle": row.get("settle", 0.0), "silent": row.get("silent", False), **given}
+
+
+def _refuse_websocket(row: Row, base_url: str) -> None:
+    """A websocket cannot be had by a request, and the server's answer to one says nothing about it."""
+    if row["kind"] == "websocket":
+        raise NotImplementedError(
+            f"{row['name']} is a websocket: open {base_url.replace('http', 'ws', 1)}{row['path']}?ticket=... with a "
+            "websocket library; connect_token() gives the ticket."
+        )
 
 
 def _run(function: Callable[..., Awaitable[Any]], *args: Any) -> Any:

@@ -84,7 +84,7 @@ def _unindent(line: bytes) -> bytes:
 def decode_event(data: bytes) -> Record | None:
     """The event, or None, logged, where it is malformed: one bad event must not end the stream."""
     try:
-        event = json.loads(data)
+        event = json.loads(data.decode())  # from bytes, json would guess the encoding first
     except (ValueError, RecursionError) as error:
         log.warning("skipped a malformed event of %d bytes: %s", len(data), error)
         return None
@@ -305,6 +305,7 @@ class _Reader:
     def __init__(self, on_reconnect: OnReconnect) -> None:
         self._on_reconnect = on_reconnect
         self._batch: deque[bytes | Record] = deque()
+        self._closed = False
 
     def _next(self) -> Record | None:
         """The next event of the batch at hand, or None when it is used up."""
@@ -347,20 +348,26 @@ class AsyncEventStream(_Reader):
 
     async def aclose(self) -> None:
         """Disconnect; whoever iterates ends."""
-        self._batch.clear()
+        self._closed = True
         await self._pump.aclose()
 
     def __aiter__(self) -> AsyncEventStream:
         return self
 
     async def __anext__(self) -> Record:
-        while (event := self._next()) is None:
-            await self._ready.wait()
-            batch = self._pump.backlog.take()
-            if batch is None:
-                raise StopAsyncIteration
-            self._batch.extend(batch)
-        return event
+        while not self._closed:
+            event = self._next()
+            if event is not None:
+                return event
+            await self._refill()
+        raise StopAsyncIteration
+
+    async def _refill(self) -> None:
+        await self._ready.wait()
+        batch = self._pump.backlog.take()
+        if batch is None:
+            raise StopAsyncIteration
+        self._batch.extend(batch)
 
 
 class EventStream(_Reader):
@@ -373,7 +380,6 @@ class EventStream(_Reader):
     def __init__(self, connect: Connect, *, on_reconnect: OnReconnect = None, **manner: Any) -> None:
         super().__init__(on_reconnect)
         self._ready = threading.Event()
-        self._closed = False
         self._pump = Pump(connect, self._ready, **manner)
 
     def __enter__(self) -> EventStream:

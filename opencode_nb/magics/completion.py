@@ -30,7 +30,12 @@ class Completion:
             "SESSION": lambda: (info["id"] for info in workspace.ai.sessions()),
             "RULE": lambda: _RULES,
         }
-        self.matcher = context_matcher()(self._match)
+
+        @context_matcher()
+        def matcher(context: CompletionContext) -> SimpleMatcherResult:
+            return self._match(context)
+
+        self.matcher = matcher
 
     def register(self, shell: InteractiveShell) -> None:
         """Put the matcher into the shell's completer."""

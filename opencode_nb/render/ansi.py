@@ -163,11 +163,17 @@ def _indexed(number: int) -> str:
     return f"rgb({steps[number // 36]},{steps[number // 6 % 6]},{steps[number % 6]})"
 
 
+_INVERSE = "light-dark(rgb(60,60,60),#ccc)"
+_ON_COLOR = "light-dark(rgb(255,255,255),#000)"
+
+
 @functools.lru_cache(maxsize=512)
 def _css(style: Style) -> str:
     color, background = style.color, style.background
     if style.inverse:
-        color, background = background or "light-dark(rgb(255,255,255),#000)", color or "light-dark(rgb(60,60,60),#ccc)"
+        color, background = "", color or _INVERSE
+    if background:
+        color = _ON_COLOR  # a colour on a colour can't be trusted to be readable on both themes
     rules = {
         "color": color,
         "background-color": background,

@@ -84,14 +84,13 @@ def _body(content: Html, key: str) -> Html:
 
 def summary_html(card: Card) -> Html:
     """A card's line: what it is, what about, and how it went."""
-    return join(
-        [
-            element("span", escape(card.glyph), style="glyph"),
-            element("span", escape(card.name), style="name"),
-            element("span", escape(card.about), style="subtitle") if card.about else NOTHING,
-            element("span", _end(card), style="end"),
-        ]
-    )
+    pieces = [
+        element("span", escape(card.glyph), style="glyph"),
+        element("span", escape(card.name), style="name"),
+        element("span", escape(card.about), style="subtitle") if card.about else NOTHING,
+        element("span", _end(card), style="end"),
+    ]
+    return join((piece for piece in pieces if piece), Html(" "))
 
 
 def _end(card: Card) -> Html:
@@ -120,17 +119,14 @@ def body_html(card: Card) -> Html:
 def block_html(block: Block, *, growing: bool = False) -> Html:
     """One block of content; of an output that grows only the end."""
     if isinstance(block, Change):
-        return element("div", _change(block), style="rule", data_file=str(block.diff.get("file") or ""))
+        return element("div", diff.body(block.diff), style="rule", data_file=str(block.diff.get("file") or ""))
     content = _output(block, growing) if isinstance(block, Output) else _BLOCKS[type(block)](block)
     return element("div", content, style="body") if content else NOTHING
 
 
-def _change(block: Change) -> Html:
-    return diff.body(block.diff)
-
-
 def _output(block: Output, growing: bool) -> Html:
-    command = element("div", highlight(block.command, "sh"), style="command") if block.command else NOTHING
+    typed = join([element("span", escape("$ "), style="muted"), highlight(block.command, "sh")])
+    command = element("div", typed, style="command") if block.command else NOTHING
     return join([command, output_html(block.text, growing=growing) if block.text else NOTHING])
 
 
@@ -223,10 +219,6 @@ def _problem(block: Problem) -> Html:
     return element("div", escape(block.text), style="bad plain") if block.text else NOTHING
 
 
-def _attachment(block: Attachment) -> Html:
-    return attachment_html(block)
-
-
 def attachment_html(block: Attachment) -> Html:
     """A picture that came with the turn, or any other file as its name."""
     if is_data_image(block.url):
@@ -242,7 +234,7 @@ _BLOCKS: dict[type, Callable[[Any], Html]] = {
     Link: _link,
     Answers: _answers,
     Problem: _problem,
-    Attachment: _attachment,
+    Attachment: lambda block: attachment_html(block),
 }
 
 

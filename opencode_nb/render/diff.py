@@ -17,7 +17,7 @@ from opencode_nb.render.escaping import NOTHING, Html, element, escape, join, vi
 from opencode_nb.render.highlight import MAX_HIGHLIGHTED, Run, span
 from opencode_nb.render.highlight import lines as code_lines
 from opencode_nb.render.style import STYLES
-from opencode_nb.render.words import Range, changed_words
+from opencode_nb.render.words import Range, changed_words, pair
 
 Json = dict[str, Any]
 
@@ -270,11 +270,11 @@ def _side(lines: Sequence[Line], sign: str, path: str) -> list[list[Run]]:
 
 
 def _changed_ranges(lines: Sequence[Line]) -> dict[int, list[Range]]:
-    """What changed inside lines: the removed lines of a change are paired with its added ones in order."""
+    """What changed inside lines: the removed lines of a change are paired with its added ones."""
     ranges: dict[int, list[Range]] = {}
     for removed, added in _changes(lines):
-        for old, new in zip(removed, added, strict=False):
-            ranges[old], ranges[new] = changed_words(lines[old].text, lines[new].text)
+        for i, j in pair([lines[index].text for index in removed], [lines[index].text for index in added]):
+            ranges[removed[i]], ranges[added[j]] = changed_words(lines[removed[i]].text, lines[added[j]].text)
     return ranges
 
 

@@ -68,7 +68,8 @@ def failure(turn: TurnState) -> Failure | None:
     if status and str(status) not in text:
         text += f" (HTTP {status})"
     name = str(error.get("name") or "")
-    step = _RETRY if data.get("isRetryable") else _NEXT_STEPS.get(name, _OTHER)
+    known = "ProviderAuthError" if status in (401, 403) else name
+    step = _RETRY if data.get("isRetryable") else _NEXT_STEPS.get(known, _OTHER)
     return Failure(name, text if text.endswith((".", "!", "?")) else f"{text}.", step)
 
 

@@ -11,10 +11,13 @@ from typing import TYPE_CHECKING
 
 from opencode_nb.render import cards, diff, facts
 from opencode_nb.render.escaping import NOTHING, Html, element, escape, join
-from opencode_nb.render.tools import Context, Json, Pairs, attachment, explored, is_exploring
+from opencode_nb.render.tools import Card, Context, Json, Pairs, attachment, explored, is_exploring, shorten
 
 if TYPE_CHECKING:
     from opencode_nb.conversation.state import TurnState
+
+
+_LONG_LINE = 90
 
 
 def prompt_html(turn: TurnState) -> Html:
@@ -163,24 +166,27 @@ def runs(turn: TurnState) -> Iterator[list[Json]]:
         yield run
 
 
-def group_html(tools: list[str], content: Html, key: str = "") -> Html:
+def group_html(looks: list[Card], content: Html, key: str = "") -> Html:
     """Tool calls that only looked around, as one line that unfolds."""
-    summary = element("summary", group_summary(tools), style="summary", data_key=cards.part_key(key, "s"))
+    summary = element("summary", group_summary(looks), style="summary", data_key=cards.part_key(key, "s"))
     inside = element("div", content, style="group", data_key=cards.part_key(key, "b"))
     return element(
         "details", join([summary, inside]), style="card", data_part="group", data_key=key or None, data_fold=key or None
     )
 
 
-def group_summary(tools: list[str]) -> Html:
-    """The line of such a group."""
-    return join(
-        [
-            element("span", escape("\u2315"), style="glyph"),
-            element("span", escape("Explored"), style="name"),
-            element("span", escape(explored(tools)), style="muted"),
-        ]
-    )
+def group_summary(looks: list[Card]) -> Html:
+    """The line of such a group: how many of which kind, what at, and whether some failed."""
+    failed = sum(card.status == "error" for card in looks)
+    at = shorten(", ".join(card.about for card in looks if card.about), _LONG_LINE)
+    pieces = [
+        element("span", escape("\u2315"), style="glyph"),
+        element("span", escape("Explored"), style="name"),
+        element("span", escape(explored(card.tool for card in looks))),
+        element("span", escape(at), style="subtitle") if at else NOTHING,
+        element("span", escape(f"{failed} failed"), style="end bad") if failed else NOTHING,
+    ]
+    return join((piece for piece in pieces if piece), Html(" "))
 
 
 def text_html(content: Html, key: str = "") -> Html:

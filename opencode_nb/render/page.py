@@ -96,6 +96,7 @@ class LiveTurn:
                 self._remove(ops, part_id)
             else:
                 ops += view.update(part, context)
+                ops += self._groups[part_id].changed() if part_id in self._groups else []
         if unknown:
             self._add_parts(ops)
 
@@ -112,15 +113,14 @@ class LiveTurn:
     def _add(self, ops: list[Op], part: Json, previous: Json | None, following: list[Json]) -> None:
         part_id = str(part["id"])
         view = self._views[part_id] = self._make_view(part)
-        group = self._groups.get(str(previous["id"])) if previous else None
-        if group and is_exploring(part):
-            self._groups[part_id] = group
-            ops += group.add(part, view)
-            return
         item: View | GroupView = view
-        if is_exploring(part):
+        if isinstance(view, ToolView) and is_exploring(part):
+            if group := self._groups.get(str(previous["id"])) if previous else None:
+                self._groups[part_id] = group
+                ops += group.add(view)
+                return
             item = self._groups[part_id] = GroupView(f"{view.key}g")
-            item.add(part, view)
+            item.add(view)
         before = next((known.key for later in following if (known := self._item_of(str(later["id"])))), "")
         ops.append(["put", item.key, f"{self.key}p", item.html(), *([before] if before else [])])
 
@@ -133,6 +133,7 @@ class LiveTurn:
         if group is None:
             ops.append(["drop", view.key])
             return
+        assert isinstance(view, ToolView)
         ops += group.remove(view)
         if group.is_empty:
             ops.append(["drop", group.key])
@@ -183,7 +184,7 @@ class LiveTurn:
         requests = {**self._turn.permissions, **self._turn.questions} if self._actions else {}
         for request_id in [known for known in self._asked if known not in requests]:
             ops.append(["drop", self._asked.pop(request_id)])
-        for request_id in requests.keys() - self._asked.keys():
+        for request_id in [new for new in requests if new not in self._asked]:
             self._serial += 1
             self._asked[request_id] = f"{self.key}.{self._serial}"
             ops.append(put(self._asked[request_id], f"{self.key}q", self._request_html(request_id)))
@@ -225,7 +226,9 @@ def _parts_html(turn: TurnState) -> Html:
 
 def _run_html(turn: TurnState, run: list[Json]) -> Html:
     content = join(_part_html(turn, part) for part in run)
-    return layout.group_html([str(part.get("tool")) for part in run], content) if is_exploring(run[0]) else content
+    if not is_exploring(run[0]):
+        return content
+    return layout.group_html([describe(part, layout.context(turn)) for part in run], content)
 
 
 def _part_html(turn: TurnState, part: Json) -> Html:

@@ -80,7 +80,13 @@ def question_html(request: Json) -> Html:
             data_reply="reject",
         ),
     ]
-    form = element("form", join([*fields, *buttons]), style="form", data_intent="question", data_id=key)
+    form = element(
+        "form",
+        join([*fields, element("div", join(buttons), style="actions")]),
+        style="form",
+        data_intent="question",
+        data_id=key,
+    )
     return element("div", form, style="asking", data_part="question")
 
 

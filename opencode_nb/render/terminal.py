@@ -108,8 +108,8 @@ def _end(turn: TurnState) -> Iterator[RenderableType]:
 class LiveTerminal:
     """Prints a turn as it comes: each part when it's finished, long texts block by block.
 
-    On a real terminal the part that is being written is shown below, and what the turn waits for; elsewhere only what is
-    finished is printed.
+    On a real terminal the part that is being written is shown below, and what the turn waits for; elsewhere only what
+    is finished is printed.
     """
 
     def __init__(self, turn: TurnState, console: Console | None = None) -> None:

@@ -130,6 +130,10 @@ class Context:
         root = self.directory.rstrip("/")
         return path[len(root) + 1 :] if root and path.startswith(root + "/") else path
 
+    def short_path(self, path: str) -> str:
+        """A path for a line: its middle left out if it's long."""
+        return shorten(self.path(path), _LONG_PATH)
+
 
 def describe(part: Json, context: Context | None = None) -> Card:
     """The card of a tool part. Whatever the part holds, this doesn't raise."""
@@ -240,13 +244,15 @@ def _edit(call: _Call) -> Card:
     diff = {**_object(call.metadata.get("filediff")), "file": path}
     if not diff.get("patch"):
         diff["patch"] = _text(call.metadata.get("diff")) or _patch(path, call.text("oldString"), call.text("newString"))
-    return _changing(call, "Edit", path, [diff] if call.status == "completed" else [])
+    return _changing(call, "Edit", shorten(path, _LONG_PATH), [diff] if call.status == "completed" else [])
 
 
 def _write(call: _Call) -> Card:
     path, content = call.path("filePath", "path"), call.text("content")
     name = "Write" if call.metadata.get("exists") else "Create"
-    card = call.card("\u270e", name, path, *([Code(content, path)] if content else []), *_diagnostics(call))
+    card = call.card(
+        "\u270e", name, shorten(path, _LONG_PATH), *([Code(content, path)] if content else []), *_diagnostics(call)
+    )
     if call.status == "completed" and not call.metadata.get("exists"):
         card.counts = (len(content.splitlines()), 0)
     return card
@@ -264,7 +270,7 @@ def _apply_patch(call: _Call) -> Card:
     ]
     if not diffs:
         return call.card("\u270e", "Patch", "", *([Code(call.text("patchText"), "a.diff")] if call.input else []))
-    names = diffs[0]["file"] if len(diffs) == 1 else f"{len(diffs)} files"
+    names = shorten(diffs[0]["file"], _LONG_PATH) if len(diffs) == 1 else f"{len(diffs)} files"
     return _changing(call, "Patch", names, diffs)
 
 
@@ -291,7 +297,7 @@ def _patch(path: str, old: str, new: str) -> str:
 def _diagnostics(call: _Call) -> list[Block]:
     """Up to three errors that a language server found in the file that was changed."""
     found = [
-        f"{call.context.path(path)}:{_line_of(item)} {_text(item.get('message'))}"
+        f"{call.context.short_path(path)}:{_line_of(item)} {_text(item.get('message'))}"
         for path, items in _object(call.metadata.get("diagnostics")).items()
         for item in _objects(items)
         if item.get("severity", 1) == 1
@@ -344,7 +350,7 @@ def _task(call: _Call) -> Card:
     result = call.output.partition("<task_result>")[2].partition("</task_result>")[0].strip()
     session = _text(call.metadata.get("sessionId"))
     return call.card(
-        "\u29c9",
+        "@",
         f"{agent} agent",
         shorten(call.text("description"), _LONG_LINE),
         *([Prose(call.text("prompt"))] if call.text("prompt") else []),

@@ -9,7 +9,7 @@ from collections.abc import Callable
 from typing import TYPE_CHECKING, Protocol
 
 from opencode_nb.render import cards, layout
-from opencode_nb.render.escaping import Html, join
+from opencode_nb.render.escaping import NOTHING, Html, join
 from opencode_nb.render.patching import Op, splice
 from opencode_nb.render.stream import MarkdownStream
 from opencode_nb.render.tools import Card, Context, Json, describe
@@ -112,7 +112,7 @@ class ToolView:
         self.key = key
         self._child_turns, self._make_child = child_turns, make_child
         self._children: dict[str, Child] = {}
-        self._card = describe(part, context)
+        self.card = describe(part, context)
         self._shown: dict[str, Html] = {}
         self._sources: dict[str, str] = {}
         self._adopt()
@@ -121,26 +121,26 @@ class ToolView:
     def html(self) -> Html:
         """The whole element as it stands."""
         self._sources = {"s": "", "b": ""}
-        return cards.card_html(self._card, key=self.key, child=self._child_html())
+        return cards.card_html(self.card, key=self.key, child=self._child_html())
 
     def _child_html(self) -> Html | None:
         return join(child.snapshot() for child in self._children.values()) if self._children else None
 
     def update(self, part: Json, context: Context) -> list[Op]:
         """Operations after the call, its turn or its sub-session has changed."""
-        old, self._card = self._card, describe(part, context)
+        old, self.card = self.card, describe(part, context)
         had_children = bool(self._children)
         child_ops = [op for child in self._children.values() for op in child.update(None)]
         new = self._adopt()
-        if _looks(self._card) != _looks(old) or (new and not had_children):
+        if _looks(self.card) != _looks(old) or (new and not had_children):
             self._remember()
             return [["put", self.key, "", self.html()]]
-        ops = [*self._splice("s", cards.summary_html(self._card)), *self._splice("b", cards.body_html(self._card))]
+        ops = [*self._splice("s", cards.summary_html(self.card)), *self._splice("b", cards.body_html(self.card))]
         return [*ops, *child_ops, *(["put", key, f"{self.key}c", self._children[key].snapshot()] for key in new)]
 
     def _adopt(self) -> list[str]:
         """Take in turns that the sub-session has begun; their keys."""
-        session = self._card.child_session
+        session = self.card.child_session
         new = []
         for index, turn in enumerate(self._child_turns(session) if session else ()):
             key = f"{self.key}c{index}"
@@ -150,7 +150,7 @@ class ToolView:
         return new
 
     def _remember(self) -> None:
-        self._shown = {"s": cards.summary_html(self._card), "b": cards.body_html(self._card)}
+        self._shown = {"s": cards.summary_html(self.card), "b": cards.body_html(self.card)}
         self._sources = {"s": "", "b": ""}
 
     def _splice(self, place: str, html: Html) -> list[Op]:
@@ -167,32 +167,39 @@ class GroupView:
 
     def __init__(self, key: str) -> None:
         self.key = key
-        self._tools: dict[str, str] = {}
-        self._views: dict[str, View] = {}
+        self._views: list[ToolView] = []
+        self._line = NOTHING
 
     def html(self) -> Html:
         """The whole element as it stands."""
-        content = join(view.html() for view in self._views.values())
-        return layout.group_html(list(self._tools.values()), content, self.key)
+        self._line = self._summary()
+        return layout.group_html(self._cards(), join(view.html() for view in self._views), self.key)
 
-    def add(self, part: Json, view: View) -> list[Op]:
+    def add(self, view: ToolView) -> list[Op]:
         """Operations for one more call."""
-        self._tools[view.key] = str(part.get("tool"))
-        self._views[view.key] = view
-        return [["put", view.key, f"{self.key}b", view.html()], self._summary()]
+        self._views.append(view)
+        return [["put", view.key, f"{self.key}b", view.html()], *self.changed()]
 
-    def remove(self, view: View) -> list[Op]:
+    def remove(self, view: ToolView) -> list[Op]:
         """Operations for a call that is gone."""
-        del self._tools[view.key], self._views[view.key]
-        return [["drop", view.key], self._summary()]
+        self._views.remove(view)
+        return [["drop", view.key], *self.changed()]
+
+    def changed(self) -> list[Op]:
+        """Operations for the group's line after a call has changed."""
+        old, self._line = self._line, self._summary()
+        return [] if old == self._line else [["splice", f"{self.key}s", 0, self._line]]
 
     @property
     def is_empty(self) -> bool:
         """Whether nothing is left in it."""
         return not self._views
 
-    def _summary(self) -> Op:
-        return ["splice", f"{self.key}s", 0, layout.group_summary(list(self._tools.values()))]
+    def _cards(self) -> list[Card]:
+        return [view.card for view in self._views]
+
+    def _summary(self) -> Html:
+        return layout.group_summary(self._cards())
 
 
 def _is_done(part: Json, context: Context) -> bool:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Iterator
 from difflib import SequenceMatcher
 
 Range = tuple[int, int]
@@ -13,6 +14,7 @@ _WORD = re.compile(r"\w+|\s+|[^\w\s]")
 # Longer lines aren't compared (matching is quadratic); where little is common, marks would only confuse.
 _MAX_LENGTH = 600
 _MIN_RATIO = 0.4
+_MAX_PAIRED = 12
 
 
 def changed_words(old: str, new: str) -> tuple[list[Range], list[Range]]:
@@ -44,3 +46,19 @@ def _offsets(words: list[str]) -> list[int]:
 def _extend(ranges: list[Range], start: int, end: int) -> None:
     if start < end:
         ranges.append((start, end))
+
+
+def pair(old: list[str], new: list[str]) -> Iterator[tuple[int, int]]:
+    """Which removed line became which added one, in order; among few lines the most similar ones are paired."""
+    if len(old) == len(new) or max(len(old), len(new)) > _MAX_PAIRED:
+        yield from zip(range(len(old)), range(len(new)), strict=False)
+        return
+    start = 0
+    for index, line in enumerate(old):
+        last = len(new) - min(len(old) - index - 1, len(new) - start - 1) if start < len(new) else start
+        candidates = range(start, last)
+        if not candidates:
+            return
+        best = max(candidates, key=lambda at: SequenceMatcher(None, line, new[at][:_MAX_LENGTH]).quick_ratio())
+        yield index, best
+        start = best + 1
