@@ -192,7 +192,7 @@ def waits(monkeypatch: pytest.MonkeyPatch, **headers: str) -> list[float]:
         return 0.0
 
     monkeypatch.setattr(transport, "_delay", remember)
-    with serving(answering(response(status="429 Wait", **headers), OK)) as server, Client(server.url) as client:
+    with serving(answering(response(b"", status="429 Wait", **headers), OK)) as server, Client(server.url) as client:
         client.global_.health()
     return asked
 
