@@ -78,7 +78,7 @@ PUBLIC = """
 """.split()  # noqa: SIM905  # in groups, as the package's documentation has them
 """Every name that `opencode_nb` gives out. Adding one is a promise to keep it."""
 
-MACHINE_PATHS = re.compile(r"(?<![\w.])/(root|work|tmp/w|opt/pypi|opt/wheels)/")
+MACHINE_PATHS = re.compile(r"(?<![\w.])/(root|work/(main|shared)|tmp/w|opt/(pypi|wheels))\b")
 REGISTRIES = re.compile(r"registry\.npmjs|npmmirror|pypi\.(org|io)|pythonhosted\.org|index-url")
 
 
