@@ -152,7 +152,7 @@ def _folded(title: str, content: Html) -> Html:
 
 
 def _code(block: Code) -> Html:
-    text = "\n".join(block.text.splitlines())
+    text = block.text.replace("\r\n", "\n").removesuffix("\n")
     shown = _line_end(text, FOLDED_CODE)
     if shown == len(text):
         return _file(text, block.path)

@@ -9,6 +9,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable
 from typing import NewType
+from urllib.parse import unquote
 
 from opencode_nb.render.style import STYLES
 
@@ -26,7 +27,7 @@ _ENTITIES = {"&": "&amp;", "<": "&lt;", ">": "&gt;", '"': "&quot;", "'": "&#39;"
 _VOID = frozenset({"br", "hr", "img", "input"})
 
 _WEB_SCHEMES = frozenset({"http", "https", "mailto"})
-_SCHEME = re.compile(r"([a-z][a-z0-9+.-]*):", re.IGNORECASE)
+_SCHEME = re.compile(r"([^:/?#]*):")
 _IGNORED_IN_URLS = re.compile(r"[\x00-\x20\x7f-\xa0\u200b-\u200f\u2028-\u202e\u2060-\u2069\ufeff]+")
 _DATA_IMAGE = re.compile(r"data:image/(?:png|jpeg|gif|webp);base64,[A-Za-z0-9+/\s]*={0,2}\s*", re.IGNORECASE)
 
@@ -87,9 +88,9 @@ def _attribute(name: str, value: str | bool | None) -> str:
 
 def is_safe_link(url: str) -> bool:
     """Whether a link may lead there: http, https, mailto, or relative to the page."""
-    # Browsers skip blanks and controls in addresses, so they are skipped here too.
-    scheme = _SCHEME.match(_IGNORED_IN_URLS.sub("", url))
-    return scheme is None or scheme[1].lower() in _WEB_SCHEMES
+    # Browsers skip blanks and controls in addresses, so they are skipped here too, also where they are percent-encoded.
+    schemes = [_SCHEME.match(_IGNORED_IN_URLS.sub("", form)) for form in (url, unquote(url))]
+    return all(scheme is None or scheme[1].lower() in _WEB_SCHEMES for scheme in schemes)
 
 
 def is_data_image(url: str) -> bool:

@@ -57,8 +57,8 @@ class Usage:
 
 
 def failure(turn: TurnState) -> Failure | None:
-    """The turn's error, or its last step's."""
-    error = turn.error or _last_error(turn)
+    """What ended the turn early: its error, or its last step's. A running turn may yet recover."""
+    error = (turn.error or _last_error(turn)) if turn.ended else None
     if not error:
         return None
     data = _object(error.get("data"))
@@ -75,7 +75,7 @@ def failure(turn: TurnState) -> Failure | None:
 
 def _last_error(turn: TurnState) -> Json:
     errors = [_object(step.info.get("error")) for step in turn.steps.values()]
-    return errors[-1] if errors and turn.ended else {}
+    return errors[-1] if errors else {}
 
 
 def was_stopped(turn: TurnState) -> bool:

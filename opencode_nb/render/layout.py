@@ -142,7 +142,14 @@ def _waiting(retry: Json) -> Html:
 
 def context(turn: TurnState) -> Context:
     """What the turn's parts don't say themselves."""
-    return Context(turn.ended, facts.directory(turn), frozenset(turn.children))
+    asked = frozenset(step.id for step in turn.steps.values() if step.info.get("role") == "user")
+    return Context(turn.ended, facts.directory(turn), frozenset(turn.children), asked)
+
+
+def kind(part: Json, context: Context) -> str:
+    """A part's type; "prompt" for the text of a person who spoke while the turn was running."""
+    name = str(part.get("type") or "part")
+    return "prompt" if name == "text" and part.get("messageID") in context.asked else name
 
 
 def provenance_html(items: Json) -> Html:
@@ -212,15 +219,17 @@ def reasoning_html(part: Json, content: Html, *, thinking: bool, key: str = "") 
     )
 
 
-def other_html(part: Json, key: str = "") -> Html:
-    """A part that is neither text nor a tool call: a file, a notice, or what this version doesn't know."""
-    kind = str(part.get("type") or "part")
-    if kind == "file":
+def other_html(part: Json, context: Context, key: str = "") -> Html:
+    """A part that isn't the model's: what a person said, a file, a notice, or what this version doesn't know."""
+    name = kind(part, context)
+    if name == "prompt":
+        content = element("div", escape(str(part.get("text") or "")), style="prompt plain")
+    elif name == "file":
         content = cards.attachment_html(attachment(part))
     elif text := facts.notice(part):
         content = element("div", escape(text), style="line small muted")
     else:
         shown = {name: value for name, value in part.items() if name not in ("id", "sessionID", "messageID")}
-        summary = element("summary", escape(f"Part of an unknown kind: {kind}"), style="more")
+        summary = element("summary", escape(f"Part of an unknown kind: {name}"), style="more")
         content = element("details", join([summary, cards.json_html(shown)]))
-    return element("div", content, data_part=kind, data_key=key or None)
+    return element("div", content, data_part=name, data_key=key or None)

@@ -33,11 +33,15 @@ class LiveTurn:
     """A turn on the live page, below the root of its view.
 
     `actions` says whether a person can answer and stop it there; `prompt` whether the prompt is shown above it; `key`
-    is the article's key, and begins those of all that is in it. The turn is read, never changed.
+    is the article's key, and begins those of all that is in it; a `nested` turn has no status and no bill of its own.
+    The turn is read, never changed.
     """
 
-    def __init__(self, turn: TurnState, *, actions: bool = True, prompt: bool = False, key: str = "") -> None:
+    def __init__(
+        self, turn: TurnState, *, actions: bool = True, prompt: bool = False, key: str = "", nested: bool = False
+    ) -> None:
         self._turn = turn
+        self._nested = nested
         self._actions = actions
         self._prompt = prompt
         # Ids are long, and a key goes with every operation: the end of an id is random enough.
@@ -144,7 +148,7 @@ class LiveTurn:
         if part.get("type") == "tool":
             return ToolView(key, part, context, lambda session: self._turn.children.get(session, []), _make_child)
         kinds: dict[Any, Callable[..., View]] = {"text": TextView, "reasoning": ReasoningView}
-        return kinds.get(part.get("type"), OtherView)(key, part, context)
+        return kinds.get(layout.kind(part, context), OtherView)(key, part, context)
 
     # The places around the parts
 
@@ -163,10 +167,12 @@ class LiveTurn:
 
     def _contents(self) -> dict[str, Html]:
         turn = self._turn
+        own = {"b": layout.decisions_html(turn), "c": layout.error_html(turn)}
+        if self._nested:
+            return own
         return {
             "a": layout.prompt_html(turn) if self._prompt else NOTHING,
-            "b": layout.decisions_html(turn),
-            "c": layout.error_html(turn),
+            **own,
             "d": layout.changes_html(turn, f"{self.key}d"),
             "e": layout.todos_html(turn),
             "f": layout.status_html(turn, actions=self._actions),
@@ -199,7 +205,7 @@ class LiveTurn:
 
 
 def _make_child(turn: TurnState, key: str) -> LiveTurn:
-    return LiveTurn(turn, actions=False, key=key)
+    return LiveTurn(turn, actions=False, key=key, nested=True)
 
 
 def turn_html(turn: TurnState, *, provenance: Json | None = None, title: str = "") -> Html:
@@ -232,13 +238,20 @@ def _run_html(turn: TurnState, run: list[Json]) -> Html:
 
 
 def _part_html(turn: TurnState, part: Json) -> Html:
-    kind = part.get("type")
-    if kind == "text":
-        return layout.text_html(to_html(str(part["text"])))
-    if kind == "reasoning":
-        return layout.reasoning_html(part, to_html(str(part["text"])), thinking=False)
-    if kind != "tool":
-        return layout.other_html(part)
-    card = describe(part, layout.context(turn))
-    turns = turn.children.get(card.child_session, [])
-    return card_html(card, child=join(_parts_html(child) for child in turns) if turns else None)
+    context = layout.context(turn)
+    match layout.kind(part, context):
+        case "text":
+            return layout.text_html(to_html(str(part["text"])))
+        case "reasoning":
+            return layout.reasoning_html(part, to_html(str(part["text"])), thinking=False)
+        case "tool":
+            card = describe(part, context)
+            return card_html(card, child=_children_html(turn.children.get(card.child_session, [])))
+    return layout.other_html(part, context)
+
+
+def _children_html(turns: list[TurnState]) -> Html | None:
+    pieces = [
+        piece for turn in turns for piece in (_parts_html(turn), layout.decisions_html(turn), layout.error_html(turn))
+    ]
+    return join(pieces) if turns else None

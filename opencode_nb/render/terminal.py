@@ -45,7 +45,9 @@ def _parts(turn: TurnState) -> Iterator[RenderableType]:
 
 def part_terminal(part: Json, turn: TurnState) -> RenderableType:
     """One part."""
-    kind = part.get("type")
+    kind = layout.kind(part, layout.context(turn))
+    if kind == "prompt":
+        return Text(visible(f"> {part['text']}"), style="bold")
     if kind == "text":
         return _markdown(str(part["text"]))
     if kind == "reasoning":

@@ -79,11 +79,13 @@ def _parts(turn: TurnState) -> Iterator[str]:
 
 
 def _part(turn: TurnState, part: Json) -> str:
-    kind = part.get("type")
+    kind = layout.kind(part, layout.context(turn))
     if kind == "text":
         return harmless(str(part["text"])).strip()
     if kind == "reasoning":
         return _quoted(f"*{facts.thought(part)}*\n\n{harmless(str(part['text'])).strip()}")
+    if kind == "prompt":
+        return _quoted("\n>\n".join(_escaped(line) for line in str(part["text"]).split("\n")))
     if kind != "tool":
         return _escaped(_other(part))
     card = describe(part, layout.context(turn))
@@ -170,6 +172,8 @@ def _shortened(text: str) -> str:
 
 
 def _other(part: Json) -> str:
+    if part.get("type") == "text":
+        return f"> {part['text']}"
     if part.get("type") == "file":
         file = attachment(part)
         return f"{file.name} ({file.mime})"
@@ -183,7 +187,7 @@ def _plain_parts(turn: TurnState) -> Iterator[str]:
 
 
 def _plain_part(turn: TurnState, part: Json) -> str:
-    kind = part.get("type")
+    kind = layout.kind(part, layout.context(turn))
     if kind == "text":
         return str(part["text"]).strip()
     if kind == "reasoning":

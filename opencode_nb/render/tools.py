@@ -118,12 +118,16 @@ class Card:
 
 @dataclass(slots=True, frozen=True)
 class Context:
-    """What the part itself doesn't say: whether its turn has ended, the directory that paths are relative to, and the
-    sub-sessions that are shown themselves."""
+    """What a part itself doesn't say.
+
+    Whether its turn has ended, the directory that paths are relative to, the sub-sessions that are shown themselves,
+    and the messages that a person sent while the turn was running.
+    """
 
     ended: bool = False
     directory: str = ""
     children: frozenset[str] = frozenset()
+    asked: frozenset[str] = frozenset()
 
     def path(self, path: str) -> str:
         """A path as short as it can be and still be understood."""
@@ -363,7 +367,7 @@ def _task(call: _Call) -> Card:
 def _web(call: _Call) -> Card:
     url, query = call.text("url"), call.text("query")
     name = "Fetch" if url else "Web search"
-    blocks = [Link(url)] if url else []
+    blocks = [Link(url)] if url.lower().startswith(("http://", "https://")) else []
     return call.card("\u2197", name, shorten(url or query, _LONG_LINE), *blocks, *_output(call))
 
 

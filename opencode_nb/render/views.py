@@ -83,7 +83,7 @@ class OtherView:
 
     def __init__(self, key: str, part: Json, context: Context) -> None:
         self.key = key
-        self._html = layout.other_html(part, key)
+        self._html = layout.other_html(part, context, key)
 
     def html(self) -> Html:
         """The whole element as it stands."""
@@ -91,7 +91,7 @@ class OtherView:
 
     def update(self, part: Json, context: Context) -> list[Op]:
         """The whole element, if it changed."""
-        old, self._html = self._html, layout.other_html(part, self.key)
+        old, self._html = self._html, layout.other_html(part, context, self.key)
         return [] if old == self._html else [["put", self.key, "", self._html]]
 
 

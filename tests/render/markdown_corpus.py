@@ -65,7 +65,24 @@ def chunks(text: str, rng: random.Random, longest: int) -> list[str]:
 def long_document(size: int, seed: int = 1) -> str:
     """An answer with prose, code, tables and long lists, of about `size` characters."""
     rng = random.Random(seed)
-    words = "the model writes a long answer about arrays, frames *and* **plots** with `code()` [links](https://e.org) é 😀".split()
+    words = [
+        "the",
+        "model",
+        "writes",
+        "a",
+        "long",
+        "answer",
+        "about",
+        "arrays,",
+        "frames",
+        "*and*",
+        "**plots**",
+        "with",
+        "`code()`",
+        "[links](https://e.org)",
+        "é",
+        "😀",
+    ]
     sentence = lambda n: " ".join(rng.choice(words) for _ in range(n))  # noqa: E731
     makers = [
         lambda: sentence(70) + "\n\n",

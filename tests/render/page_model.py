@@ -77,7 +77,7 @@ def canonical(node: Node | str, *, keys: bool = False) -> str:
     if isinstance(node, str):
         return escape(node)
     inner = "".join(canonical(child, keys=keys) for child in _merged(node.children))
-    attrs = {name: value for name, value in node.attrs.items() if keys or name != "data-key"}
+    attrs = {name: value for name, value in node.attrs.items() if keys or name not in ("data-key", "data-fold")}
     if node.tag == "#fragment" or (not keys and node.tag == "div" and set(node.attrs) == {"data-key"}):
         return inner
     head = "".join(f' {name}="{escape(value)}"' if value is not None else f" {name}" for name, value in attrs.items())

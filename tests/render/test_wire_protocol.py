@@ -1,0 +1,63 @@
+"""The wire protocol's fixture, which the JavaScript tests assert too, and that the renderers keep to it."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import pytest
+
+from opencode_nb.render.patching import put, shared, splice, utf16_length
+from opencode_nb.render.requests import permission_html, question_html
+
+from .page_model import Page, canonical, parse
+
+FIXTURE = json.loads((Path(__file__).parent / "wire_protocol.json").read_text("utf-8"))
+
+
+@pytest.mark.parametrize("case", FIXTURE["patches"], ids=lambda case: case["name"])
+def test_patches(case: dict) -> None:
+    page = Page(case["start"])
+    for batch in case["batches"]:
+        page.apply(batch)
+    assert page.html(keys=True) == canonical(parse(case["html"]), keys=True)
+
+
+def buttons(html: str) -> list[dict[str, str]]:
+    """The messages that clicks on the buttons of some markup would send."""
+    nodes = [node for node in parse(html).walk() if node.tag == "button" and "data-intent" in node.attrs]
+    named = [{name[5:]: value for name, value in node.attrs.items() if name.startswith("data-")} for node in nodes]
+    return [{"kind": item.pop("intent"), **item} for item in named]
+
+
+def test_requests_send_the_intents_of_the_fixture() -> None:
+    intents = {case["name"]: case for case in FIXTURE["intents"]}
+    permission = {"id": "per_1", "permission": "bash", "patterns": ["ls"], "always": ["ls *"], "metadata": {}}
+    assert intents["a permission"]["message"] in buttons(permission_html(permission))
+    question = {"id": "que_1", "questions": [{"question": "Q?", "options": [{"label": "CSV"}, {"label": "JSON"}]}]}
+    html = question_html(question)
+    assert buttons(html) == [intents["a question is dismissed"]["message"]]
+    ours, theirs = (
+        [(n.attrs["type"], n.attrs["name"]) for n in parse(markup).walk() if n.tag == "input"]
+        for markup in (html, intents["a question is answered"]["html"])
+    )
+    assert ours == theirs[:3]
+
+
+def test_splice_sends_only_what_is_new() -> None:
+    assert splice("k", "<p>😀 abc</p>", "<p>😀 abcd</p>") == ["splice", "k", 9, "d</p>"]
+    assert splice("k", "", "x") == ["splice", "k", 0, "x"]
+    assert splice("k", "abc", "ab") == ["splice", "k", 2, ""]
+    assert utf16_length("a😀é") == 4
+
+
+@pytest.mark.parametrize("length", [0, 1, 255, 256, 257, 700])
+def test_what_strings_share(length: int) -> None:
+    assert shared("a" * length + "x", "a" * length + "y") == length
+    assert shared("a" * length, "a" * length) == length
+    assert shared("a" * length, "a" * length + "b") == length
+
+
+def test_put_names_the_element() -> None:
+    assert put('k"', "p", "<li>x</li>") == ["put", 'k"', "p", '<li data-key="k&quot;">x</li>']
+    assert put("k", "p", "<li>x</li>", "b")[-1] == "b"
