@@ -59,3 +59,22 @@ def test_errors_are_one_line_without_a_traceback(capsys: pytest.CaptureFixture[s
     printed = capsys.readouterr()
     assert printed.err.startswith("opencode-nb: 'no-version' is no version")
     assert "Traceback" not in printed.err
+
+
+def test_the_demo_runs_the_quickstart_with_nobody_watching(
+    opencode_program: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setenv("TMPDIR", str(tmp_path))  # where the notebook puts its project
+    assert cli.main(["demo", "--directory", str(tmp_path / "demo")]) == 0
+    printed = capsys.readouterr().out
+    assert "scripted demo" in printed
+    assert "+    return sum(values) / len(values) if values else 0.0" in printed
+    assert "Restored: statistics_of_days.py" in printed
+    assert f"As a web page:     {tmp_path}/demo/quickstart.html" in printed
+    executed = nbformat.read(tmp_path / "demo" / "quickstart.ipynb", 4)
+    assert "widgets" not in executed.metadata
+    assert {output.output_type for cell in executed.cells for output in cell.get("outputs", [])} <= {
+        "stream",
+        "execute_result",
+    }
+    assert "data-file" in (tmp_path / "demo" / "quickstart.html").read_text(encoding="utf-8")
