@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import json
 import re
-import time
 from collections.abc import Callable
 from pathlib import Path
 
+import nbformat
 import pytest
+from nbconvert import HTMLExporter
 from playwright.sync_api import Locator, expect
 
 from opencode_nb.demo import DemoModel, gate, reason, text, tool
@@ -94,3 +96,75 @@ def test_a_turn_streams_asks_and_ends_as_static_output(
     assert page.run(2) == "('Turn', 'completed')"
     page.screenshot("done")
     assert page.console == []
+
+
+STOP_TIMEOUT = 10_000
+"""Milliseconds; on an idle machine the cell has ended within a second, as the printed time shows."""
+
+
+@pytest.mark.parametrize(
+    ("kernel", "how"),
+    [*((kernel, "interrupt") for kernel in KERNELS), *((kernel, "button") for kernel in PATCHING_KERNELS)],
+)
+def test_stop_keeps_the_partial_text_and_the_server_is_idle(
+    notebook: Callable[..., Notebook], demo_model: DemoModel, kernel: str, how: str
+) -> None:
+    name = f"stop-{kernel}-{how}"
+    demo_model.queue([[text("The partial text "), gate(name)]])
+    status = (
+        "ai = get_ipython().user_ns['turn'].session.owner; dict(ai.client.session.status()), turn.status, turn.text"
+    )
+    page = notebook("%%prompt -o turn\ngo", status, "%%prompt\nhello", kernel=kernel)
+    page.start(1)
+    expect(view(page, 1).locator('[data-part="text"]')).to_contain_text("The partial text", timeout=TURN_TIMEOUT)
+    stop = page.interrupt if how == "interrupt" else view(page, 1).get_by_role("button", name="Stop").click
+    started = page.page.evaluate("performance.now()")
+    stop()
+    page.wait(1, timeout=STOP_TIMEOUT)
+    print(f"stopped after {page.page.evaluate('performance.now()') - started:.0f} ms ({how}, ipykernel {kernel})")
+    expect(page.output(1)).to_contain_text("The partial text")
+    demo_model.release(name)
+    assert page.run(2) == "({}, 'aborted', 'The partial text ')"
+    page.run(3)
+    expect(page.output(3)).to_contain_text("scripted demo")
+
+
+def test_a_saved_turn_is_static_readable_and_carries_its_provenance(
+    notebook: Callable[..., Notebook], open_notebook: OpenNotebook, demo_model: DemoModel, work: Path
+) -> None:
+    demo_model.queue(edit_script(work, "saved"))
+    demo_model.release("saved-1")
+    page = notebook("%%prompt --permission allow\nSimplify the formula")
+    page.run(1)
+    page.set_theme("dark")
+    page.screenshot("dark")
+    saved = page.save()
+    outputs = saved.cells[1].outputs
+    assert "widgets" not in saved.metadata
+    assert "application/vnd.jupyter.widget-view+json" not in json.dumps(saved)
+    assert [output.output_type for output in outputs] == ["stream", "execute_result"]
+    assert set(outputs[1].data) == {"text/html", "text/markdown", "text/plain"}
+    provenance = outputs[1].metadata["opencode_nb"]
+    assert provenance["model"] == "demo/demo"
+    assert provenance["session"].startswith("ses_")
+    assert provenance["tokens"]["output"] > 0
+    for wanted in ("I should look first.", "The formula is simpler now.", "src/temperatures.py", "celsius * 1.8 + 32"):
+        assert wanted in outputs[1].data["text/markdown"]
+    html, _ = HTMLExporter().from_notebook_node(nbformat.read(page.path, as_version=4))
+    (page.path.parent / "converted.html").write_text(html)
+    received = open_notebook(path=page.copy_for_a_stranger(), kernel=None)
+    assert_readable(received.output(1))
+    converted = page.page.context.new_page()
+    converted.goto((page.path.parent / "converted.html").as_uri())
+    assert_readable(converted.locator("body"))
+    converted.close()
+
+
+def assert_readable(where: Locator) -> None:
+    """Text, reasoning, tool calls and diff are there, and can be seen when unfolded."""
+    expect(where).to_contain_text("The formula is simpler now.")
+    thought = where.locator("details", has_text="I should look first.").first
+    thought.locator("summary").first.click()
+    expect(thought.get_by_text("I should look first.")).to_be_visible()
+    expect(where).to_contain_text("Explored 1 read")
+    expect(where.locator("details", has_text="Edit").last).to_contain_text("celsius * 1.8 + 32")
