@@ -180,7 +180,11 @@ def file_title(diff: Json) -> Html:
     status = str(diff.get("status") or "")
     title = element("span", escape(str(diff.get("file") or "")), style="subtitle")
     known = {"added": "new file", "deleted": "deleted", "renamed": "renamed", "moved": "moved"}
-    return join([title, element("span", escape(known[status]), style="muted small")]) if status in known else title
+    return (
+        join([title, element("span", escape(f" {known[status]}"), style="muted small plain")])
+        if status in known
+        else title
+    )
 
 
 def counts(added: int, removed: int) -> Html:

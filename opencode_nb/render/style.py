@@ -59,7 +59,6 @@ STYLES: dict[str, str] = {
     "struck": f"text-decoration:line-through;color:{MUTED}",
     "child": f"padding:8px 0 2px 12px;margin:0 0 2px 10px;border-left:2px solid {_LINE}",
     "group": f"padding:6px 8px 0;border-top:1px solid {_LINE}",
-    "slot": "margin:0",
     "quiet": "margin:0 0 6px",
     "thought": f"margin:2px 0 6px 6px;padding:2px 0 2px 12px;border-left:2px solid {_LINE};color:{MUTED}",
     "notice": f"margin:0 0 6px;padding:6px 10px;border-radius:8px;border:1px solid {_LINE}",
@@ -93,7 +92,7 @@ STYLES: dict[str, str] = {
     "same": "display:block;padding:0 8px",
     "added": "display:block;padding:0 8px;background-color:rgba(46,160,67,.16)",
     "removed": "display:block;padding:0 8px;background-color:rgba(248,81,73,.15)",
-    "number": f"color:{MUTED};user-select:none",
+    "number": f"color:{MUTED}",
     "ins": "text-decoration:none;background-color:rgba(46,160,67,.35);border-radius:2px;color:light-dark(rgb(0,0,0),#fff)",
     "del": "text-decoration:none;background-color:rgba(248,81,73,.35);border-radius:2px;color:light-dark(rgb(0,0,0),#fff)",
 }

@@ -327,8 +327,6 @@ ALLOWED = {
     "text-decoration": "none|underline|line-through",
     "cursor": "pointer",
     "list-style": "none",
-    # Stripped, and not missed: numbers are then copied with the code.
-    "user-select": "none",
 }
 
 
