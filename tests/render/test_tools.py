@@ -48,7 +48,7 @@ CASES: list[tuple[str, dict[str, Any], str, list[str]]] = [
             }
         },
         "Patch 2 files +1 −2",
-        ["+ x"],
+        ["a new file", "+ x", "b deleted"],
     ),
     (
         "read",
