@@ -28,11 +28,20 @@ GIVE_UP_AFTER = 60.0
 """Seconds without a connection after which open turns are ended with an error: longer than any restart of a server."""
 
 
-class Feed:
-    """Follows sessions. `listen` to be called, on the loop's thread, with what each event changed."""
+MASK = "••••••••"
+"""What stands where the server's password stood."""
 
-    def __init__(self, client: AsyncClient) -> None:
+
+class Feed:
+    """Follows sessions. `listen` to be called, on the loop's thread, with what each event changed.
+
+    `secret`, the server's password, is masked wherever a tool's part shows it: the tools inherit the server's
+    environment, so that a plain `env` prints it.
+    """
+
+    def __init__(self, client: AsyncClient, secret: str | None = None) -> None:
         self.client = client
+        self._secret = secret
         self.transcripts: dict[str, Transcript] = {}
         self._listeners: list[Listener] = []
         self._task: asyncio.Task[None] | None = None
@@ -122,7 +131,11 @@ class Feed:
             self._set_connected(True)
             self._resync = asyncio.create_task(self.resync(), name="opencode_nb resync")
         else:
-            self.apply(event)
+            self.apply(self._masked(event) if kind == "message.part.updated" else event)
+
+    def _masked(self, event: Json) -> Json:
+        masked: Json = mask(event, self._secret) if self._secret else event
+        return masked
 
     def _opened(self) -> None:
         if self._connected is not None and not self._connected.done():
@@ -181,8 +194,21 @@ class Feed:
             "questions": [request for request in questions or [] if request["sessionID"] == session_id],
             "todos": todos or [],
         }
-        changes = transcript.apply({"type": "client.loaded", "properties": event})
+        changes = transcript.apply(self._masked({"type": "client.loaded", "properties": event}))
         self._tell(transcript, changes)
 
 
 _GONE: Json = {"name": "SessionDeleted", "data": {"message": "The session is no longer there."}}
+
+
+def mask(value: Any, secret: str) -> Any:
+    """The same JSON with `secret` masked in every string; what does not hold it is not copied."""
+    if isinstance(value, str):
+        return value.replace(secret, MASK) if secret in value else value
+    if isinstance(value, dict):
+        items = {key: mask(item, secret) for key, item in value.items()}
+        return items if any(items[key] is not value[key] for key in items) else value
+    if isinstance(value, list):
+        masked = [mask(item, secret) for item in value]
+        return masked if any(new is not old for new, old in zip(masked, value, strict=True)) else value
+    return value

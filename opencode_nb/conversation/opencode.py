@@ -97,7 +97,7 @@ class AsyncOpencode:
         try:
             self._client = AsyncClient(base_url, password=password, directory=str(self.directory))
             self.version = str((await self._client.global_.health()).get("version", ""))
-            feed = Feed(self._client)
+            feed = Feed(self._client, secret=password)
             feed.listen(self._route)
             await feed.start()
         except BaseException:

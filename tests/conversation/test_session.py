@@ -309,6 +309,16 @@ def test_an_image_that_the_server_cannot_read_fails_the_turn(ai: oc.Opencode) ->
     assert session.prompt("hello").status == "completed"
 
 
+def test_a_tool_that_prints_its_environment_does_not_show_the_password(
+    ai: oc.Opencode, demo_model: DemoModel, server: Server
+) -> None:
+    demo_model.queue([[tool("bash", command="env", description="Show the environment")], [text("Done.")]])
+    session = ai.session()
+    turn = session.prompt("go", permission="allow")
+    assert "OPENCODE_SERVER_PASSWORD=••••••••" in turn.tools[0].output
+    assert server.password not in str(turn.messages)
+
+
 def test_files_and_images_go_along(ai: oc.Opencode, demo_model: DemoModel, project: Path) -> None:
     demo_model.queue([[text("Seen.")]])
     ai.ask("look", files=["data/measured.csv", "src/temperatures.py:1-2"], images=[png()])
