@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import Iterator
+from collections.abc import AsyncIterator, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -14,6 +14,8 @@ import pytest
 from opencode_nb import errors
 from opencode_nb.api.client import AsyncClient, Client
 from opencode_nb.server import Server
+
+EVENT_SECONDS = 30.0  # how long an event may take on a busy machine
 
 
 @pytest.fixture
@@ -148,6 +150,18 @@ def test_events_reach_a_sync_reader(client: Client) -> None:
 
 
 def test_events_reach_an_async_reader(server: Server, project: Path) -> None:
+    async def until_created(events: AsyncIterator[Any]) -> Any:
+        seen = []
+        try:
+            async with asyncio.timeout(EVENT_SECONDS):
+                async for event in events:
+                    seen.append(event)
+                    payload = event.get("payload", event)
+                    if payload.type == "session.created":
+                        return event
+        except TimeoutError:
+            raise AssertionError(f"no session.created in {seen}") from None
+
     async def use() -> None:
         async with (
             AsyncClient(server.url, password=server.password, directory=project) as client,
@@ -155,14 +169,8 @@ def test_events_reach_an_async_reader(server: Server, project: Path) -> None:
             client.global_.event() as everywhere,
         ):
             made = await client.session.create(title="seen")
-            async for event in events:
-                if event.type == "session.created":
-                    assert event.properties.info.id == made.id
-                    break
-            async for event in everywhere:
-                if event.payload.type == "session.created":
-                    assert event.directory == str(project)
-                    break
+            assert (await until_created(events)).properties.info.id == made.id
+            assert (await until_created(everywhere)).directory == str(project)
 
     asyncio.run(use())
 
