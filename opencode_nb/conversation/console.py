@@ -6,9 +6,9 @@ import sys
 import types
 from typing import Literal
 
-from .policy import Answer
-from .state import Json
-from .waiting import Jobs
+from opencode_nb.conversation.policy import Answer
+from opencode_nb.conversation.state import Json
+from opencode_nb.conversation.waiting import Jobs
 
 _KEYS: dict[str, Answer] = {
     "y": Answer("once"),

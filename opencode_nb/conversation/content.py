@@ -9,7 +9,7 @@ from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
-from .state import Json
+from opencode_nb.conversation.state import Json
 
 _RANGE = re.compile(r"^(?P<path>.+?):(?P<start>\d+)(?:-(?P<end>\d+))?$")
 _INLINE_TYPES = ("image/", "audio/", "video/", "application/pdf")

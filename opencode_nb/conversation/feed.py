@@ -12,10 +12,10 @@ import logging
 from collections.abc import Callable
 from typing import Any
 
-from ..api.client import AsyncClient
-from ..errors import APIConnectionError, BadRequestError, NotFoundError, OpencodeError
-from .state import Json
-from .transcript import Change, Transcript
+from opencode_nb.api.client import AsyncClient
+from opencode_nb.conversation.state import Json
+from opencode_nb.conversation.transcript import Change, Transcript
+from opencode_nb.errors import APIConnectionError, BadRequestError, NotFoundError, OpencodeError
 
 log = logging.getLogger("opencode_nb")
 

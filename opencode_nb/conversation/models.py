@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from ..api.client import AsyncClient
-from ..errors import OpencodeError
+from opencode_nb.api.client import AsyncClient
+from opencode_nb.errors import OpencodeError
 
 FREE_PUBLIC_PROVIDER = "opencode"
 """The provider that works without a login: what is sent to it leaves the machine although nobody chose so."""

@@ -11,16 +11,16 @@ from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
 
-from ..api.client import AsyncClient
-from ..errors import OpencodeError
-from ..server import Server, serve
-from .feed import Feed
-from .models import ModelChoice, choose_model, split_model
-from .policy import PermissionOption, Policy
-from .session import AsyncSession, call_soon
-from .state import Json
-from .transcript import Change, Transcript
-from .turn import Turn
+from opencode_nb.api.client import AsyncClient
+from opencode_nb.conversation.feed import Feed
+from opencode_nb.conversation.models import ModelChoice, choose_model, split_model
+from opencode_nb.conversation.policy import PermissionOption, Policy
+from opencode_nb.conversation.session import AsyncSession, call_soon
+from opencode_nb.conversation.state import Json
+from opencode_nb.conversation.transcript import Change, Transcript
+from opencode_nb.conversation.turn import Turn
+from opencode_nb.errors import OpencodeError
+from opencode_nb.server import Server, serve
 
 
 class AsyncOpencode:

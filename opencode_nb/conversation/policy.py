@@ -12,7 +12,7 @@ from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass
 from typing import Any, Literal, Protocol
 
-from .state import Json
+from opencode_nb.conversation.state import Json
 
 Reply = Literal["once", "always", "reject"]
 Rule = str | Mapping[str, str]

@@ -8,11 +8,11 @@ import logging
 from collections.abc import Coroutine
 from typing import Any
 
-from ..api.client import AsyncClient
-from ..errors import NotFoundError, OpencodeError
-from .feed import Feed
-from .policy import NOBODY, Answer, Person, Policy
-from .state import Json, TurnState
+from opencode_nb.api.client import AsyncClient
+from opencode_nb.conversation.feed import Feed
+from opencode_nb.conversation.policy import NOBODY, Answer, Person, Policy
+from opencode_nb.conversation.state import Json, TurnState
+from opencode_nb.errors import NotFoundError, OpencodeError
 
 log = logging.getLogger("opencode_nb")
 

@@ -7,15 +7,15 @@ import contextlib
 from collections.abc import Callable, Coroutine
 from typing import TYPE_CHECKING, Any
 
-from ..errors import APIStatusError
-from .policy import Person, Policy
-from .responder import Responder
-from .state import Json, TurnState
-from .transcript import Change
-from .turn import Turn
+from opencode_nb.conversation.policy import Person, Policy
+from opencode_nb.conversation.responder import Responder
+from opencode_nb.conversation.state import Json, TurnState
+from opencode_nb.conversation.transcript import Change
+from opencode_nb.conversation.turn import Turn
+from opencode_nb.errors import APIStatusError
 
 if TYPE_CHECKING:
-    from .session import AsyncSession
+    from opencode_nb.conversation.session import AsyncSession
 
 DIFFS_TIMEOUT = 3.0
 """Seconds to wait, after a turn that wrote files, for the server to count its diffs (they come after it is idle)."""

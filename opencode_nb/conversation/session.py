@@ -8,17 +8,17 @@ from collections.abc import AsyncIterator, Callable, Iterable
 from concurrent.futures import Future
 from typing import TYPE_CHECKING, Any
 
-from ..errors import APIStatusError, OpencodeError
-from . import content, ids
-from .models import split_model
-from .policy import PermissionOption, Person, Policy
-from .run import Run
-from .state import Json, TurnState
-from .transcript import Change, Transcript
-from .turn import Turn
+from opencode_nb.conversation import content, ids
+from opencode_nb.conversation.models import split_model
+from opencode_nb.conversation.policy import PermissionOption, Person, Policy
+from opencode_nb.conversation.run import Run
+from opencode_nb.conversation.state import Json, TurnState
+from opencode_nb.conversation.transcript import Change, Transcript
+from opencode_nb.conversation.turn import Turn
+from opencode_nb.errors import APIStatusError, OpencodeError
 
 if TYPE_CHECKING:
-    from .opencode import AsyncOpencode
+    from opencode_nb.conversation.opencode import AsyncOpencode
 
 ABORT_TIMEOUT = 5.0
 """Seconds that an aborted turn may take to come to rest before it is declared over here."""

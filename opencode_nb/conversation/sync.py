@@ -12,18 +12,18 @@ from queue import SimpleQueue
 from types import TracebackType
 from typing import Any, Self
 
-from ..api.client import Client
-from ..api.portal import run
-from ..server import Server
-from .console import ConsolePerson
-from .models import ModelChoice
-from .opencode import AsyncOpencode
-from .policy import PermissionOption, Person
-from .session import AsyncSession
-from .state import Json
-from .transcript import Change
-from .turn import Turn
-from .waiting import Jobs
+from opencode_nb.api.client import Client
+from opencode_nb.api.portal import run
+from opencode_nb.conversation.console import ConsolePerson
+from opencode_nb.conversation.models import ModelChoice
+from opencode_nb.conversation.opencode import AsyncOpencode
+from opencode_nb.conversation.policy import PermissionOption, Person
+from opencode_nb.conversation.session import AsyncSession
+from opencode_nb.conversation.state import Json
+from opencode_nb.conversation.transcript import Change
+from opencode_nb.conversation.turn import Turn
+from opencode_nb.conversation.waiting import Jobs
+from opencode_nb.server import Server
 
 
 class Opencode:

@@ -14,7 +14,7 @@ from collections import OrderedDict
 from collections.abc import Callable, Iterable
 from typing import Any, NamedTuple
 
-from .state import Decision, Json, Message, TurnState, TurnStatus
+from opencode_nb.conversation.state import Decision, Json, Message, TurnState, TurnStatus
 
 REMEMBERED_EVENTS = 4096
 """How many event ids are kept to recognise one that comes twice; a bound on memory, far above what is in flight."""

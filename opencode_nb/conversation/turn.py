@@ -9,10 +9,10 @@ from concurrent.futures import Future
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from .._version import __version__
-from ..errors import TurnError
-from .failures import turn_error
-from .state import Json, Message, TurnState
+from opencode_nb._version import __version__
+from opencode_nb.conversation.state import Json, Message, TurnState
+from opencode_nb.errors import TurnError
+from opencode_nb.failures import turn_error
 
 if TYPE_CHECKING:
     from rich.console import RenderableType
@@ -232,7 +232,7 @@ class Turn:
         return str(getattr(self.session, "server_version", ""))
 
     def _repr_mimebundle_(self, include: Any = None, exclude: Any = None) -> tuple[Json, Json]:
-        from ..render import page
+        from opencode_nb.render import page
 
         data = {
             "text/html": page.turn_html(self.state),
@@ -242,7 +242,7 @@ class Turn:
         return data, {"opencode_nb": self.provenance}
 
     def __rich__(self) -> RenderableType:
-        from ..render import terminal
+        from opencode_nb.render import terminal
 
         return terminal.turn_terminal(self.state)
 

@@ -9,6 +9,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
+from opencode_nb.failures import Failure, describe
 from opencode_nb.render.diff import stats
 from opencode_nb.render.tools import Json, duration, elapsed, shorten
 
@@ -18,31 +19,6 @@ if TYPE_CHECKING:
 _LONG_SUBJECT = 200
 _CHANGING = frozenset({"edit", "multiedit", "write", "apply_patch", "patch"})
 _NEVER_SHOWN = frozenset({"step-start", "step-finish", "snapshot", "patch"})
-
-_NEXT_STEPS = {
-    "MessageAbortedError": "What came until then is kept; prompt again to go on.",
-    "TurnTimeout": "What came until then is kept; allow more with --timeout (timeout=).",
-    "BudgetExceeded": "What came until then is kept; raise the limit to go on.",
-    "ProviderAuthError": "Log in with `opencode auth login`, or choose another model.",
-    "ContextOverflowError": "Start a new session (%opencode new), or compact this one.",
-    "StructuredOutputError": "Ask again, or loosen the schema.",
-    "MessageOutputLengthError": "The answer reached the model's limit: ask it to go on.",
-    "ConnectionLost": "See %opencode status; the session is kept, and %opencode restart brings it back.",
-    "ServerExited": "The session is kept: prompt again, a new server takes it up.",
-    "SessionDeleted": "Start a new session: %opencode new.",
-    "ModelNotFound": "%opencode status lists what is set up; choose with -m provider/model.",
-}
-_RETRY = "The provider may recover: try again."
-_OTHER = "%opencode status shows the server and its log."
-
-
-@dataclass(slots=True, frozen=True)
-class Failure:
-    """Why a turn did not end well, and what to do next."""
-
-    name: str
-    text: str
-    next_step: str
 
 
 @dataclass(slots=True, frozen=True)
@@ -59,18 +35,7 @@ class Usage:
 def failure(turn: TurnState) -> Failure | None:
     """What ended the turn early: its error, or its last step's. A running turn may yet recover."""
     error = (turn.error or _last_error(turn)) if turn.ended else None
-    if not error:
-        return None
-    data = _object(error.get("data"))
-    raw = str(data.get("message") or error.get("message") or error.get("name") or "Unknown error")
-    text = " ".join(raw.split("\n    at ")[0].split())  # some messages end in the server's own stack trace
-    status = data.get("statusCode")
-    if status and str(status) not in text:
-        text += f" (HTTP {status})"
-    name = str(error.get("name") or "")
-    known = "ProviderAuthError" if status in (401, 403) else name
-    step = _RETRY if data.get("isRetryable") else _NEXT_STEPS.get(known, _OTHER)
-    return Failure(name, text if text.endswith((".", "!", "?")) else f"{text}.", step)
+    return describe(error) if error else None
 
 
 def _last_error(turn: TurnState) -> Json:
