@@ -226,6 +226,7 @@ class Pump:
         try:
             async with self._connect(self._patience()) as chunks:
                 self._opened, self._up_since, self._down_since = True, time.monotonic(), None
+                self._listen_in(FIRST_EVENT_WAIT)
                 await self._drain(chunks)
         except OpencodeError as error:
             if not error.retryable or not self._opened:
@@ -248,9 +249,14 @@ class Pump:
     def _greet(self) -> None:
         """The server's first words: it listens now, or a little later."""
         if self._settle:
-            self._settling = asyncio.get_running_loop().call_later(self._settle, self._listen)
+            self._listen_in(self._settle)
         else:
+            self._stop_settling()
             self._listen()
+
+    def _listen_in(self, seconds: float) -> None:
+        self._stop_settling()
+        self._settling = asyncio.get_running_loop().call_later(seconds, self._listen)
 
     def _listen(self) -> None:
         """From now on nothing is missed: tell the opener, and the reader if it has to fetch what it missed."""

@@ -295,6 +295,21 @@ def test_every_stream_keeps_its_own_connection_and_requests_go_on() -> None:
             stream.close()
 
 
+def test_a_stream_without_a_greeting_opens_too(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(sse, "FIRST_EVENT_WAIT", 0.1)
+    go_on = threading.Event()
+
+    async def handle(request: Request, writer: asyncio.StreamWriter) -> None:
+        writer.write(STREAM_HEAD)
+        await writer.drain()
+        await asyncio.to_thread(go_on.wait, WAIT)
+        writer.write(line({"type": "first"}))
+
+    with serving(handle) as server, Client(server.url) as client, client.event.subscribe() as events:
+        go_on.set()
+        assert next(events).type == "first"
+
+
 def test_routing_and_authorization_of_a_stream() -> None:
     with (
         serving(streaming()) as server,
