@@ -36,7 +36,7 @@ lab: $(VENV)/lab.stamp
 	$(with_program) $(BIN)/opencode-nb lab --directory artifacts/demo -- $(if $(filter 0,$(shell id -u)),--allow-root) $(LAB_ARGS)
 
 test:
-	@status=0; $(MAKE) check javascript python || status=$$?; \
+	@status=0; $(MAKE) --keep-going check javascript python || status=$$?; \
 	seconds=$$(( $$(date +%s) - $(STARTED) )); \
 	if [ $$status = 0 ]; then verdict=passed; else verdict=FAILED; fi; \
 	echo "make test $$verdict after $$(( seconds / 60 )) min $$(( seconds % 60 )) s (set-up included)"; exit $$status
