@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import sys
 import types
+from collections.abc import Callable
+from contextlib import AbstractContextManager, nullcontext
 from typing import Literal
 
 from opencode_nb.conversation.policy import Answer
@@ -21,31 +23,51 @@ _KEYS: dict[str, Answer] = {
 _CONTROL = {code: None for code in (*range(32), *range(127, 160)) if chr(code) not in "\n\t"}
 
 
-class ConsolePerson:
-    """A `Person` behind `input()`. Where there is no input (nbclient, a pipe), nobody is there."""
+_WANTS = {
+    "bash": "to run a shell command",
+    "edit": "to change a file",
+    "webfetch": "to fetch a web page",
+    "external_directory": "to reach outside its directory",
+}
 
-    def __init__(self, jobs: Jobs) -> None:
+
+class ConsolePerson:
+    """A `Person` behind `input()`. Where there is no input (nbclient, a pipe), nobody is there.
+
+    Each question is asked within `aside()`, on the waiting thread: there the screen can be left to it.
+    """
+
+    def __init__(self, jobs: Jobs, aside: Callable[[], AbstractContextManager[None]] = nullcontext) -> None:
         self._jobs = jobs
+        self._aside = aside
 
     async def permission(self, request: Json) -> Answer | None:
         """Show what is asked, and wait for y, a, n, or a reason to say no."""
-        return await self._jobs.run(lambda: _ask_permission(request))
+        return await self._jobs.run(lambda: self._alone(_ask_permission, request))
 
     async def question(self, request: Json) -> list[list[str]] | Literal["reject"] | None:
         """Ask each question: numbers choose, other words are one's own answer, nothing at all declines."""
-        return await self._jobs.run(lambda: _ask_questions(request))
+        return await self._jobs.run(lambda: self._alone(_ask_questions, request))
+
+    def _alone(self, ask: Callable[[Json], T], request: Json) -> T:
+        with self._aside():
+            return ask(request)
 
 
 def describe(request: Json) -> str:
     """What a permission request is about, as plain text: the command, or the diff, or its patterns."""
+    kind = str(request.get("permission"))
     metadata = request.get("metadata") or {}
     detail = metadata.get("command") or metadata.get("diff") or ", ".join(map(str, request.get("patterns") or []))
-    lines = [f"The agent asks for permission: {request.get('permission')}", str(detail).rstrip()]
+    lines = [f"The agent asks for permission {_WANTS.get(kind, f'for {kind}')}:", str(detail).rstrip()]
     return "\n".join(lines).translate(_CONTROL)
 
 
 def _ask_permission(request: Json) -> Answer | None:
-    prompt = f"{describe(request)}\nAllow? [y]es, once / [a]lways / [n]o, or say why not: "
+    _tell(describe(request))
+    always = ", ".join(map(str, request.get("always") or [])).translate(_CONTROL)
+    scope = f" ({always})" if always and always != "*" else ""
+    prompt = f"Allow? [y]es, once / [a]lways{scope} / [n]o, or say why not: "
     while True:
         reply = _input(prompt)
         if reply is None:
@@ -58,7 +80,8 @@ def _ask_permission(request: Json) -> Answer | None:
 def _ask_questions(request: Json) -> list[list[str]] | Literal["reject"] | None:
     answers: list[list[str]] = []
     for question in request.get("questions") or []:
-        reply = _input(_question_text(question))
+        _tell(_question_text(question))
+        reply = _input(_how(question))
         if reply is None:
             return None
         if not reply:
@@ -72,13 +95,12 @@ def _question_text(question: Json) -> str:
         f"  {number}. {option.get('label')}: {option.get('description', '')}".rstrip(": ")
         for number, option in enumerate(question.get("options") or [], 1)
     ]
+    return "\n".join([str(question.get("question", "")), *options]).translate(_CONTROL)
+
+
+def _how(question: Json) -> str:
     how = "numbers with commas between" if question.get("multiple") else "a number"
-    lines = [
-        str(question.get("question", "")),
-        *options,
-        f"Choose {how}, or answer in your own words (empty declines): ",
-    ]
-    return "\n".join(lines).translate(_CONTROL)
+    return f"Choose {how}, or answer in your own words (empty declines): "
 
 
 def _chosen(reply: str, question: Json) -> list[str]:
@@ -91,8 +113,7 @@ def _chosen(reply: str, question: Json) -> list[str]:
 
 def _input(prompt: str) -> str | None:
     """`input()`, or None where nobody can answer. A kernel replaces the builtin; only the real one needs a terminal."""
-    plain = isinstance(input, types.BuiltinFunctionType)
-    if plain and (sys.stdin is None or not sys.stdin.isatty()):
+    if not _can_ask():
         return None
     try:
         return input(prompt).strip()

@@ -12,7 +12,7 @@ from opencode_nb.conversation.responder import Responder
 from opencode_nb.conversation.state import Json, TurnState
 from opencode_nb.conversation.transcript import Change
 from opencode_nb.conversation.turn import Turn
-from opencode_nb.errors import APIStatusError
+from opencode_nb.errors import APIConnectionError, APIStatusError, OpencodeError
 
 if TYPE_CHECKING:
     from opencode_nb.conversation.session import AsyncSession
@@ -51,10 +51,20 @@ class Run:
         except APIStatusError as error:
             await self._refused(error)
         except BaseException as error:
+            if isinstance(error, APIConnectionError) and await self._arrived():
+                return
             self._fail({"name": "PromptNotSent", "data": {"message": f"The prompt could not be sent: {error}"}})
             raise
         if no_reply:
             self._close()
+
+    async def _arrived(self) -> bool:
+        """Whether the server has the prompt although its answer was lost: it is never sent twice, so look for it."""
+        try:
+            await self.session.owner.client.session.message(self.session.id, self.turn.id)
+        except OpencodeError:
+            return False
+        return True
 
     async def _refused(self, error: APIStatusError) -> None:
         """A wrong model or agent is a bare 500 here; the event that follows says what it was."""

@@ -2,15 +2,19 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import signal
+import socket
 import threading
 from pathlib import Path
+from urllib.parse import urlsplit
 
 import pytest
 
 import opencode_nb as oc
 from opencode_nb.demo import DemoModel, gate, text
+from opencode_nb.server import Server
 
 
 def test_a_server_killed_in_mid_turn(opencode_program: Path, project: Path) -> None:
@@ -35,6 +39,98 @@ def test_a_server_killed_in_mid_turn(opencode_program: Path, project: Path) -> N
         assert [kept.status for kept in session.turns()][-1] == "completed"
 
 
+class Proxy:
+    """A TCP relay in front of the real server, whose connections can be cut like a network's."""
+
+    def __init__(self, port: int) -> None:
+        self._target = port
+        self._listener = socket.create_server(("127.0.0.1", 0))
+        self._sockets: list[socket.socket] = []
+        self._refusing = threading.Event()
+        self.port = self._listener.getsockname()[1]
+        threading.Thread(target=self._accept, daemon=True).start()
+
+    def _accept(self) -> None:
+        with contextlib.suppress(OSError):
+            while True:
+                inner, _ = self._listener.accept()
+                if self._refusing.is_set():
+                    inner.close()
+                    continue
+                outer = socket.create_connection(("127.0.0.1", self._target))
+                self._sockets += [inner, outer]
+                for source, sink in ((inner, outer), (outer, inner)):
+                    threading.Thread(target=self._relay, args=(source, sink), daemon=True).start()
+
+    def _relay(self, source: socket.socket, sink: socket.socket) -> None:
+        with contextlib.suppress(OSError), source, sink:
+            while data := source.recv(65536):
+                sink.sendall(data)
+
+    def cut(self) -> None:
+        """Break every connection, and refuse new ones until `mend`."""
+        self._refusing.set()
+        for end in self._sockets:
+            with contextlib.suppress(OSError):
+                end.shutdown(socket.SHUT_RDWR)
+
+    def mend(self) -> None:
+        self._refusing.clear()
+
+    def close(self) -> None:
+        self.cut()
+        self._listener.close()
+        for end in self._sockets:
+            end.close()
+
+
+def test_a_lost_stream_loses_no_text(server: Server, demo_model: DemoModel, project: Path) -> None:
+    proxy = Proxy(urlsplit(server.url).port or 0)
+    url = f"http://127.0.0.1:{proxy.port}"
+    with oc.Opencode(base_url=url, password=server.password, directory=project) as ai:
+        session = ai.session()
+        demo_model.queue([[text("before, "), gate("cut"), text("in the gap, "), gate("mended"), text("after")]])
+        heard: dict[str, threading.Event] = {name: threading.Event() for name in ("delta", "connection")}
+        session.subscribe(lambda change: heard[change.kind].set() if change.kind in heard else None)
+        turn = session.prompt("go", wait=False)
+        assert heard["delta"].wait(60)
+        proxy.cut()
+        assert heard["connection"].wait(30)
+        assert not session._async.transcript.connected
+        demo_model.release("cut")  # said while nobody hears
+        assert turn.text == "before, "
+        heard["connection"].clear()
+        proxy.mend()
+        assert heard["connection"].wait(60)
+        assert turn.text.startswith("before, ")
+        demo_model.release("mended")
+        assert turn.wait(60).text == "before, in the gap, after"
+    proxy.close()
+
+
+def test_a_turn_that_ended_in_the_gap_is_found_ended(server: Server, demo_model: DemoModel, project: Path) -> None:
+    proxy = Proxy(urlsplit(server.url).port or 0)
+    url = f"http://127.0.0.1:{proxy.port}"
+    with (
+        oc.Opencode(base_url=url, password=server.password, directory=project) as ai,
+        oc.Opencode(base_url=server.url, password=server.password, directory=project) as witness,
+    ):
+        session = ai.session()
+        demo_model.queue([[text("before, "), gate("ends-unheard"), text("after")]])
+        heard = threading.Event()
+        session.subscribe(lambda change: heard.set() if change.kind == "delta" else None)
+        turn = session.prompt("go", wait=False)
+        assert heard.wait(60)
+        ended = threading.Event()
+        witness.session(id=session.id).subscribe(lambda change: ended.set() if change.kind == "ended" else None)
+        proxy.cut()
+        demo_model.release("ends-unheard")
+        assert ended.wait(60)
+        proxy.mend()
+        assert turn.wait(60).text == "before, after"
+    proxy.close()
+
+
 def test_a_server_that_is_not_there(unused_port: int, project: Path) -> None:
     with pytest.raises(oc.APIConnectionError):
         oc.Opencode(base_url=f"http://127.0.0.1:{unused_port}", directory=project).start()
@@ -50,8 +146,6 @@ def test_a_wrong_password(project: Path, opencode_program: Path) -> None:
 
 @pytest.fixture
 def unused_port() -> int:
-    import socket
-
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         return int(probe.getsockname()[1])
