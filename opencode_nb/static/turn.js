@@ -2,7 +2,13 @@
 // transcript. The wire protocol is in tests/render/wire_protocol.json, which both languages' tests assert.
 
 const HELLO_AT_MS = [0, 300, 1000]; // a page's first messages wait for the running cell: say hello until one passes
+const ASK_AGAIN_MS = 2000; // a request for a snapshot can be lost, too
 const TICK_MS = 1000;
+const TOLD_LENGTH = 200; // characters of a request that a screen reader is told; the rest is there to be read
+
+const ASKING = '[data-part="permission"], [data-part="question"]';
+const FOCUSABLE = "a[href], button, input, summary";
+const UNSEEN = "position:absolute;width:1px;height:1px;overflow:hidden;clip-path:inset(50%);white-space:nowrap";
 
 /** The one place where a string becomes markup: all of it was escaped by opencode_nb/render. */
 function parse(html) {
@@ -11,7 +17,7 @@ function parse(html) {
   return template.content;
 }
 
-/** Follows the folds that a person set, so that a patched card stays as it was left. Lives as long as the view. */
+/** Folds that a person has set, and how to set them on what comes anew. They live as long as the view. */
 function createFolds(root, signal) {
   const chosen = new Map();
   root.addEventListener("click", (event) => {
@@ -20,52 +26,62 @@ function createFolds(root, signal) {
   }, { signal });
   return (fragment) => {
     for (const details of fragment.querySelectorAll("details[data-fold]")) {
-      if (chosen.has(details.dataset.fold)) details.open = chosen.get(details.dataset.fold);
+      details.open = chosen.get(details.dataset.fold) ?? details.open;
     }
   };
 }
 
-/** Patches the nodes below `root` by key. `keys` finds nodes, `sources` holds what the last splice or put set. */
-export function createPage(root, applyFolds = () => {}) {
-  const nodes = new Map();
-  const sources = new Map();
+/** What a person who uses the keyboard takes for the same button, link or fold after it was drawn anew. */
+function identity(node) {
+  const { intent, id, reply } = node.dataset;
+  const { fold } = node.parentElement.dataset;
+  return JSON.stringify([node.tagName, intent, id, reply, fold, node.name, node.value, node.href]);
+}
 
-  const forget = (node) => {
-    for (const inner of [node, ...node.querySelectorAll("[data-key]")]) {
-      if (nodes.get(inner.dataset.key) === inner) {
-        nodes.delete(inner.dataset.key);
-        sources.delete(inner.dataset.key);
-      }
+/** Runs `change` on nodes inside `root`; focus that it takes away goes to what has come for it, else to the root. */
+function keepFocus(root, change) {
+  const focused = root.getRootNode().activeElement;
+  const wanted = focused !== root && root.contains(focused) ? identity(focused) : null;
+  change();
+  if (wanted === null || root.contains(focused)) return;
+  const same = [...root.querySelectorAll(FOCUSABLE)].find((node) => identity(node) === wanted);
+  (same ?? root).focus({ preventScroll: true });
+}
+
+/** Patches the nodes below `root` by key; `prepare` is given each fragment before it is shown. */
+function createPage(root, prepare = () => {}) {
+  const nodes = new Map([["root", root]]);
+  const sources = new Map(); // key -> the markup that the last splice made
+
+  const forget = (parent) => {
+    for (const node of parent.querySelectorAll("[data-key]")) {
+      nodes.delete(node.dataset.key);
+      sources.delete(node.dataset.key);
     }
   };
-  const learn = (fragment) => {
-    applyFolds(fragment);
+  const learn = (html) => {
+    const fragment = parse(html);
+    prepare(fragment);
     for (const node of fragment.querySelectorAll("[data-key]")) nodes.set(node.dataset.key, node);
+    return fragment;
   };
-  const refocus = (before, after) => {
-    const { intent, id, reply } = before.dataset;
-    const same = [...after.querySelectorAll("[data-intent]")].find(
-      ({ dataset }) => dataset.intent === intent && dataset.id === id && dataset.reply === reply);
-    (same ?? after.querySelector("summary"))?.focus({ preventScroll: true });
-  };
-  const replace = (old, fragment) => {
-    const focused = old.contains(document.activeElement) ? document.activeElement : null;
-    const fresh = fragment.firstElementChild;
-    forget(old);
-    learn(fragment);
-    old.replaceWith(fragment);
-    if (focused) refocus(focused, fresh);
+  const fill = (node, html) => {
+    forget(node);
+    node.replaceChildren(learn(html));
   };
 
   const operations = {
     put(key, parent, html, before) {
-      const fragment = parse(html);
       const old = nodes.get(key);
-      if (old) return replace(old, fragment);
-      learn(fragment);
-      const home = nodes.get(parent) ?? root;
+      if (old) {
+        forget(old);
+        sources.delete(key);
+        old.replaceWith(learn(html));
+        return;
+      }
+      const home = nodes.get(parent);
       const next = nodes.get(before);
-      home.insertBefore(fragment, next?.parentNode === home ? next : null);
+      home?.insertBefore(learn(html), next?.parentNode === home ? next : null);
     },
     text(key, string) {
       nodes.get(key)?.append(string);
@@ -74,129 +90,153 @@ export function createPage(root, applyFolds = () => {}) {
       const node = nodes.get(key);
       if (!node) return;
       const source = (sources.get(key) ?? "").slice(0, keep) + html;
+      fill(node, source);
       sources.set(key, source);
-      const fragment = parse(source);
-      learn(fragment);
-      node.replaceChildren(fragment);
     },
     drop(key) {
       const node = nodes.get(key);
       if (!node) return;
       forget(node);
+      nodes.delete(key);
+      sources.delete(key);
       node.remove();
     },
   };
 
   return {
-    patch(ops) {
+    patch: (ops) => keepFocus(root, () => {
       for (const [name, ...rest] of ops) operations[name]?.(...rest);
-    },
-    reset(html) {
-      nodes.clear();
-      sources.clear();
-      nodes.set("root", root);
-      const fragment = parse(html);
-      learn(fragment);
-      root.replaceChildren(fragment);
-    },
+    }),
+    reset: (html) => keepFocus(root, () => fill(root, html)),
   };
 }
 
-/** Seconds as a person reads them. */
+/** A span of time as a person reads it. */
 function clock(ms) {
   const seconds = Math.max(0, Math.round(ms / 1000));
   return seconds < 60 ? `${seconds} s` : `${Math.floor(seconds / 60)} min ${seconds % 60} s`;
 }
 
-function tick(root) {
+/** Brings the clocks in `scope` up to date: how long since, or until, a time in ms of the epoch. */
+function tick(scope) {
   const now = Date.now();
-  for (const node of root.querySelectorAll("[data-since]")) node.textContent = clock(now - Number(node.dataset.since));
-  for (const node of root.querySelectorAll("[data-until]")) node.textContent = clock(Number(node.dataset.until) - now);
+  for (const node of scope.querySelectorAll("[data-since]")) node.textContent = clock(now - Number(node.dataset.since));
+  for (const node of scope.querySelectorAll("[data-until]")) node.textContent = clock(Number(node.dataset.until) - now);
+}
+
+/** Tells a screen reader at once, and once, that the agent asks; the transcript itself would be read over and over. */
+function createAnnouncer(root, region) {
+  const told = new Set();
+  return () => {
+    const fresh = [...root.querySelectorAll(ASKING)].filter(({ dataset }) => !told.has(dataset.key));
+    if (!fresh.length) return;
+    for (const { dataset } of fresh) told.add(dataset.key);
+    region.textContent = fresh.map((card) => card.innerText.replace(/\s+/g, " ").slice(0, TOLD_LENGTH)).join(" ");
+  };
 }
 
 /** A question's form -> one list of answers for each question: chosen labels, or one's own words. */
 function answersOf(form) {
-  const answers = [];
-  for (const box of form.querySelectorAll("fieldset")) {
-    const chosen = [...box.querySelectorAll("input:checked")].map((input) => input.value);
-    const own = [...box.querySelectorAll("input[type=text]")].map((input) => input.value.trim()).filter(Boolean);
-    answers.push([...chosen, ...own]);
-  }
-  return answers;
+  return [...form.querySelectorAll("fieldset")].map((box) => {
+    const chosen = [...box.querySelectorAll("input:checked")].map(({ value }) => value);
+    const own = [...box.querySelectorAll('input[type="text"]')].map(({ value }) => value.trim()).filter(Boolean);
+    return [...chosen, ...own];
+  });
 }
 
 function listenForIntents(root, send, signal) {
   root.addEventListener("click", (event) => {
-    const target = event.target.closest("button[data-intent]");
+    const target = event.target.closest("[data-intent]:not(form)");
     if (!target) return;
-    const { intent, ...rest } = target.dataset;
-    if (target.type === "submit") return;
     event.preventDefault();
+    const { intent, key, ...rest } = target.dataset;
     send({ ...rest, kind: intent });
   }, { signal });
   root.addEventListener("submit", (event) => {
-    const form = event.target.closest("form[data-intent]");
-    if (!form) return;
     event.preventDefault();
-    send({ kind: form.dataset.intent, id: form.dataset.id, answers: answersOf(form) });
+    const { intent, id } = event.target.dataset;
+    if (intent) send({ kind: intent, id, answers: answersOf(event.target) });
   }, { signal });
 }
 
-/** Applies what Python sends in order; a gap in the numbers means that something was missed: ask for it whole. */
+/** Takes in what Python sends, in order; what is missing in the numbers was lost on the way: ask for all of it. */
 function createReceiver(model, page, send) {
-  let last = -1;
-  let asked = false;
-  return {
-    hello: () => send({ kind: "hello", n: last }),
-    snapshot() {
-      const { n = 0, html = "" } = model.get("snapshot") ?? {};
-      if (n <= last && !asked) return;
+  let last = -1; // number of the batch up to which the page is complete
+  let askedAt = -Infinity;
+  const ask = () => {
+    if (Date.now() - askedAt < ASK_AGAIN_MS) return;
+    askedAt = Date.now();
+    send({ kind: "snapshot" });
+  };
+  const kinds = {
+    patch({ n, ops }) {
+      if (n <= last) return;
+      if (n > last + 1) return ask();
       last = n;
-      asked = false;
-      page.reset(html);
+      page.patch(ops);
     },
-    message({ kind, n, ops, id }) {
-      if (kind === "ping") return send({ kind: "pong", id, n: last });
-      if (kind !== "patch" || n <= last) return undefined;
-      if (n === last + 1) {
-        last = n;
-        return page.patch(ops);
-      }
-      if (!asked) send({ kind: "snapshot" });
-      asked = true;
-      return undefined;
+    ping({ n, id }) {
+      if (n > last) return ask();
+      if (id) send({ kind: "pong", id });
+    },
+  };
+  return {
+    hello: () => send({ kind: "hello" }),
+    message: (content) => kinds[content.kind]?.(content),
+    snapshot() {
+      const { n = -1, html } = model.get("snapshot") ?? {};
+      if (n <= last) return; // a view that is complete keeps what a person types and unfolds in it
+      last = n;
+      askedAt = -Infinity;
+      page.reset(html);
     },
   };
 }
 
+function createElement(parent, attributes) {
+  const element = document.createElement("div");
+  for (const [name, value] of Object.entries(attributes)) element.setAttribute(name, value);
+  parent.append(element);
+  return element;
+}
+
+// Words come many times a second: read as they come they would be noise, so the log itself is silent. The status line
+// inside it is live by its own role.
+const ROOT = {
+  class: "opencode-nb", "data-view": "turn", "data-key": "root",
+  role: "log", "aria-live": "off", "aria-label": "Turn of the agent", tabindex: "-1", style: "outline:none",
+};
+
 function render({ model, el, signal }) {
-  const own = new AbortController();
-  signal?.addEventListener("abort", () => own.abort(), { once: true });
-  const root = document.createElement("div");
-  root.className = "opencode-nb";
-  root.dataset.view = "turn";
-  root.dataset.key = "root";
-  el.append(root);
-
+  const view = new AbortController();
+  signal?.addEventListener("abort", () => view.abort(), { once: true, signal: view.signal });
+  const root = createElement(el, ROOT);
+  const region = createElement(el, { "aria-live": "assertive", style: UNSEEN });
   const send = (message) => model.send(message);
-  const page = createPage(root, createFolds(root, own.signal));
+  const applyFolds = createFolds(root, view.signal);
+  const page = createPage(root, (fragment) => {
+    applyFolds(fragment);
+    tick(fragment);
+  });
   const receiver = createReceiver(model, page, send);
-  const onSnapshot = () => receiver.snapshot();
-  const onMessage = (message) => receiver.message(message);
-  model.on("change:snapshot", onSnapshot);
-  model.on("msg:custom", onMessage);
-  listenForIntents(root, send, own.signal);
-  receiver.snapshot();
+  const announce = createAnnouncer(root, region);
+  listenForIntents(root, send, view.signal);
 
+  const listeners = {
+    "change:snapshot": () => { receiver.snapshot(); announce(); },
+    "msg:custom": (content) => { receiver.message(content); announce(); },
+  };
+  for (const [event, listener] of Object.entries(listeners)) model.on(event, listener);
+  listeners["change:snapshot"]();
   const timers = HELLO_AT_MS.map((ms) => setTimeout(receiver.hello, ms));
   const ticker = setInterval(() => tick(root), TICK_MS);
-  return () => {
-    own.abort();
+
+  view.signal.addEventListener("abort", () => {
     timers.forEach(clearTimeout);
     clearInterval(ticker);
-    model.off("change:snapshot", onSnapshot);
-    model.off("msg:custom", onMessage);
-  };
+    for (const [event, listener] of Object.entries(listeners)) model.off(event, listener);
+  });
+  return () => view.abort();
 }
 
 export default { render };

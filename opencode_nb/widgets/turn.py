@@ -21,7 +21,7 @@ from ..conversation.state import Json
 from ..conversation.sync import Session
 from ..conversation.transcript import Change
 from ..conversation.turn import Turn
-from ..render.page import LiveTurn
+from ..render.page import LiveTurn, Op
 
 STATIC = Path(__file__).parent.parent / "static"
 
@@ -33,6 +33,9 @@ UNHEARD_SNAPSHOTS = (0.5, 1.0, 2.0, 4.0, 8.0)
 
 PONG_TIMEOUT = 1.5
 """Seconds in which a page that can be heard says that it shows a request; else the person is asked through input()."""
+
+PING_INTERVAL = 0.3
+"""Seconds after which a page is asked again: its first messages, or those after a reload, may be lost."""
 
 
 class TurnWidget(anywidget.AnyWidget):
@@ -61,6 +64,7 @@ class TurnView:
         self._dirty: set[str] = set()
         self._sent = 0
         self._heard = False
+        self._closed = False
         self._flush: asyncio.TimerHandle | None = None
         self._pongs: dict[str, asyncio.Future[None]] = {}
         self._answers: dict[str, asyncio.Future[Any]] = {}
@@ -71,12 +75,12 @@ class TurnView:
 
     def attach(self, turn: Turn) -> None:
         """Show this turn from now on."""
-        start(self._attach, turn)
+        run(self._attach, turn)
 
     async def _attach(self, turn: Turn) -> None:
         self._turn, self._live = turn, LiveTurn(turn.state)
         self._unsubscribe = self._session.subscribe(self._changed)
-        self._take_snapshot()
+        self._set_snapshot(self._live)
         self._snapshots = asyncio.ensure_future(self._unheard_snapshots())
 
     def _changed(self, change: Change) -> None:
@@ -88,21 +92,29 @@ class TurnView:
 
     def _send_patch(self) -> None:
         self._flush = None
-        if self._live is None:
-            return
         dirty, self._dirty = self._dirty, set()
-        ops = self._live.update(dirty)
+        if self._live is not None:
+            self._send_ops(self._live.update(dirty))
+
+    def _send_ops(self, ops: list[Op]) -> None:
         if ops:
             self._sent += 1
             self.widget.send({"kind": "patch", "n": self._sent, "ops": ops})
 
     def _take_snapshot(self) -> None:
-        """The whole view as of now, in the trait: for a page that missed something, or was loaded again."""
-        if self._live is None:
-            return
-        self._send_patch()
-        self._sent += 1
-        self.widget.snapshot = {"n": self._sent, "html": self._live.snapshot()}
+        """For a page that missed something: the whole view, as of the last batch, in the trait.
+
+        A page that has that batch ignores it, so that what a person types there is not lost for another page's sake.
+        """
+        if self._live is not None:
+            self._send_ops(self._live.update(None))
+            self._set_snapshot(self._live)
+
+    def _set_snapshot(self, live: LiveTurn) -> None:
+        snapshot = {"n": self._sent, "html": live.snapshot()}
+        if snapshot == self.widget.snapshot:  # a page may have lost it
+            self.widget.send_state("snapshot")
+        self.widget.snapshot = snapshot
 
     async def _unheard_snapshots(self) -> None:
         for delay in UNHEARD_SNAPSHOTS:
@@ -115,8 +127,10 @@ class TurnView:
         """Take the view down; what a person had still been asked here is left unanswered."""
         run(self._close)
         self.widget.close()
+        self.widget.layout.close()  # a widget of its own, which would stay in the kernel and in the page
 
     async def _close(self) -> None:
+        self._closed = True
         self._unsubscribe()
         self._live = None
         if self._flush is not None:
@@ -132,14 +146,15 @@ class TurnView:
             start(self._intent, content)
 
     async def _intent(self, intent: Json) -> None:
+        if self._closed:  # a click that was under way, or had to wait until the cell ended: it was for this turn only
+            return
         kind, key = intent.get("kind"), str(intent.get("id", ""))
         self._heard = True
-        if kind == "snapshot" or (kind in ("hello", "pong") and intent.get("n", 0) < self._sent - 1):
-            self._take_snapshot()  # the page missed something, and may wait in vain for a batch that shows it the gap
+        _settle(self._pongs.get(key), None)  # by its pong, or by an answer that came before it
         if kind == "hello":
-            return
-        if kind == "pong":
-            _settle(self._pongs.get(key), None)
+            self.widget.send({"kind": "ping", "n": self._sent})  # the page sees by it whether it missed something
+        elif kind == "snapshot":
+            self._take_snapshot()
         elif kind == "permission" and intent.get("reply") in ("once", "always", "reject"):
             _settle(self._answers.get(key), Answer(intent["reply"]))
         elif kind == "question":
@@ -151,38 +166,41 @@ class TurnView:
 
     async def permission(self, request: Json) -> Answer | None:
         """Wait for a click on the request's card, or ask the fallback where the page cannot be heard."""
-        if await self._page_shows(request["id"]):
-            answer: Answer = await self._answered(request["id"])
-            return answer
-        return await self._fallback.permission(request) if self._fallback else None
+        answer: Answer | None = await self._answer_of_page(request["id"])
+        if answer is None and self._fallback is not None:
+            return await self._fallback.permission(request)
+        return answer
 
     async def question(self, request: Json) -> list[list[str]] | Literal["reject"] | None:
         """Wait for the request's form, or ask the fallback where the page cannot be heard."""
-        if await self._page_shows(request["id"]):
-            answers: list[list[str]] | Literal["reject"] = await self._answered(request["id"])
-            return answers
-        return await self._fallback.question(request) if self._fallback else None
+        answers: list[list[str]] | Literal["reject"] | None = await self._answer_of_page(request["id"])
+        if answers is None and self._fallback is not None:
+            return await self._fallback.question(request)
+        return answers
+
+    async def _answer_of_page(self, key: str) -> Any:
+        """What a person answers on the page; None where it cannot be heard and there is somebody else to ask."""
+        self._answers[key] = asyncio.get_running_loop().create_future()
+        try:
+            if self._fallback is None or await self._page_shows(key):
+                return await self._answers[key]
+            return None
+        finally:
+            del self._answers[key]
 
     async def _page_shows(self, key: str) -> bool:
         """Whether a page answers now; asked for each request, as a page that was closed or reloaded no longer hears."""
         self._pongs[key] = asyncio.get_running_loop().create_future()
         try:
-            async with asyncio.timeout(PONG_TIMEOUT if self._fallback else None):
+            async with asyncio.timeout(PONG_TIMEOUT):
                 while not self._pongs[key].done():
-                    self.widget.send({"kind": "ping", "id": key})
-                    await asyncio.wait([self._pongs[key]], timeout=PONG_TIMEOUT / 5)
+                    self.widget.send({"kind": "ping", "id": key, "n": self._sent})
+                    await asyncio.wait([self._pongs[key]], timeout=PING_INTERVAL)
             return True
         except TimeoutError:
             return False
         finally:
             del self._pongs[key]
-
-    async def _answered(self, key: str) -> Any:
-        self._answers[key] = asyncio.get_running_loop().create_future()
-        try:
-            return await self._answers[key]
-        finally:
-            del self._answers[key]
 
 
 def _settle(future: asyncio.Future[Any] | None, value: Any) -> None:

@@ -1,0 +1,114 @@
+"""A real page for the widgets' JavaScript: no Jupyter, only a model that stands where anywidget's would."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+from playwright.sync_api import Browser, BrowserContext, Locator, Page
+
+from tests.support.browser import chromium
+
+TURN_JS = Path(__file__).parents[2] / "opencode_nb/static/turn.js"
+
+MODEL = """
+window.makeModel = () => {
+  const listeners = [], state = {};
+  return {
+    sent: [],
+    get: (name) => state[name],
+    on: (event, callback) => listeners.push({ event, callback }),
+    off(event, callback) {
+      const index = listeners.findIndex((one) => one.event === event && one.callback === callback);
+      if (index >= 0) listeners.splice(index, 1);
+    },
+    send(content) { this.sent.push(content); },
+    set(name, value) { state[name] = value; this.tell(`change:${name}`); },
+    tell(event, ...content) { for (const one of [...listeners]) if (one.event === event) one.callback(...content); },
+    get listening() { return listeners.length; },
+  };
+};
+window.load = async (source) => {
+  const url = URL.createObjectURL(new Blob([source], { type: "text/javascript" }));
+  return (await import(url)).default;
+};
+"""
+"""A model with anywidget's face, and a module imported as anywidget does it: from a blob URL."""
+
+
+class Widget:
+    """turn.js with its model, in a page of its own."""
+
+    def __init__(self, page: Page) -> None:
+        self.page = page
+        page.evaluate(MODEL)
+        page.evaluate("async source => { window.widget = await load(source); window.model = makeModel() }", _source())
+
+    def render(self, name: str = "view") -> Locator:
+        """One more view of the model; `name` is the id of its element."""
+        self.page.evaluate(
+            """name => {
+              const el = document.createElement("div"), controller = new AbortController();
+              el.id = name;
+              document.body.append(el);
+              const cleanup = widget.render({ model, el, signal: controller.signal });
+              (window.views ??= {})[name] = { cleanup, controller };
+            }""",
+            name,
+        )
+        return self.page.locator(f"#{name} > [data-key=root]")
+
+    def snapshot(self, n: int, html: str) -> None:
+        """Set the trait, as Python does."""
+        self.page.evaluate("snapshot => model.set('snapshot', snapshot)", {"n": n, "html": html})
+
+    def message(self, content: dict[str, Any]) -> None:
+        """A custom message from Python."""
+        self.page.evaluate("content => model.tell('msg:custom', content, [])", content)
+
+    def patch(self, n: int, *ops: list[Any]) -> None:
+        """Batch n of operations."""
+        self.message({"kind": "patch", "n": n, "ops": list(ops)})
+
+    def sent(self, *kinds: str) -> list[dict[str, Any]]:
+        """What the page has sent so far, of these kinds or all but hello."""
+        messages = self.page.evaluate("model.sent")
+        return [item for item in messages if (item["kind"] in kinds if kinds else item["kind"] != "hello")]
+
+
+def _source() -> str:
+    return TURN_JS.read_text(encoding="utf-8")
+
+
+@pytest.fixture(scope="package")
+def browser() -> Iterator[Browser]:
+    """A Chromium for this package only."""
+    with chromium() as browser:
+        yield browser
+
+
+@pytest.fixture(scope="package")
+def context(browser: Browser) -> Iterator[BrowserContext]:
+    context = browser.new_context()
+    yield context
+    context.close()
+
+
+@pytest.fixture
+def page(context: BrowserContext) -> Iterator[Page]:
+    """An empty page; an error in it fails the test."""
+    page = context.new_page()
+    errors: list[str] = []
+    page.on("pageerror", lambda error: errors.append(str(error)))
+    page.on("console", lambda message: errors.append(message.text) if message.type == "error" else None)
+    yield page
+    page.close()
+    assert errors == []
+
+
+@pytest.fixture
+def widget(page: Page) -> Widget:
+    """The widget, not rendered yet."""
+    return Widget(page)
