@@ -5,27 +5,17 @@ from __future__ import annotations
 import json
 import os
 import re
-import shutil
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
-from playwright.sync_api import Browser, BrowserContext, sync_playwright
+from playwright.sync_api import Browser, BrowserContext
 
 from opencode_nb.demo import DemoModel
 from tests.e2e.support_lab import Lab
 from tests.e2e.support_notebook import Notebook, write_notebook
+from tests.support.browser import chromium
 
-BROWSERS = ("chromium", "chromium-browser", "google-chrome")
-BROWSER_ARGUMENTS = [
-    "--no-sandbox",
-    "--disable-gpu",
-    "--disable-quic",
-    "--no-first-run",
-    "--disable-background-networking",
-    "--disable-component-update",
-    "--disable-sync",
-]
 VIEWPORT = {"width": 1280, "height": 900}
 
 OpenNotebook = Callable[..., Notebook]
@@ -57,22 +47,9 @@ def lab(opencode_program: Path, server_model: DemoModel, tmp_path_factory: pytes
 
 @pytest.fixture(scope="package")
 def browser() -> Iterator[Browser]:
-    """A Chromium, for this package only.
-
-    Playwright's sync API keeps an event loop marked as running in the main thread for as long as it is started: ended
-    with the package, it can't stand in the way of `asyncio.run` in the tests of other packages.
-    """
-    with sync_playwright() as playwright:
-        browser = playwright.chromium.launch(executable_path=_browser_program(), args=BROWSER_ARGUMENTS)
+    """A Chromium, for this package only."""
+    with chromium() as browser:
         yield browser
-        browser.close()
-
-
-def _browser_program() -> str:
-    found = next((path for path in map(shutil.which, BROWSERS) if path), None)
-    if not found:
-        raise FileNotFoundError(f"None of {', '.join(BROWSERS)} is on PATH: run `make browser`")
-    return found
 
 
 @pytest.fixture(scope="package")

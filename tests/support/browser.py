@@ -1,0 +1,41 @@
+"""A Chromium for tests, driven by playwright."""
+
+from __future__ import annotations
+
+import shutil
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+from playwright.sync_api import Browser, sync_playwright
+
+PROGRAMS = ("chromium", "chromium-browser", "google-chrome")
+ARGUMENTS = [
+    "--no-sandbox",
+    "--disable-gpu",
+    "--disable-quic",
+    "--no-first-run",
+    "--disable-background-networking",
+    "--disable-component-update",
+    "--disable-sync",
+]
+
+
+@contextmanager
+def chromium() -> Iterator[Browser]:
+    """Start this machine's Chromium, and end it.
+
+    For fixtures whose scope is a package: playwright's sync API keeps an event loop marked as running in the main thread
+    for as long as it is started. Ended with the package, it can't stand in the way of `asyncio.run` in other tests.
+    """
+    with sync_playwright() as playwright:
+        browser = playwright.chromium.launch(executable_path=program(), args=ARGUMENTS)
+        yield browser
+        browser.close()
+
+
+def program() -> str:
+    """Return the path of the browser. Raises FileNotFoundError."""
+    found = next((path for path in map(shutil.which, PROGRAMS) if path), None)
+    if not found:
+        raise FileNotFoundError(f"None of {', '.join(PROGRAMS)} is on PATH: run `make browser`")
+    return found
