@@ -24,8 +24,8 @@ ARGUMENTS = [
 def chromium() -> Iterator[Browser]:
     """Start this machine's Chromium, and end it.
 
-    For fixtures whose scope is a package: playwright's sync API keeps an event loop marked as running in the main thread
-    for as long as it is started. Ended with the package, it can't stand in the way of `asyncio.run` in other tests.
+    For fixtures whose scope is a package: playwright's sync API keeps an event loop marked as running in the main
+    thread for as long as it is started. Ended with the package, it can't stand in the way of `asyncio.run` elsewhere.
     """
     with sync_playwright() as playwright:
         browser = playwright.chromium.launch(executable_path=program(), args=ARGUMENTS)
