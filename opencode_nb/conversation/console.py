@@ -6,11 +6,13 @@ import sys
 import types
 from collections.abc import Callable
 from contextlib import AbstractContextManager, nullcontext
-from typing import Literal
+from typing import Literal, TypeVar
 
 from opencode_nb.conversation.policy import Answer
 from opencode_nb.conversation.state import Json
 from opencode_nb.conversation.waiting import Jobs
+
+T = TypeVar("T")
 
 _KEYS: dict[str, Answer] = {
     "y": Answer("once"),
@@ -64,6 +66,8 @@ def describe(request: Json) -> str:
 
 
 def _ask_permission(request: Json) -> Answer | None:
+    if not _can_ask():
+        return None
     _tell(describe(request))
     always = ", ".join(map(str, request.get("always") or [])).translate(_CONTROL)
     scope = f" ({always})" if always and always != "*" else ""
@@ -79,6 +83,8 @@ def _ask_permission(request: Json) -> Answer | None:
 
 def _ask_questions(request: Json) -> list[list[str]] | Literal["reject"] | None:
     answers: list[list[str]] = []
+    if not _can_ask():
+        return None
     for question in request.get("questions") or []:
         _tell(_question_text(question))
         reply = _input(_how(question))
@@ -111,10 +117,19 @@ def _chosen(reply: str, question: Json) -> list[str]:
     return [reply]
 
 
+def _can_ask() -> bool:
+    """Whether `input()` may be answered. A kernel replaces the builtin, and knows; the real one needs a terminal."""
+    if isinstance(input, types.BuiltinFunctionType):
+        return sys.stdin is not None and sys.stdin.isatty()
+    return bool(getattr(getattr(input, "__self__", None), "_allow_stdin", True))
+
+
+def _tell(text: str) -> None:
+    print(text)  # noqa: T201  # a question's text, as input() shows its prompt
+
+
 def _input(prompt: str) -> str | None:
-    """`input()`, or None where nobody can answer. A kernel replaces the builtin; only the real one needs a terminal."""
-    if not _can_ask():
-        return None
+    """`input()`, or None where nobody can answer after all."""
     try:
         return input(prompt).strip()
     except (EOFError, NotImplementedError, OSError):  # NotImplementedError: the kernel's front-end takes no input

@@ -9,12 +9,14 @@ from pathlib import Path
 from IPython.core.completer import CompletionContext, SimpleCompletion, SimpleMatcherResult, context_matcher
 from IPython.core.interactiveshell import InteractiveShell
 
-from ..errors import OpencodeError
-from .line import LineMagic
-from .options import MagicParser, prompt_parser
-from .workspace import Workspace
+from opencode_nb.errors import OpencodeError
+from opencode_nb.magics.line import LineMagic
+from opencode_nb.magics.options import MagicParser, prompt_parser
+from opencode_nb.magics.workspace import Workspace
 
 _MAGIC = re.compile(r"^\s*(%%prompt|%opencode)\b(.*)$", re.DOTALL)
+_WORD = re.compile(r"(?:\\.|\S)+")
+"""A word as it is typed: a backslash keeps a blank in it."""
 _RULES = ("ask", "allow", "deny")
 
 
@@ -31,7 +33,7 @@ class Completion:
             "RULE": lambda: _RULES,
         }
 
-        @context_matcher()
+        @context_matcher()  # type: ignore[untyped-decorator]  # IPython's own
         def matcher(context: CompletionContext) -> SimpleMatcherResult:
             return self._match(context)
 
@@ -51,8 +53,8 @@ class Completion:
         found = _MAGIC.match(line)
         if found is None or not found[2][:1].isspace():
             return {"completions": [], "suppress": False}
-        words = found[2].split()
-        fragment = "" if found[2][-1].isspace() else words.pop()
+        words = _WORD.findall(found[2])
+        fragment = "" if found[2][-1].isspace() and not found[2].endswith("\\ ") else words.pop()
         values = [value for value in self._candidates(found[1], words, fragment) if value.startswith(fragment)]
         return {
             "completions": [SimpleCompletion(value) for value in values],
@@ -71,7 +73,7 @@ class Completion:
         if words == ["use"]:
             return self._ask("SESSION")
         if words == ["help"]:
-            return list(self._line.commands)
+            return [*self._line.commands, "prompt"]
         return self._options(command.parser, words[1:], fragment)
 
     def _options(self, parser: MagicParser, words: list[str], fragment: str) -> list[str]:
@@ -93,11 +95,12 @@ class Completion:
 
 
 def _paths(fragment: str) -> list[str]:
-    folder, _, start = fragment.rpartition("/")
+    """What a path that begins so may be, blanks behind backslashes as in the fragment."""
+    folder, _, start = fragment.replace("\\ ", " ").rpartition("/")
     try:
         found = sorted(Path(folder or ("/" if fragment.startswith("/") else ".")).expanduser().iterdir())
     except OSError:
         return []
     prefix = f"{folder}/" if folder or fragment.startswith("/") else ""
     shown = [path for path in found if path.name.startswith(start) and (start or not path.name.startswith("."))]
-    return [f"{prefix}{path.name}{'/' if path.is_dir() else ''}" for path in shown]
+    return [f"{prefix}{path.name}{'/' if path.is_dir() else ''}".replace(" ", "\\ ") for path in shown]

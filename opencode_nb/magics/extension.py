@@ -8,13 +8,13 @@ from typing import Any
 from IPython.core.interactiveshell import InteractiveShell
 from IPython.core.magic import no_var_expand
 
-from ..conversation.turn import Turn
-from .completion import Completion
-from .failure import one_line
-from .line import LineMagic
-from .options import prompt_parser
-from .prompt import run_prompt
-from .workspace import Workspace
+from opencode_nb.conversation.turn import Turn
+from opencode_nb.magics.completion import Completion
+from opencode_nb.magics.failure import one_line
+from opencode_nb.magics.line import LineMagic
+from opencode_nb.magics.options import prompt_parser
+from opencode_nb.magics.prompt import run_prompt
+from opencode_nb.magics.workspace import Workspace
 
 _loaded: dict[int, _Extension] = {}
 
@@ -38,7 +38,7 @@ class _Extension:
         self.completion.remove(self.shell)
         for kind, name in (("cell", "prompt"), ("line", "opencode")):
             self.shell.magics_manager.magics[kind].pop(name, None)
-        self.workspace.stop()
+        self.workspace.close()
 
     def _prompt(self) -> Callable[[str, str], Turn | None]:
         parser = prompt_parser()

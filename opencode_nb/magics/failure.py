@@ -8,7 +8,7 @@ from typing import Any, TypeVar
 
 from IPython.core.error import UsageError
 
-from ..errors import OpencodeError
+from opencode_nb.errors import OpencodeError
 
 F = TypeVar("F", bound=Callable[..., Any])
 
@@ -33,6 +33,8 @@ def one_line(function: F) -> F:
             return function(*args, **kwargs)
         except UsageError:
             raise
+        except KeyboardInterrupt:
+            raise Interrupted("Interrupted.") from None
         except (OpencodeError, OSError, ValueError) as error:
             raise CellError(f"{type(error).__name__}: {error}") from error
 

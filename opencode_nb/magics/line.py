@@ -2,17 +2,22 @@
 
 from __future__ import annotations
 
+import difflib
 import shlex
 from argparse import Namespace
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from datetime import datetime
 from typing import Any, NamedTuple
 
 from IPython.core.error import UsageError
 
-from ..conversation.state import Json
-from .options import MagicParser
-from .workspace import Workspace
+from opencode_nb.conversation.models import ModelError
+from opencode_nb.conversation.state import Json
+from opencode_nb.conversation.sync import Session
+from opencode_nb.conversation.turn import Turn
+from opencode_nb.magics.options import MagicParser, prompt_parser
+from opencode_nb.magics.prompt import announcement
+from opencode_nb.magics.workspace import Workspace
 
 LISTED_SESSIONS = 20
 """Sessions that `%opencode sessions` shows unless told otherwise."""
@@ -49,7 +54,7 @@ class LineMagic:
     def _add(
         self, name: str, run: Callable[[Namespace], Any], options: Callable[[MagicParser], Any] = lambda parser: None
     ) -> None:
-        parser = MagicParser(prog=f"%opencode {name}", add_help=False, allow_abbrev=False, description=run.__doc__)
+        parser = MagicParser(f"%opencode {name}", f"%opencode help {name} tells more.", run.__doc__)
         options(parser)
         self.commands[name] = Command(parser, run)
 
@@ -59,7 +64,7 @@ class LineMagic:
         name, rest = (words[0], words[1] if len(words) > 1 else "") if words else ("status", "")
         command = self.commands.get(name)
         if command is None:
-            raise UsageError(f"%opencode {name}: no such command. There are: {', '.join(self.commands)}.")
+            raise UsageError(_no_such_command(name, self.commands))
         return command.run(command.parser.parse_line(rest))
 
     def help(self) -> str:
@@ -68,7 +73,13 @@ class LineMagic:
             f"  {name:<10}{(command.run.__doc__ or '').splitlines()[0]}" for name, command in self.commands.items()
         ]
         return "\n".join(
-            ["%opencode COMMAND", "", *lines, "", "%opencode help COMMAND tells more; %%prompt? has its options."]
+            [
+                "%opencode COMMAND",
+                "",
+                *lines,
+                "",
+                "%opencode help COMMAND tells more; %opencode help prompt lists the options of %%prompt.",
+            ]
         )
 
     # -- the server ------------------------------------------------------------------------------------------------
@@ -82,50 +93,74 @@ class LineMagic:
             "permission": options.permission,
             "demo": options.demo or None,
         }
+        earlier = self.workspace.session
         ai = self.workspace.configure(**{key: value for key, value in wanted.items() if value is not None})
         _say("Starting OpenCode…")
         ai.start()
         self._status(options)
+        if options.demo:
+            _say(
+                "It plays fixed turns, chosen by plain words: any %%prompt that it does not know gets the list of them."
+            )
+        if earlier is not None:
+            _say(f"The session before is kept: %opencode use {earlier.id} goes on with it.")
+        if options.model:
+            ai.model_choice()  # a wrong one fails this cell, rather than the first prompt
 
     def _stop(self, _options: Namespace) -> None:
-        """Stop the server; sessions stay in its store."""
-        running = self.workspace.running
+        """Stop the server; the next prompt starts it again, with the same options and session."""
+        running, cut_off = self.workspace.running, self._busy()
         self.workspace.stop()
-        _say("OpenCode is stopped; its sessions are kept." if running else "OpenCode was not running.")
+        if cut_off:
+            _say("The turn that was running is cut off; what came until then is kept.")
+        _say("OpenCode is stopped; the next %%prompt starts it again." if running else "OpenCode was not running.")
 
     def _restart(self, options: Namespace) -> None:
         """Restart the agent alone: the kernel, its variables and the current session stay."""
-        self.workspace.ai.close()
+        self._stop(options)
+        _say("Starting OpenCode…")
         self.workspace.ai.start()
         self._status(options)
 
+    def _busy(self) -> bool:
+        return self.workspace.session is not None and self.workspace.session.busy
+
     def _status(self, _options: Namespace) -> None:
         """Show the server, the model and the current session."""
-        ai, server = self.workspace.ai, self.workspace.ai.server
+        ai, server, session = self.workspace.ai, self.workspace.ai.server, self.workspace.session
         if not self.workspace.running:
-            _say("OpenCode is not running; the first %%prompt starts it, or %opencode start.")
+            _say("OpenCode is not running; the next %%prompt starts it, or %opencode start.")
             if server is not None:
                 _say(f"It ended by itself. Its log: {server.log_path}")
             return
         _say(f"OpenCode {ai.version} at {ai.client.base_url}, in {ai.directory}")
         if server is not None:
             _say(f"Log: {server.log_path}")
-        choice = ai.model_choice()
-        _say(f"Model: {choice.model} ({choice.name} of {choice.provider_name}), by {choice.chosen_by}")
-        session = self.workspace.session
-        _say(f"Session: {session.id} {session.title} (${session.cost:.4f})" if session else "Session: none yet")
+        try:
+            _say(announcement(ai.model_choice()))
+        except ModelError as error:
+            _say(f"Model: {error}")
+        _say(
+            f"Session: {_named(session)}, ${session.cost:.4f}" if session else "Session: the first %%prompt makes one."
+        )
+        if self._busy():
+            _say("A turn is running: %opencode abort stops it.")
 
     # -- sessions --------------------------------------------------------------------------------------------------
 
     def _new(self, options: Namespace) -> None:
         """Begin a new session; prompts go to it from now on."""
+        before, busy = self.workspace.session, self._busy()
         session = self.workspace.new(" ".join(options.title) or None)
-        _say(f"New session {session.id} {session.title}")
+        _say(f"New session: {_named(session)}")
+        if before is not None and busy:
+            _say(f"The turn in the session before goes on: %opencode use {before.id} goes back to it.")
 
     def _use(self, options: Namespace) -> None:
         """Go on with an earlier session: its id, the beginning of it, or its title."""
         session = self.workspace.use(" ".join(options.session))
-        _say(f"Session {session.id} {session.title}, {len(session.turns())} turns")
+        count = len(session.turns())
+        _say(f"Session: {_named(session)}, {count} turn{'' if count == 1 else 's'}")
 
     def _sessions(self, options: Namespace) -> None:
         """List the sessions of this directory, newest first."""
@@ -134,11 +169,14 @@ class LineMagic:
         for info in listed:
             _say(_session_line(info, info["id"] == current))
         if not listed:
-            _say("No sessions here yet.")
+            _say("No session here has that in its title." if options.search else "No sessions here yet.")
 
     def _models(self, _options: Namespace) -> None:
         """List the models that can be used now."""
-        _say("\n".join(self.workspace.ai.models()) or "None is set up.")
+        models = self.workspace.ai.models()
+        if not models:
+            self.workspace.ai.model_choice()  # raises what to do where none is set up
+        _say("\n".join(models))
 
     def _agents(self, _options: Namespace) -> None:
         """List the agents that a prompt can be given to."""
@@ -150,41 +188,58 @@ class LineMagic:
         if not self.workspace.running:
             _say("OpenCode is not running.")
             return
+        busy = self._busy()
         self.workspace.ai.abort_all()
-        _say("Stopped.")
+        _say("Stopped. What came until then is kept." if busy else "Nothing was running in this session.")
 
     def _undo(self, _options: Namespace) -> None:
         """Undo the last turn, and what it changed in files (in a git repository)."""
-        session = self.workspace.current()
-        turns = session.turns()
-        if not turns:
-            _say("Nothing to undo in this session.")
+        session = self.workspace.session
+        turns = session.turns() if session is not None else []
+        if session is None or not turns:
+            _say("There is nothing to undo here; %opencode sessions lists earlier sessions.")
             return
-        session.revert(turns[-1])
-        _say(f"Undone: {turns[-1].prompt.splitlines()[0] if turns[-1].prompt else turns[-1].id}")
-        _say(_restored(turns[-1].diffs, bool(turns[-1].state.diffs)))
+        if session.busy:
+            _say("A turn is running: wait for its end, or stop it with %opencode abort, then undo it.")
+            return
+        last = turns[-1]
+        reverted = session.revert(last).get("revert") or {}
+        _say(f"Undone: {next(iter(last.prompt.splitlines()), last.id)}")
+        _say(_restored(last, by_git=bool(reverted.get("snapshot"))))
 
     def _redo(self, _options: Namespace) -> None:
         """Bring back what undo took."""
-        self.workspace.current().unrevert()
+        session = self.workspace.session
+        if session is None or not session._async.transcript.info.get("revert"):
+            _say("Nothing is undone: undo can be taken back until the next prompt.")
+            return
+        session.unrevert()
         _say("Everything undone is back.")
 
     # -- the program -----------------------------------------------------------------------------------------------
 
     def _install(self, options: Namespace) -> None:
         """Install the `opencode` program for this user."""
-        from ..server.binary import PINNED_VERSION
-        from ..server.install import install_binary
+        from opencode_nb.server.binary import PINNED_VERSION
+        from opencode_nb.server.install import install_binary
 
-        path = install_binary(options.version or PINNED_VERSION, progress=_say)
+        told: list[str] = []
+
+        def tell(step: str, _written: int) -> None:
+            if step not in told:
+                told.append(step)
+                _say(f"{step}…")
+
+        path = install_binary(options.version or PINNED_VERSION, progress=tell)
         _say(f"Installed: {path}")
 
     def _help(self, options: Namespace) -> None:
         """Show the commands, or one of them."""
-        command = self.commands.get(options.command or "")
-        if options.command and command is None:
-            raise UsageError(f"%opencode {options.command}: no such command. There are: {', '.join(self.commands)}.")
-        _say(command.parser.format_help() if command else self.help())
+        parsers = {"prompt": prompt_parser(), **{name: command.parser for name, command in self.commands.items()}}
+        wanted = (options.command or "").lstrip("%")
+        if wanted and wanted not in parsers:
+            raise UsageError(_no_such_command(wanted, parsers))
+        _say(parsers[wanted].format_help() if wanted else self.help())
 
 
 def _start_options(parser: MagicParser) -> None:
@@ -209,13 +264,25 @@ def _session_line(info: Json, current: bool) -> str:
     return f"{'*' if current else ' '} {info['id']}  {updated}  {info.get('title') or ''}"
 
 
-def _restored(diffs: list[Any], by_git: bool) -> str:
-    files = ", ".join(shlex.quote(diff.file) for diff in diffs)
-    if not diffs:
-        return "It had changed no files."
+def _named(session: Session) -> str:
+    return f"{session.id} {session.title}".strip()
+
+
+def _no_such_command(name: str, commands: Iterable[str]) -> str:
+    close = difflib.get_close_matches(name, list(commands), 1)
+    meant = f" Did you mean {close[0]}?" if close else ""
+    return f"%opencode {name}: no such command.{meant} There are: {', '.join(commands)}."
+
+
+def _restored(turn: Turn, *, by_git: bool) -> str:
+    """What became of the files. The server restores from git alone, and answers the same where there is none."""
+    files = ", ".join(shlex.quote(diff.file) for diff in turn.diffs)
     if by_git:
-        return f"Restored: {files}"
-    return f"Outside a git repository files cannot be restored; unchanged are: {files}"
+        return f"Restored: {files}" if files else "It had changed no files."
+    if not turn.tools:
+        return "It had changed no files."
+    known = f" Still changed: {files}" if files else ""
+    return f"Only the conversation is undone: outside a git repository files cannot be restored.{known}"
 
 
 def _say(text: str) -> None:

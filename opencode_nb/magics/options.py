@@ -10,18 +10,25 @@ from IPython.core.error import UsageError
 
 
 class MagicParser(argparse.ArgumentParser):
-    """An argument parser that never exits: what is wrong becomes a UsageError, one line in the cell's output."""
+    """An argument parser that never exits: what is wrong becomes a UsageError, one line in the cell's output.
+
+    `hint` ends that line: where to read which options there are.
+    """
+
+    def __init__(self, prog: str, hint: str, description: str | None = None) -> None:
+        super().__init__(prog=prog, description=description, add_help=False, allow_abbrev=False)
+        self._hint = hint
 
     def error(self, message: str) -> NoReturn:
-        """Raise UsageError with the message and the usage."""
-        raise UsageError(f"{self.prog}: {message}. {' '.join(self.format_usage().split())}")
+        """Raise UsageError with the message and the hint."""
+        raise UsageError(f"{self.prog}: {message}. {self._hint}")
 
     def parse_line(self, line: str) -> argparse.Namespace:
         """Parse a magic's line. Raises UsageError."""
         try:
             words = shlex.split(line)
-        except ValueError as error:
-            self.error(f"{error} in {line!r}")
+        except ValueError:  # an apostrophe, not the beginning of a quotation
+            words = line.split()
         return self.parse_args(words)
 
     def option_strings(self) -> list[str]:
@@ -36,7 +43,7 @@ class MagicParser(argparse.ArgumentParser):
 
 def prompt_parser() -> MagicParser:
     """The options of %%prompt."""
-    parser = MagicParser(prog="%%prompt", add_help=False, allow_abbrev=False)
+    parser = MagicParser("%%prompt", "%%prompt? lists the options; the prompt itself stands below this line.")
     add = parser.add_argument
     add("-m", "--model", metavar="MODEL", help="provider/model for this turn")
     add("-a", "--agent", metavar="AGENT", help="agent for this turn")
@@ -58,7 +65,7 @@ def prompt_parser() -> MagicParser:
     add("--permission", metavar="RULE", choices=["ask", "allow", "deny"], help="ask, allow or deny, for this turn")
     add("--timeout", metavar="SECONDS", type=_seconds, help="stop the turn after so many seconds")
     add("-b", "--background", action="store_true", help="return at once; the output fills as the turn goes on")
-    add("-q", "--quiet", action="store_true", help="show nothing; the Turn is in `_` (and NAME)")
+    add("-q", "--quiet", action="store_true", help="show nothing; the Turn is in `_`, and in NAME")
     return parser
 
 
@@ -69,7 +76,10 @@ def _identifier(text: str) -> str:
 
 
 def _seconds(text: str) -> float:
-    seconds = float(text)
+    try:
+        seconds = float(text)
+    except ValueError:
+        seconds = 0
     if not 0 < seconds < float("inf"):
         raise argparse.ArgumentTypeError(f"{text!r} is no number of seconds above 0")
     return seconds

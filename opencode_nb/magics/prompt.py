@@ -6,138 +6,169 @@ import contextvars
 import threading
 from argparse import Namespace
 
+from IPython.core.error import UsageError
 from IPython.core.interactiveshell import InteractiveShell
 from IPython.display import display
 
-from ..conversation.console import ConsolePerson
-from ..conversation.models import ModelChoice
-from ..conversation.policy import Person
-from ..conversation.sync import Session
-from ..conversation.turn import Turn
-from ..conversation.waiting import Jobs
-from .failure import CellError, Interrupted
-from .frontend import Frontend, detect
-from .views import PageView, SilentView, TerminalView, View
-from .workspace import Workspace
+from opencode_nb.conversation.models import ModelChoice
+from opencode_nb.conversation.policy import Person
+from opencode_nb.conversation.sync import Session
+from opencode_nb.conversation.turn import Turn
+from opencode_nb.conversation.waiting import Jobs
+from opencode_nb.errors import OpencodeError
+from opencode_nb.magics.failure import CellError, Interrupted
+from opencode_nb.magics.frontend import Frontend, detect
+from opencode_nb.magics.views import PageView, View, make_view
+from opencode_nb.magics.workspace import Workspace
+
+_BUSY = "The session is busy: the agent takes this prompt up after its current step."
+_UNWATCHED = (
+    "Runs in the background: _.wait() waits for it, %opencode abort stops it. Nobody can be asked meanwhile: what "
+    "needs permission is denied, unless --permission allow."
+)
 
 
 def run_prompt(shell: InteractiveShell, workspace: Workspace, options: Namespace, text: str) -> Turn | None:
     """One turn, from the cell's text to its value. Raises CellError where the turn failed or was interrupted."""
-    frontend = detect(shell)
-    announcement = _announce(workspace, options)
-    session = _session(workspace, options)
-    if options.background:
-        return _in_background(shell, session, options, text, frontend)
-    jobs = Jobs()
-    view = _view(frontend, options, session, jobs)
-    turn, failure = _wait(session, view, jobs, text, options)
-    if announcement and view.cleared:
-        print(announcement)  # noqa: T201  # clearing the live view took the first one away
-    return _give(shell, turn, failure, options)
-
-
-def _announce(workspace: Workspace, options: Namespace) -> str:
-    """Before the first turn leaves: which model it goes to, and who chose it. Raises ModelError where there is none."""
-    if workspace.announced and not options.model:
-        return ""
-    if not workspace.running:
-        print("Starting OpenCode…")  # noqa: T201  # the cell's own output
-    choice = workspace.ai.model_choice(options.model)
-    if workspace.announced:
-        return ""
-    workspace.announced = True
-    text = announcement(choice)
-    print(text)  # noqa: T201
-    return text
+    if not text.strip():
+        raise UsageError("%%prompt: the prompt is empty. Write below this line what the agent should do.")
+    return _Cell(shell, workspace, options, text).run()
 
 
 def announcement(choice: ModelChoice) -> str:
     """The line that names model and provider, and warns where the content leaves for a public service unasked."""
     who = {"option": "your option", "configuration": "OpenCode's configuration", "default": "OpenCode's own default"}
-    line = f"Model: {choice.name} of {choice.provider_name} ({choice.model}), by {who[choice.chosen_by]}."
+    named = choice.name if choice.name == choice.provider_name else f"{choice.name} of {choice.provider_name}"
+    line = f"Model: {choice.model} ({named}), by {who[choice.chosen_by]}."
     if choice.unasked_public:
         line += " This sends the notebook's content to a free public provider; choose another with -m provider/model."
     return line
 
 
-def _session(workspace: Workspace, options: Namespace) -> Session:
-    if options.new:
-        return workspace.new()
-    return workspace.use(options.session) if options.session else workspace.current()
+class _Cell:
+    """One run of one cell."""
 
+    def __init__(self, shell: InteractiveShell, workspace: Workspace, options: Namespace, text: str) -> None:
+        self._shell, self._workspace, self._options, self._text = shell, workspace, options, text
+        self._frontend = detect(shell)
+        self._notes: list[str] = []
 
-def _view(frontend: Frontend, options: Namespace, session: Session, jobs: Jobs) -> View:
-    console = ConsolePerson(jobs)
-    if options.quiet or frontend is Frontend.HEADLESS:
-        return SilentView(console if frontend is not Frontend.HEADLESS else None)
-    return PageView(session, console) if frontend is Frontend.PAGE else TerminalView(session, console)
-
-
-def _send(session: Session, text: str, options: Namespace, person: Person | None) -> Turn:
-    return session.prompt(
-        text,
-        files=options.file,
-        model=options.model,
-        agent=options.agent,
-        variant=options.variant,
-        permission=options.permission,
-        timeout=options.timeout,
-        person=person,
-        wait=False,
-    )
-
-
-def _wait(session: Session, view: View, jobs: Jobs, text: str, options: Namespace) -> tuple[Turn, CellError | None]:
-    """Show the turn while it runs; an interrupt aborts it and keeps what came."""
-    with view:
-        turn = _send(session, text, options, view.person)
-        view.attach(turn)
+    def run(self) -> Turn | None:
+        self._announce()
+        before = self._workspace.session
+        session = self._session()
+        if session.busy:
+            self._note(_BUSY)
         try:
-            session.wait(turn, jobs)
-        except KeyboardInterrupt:
-            return turn, Interrupted("Interrupted: the agent was stopped; what came until then is kept.")
-    if turn.error is not None:
-        return turn, CellError(f"{type(turn.error).__name__}: {turn.error}")
-    return turn, None
+            if not self._options.background:
+                return self._in_foreground(session)
+            self._in_background(session)
+        except _Unsent as unsent:
+            self._workspace.give_up(session, before)
+            raise unsent.error from None
+        return None
 
+    # -- before --------------------------------------------------------------------------------------------------------
 
-def _give(shell: InteractiveShell, turn: Turn, failure: CellError | None, options: Namespace) -> Turn | None:
-    """Make the Turn the cell's value; a failed one is shown, and then fails the cell."""
-    _store(shell, turn, options)
-    if failure is not None:
-        if not options.quiet:
+    def _note(self, line: str) -> None:
+        """Tell something for good: it is told again when the live view is cleared away."""
+        print(line)  # noqa: T201  # the cell's own output
+        self._notes.append(line)
+
+    def _announce(self) -> None:
+        """Before the first turn leaves: which model it goes to, and who chose it. Raises ModelError without one."""
+        workspace, model = self._workspace, self._options.model
+        if not workspace.running:
+            print("Starting OpenCode…")  # noqa: T201
+        if workspace.announced and not model:
+            return
+        choice = workspace.ai.model_choice(model)
+        if not workspace.announced:
+            workspace.announced = True
+            self._note(announcement(choice))
+
+    def _session(self) -> Session:
+        options, workspace = self._options, self._workspace
+        if options.new:
+            return workspace.new()
+        return workspace.use(options.session) if options.session else workspace.current()
+
+    def _send(self, session: Session, person: Person | None) -> Turn:
+        options = self._options
+        try:
+            return session.prompt(
+                self._text,
+                files=options.file,
+                model=options.model,
+                agent=options.agent,
+                variant=options.variant,
+                permission=options.permission,
+                timeout=options.timeout,
+                person=person,
+                wait=False,
+            )
+        except (OpencodeError, OSError, ValueError) as error:
+            raise _Unsent(error) from error
+
+    # -- in the foreground ---------------------------------------------------------------------------------------------
+
+    def _in_foreground(self, session: Session) -> Turn | None:
+        jobs = Jobs()
+        view = make_view(self._frontend, session, jobs, quiet=self._options.quiet)
+        turn, failure = self._wait(session, view, jobs)
+        if view.cleared:
+            print(*self._notes, sep="\n", end="\n" if self._notes else "")  # noqa: T201
+        if failure is None and not (self._options.quiet or view.final):
+            self._store(turn, as_value=False)
+            return turn
+        self._store(turn)
+        if failure is None:
+            return None
+        if not (self._options.quiet or view.final):
             display(turn)
         raise failure
-    if options.quiet:
-        shell.user_ns["_"] = turn
-        return None
-    return turn
 
+    def _wait(self, session: Session, view: View, jobs: Jobs) -> tuple[Turn, CellError | None]:
+        """Show the turn while it runs; an interrupt aborts it and keeps what came."""
+        with view:
+            turn = self._send(session, view.person)
+            view.attach(turn)
+            try:
+                session.wait(turn, jobs)
+            except KeyboardInterrupt:
+                return turn, Interrupted("Interrupted: the agent was stopped. What came until then is kept, in `_`.")
+        if turn.error is not None:
+            return turn, CellError(f"{type(turn.error).__name__}: {turn.error}")
+        return turn, None
 
-def _store(shell: InteractiveShell, turn: Turn, options: Namespace) -> None:
-    if options.output:
-        shell.user_ns[options.output] = turn
+    def _store(self, turn: Turn, *, as_value: bool = True) -> None:
+        """Put the Turn where the user finds it; `as_value`: also into `_` and Out, as the cell itself does not."""
+        if self._options.output:
+            self._shell.user_ns[self._options.output] = turn
+        if as_value:
+            self._shell.displayhook.update_user_ns(turn)
 
+    # -- in the background ---------------------------------------------------------------------------------------------
 
-def _in_background(
-    shell: InteractiveShell, session: Session, options: Namespace, text: str, frontend: Frontend
-) -> Turn | None:
-    """Return at once; the cell's output shows the turn as it goes on, and its static form when it has ended."""
-    view = PageView(session, None) if frontend is Frontend.PAGE and not options.quiet else None
-    if view is not None:
+    def _in_background(self, session: Session) -> None:
+        """Return at once; a page's output shows the turn as it goes on, and its static form when it has ended."""
+        if self._frontend is not Frontend.PAGE or self._options.quiet:
+            self._store(self._send(session, None))
+            if not self._options.quiet:
+                print(_UNWATCHED)  # noqa: T201
+            return
+        view = PageView(session, None)
+        turn = self._send(session, view.person)
+        self._store(turn)
         view.__enter__()
-    turn = _send(session, text, options, view.person if view else None)
-    _store(shell, turn, options)
-    shell.user_ns["_"] = turn
-    if view is None:
-        return None if options.quiet else turn
-    view.attach(turn)
-    context = contextvars.copy_context()  # ipykernel 7 finds a cell's output by it, from any thread
-    settle = threading.Thread(target=context.run, args=(_settle, view, turn), daemon=True)
-    turn.on_done(settle.start)  # not on the loop's own thread: closing the view waits for the loop
-    return None
+        view.attach(turn)
+        context = contextvars.copy_context()  # ipykernel 7 finds a cell's output by it, from any thread
+        settle = threading.Thread(target=context.run, args=(view.replace, turn), daemon=True)
+        turn.on_done(settle.start)  # not on the loop's own thread: closing the view waits for the loop
 
 
-def _settle(view: PageView, turn: Turn) -> None:
-    view.replace(turn)
-    view.close()
+class _Unsent(Exception):  # a signal within this file
+    """The prompt could not be sent, because of `error`."""
+
+    def __init__(self, error: Exception) -> None:
+        self.error = error

@@ -3,24 +3,27 @@
 from __future__ import annotations
 
 from types import TracebackType
-from typing import TYPE_CHECKING, Protocol, Self
+from typing import Protocol, Self
 
 from IPython.display import clear_output, display, update_display
 
-from ..conversation.policy import Person
-from ..conversation.sync import Session
-from ..conversation.transcript import Change
-from ..conversation.turn import Turn
-
-if TYPE_CHECKING:
-    from ..render.terminal import LiveTerminal
+from opencode_nb.conversation.console import ConsolePerson
+from opencode_nb.conversation.policy import Person
+from opencode_nb.conversation.sync import Session
+from opencode_nb.conversation.turn import Turn
+from opencode_nb.conversation.waiting import Jobs
+from opencode_nb.magics.frontend import Frontend
 
 
 class View(Protocol):
-    """Shows a turn between enter and exit. `person` can be asked; `cleared`: exit takes the cell's output away."""
+    """Shows a turn between enter and exit. `person` can be asked.
+
+    `cleared`: exit takes the cell's output away. `final`: what it showed stays, so the Turn is not to be shown again.
+    """
 
     person: Person | None
     cleared: bool
+    final: bool
 
     def attach(self, turn: Turn) -> None:
         """Show this turn from now on."""
@@ -32,10 +35,24 @@ class View(Protocol):
     ) -> None: ...
 
 
+def make_view(frontend: Frontend, session: Session, jobs: Jobs, *, quiet: bool) -> View:
+    """The view for a cell that waits for its turn, serving `jobs`."""
+    if frontend is Frontend.HEADLESS:
+        return SilentView(None)
+    if quiet:
+        return SilentView(ConsolePerson(jobs))
+    if frontend is Frontend.PAGE:
+        return PageView(session, ConsolePerson(jobs))
+    from opencode_nb.magics.terminal import TerminalView
+
+    return TerminalView(session, jobs)
+
+
 class SilentView:
     """Shows nothing: for quiet cells, and where nobody watches."""
 
     cleared = False
+    final = False
 
     def __init__(self, person: Person | None) -> None:
         self.person = person
@@ -56,9 +73,10 @@ class PageView:
     """A live widget in the cell's output, gone when the turn has ended. Its page is asked, else `fallback`."""
 
     cleared = True
+    final = False
 
     def __init__(self, session: Session, fallback: Person | None) -> None:
-        from ..widgets.turn import TurnView
+        from opencode_nb.widgets.turn import TurnView
 
         self._view = TurnView(session, fallback)
         self.person: Person | None = self._view
@@ -79,43 +97,6 @@ class PageView:
         clear_output(wait=True)
 
     def replace(self, turn: Turn) -> None:
-        """Put the turn's static form where the widget is, also after the cell has ended."""
+        """Put the turn's static form where the widget is, also after the cell has ended, and take the widget down."""
         update_display(turn, display_id=self._display_id)
-
-    def close(self) -> None:
-        """Take the widget down and leave the output as it is."""
         self._view.close()
-
-
-class TerminalView:
-    """Prints the turn as it comes, through rich."""
-
-    cleared = False
-
-    def __init__(self, session: Session, person: Person | None) -> None:
-        self.person = person
-        self._session = session
-        self._live: LiveTerminal | None = None
-        self._turn: Turn | None = None
-        self._unsubscribe = lambda: None
-
-    def attach(self, turn: Turn) -> None:
-        """Show this turn from now on."""
-        from ..render.terminal import LiveTerminal
-
-        self._turn, self._live = turn, LiveTerminal(turn.state)
-        self._unsubscribe = self._session.subscribe(self._changed)
-
-    def _changed(self, change: Change) -> None:
-        if self._live is not None and self._turn is not None and change.turn == self._turn.id:
-            self._live.update({change.key})
-
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        self._unsubscribe()
-        if self._live is not None:
-            self._live.close()

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from typing import Any
 
-from ..conversation.sync import Opencode, Session
-from ..errors import OpencodeError
+from opencode_nb.conversation.sync import Opencode, Session
+from opencode_nb.errors import OpencodeError
 
 
 class Workspace:
@@ -24,10 +24,11 @@ class Workspace:
         return self._ai
 
     def configure(self, **options: Any) -> Opencode:
-        """Begin anew with these options of `Opencode`; what ran is stopped."""
-        self.stop()
-        self._ai = Opencode(**options)
-        return self._ai
+        """Begin anew with these options of `Opencode`; what ran is stopped. Raises ValueError, and then nothing is."""
+        ai = Opencode(**options)
+        self.close()
+        self._ai = ai
+        return ai
 
     def current(self) -> Session:
         """The current session, made where there is none."""
@@ -55,11 +56,23 @@ class Workspace:
             raise OpencodeError(f"{many} {wanted!r}: %opencode sessions lists them.")
         return str(found[0])
 
+    def give_up(self, session: Session, before: Session | None) -> None:
+        """Go back to the session `before`, as nothing could be sent to `session`; a new one is not left behind."""
+        if session is before:
+            return
+        self.session = before
+        if self.running and not session.turns():
+            session.delete()
+
     def stop(self) -> None:
-        """Stop the server, if one runs; the sessions stay in its store."""
-        ai, self._ai, self.session, self.announced = self._ai, None, None, False
-        if ai is not None:
-            ai.close()
+        """Stop the server, if one runs. Options and session stay: the next prompt goes on with them."""
+        if self._ai is not None:
+            self._ai.close()
+
+    def close(self) -> None:
+        """Stop the server and forget everything; the sessions stay in its store."""
+        self.stop()
+        self._ai, self.session, self.announced = None, None, False
 
     @property
     def running(self) -> bool:

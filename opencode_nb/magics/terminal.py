@@ -1,0 +1,98 @@
+"""A running turn in a terminal. Only one writes to the screen at a time: the live view, or a question to the person."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from types import TracebackType
+from typing import Self
+
+from rich.console import Console, Group
+from rich.live import Live
+
+from opencode_nb.conversation.console import ConsolePerson
+from opencode_nb.conversation.policy import Person
+from opencode_nb.conversation.sync import Session
+from opencode_nb.conversation.transcript import Change
+from opencode_nb.conversation.turn import Turn
+from opencode_nb.conversation.waiting import Jobs
+from opencode_nb.render.terminal import LiveTerminal
+
+
+class TerminalView:
+    """Prints the turn as it comes, through rich; what it printed stays. The person is asked through `input()`."""
+
+    cleared = False
+    final = True
+
+    def __init__(self, session: Session, jobs: Jobs) -> None:
+        self.person: Person | None = ConsolePerson(jobs, self._aside)
+        self._session = session
+        self._console = PausableConsole()
+        self._live: LiveTerminal | None = None
+        self._turn: Turn | None = None
+        self._lock = threading.Lock()
+        self._asking = False
+        self._unsubscribe: Callable[[], None] = lambda: None
+
+    def attach(self, turn: Turn) -> None:
+        """Show this turn from now on."""
+        self._turn, self._live = turn, LiveTerminal(turn.state, self._console)
+        self._unsubscribe = self._session.subscribe(self._changed)
+
+    def _changed(self, change: Change) -> None:
+        with self._lock:
+            mine = self._turn is not None and change.turn == self._turn.id
+            if self._live is not None and mine and not self._asking:
+                self._live.update({change.key})
+
+    @contextmanager
+    def _aside(self) -> Iterator[None]:
+        """Leave the screen to a question. What comes meanwhile is shown with the first change after it."""
+        self._ask(True)
+        self._console.pause()
+        try:
+            yield
+        finally:
+            self._console.resume()
+            self._ask(False)
+
+    def _ask(self, asking: bool) -> None:
+        with self._lock:
+            self._asking = asking
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self._unsubscribe()
+        with self._lock:
+            live, self._live = self._live, None
+        if live is not None:
+            live.close()
+
+
+class PausableConsole(Console):
+    """A console whose live display can be taken off the screen for a while."""
+
+    _shown: Live | None = None
+
+    def set_live(self, live: Live) -> bool:
+        """Note which display it is (rich calls this when the display starts)."""
+        self._shown = live
+        return super().set_live(live)
+
+    def pause(self) -> None:
+        """Take the display off the screen: nothing of it is left there, the next output begins on an empty line."""
+        if self._shown is not None:
+            self._shown.update(Group())  # it would begin again by erasing as many lines as it showed last
+            self._shown.stop()
+
+    def resume(self) -> None:
+        """Show it again, from where the cursor is."""
+        if self._shown is not None:
+            self._shown.vertical_overflow = "ellipsis"  # stopping has set it to "visible"
+            self._shown.start()
