@@ -175,27 +175,31 @@ class Feed:
             log.warning("The history of session %s can't be listed: %s", session_id, error)
             return []
 
-    async def _load(self, transcript: Transcript) -> None:
-        client, session_id = self.client, transcript.id
-        info, messages, statuses, permissions, questions, todos = await asyncio.gather(
-            client.session.get(session_id),
-            self._messages(session_id),
+    async def _load(self, transcript: Transcript, session_id: str | None = None) -> None:
+        """Fetch a session, or with `session_id` one below it, and all of its sub-sessions."""
+        client, wanted = self.client, session_id or transcript.id
+        info, messages, statuses, permissions, questions, todos, children = await asyncio.gather(
+            client.session.get(wanted),
+            self._messages(wanted),
             client.session.status(),
             client.permission.list(),
             client.question.list(),
-            client.session.todo(session_id),
+            client.session.todo(wanted),
+            client.session.children(wanted),
         )
         event = {
-            "sessionID": session_id,
+            "sessionID": wanted,
             "info": info,
             "messages": messages,
-            "status": (statuses or {}).get(session_id, {"type": "idle"}),
-            "permissions": [request for request in permissions or [] if request["sessionID"] == session_id],
-            "questions": [request for request in questions or [] if request["sessionID"] == session_id],
+            "status": (statuses or {}).get(wanted, {"type": "idle"}),
+            "permissions": [request for request in permissions or [] if request["sessionID"] == wanted],
+            "questions": [request for request in questions or [] if request["sessionID"] == wanted],
             "todos": todos or [],
         }
-        changes = transcript.apply(self._masked({"type": "client.loaded", "properties": event}))
-        self._tell(transcript, changes)
+        self._tell(transcript, transcript.apply(self._masked({"type": "client.loaded", "properties": event})))
+        for child in children or []:
+            transcript.apply({"type": "session.created", "properties": {"info": child}})
+            await self._load(transcript, child["id"])
 
 
 _GONE: Json = {"name": "SessionDeleted", "data": {"message": "The session is no longer there."}}

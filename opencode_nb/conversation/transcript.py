@@ -49,6 +49,7 @@ class Transcript:
         self._homeless: dict[str, Message] = {}  # parts that came before their message
         self._early: dict[str, Json] = {}  # deltas that came before their part: part id -> {field: text}
         self._busy_since_prompt: set[str] = set()
+        self._tasks: dict[str, tuple[TurnState, str]] = {}  # what opened a sub-session, once known
         self._ours: set[str] = set()  # prompts sent from here
         self._stopped: set[str] = set()  # turns that were stopped from here, for a reason that is known
         self._seen: OrderedDict[str, None] = OrderedDict()
@@ -139,14 +140,15 @@ class Transcript:
 
     def _task_of(self, child_id: str) -> tuple[TurnState | None, str]:
         """The turn and the task part that opened a sub-session; before the part names it, the latest turn."""
-        latest: TurnState | None = None
-        for turn in reversed(self.turns.values()):
-            latest = latest or turn
-            for part in turn.parts:
-                metadata = (part.get("state") or {}).get("metadata") or {}
-                if part.get("type") == "tool" and metadata.get("sessionId") == child_id:
-                    return turn, str(part["id"])
-        return latest, ""
+        if child_id not in self._tasks:
+            for turn in reversed(self.turns.values()):
+                opened = next((part for part in turn.parts if _opens(part, child_id)), None)
+                if opened is not None:
+                    self._tasks[child_id] = (turn, str(opened["id"]))
+                    break
+            else:
+                return next(reversed(self.turns.values()), None), ""
+        return self._tasks[child_id]
 
     # -- messages --------------------------------------------------------------------------------------------------
 
@@ -450,7 +452,8 @@ class Transcript:
         for table in ("permissions", "questions"):
             listed = {request["id"]: request for request in properties.get(table, [])}
             for turn in self.turns.values():
-                for gone in [key for key in getattr(turn, table) if key not in listed]:
+                mine = [key for key, request in getattr(turn, table).items() if request.get("sessionID") == self.id]
+                for gone in [key for key in mine if key not in listed]:
                     del getattr(turn, table)[gone]
                     yield Change("request", turn.id, "turn")
             for request in listed.values():
@@ -465,6 +468,12 @@ def _merge_part(before: Json | None, part: Json) -> Json:
         if len(ours) > len(theirs):
             merged["text"] = ours
     return merged
+
+
+def _opens(part: Json, child_id: str) -> bool:
+    """Whether a part is the call of the task tool that opened this sub-session."""
+    metadata = (part.get("state") or {}).get("metadata") or {}
+    return part.get("type") == "tool" and metadata.get("sessionId") == child_id
 
 
 def _is_continuation(part: Json, before: TurnState) -> bool:

@@ -262,6 +262,18 @@ def test_an_earlier_session_comes_back_with_its_turns(ai: oc.Opencode, server: S
             other.session(id=fork.id)
 
 
+def test_a_subagents_session_comes_back_below_its_task(ai: oc.Opencode, server: Server, project: Path) -> None:
+    session = ai.session()
+    session.prompt("Delegate this to a subagent", permission="allow")
+    said = [turn.text for turn in session.turns()]
+    children = {key: len(turns) for key, turns in session.turns()[0].state.children.items()}
+    assert children
+    with oc.Opencode(base_url=server.url, password=server.password, directory=project) as other:
+        again = other.session(id=session.id)
+        assert [turn.text for turn in again.turns()] == said
+        assert {key: len(turns) for key, turns in again.turns()[0].state.children.items()} == children
+
+
 def test_two_clients_follow_one_turn(ai: oc.Opencode, server: Server, project: Path, demo_model: DemoModel) -> None:
     session = ai.session()
     with oc.Opencode(base_url=server.url, password=server.password, directory=project) as other:
