@@ -13,10 +13,12 @@ import threading
 from collections.abc import Awaitable, Callable
 from concurrent.futures import Future, wait
 from functools import partial
-from typing import TYPE_CHECKING, ParamSpec, TypeVar
+from typing import TYPE_CHECKING, Generic, ParamSpec, TypeVar
 from weakref import WeakMethod
 
 if TYPE_CHECKING:
+    import asyncio
+
     from anyio.from_thread import BlockingPortal
 
 __all__ = ["before_stop", "run", "start"]
@@ -57,13 +59,16 @@ def run(function: Callable[P, Awaitable[T]], *args: P.args, **kwargs: P.kwargs) 
     An interrupt (or any other exception) that hits the waiting thread cancels the function and is raised again.
     Raises RuntimeError when called on the background loop itself, which would wait for itself.
     """
-    future = start(function, *args, **kwargs)
+    task = _Cancellable(partial(function, *args, **kwargs))
+    future: Future[T] | None = None
     try:
+        future = start(task.run)
         while not future.done():
             wait((future,), POLL)
         return future.result()
     except BaseException:
-        future.cancel()  # without effect where the function itself raised
+        if future is None or not future.done():
+            task.cancel()
         raise
     finally:
         del future  # it holds the exception, whose traceback holds this frame
@@ -75,6 +80,29 @@ def start(function: Callable[P, Awaitable[T]], *args: P.args, **kwargs: P.kwargs
     if threading.current_thread() is loop.thread:
         raise RuntimeError("this is the background event loop itself: await the async version instead")
     return loop.portal.start_task_soon(partial(function, *args, **kwargs))
+
+
+class _Cancellable(Generic[T]):
+    """A function that can be cancelled even by an interrupt that hits while it is being started."""
+
+    def __init__(self, function: Callable[[], Awaitable[T]]) -> None:
+        self._function = function
+        self._cancelled = False
+        self._task: asyncio.Task[object] | None = None
+
+    async def run(self) -> T:
+        import asyncio
+
+        self._task = asyncio.current_task()
+        if self._cancelled:
+            raise asyncio.CancelledError
+        return await self._function()
+
+    def cancel(self) -> None:
+        """From any thread; whichever of this and `run` comes second sees what the other has set."""
+        self._cancelled = True
+        if self._task is not None:
+            self._task.get_loop().call_soon_threadsafe(self._task.cancel)
 
 
 def before_stop(cleanup: Cleanup) -> None:

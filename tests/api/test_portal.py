@@ -109,15 +109,18 @@ def test_context_variables_go_along() -> None:
 def test_an_interrupt_cancels_and_is_raised_again() -> None:
     done = python(
         """
-        import asyncio
+        import asyncio, sys
         from opencode_nb.api import portal
+
+        def say(text):  # in one write: two threads speak
+            sys.stdout.write(text + "\\n")
 
         async def work():
             try:
-                print("working")
+                say("working")
                 await asyncio.sleep(3600)
             finally:
-                print("cleaned up")
+                say("cleaned up")
 
         async def nothing():
             return "still there"
@@ -125,8 +128,8 @@ def test_an_interrupt_cancels_and_is_raised_again() -> None:
         try:
             portal.run(work)
         except KeyboardInterrupt:
-            print("interrupted")
-        print(portal.run(nothing))
+            say("interrupted")
+        say(portal.run(nothing))
         """,
         interrupt_after="working",
     )
