@@ -256,7 +256,7 @@ def _refuse_websocket(row: Row, base_url: str) -> None:
 
 
 def _run(function: Callable[..., Awaitable[Any]], *args: Any) -> Any:
-    from opencode_nb.api import portal
+    from opencode_nb import portal
 
     return portal.run(function, *args)
 

@@ -23,7 +23,7 @@ from collections.abc import AsyncIterator, Callable
 from contextlib import AbstractAsyncContextManager
 from typing import Any, Protocol
 
-from opencode_nb.api import portal
+from opencode_nb import portal
 from opencode_nb.api.record import Record
 from opencode_nb.errors import APIConnectionError, OpencodeError
 

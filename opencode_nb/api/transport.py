@@ -18,7 +18,7 @@ from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
 from weakref import WeakKeyDictionary
 
-from opencode_nb.api import portal
+from opencode_nb import portal
 from opencode_nb.api.record import wrap
 from opencode_nb.errors import (
     APIConnectionError,

@@ -13,7 +13,6 @@ from types import TracebackType
 from typing import Any, Self
 
 from opencode_nb.api.client import Client
-from opencode_nb.api.portal import run
 from opencode_nb.conversation.console import ConsolePerson
 from opencode_nb.conversation.models import ModelChoice
 from opencode_nb.conversation.opencode import AsyncOpencode
@@ -23,6 +22,7 @@ from opencode_nb.conversation.state import Json
 from opencode_nb.conversation.transcript import Change
 from opencode_nb.conversation.turn import Turn
 from opencode_nb.conversation.waiting import Jobs
+from opencode_nb.portal import run
 from opencode_nb.server import Server
 
 

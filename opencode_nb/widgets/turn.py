@@ -15,13 +15,13 @@ from typing import Any, Literal
 import anywidget
 import traitlets
 
-from ..api.portal import run, start
-from ..conversation.policy import Answer, Person
-from ..conversation.state import Json
-from ..conversation.sync import Session
-from ..conversation.transcript import Change
-from ..conversation.turn import Turn
-from ..render.page import LiveTurn, Op
+from opencode_nb.conversation.policy import Answer, Person
+from opencode_nb.conversation.state import Json
+from opencode_nb.conversation.sync import Session
+from opencode_nb.conversation.transcript import Change
+from opencode_nb.conversation.turn import Turn
+from opencode_nb.portal import run, start
+from opencode_nb.render.page import LiveTurn, Op
 
 STATIC = Path(__file__).parent.parent / "static"
 

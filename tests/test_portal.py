@@ -13,7 +13,7 @@ from concurrent.futures import CancelledError
 
 import pytest
 
-from opencode_nb.api import portal
+from opencode_nb import portal
 
 PROCESS_SECONDS = 60.0
 
@@ -110,7 +110,7 @@ def test_an_interrupt_cancels_and_is_raised_again() -> None:
     done = python(
         """
         import asyncio, sys
-        from opencode_nb.api import portal
+        from opencode_nb import portal
 
         def say(text):  # in one write: two threads speak
             sys.stdout.write(text + "\\n")
@@ -142,7 +142,7 @@ def test_the_interpreter_ends_at_once_and_in_silence() -> None:
     done = python(
         """
         import asyncio
-        from opencode_nb.api import portal
+        from opencode_nb import portal
 
         async def for_ever():
             try:
@@ -165,7 +165,7 @@ def test_a_forked_child_gets_a_loop_of_its_own() -> None:
     done = python(
         """
         import os
-        from opencode_nb.api import portal
+        from opencode_nb import portal
 
         async def pid(): return os.getpid()
 
@@ -206,7 +206,7 @@ def test_it_cannot_be_used_any_more_at_the_very_end() -> None:
         import atexit
 
         def late():
-            from opencode_nb.api import portal
+            from opencode_nb import portal
             async def nothing(): pass
             try:
                 portal.run(nothing)
@@ -214,7 +214,7 @@ def test_it_cannot_be_used_any_more_at_the_very_end() -> None:
                 print(error)
 
         atexit.register(late)
-        from opencode_nb.api import portal
+        from opencode_nb import portal
         async def nothing(): pass
         portal.run(nothing)
         """
