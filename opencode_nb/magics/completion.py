@@ -49,8 +49,7 @@ class Completion:
             shell.Completer.custom_matchers.remove(self.matcher)
 
     def _match(self, context: CompletionContext) -> SimpleMatcherResult:
-        line = context.full_text[: context.cursor_position].rsplit("\n", 1)[-1]
-        found = _MAGIC.match(line)
+        found = _MAGIC.match(context.line_with_cursor[: context.cursor_position])
         if found is None or not found[2][:1].isspace():
             return {"completions": [], "suppress": False}
         words = _WORD.findall(found[2])

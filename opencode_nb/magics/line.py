@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import argparse
 import difflib
 import shlex
 from argparse import Namespace
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Collection
 from datetime import datetime
+from pathlib import Path
 from typing import Any, NamedTuple
 
 from IPython.core.error import UsageError
@@ -246,8 +248,17 @@ def _start_options(parser: MagicParser) -> None:
     parser.add_argument("--demo", action="store_true", help="use the scripted demo model, which is not an AI")
     parser.add_argument("-m", "--model", metavar="MODEL", help="provider/model for prompts that name none")
     parser.add_argument("-a", "--agent", metavar="AGENT", help="agent for prompts that name none")
-    parser.add_argument("-d", "--directory", metavar="PATH", help="where the agent works (default: here)")
+    parser.add_argument(
+        "-d", "--directory", metavar="PATH", type=_directory, help="where the agent works (default: here)"
+    )
     parser.add_argument("--permission", metavar="RULE", choices=["ask", "allow", "deny"], help="ask, allow or deny")
+
+
+def _directory(text: str) -> Path:
+    path = Path(text).expanduser()
+    if not path.is_dir():
+        raise argparse.ArgumentTypeError(f"there is no directory {text}")
+    return path
 
 
 def _sessions_options(parser: MagicParser) -> None:
@@ -268,8 +279,8 @@ def _named(session: Session) -> str:
     return f"{session.id} {session.title}".strip()
 
 
-def _no_such_command(name: str, commands: Iterable[str]) -> str:
-    close = difflib.get_close_matches(name, list(commands), 1)
+def _no_such_command(name: str, commands: Collection[str]) -> str:
+    close = [command for command in commands if command.startswith(name)] or difflib.get_close_matches(name, commands)
     meant = f" Did you mean {close[0]}?" if close else ""
     return f"%opencode {name}: no such command.{meant} There are: {', '.join(commands)}."
 

@@ -41,7 +41,10 @@ def announcement(choice: ModelChoice) -> str:
     named = choice.name if choice.name == choice.provider_name else f"{choice.name} of {choice.provider_name}"
     line = f"Model: {choice.model} ({named}), by {who[choice.chosen_by]}."
     if choice.unasked_public:
-        line += " This sends the notebook's content to a free public provider; choose another with -m provider/model."
+        line += (
+            " You chose none, so the notebook's content goes to a free public provider. Choose another with "
+            "-m provider/model (log in with `opencode auth login` first), or try %opencode start --demo."
+        )
     return line
 
 

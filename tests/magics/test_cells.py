@@ -1,0 +1,396 @@
+"""Cells in a real shell on a real server: what they print, what they give, and what is said of bad input."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import threading
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from IPython.core.interactiveshell import InteractiveShell
+
+import opencode_nb as oc
+from opencode_nb.demo import DemoModel, gate, text
+from tests.magics.conftest import RunCell
+
+STEP = 30
+"""Seconds for a background turn to go on after it was let go; as a rule it takes a tenth of one."""
+
+
+@pytest.fixture(autouse=True)
+def new_session(run_cell: RunCell) -> None:
+    """Each test begins in a session of its own."""
+    run_cell("%opencode new")
+
+
+def one_line(printed: str) -> str:
+    """The error as it was shown: one line, no traceback."""
+    lines = [line for line in printed.splitlines() if line.strip()]
+    assert "Traceback" not in printed
+    assert len(lines) == 1, printed
+    return lines[0]
+
+
+# --- what a prompt gives ----------------------------------------------------------------------------------------------
+
+
+def test_the_turn_is_the_cells_value_and_is_shown_once(run_cell: RunCell, shell: InteractiveShell) -> None:
+    cell = run_cell("%%prompt -o kept\nSay exactly: a rare word")
+    assert cell.printed.count("a rare word") == 1
+    number = shell.execution_count - 1
+    turns = [shell.user_ns[name] for name in ("_", "kept", f"_{number}")]
+    assert {turn.id for turn in turns} == {shell.user_ns["Out"][number].id}
+    assert turns[0].text == "a rare word"
+    run_cell("6 * 7")
+    assert shell.user_ns["_"] == 42
+    assert shell.user_ns["__"] is turns[0]
+
+
+def test_a_quiet_prompt_prints_nothing_and_gives_the_turn(run_cell: RunCell, shell: InteractiveShell) -> None:
+    assert run_cell("%%prompt -q\nSay exactly: quietly").printed == ""
+    assert shell.user_ns["_"].text == "quietly"
+    run_cell("'later'")
+    assert shell.user_ns["_"] == "later"
+
+
+@pytest.mark.parametrize(
+    "body",
+    [
+        "def f(:\n    return {x} + $y `z` 100%",
+        "Ünïcödé 日本語 🎉 \u200d \u2028",
+        "{1 + 1} $HOME %magic !ls ?help",
+        "What is this?",
+        "    indented\n\n\n  and more",
+        "# a comment\n#%% cell\n%%prompt in prompt",
+        "'''\"\"\"\\n \\\\ \\",
+    ],
+)
+def test_a_prompt_arrives_as_it_was_written(run_cell: RunCell, demo_model: DemoModel, body: str) -> None:
+    demo_model.queue([[text("Read.")]])
+    assert run_cell(f"%%prompt -q -o asked\n{body}\n").error is None
+    sent = [part["content"] for part in demo_model.requests[-1]["messages"] if part["role"] == "user"]
+    assert json.dumps(body)[1:-1] in json.dumps(sent[-1])
+
+
+def test_files_go_along(run_cell: RunCell, demo_model: DemoModel) -> None:
+    demo_model.queue([[text("Read.")]])
+    run_cell("%%prompt -q -f src/temperatures.py:4-5 -f data/measured.csv\nLook")
+    sent = json.dumps(demo_model.requests[-1]["messages"])
+    assert "def mean" in sent
+    assert "def to_fahrenheit" not in sent
+    assert "tuesday,19.0" in sent
+
+
+def test_options_reach_the_server(run_cell: RunCell, demo_model: DemoModel) -> None:
+    demo_model.queue([[text("Planned.")]])
+    turn = run_cell("%%prompt -m demo/demo-gpt-5 -a plan -q\ngo") and run_cell("_").value
+    assert (turn.model, turn.agent) == ("demo/demo-gpt-5", "plan")
+
+
+def test_a_session_by_its_title_stays_current(run_cell: RunCell, shell: InteractiveShell) -> None:
+    run_cell("%opencode new Winter report")
+    run_cell("%%prompt -q\nSay exactly: one")
+    winter = shell.user_ns["_"].session.id
+    run_cell("%%prompt --new -q\nSay exactly: two")
+    assert shell.user_ns["_"].session.id != winter
+    run_cell("%%prompt -q -s winter\nSay exactly: three")
+    assert shell.user_ns["_"].session.id == winter
+    assert f"Session: {winter} Winter report" in run_cell("%opencode status").printed
+
+
+def test_the_first_prompt_names_the_model(run_cell: RunCell) -> None:
+    run_cell("%opencode start")
+    assert run_cell("%%prompt\nSay exactly: hi").printed.startswith(
+        "Model: demo/demo (Scripted demo (not an AI)), by OpenCode's configuration.\n"
+    )
+    assert "Model:" not in run_cell("%%prompt\nSay exactly: hi").printed
+
+
+def test_a_free_public_provider_is_named_before_anything_is_sent() -> None:
+    from opencode_nb.conversation.models import ModelChoice
+    from opencode_nb.magics.prompt import announcement
+
+    line = announcement(ModelChoice("opencode/free", "Free", "OpenCode Zen", "default"))
+    assert "opencode/free (Free of OpenCode Zen), by OpenCode's own default" in line
+    assert "free public provider" in line
+    assert "-m provider/model" in line
+    assert "opencode auth login" in line
+    assert "public" not in announcement(ModelChoice("opencode/free", "Free", "OpenCode Zen", "option"))
+
+
+# --- bad input --------------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("cell", "says"),
+    [
+        ("%%prompt -m demo/none\nhi", "ModelError: There is no model demo/none here. Set up are: demo/demo"),
+        ("%%prompt -m none\nhi", "expected provider/model, such as"),
+        ("%%prompt -a nobody\nhi", "There is no agent 'nobody' here. There are: build"),
+        ("%%prompt -f none.txt\nhi", "FileNotFoundError: No such file: none.txt"),
+        ("%%prompt -s none\nhi", "No session matches 'none': %opencode sessions lists them."),
+        ("%%prompt --colour\nhi", "UsageError: %%prompt: unrecognized arguments: --colour."),
+        ("%%prompt explain this\nhi", "the prompt itself stands below this line."),
+        ("%%prompt", "UsageError: %%prompt is a cell magic, but the cell body is empty."),
+        ("%%prompt\n  \n\n", "UsageError: %%prompt: the prompt is empty. Write below this line"),
+        ("%opencode use none", "No session matches 'none'"),
+        ("%opencode stat", "no such command. Did you mean status? There are: start, stop"),
+        ("%opencode start -m none", "expected provider/model"),
+        ("%opencode start -d no-such-directory", "there is no directory no-such-directory"),
+        ("%opencode start --permission maybe", "invalid choice: 'maybe'"),
+        ("%opencode help nothing", "%opencode nothing: no such command."),
+        ("%opencode sessions -n many", "invalid int value: 'many'"),
+        ("%opencode install 0.0", "'0.0' is no version"),
+    ],
+)
+def test_bad_input_is_one_line_and_loses_nothing(
+    run_cell: RunCell, shell: InteractiveShell, cell: str, says: str
+) -> None:
+    run_cell("%%prompt -q\nSay exactly: before")
+    before, status = shell.user_ns["_"], run_cell("%opencode status").printed
+    wrong = run_cell(cell)
+    assert wrong.error is not None
+    assert says in one_line(wrong.printed)
+    assert run_cell("%opencode status").printed == status
+    assert shell.user_ns["_"] is before
+
+
+def test_a_prompt_that_could_not_be_sent_leaves_no_session(run_cell: RunCell) -> None:
+    run_cell("%%prompt -q\nSay exactly: before")
+    sessions = run_cell("%opencode sessions").printed
+    assert run_cell("%%prompt --new -f none.txt\nhi").error is not None
+    assert run_cell("%opencode sessions").printed == sessions
+
+
+def test_a_failed_turn_is_shown_kept_and_fails_the_cell(run_cell: RunCell, shell: InteractiveShell) -> None:
+    cell = run_cell("%%prompt\nFail with a provider error 400")
+    assert cell.error is not None
+    assert "Traceback" not in cell.printed
+    assert cell.printed.rstrip().splitlines()[-1].startswith("TurnError: ")
+    assert shell.user_ns["_"].status == "error"
+
+
+def test_a_time_limit_keeps_what_came(run_cell: RunCell, shell: InteractiveShell, demo_model: DemoModel) -> None:
+    demo_model.queue([[text("as far as this"), gate("cells-limit")]])
+    cell = run_cell("%%prompt --timeout 4\ngo")
+    demo_model.release("cells-limit")
+    assert "TurnTimeoutError: Stopped after 4 s, its time limit." in cell.printed
+    assert cell.printed.count("as far as this") == 1
+    assert shell.user_ns["_"].text == "as far as this"
+
+
+def test_without_a_provider_the_next_step_is_told(
+    run_cell: RunCell, server_model: DemoModel, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("OPENCODE_CONFIG_CONTENT", json.dumps({"disabled_providers": ["opencode"]}))
+    started = run_cell("%opencode start")
+    assert started.error is None
+    assert "Model: No model is set up. Log in to a provider with `opencode auth login`" in started.printed
+    for cell in ("%%prompt\nhi", "%opencode models"):
+        told = one_line(run_cell(cell).printed)
+        assert "opencode auth login" in told
+        assert "%opencode start --demo" in told
+    monkeypatch.setenv("OPENCODE_CONFIG_CONTENT", json.dumps(server_model.config()))
+    run_cell("%opencode start")
+
+
+# --- in the background ------------------------------------------------------------------------------------------------
+
+
+@pytest.fixture
+def running(run_cell: RunCell, shell: InteractiveShell, demo_model: DemoModel) -> Iterator[oc.Turn]:
+    """A turn in the background, that waits at a gate."""
+    name = f"cells-{shell.execution_count}"
+    demo_model.queue([[text("begun "), gate(name), text("ended")]])
+    cell = run_cell(f"%%prompt -b -o background\n{name}")
+    assert cell.error is None
+    assert "Runs in the background" in cell.printed
+    turn = shell.user_ns["background"]
+    assert turn is shell.user_ns["_"]
+    wait_for_text(turn)
+    yield turn
+    demo_model.release(name)
+
+
+def gate_of(turn: oc.Turn) -> str:
+    """The gate at which `running` waits."""
+    return turn.prompt
+
+
+def wait_for_text(turn: oc.Turn) -> None:
+    """Wait until the turn has some."""
+    came = threading.Event()
+    unsubscribe = turn.session.subscribe(lambda change: came.set() if turn.text else None)
+    assert turn.text or came.wait(STEP)
+    unsubscribe()
+
+
+def test_a_background_turn_ends_by_itself(running: oc.Turn, run_cell: RunCell, demo_model: DemoModel) -> None:
+    assert "A turn is running: %opencode abort stops it." in run_cell("%opencode status").printed
+    assert not running.done
+    demo_model.release(gate_of(running))
+    assert running.wait(STEP).text == "begun ended"
+
+
+def test_a_new_session_leaves_the_background_turn_alone(running: oc.Turn, run_cell: RunCell) -> None:
+    printed = run_cell("%opencode new").printed
+    assert f"goes on: %opencode use {running.session.id}" in printed
+    assert run_cell("%%prompt\nSay exactly: meanwhile").error is None
+    assert not running.done
+
+
+def test_a_prompt_in_a_busy_session_says_that_it_waits(
+    running: oc.Turn, run_cell: RunCell, shell: InteractiveShell, demo_model: DemoModel
+) -> None:
+    printed = run_cell("%%prompt -b\nSay exactly: second").printed
+    assert printed.startswith("The session is busy: the agent takes this prompt up after its current step.")
+    second = shell.user_ns["_"]
+    demo_model.release(gate_of(running))
+    assert second.wait(STEP).text == "second"
+    assert running.wait(STEP).text == "begun ended"
+
+
+def test_undo_waits_for_the_background_turn(running: oc.Turn, run_cell: RunCell) -> None:
+    assert "A turn is running" in one_line(run_cell("%opencode undo").printed)
+
+
+def test_abort_stops_the_background_turn(running: oc.Turn, run_cell: RunCell) -> None:
+    assert run_cell("%opencode abort").printed == "Stopped. What came until then is kept.\n"
+    assert (running.status, running.text) == ("aborted", "begun ")
+    assert run_cell("%opencode abort").printed == "Nothing was running in this session.\n"
+
+
+def test_stop_cuts_the_background_turn_off(running: oc.Turn, run_cell: RunCell) -> None:
+    printed = run_cell("%opencode stop").printed
+    assert "The turn that was running is cut off" in printed
+    with pytest.raises(oc.TurnError, match="The connection to the server was closed"):
+        running.wait(STEP)
+    assert running.text == "begun "
+    again = run_cell("%%prompt\nSay exactly: once more")
+    assert again.error is None
+    assert "Starting OpenCode…" in again.printed
+
+
+# --- the server and its sessions --------------------------------------------------------------------------------------
+
+
+def test_stop_and_start_again(run_cell: RunCell, shell: InteractiveShell) -> None:
+    run_cell("%%prompt -q\nSay exactly: before")
+    session = shell.user_ns["_"].session.id
+    assert "OpenCode is stopped; the next %%prompt starts it again." in run_cell("%opencode stop").printed
+    assert "OpenCode was not running" in run_cell("%opencode stop").printed
+    assert "OpenCode is not running" in run_cell("%opencode").printed
+    assert "OpenCode is not running" in run_cell("%opencode abort").printed
+    run_cell("%%prompt -q\nSay exactly: after")
+    assert shell.user_ns["_"].session.id == session
+    restarted = run_cell("%opencode restart").printed
+    assert f"Session: {session}" in restarted
+    assert f"The session before is kept: %opencode use {session}" in run_cell("%opencode start").printed
+
+
+def test_the_server_killed_between_prompts_is_started_again(run_cell: RunCell, shell: InteractiveShell) -> None:
+    run_cell("%%prompt -q\nSay exactly: before")
+    server = shell.user_ns["_"].session.owner.server
+
+    gone = threading.Event()
+    server.on_exit(lambda code: gone.set())
+    os.kill(server.pid, signal.SIGKILL)
+    assert gone.wait(STEP)
+    status = run_cell("%opencode status").printed
+    assert f"It ended by itself. Its log: {server.log_path}" in status
+    assert "Starting OpenCode…" in run_cell("%%prompt\nSay exactly: after").printed
+
+
+def test_sessions_are_listed_found_and_gone_back_to(run_cell: RunCell) -> None:
+    printed = run_cell("%opencode new Let's go").printed
+    first = printed.split()[2]
+    run_cell("%opencode new Another one")
+    listed = run_cell("%opencode sessions").printed
+    assert f"  {first}" in listed
+    assert "Let's go" in run_cell("%opencode sessions let's").printed
+    assert run_cell("%opencode sessions no such words").printed == "No session here has that in its title.\n"
+    assert len(run_cell("%opencode sessions -n 1").printed.splitlines()) == 1
+    assert run_cell(f"%opencode use {first}").printed == f"Session: {first} Let's go, 0 turns\n"
+    assert f"* {first}" in run_cell("%opencode sessions").printed
+
+
+def test_models_and_agents(run_cell: RunCell) -> None:
+    assert "demo/demo\n" in run_cell("%opencode models").printed
+    assert run_cell("%opencode agents").printed.startswith("build ")
+
+
+def test_help_names_every_command_and_option(run_cell: RunCell, shell: InteractiveShell) -> None:
+    printed = run_cell("%opencode help").printed
+    for name in ("start", "stop", "restart", "status", "new", "use", "sessions", "models", "abort", "undo", "install"):
+        assert f"\n  {name} " in printed
+    assert "--demo" in run_cell("%opencode help start").printed
+    for shown in (run_cell("%opencode help prompt").printed, shell.find_cell_magic("prompt").__doc__):
+        for option in ("--model", "--agent", "--new", "--file", "--permission", "--timeout", "--background", "--quiet"):
+            assert option in shown
+
+
+def test_undo_and_redo_in_git(run_cell: RunCell, work: Path) -> None:
+    file = work / "src/temperatures.py"
+    before = file.read_text()
+    run_cell("%%prompt --permission allow\nEdit src/temperatures.py")
+    after = file.read_text()
+    assert after != before
+    printed = run_cell("%opencode undo").printed
+    assert printed == "Undone: Edit src/temperatures.py\nRestored: src/temperatures.py\n"
+    assert file.read_text() == before
+    assert "nothing to undo" in run_cell("%opencode undo").printed
+    assert run_cell("%opencode redo").printed == "Everything undone is back.\n"
+    assert file.read_text() == after
+    assert "Nothing is undone" in run_cell("%opencode redo").printed
+    run_cell("%opencode undo")
+
+
+def test_undo_outside_git_tells_the_truth(run_cell: RunCell, tmp_path: Path) -> None:
+    file = tmp_path / "hello.py"
+    file.write_text("x = 1\n")
+    run_cell(f"%opencode start -d {tmp_path}")
+    run_cell("%%prompt --permission allow\nEdit hello.py")
+    assert file.read_text() != "x = 1\n"
+    printed = run_cell("%opencode undo").printed
+    assert printed.splitlines()[0] == "Undone: Edit hello.py"
+    assert "Only the conversation is undone: outside a git repository files cannot be restored." in printed
+    assert "Still changed: " in printed
+    assert "hello.py" in printed.splitlines()[1]
+    run_cell("%%prompt --permission allow\nRun `touch made-by-a-shell`")
+    assert "Only the conversation is undone" in run_cell("%opencode undo").printed
+    run_cell("%%prompt\nSay exactly: nothing happened")
+    assert "It had changed no files." in run_cell("%opencode undo").printed
+    run_cell("%opencode start")
+
+
+# --- the extension itself ---------------------------------------------------------------------------------------------
+
+
+def test_unload_takes_everything_out(shell: InteractiveShell, run_cell: RunCell) -> None:
+    run_cell("%%prompt -q\nSay exactly: before")
+    server = shell.user_ns["_"].session.owner.server
+    matchers = len(shell.Completer.custom_matchers)
+    run_cell("%unload_ext opencode_nb")
+    assert not server.alive
+    assert shell.find_cell_magic("prompt") is None
+    assert shell.find_line_magic("opencode") is None
+    assert len(shell.Completer.custom_matchers) == matchers - 1
+    assert "not found" in run_cell("%%prompt\nhi").printed
+    run_cell("%load_ext opencode_nb")
+    run_cell("%reload_ext opencode_nb")
+    assert len(shell.Completer.custom_matchers) == matchers
+    assert run_cell("%%prompt\nSay exactly: after").error is None
+
+
+def test_loading_is_light() -> None:
+    code = (
+        "import sys; from IPython.core.interactiveshell import InteractiveShell; shell = InteractiveShell()\n"
+        "shell.run_line_magic('load_ext', 'opencode_nb')\n"
+        "print([name for name in ('anywidget', 'ipywidgets', 'markdown_it', 'rich') if name in sys.modules])"
+    )
+    assert subprocess.run([sys.executable, "-c", code], capture_output=True, text=True).stdout.strip() == "[]"

@@ -1,0 +1,79 @@
+"""What the magics' lines mean, and what is said of a wrong one."""
+
+from __future__ import annotations
+
+import pytest
+from IPython.core.error import UsageError
+
+from opencode_nb.magics.options import prompt_parser
+
+
+def test_nothing_given() -> None:
+    options = prompt_parser().parse_line("")
+    assert vars(options) == {
+        "model": None,
+        "agent": None,
+        "variant": None,
+        "session": None,
+        "new": False,
+        "output": None,
+        "file": [],
+        "permission": None,
+        "timeout": None,
+        "background": False,
+        "quiet": False,
+    }
+
+
+def test_everything_given() -> None:
+    options = prompt_parser().parse_line(
+        "-m demo/a/b -a plan --variant high --new -o turn -f a.py:3-9 --file 'two words.csv' --permission deny "
+        "--timeout 2.5 -b -q"
+    )
+    assert (options.model, options.agent, options.variant, options.new) == ("demo/a/b", "plan", "high", True)
+    assert (options.output, options.file) == ("turn", ["a.py:3-9", "two words.csv"])
+    assert (options.permission, options.timeout, options.background, options.quiet) == ("deny", 2.5, True, True)
+
+
+@pytest.mark.parametrize(
+    ("line", "says"),
+    [
+        ("--modle demo/demo", "unrecognized arguments: --modle demo/demo"),
+        ("--mod demo/demo", "unrecognized arguments: --mod"),
+        ("explain this", "unrecognized arguments: explain this"),
+        ("-m", "argument -m/--model: expected one argument"),
+        ("-o 2x", "'2x' is no variable name"),
+        ("-o a.b", "'a.b' is no variable name"),
+        ("--timeout soon", "'soon' is no number of seconds above 0"),
+        ("--timeout 0", "'0' is no number"),
+        ("--timeout nan", "'nan' is no number"),
+        ("--permission maybe", "invalid choice: 'maybe' (choose from"),
+        ("--new -s ses_1", "not allowed with argument"),
+    ],
+)
+def test_a_wrong_line_is_one_line_with_the_next_step(line: str, says: str) -> None:
+    with pytest.raises(UsageError) as raised:
+        prompt_parser().parse_line(line)
+    message = str(raised.value)
+    assert message.startswith("%%prompt: ")
+    assert says in message
+    assert message.endswith("%%prompt? lists the options; the prompt itself stands below this line.")
+    assert "\n" not in message
+
+
+def test_an_apostrophe_is_no_quotation() -> None:
+    assert prompt_parser().parse_line("-f it's.txt").file == ["it's.txt"]
+    assert prompt_parser().parse_line('-f "it\'s here.txt"').file == ["it's here.txt"]
+
+
+def test_what_an_option_takes() -> None:
+    parser = prompt_parser()
+    assert [parser.takes(option) for option in ("-m", "--file", "-s", "--permission", "-a")] == [
+        "MODEL",
+        "PATH",
+        "SESSION",
+        "RULE",
+        "AGENT",
+    ]
+    assert parser.takes("--new") is None
+    assert parser.takes("--no-such") is None
