@@ -1,0 +1,166 @@
+"""IPython in a real terminal: a turn streams, asks, stops at Ctrl-C, and nothing else writes while a person types."""
+
+from __future__ import annotations
+
+import os
+import re
+import sys
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+import pexpect
+import psutil
+import pytest
+
+WAIT = 60
+"""Seconds for the next thing to show; a cold server and the first prompt take about 10 on a busy machine."""
+QUIET = 1.0
+"""Seconds in which the live view, drawn anew eight times a second, would show itself."""
+STOPPED = 5.0
+"""Seconds from Ctrl-C to the line that tells of it; under one on an idle machine, as the printed time shows."""
+
+ALLOW = "Allow? [y]es, once / [a]lways (echo *) / [n]o, or say why not: "
+
+
+class Terminal:
+    """IPython, as a person meets it."""
+
+    def __init__(self, directory: Path) -> None:
+        env = {**os.environ, "PROMPT_TOOLKIT_NO_CPR": "1", "TERM": "xterm"}
+        arguments = ["-m", "IPython", "--no-banner", "--colors=nocolor", "--HistoryManager.enabled=False"]
+        self.child = pexpect.spawn(
+            sys.executable, arguments, cwd=directory, env=env, dimensions=(50, 200), encoding="utf-8", timeout=WAIT
+        )
+        self.child.delaybeforesend = None
+        self.count = 1
+        self.expect(f"In [{self.count}]:")
+
+    def expect(self, text: str) -> str:
+        """Wait until this shows; what came before it, without control sequences."""
+        self.child.expect_exact(text)
+        return plain(self.child.before or "")
+
+    def answer(self, text: str) -> None:
+        """Type a line."""
+        self.child.send(text + "\r")
+
+    def start(self, source: str) -> None:
+        """Paste a cell and run it."""
+        self.child.send(f"\x1b[200~{source}\x1b[201~\x1b\r")
+
+    def ended(self) -> str:
+        """Wait for the next input prompt; what was shown until then."""
+        self.count += 1
+        return self.expect(f"In [{self.count}]:")
+
+    def run(self, source: str) -> str:
+        """Run a cell to its end; what was shown."""
+        self.start(source)
+        return self.ended()
+
+
+def plain(text: str) -> str:
+    return re.sub(r"\x1b\[[0-9;?]*[A-Za-z]|\x1b.|\r", "", text)
+
+
+@pytest.fixture(scope="module")
+def terminal(opencode_program: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Terminal]:
+    """One for the module, the demo started."""
+    terminal = Terminal(tmp_path_factory.mktemp("terminal"))
+    try:
+        terminal.run("%load_ext opencode_nb")
+        shown = terminal.run("%opencode start --demo")
+        assert "OpenCode 1." in shown
+        assert "demo/demo (Scripted demo (not an AI))" in shown
+        yield terminal
+        processes = psutil.Process(terminal.child.pid).children(recursive=True)
+        assert processes
+        terminal.run("%unload_ext opencode_nb")
+        assert psutil.wait_procs(processes, timeout=0)[1] == []
+    finally:
+        terminal.child.close(force=True)
+
+
+def test_a_turn_streams_and_is_shown_once(terminal: Terminal) -> None:
+    terminal.start("%%prompt\nGive me a long answer of 300 tokens at 100 per second")
+    terminal.expect("Model: demo/demo")
+    terminal.expect("item 1")
+    rest = terminal.ended()
+    assert "item 1" not in rest.split("item 4")[-1]
+    assert "demo/demo" in rest
+    assert "Out[" not in rest
+    assert "long answer" in terminal.run("_.prompt")
+
+
+def test_a_permission_has_the_screen_to_itself(terminal: Terminal) -> None:
+    terminal.start("%%prompt\nAsk for permission")
+    terminal.expect("The agent asks for permission to run a shell command:")
+    terminal.expect(ALLOW)
+    assert terminal.child.expect([pexpect.TIMEOUT, r".+"], timeout=QUIET) == 0
+    terminal.answer("y")
+    shown = terminal.ended()
+    assert "Permission allowed once by you" in shown
+    assert "Working" not in shown.splitlines()[-1]
+
+
+@pytest.mark.parametrize(
+    ("answer", "says"), [("n", "Permission denied by you"), ("only in the morning", "only in the morning")]
+)
+def test_a_permission_is_denied(terminal: Terminal, answer: str, says: str) -> None:
+    terminal.start("%%prompt\nAsk for permission")
+    terminal.expect(ALLOW)
+    terminal.answer("")
+    terminal.expect("Please answer y, a, n, or say why not: ")
+    terminal.answer(answer)
+    assert says in terminal.ended()
+
+
+def test_a_question_is_answered(terminal: Terminal) -> None:
+    terminal.start("%%prompt\nAsk me a question")
+    terminal.expect("Choose a number, or answer in your own words (empty declines): ")
+    terminal.answer("2")
+    terminal.expect("Choose numbers with commas between, or answer in your own words (empty declines): ")
+    terminal.answer("1,3")
+    shown = terminal.ended()
+    assert "Question answered by you (Parquet; time, comment)" in shown
+
+
+def test_ctrl_c_at_a_question_stops_the_turn(terminal: Terminal) -> None:
+    terminal.start("%%prompt\nAsk for permission")
+    terminal.expect(ALLOW)
+    terminal.child.sendintr()
+    terminal.expect("Interrupted: the agent was stopped.")
+    terminal.ended()
+    assert "aborted" in terminal.run("_.status")
+
+
+def test_ctrl_c_stops_the_turn_and_keeps_what_came(terminal: Terminal) -> None:
+    terminal.start("%%prompt\nGive me a long answer of 4000 tokens at 50 per second")
+    terminal.expect("item 2")
+    began = time.monotonic()
+    terminal.child.sendintr()
+    shown = terminal.expect("Interrupted: the agent was stopped. What came until then is kept, in `_`.")
+    seconds = time.monotonic() - began
+    print(f"stopped after {seconds * 1000:.0f} ms")
+    assert seconds < STOPPED
+    assert "Traceback" not in shown
+    assert terminal.ended().strip() == ""
+    assert "('aborted', True, False)" in terminal.run("_.status, 'item 1' in _.text, _.session.busy")
+    terminal.run("%%prompt\nSay exactly: next one")
+    assert "NEXT ONE" in terminal.run("_.text.upper()")
+
+
+def test_a_wrong_cell_is_one_line(terminal: Terminal) -> None:
+    shown = terminal.run("%%prompt -f no-such-file\nhello")
+    assert shown.count("FileNotFoundError: No such file: no-such-file") == 1
+    assert "Traceback" not in shown
+    assert "UsageError: %%prompt: unrecognized arguments: --colour" in terminal.run("%%prompt --colour\nhello")
+
+
+def test_reload_begins_anew(terminal: Terminal) -> None:
+    terminal.run("%reload_ext opencode_nb")
+    assert "OpenCode is not running" in terminal.run("%opencode")
+    terminal.run("%opencode start --demo")
+    terminal.run("%%prompt\nSay exactly: after all")
+    assert "AFTER ALL" in terminal.run("_.text.upper()")
