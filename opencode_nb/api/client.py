@@ -142,7 +142,9 @@ class AsyncClient(_Face):
     Results are Records (dicts with attribute access), lists of them, or None. Path arguments are positional, query and
     body fields are keywords with the server's names; `extra_query`, `extra_body`, `extra_headers`, `timeout` (seconds)
     and `raw` (the `httpx.Response` itself) work everywhere. Raises the exceptions of `opencode_nb.errors`, and
-    TypeError for arguments that an operation does not take. Streams: `async with client.event.subscribe() as events`.
+    TypeError for arguments that an operation does not take. Streams: `async with client.event.subscribe() as events`;
+    terminals: `async with client.pty.connect(pty_id) as terminal` (see opencode_nb.api.websocket; `http_client` has no
+    part in them).
     """
 
     async def request(
@@ -182,7 +184,10 @@ class AsyncClient(_Face):
             from opencode_nb.api.sse import AsyncEventStream
 
             return AsyncEventStream(self._connect(call), **_stream_options(row, kwargs))
-        _refuse_websocket(row, self.base_url)
+        if row["kind"] == "websocket":
+            from opencode_nb.api.websocket import AsyncTerminal
+
+            return AsyncTerminal(self._transport.handshake(call))
         return self._transport.send(call)
 
 
@@ -190,7 +195,8 @@ class Client(_Face):
     """The server's operations as plain functions: `client.session.create(title="...")`. Takes what AsyncClient takes.
 
     The requests run on the process's one background event loop; it may be used from any thread, and where an event loop
-    is already running, as in a notebook. Event streams: `with client.event.subscribe() as events: for event in events`.
+    is already running, as in a notebook. Event streams: `with client.event.subscribe() as events: for event in events`;
+    terminals: `with client.pty.connect(pty_id) as terminal: terminal.send("ls\\n")`.
     """
 
     def request(
@@ -231,7 +237,10 @@ class Client(_Face):
             from opencode_nb.api.sse import EventStream
 
             return EventStream(self._connect(call), **_stream_options(row, kwargs))
-        _refuse_websocket(row, self.base_url)
+        if row["kind"] == "websocket":
+            from opencode_nb.api.websocket import Terminal
+
+            return Terminal(self._transport.handshake(call))
         return _run(self._transport.send, call)
 
 
@@ -244,15 +253,6 @@ def _pinned() -> list[Row]:
 def _stream_options(row: Row, kwargs: Mapping[str, Any]) -> dict[str, Any]:
     given = {name: kwargs[name] for name in ("on_reconnect", "give_up_after") if name in kwargs}
     return {"settle": row.get("settle", 0.0), "silent": row.get("silent", False), **given}
-
-
-def _refuse_websocket(row: Row, base_url: str) -> None:
-    """A websocket cannot be had by a request, and the server's answer to one says nothing about it."""
-    if row["kind"] == "websocket":
-        raise NotImplementedError(
-            f"{row['name']} is a websocket: open {base_url.replace('http', 'ws', 1)}{row['path']}?ticket=... with a "
-            "websocket library; connect_token() gives the ticket."
-        )
 
 
 def _run(function: Callable[..., Awaitable[Any]], *args: Any) -> Any:

@@ -20,6 +20,9 @@ ESCAPES = ("extra_query", "extra_body", "extra_headers", "timeout", "raw")
 STREAM_ESCAPES = ("extra_query", "extra_headers", "on_reconnect", "give_up_after")
 """The same for operations that give a stream of events."""
 
+SOCKET_ESCAPES = ("extra_query", "extra_headers", "timeout")
+"""The same for websockets; `timeout` is for opening one."""
+
 Caller = Callable[["Row", tuple[Any, ...], dict[str, Any]], Any]
 
 
@@ -217,7 +220,7 @@ def _text(value: Any) -> str:
 
 
 def _escapes(row: Row) -> tuple[str, ...]:
-    return STREAM_ESCAPES if row["kind"] == "sse" else ESCAPES
+    return {"sse": STREAM_ESCAPES, "websocket": SOCKET_ESCAPES}.get(row["kind"], ESCAPES)
 
 
 class _TypeText(str):

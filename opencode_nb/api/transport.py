@@ -1,4 +1,4 @@
-"""Sends requests and reads answers: connection, deadline, retries, errors, logging. The only importer of httpx.
+"""Sends requests and reads answers: connection, deadline, retries, errors, logging. Nothing else imports httpx.
 
 The password goes into one header and nowhere else: not into a log line, a repr or an error.
 """
@@ -15,11 +15,12 @@ from collections.abc import AsyncIterator, Iterator, Mapping
 from contextlib import asynccontextmanager, contextmanager
 from email.utils import parsedate_to_datetime
 from typing import TYPE_CHECKING, Any
-from urllib.parse import urlsplit
+from urllib.parse import urlencode, urlsplit
 from weakref import WeakKeyDictionary
 
 from opencode_nb import portal
 from opencode_nb.api.record import wrap
+from opencode_nb.api.websocket import Handshake
 from opencode_nb.errors import (
     APIConnectionError,
     APIStatusError,
@@ -127,6 +128,13 @@ class Transport:
                 yield response.aiter_bytes()
             finally:
                 await response.aclose()
+
+    def handshake(self, call: Call) -> Handshake:
+        """What opens this call's websocket."""
+        url = self.base_url.replace("http", "ws", 1) + call.path
+        query = f"?{urlencode(call.query)}" if call.query else ""
+        timeout = CONNECT_TIMEOUT if call.timeout is ... else call.timeout
+        return Handshake(url + query, call.path, {**self._headers, **call.headers}, self._local, timeout)
 
     async def aclose(self) -> None:
         """Close the connections of the running loop. A client that was given is its giver's to close."""

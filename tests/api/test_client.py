@@ -89,8 +89,6 @@ def test_text_bytes_and_nothing(client: Client, project: Path) -> None:
 def test_the_ticket_header_of_the_terminal(client: Client) -> None:
     pty = client.pty.create(command="/bin/cat")
     assert client.pty.connect_token(pty.id).ticket
-    with pytest.raises(NotImplementedError, match=r"ws://.*/pty/\{ptyID\}/connect"):
-        client.pty.connect(pty.id)
     assert client.pty.remove(pty.id) is True
 
 
