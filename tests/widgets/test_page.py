@@ -297,7 +297,7 @@ def test_a_request_is_told_at_once_and_once_but_the_stream_is_not_read_out(widge
     widget.snapshot(5, ASKING)
     expect(region).to_have_text("")
     widget.patch(6, ["put", "ask2", "root", FORM.replace('"ask"', '"ask2"')])
-    expect(region).to_contain_text("CSV JSON")
+    expect(region).to_contain_text("CSVJSON timevalue")
 
 
 def test_the_protocol_s_parser_agrees_with_the_browser(widget: Widget) -> None:

@@ -1,0 +1,321 @@
+"""TurnView with a real session, over a real comm whose other end the test holds."""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import comm
+import pytest
+from ipywidgets.widgets.widget import _instances
+
+import opencode_nb as oc
+from opencode_nb.conversation.policy import Answer
+from opencode_nb.conversation.turn import Turn
+from opencode_nb.demo import DemoModel, gate, reason, text, tool
+from opencode_nb.render.page import LiveTurn
+from opencode_nb.server import Server
+from opencode_nb.widgets import turn as turn_widget
+from opencode_nb.widgets.turn import TurnView
+from tests.render.page_model import Page
+from tests.render.turns import NAMES, replay
+from tests.widgets.wire import TIMEOUT, Wire
+
+
+class Person:
+    """Somebody beside the page, who notes what is asked."""
+
+    def __init__(self) -> None:
+        self.asked: list[str] = []
+
+    async def permission(self, request: dict[str, Any]) -> Answer:
+        self.asked.append(request["permission"])
+        return Answer("once")
+
+    async def question(self, request: dict[str, Any]) -> list[list[str]]:
+        self.asked.append(request["questions"][0]["question"])
+        return [["said elsewhere"] for _ in request["questions"]]
+
+
+class Shown:
+    """A session with a view, as a cell has them."""
+
+    def __init__(self, session: oc.Session, wire: Wire, fallback: Person | None) -> None:
+        self.session, self.wire = session, wire
+        self.view = TurnView(session, fallback)
+        self.turn: Turn | None = None
+
+    def prompt(self, words: str = "go") -> Turn:
+        self.turn = self.session.prompt(words, person=self.view, wait=False)
+        self.view.attach(self.turn)
+        return self.turn
+
+    def end(self) -> None:
+        """Wait until the turn has ended, well or not, and the page shows so."""
+        assert self.turn is not None
+        ended = threading.Event()
+        self.turn.on_done(ended.set)
+        assert ended.wait(TIMEOUT)
+        state = self.turn.state
+        self.wire.wait(lambda: self.wire.page.html() == Page(LiveTurn(state).snapshot()).html())
+
+
+@pytest.fixture
+def wire(monkeypatch: pytest.MonkeyPatch) -> Iterator[Wire]:
+    wire = Wire()
+    monkeypatch.setattr(comm, "create_comm", wire.make)
+    yield wire
+    wire.unplug()
+
+
+@pytest.fixture
+def session(server: Server, project: Path, demo_model: DemoModel) -> Iterator[oc.Session]:
+    with oc.Opencode(base_url=server.url, password=server.password, directory=project) as ai:
+        yield ai.session()
+
+
+@pytest.fixture
+def person() -> Person:
+    return Person()
+
+
+@pytest.fixture
+def shown(session: oc.Session, wire: Wire, person: Person) -> Iterator[Shown]:
+    shown = Shown(session, wire, person)
+    yield shown
+    if shown.turn is not None and not shown.turn.done:
+        session.abort()
+    shown.view.close()
+
+
+@pytest.fixture
+def alone(session: oc.Session, wire: Wire) -> Iterator[Shown]:
+    """A view with nobody beside its page, as a cell in the background has it."""
+    shown = Shown(session, wire, None)
+    yield shown
+    shown.view.close()
+
+
+def ask_for_bash(model: DemoModel, command: str = "echo allowed") -> None:
+    model.queue([[tool("bash", command=command, description="Say it")], [text("Done.")]])
+
+
+def ask_a_question(model: DemoModel) -> None:
+    option = {"label": "CSV", "description": "plain"}
+    asked = {"question": "Which format?", "header": "Format", "options": [option]}
+    model.queue([[tool("question", questions=[asked])], [text("Done.")]])
+
+
+# --- projection -------------------------------------------------------------------------------------------------------
+
+
+def test_the_page_shows_the_turn_while_it_comes_and_as_it_ends(shown: Shown, demo_model: DemoModel) -> None:
+    first = [reason("Hm."), text("**First** words "), gate("shown"), tool("glob", pattern="*.md")]
+    demo_model.queue([first, [text("The end.")]])
+    turn = shown.prompt()
+    shown.wire.wait_for_text("First words")
+    assert not turn.done
+    assert "<strong>First</strong>" in shown.wire.page.html()
+    demo_model.release("shown")
+    shown.end()
+    patches = shown.wire.kinds("patch")
+    assert [patch["n"] for patch in patches] == list(range(1, len(patches) + 1))
+    assert shown.wire.threads == {"MainThread", "opencode_nb"}
+
+
+def test_deltas_are_gathered(shown: Shown, demo_model: DemoModel) -> None:
+    demo_model.queue([text([f"word {number} " for number in range(1000)])])
+    started = time.monotonic()
+    shown.prompt()
+    shown.end()
+    elapsed = time.monotonic() - started
+    assert len(shown.wire.kinds("patch")) <= elapsed / turn_widget.FLUSH_INTERVAL + 1
+    assert "word 999" in shown.wire.page.root.text
+
+
+def test_a_page_that_missed_something_is_told_and_gets_everything(shown: Shown, demo_model: DemoModel) -> None:
+    demo_model.queue([[text("One "), gate("missed-1"), text("two "), gate("missed-2"), text("three.")]])
+    shown.prompt()
+    wire = shown.wire
+    wire.wait_for_text("One")
+    wire.send({"kind": "hello"})  # a page that is heard is not sent everything unasked
+    wire.wait(lambda: wire.kinds("ping"))
+    before = len(wire.states)
+    wire.lose = 1
+    demo_model.release("missed-1")
+    wire.wait(lambda: wire.lose == 0)
+    wire.send({"kind": "hello"})
+    wire.wait(lambda: wire.kinds("ping")[-1]["n"] > wire.shown)
+    wire.send({"kind": "snapshot"})
+    wire.wait_for_text("two")
+    assert len(wire.states) == before + 1
+    demo_model.release("missed-2")
+    shown.end()
+
+
+def test_a_snapshot_that_was_lost_is_sent_again(shown: Shown, demo_model: DemoModel) -> None:
+    demo_model.queue([[gate("again"), text("One")]])
+    shown.prompt()
+    wire = shown.wire
+    wire.wait_for_text("Working")
+    for _ in range(5):
+        wire.send({"kind": "snapshot"})
+    wire.wait(lambda: wire.states[-1] == wire.states[-2])
+    demo_model.release("again")
+    shown.end()
+
+
+def test_a_page_that_cannot_be_heard_gets_everything_by_and_by(shown: Shown, demo_model: DemoModel) -> None:
+    demo_model.queue([[text("One "), gate("unheard-1"), text("two "), gate("unheard-2")]])
+    shown.prompt()
+    wire = shown.wire
+    wire.wait_for_text("One")
+    wire.lose = 1
+    demo_model.release("unheard-1")
+    wire.wait_for_text("two")
+    demo_model.release("unheard-2")
+    shown.end()
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_after_a_look_everywhere_a_snapshot_is_what_the_page_has(name: str) -> None:
+    """Views that are complete ignore snapshots: so there may be nothing in them that no patch brought."""
+    lives: dict[str, tuple[LiveTurn, Page]] = {}
+    for number, (turn, dirty) in enumerate(replay(name)):
+        if turn.id not in lives:
+            live = LiveTurn(turn)
+            lives[turn.id] = live, Page(live.snapshot())
+        live, page = lives[turn.id]
+        page.apply(live.update(dirty))
+        if number % 5 == 0:
+            page.apply(live.update(None))
+            assert Page(live.snapshot()).html() == page.html()
+
+
+# --- being asked ------------------------------------------------------------------------------------------------------
+
+
+def test_a_permission_is_given_by_a_click(shown: Shown, person: Person, demo_model: DemoModel) -> None:
+    ask_for_bash(demo_model)
+    turn = shown.prompt()
+    shown.wire.wait_for_text("Permission needed")
+    request = next(iter(turn.state.permissions))
+    for _ in range(2):  # handlers may run twice
+        shown.wire.send({"kind": "permission", "id": request, "reply": "once"})
+    shown.end()
+    assert turn.tools[0].output.strip() == "allowed"
+    assert [(made.reply, made.by) for made in turn.state.decisions] == [("once", "you")]
+    assert person.asked == []
+
+
+def test_a_question_is_answered_on_the_page(shown: Shown, person: Person, demo_model: DemoModel) -> None:
+    ask_a_question(demo_model)
+    turn = shown.prompt()
+    shown.wire.wait_for_text("Which format?")
+    request = next(iter(turn.state.questions))
+    shown.wire.send({"kind": "question", "id": request, "answers": [["CSV"]]})
+    shown.end()
+    assert turn.tools[0].metadata["answers"] == [["CSV"]]
+    assert person.asked == []
+
+
+def test_a_question_is_dismissed_on_the_page(shown: Shown, demo_model: DemoModel) -> None:
+    demo_model.queue([[tool("question", questions=[{"question": "Which?", "header": "Which", "options": []}])]])
+    turn = shown.prompt()
+    shown.wire.wait_for_text("Which?")
+    shown.wire.send({"kind": "question", "id": next(iter(turn.state.questions)), "reply": "reject"})
+    shown.end()
+    assert [made.reply for made in turn.state.decisions] == ["reject"]
+
+
+def test_who_cannot_be_heard_is_asked_elsewhere(shown: Shown, person: Person, demo_model: DemoModel) -> None:
+    shown.wire.hears = False
+    ask_for_bash(demo_model)
+    shown.prompt()
+    shown.end()
+    ask_a_question(demo_model)
+    assert shown.session.prompt("go", person=shown.view).status == "completed"
+    assert person.asked == ["bash", "Which format?"]
+
+
+def test_with_nobody_else_a_request_waits_for_the_page(alone: Shown, demo_model: DemoModel) -> None:
+    alone.wire.hears = False
+    demo_model.queue([[tool("bash", command="echo never", description="Say it")]])
+    turn = alone.prompt()
+    alone.wire.wait_for_text("Permission needed")
+    alone.wire.send({"kind": "permission", "id": next(iter(turn.state.permissions)), "reply": "reject"})
+    alone.end()
+    assert turn.tools[0].status == "error"
+
+
+def test_an_answer_from_elsewhere_takes_the_request_away(shown: Shown, person: Person, demo_model: DemoModel) -> None:
+    ask_for_bash(demo_model)
+    turn = shown.prompt()
+    shown.wire.wait_for_text("Permission needed")
+    request = next(iter(turn.state.permissions))
+    shown.session.owner.client.permission.reply(request, reply="once")
+    shown.end()
+    assert "Permission needed" not in shown.wire.page.root.text
+    assert turn.tools[0].output.strip() == "allowed"
+    assert person.asked == []
+
+
+# --- the end ----------------------------------------------------------------------------------------------------------
+
+
+def test_stop_ends_the_turn(shown: Shown, demo_model: DemoModel) -> None:
+    demo_model.queue([[text("Partial "), gate("stop")]])
+    turn = shown.prompt()
+    shown.wire.wait_for_text("Partial")
+    shown.wire.send({"kind": "stop"})
+    shown.end()
+    assert turn.status == "aborted"
+    assert turn.text == "Partial "
+    demo_model.release("stop")
+
+
+@pytest.mark.parametrize(
+    "content",
+    [None, "stop", {}, {"kind": None}, {"kind": "permission", "id": "per_none", "reply": "once"}, {"kind": ["stop"]}],
+)
+def test_what_no_page_would_send_does_nothing(
+    session: oc.Session, wire: Wire, demo_model: DemoModel, content: Any
+) -> None:
+    shown = Shown(session, wire, None)
+    turn = shown.prompt("hello")
+    wire.send(content)
+    shown.end()
+    shown.view.close()
+    assert turn.status == "completed"
+
+
+def test_nothing_is_left_of_a_closed_view(session: oc.Session, wire: Wire, demo_model: DemoModel) -> None:
+    comms, widgets = set(comm.get_comm_manager().comms), set(_instances)
+    shown = Shown(session, wire, None)
+    shown.prompt("hello")
+    shown.end()
+    shown.view.close()
+    assert set(comm.get_comm_manager().comms) == comms
+    assert set(_instances) == widgets
+    sent = len(wire.messages)
+    session.prompt("hello again")
+    assert len(wire.messages) == sent
+
+
+def test_a_click_that_comes_after_the_end_stops_no_later_turn(
+    session: oc.Session, wire: Wire, demo_model: DemoModel
+) -> None:
+    """On kernels that hear nothing while a cell runs, clicks arrive when it has ended."""
+    shown = Shown(session, wire, None)
+    shown.prompt("hello")
+    shown.end()
+    received = shown.view.widget._msg_callbacks
+    shown.view.close()
+    demo_model.queue([[text("Later "), gate("later")]])
+    later = session.prompt("go", wait=False)
+    received(shown.view.widget, {"kind": "stop"}, [])
+    demo_model.release("later")
+    assert later.wait(TIMEOUT).status == "completed"
