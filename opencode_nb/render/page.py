@@ -34,7 +34,8 @@ class LiveTurn:
 
     `actions` says whether a person can answer and stop it there; `prompt` whether the prompt is shown above it; `key`
     is the article's key, and begins those of all that is in it; a `nested` turn has no status and no bill of its own.
-    The turn is read, never changed.
+    The turn is read, never changed. While `heard` is False nothing that can be clicked is shown: on some kernels a
+    page's clicks wait until the cell has ended.
     """
 
     def __init__(
@@ -44,6 +45,7 @@ class LiveTurn:
         self._nested = nested
         self._actions = actions
         self._prompt = prompt
+        self._heard = True
         # Ids are long, and a key goes with every operation: the end of an id is random enough.
         self.key = key or "t" + _NOT_IN_KEYS.sub("", turn.id)[-_KEY_LENGTH:]
         self._forget()
@@ -53,9 +55,20 @@ class LiveTurn:
         self._views: dict[str, View] = {}
         self._groups: dict[str, GroupView] = {}
         self._asked: dict[str, str] = {}
+        self._stale_requests = False
         self._slots: dict[str, Html] = dict.fromkeys("abcdefg", NOTHING)
         self._is_open = False
         self._was_ended = False
+
+    @property
+    def heard(self) -> bool:
+        """Whether clicks on the page reach the kernel now; a change of it shows with the next update of "turn"."""
+        return self._heard
+
+    @heard.setter
+    def heard(self, heard: bool) -> None:
+        self._stale_requests = self._stale_requests or heard != self._heard
+        self._heard = heard
 
     def open(self) -> Html:
         """The content of the view's root as it is with nothing in it; the next `update` sends all there is."""
@@ -175,7 +188,7 @@ class LiveTurn:
             **own,
             "d": layout.changes_html(turn, f"{self.key}d"),
             "e": layout.todos_html(turn),
-            "f": layout.status_html(turn, actions=self._actions),
+            "f": layout.status_html(turn, actions=self._actions and self._heard),
             "g": layout.footer_html(turn),
         }
 
@@ -188,7 +201,8 @@ class LiveTurn:
     def _update_asked(self, ops: list[Op]) -> None:
         """Open requests come and go one by one: what a person types into one stays when another is answered."""
         requests = {**self._turn.permissions, **self._turn.questions} if self._actions else {}
-        for request_id in [known for known in self._asked if known not in requests]:
+        stale, self._stale_requests = self._stale_requests, False
+        for request_id in [known for known in self._asked if stale or known not in requests]:
             ops.append(["drop", self._asked.pop(request_id)])
         for request_id in [new for new in requests if new not in self._asked]:
             self._serial += 1
@@ -197,8 +211,8 @@ class LiveTurn:
 
     def _request_html(self, request_id: str) -> Html:
         if request_id in self._turn.questions:
-            return question_html(self._turn.questions[request_id])
-        return permission_html(self._turn.permissions[request_id], facts.directory(self._turn))
+            return question_html(self._turn.questions[request_id], heard=self._heard)
+        return permission_html(self._turn.permissions[request_id], facts.directory(self._turn), heard=self._heard)
 
     def _asked_html(self) -> Html:
         return join(put(key, "", self._request_html(request_id))[3] for request_id, key in self._asked.items())

@@ -15,15 +15,16 @@ from opencode_nb.render.tools import Json
 _REPLIES = (("once", "Allow once", "primary"), ("always", "Allow always", "button"), ("reject", "Deny", "button"))
 
 
-def permission_html(request: Json, root: str = "") -> Html:
-    """A permission request: what for, the command or change itself, and the three answers."""
+def permission_html(request: Json, root: str = "", *, heard: bool = True) -> Html:
+    """A permission request: what for, the command or change itself, and the three answers where they are `heard`."""
     kind = str(request.get("permission") or "")
     title = [
         element("span", escape("!"), style="glyph"),
         element("span", escape("Permission needed"), style="name"),
         element("span", escape(kind), style="subtitle"),
     ]
-    pieces = [element("div", join(title), style="line"), _matter(request, root), _covered(request), _answers(request)]
+    pieces = [element("div", join(title), style="line"), _matter(request, root)]
+    pieces += [_covered(request), _answers(request)] if heard else [_elsewhere()]
     return element(
         "div", join(pieces), style="asking", data_part="permission", role="group", aria_label="Permission needed"
     )
@@ -41,6 +42,11 @@ def _matter(request: Json, root: str) -> Html:
         return subject
     change = {"file": facts.subject(request, root), "patch": str(metadata["diff"])}
     return join([subject, element("div", diff.body(change), style="rule tall", data_file=change["file"])])
+
+
+def _elsewhere() -> Html:
+    """Where to answer on a page whose clicks have to wait until the cell has ended."""
+    return element("div", escape("Answer in the input box of this cell."), style="note strong")
 
 
 def _covered(request: Json) -> Html:
@@ -63,10 +69,13 @@ def _answers(request: Json) -> Html:
     return element("div", join(buttons), style="buttons")
 
 
-def question_html(request: Json) -> Html:
-    """Questions with their options as a form: choices, own words, and a way out."""
+def question_html(request: Json, *, heard: bool = True) -> Html:
+    """Questions with their options as a form: choices, own words, and a way out; told alone where it is not `heard`."""
     key = str(request.get("id") or "")
     questions = [item for item in request.get("questions") or [] if isinstance(item, dict)]
+    if not heard:
+        told = [element("div", escape(str(item.get("question") or "")), style="body strong") for item in questions]
+        return element("div", join([*told, _elsewhere()]), style="asking", data_part="question")
     fields = [_field(index, question) for index, question in enumerate(questions)]
     buttons = [
         element("button", escape("Answer"), style="primary", type="submit"),

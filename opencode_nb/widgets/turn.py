@@ -31,6 +31,9 @@ FLUSH_INTERVAL = 0.04
 UNHEARD_SNAPSHOTS = (0.5, 1.0, 2.0, 4.0, 8.0)
 """Seconds after which the view is sent whole while the page is unheard: on some kernels it cannot ask for it."""
 
+UNHEARD_AFTER = 1.0
+"""The delay among these from which on a page counts as unheard: it says hello three times in its first second."""
+
 PONG_TIMEOUT = 1.5
 """Seconds in which a page that can be heard says that it shows a request; else the person is asked through input()."""
 
@@ -121,7 +124,14 @@ class TurnView:
             await asyncio.sleep(delay)
             if self._heard:
                 return
+            self._show_heard(delay < UNHEARD_AFTER)
             self._take_snapshot()
+
+    def _show_heard(self, heard: bool) -> None:
+        """Show what can be clicked only where clicks arrive."""
+        if self._live is not None and self._live.heard != heard:
+            self._live.heard = heard
+            self._send_ops(self._live.update({"turn"}))
 
     def close(self) -> None:
         """Take the view down; what a person had still been asked here is left unanswered."""
@@ -150,6 +160,7 @@ class TurnView:
             return
         kind, key = intent.get("kind"), str(intent.get("id", ""))
         self._heard = True
+        self._show_heard(True)
         _settle(self._pongs.get(key), None)  # by its pong, or by an answer that came before it
         if kind == "hello":
             self.widget.send({"kind": "ping", "n": self._sent})  # the page sees by it whether it missed something
@@ -184,6 +195,7 @@ class TurnView:
         try:
             if self._fallback is None or await self._page_shows(key):
                 return await self._answers[key]
+            self._show_heard(False)
             return None
         finally:
             del self._answers[key]

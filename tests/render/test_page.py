@@ -338,3 +338,31 @@ def test_a_sanitizer_has_nothing_to_strip_that_matters(name: str) -> None:
             for rule in filter(None, (node.attrs.get("style") or "").split(";")):
                 prop, _, value = rule.partition(":")
                 assert re.fullmatch(ALLOWED[prop], value.strip(), re.IGNORECASE), rule
+
+
+def test_where_clicks_do_not_arrive_nothing_can_be_clicked() -> None:
+    state = turn()
+    state.status = "running"
+    state.permissions["per_1"] = {
+        "id": "per_1",
+        "permission": "bash",
+        "patterns": ["ls"],
+        "metadata": {"command": "ls"},
+    }
+    state.questions["que_1"] = {"id": "que_1", "questions": [{"question": "Which?", "options": [{"label": "This"}]}]}
+    live = LiveTurn(state)
+    page = Page(live.open())
+    page.apply(live.update(None))
+    assert len(find(page.html(), data_part="permission")) == len(find(page.html(), data_part="question")) == 1
+    assert find(page.html(), data_intent="stop")
+    for heard in (False, True):
+        live.heard = heard
+        page.apply(live.update({"turn"}))
+        html = page.html()
+        assert ("Answer in the input box" in html) is not heard
+        assert bool(find(html, data_intent="permission")) is heard
+        assert bool(find(html, data_intent="question")) is heard
+        assert bool(find(html, data_intent="stop")) is heard
+        assert "Which?" in html
+        page.snapshot(live.snapshot())
+        assert page.html() == html
