@@ -65,7 +65,7 @@ def prompt_parser() -> MagicParser:
     add("--permission", metavar="RULE", choices=["ask", "allow", "deny"], help="ask, allow or deny, for this turn")
     add("--timeout", metavar="SECONDS", type=_seconds, help="stop the turn after so many seconds")
     add("-b", "--background", action="store_true", help="return at once; the output fills as the turn goes on")
-    add("-q", "--quiet", action="store_true", help="show nothing; the Turn is in `_`, and in NAME")
+    add("-q", "--quiet", action="store_true", help="do not show the turn; it is in `_`, and in NAME")
     return parser
 
 

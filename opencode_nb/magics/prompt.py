@@ -161,7 +161,11 @@ class _Cell:
                 print(_UNWATCHED)  # noqa: T201
             return
         view = PageView(session, None)
-        turn = self._send(session, view.person)
+        try:
+            turn = self._send(session, view.person)
+        except _Unsent:
+            view.close()
+            raise
         self._store(turn)
         view.__enter__()
         view.attach(turn)

@@ -99,4 +99,8 @@ class PageView:
     def replace(self, turn: Turn) -> None:
         """Put the turn's static form where the widget is, also after the cell has ended, and take the widget down."""
         update_display(turn, display_id=self._display_id)
+        self.close()
+
+    def close(self) -> None:
+        """Take the widget down, and leave the output as it is."""
         self._view.close()
