@@ -178,7 +178,7 @@ class Feed:
     async def _load(self, transcript: Transcript, session_id: str | None = None) -> None:
         """Fetch a session, or with `session_id` one below it, and all of its sub-sessions."""
         client, wanted = self.client, session_id or transcript.id
-        info, messages, statuses, permissions, questions, todos, children = await asyncio.gather(
+        found: list[Any] = await asyncio.gather(
             client.session.get(wanted),
             self._messages(wanted),
             client.session.status(),
@@ -187,6 +187,7 @@ class Feed:
             client.session.todo(wanted),
             client.session.children(wanted),
         )
+        info, messages, statuses, permissions, questions, todos, children = found
         event = {
             "sessionID": wanted,
             "info": info,

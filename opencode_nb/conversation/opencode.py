@@ -178,8 +178,7 @@ class AsyncOpencode:
     async def sessions(self, *, search: str | None = None, limit: int | None = None) -> list[Json]:
         """The sessions of this directory, newest first, sub-sessions left out."""
         await self.start()
-        query = {"search": search, "limit": limit, "roots": True}
-        return list(await self.client.session.list(**{k: v for k, v in query.items() if v is not None}))
+        return list(await self.client.session.list(search=search, limit=limit, roots=True))
 
     async def models(self) -> list[str]:
         """The models that can be used now, as "provider/model"."""

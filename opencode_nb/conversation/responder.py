@@ -72,9 +72,8 @@ class Responder:
 
     async def reply(self, request: Json, answer: Answer) -> None:
         """Send one answer, and note whose it was."""
-        body = {"reply": answer.reply, **({"message": answer.message} if answer.message else {})}
         self._decided(request, answer.reply, answer.by, answer.message)
-        await self._client.permission.reply(request["id"], **body)
+        await self._client.permission.reply(request["id"], reply=answer.reply, message=answer.message or None)
 
     async def _question(self, request: Json) -> None:
         answers = await self._person.question(request) if self._person is not None else None

@@ -115,7 +115,8 @@ class AsyncSession:
         rules = policy.rules(configured=await self.owner.has_permission_rules())
         present = self.transcript.info.get("permission") or []
         if missing := [rule for rule in rules if rule not in present]:
-            info = await self.owner.client.session.update(self.id, permission=[*present, *missing])
+            changed: list[Any] = [*present, *missing]
+            info = await self.owner.client.session.update(self.id, permission=changed)
             self.owner.feed.apply({"type": "session.updated", "properties": {"info": info}})
 
     def _body(
@@ -204,8 +205,7 @@ class AsyncSession:
     async def fork(self, at: Turn | str | None = None) -> AsyncSession:
         """A new session with the history before `at` (all of it by default)."""
         message_id = at if isinstance(at, str) or at is None else at.id
-        body = {"messageID": message_id} if message_id else {}
-        info = await self.owner.client.session.fork(self.id, **body)
+        info = await self.owner.client.session.fork(self.id, messageID=message_id)
         return await self.owner.session(id=info["id"])
 
     async def rename(self, title: str) -> None:
