@@ -27,6 +27,10 @@ if TYPE_CHECKING:
     from opencode_nb.api.spec import Row
     from opencode_nb.api.sse import Connect
     from opencode_nb.api.transport import Transport
+    from opencode_nb.api.types.async_operations import AsyncOperations
+    from opencode_nb.api.types.operations import Operations
+else:  # the methods are made from the table when a client is made
+    AsyncOperations = Operations = object
 
 __all__ = ["AsyncClient", "Client"]
 
@@ -37,10 +41,6 @@ TABLE = Path(__file__).with_name("operations.json")
 
 class _Face:
     """What both clients share: their settings, the table, and the methods made from it."""
-
-    if TYPE_CHECKING:  # the namespaces are made from the table when a client is made
-
-        def __getattr__(self, name: str) -> Any: ...
 
     def __init__(
         self,
@@ -129,7 +129,7 @@ class _Face:
         return lambda timeout: self._transport.stream(call, timeout)
 
 
-class AsyncClient(_Face):
+class AsyncClient(_Face, AsyncOperations):
     """The server's operations as coroutines: `await client.session.create(title="...")`.
 
     `base_url`: such as "http://127.0.0.1:4096"; `password`, `username`: Basic auth; `directory`, `workspace`: what
@@ -191,7 +191,7 @@ class AsyncClient(_Face):
         return self._transport.send(call)
 
 
-class Client(_Face):
+class Client(_Face, Operations):
     """The server's operations as plain functions: `client.session.create(title="...")`. Takes what AsyncClient takes.
 
     The requests run on the process's one background event loop; it may be used from any thread, and where an event loop

@@ -1,7 +1,7 @@
-"""Write `operations.json`, the pinned table: `python -m opencode_nb.api.generate [--program PATH | --spec FILE]`.
+"""Write operations.json, the pinned table, and the stubs in types/: `python -m opencode_nb.api.generate`.
 
-`opencode generate` prints the OpenAPI document without starting a server. One operation stands on one line, so that a
-newer server's table can be compared line by line.
+`opencode generate` prints the OpenAPI document without starting a server: `--program PATH` or `--spec FILE` say whose.
+One operation stands on one line, so that a newer server's table can be compared line by line.
 """
 
 from __future__ import annotations
@@ -16,26 +16,37 @@ from pathlib import Path
 from typing import Any
 
 from opencode_nb.api.spec import Row, compile_table
+from opencode_nb.api.typegen import stubs
 
 TABLE = Path(__file__).with_name("operations.json")
 _PROGRAM_TIMEOUT = 60.0  # seconds; the program takes about one
 
 
 def main(arguments: list[str] | None = None) -> int:
-    """Generate the table; the exit code is 0, or 1 where the program cannot be run."""
+    """Generate table and stubs; the exit code is 0, or 1 where the program cannot be run."""
     parser = argparse.ArgumentParser(prog="python -m opencode_nb.api.generate", description=__doc__)
     parser.add_argument("--program", default="opencode", help="the opencode program to ask for its document")
     parser.add_argument("--spec", type=Path, help="an OpenAPI document in a file, instead of asking a program")
     parser.add_argument("--version", help="the server's version, with --spec (default: the one in the table now)")
-    parser.add_argument("--output", type=Path, default=TABLE, help="where to write the table")
+    parser.add_argument(
+        "--output", type=Path, default=TABLE.parent, help="the directory to write table and types/ into"
+    )
     options = parser.parse_args(arguments)
     try:
         document, version = _document(options.spec, options.program, options.version)
     except (OSError, subprocess.SubprocessError, ValueError) as error:
         sys.stderr.write(f"cannot get the OpenAPI document: {error}\n")
         return 1
-    options.output.write_text(dump(compile_table(document), version), encoding="utf-8")
+    for name, content in files(document, version).items():
+        (options.output / name).parent.mkdir(parents=True, exist_ok=True)
+        (options.output / name).write_text(content, encoding="utf-8")
     return 0
+
+
+def files(document: Any, version: str) -> dict[str, str]:
+    """Everything that is generated, by its name below the package's `api` directory."""
+    rows = compile_table(document)
+    return {TABLE.name: dump(rows, version)} | {f"types/{name}": text for name, text in stubs(document, rows).items()}
 
 
 def dump(rows: list[Row], version: str) -> str:

@@ -12,7 +12,7 @@ from typing import Any, Literal, NotRequired, TypedDict
 
 from opencode_nb.api import quirks
 
-__all__ = ["Kind", "Param", "Repeat", "Row", "compile_table", "python_name"]
+__all__ = ["Kind", "Param", "Repeat", "Row", "compile_table", "operations", "python_name"]
 
 Json = dict[str, Any]
 
@@ -73,6 +73,11 @@ def compile_table(document: Json) -> list[Row]:
     schemas = _Schemas(document)
     rows = [_row(schemas, method, path, operation) for method, path, operation in _operations(paths)]
     return sorted(rows, key=lambda row: row["id"])
+
+
+def operations(document: Json) -> dict[str, Json]:
+    """What the document says about each operation, by id; parameters of its path are among its own."""
+    return {operation["operationId"]: operation for _, _, operation in _operations(document["paths"])}
 
 
 def python_name(operation_id: str) -> str:
