@@ -217,11 +217,13 @@ def decode(call: Call, response: httpx.Response) -> Any:
     kind = response.headers.get("content-type", "")
     if kind.startswith("text/html"):
         raise _unreadable(call, response)
-    if not response.content:
-        return None
     if call.kind == "bytes":
         return response.content
-    if call.kind == "text" or (call.kind is None and kind.startswith("text/")):
+    if call.kind == "text":
+        return response.text
+    if not response.content:
+        return None
+    if call.kind is None and kind.startswith("text/"):
         return response.text
     if call.kind is None and "json" not in kind:
         return response.content

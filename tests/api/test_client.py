@@ -80,6 +80,7 @@ def test_requests_go_to_the_directory(client: Client, tmp_path: Path) -> None:
 
 
 def test_text_bytes_and_nothing(client: Client, project: Path) -> None:
+    assert client.vcs.diff.raw() == ""
     (project / "README.md").write_text("changed\n", encoding="utf-8")
     assert "+changed" in client.vcs.diff.raw()
     assert client.v2.fs.read("README.md") == b"changed\n"
