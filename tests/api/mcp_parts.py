@@ -1,6 +1,7 @@
 """Two small MCP servers: a program on stdin and stdout, and one over HTTP that wants to be logged in to.
 
-`python tests/api/mcp_parts.py` runs the program, which finds nothing of the tests' then. Both speak JSON-RPC 2.0 as the protocol of 2025-06-18 has it.
+`python tests/api/mcp_parts.py` runs the program, which finds nothing of the tests' then. Both speak JSON-RPC 2.0, as
+the protocol of 2025-06-18 has it.
 """
 
 from __future__ import annotations
