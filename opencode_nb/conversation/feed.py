@@ -15,7 +15,7 @@ from typing import Any
 from opencode_nb.api.client import AsyncClient
 from opencode_nb.conversation.state import Json
 from opencode_nb.conversation.transcript import Change, Transcript
-from opencode_nb.errors import APIConnectionError, BadRequestError, NotFoundError, OpencodeError
+from opencode_nb.errors import APIConnectionError, APITimeoutError, BadRequestError, NotFoundError, OpencodeError
 
 log = logging.getLogger("opencode_nb")
 
@@ -27,6 +27,9 @@ CONNECT_TIMEOUT = 30.0
 GIVE_UP_AFTER = 60.0
 """Seconds without a connection after which open turns are ended with an error: longer than any restart of a server."""
 
+
+_SHOWING = ("message.part.updated", "message.part.delta")
+"""The events that carry what tools and models say."""
 
 MASK = "••••••••"
 """What stands where the server's password stood."""
@@ -54,12 +57,11 @@ class Feed:
             return
         self._connected = asyncio.get_running_loop().create_future()
         self._task = asyncio.create_task(self._pump(), name="opencode_nb feed")
-        await asyncio.wait_for(asyncio.shield(self._connected), CONNECT_TIMEOUT)
-
-    @property
-    def live(self) -> bool:
-        """Whether the stream is being read."""
-        return self._task is not None and not self._task.done()
+        try:
+            await asyncio.wait_for(asyncio.shield(self._connected), CONNECT_TIMEOUT)
+        except TimeoutError as error:
+            text = f"The server's event stream did not open within {CONNECT_TIMEOUT:g} s. Its log may say why."
+            raise APITimeoutError(text) from error
 
     async def aclose(self) -> None:
         """End the stream and every listener."""
@@ -131,7 +133,7 @@ class Feed:
             self._set_connected(True)
             self._resync = asyncio.create_task(self.resync(), name="opencode_nb resync")
         else:
-            self.apply(self._masked(event) if kind == "message.part.updated" else event)
+            self.apply(self._masked(event) if kind in _SHOWING else event)
 
     def _masked(self, event: Json) -> Json:
         masked: Json = mask(event, self._secret) if self._secret else event

@@ -2,7 +2,11 @@
 
 from __future__ import annotations
 
+import json
+from collections.abc import Mapping
 from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
 
 from opencode_nb.api.client import AsyncClient
 from opencode_nb.errors import OpencodeError
@@ -11,13 +15,17 @@ FREE_PUBLIC_PROVIDER = "opencode"
 """The provider that works without a login: what is sent to it leaves the machine although nobody chose so."""
 
 
+Providers = dict[str, Mapping[str, Any]]
+"""The server's providers by id, each with its `models` by id."""
+
+
 class ModelError(OpencodeError):
     """No model can be used, or the chosen one is not there."""
 
 
 @dataclass(frozen=True, slots=True)
 class ModelChoice:
-    """`model` is "provider/model"; `chosen_by` is option, configuration, or default (the server's own pick)."""
+    """`model` is "provider/model"; `chosen_by` is option, configuration, last choice (in the terminal), or default."""
 
     model: str
     name: str
@@ -38,39 +46,76 @@ def split_model(model: str) -> tuple[str, str]:
     return provider, name
 
 
-async def choose_model(client: AsyncClient, model: str | None) -> ModelChoice:
-    """The model that a prompt without further options goes to.
+async def choose_model(client: AsyncClient, model: str | None, agent: str | None = None) -> ModelChoice:
+    """The model that a session's first prompt goes to.
 
-    Order: `model` itself, the configuration's, the server's default (which knows the terminal UI's last choice).
+    Order: `model` itself, the agent's own, the configuration's, the terminal UI's last choice (the server follows these
+    by itself), else the default of a provider that is logged in, before that of the free public one.
     Raises ModelError where there is none, or the named one is unknown.
     """
     listed = await client.config.providers()
-    providers = {provider["id"]: provider for provider in listed["providers"]}
+    providers: Providers = {provider["id"]: provider for provider in listed["providers"]}
     if model:
         return _named(model, "option", providers)
-    configured = (await client.config.get()).get("model")
-    if configured:
-        return _named(configured, "configuration", providers)
+    config = await client.config.get()
+    own = await _model_of_agent(client, agent or config.get("default_agent") or "build")
+    if own or config.get("model"):
+        return _named(own or str(config["model"]), "configuration", providers)
     if not providers:
         raise ModelError(_NONE)
-    provider = next(iter(providers))
+    last = await _last_choice(client, providers)
+    if last:
+        return _named(last, "last choice", providers)
+    provider = min(providers, key=lambda name: name == FREE_PUBLIC_PROVIDER)
     default = (listed.get("default") or {}).get(provider) or next(iter(providers[provider]["models"]))
     return _named(f"{provider}/{default}", "default", providers)
 
 
-def _named(model: str, chosen_by: str, providers: dict[str, dict[str, object]]) -> ModelChoice:
+def refuse_unasked(choice: ModelChoice) -> None:
+    """Raise ModelError for a model that nobody chose at a provider that anybody's content may be sent to."""
+    if choice.unasked_public:
+        raise ModelError(
+            f"No model was chosen, and none of yours is set up. OpenCode itself would take {choice.model}, and send "
+            f"the content to {choice.provider_name}, a free public provider. Log in to a provider of your own with "
+            f"`opencode auth login` in a terminal, accept this one with -m {choice.model}, or try the scripted demo "
+            "(not an AI) with %opencode start --demo."
+        )
+
+
+async def _model_of_agent(client: AsyncClient, name: str) -> str | None:
+    agents: list[Any] = await client.app.agents()
+    model = next((agent.get("model") for agent in agents if agent["name"] == name), None)
+    return f"{model['providerID']}/{model['modelID']}" if model else None
+
+
+async def _last_choice(client: AsyncClient, providers: Providers) -> str | None:
+    """The terminal UI's last model that can be used, from the file where the server itself looks."""
+    state = Path((await client.path.get())["state"]) / "model.json"
+    try:
+        recent = json.loads(state.read_text(encoding="utf-8"))["recent"]
+        names = [(str(item["providerID"]), str(item["modelID"])) for item in recent]
+    except (OSError, ValueError, KeyError, TypeError):  # never chosen, on another machine, or of another form
+        return None
+    known = (f"{provider}/{model}" for provider, model in names if model in _models(providers, provider))
+    return next(known, None)
+
+
+def _models(providers: Providers, provider: str) -> Mapping[str, Any]:
+    models: Mapping[str, Any] = providers[provider]["models"] if provider in providers else {}
+    return models
+
+
+def _named(model: str, chosen_by: str, providers: Providers) -> ModelChoice:
     provider_id, model_id = split_model(model)
-    provider = providers.get(provider_id)
-    models = provider["models"] if provider else {}
-    if provider is None or not isinstance(models, dict) or model_id not in models:
+    known = _models(providers, provider_id).get(model_id)
+    if known is None:
         raise ModelError(f"There is no model {model} here. {_available(providers)}")
-    return ModelChoice(
-        model, str(models[model_id].get("name", model_id)), str(provider.get("name", provider_id)), chosen_by
-    )
+    provider_name = str(providers[provider_id].get("name", provider_id))
+    return ModelChoice(model, str(known.get("name", model_id)), provider_name, chosen_by)
 
 
-def _available(providers: dict[str, dict[str, object]]) -> str:
-    names = [f"{key}/{model}" for key, provider in providers.items() for model in list(provider["models"])[:3]]  # type: ignore[call-overload]  # the server's JSON
+def _available(providers: Providers) -> str:
+    names = [f"{provider}/{model}" for provider in providers for model in list(_models(providers, provider))[:3]]
     if not names:
         return _NONE
     return f"Set up are: {', '.join(names[:9])}{', …' if len(names) > 9 else ''}. Choose one with -m provider/model."

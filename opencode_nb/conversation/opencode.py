@@ -60,7 +60,8 @@ class AsyncOpencode:
         self._feed: Feed | None = None
         self._sessions: dict[str, AsyncSession] = {}
         self._starting = asyncio.Lock()
-        self._checked: set[str] = set()  # models, and agents with an @, that are known to be there
+        self._choices: dict[tuple[str | None, str | None], ModelChoice] = {}
+        self._checked: set[str] = set()  # agents that are known to be there
 
     @property
     def started(self) -> bool:
@@ -125,6 +126,7 @@ class AsyncOpencode:
         feed, client, server = self._feed, self._client, self.server
         self._feed = self._client = self.server = None
         self._checked.clear()
+        self._choices.clear()
         if feed is not None:
             feed.fail_all("ConnectionLost", "The connection to the server was closed.")
             await feed.aclose()
@@ -197,24 +199,26 @@ class AsyncOpencode:
         await self.start()
         return list(await self.client.command.list())
 
-    async def model_choice(self, model: str | None = None) -> ModelChoice:
+    async def model_choice(self, model: str | None = None, agent: str | None = None) -> ModelChoice:
         """Which model a prompt would go to, and who chose it. Raises ModelError where none is set up."""
         await self.start()
-        return await choose_model(self.client, model or self.model)
+        asked = (model or self.model, agent or self.agent)
+        if asked not in self._choices:
+            self._choices[asked] = await choose_model(self.client, *asked)
+        return self._choices[asked]
 
     async def check(self, model: str | None, agent: str | None) -> None:
         """Raise ModelError or OpencodeError for a model or agent that is not there, before anything is sent.
 
         The server would take the prompt, fail with a bare 500, and keep the wrong model for the whole session.
         """
-        if model and model not in self._checked:
-            await choose_model(self.client, model)
-            self._checked.add(model)
-        if agent and f"@{agent}" not in self._checked:
+        if model:
+            await self.model_choice(model)
+        if agent and agent not in self._checked:
             names = [str(found["name"]) for found in await self.client.app.agents()]
             if agent not in names:
                 raise OpencodeError(f"There is no agent {agent!r} here. There are: {', '.join(names)}.")
-            self._checked.add(f"@{agent}")
+            self._checked.add(agent)
 
     async def abort_all(self) -> None:
         """Stop every running turn."""

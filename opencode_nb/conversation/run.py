@@ -58,6 +58,11 @@ class Run:
         if no_reply:
             self._close()
 
+    @property
+    def _gone(self) -> bool:
+        """Whether nothing more can come: the server or the connection is what ended the turn."""
+        return (self.turn.state.error or {}).get("name") in ("ConnectionLost", "ServerExited", "PromptNotSent")
+
     async def _arrived(self) -> bool:
         """Whether the server has the prompt although its answer was lost: it is never sent twice, so look for it."""
         try:
@@ -114,7 +119,7 @@ class Run:
     async def _finish(self) -> None:
         try:
             await self._responder.close()
-            if self._feed.live:
+            if not self._gone:
                 await self._until(lambda: _complete(self.turn.state), TRAILING_TIMEOUT)
                 await self._until(lambda: _counted(self.turn.state), DIFFS_TIMEOUT)
         finally:

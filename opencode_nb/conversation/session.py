@@ -9,7 +9,7 @@ from concurrent.futures import Future
 from typing import TYPE_CHECKING, Any
 
 from opencode_nb.conversation import content, ids
-from opencode_nb.conversation.models import split_model
+from opencode_nb.conversation.models import refuse_unasked, split_model
 from opencode_nb.conversation.policy import PermissionOption, Person, Policy
 from opencode_nb.conversation.run import Run
 from opencode_nb.conversation.state import Json, TurnState
@@ -100,10 +100,11 @@ class AsyncSession:
         `person` is asked what the policy leaves open. `no_reply` only adds to the conversation.
         Raises FileNotFoundError before anything is sent, TurnError (with `.turn`) when the turn ended in an error.
         """
-        body = self._body(text, files, images, system, model, agent, variant, no_reply)
+        attached = content.parts(text, files, images, self.owner.directory)
         policy = Policy(permission) if permission is not None else self.owner.policy
         await self.owner.start()
         await self.owner.check(model or self.model, agent or self.agent)
+        body = self._body(attached, system, await self._model(model, agent), agent, variant, no_reply)
         if permission is not None:
             await self._enforce(policy)
         run = self._begin(body["messageID"], policy, person, timeout or self.owner.timeout)
@@ -119,22 +120,28 @@ class AsyncSession:
             info = await self.owner.client.session.update(self.id, permission=changed)
             self.owner.feed.apply({"type": "session.updated", "properties": {"info": info}})
 
+    async def _model(self, model: str | None, agent: str | None) -> str | None:
+        """The model to name in a prompt; None where the server finds it by itself: the session's, or a configured."""
+        chosen = model or self.model
+        if chosen or self.transcript.info.get("model"):
+            return chosen
+        choice = await self.owner.model_choice(agent=agent or self.agent)
+        refuse_unasked(choice)
+        return choice.model if choice.chosen_by == "default" else None
+
     def _body(
         self,
-        text: str,
-        files: Iterable[Any],
-        images: Iterable[Any],
+        parts: list[Json],
         system: str | None,
         model: str | None,
         agent: str | None,
         variant: str | None,
         no_reply: bool,
     ) -> Json:
-        chosen = model or self.model
         body: Json = {
             "messageID": ids.message_id(),
-            "parts": content.parts(text, files, images, self.owner.directory),
-            "model": dict(zip(("providerID", "modelID"), split_model(chosen), strict=True)) if chosen else None,
+            "parts": parts,
+            "model": dict(zip(("providerID", "modelID"), split_model(model), strict=True)) if model else None,
             "agent": agent or self.agent,
             "variant": variant or self.variant,
             "system": system,

@@ -145,9 +145,9 @@ class Opencode:
         """The slash commands."""
         return run(self._async.commands)
 
-    def model_choice(self, model: str | None = None) -> ModelChoice:
+    def model_choice(self, model: str | None = None, agent: str | None = None) -> ModelChoice:
         """Which model a prompt would go to, and who chose it. Raises ModelError where none is set up."""
-        return run(self._async.model_choice, model)
+        return run(self._async.model_choice, model, agent)
 
     def abort_all(self) -> None:
         """Stop every running turn."""

@@ -10,7 +10,7 @@ from IPython.core.error import UsageError
 from IPython.core.interactiveshell import InteractiveShell
 from IPython.display import display
 
-from opencode_nb.conversation.models import ModelChoice
+from opencode_nb.conversation.models import ModelChoice, refuse_unasked
 from opencode_nb.conversation.policy import Person
 from opencode_nb.conversation.sync import Session
 from opencode_nb.conversation.turn import Turn
@@ -36,14 +36,19 @@ def run_prompt(shell: InteractiveShell, workspace: Workspace, options: Namespace
 
 
 def announcement(choice: ModelChoice) -> str:
-    """The line that names model and provider, and warns where the content leaves for a public service unasked."""
-    who = {"option": "your option", "configuration": "OpenCode's configuration", "default": "OpenCode's own default"}
+    """The line that names model and provider, and warns of a public service that nobody chose."""
+    who = {
+        "option": "your option",
+        "configuration": "OpenCode's configuration",
+        "last choice": "your last choice in the terminal",
+        "default": "OpenCode's own default",
+    }
     named = choice.name if choice.name == choice.provider_name else f"{choice.name} of {choice.provider_name}"
     line = f"Model: {choice.model} ({named}), by {who[choice.chosen_by]}."
     if choice.unasked_public:
         line += (
-            " You chose none, so the notebook's content goes to a free public provider. Choose another with "
-            "-m provider/model (log in with `opencode auth login` first), or try %opencode start --demo."
+            " It is a free public provider that you did not choose, so nothing is sent there: log in to one of your "
+            f"own with `opencode auth login`, accept it with -m {choice.model}, or try %opencode start --demo."
         )
     return line
 
@@ -85,7 +90,8 @@ class _Cell:
             print("Starting OpenCode…")  # noqa: T201
         if workspace.announced and not model:
             return
-        choice = workspace.ai.model_choice(model)
+        choice = workspace.ai.model_choice(model, self._options.agent)
+        refuse_unasked(choice)
         if not workspace.announced:
             workspace.announced = True
             self._note(announcement(choice))

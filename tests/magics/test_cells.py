@@ -118,7 +118,7 @@ def test_a_free_public_provider_is_named_before_anything_is_sent() -> None:
     line = announcement(ModelChoice("opencode/free", "Free", "OpenCode Zen", "default"))
     assert "opencode/free (Free of OpenCode Zen), by OpenCode's own default" in line
     assert "free public provider" in line
-    assert "-m provider/model" in line
+    assert "-m opencode/free" in line
     assert "opencode auth login" in line
     assert "public" not in announcement(ModelChoice("opencode/free", "Free", "OpenCode Zen", "option"))
 
