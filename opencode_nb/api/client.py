@@ -24,8 +24,8 @@ from opencode_nb.api.record import Record, wrap
 if TYPE_CHECKING:
     import httpx
 
+    from opencode_nb.api.pump import Connect
     from opencode_nb.api.spec import Row
-    from opencode_nb.api.sse import Connect
     from opencode_nb.api.transport import Transport
     from opencode_nb.api.types.async_operations import AsyncOperations
     from opencode_nb.api.types.operations import Operations
@@ -181,7 +181,7 @@ class AsyncClient(_Face, AsyncOperations):
     def _call(self, row: Row, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
         call = bind(row, args, kwargs, self._place)
         if row["kind"] == "sse":
-            from opencode_nb.api.sse import AsyncEventStream
+            from opencode_nb.api.stream import AsyncEventStream
 
             return AsyncEventStream(self._connect(call), **_stream_options(row, kwargs))
         if row["kind"] == "websocket":
@@ -234,7 +234,7 @@ class Client(_Face, Operations):
     def _call(self, row: Row, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
         call = bind(row, args, kwargs, self._place)
         if row["kind"] == "sse":
-            from opencode_nb.api.sse import EventStream
+            from opencode_nb.api.stream import EventStream
 
             return EventStream(self._connect(call), **_stream_options(row, kwargs))
         if row["kind"] == "websocket":

@@ -13,7 +13,7 @@ from typing import Any
 import pytest
 
 from opencode_nb import errors
-from opencode_nb.api import sse, transport
+from opencode_nb.api import pump, transport
 from opencode_nb.api.client import Client
 from tests.api.loopback import STREAM_HEAD, Request, answering, response, serving
 
@@ -237,7 +237,7 @@ def test_an_hour_for_what_waits_for_a_model() -> None:
 
 
 def test_an_event_stream_that_does_not_answer(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(sse, "OPEN_TIMEOUT", 0.2)
+    monkeypatch.setattr(pump, "OPEN_TIMEOUT", 0.2)
     with (
         serving(hang) as server,
         Client(server.url) as client,

@@ -10,9 +10,10 @@ from typing import Any
 import pytest
 
 from opencode_nb import errors
-from opencode_nb.api import sse
+from opencode_nb.api import pump
 from opencode_nb.api.client import AsyncClient, Client
-from opencode_nb.api.sse import Backlog, Decoder, decode_event
+from opencode_nb.api.pump import Backlog
+from opencode_nb.api.sse import Decoder, decode_event
 from tests.api.loopback import STREAM_HEAD, Handler, Request, response, serving
 
 CONNECTED = {"id": "evt_0", "type": "server.connected", "properties": {}}
@@ -37,8 +38,8 @@ def streaming(*events: Any, then: Callable[[], Any] | None = None) -> Handler:
 
 @pytest.fixture(autouse=True)
 def _short_backoff(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(sse, "BACKOFF_FIRST", 0.01)
-    monkeypatch.setattr(sse, "BACKOFF_MOST", 0.05)
+    monkeypatch.setattr(pump, "BACKOFF_FIRST", 0.01)
+    monkeypatch.setattr(pump, "BACKOFF_MOST", 0.05)
 
 
 # --- parsing ----------------------------------------------------------------------------------------------------------
@@ -75,7 +76,9 @@ def test_a_large_event_in_small_pieces() -> None:
     assert json.loads(found[0]) == {"text": text}
 
 
-@pytest.mark.parametrize("data", [b'{"cut', b"nonsense", b"\xff\xff", b"[1]", b"3", b"null", b"[" * 200_000])
+@pytest.mark.parametrize(
+    "data", [b'{"cut', b"nonsense", b"\xff\xff", b"[1]", b"3", b"null", b"{} {}", b"{}x", b"", b"[" * 200_000]
+)
 def test_a_malformed_event_is_skipped_and_logged(data: bytes, caplog: pytest.LogCaptureFixture) -> None:
     assert decode_event(data) is None
     assert "skipped" in caplog.text
@@ -86,7 +89,7 @@ def test_a_malformed_event_is_skipped_and_logged(data: bytes, caplog: pytest.Log
 
 
 def test_a_reader_that_falls_too_far_behind_is_told_to_refetch(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(sse, "MAX_BACKLOG", 100)
+    monkeypatch.setattr(pump, "MAX_BACKLOG", 100)
     backlog = Backlog(threading.Event())
     backlog.put([b"1"], 60)
     backlog.put([b"2"], 60)
@@ -296,7 +299,7 @@ def test_every_stream_keeps_its_own_connection_and_requests_go_on() -> None:
 
 
 def test_a_stream_without_a_greeting_opens_too(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(sse, "FIRST_EVENT_WAIT", 0.1)
+    monkeypatch.setattr(pump, "FIRST_EVENT_WAIT", 0.1)
     go_on = threading.Event()
 
     async def handle(request: Request, writer: asyncio.StreamWriter) -> None:

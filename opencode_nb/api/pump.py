@@ -1,0 +1,251 @@
+"""Keeps an event stream connected and drained, whatever its reader is doing. Knows nothing of what events mean.
+
+The pump always drains the connection, because the server's queues grow without bound when nobody reads. What the
+reader has not taken yet waits as undecoded bytes, at most MAX_BACKLOG of them. Beyond that the backlog is dropped and
+the reader gets `client.disconnected` and `client.reconnected` in its place, the same signal as after a lost connection:
+whoever refetches on it, as every reader must, has lost nothing.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import random
+import threading
+import time
+from collections.abc import AsyncIterator, Callable
+from contextlib import AbstractAsyncContextManager
+from typing import Any, Protocol
+
+from opencode_nb.api.record import Record
+from opencode_nb.api.sse import Decoder
+from opencode_nb.errors import APIConnectionError, OpencodeError
+
+__all__ = ["RECONNECTED", "Backlog", "Connect", "Pump"]
+
+log = logging.getLogger("opencode_nb")
+
+RECONNECTED = "client.reconnected"
+DISCONNECTED = "client.disconnected"
+
+GIVE_UP_AFTER = 60.0  # seconds without a connection after which the reader gets an error
+OPEN_TIMEOUT = 15.0  # seconds for one attempt to open the stream
+FIRST_EVENT_WAIT = 2.0  # seconds; the server greets at once with `server.connected`, and listens from then on
+BACKOFF_FIRST = 0.25  # seconds before the first attempt to reconnect; doubled each time
+BACKOFF_MOST = 5.0  # seconds
+STABLE_AFTER = 5.0  # seconds after which a connection counts as good, and the backoff begins anew
+MAX_BACKLOG = 64 * 1024 * 1024  # bytes that the reader may lag behind
+
+Connect = Callable[[float | None], AbstractAsyncContextManager[AsyncIterator[bytes]]]
+"""Opens the stream within so many seconds, and gives its bytes as they come."""
+
+
+class Signal(Protocol):
+    """What a reader waits on: a threading.Event or an asyncio.Event."""
+
+    def set(self) -> object:
+        """There is something to take."""
+
+    def clear(self) -> object:
+        """Everything has been taken."""
+
+
+class Backlog:
+    """What has come and has not been read: raw events and markers, handed over in batches. Safe between threads."""
+
+    def __init__(self, ready: Signal) -> None:
+        self._ready = ready
+        self._lock = threading.Lock()
+        self._items: list[bytes | Record] = []
+        self._size = 0
+        self._ended = False
+        self._error: OpencodeError | None = None
+
+    def put(self, items: list[Any], size: int = 0) -> None:
+        """Add items that take `size` bytes."""
+        with self._lock:
+            self._size += size
+            if self._size > MAX_BACKLOG:
+                self._overflow()
+            else:
+                self._items += items
+        self._ready.set()
+
+    def _overflow(self) -> None:
+        log.warning("the reader of an event stream lags %d events behind: it is told to refetch", len(self._items))
+        self._items = [_marker(DISCONNECTED, error="the reader fell too far behind"), _marker(RECONNECTED)]
+        self._size = 0
+
+    def end(self, error: OpencodeError | None = None) -> None:
+        """Nothing more comes; the reader gets what is there, and then the error if there is one."""
+        with self._lock:
+            if not self._ended:
+                self._ended, self._error = True, error
+        self._ready.set()
+
+    def raise_error(self) -> None:
+        """Raise the error that the stream ended with, if it did."""
+        with self._lock:
+            if self._error is not None:
+                raise self._error
+
+    def take(self) -> list[bytes | Record] | None:
+        """Everything there is; None at the end. Raises the error that the stream ended with."""
+        with self._lock:
+            self._ready.clear()
+            items, self._items, self._size = self._items, [], 0
+            if not self._ended:
+                return items
+            self._ready.set()  # whoever asks again must not wait
+            if not items and self._error is not None:
+                raise self._error
+            return items or None
+
+
+class Pump:
+    """Keeps a stream connected and its backlog filled, as a task of the running asyncio loop.
+
+    `settle`: seconds after the greeting until the server can be relied on to listen; `silent`: the server says nothing,
+    not even that the stream is open, before the first event.
+    """
+
+    def __init__(
+        self,
+        connect: Connect,
+        ready: Signal,
+        *,
+        give_up_after: float | None = GIVE_UP_AFTER,
+        settle: float = 0.0,
+        silent: bool = False,
+    ) -> None:
+        self.backlog = Backlog(ready)
+        self._connect = connect
+        self._give_up_after = give_up_after
+        self._settle = settle
+        self._silent = silent
+        self._task: asyncio.Task[None] | None = None
+        self._opened = False  # the first connection was made: from now on a loss is made good
+        self._listening = asyncio.Event()
+        self._settling: asyncio.TimerHandle | None = None
+        self._missed = False  # the reader has been told of a loss, and not yet of its end
+        self._down_since: float | None = None
+        self._up_since = 0.0
+        self._delay = BACKOFF_FIRST
+
+    async def open(self) -> None:
+        """Connect for the first time. Raises what the server or the connection says against it."""
+        self._task = asyncio.create_task(self._run(), name="opencode_nb events")
+        listening = asyncio.create_task(self._listening.wait())
+        try:
+            patience = FIRST_EVENT_WAIT if self._silent else OPEN_TIMEOUT + FIRST_EVENT_WAIT
+            await asyncio.wait((self._task, listening), timeout=patience, return_when=asyncio.FIRST_COMPLETED)
+            self.backlog.raise_error()
+        except BaseException:
+            await self.aclose()
+            raise
+        finally:
+            listening.cancel()
+
+    async def aclose(self) -> None:
+        """Disconnect, and end whoever reads."""
+        self.backlog.end()
+        if self._task is not None:
+            self._task.cancel()
+            await asyncio.wait((self._task,))
+
+    async def _run(self) -> None:
+        try:
+            while True:
+                self._down(await self._connection())
+                await self._wait()
+        except OpencodeError as error:
+            self.backlog.end(error)
+        except Exception as error:  # a defect must reach the reader: in a task of its own nobody would see it
+            log.exception("the event stream failed")
+            self.backlog.end(APIConnectionError(f"the event stream failed: {error!r}"))
+        finally:
+            self._stop_settling()
+            self.backlog.end()
+
+    async def _connection(self) -> str:
+        """One connection from beginning to end; says why it ended. Raises what makes another attempt pointless."""
+        try:
+            async with self._connect(self._patience()) as chunks:
+                self._opened, self._up_since, self._down_since = True, time.monotonic(), None
+                self._listen_in(FIRST_EVENT_WAIT)
+                await self._drain(chunks)
+        except OpencodeError as error:
+            if not error.retryable or not self._opened:
+                raise
+            return str(error)
+        return "the server closed the stream"
+
+    async def _drain(self, chunks: AsyncIterator[bytes]) -> None:
+        decoder = Decoder()
+        greeted = False
+        async for chunk in chunks:
+            events = decoder.feed(chunk)
+            if not events:
+                continue
+            if not greeted:
+                greeted = True
+                self._greet()
+            self.backlog.put(events, len(chunk))
+
+    def _greet(self) -> None:
+        """The server's first words: it listens now, or a little later."""
+        if self._settle:
+            self._listen_in(self._settle)
+        else:
+            self._stop_settling()
+            self._listen()
+
+    def _listen_in(self, seconds: float) -> None:
+        self._stop_settling()
+        self._settling = asyncio.get_running_loop().call_later(seconds, self._listen)
+
+    def _listen(self) -> None:
+        """From now on nothing is missed: tell the opener, and the reader if it has to fetch what it missed."""
+        self._listening.set()
+        if self._missed:
+            self._missed = False
+            self.backlog.put([_marker(RECONNECTED)])
+
+    def _down(self, reason: str) -> None:
+        now = time.monotonic()
+        self._stop_settling()
+        if self._down_since is None:
+            self._down_since = now
+            if now - self._up_since > STABLE_AFTER:
+                self._delay = BACKOFF_FIRST
+        if not self._missed:
+            self._missed = True
+            log.info("an event stream was lost: %s", reason)
+            self.backlog.put([_marker(DISCONNECTED, error=reason)])
+
+    def _stop_settling(self) -> None:
+        if self._settling is not None:
+            self._settling.cancel()
+
+    async def _wait(self) -> None:
+        """Before the next attempt; doubled each time, with jitter, so that a server that restarts is not stormed."""
+        if self._remaining() <= 0:
+            raise APIConnectionError(
+                f"the event stream has been down for {self._give_up_after:g} s. Look whether the server still runs."
+            )
+        await asyncio.sleep(min(self._delay * random.uniform(0.75, 1.0), self._remaining()))  # noqa: S311
+        self._delay = min(self._delay * 2, BACKOFF_MOST)
+
+    def _patience(self) -> float | None:
+        """Seconds for one attempt to connect."""
+        return None if self._silent else max(0.1, min(OPEN_TIMEOUT, self._remaining()))
+
+    def _remaining(self) -> float:
+        """Seconds until the reader gets an error."""
+        if self._give_up_after is None or self._down_since is None:
+            return float("inf")
+        return self._down_since + self._give_up_after - time.monotonic()
+
+
+def _marker(kind: str, **properties: Any) -> Record:
+    return Record(type=kind, properties=properties)
