@@ -20,6 +20,7 @@ from urllib.parse import unquote, urlsplit, urlunsplit
 
 from opencode_nb.api.operation import Call, Defaults, bind, build, encode_json, request_call
 from opencode_nb.api.record import Record, wrap
+from opencode_nb.secret import Secret
 
 if TYPE_CHECKING:
     import httpx
@@ -57,7 +58,7 @@ class _Face:
         operations: Sequence[Mapping[str, Any]] | None = None,
     ) -> None:
         self._settings: dict[str, Any] = {
-            "password": password,
+            "password": None if password is None else Secret(password),
             "username": username,
             "directory": directory,
             "workspace": workspace,

@@ -31,6 +31,7 @@ from opencode_nb.errors import (
     RateLimitError,
     status_error,
 )
+from opencode_nb.secret import Secret
 
 if TYPE_CHECKING:
     import httpx
@@ -324,4 +325,4 @@ def _said(error: Exception) -> str:
 def _authorization(user: str, password: str | None) -> dict[str, str]:
     if password is None:
         return {}
-    return {"authorization": "Basic " + b64encode(f"{user}:{password}".encode()).decode()}
+    return {"authorization": Secret("Basic " + b64encode(f"{user}:{password}".encode()).decode())}

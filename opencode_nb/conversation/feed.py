@@ -16,6 +16,7 @@ from opencode_nb.api.client import AsyncClient
 from opencode_nb.conversation.state import Json
 from opencode_nb.conversation.transcript import Change, Transcript
 from opencode_nb.errors import APIConnectionError, APITimeoutError, BadRequestError, NotFoundError, OpencodeError
+from opencode_nb.secret import MASK
 
 log = logging.getLogger("opencode_nb")
 
@@ -30,9 +31,6 @@ GIVE_UP_AFTER = 60.0
 
 _SHOWING = ("message.part.updated", "message.part.delta")
 """The events that carry what tools and models say."""
-
-MASK = "••••••••"
-"""What stands where the server's password stood."""
 
 
 class Feed:

@@ -20,6 +20,7 @@ from opencode_nb.conversation.state import Json
 from opencode_nb.conversation.transcript import Change, Transcript
 from opencode_nb.conversation.turn import Turn
 from opencode_nb.errors import OpencodeError
+from opencode_nb.secret import Secret
 from opencode_nb.server import Server, serve
 
 
@@ -54,7 +55,7 @@ class AsyncOpencode:
         self.timeout = timeout
         self.server: Server | None = None
         self.version = ""
-        self._join = (base_url, password)
+        self._join = (base_url, None if password is None else Secret(password))
         self._serve = {"config": dict(config) if config else None, "binary": binary, "env": env, "demo": bool(demo)}
         self._client: AsyncClient | None = None
         self._feed: Feed | None = None
@@ -94,7 +95,7 @@ class AsyncOpencode:
         base_url, password = self._join
         if base_url is None:
             self.server = await _serve_in_thread(directory=self.directory, **self._serve)
-            base_url, password = self.server.url, self.server.password
+            base_url, password = self.server.url, Secret(self.server.password)
         try:
             self._client = AsyncClient(base_url, password=password, directory=str(self.directory))
             self.version = str((await self._client.global_.health()).get("version", ""))

@@ -23,6 +23,7 @@ from opencode_nb.conversation.transcript import Change
 from opencode_nb.conversation.turn import Turn
 from opencode_nb.conversation.waiting import Jobs
 from opencode_nb.portal import run
+from opencode_nb.secret import Secret
 from opencode_nb.server import Server
 
 
@@ -64,7 +65,7 @@ class Opencode:
             permission=permission,
             timeout=timeout,
         )
-        self._join_password = password
+        self._join_password = None if password is None else Secret(password)
         self._client: Client | None = None
 
     @property

@@ -7,6 +7,8 @@ import secrets
 from collections.abc import Mapping
 from typing import Any
 
+from opencode_nb.secret import Secret
+
 CONFIG = "OPENCODE_CONFIG_CONTENT"
 PASSWORD = "OPENCODE_SERVER_PASSWORD"  # noqa: S105  # a variable's name
 USERNAME = "OPENCODE_SERVER_USERNAME"
@@ -46,6 +48,7 @@ def server_environment(
     """
     explicit = dict(env or {})
     result = {**environ, USERNAME: "opencode", PASSWORD: secrets.token_urlsafe(32), **explicit}
+    result[PASSWORD] = Secret(result[PASSWORD])
     given = [config for config in configs if config is not None]
     if given:
         config = inherited_config(result)

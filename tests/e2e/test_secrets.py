@@ -185,7 +185,9 @@ def test_no_error_shows_it(server: Server, how: str, unused_url: str) -> None:
     url = unused_url if how == "nobody listens" else server.url
     with oc.Client(url, password=password, max_retries=0) as client, pytest.raises(oc.OpencodeError) as raised:
         client.session.get("ses_none")
-    told = "".join(traceback.format_exception(raised.value)) + repr(vars(raised.value))
+    frames = traceback.walk_tb(raised.value.__traceback__)
+    local = [repr(frame.f_locals) for frame, _ in frames if "opencode_nb" in frame.f_code.co_filename]
+    told = "".join([*traceback.format_exception(raised.value), *local, repr(vars(raised.value)), repr(vars(client))])
     assert_without(told.encode(), password, how)
     assert_without(told.encode(), server.password, how)
 
