@@ -144,6 +144,18 @@ function answersOf(form) {
   });
 }
 
+/** JupyterLab takes Enter and the arrow keys from a form's fields: give them back. */
+function keepKeys(root, signal) {
+  root.addEventListener("focusin", ({ target }) => {
+    if (target.matches("input")) target.dataset.lmSuppressShortcuts = "";
+  }, { signal });
+  root.addEventListener("keydown", (event) => {
+    if (event.key !== "Enter" || event.isComposing || !event.target.matches('input[type="text"]')) return;
+    event.preventDefault();
+    event.target.form?.requestSubmit();
+  }, { signal });
+}
+
 function listenForIntents(root, send, signal) {
   root.addEventListener("click", (event) => {
     const target = event.target.closest("[data-intent]:not(form)");
@@ -221,6 +233,7 @@ function render({ model, el, signal }) {
   const receiver = createReceiver(model, page, send);
   const announce = createAnnouncer(root, region);
   listenForIntents(root, send, view.signal);
+  keepKeys(root, view.signal);
 
   const listeners = {
     "change:snapshot": () => { receiver.snapshot(); announce(); },

@@ -8,12 +8,14 @@ the transcript does not have; what a reload needs is the `snapshot` trait.
 from __future__ import annotations
 
 import asyncio
+import threading
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any, Literal
 
 import anywidget
 import traitlets
+from IPython.core.getipython import get_ipython
 
 from opencode_nb.conversation.policy import Answer, Person
 from opencode_nb.conversation.state import Json
@@ -134,8 +136,15 @@ class TurnView:
             self._send_ops(self._live.update({"turn"}))
 
     def close(self) -> None:
-        """Take the view down; what a person had still been asked here is left unanswered."""
+        """Take the view down; what a person had still been asked here is left unanswered.
+
+        In a running cell the widget itself goes when the cell has ended, and its output has taken the widget's place:
+        without anything in between the cell would shrink, and the page jump.
+        """
         run(self._close)
+        _when_cell_has_ended(self._remove)
+
+    def _remove(self) -> None:
         self.widget.close()
         self.widget.layout.close()  # a widget of its own, which would stay in the kernel and in the page
 
@@ -219,6 +228,20 @@ def _settle(future: asyncio.Future[Any] | None, value: Any) -> None:
     """Handlers may run twice for one click, or after the answer came from elsewhere."""
     if future is not None and not future.done():
         future.set_result(value)
+
+
+def _when_cell_has_ended(callback: Callable[[], None]) -> None:
+    """Call back after the cell that runs on this thread, at once where none does."""
+    shell = get_ipython()
+    if shell is None or threading.current_thread() is not threading.main_thread():
+        callback()
+        return
+
+    def once(_result: object) -> None:
+        shell.events.unregister("post_run_cell", once)
+        callback()
+
+    shell.events.register("post_run_cell", once)
 
 
 def _hear_while_blocked(widget: TurnWidget) -> None:

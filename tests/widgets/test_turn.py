@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import threading
 import time
 from collections.abc import Iterator
@@ -10,12 +11,15 @@ from typing import Any
 
 import comm
 import pytest
+from IPython.core.interactiveshell import InteractiveShell
 from ipywidgets.widgets.widget import _instances
+from traitlets.config import Config
 
 import opencode_nb as oc
 from opencode_nb.conversation.policy import Answer
 from opencode_nb.conversation.turn import Turn
 from opencode_nb.demo import DemoModel, gate, reason, text, tool
+from opencode_nb.portal import run
 from opencode_nb.render.page import LiveTurn
 from opencode_nb.server import Server
 from opencode_nb.widgets import turn as turn_widget
@@ -26,13 +30,16 @@ from tests.widgets.wire import TIMEOUT, Wire
 
 
 class Person:
-    """Somebody beside the page, who notes what is asked."""
+    """Somebody beside the page, who notes what is asked, and answers permissions when `free`."""
 
     def __init__(self) -> None:
         self.asked: list[str] = []
+        self.free = asyncio.Event()
+        self.free.set()
 
     async def permission(self, request: dict[str, Any]) -> Answer:
         self.asked.append(request["permission"])
+        await self.free.wait()
         return Answer("once")
 
     async def question(self, request: dict[str, Any]) -> list[list[str]]:
@@ -303,6 +310,38 @@ def test_nothing_is_left_of_a_closed_view(session: oc.Session, wire: Wire, demo_
     sent = len(wire.messages)
     session.prompt("hello again")
     assert len(wire.messages) == sent
+
+
+def test_in_a_cell_the_widget_goes_after_the_cell(session: oc.Session, wire: Wire, demo_model: DemoModel) -> None:
+    """Until then it holds the place in which the cell's output comes."""
+    config = Config()
+    config.HistoryManager.enabled = False
+    shell = InteractiveShell.instance(config=config)
+    shown = Shown(session, wire, None)
+    shell.user_ns.update(view=shown.view)
+    try:
+        assert shell.run_cell("view.close(); view.widget.comm is not None").result is True
+        assert shown.view.widget.comm is None
+        shell.run_cell("1 / 1")
+    finally:
+        InteractiveShell.clear_instance()
+
+
+def test_what_cannot_be_clicked_is_not_shown(shown: Shown, person: Person, demo_model: DemoModel) -> None:
+    shown.wire.hears = False
+    person.free.clear()
+    ask_for_bash(demo_model)
+    shown.prompt()
+    shown.wire.wait_for_text("Answer in the input box")
+    assert "Allow once" not in shown.wire.page.root.text
+    shown.wire.send({"kind": "hello"})  # a page that was loaded late is heard after all
+    shown.wire.wait_for_text("Allow once")
+    run(release, person)
+    shown.end()
+
+
+async def release(person: Person) -> None:
+    person.free.set()
 
 
 def test_a_click_that_comes_after_the_end_stops_no_later_turn(

@@ -1,0 +1,132 @@
+"""The live view in a real JupyterLab beside other things that people do: keys, second views, scrolling, reloading."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+from playwright.sync_api import Locator, expect
+
+from opencode_nb.demo import DemoModel, gate, text, tool
+from opencode_nb.demo.content import QUESTIONS
+from tests.conftest import make_project
+from tests.e2e.conftest import OpenNotebook
+from tests.e2e.support_lab import Lab
+from tests.e2e.support_notebook import OPEN_TIMEOUT, Notebook
+
+TURN_TIMEOUT = 30_000
+"""Milliseconds for a step of a turn to show."""
+
+LONG = "A line of a long answer.\n\n" * 40
+
+WATCH_HEIGHT = """
+const cell = document.querySelectorAll(".jp-Notebook .jp-Cell")[1];
+window.heights = [];
+(function look() {
+  window.heights.push(cell.getBoundingClientRect().height);
+  requestAnimationFrame(look);
+})();
+"""
+
+
+@pytest.fixture
+def notebook(open_notebook: OpenNotebook, lab: Lab, request: pytest.FixtureRequest) -> Callable[..., Notebook]:
+    """Open a notebook in a project, with the extension loaded and these cells."""
+
+    def open_(*cells: str) -> Notebook:
+        work: Path = make_project(lab.root / re.sub(r"\W+", "-", request.node.name))
+        notebook = open_notebook(["%load_ext opencode_nb", *cells], directory=work)
+        notebook.run(0)
+        return notebook
+
+    return open_
+
+
+def views(notebook: Notebook) -> Locator:
+    return notebook.page.locator('.opencode-nb[data-view="turn"][data-key="root"]')
+
+
+def test_requests_are_answered_by_keys_alone(notebook: Callable[..., Notebook], demo_model: DemoModel) -> None:
+    """JupyterLab has shortcuts on letters, arrows and Enter: here they do what they do in any form."""
+    demo_model.queue(
+        [
+            [tool("bash", command="echo allowed", description="Say it")],
+            [tool("question", questions=QUESTIONS)],
+            [text("Thank you.")],
+        ]
+    )
+    page = notebook("%%prompt -o turn\ngo", "[call.metadata.get('answers') for call in turn.tools]")
+    page.start(1)
+    live, keyboard = views(page), page.page.keyboard
+    allow = live.get_by_role("button", name="Allow once")
+    expect(allow).to_be_visible(timeout=TURN_TIMEOUT)
+    allow.focus()
+    keyboard.press("Enter")
+    choice = live.get_by_label("CSV")
+    expect(choice).to_be_visible(timeout=TURN_TIMEOUT)
+    choice.focus()
+    keyboard.press("ArrowDown")
+    expect(live.get_by_label("Parquet")).to_be_checked()
+    live.get_by_label("Own answer").last.focus()
+    keyboard.type("abdd 00 xyz")
+    keyboard.press("Enter")
+    page.wait(1, timeout=TURN_TIMEOUT)
+    assert page.page.locator(".jp-Notebook .jp-Cell").count() == 3
+    assert page.run(2) == "[None, [['Parquet'], ['abdd 00 xyz']]]"
+
+
+def test_a_second_view_shows_the_same_from_its_beginning(
+    notebook: Callable[..., Notebook], demo_model: DemoModel
+) -> None:
+    demo_model.queue([[text("First words. "), gate("view-1"), text("Second words."), gate("view-2")]])
+    page = notebook("%%prompt\ngo")
+    output = page.start(1)
+    expect(views(page)).to_contain_text("First words.", timeout=TURN_TIMEOUT)
+    output.click(position={"x": 300, "y": 5})
+    page.page.evaluate("jupyterapp.commands.execute('notebook:create-output-view')")
+    expect(views(page)).to_have_count(2, timeout=TURN_TIMEOUT)
+    expect(views(page).nth(1)).to_contain_text("First words.", timeout=TURN_TIMEOUT)
+    demo_model.release("view-1")
+    for number in range(2):
+        expect(views(page).nth(number)).to_contain_text("First words. Second words.", timeout=TURN_TIMEOUT)
+    page.screenshot("two")
+    demo_model.release("view-2")
+    page.wait(1, timeout=TURN_TIMEOUT)
+    expect(views(page)).to_have_count(0)
+    expect(page.page.get_by_text("First words. Second words.")).to_have_count(2)
+    assert page.console == []
+
+
+def test_the_cell_does_not_shrink_when_its_turn_ends(notebook: Callable[..., Notebook], demo_model: DemoModel) -> None:
+    """The final output takes the live view's place with nothing in between, or the page would jump."""
+    demo_model.queue([[text(LONG), gate("shrink")]])
+    page = notebook("%%prompt\ngo")
+    page.start(1)
+    expect(views(page)).to_contain_text(LONG.split("\n", maxsplit=1)[0], timeout=TURN_TIMEOUT)
+    page.page.evaluate(WATCH_HEIGHT)
+    demo_model.release("shrink")
+    page.wait(1, timeout=TURN_TIMEOUT)
+    expect(views(page)).to_have_count(0)
+    heights = page.page.evaluate("heights")
+    assert min(heights) > 0.9 * max(heights)
+
+
+def test_a_page_reloaded_in_mid_turn_can_stop_it(notebook: Callable[..., Notebook], demo_model: DemoModel) -> None:
+    """Such a page has lost the cell's output for good (JupyterLab), but neither the turn nor the session is lost."""
+    demo_model.queue([[text("The partial text"), gate("reload")]])
+    page = notebook("%%prompt -o turn\ngo", "turn.status, turn.text", "%%prompt\nhello")
+    page.start(1)
+    expect(views(page)).to_contain_text("The partial text", timeout=TURN_TIMEOUT)
+    page.save()
+    page.page.reload(timeout=OPEN_TIMEOUT)
+    expect(page.cell(1)).to_be_visible(timeout=OPEN_TIMEOUT)
+    page.interrupt()
+    page.page.wait_for_function(
+        "() => jupyterapp.shell.currentWidget.sessionContext.session?.kernel?.status === 'idle'", timeout=OPEN_TIMEOUT
+    )
+    demo_model.release("reload")
+    assert page.run(2) == "('aborted', 'The partial text')"
+    page.run(3)
+    expect(page.output(3)).to_contain_text("scripted demo")
