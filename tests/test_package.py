@@ -50,7 +50,7 @@ LAZILY: dict[str, set[str]] = {
 IN_NOTEBOOKS = {"kernel", "widgets", "magics"}
 ONLY_IN: dict[str, set[str]] = {
     "httpx": {"api"},
-    "httpx_sse": {"api"},
+    "websockets": {"api"},
     "markdown_it": {"render"},
     "mdit_py_plugins": {"render"},
     "pygments": {"render"},

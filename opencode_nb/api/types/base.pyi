@@ -56,7 +56,7 @@ class ClientReconnected(Object):
 _T_co = TypeVar("_T_co", covariant=True)
 
 class Events(Protocol[_T_co]):
-    """opencode_nb.api.sse.EventStream, by what it yields."""
+    """opencode_nb.api.stream.EventStream, by what it yields."""
 
     def __enter__(self) -> Self: ...
     def __exit__(self, *exc_info: object) -> None: ...
@@ -66,7 +66,7 @@ class Events(Protocol[_T_co]):
         """Disconnect, from any thread; whoever iterates ends."""
 
 class AsyncEvents(Protocol[_T_co]):
-    """opencode_nb.api.sse.AsyncEventStream, by what it yields."""
+    """opencode_nb.api.stream.AsyncEventStream, by what it yields."""
 
     async def __aenter__(self) -> Self: ...
     async def __aexit__(self, *exc_info: object) -> None: ...
