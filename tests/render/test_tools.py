@@ -107,7 +107,7 @@ def test_what_a_card_says(name: str, state: dict[str, Any], line: str, body: lis
         assert piece in text
 
 
-@pytest.mark.parametrize("name", [*{case[0] for case in CASES}, "unheard_of"])
+@pytest.mark.parametrize("name", [*dict.fromkeys(case[0] for case in CASES), "unheard_of"])
 @pytest.mark.parametrize(
     ("status", "ended", "expected"),
     [
@@ -134,7 +134,7 @@ def test_every_tool_in_every_state(name: str, status: str, ended: bool, expected
 
 
 @pytest.mark.parametrize("state", [None, [], "x", {"input": [], "metadata": "x", "time": 3, "attachments": {"a": 1}}])
-@pytest.mark.parametrize("name", [*{case[0] for case in CASES}, "unheard_of"])
+@pytest.mark.parametrize("name", [*dict.fromkeys(case[0] for case in CASES), "unheard_of"])
 def test_nothing_in_a_part_is_sure(name: str, state: Any) -> None:
     describe({"type": "tool", "tool": name, "state": state})
     names = ["filePath", "command", "pattern", "content", "todos", "questions", "url", "query"]
