@@ -44,7 +44,7 @@ def main() -> None:
         found = {"answers": _answers(stage), "events": _one_of_each(stage.log.events)}
         version = found["answers"]["global_.health"]["body"]["version"]
         text = json.dumps({"version": version, **found}, indent=1, ensure_ascii=False)
-    places = {str(playing.root): "/work", str(Path.home()): "/home/user", playing.demo.url: "http://127.0.0.1/v1"}
+    places = {str(playing.root): "/somewhere", str(Path.home()): "/home/user", playing.demo.url: "http://127.0.0.1/v1"}
     for place, shown in places.items():
         text = text.replace(place, shown)
     (FIXTURES / f"{version}.json").write_text(text + "\n", encoding="utf-8")

@@ -13,11 +13,11 @@ from opencode_nb.api import operation
 from opencode_nb.api.client import AsyncClient, Client
 from opencode_nb.api.operation import Call, Defaults, bind
 
-CLIENT = AsyncClient("http://127.0.0.1:1", password="hush-hush", directory="/work/größe", workspace="wrk_1")
+CLIENT = AsyncClient("http://127.0.0.1:1", password="hush-hush", directory="/somewhere/größe", workspace="wrk_1")
 ROWS = {row["name"]: row for row in CLIENT._rows}
 
 
-PLACE = Defaults("/work/größe")
+PLACE = Defaults("/somewhere/größe")
 
 
 def call(name: str, *args: Any, place: Defaults = PLACE, **kwargs: Any) -> Call:
@@ -32,8 +32,8 @@ def test_arguments_go_where_they_belong() -> None:
     made = call("session.prompt_async", "ses_1", messageID="msg_1", parts=[{"type": "text", "text": "é"}], agent=None)
     assert (made.method, made.path) == ("POST", "/session/ses_1/prompt_async")
     assert body(made) == {"messageID": "msg_1", "parts": [{"type": "text", "text": "é"}]}
-    assert made.query == [("directory", "/work/größe")]
-    assert made.headers == {"x-opencode-directory": "%2Fwork%2Fgr%C3%B6%C3%9Fe"}
+    assert made.query == [("directory", "/somewhere/größe")]
+    assert made.headers == {"x-opencode-directory": "%2Fsomewhere%2Fgr%C3%B6%C3%9Fe"}
     assert made.repeat == "never"
 
 
@@ -44,7 +44,7 @@ def test_the_directory_of_a_call_goes_out_both_ways() -> None:
     located = call("v2.fs.list", location={"directory": "/there"})
     assert located.query == [("location[directory]", "/there")]
     assert located.headers == {"x-opencode-directory": "%2Fthere"}
-    assert call("v2.fs.list").query == [("location[directory]", "/work/größe")]
+    assert call("v2.fs.list").query == [("location[directory]", "/somewhere/größe")]
 
 
 def test_without_a_directory_none_is_sent() -> None:
@@ -55,8 +55,8 @@ def test_without_a_directory_none_is_sent() -> None:
 def test_a_directory_in_the_body_leaves_the_routing_alone() -> None:
     made = call("worktree.remove", directory="/tree")
     assert body(made) == {"directory": "/tree"}
-    assert made.query == [("directory", "/work/größe")]
-    assert made.headers == {"x-opencode-directory": "%2Fwork%2Fgr%C3%B6%C3%9Fe"}
+    assert made.query == [("directory", "/somewhere/größe")]
+    assert made.headers == {"x-opencode-directory": "%2Fsomewhere%2Fgr%C3%B6%C3%9Fe"}
 
 
 def test_an_object_body_is_always_sent() -> None:
@@ -186,7 +186,7 @@ def test_tab_completes_in_ipython(use_jedi: bool) -> None:
 def test_nothing_shows_the_password() -> None:
     shown = [repr(CLIENT), repr(CLIENT.session), repr(CLIENT.session.create), str(CLIENT.operations[0])]
     assert not [text for text in shown if "hush" in text]
-    assert repr(CLIENT).startswith("<AsyncClient http://127.0.0.1:1 directory='/work/größe'")
+    assert repr(CLIENT).startswith("<AsyncClient http://127.0.0.1:1 directory='/somewhere/größe'")
     with_user = AsyncClient("http://me:hush-hush@127.0.0.1:1/")
     assert with_user.base_url == "http://127.0.0.1:1"
     with pytest.raises(ValueError, match="must look like") as caught:
@@ -197,7 +197,7 @@ def test_nothing_shows_the_password() -> None:
 def test_a_copy_keeps_what_is_not_changed() -> None:
     copied = CLIENT.copy(directory="/other", base_url="http://127.0.0.1:2")
     assert (copied.base_url, copied.directory) == ("http://127.0.0.1:2", "/other")
-    assert CLIENT.directory == "/work/größe"
+    assert CLIENT.directory == "/somewhere/größe"
 
 
 def test_the_wrong_kind_of_http_client_is_refused() -> None:
