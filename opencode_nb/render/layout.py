@@ -42,7 +42,7 @@ def _decision(text: str, denied: bool) -> Html:
     glyph = element("span", escape("\u2298" if denied else "\u2713"), style="glyph")
     return element(
         "div",
-        join([glyph, element("span", escape(text), style="warn" if denied else "muted")]),
+        join([glyph, element("span", escape(text), style="wrap warn" if denied else "wrap muted")]),
         style="line small",
         data_part="decision",
     )
@@ -117,7 +117,7 @@ def status_html(turn: TurnState, *, actions: bool) -> Html:
     since = facts.started(turn)
     pieces = [element("span", _activity(turn), style="info")]
     if since is not None:
-        pieces.append(element("time", NOTHING, data_since=str(int(since))))
+        pieces.append(element("time", NOTHING, role="timer", data_since=str(int(since))))
     if actions:
         pieces.append(element("button", escape("Stop"), style="button", type="button", data_intent="stop"))
     return element("div", join(pieces), style="bar", role="status")
@@ -137,7 +137,7 @@ def _waiting(retry: Json) -> Html:
     text = escape(f"{reason} (attempt {retry.get('attempt') or 1}), trying again ")
     if not isinstance(until, int | float):
         return join([text, escape("soon")])
-    return join([text, escape("in "), element("span", escape("a moment"), data_until=str(int(until)))])
+    return join([text, escape("in "), element("span", escape("a moment"), role="timer", data_until=str(int(until)))])
 
 
 def context(turn: TurnState) -> Context:

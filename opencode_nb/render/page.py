@@ -29,6 +29,10 @@ _NOT_IN_KEYS = re.compile("[^A-Za-z0-9]")
 _KEY_LENGTH = 6
 
 
+_ROOT_CLASSES = "opencode-nb mathjax_ignore tex2jax_ignore"
+"""The latter two keep JupyterLab from typesetting what stands between two prices as a formula."""
+
+
 class LiveTurn:
     """A turn on the live page, below the root of its view.
 
@@ -237,7 +241,7 @@ def turn_html(turn: TurnState, *, provenance: Json | None = None, title: str = "
         layout.provenance_html(provenance) if provenance else NOTHING,
     ]
     article = element("article", join(pieces), style="turn", data_message=turn.id, data_status=turn.status)
-    return element("div", article, style="root", classes="opencode-nb", data_view="turn")
+    return element("div", article, style="root", classes=_ROOT_CLASSES, data_view="turn")
 
 
 def _parts_html(turn: TurnState) -> Html:

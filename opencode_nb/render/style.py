@@ -37,6 +37,7 @@ STYLES: dict[str, str] = {
     # one line about something: a tool's summary, a decision, a notice
     "line": "display:flex;align-items:baseline;padding:3px 8px;min-width:0",
     "summary": "cursor:pointer;padding:4px 10px;overflow:hidden;line-height:1.5",
+    "wrap": "min-width:0;overflow-wrap:break-word",
     "glyph": f"font-family:{_MONO};color:{MUTED};display:inline-block;width:1.4em;text-align:center;flex:none;margin:0 2px",
     "name": "font-weight:600",
     "subtitle": f"font-family:{_MONO};font-size:.88em;color:{MUTED};margin-left:4px;overflow-wrap:break-word",
@@ -57,7 +58,7 @@ STYLES: dict[str, str] = {
     "command": f"font-family:{_MONO};font-size:12.5px;line-height:1.45;margin:0 0 4px;font-weight:600;white-space:pre-wrap;overflow-wrap:break-word",
     "value": f"font-family:{_MONO};font-size:.88em;white-space:pre-wrap;overflow-wrap:break-word",
     "struck": f"text-decoration:line-through;color:{MUTED}",
-    "child": f"padding:8px 0 2px 12px;margin:0 0 2px 10px;border-left:2px solid {_LINE}",
+    "child": f"padding:8px 10px 2px 12px;margin:0 0 2px 10px;border-left:2px solid {_LINE}",
     "group": f"padding:6px 8px 0;border-top:1px solid {_LINE}",
     "quiet": "margin:0 0 6px",
     "thought": f"margin:2px 0 6px 6px;padding:2px 0 2px 12px;border-left:2px solid {_LINE};color:{MUTED}",
