@@ -270,7 +270,7 @@ def test_stop_cuts_the_background_turn_off(running: oc.Turn, run_cell: RunCell) 
     assert "The turn that was running is cut off" in printed
     with pytest.raises(oc.TurnError, match="The connection to the server was closed"):
         running.wait(STEP)
-    assert running.text == "begun "
+    assert running.text.strip() == "begun"  # the server trims a text's end, if it gets to it
     again = run_cell("%%prompt\nSay exactly: once more")
     assert again.error is None
     assert "Starting OpenCode…" in again.printed
