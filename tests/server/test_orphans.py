@@ -135,9 +135,8 @@ def test_guard_and_keeper_killed_at_once(start: Start, tmp_path: Path) -> None:
 
 
 def test_interrupt_of_the_holders_group_leaves_the_server_alone(opencode_program: Path, tmp_path: Path) -> None:
-    code = HOLDER + (
-        "try:\n    threading.Event().wait()\nexcept KeyboardInterrupt:\n    tell(server.alive)\nsys.stdin.read()\n"
-    )
+    waiting = "try:\n    tell(pids)\n    threading.Event().wait()\nexcept KeyboardInterrupt:\n    tell(server.alive)\n"
+    code = HOLDER.replace("tell(pids)\n", waiting + "sys.stdin.read()\n")  # interrupted as soon as it has told
     command = [sys.executable, "-c", code, str(opencode_program), str(tmp_path)]
     with subprocess.Popen(
         command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True, start_new_session=True
