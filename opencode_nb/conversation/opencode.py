@@ -237,7 +237,7 @@ async def _serve_in_thread(**options: Any) -> Server:
     try:
         return await asyncio.shield(task)
     except asyncio.CancelledError:
-        task.add_done_callback(lambda done: _close_late(done))
+        task.add_done_callback(_close_late)
         raise
 
 

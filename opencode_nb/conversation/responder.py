@@ -63,6 +63,11 @@ class Responder:
             self._decided(request, "reject", "another client", "")
         except OpencodeError as error:
             log.warning("Request %s could not be answered: %s", request.get("id"), error)
+        except Exception as error:  # a person's own code: the agent must not wait for its answer for ever
+            log.exception("Asking about request %s failed; it is declined", request.get("id"))
+            self._decided(request, "reject", "policy", f"Asking failed: {type(error).__name__}: {error}")
+            with contextlib.suppress(OpencodeError):
+                await self._decline(request)
 
     async def _permission(self, request: Json) -> None:
         answer = await self._policy.decide(request)

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable
-from concurrent.futures import Future
+from concurrent.futures import CancelledError, Future
 from queue import SimpleQueue
 from typing import TypeVar
 
@@ -43,7 +43,6 @@ def _run(job: Callable[[], object], future: Future[object]) -> None:
         future.set_result(job())
     except Exception as error:  # handed to who posted it
         future.set_exception(error)
-    except BaseException:
-        future.cancel()
-        future.set_exception(RuntimeError("interrupted"))
+    except BaseException:  # an interrupt: nobody gets an answer from this job, as if it had been cancelled
+        future.set_exception(CancelledError())
         raise

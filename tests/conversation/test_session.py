@@ -198,6 +198,23 @@ def test_a_person_answers(ai: oc.Opencode) -> None:
     assert [call.status for call in turn.tools if call.tool == "question"] == ["completed"]
 
 
+def test_a_person_who_fails_is_no_answer_and_nothing_hangs(ai: oc.Opencode, project: Path) -> None:
+    before = (project / "src/temperatures.py").read_bytes()
+
+    class Broken:
+        async def permission(self, request: dict[str, Any]) -> Answer:
+            raise RuntimeError("oops")
+
+        async def question(self, request: dict[str, Any]) -> list[list[str]]:
+            raise RuntimeError("oops")
+
+    for prompt in ("Edit src/temperatures.py", "ask a question"):
+        turn = ai.session().prompt(prompt, person=Broken(), wait=False).wait(60)
+        assert [(d.reply, d.by) for d in turn.state.decisions] == [("reject", "policy")]
+        assert "RuntimeError: oops" in turn.state.decisions[0].message
+    assert (project / "src/temperatures.py").read_bytes() == before
+
+
 def test_an_answer_given_elsewhere_goes_through(ai: oc.Opencode, client: Client) -> None:
     session = ai.session()
 
