@@ -1,0 +1,45 @@
+"""The `opencode-nb` command: parse, one call, say what came of it.
+
+Each command has a file of its own, which adds its parser (`add`) and imports what the command needs when it runs.
+"""
+
+from __future__ import annotations
+
+import argparse
+import sys
+from collections.abc import Sequence
+
+from opencode_nb.cli import install, quickstart
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Run the command line `arguments` (by default this process's); return the exit code.
+
+    0: done; 1: failed, and stderr says why; 2: a wrong command line; 130: interrupted.
+    """
+    from opencode_nb.errors import OpencodeError
+
+    options = _parser().parse_args(arguments)
+    try:
+        return int(options.command(options))
+    except OpencodeError as error:
+        print(f"opencode-nb: {error}", file=sys.stderr)
+        return 1
+    except KeyboardInterrupt:
+        return 130  # what shells report for a command that was interrupted
+
+
+def _parser() -> argparse.ArgumentParser:
+    from opencode_nb._version import __version__
+
+    parser = argparse.ArgumentParser(
+        prog="opencode-nb", description="OpenCode, the open-source coding agent, in Jupyter."
+    )
+    parser.add_argument("--version", action="version", version=f"opencode_nb {__version__}")
+    commands = parser.add_subparsers(required=True, metavar="COMMAND")
+    install.add(commands.add_parser("install", help="bring the opencode program, and print its path"))
+    quickstart.add_demo(
+        commands.add_parser("demo", help="run the quickstart notebook on the scripted demo model (not an AI)")
+    )
+    quickstart.add_lab(commands.add_parser("lab", help="open the quickstart notebook in JupyterLab"))
+    return parser
