@@ -10,7 +10,6 @@ from __future__ import annotations
 import asyncio
 import threading
 from collections.abc import Callable
-from pathlib import Path
 from typing import Any, Literal
 
 import anywidget
@@ -24,8 +23,7 @@ from opencode_nb.conversation.transcript import Change
 from opencode_nb.conversation.turn import Turn
 from opencode_nb.portal import run, start
 from opencode_nb.render.page import LiveTurn, Op
-
-STATIC = Path(__file__).parent.parent / "static"
+from opencode_nb.widgets import assets
 
 FLUSH_INTERVAL = 0.04
 """Seconds over which changes are gathered: the front-end drops messages above 1,000 a second, an eye sees 25."""
@@ -46,8 +44,8 @@ PING_INTERVAL = 0.3
 class TurnWidget(anywidget.AnyWidget):
     """The model that the page sees: `snapshot` is `{n, html}`, the view as of batch n; patches come as messages."""
 
-    _esm = STATIC / "turn.js"
-    _css = STATIC / "turn.css"
+    _esm = assets.script("turn.js")
+    _css = assets.styles("turn.css")
     snapshot = traitlets.Dict().tag(sync=True)
 
 

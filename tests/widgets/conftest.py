@@ -3,15 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from pathlib import Path
 from typing import Any
 
 import pytest
 from playwright.sync_api import Browser, BrowserContext, Locator, Page
 
+from opencode_nb.widgets import assets
 from tests.support.browser import chromium
-
-TURN_JS = Path(__file__).parents[2] / "opencode_nb/static/turn.js"
 
 MODEL = """
 window.makeModel = () => {
@@ -39,12 +37,14 @@ window.load = async (source) => {
 
 
 class Widget:
-    """turn.js with its model, in a page of its own."""
+    """A widget's module with its model, in a page of its own."""
 
-    def __init__(self, page: Page) -> None:
+    def __init__(self, page: Page, module: str = "turn.js") -> None:
         self.page = page
         page.evaluate(MODEL)
-        page.evaluate("async source => { window.widget = await load(source); window.model = makeModel() }", _source())
+        page.evaluate(
+            "async source => { window.widget = await load(source); window.model = makeModel() }", assets.script(module)
+        )
 
     def render(self, name: str = "view") -> Locator:
         """One more view of the model; `name` is the id of its element."""
@@ -76,10 +76,6 @@ class Widget:
         """What the page has sent so far, of these kinds or all but hello."""
         messages = self.page.evaluate("model.sent")
         return [item for item in messages if (item["kind"] in kinds if kinds else item["kind"] != "hello")]
-
-
-def _source() -> str:
-    return TURN_JS.read_text(encoding="utf-8")
 
 
 @pytest.fixture(scope="package")

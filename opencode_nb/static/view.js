@@ -1,0 +1,256 @@
+// What every view shares: nodes are patched by key, folds and focus are kept, clicks are reported, and what was lost on
+// the way is asked for. Python renders; no view edits the transcript. The wire protocol is in
+// tests/render/wire_protocol.json, which both languages' tests assert.
+
+const HELLO_AT_MS = [0, 300, 1000]; // a page's first messages wait for the running cell: say hello until one passes
+const ASK_AGAIN_MS = 2000; // a request for a snapshot can be lost, too
+const TICK_MS = 1000;
+const TOLD_LENGTH = 200; // characters of a request that a screen reader is told; the rest is there to be read
+
+const ASKING = '[data-part="permission"], [data-part="question"]';
+const FOCUSABLE = "a[href], button, input, summary";
+export const UNSEEN = "position:absolute;width:1px;height:1px;overflow:hidden;clip-path:inset(50%);white-space:nowrap";
+
+/** The one place where a string becomes markup: all of it was escaped by opencode_nb/render. */
+function parse(html) {
+  const template = document.createElement("template");
+  template.innerHTML = html;
+  return template.content;
+}
+
+/** Folds that a person has set, and how to set them on what comes anew. They live as long as the view. */
+function createFolds(root, signal) {
+  const chosen = new Map();
+  root.addEventListener("click", (event) => {
+    const details = event.target.closest("summary")?.parentElement;
+    if (details?.dataset.fold) chosen.set(details.dataset.fold, !details.open);
+  }, { signal });
+  return (fragment) => {
+    for (const details of fragment.querySelectorAll("details[data-fold]")) {
+      details.open = chosen.get(details.dataset.fold) ?? details.open;
+    }
+  };
+}
+
+/** What a person who uses the keyboard takes for the same button, link or fold after it was drawn anew. */
+function identity(node) {
+  const { intent, id, reply } = node.dataset;
+  const { fold } = node.parentElement.dataset;
+  return JSON.stringify([node.tagName, intent, id, reply, fold, node.name, node.value, node.href]);
+}
+
+/** Runs `change` on nodes inside `root`; focus that it takes away goes to what has come for it, else to the root. */
+function keepFocus(root, change) {
+  const focused = root.getRootNode().activeElement;
+  const wanted = focused !== root && root.contains(focused) ? identity(focused) : null;
+  change();
+  if (wanted === null || root.contains(focused)) return;
+  const same = [...root.querySelectorAll(FOCUSABLE)].find((node) => identity(node) === wanted);
+  (same ?? root).focus({ preventScroll: true });
+}
+
+/** Patches the nodes below `root` by key; `prepare` is given each fragment before it is shown. */
+function createPage(root, prepare = () => {}) {
+  const nodes = new Map([["root", root]]);
+  const sources = new Map(); // key -> the markup that the last splice made
+
+  const forget = (parent) => {
+    for (const node of parent.querySelectorAll("[data-key]")) {
+      nodes.delete(node.dataset.key);
+      sources.delete(node.dataset.key);
+    }
+  };
+  const learn = (html) => {
+    const fragment = parse(html);
+    prepare(fragment);
+    for (const node of fragment.querySelectorAll("[data-key]")) nodes.set(node.dataset.key, node);
+    return fragment;
+  };
+  const fill = (node, html) => {
+    forget(node);
+    node.replaceChildren(learn(html));
+  };
+
+  const operations = {
+    put(key, parent, html, before) {
+      const old = nodes.get(key);
+      if (old) {
+        forget(old);
+        sources.delete(key);
+        old.replaceWith(learn(html));
+        return;
+      }
+      const home = nodes.get(parent);
+      const next = nodes.get(before);
+      home?.insertBefore(learn(html), next?.parentNode === home ? next : null);
+    },
+    text(key, string) {
+      nodes.get(key)?.append(string);
+    },
+    splice(key, keep, html) {
+      const node = nodes.get(key);
+      if (!node) return;
+      const source = (sources.get(key) ?? "").slice(0, keep) + html;
+      fill(node, source);
+      sources.set(key, source);
+    },
+    drop(key) {
+      const node = nodes.get(key);
+      if (!node) return;
+      forget(node);
+      nodes.delete(key);
+      sources.delete(key);
+      node.remove();
+    },
+  };
+
+  return {
+    patch: (ops) => keepFocus(root, () => {
+      for (const [name, ...rest] of ops) operations[name]?.(...rest);
+    }),
+    reset: (html) => keepFocus(root, () => fill(root, html)),
+  };
+}
+
+/** A span of time as a person reads it. */
+function clock(ms) {
+  const seconds = Math.max(0, Math.round(ms / 1000));
+  return seconds < 60 ? `${seconds} s` : `${Math.floor(seconds / 60)} min ${seconds % 60} s`;
+}
+
+/** Brings the clocks in `scope` up to date: how long since, or until, a time in ms of the epoch. */
+function tick(scope) {
+  const now = Date.now();
+  for (const node of scope.querySelectorAll("[data-since]")) node.textContent = clock(now - Number(node.dataset.since));
+  for (const node of scope.querySelectorAll("[data-until]")) node.textContent = clock(Number(node.dataset.until) - now);
+}
+
+/** Tells a screen reader at once, and once, that the agent asks; the transcript itself would be read over and over. */
+function createAnnouncer(root, region) {
+  const told = new Set();
+  return () => {
+    const fresh = [...root.querySelectorAll(ASKING)].filter(({ dataset }) => !told.has(dataset.key));
+    if (!fresh.length) return;
+    for (const { dataset } of fresh) told.add(dataset.key);
+    region.textContent = fresh.map((card) => card.innerText.replace(/\s+/g, " ").slice(0, TOLD_LENGTH)).join(" ");
+  };
+}
+
+/** A question's form -> one list of answers for each question: chosen labels, or one's own words. */
+function answersOf(form) {
+  return [...form.querySelectorAll("fieldset")].map((box) => {
+    const chosen = [...box.querySelectorAll("input:checked")].map(({ value }) => value);
+    const own = [...box.querySelectorAll('input[type="text"]')].map(({ value }) => value.trim()).filter(Boolean);
+    return [...chosen, ...own];
+  });
+}
+
+/** JupyterLab takes Enter and the arrow keys from a form's fields: give them back. */
+function keepKeys(root, signal) {
+  root.addEventListener("focusin", ({ target }) => {
+    if (target.matches("input")) target.dataset.lmSuppressShortcuts = "";
+  }, { signal });
+  root.addEventListener("keydown", (event) => {
+    if (event.key !== "Enter" || event.isComposing || !event.target.matches('input[type="text"]')) return;
+    event.preventDefault();
+    event.target.form?.requestSubmit();
+  }, { signal });
+}
+
+function listenForIntents(root, send, signal) {
+  root.addEventListener("click", (event) => {
+    const target = event.target.closest("[data-intent]:not(form)");
+    if (!target) return;
+    event.preventDefault();
+    const { intent, key, ...rest } = target.dataset;
+    send({ ...rest, kind: intent });
+  }, { signal });
+  root.addEventListener("submit", (event) => {
+    event.preventDefault();
+    const { intent, id } = event.target.dataset;
+    if (intent) send({ kind: intent, id, answers: answersOf(event.target) });
+  }, { signal });
+}
+
+/** Takes in what Python sends, in order; what is missing in the numbers was lost on the way: ask for all of it. */
+function createReceiver(model, page, send) {
+  let last = -1; // number of the batch up to which the page is complete
+  let askedAt = -Infinity;
+  const ask = () => {
+    if (Date.now() - askedAt < ASK_AGAIN_MS) return;
+    askedAt = Date.now();
+    send({ kind: "snapshot" });
+  };
+  const kinds = {
+    patch({ n, ops }) {
+      if (n <= last) return;
+      if (n > last + 1) return ask();
+      last = n;
+      page.patch(ops);
+    },
+    ping({ n, id }) {
+      if (n > last) return ask();
+      if (id) send({ kind: "pong", id });
+    },
+  };
+  return {
+    hello: () => send({ kind: "hello" }),
+    message: (content) => kinds[content.kind]?.(content),
+    snapshot() {
+      const { n = -1, html } = model.get("snapshot") ?? {};
+      if (n <= last) return; // a view that is complete keeps what a person types and unfolds in it
+      last = n;
+      askedAt = -Infinity;
+      page.reset(html);
+    },
+  };
+}
+
+export function createElement(parent, attributes) {
+  const element = document.createElement("div");
+  for (const [name, value] of Object.entries(attributes)) element.setAttribute(name, value);
+  parent.append(element);
+  return element;
+}
+
+/**
+ * Shows the model's view in `root` for as long as `signal` lasts: patches and snapshots in, hello and intents out.
+ * `listeners` are more of the model's events; each is called after the page has taken the event in.
+ */
+export function live({ model, root, region, signal, listeners = {} }) {
+  const send = (message) => model.send(message);
+  const applyFolds = createFolds(root, signal);
+  const page = createPage(root, (fragment) => {
+    applyFolds(fragment);
+    tick(fragment);
+  });
+  const receiver = createReceiver(model, page, send);
+  const announce = createAnnouncer(root, region);
+  listenForIntents(root, send, signal);
+  keepKeys(root, signal);
+
+  on(model, signal, "change:snapshot", () => { receiver.snapshot(); announce(); });
+  on(model, signal, "msg:custom", (content) => { receiver.message(content); announce(); });
+  for (const [event, listener] of Object.entries(listeners)) on(model, signal, event, listener);
+  receiver.snapshot();
+  announce();
+  const timers = HELLO_AT_MS.map((ms) => setTimeout(receiver.hello, ms));
+  const ticker = setInterval(() => tick(root), TICK_MS);
+  signal.addEventListener("abort", () => {
+    timers.forEach(clearTimeout);
+    clearInterval(ticker);
+  });
+}
+
+/** Listens to the model until `signal` aborts. */
+export function on(model, signal, event, listener) {
+  model.on(event, listener);
+  signal.addEventListener("abort", () => model.off(event, listener));
+}
+
+/** An AbortController that ends with the view: by anywidget's own signal, or by the cleanup that `render` returns. */
+export function lifetime(signal) {
+  const view = new AbortController();
+  signal?.addEventListener("abort", () => view.abort(), { once: true, signal: view.signal });
+  return view;
+}

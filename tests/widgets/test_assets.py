@@ -1,0 +1,34 @@
+"""The modules of static/ put together: one text that a browser takes from a blob URL, as anywidget has it."""
+
+from __future__ import annotations
+
+import pytest
+from playwright.sync_api import Page
+
+from opencode_nb.widgets import assets
+from tests.widgets.conftest import Widget
+
+MODULES = sorted(file.name for file in assets.STATIC.glob("*.js"))
+ENTRIES = [name for name in MODULES if "export default" in (assets.STATIC / name).read_text(encoding="utf-8")]
+
+
+@pytest.mark.parametrize("name", ENTRIES)
+def test_a_view_is_one_module(page: Page, name: str) -> None:
+    """Two files with the same name at their top would be a syntax error here, and nowhere else."""
+    widget = Widget(page, name)
+
+    assert widget.page.evaluate("typeof widget.render") == "function"
+    assert not [line for line in assets.script(name).splitlines() if line.startswith("import ")]
+
+
+def test_every_module_belongs_to_a_view() -> None:
+    used = {file for entry in ENTRIES for file in assets._in_order(entry)}
+
+    assert used == set(MODULES)
+
+
+def test_what_is_imported_comes_first_and_once() -> None:
+    for entry in ENTRIES:
+        order = assets._in_order(entry)
+        assert order[-1] == entry
+        assert len(set(order)) == len(order)
