@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from argparse import Action
 from collections.abc import Callable, Iterable
 from pathlib import Path
 
@@ -17,21 +18,20 @@ from opencode_nb.magics.workspace import Workspace
 _MAGIC = re.compile(r"^\s*(%%prompt|%opencode)\b(.*)$", re.DOTALL)
 _WORD = re.compile(r"(?:\\.|\S)+")
 """A word as it is typed: a backslash keeps a blank in it."""
-_RULES = ("ask", "allow", "deny")
 
 
 class Completion:
     """A matcher for the shell's completer. Asks the server only where one runs: Tab never starts it."""
 
-    def __init__(self, workspace: Workspace) -> None:
+    def __init__(self, workspace: Workspace, line: LineMagic) -> None:
         self._workspace = workspace
-        self._line = LineMagic(workspace)
+        self._line = line
         self._values: dict[str, Callable[[], Iterable[str]]] = {
             "MODEL": lambda: workspace.ai.models(),
             "AGENT": lambda: (agent["name"] for agent in workspace.ai.agents()),
             "SESSION": lambda: (info["id"] for info in workspace.ai.sessions()),
-            "RULE": lambda: _RULES,
         }
+        self._known: dict[str, Callable[[], Iterable[str]]] = {"COMMAND": lambda: [*line.commands, "prompt"]}
 
         @context_matcher()  # type: ignore[untyped-decorator]  # IPython's own
         def matcher(context: CompletionContext) -> SimpleMatcherResult:
@@ -69,23 +69,27 @@ class Completion:
         command = self._line.commands.get(words[0])
         if command is None:
             return []
-        if words == ["use"]:
-            return self._ask("SESSION")
-        if words == ["help"]:
-            return [*self._line.commands, "prompt"]
         return self._options(command.parser, words[1:], fragment)
 
     def _options(self, parser: MagicParser, words: list[str], fragment: str) -> list[str]:
-        takes = parser.takes(words[-1]) if words else None
-        if takes == "PATH":
+        option = parser.takes(words[-1]) if words else None
+        if option is not None:
+            return self._of(option, fragment)
+        argument = parser.positional(words)
+        return parser.option_strings() + (self._of(argument, fragment) if argument and fragment[:1] != "-" else [])
+
+    def _of(self, action: Action, fragment: str) -> list[str]:
+        """What an argument can be: its choices, else what its metavar names."""
+        if action.choices is not None:
+            return [str(choice) for choice in action.choices]
+        kind = str(action.metavar)
+        if kind == "PATH":
             return _paths(fragment)
-        if takes is not None:
-            return self._ask(takes)
-        return parser.option_strings()
+        return sorted(self._known[kind]()) if kind in self._known else self._ask(kind)
 
     def _ask(self, kind: str) -> list[str]:
         source = self._values.get(kind)
-        if source is None or not (kind == "RULE" or self._workspace.running):
+        if source is None or not self._workspace.running:
             return []
         try:
             return sorted(source())

@@ -26,7 +26,7 @@ class _Extension:
         self.shell = shell
         self.workspace = Workspace()
         self.line = LineMagic(self.workspace)
-        self.completion = Completion(self.workspace)
+        self.completion = Completion(self.workspace, self.line)
 
     def register(self) -> None:
         register: Any = self.shell.register_magic_function  # traitlets' decorator hides its signature
@@ -52,11 +52,11 @@ class _Extension:
         prompt.__doc__ = f"Send this cell to the agent; the Turn is the cell's value.\n\n{parser.format_help()}"
         return prompt
 
-    def _opencode(self) -> Callable[[str], None]:
+    def _opencode(self) -> Callable[[str], Any]:
         @no_var_expand
         @one_line
-        def opencode(line: str) -> None:
-            self.line.run(line)
+        def opencode(line: str) -> Any:
+            return self.line.run(line)
 
         opencode.__doc__ = self.line.help()
         return opencode

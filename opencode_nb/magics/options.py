@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import shlex
+from itertools import pairwise
 from typing import NoReturn
 
 from IPython.core.error import UsageError
@@ -35,10 +36,18 @@ class MagicParser(argparse.ArgumentParser):
         """Every option as it is typed, for Tab."""
         return [name for action in self._actions for name in action.option_strings]
 
-    def takes(self, option: str) -> str | None:
-        """What the option takes as its value (its metavar), or None for a switch or an unknown one."""
+    def takes(self, option: str) -> argparse.Action | None:
+        """The option of this name if a value follows it; None for a switch or an unknown one."""
         action = self._option_string_actions.get(option)
-        return str(action.metavar) if action is not None and action.nargs != 0 else None
+        return action if action is not None and action.nargs != 0 else None
+
+    def positional(self, words: list[str]) -> argparse.Action | None:
+        """The positional argument that comes after these words, if there is one."""
+        before = [word for last, word in pairwise(["", *words]) if not (word.startswith("-") or self.takes(last))]
+        places = self._get_positional_actions()
+        if len(before) < len(places):
+            return places[len(before)]
+        return places[-1] if places and places[-1].nargs in ("*", "+") else None
 
 
 def prompt_parser() -> MagicParser:

@@ -78,3 +78,8 @@ class Workspace:
     def running(self) -> bool:
         """Whether there is a live connection to a server."""
         return self._ai is not None and self._ai.started
+
+    @property
+    def busy(self) -> bool:
+        """Whether a turn runs in the current session."""
+        return self.session is not None and self.session.busy

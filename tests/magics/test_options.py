@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 from IPython.core.error import UsageError
 
-from opencode_nb.magics.options import prompt_parser
+from opencode_nb.magics.options import MagicParser, prompt_parser
 
 
 def test_nothing_given() -> None:
@@ -68,12 +68,23 @@ def test_an_apostrophe_is_no_quotation() -> None:
 
 def test_what_an_option_takes() -> None:
     parser = prompt_parser()
-    assert [parser.takes(option) for option in ("-m", "--file", "-s", "--permission", "-a")] == [
-        "MODEL",
-        "PATH",
-        "SESSION",
-        "RULE",
-        "AGENT",
-    ]
+    taken = [parser.takes(option) for option in ("-m", "--file", "-s", "--permission", "-a")]
+    assert [action and action.metavar for action in taken] == ["MODEL", "PATH", "SESSION", "RULE", "AGENT"]
     assert parser.takes("--new") is None
     assert parser.takes("--no-such") is None
+
+
+def test_which_positional_argument_comes_next() -> None:
+    parser = MagicParser("%opencode test", "")
+    parser.add_argument("--switch", action="store_true")
+    parser.add_argument("-m", metavar="MODEL")
+    parser.add_argument("first", metavar="FIRST")
+    parser.add_argument("rest", nargs="*", metavar="REST")
+
+    def after(*words: str) -> str:
+        action = parser.positional(list(words))
+        return str(action and action.metavar)
+
+    assert [after(), after("--switch"), after("-m", "demo/demo")] == ["FIRST"] * 3
+    assert [after("a"), after("-m", "demo/demo", "a"), after("a", "b", "c")] == ["REST"] * 3
+    assert prompt_parser().positional([]) is None

@@ -1,0 +1,17 @@
+"""The subcommands of %opencode, a module for each duty; what `GROUPS` names is there."""
+
+from __future__ import annotations
+
+from opencode_nb.magics.commands import models, program, server, sessions, turns
+from opencode_nb.magics.commands.group import Command, Group
+
+__all__ = ["GROUPS", "Command", "Group"]
+
+GROUPS: tuple[Group, ...] = (
+    server.group,
+    sessions.group,
+    turns.group,
+    models.group,
+    program.group,
+)
+"""In the order in which help shows them."""

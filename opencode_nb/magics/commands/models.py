@@ -1,0 +1,26 @@
+"""Subcommands for what can be chosen: models, agents."""
+
+from __future__ import annotations
+
+from argparse import Namespace
+
+from opencode_nb.magics.commands.group import Group, say
+from opencode_nb.magics.workspace import Workspace
+
+group = Group("Models and agents")
+
+
+@group.command()
+def models(workspace: Workspace, _options: Namespace) -> None:
+    """List the models that can be used now."""
+    found = workspace.ai.models()
+    if not found:
+        workspace.ai.model_choice()  # raises what to do where none is set up
+    say("\n".join(found))
+
+
+@group.command()
+def agents(workspace: Workspace, _options: Namespace) -> None:
+    """List the agents that a prompt can be given to."""
+    for agent in workspace.ai.agents():
+        say(f"{agent['name']:<12}{agent.get('description') or ''}")

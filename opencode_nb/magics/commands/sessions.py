@@ -1,0 +1,58 @@
+"""Subcommands for sessions: new, use, sessions."""
+
+from __future__ import annotations
+
+from argparse import Namespace
+from datetime import datetime
+
+from opencode_nb.conversation.state import Json
+from opencode_nb.conversation.sync import Session
+from opencode_nb.magics.commands.group import Group, argument, say
+from opencode_nb.magics.workspace import Workspace
+
+LISTED = 20
+"""Sessions that `%opencode sessions` shows unless told otherwise."""
+
+group = Group("Sessions")
+
+
+@group.command(argument("title", nargs="*", metavar="TITLE"))
+def new(workspace: Workspace, options: Namespace) -> None:
+    """Begin a new session; prompts go to it from now on."""
+    before, busy = workspace.session, workspace.busy
+    session = workspace.new(" ".join(options.title) or None)
+    say(f"New session: {named(session)}")
+    if before is not None and busy:
+        say(f"The turn in the session before goes on: %opencode use {before.id} goes back to it.")
+
+
+@group.command(argument("session", nargs="+", metavar="SESSION"))
+def use(workspace: Workspace, options: Namespace) -> None:
+    """Go on with an earlier session: its id, the beginning of it, or its title."""
+    session = workspace.use(" ".join(options.session))
+    count = len(session.turns())
+    say(f"Session: {named(session)}, {count} turn{'' if count == 1 else 's'}")
+
+
+@group.command(
+    argument("search", nargs="*", metavar="WORDS", help="only those whose title has these words"),
+    argument("-n", "--limit", type=int, metavar="N", default=LISTED, help="how many at most"),
+)
+def sessions(workspace: Workspace, options: Namespace) -> None:
+    """List the sessions of this directory, newest first."""
+    listed = workspace.ai.sessions(search=" ".join(options.search) or None, limit=options.limit)
+    current = workspace.session.id if workspace.session else ""
+    for info in listed:
+        say(_line(info, info["id"] == current))
+    if not listed:
+        say("No session here has that in its title." if options.search else "No sessions here yet.")
+
+
+def _line(info: Json, current: bool) -> str:
+    updated = datetime.fromtimestamp(info["time"]["updated"] / 1000).strftime("%Y-%m-%d %H:%M")
+    return f"{'*' if current else ' '} {info['id']}  {updated}  {info.get('title') or ''}"
+
+
+def named(session: Session) -> str:
+    """Its id and its title."""
+    return f"{session.id} {session.title}".strip()
