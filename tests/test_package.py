@@ -32,8 +32,9 @@ AT_ONCE: dict[str, set[str]] = {
     "conversation": {"errors", "failures", "portal", "secret", "api", "server"},
     "kernel": {"errors", "conversation"},
     "widgets": {"errors", "portal", "conversation", "render"},
+    "terminal": {"conversation", "render"},
     "magics": {"errors", "conversation", "render", "widgets"},
-    "cli": set(),
+    "cli": {"errors", "conversation", "render", "terminal"},
     "quickstart": {"errors"},
 }
 """Room of the house -> the rooms that it may import when it is imported itself."""
@@ -42,8 +43,8 @@ LAZILY: dict[str, set[str]] = {
     "__init__": {"errors", "api", "server", "conversation", "kernel", "widgets", "magics"},
     "server": {"demo"},
     "conversation": {"render"},
-    "magics": {"server"},
-    "cli": {"_version", "errors", "server", "conversation", "quickstart"},
+    "magics": {"server", "terminal"},
+    "cli": {"server", "quickstart"},
 }
 """The rooms that it may import later, inside a function, beside the above."""
 

@@ -71,6 +71,24 @@ async def choose_model(client: AsyncClient, model: str | None, agent: str | None
     return _named(f"{provider}/{default}", "default", providers)
 
 
+def announcement(choice: ModelChoice) -> str:
+    """The line that names model and provider, and warns of a public service that nobody chose."""
+    who = {
+        "option": "your option",
+        "configuration": "OpenCode's configuration",
+        "last choice": "your last choice in the terminal",
+        "default": "OpenCode's own default",
+    }
+    named = choice.name if choice.name == choice.provider_name else f"{choice.name} of {choice.provider_name}"
+    line = f"Model: {choice.model} ({named}), by {who[choice.chosen_by]}."
+    if choice.unasked_public:
+        line += (
+            " It is a free public provider that you did not choose, so nothing is sent there: log in to one of your "
+            f"own with `opencode auth login`, accept it with -m {choice.model}, or try %opencode start --demo."
+        )
+    return line
+
+
 def refuse_unasked(choice: ModelChoice) -> None:
     """Raise ModelError for a model that nobody chose at a provider that anybody's content may be sent to."""
     if choice.unasked_public:

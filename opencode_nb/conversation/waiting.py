@@ -12,7 +12,7 @@ from queue import SimpleQueue
 from typing import TypeVar
 
 T = TypeVar("T")
-_Job = tuple[Callable[[], object], "Future[object]"]
+_Job = tuple[Callable[[], object], "Future[object] | None"]
 
 
 class Jobs:
@@ -27,6 +27,10 @@ class Jobs:
         self._queue.put((job, future))  # type: ignore[arg-type]  # a Future[T] takes what its own job returns
         return await asyncio.wrap_future(future)
 
+    def post(self, job: Callable[[], object]) -> None:
+        """From any thread: have the waiting thread run this. What it raises ends the waiting, and is raised there."""
+        self._queue.put((job, None))
+
     def serve_until(self, done: Future[None]) -> None:
         """Run jobs on this thread until `done`. KeyboardInterrupt passes through, at once."""
         done.add_done_callback(lambda _future: self._queue.put(None))
@@ -36,7 +40,10 @@ class Jobs:
                 _run(*job)
 
 
-def _run(job: Callable[[], object], future: Future[object]) -> None:
+def _run(job: Callable[[], object], future: Future[object] | None) -> None:
+    if future is None:
+        job()
+        return
     if not future.set_running_or_notify_cancel():
         return
     try:

@@ -10,7 +10,7 @@ from IPython.core.error import UsageError
 from IPython.core.interactiveshell import InteractiveShell
 from IPython.display import display
 
-from opencode_nb.conversation.models import ModelChoice, refuse_unasked
+from opencode_nb.conversation.models import announcement, refuse_unasked
 from opencode_nb.conversation.policy import Person
 from opencode_nb.conversation.sync import Session
 from opencode_nb.conversation.turn import Turn
@@ -33,24 +33,6 @@ def run_prompt(shell: InteractiveShell, workspace: Workspace, options: Namespace
     if not text.strip():
         raise UsageError("%%prompt: the prompt is empty. Write below this line what the agent should do.")
     return _Cell(shell, workspace, options, text).run()
-
-
-def announcement(choice: ModelChoice) -> str:
-    """The line that names model and provider, and warns of a public service that nobody chose."""
-    who = {
-        "option": "your option",
-        "configuration": "OpenCode's configuration",
-        "last choice": "your last choice in the terminal",
-        "default": "OpenCode's own default",
-    }
-    named = choice.name if choice.name == choice.provider_name else f"{choice.name} of {choice.provider_name}"
-    line = f"Model: {choice.model} ({named}), by {who[choice.chosen_by]}."
-    if choice.unasked_public:
-        line += (
-            " It is a free public provider that you did not choose, so nothing is sent there: log in to one of your "
-            f"own with `opencode auth login`, accept it with -m {choice.model}, or try %opencode start --demo."
-        )
-    return line
 
 
 class _Cell:

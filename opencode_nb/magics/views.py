@@ -43,7 +43,7 @@ def make_view(frontend: Frontend, session: Session, jobs: Jobs, *, quiet: bool) 
         return SilentView(ConsolePerson(jobs))
     if frontend is Frontend.PAGE:
         return PageView(session, ConsolePerson(jobs))
-    from opencode_nb.magics.terminal import TerminalView
+    from opencode_nb.terminal import TerminalView
 
     return TerminalView(session, jobs)
 

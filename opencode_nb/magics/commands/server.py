@@ -6,10 +6,9 @@ import argparse
 from argparse import Namespace
 from pathlib import Path
 
-from opencode_nb.conversation.models import ModelError
+from opencode_nb.conversation.models import ModelError, announcement
 from opencode_nb.magics.commands.group import Group, argument, say
 from opencode_nb.magics.commands.sessions import named
-from opencode_nb.magics.prompt import announcement
 from opencode_nb.magics.workspace import Workspace
 
 group = Group("The agent")
