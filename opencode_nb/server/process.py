@@ -15,13 +15,14 @@ import sys
 import time
 from collections.abc import Callable, Mapping
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from opencode_nb.errors import ServerStartError
 from opencode_nb.server import keeper, logs
 from opencode_nb.server.binary import binary_version, check_version, find_binary
 from opencode_nb.server.environment import PASSWORD, USERNAME, Config, server_environment
 from opencode_nb.server.held import Held
+from opencode_nb.server.status import Holder, ServerStatus, memory_of, own_label
 
 if TYPE_CHECKING:
     from opencode_nb.demo import DemoModel
@@ -37,18 +38,25 @@ class Server:
     """A running `opencode serve` that ends with this process, with `close()`, or at the end of a `with` block.
 
     `url`: where it listens. `username`, `password`: for basic auth; the password is never printed or logged.
-    `version`: its own. `pid`: the server's process. `log_path`: its output, kept after its end.
+    `version`: its own. `log_path`: its output, kept after its end. `shared`: others may hold it too.
     Made by `serve()`. Every method may be called from any thread.
     """
 
-    def __init__(self, held: Held, *, log_path: Path, username: str, password: str, version: str) -> None:
+    def __init__(
+        self, held: Held, job: dict[str, Any], *, log_path: Path, username: str, password: str, version: str
+    ) -> None:
         self.url = held.url
         self.username = username
         self.password = password
         self.version = version
-        self.pid = held.pid
         self.log_path = log_path
+        self.shared = False
         self._held = held
+        self._job = job
+        self._since = time.monotonic()
+        self._restarts = 0
+        self._when_restarted: list[Callable[[], None]] = []
+        self._when_exited: list[Callable[[int | None], None]] = []
         self._owner = os.getpid()
         self._closing = False
         self._at_close = contextlib.ExitStack()
@@ -62,6 +70,11 @@ class Server:
 
     def __exit__(self, *_: object) -> None:
         self.close()
+
+    @property
+    def pid(self) -> int:
+        """The server's process; another one after a restart."""
+        return self._held.pid
 
     @property
     def alive(self) -> bool:
@@ -82,7 +95,49 @@ class Server:
 
         It is called on a background thread, or at once on this one if the server has died already.
         """
-        self._held.when_exited(lambda: None if self._closing else callback(self.exit_code))
+        held = self._held
+        self._when_exited.append(callback)
+        held.when_exited(lambda: None if self._closing or held is not self._held else callback(self.exit_code))
+
+    def on_restart(self, callback: Callable[[], None]) -> None:
+        """Have `callback()` called whenever the server has come back after a crash or a restart."""
+        self._when_restarted.append(callback)
+
+    def status(self) -> ServerStatus:
+        """The server as it is now: what it takes, since when, and who holds it."""
+        return ServerStatus(
+            version=self.version,
+            url=self.url,
+            pid=self.pid,
+            memory=memory_of([self.pid, *keeper.descendants(self.pid, {})]),
+            uptime=time.monotonic() - self._since,
+            holders=(Holder(os.getpid(), own_label(), this=True),),
+            restarts=self._restarts,
+            program=self._job["argv"][0],
+            log_path=self.log_path,
+            shared=self.shared,
+        )
+
+    def restart(self) -> None:
+        """End the server and start it again, at the same port and with the same password; returns when it is ready.
+
+        Raises ServerStartError when it does not come back.
+        """
+        before, self._held = self._held, Held()
+        before.close()
+        argv = [*self._job["argv"][:-1], str(keeper.endpoint(self.url)[1])]
+        descriptor, self.log_path = _open_log()
+        try:
+            self._held.start(descriptor, {**self._job, "argv": argv})
+            _await_ready(self._held, argv, START_SECONDS, self.log_path)
+        finally:
+            os.close(descriptor)
+        self._since, self._restarts = time.monotonic(), self._restarts + 1
+        callbacks, self._when_exited = self._when_exited, []
+        for callback in callbacks:
+            self.on_exit(callback)
+        for told in list(self._when_restarted):
+            told()
 
     def close(self) -> None:
         """End the server and everything it started; returns when all of it is gone, at the latest after some seconds.
@@ -169,12 +224,13 @@ def _start(argv: list[str], environment: dict[str, str], workdir: str, timeout: 
     descriptor, log_path = _open_log()
     held = Held()
     try:
-        held.start(descriptor, {"argv": argv, "env": environment, "cwd": workdir, **credentials})
+        job = {"argv": argv, "env": environment, "cwd": workdir, **credentials}
+        held.start(descriptor, job)
         _await_ready(held, argv, timeout, log_path)
         left = max(HEALTH_SECONDS, deadline - time.monotonic())
         version = _health(held.url, **credentials, timeout=left) or binary_version(Path(argv[0]))
         check_version(version, argv[0])
-        return Server(held, log_path=log_path, version=version, **credentials)
+        return Server(held, job, log_path=log_path, version=version, **credentials)
     except BaseException:  # an interrupt too
         held.close()
         raise

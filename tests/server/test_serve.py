@@ -190,3 +190,32 @@ def test_tells_at_once_when_the_server_had_died_before(start: Start) -> None:
 
 def test_the_program_is_found_without_being_named(start: Start) -> None:
     assert start(binary=None).version == binary_version(find_binary())
+
+
+def test_status(start: Start) -> None:
+    server = start()
+    status = server.status()
+    assert (status.url, status.pid, status.version) == (server.url, server.pid, server.version)
+    assert (status.log_path, status.program) == (server.log_path, str(find_binary()))
+    assert status.memory is not None
+    assert status.memory > psutil.Process(server.pid).memory_info().rss / 2
+    assert [(holder.pid, holder.this) for holder in status.holders] == [(os.getpid(), True)]
+    assert (status.restarts, status.shared, server.shared) == (0, False, False)
+    assert 0 < status.uptime < server.status().uptime
+
+
+def test_restart_keeps_address_and_password(start: Start) -> None:
+    server, back, exits = start(), threading.Event(), []
+    server.on_restart(back.set)
+    server.on_exit(exits.append)
+    before = (server.url, server.password)
+    old = psutil.Process(server.pid)
+    server.restart()
+    assert back.wait(END_SECONDS)
+    assert_gone([old])
+    assert (server.url, server.password) == before
+    assert server.pid != old.pid
+    assert request(server, "GET", "/session")[0] == 200
+    assert server.status().restarts == 1
+    assert server.alive
+    assert exits == []
