@@ -22,7 +22,7 @@ from opencode_nb.demo import DemoModel, gate, reason, text, tool
 from opencode_nb.portal import run
 from opencode_nb.render.page import LiveTurn
 from opencode_nb.server import Server
-from opencode_nb.widgets import turn as turn_widget
+from opencode_nb.widgets import live
 from opencode_nb.widgets.turn import TurnView
 from tests.render.page_model import Page
 from tests.render.turns import NAMES, replay
@@ -139,7 +139,7 @@ def test_deltas_are_gathered(shown: Shown, demo_model: DemoModel) -> None:
     shown.prompt()
     shown.end()
     elapsed = time.monotonic() - started
-    assert len(shown.wire.kinds("patch")) <= elapsed / turn_widget.FLUSH_INTERVAL + 1
+    assert len(shown.wire.kinds("patch")) <= elapsed / live.FLUSH_INTERVAL + 1
     assert "word 999" in shown.wire.page.root.text
 
 
