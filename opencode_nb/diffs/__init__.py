@@ -1,0 +1,7 @@
+"""Differences between two versions of files, as values: read, made, taken back, put together. Pure.
+
+Knows nothing of servers, sessions or pages, and touches no disk. Texts are str in which every byte that is not UTF-8
+stands as a lone surrogate (`surrogateescape`, as in `os.fsdecode`), so that `encode` gives back the exact bytes.
+"""
+
+from __future__ import annotations

@@ -1,0 +1,44 @@
+"""File names as git writes them in patches: quoted like C strings where they hold anything but plain ASCII."""
+
+from __future__ import annotations
+
+import re
+
+from opencode_nb.diffs.text import decode, encode
+
+_LETTERS = {
+    "\a": "a", "\b": "b", "\t": "t", "\n": "n", "\v": "v", "\f": "f", "\r": "r", '"': '"', "\\": "\\",
+}  # fmt: skip
+_UNLETTERS = {letter: character for character, letter in _LETTERS.items()}
+_PLAIN = re.compile(r"[\x20-\x7e]*")
+_ESCAPE = re.compile(r'\\([0-7]{3}|[abtnvfr"\\])')
+
+
+def quote(name: str) -> str:
+    """The name as git has it by default (`core.quotePath`): `"caf\\303\\251"`; plain ones stay as they are."""
+    if _PLAIN.fullmatch(name) and '"' not in name and "\\" not in name:
+        return name
+    return f'"{"".join(_quoted(character) for character in name)}"'
+
+
+def _quoted(character: str) -> str:
+    if character in _LETTERS:
+        return f"\\{_LETTERS[character]}"
+    if _PLAIN.fullmatch(character):
+        return character
+    return "".join(f"\\{byte:03o}" for byte in encode(character))
+
+
+def unquote(name: str) -> str:
+    """The name that `quote` was given; one that is not quoted stays as it is."""
+    if len(name) < 2 or name[0] != '"' or name[-1] != '"':
+        return name
+    raw = encode(_ESCAPE.sub(lambda match: _character(match[1]), name[1:-1]))
+    return decode(raw)
+
+
+def _character(escape: str) -> str:
+    if escape in _UNLETTERS:
+        return _UNLETTERS[escape]
+    byte = int(escape, 8) & 0xFF
+    return chr(byte) if byte < 0x80 else chr(0xDC00 + byte)
