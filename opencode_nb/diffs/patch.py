@@ -7,7 +7,7 @@ tell where it ends, never what its lines look like, so that a removed `-- x` is 
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from typing import Literal
 
@@ -216,7 +216,7 @@ def _last_word(text: str) -> str:
     return text.rpartition(" ")[2]
 
 
-_EXTENDED = {
+_EXTENDED: dict[str, dict[str, Callable[[str], str | int | None]]] = {
     "rename from ": {"old_path": unquote},
     "rename to ": {"new_path": unquote},
     "copy from ": {"old_path": unquote},
