@@ -12,45 +12,34 @@ from __future__ import annotations
 
 from collections import OrderedDict
 from collections.abc import Callable, Iterable
-from typing import Any, NamedTuple
+from typing import Any
 
-from opencode_nb.conversation.state import Decision, Json, Message, TurnState, TurnStatus
+from opencode_nb.conversation.folding import Change, Folding
+from opencode_nb.conversation.state import Decision, Json, TurnState, TurnStatus
+
+__all__ = ["Change", "Transcript"]
 
 REMEMBERED_EVENTS = 4096
 """How many event ids are kept to recognise one that comes twice; a bound on memory, far above what is in flight."""
 
 
-class Change(NamedTuple):
-    """What an event changed: `turn` is the turn's id ("" for the session), `key` a part id, a message id or "turn".
+class Transcript(Folding):
+    """One session as it stands. Read its attributes freely; change it only by `apply`.
 
-    `kind` says what it is about: part, delta, message, removed, turn, ended, request, todos, session, connection.
-    `delta` is the text that was appended where kind is "delta".
+    `cursor` is where the messages before the first turn can be fetched from, "" where there are none.
     """
 
-    kind: str
-    turn: str
-    key: str
-    delta: str = ""
-
-
-class Transcript:
-    """One session as it stands. Read its attributes freely; change it only by `apply`."""
-
     def __init__(self, session_id: str, parent: Transcript | None = None) -> None:
-        self.id = session_id
+        super().__init__(session_id)
         self.info: Json = {}
         self.status: Json = {"type": "idle"}
-        self.turns: dict[str, TurnState] = {}
         self.todos: list[Json] = []
         self.children: dict[str, Transcript] = {}
         self.connected = True
+        self.cursor = ""
         self._parent = parent
-        self._messages: dict[str, tuple[TurnState, Message]] = {}
-        self._homeless: dict[str, Message] = {}  # parts that came before their message
-        self._early: dict[str, Json] = {}  # deltas that came before their part: part id -> {field: text}
         self._busy_since_prompt: set[str] = set()
         self._tasks: dict[str, tuple[TurnState, str]] = {}  # what opened a sub-session, once known
-        self._ours: set[str] = set()  # prompts sent from here
         self._stopped: set[str] = set()  # turns that were stopped from here, for a reason that is known
         self._seen: OrderedDict[str, None] = OrderedDict()
 
@@ -62,10 +51,32 @@ class Transcript:
         return self.status.get("type") != "idle"
 
     @property
+    def has_earlier(self) -> bool:
+        """Whether there are turns before the first one here."""
+        return bool(self.cursor)
+
+    @property
     def visible_turns(self) -> list[TurnState]:
         """The turns that count: those at and after an undo are hidden until redone (they go with the next prompt)."""
-        cut = (self.info.get("revert") or {}).get("messageID")
+        cut = self._undone_from
         return [turn for turn in self.turns.values() if not cut or turn.id < cut]
+
+    @property
+    def undone_turns(self) -> list[TurnState]:
+        """The turns that were undone, and can be redone until the next prompt."""
+        cut = self._undone_from
+        return [turn for turn in self.turns.values() if cut and turn.id >= cut]
+
+    @property
+    def _undone_from(self) -> str:
+        return str((self.info.get("revert") or {}).get("messageID") or "")
+
+    @property
+    def sub_sessions(self) -> set[str]:
+        """The sub-sessions that the tasks of the turns here have opened."""
+        parts = (part for turn in self.turns.values() for part in turn.parts if part.get("type") == "tool")
+        opened = (((part.get("state") or {}).get("metadata") or {}).get("sessionId") for part in parts)
+        return {str(session_id) for session_id in opened if session_id}
 
     def find(self, session_id: str) -> Transcript | None:
         """This transcript or the one below it with that id."""
@@ -149,136 +160,6 @@ class Transcript:
             else:
                 return next(reversed(self.turns.values()), None), ""
         return self._tasks[child_id]
-
-    # -- messages --------------------------------------------------------------------------------------------------
-
-    def _turn(self, turn_id: str) -> TurnState:
-        turn = self.turns.get(turn_id)
-        if turn is None:
-            turn = self.turns[turn_id] = TurnState(turn_id, self.id)
-            if len(self.turns) > 1 and next(reversed(self.turns)) < max(self.turns):
-                self.turns = dict(sorted(self.turns.items()))
-        return turn
-
-    def _message_updated(self, properties: Json) -> Iterable[Change]:
-        info = properties.get("info")
-        if not isinstance(info, dict) or not isinstance(info.get("id"), str):
-            return
-        message_id = info["id"]
-        turn_id = str(info.get("parentID") or message_id) if info.get("role") == "assistant" else message_id
-        known = self._messages.get(message_id)
-        turn = known[0] if known else self._turn(self._continued(turn_id))
-        message = known[1] if known else self._homeless.pop(message_id, Message(info))
-        message.info = info
-        self._messages[message_id] = (turn, message)
-        if info.get("role") == "assistant":
-            turn.steps[message_id] = message
-            if turn.status == "queued":
-                turn.status = "running"
-        elif message_id == turn.id:
-            turn.prompt = message
-        yield Change("message", turn.id, message_id)
-        if not known:
-            yield from (Change("part", turn.id, part_id) for part_id in message.parts)
-
-    def _continued(self, message_id: str) -> str:
-        """The turn that a message belongs to: a step's parent may itself be a continuation of an earlier prompt."""
-        known = self._messages.get(message_id)
-        return known[0].id if known else message_id
-
-    def _message_removed(self, properties: Json) -> Iterable[Change]:
-        message_id = str(properties.get("messageID"))
-        turn, _message = self._messages.pop(message_id, (None, None))
-        if turn is None:
-            return
-        if message_id == turn.id:
-            self.turns.pop(turn.id, None)
-        elif turn.id in self.turns:  # else its prompt went before it, and who holds the undone turn still reads it
-            turn.steps.pop(message_id, None)
-        yield Change("removed", turn.id, message_id)
-
-    # -- parts -----------------------------------------------------------------------------------------------------
-
-    def _home(self, message_id: str) -> tuple[TurnState | None, Message]:
-        known = self._messages.get(message_id)
-        if known:
-            return known
-        return None, self._homeless.setdefault(message_id, Message({"id": message_id}))
-
-    def _part_updated(self, properties: Json) -> Iterable[Change]:
-        part = properties.get("part")
-        if not isinstance(part, dict) or not isinstance(part.get("id"), str):
-            return
-        turn, message = self._home(str(part.get("messageID")))
-        part_id = part["id"]
-        known = part_id in message.parts
-        before = message.parts.get(part_id) or self._early.pop(part_id, None)
-        message.parts[part_id] = _merge_part(before, part)
-        if len(message.parts) > 1 and part_id == next(reversed(message.parts)) < max(message.parts):
-            message.parts = dict(sorted(message.parts.items()))
-        if turn is None:
-            return
-        if part.get("type") == "step-start" and not known:
-            yield from self._discard_attempt(turn, message)
-        target = self._continued_by(turn, message, part)
-        if target is not None:
-            yield from self._continue_turn(turn, target)
-        else:
-            yield Change("part", turn.id, part_id)
-
-    def _discard_attempt(self, turn: TurnState, message: Message) -> Iterable[Change]:
-        """A step that starts again in its message, after its stream broke: what it had said does not count."""
-        for part in message.parts.values():
-            if (
-                part.get("type") in ("text", "reasoning")
-                and part.get("text")
-                and not (part.get("time") or {}).get("end")
-            ):
-                part["text"] = ""  # as the server stores it
-                yield Change("part", turn.id, str(part["id"]))
-
-    def _continued_by(self, turn: TurnState, message: Message, part: Json) -> TurnState | None:
-        """The turn that a user message goes on with, if the server wrote it by itself in the middle of that turn.
-
-        When the context is full it writes a request to compact, and then either "continue" or the prompt once more.
-        """
-        if message is not turn.prompt or turn.id in self._ours or next(iter(message.parts)) != part["id"]:
-            return None
-        before = next((other for other in reversed(self.turns.values()) if other.id < turn.id), None)
-        if before is None or before.ended:
-            return None
-        return before if _is_continuation(part, before) else None
-
-    def _continue_turn(self, turn: TurnState, target: TurnState) -> Iterable[Change]:
-        """Make a turn's messages further steps of the turn before it."""
-        assert turn.prompt is not None
-        del self.turns[turn.id]
-        target.steps = dict(sorted({**target.steps, turn.id: turn.prompt, **turn.steps}.items()))
-        for message_id, (owner, message) in list(self._messages.items()):
-            if owner is turn:
-                self._messages[message_id] = (target, message)
-        yield Change("removed", turn.id, turn.id)
-        yield from (Change("message", target.id, message_id) for message_id in [turn.id, *turn.steps])
-        yield from (Change("part", target.id, part_id) for part_id in turn.prompt.parts)
-
-    def _part_delta(self, properties: Json) -> Iterable[Change]:
-        part_id, name, delta = (str(properties.get(key, "")) for key in ("partID", "field", "delta"))
-        if not part_id or not name or not delta:
-            return
-        turn, message = self._home(str(properties.get("messageID")))
-        part = message.parts.get(part_id)
-        if part is None:  # the part itself is still on its way (opencode #26924)
-            early = self._early.setdefault(part_id, {})
-            early[name] = early.get(name, "") + delta
-            return
-        part[name] = str(part.get(name) or "") + delta
-        if turn is not None:
-            yield Change("delta", turn.id, part_id, delta)
-
-    def _part_removed(self, properties: Json) -> Iterable[Change]:
-        turn, message = self._home(str(properties.get("messageID")))
-        if message.parts.pop(str(properties.get("partID")), None) is not None and turn is not None:
-            yield Change("removed", turn.id, str(properties["partID"]))
 
     # -- status ----------------------------------------------------------------------------------------------------
 
@@ -430,23 +311,59 @@ class Transcript:
         self.connected = bool(properties["connected"])
         yield Change("connection", "", "connection")
 
+    def _noted(self, properties: Json) -> Iterable[Change]:
+        """client.noted {messageID}: the server has a prompt that it is not to answer."""
+        turn = self.turns.get(str(properties["messageID"]))
+        if turn is not None and not turn.ended:
+            yield from self._end(turn)
+
     def _loaded(self, properties: Json) -> Iterable[Change]:
-        """client.loaded {info, messages, status, permissions, questions, todos}: merged into what streamed."""
+        """client.loaded {info, messages, cursor, status, permissions, questions, todos}: merged into what streamed.
+
+        `messages` are the latest ones, `cursor` leads to those before them.
+        """
         yield from self._session_info(properties)
-        listed = [m["info"]["id"] for m in properties.get("messages", [])]
+        messages = properties.get("messages") or []
+        listed = [message["info"]["id"] for message in messages]
+        if not self._messages or (listed and min(listed) < min(self._messages)):
+            self.cursor = str(properties.get("cursor") or "")
         for gone in [m for m in self._messages if m not in listed and listed and m < max(listed) and m >= min(listed)]:
             yield from self._message_removed({"messageID": gone})
-        for message in properties.get("messages", []):
-            yield from self._message_updated({"info": message["info"]})
-            for part in message["parts"]:
-                yield from self._part_updated({"part": part})
+        yield from self._take(messages)
         self.todos = properties.get("todos", self.todos)
         yield from self._loaded_requests(properties)
         status = properties.get("status") or {"type": "idle"}
-        for turn in list(self.turns.values())[:-1] if status.get("type") != "idle" else list(self.turns.values()):
-            if turn.steps and not turn.ended:
-                yield from self._end(turn)
+        yield from self._end_over(idle=status.get("type") == "idle")
         yield from self._session_status({"status": status})
+
+    def _earlier(self, properties: Json) -> Iterable[Change]:
+        """client.earlier {messages, cursor}: what comes before the first turn here."""
+        self.cursor = str(properties.get("cursor") or "")
+        known = set(self.turns)
+        first = next(iter(self.turns.values()), None)
+        changes = list(self._take(properties.get("messages") or []))
+        if first is not None and first.prompt is not None and first.prompt.parts:
+            before = self._continued_by(first, first.prompt, next(iter(first.prompt.parts.values())))
+            changes += self._continue_turn(first, before) if before is not None else []
+        for turn in [turn for turn in self._open_turns() if first is not None and turn.id < first.id]:
+            changes += self._end(turn)
+        yield from (change for change in changes if change.turn in known)
+        yield Change("earlier", "", "earlier")
+
+    def _take(self, messages: list[Json]) -> Iterable[Change]:
+        for message in messages:
+            yield from self._message_updated({"info": message["info"]})
+            for part in message["parts"]:
+                yield from self._part_updated({"part": part})
+
+    def _end_over(self, *, idle: bool) -> Iterable[Change]:
+        """End what a loaded history shows to be over: all turns of a session that rests, else those before the last
+        that was begun; a prompt of our own may still be on its way."""
+        turns = list(self.turns.values())
+        begun = [number for number, turn in enumerate(turns) if turn.steps]
+        for turn in turns if idle else turns[: begun[-1] if begun else 0]:
+            if not turn.ended and (turn.steps or turn.id not in self._ours):
+                yield from self._end(turn)
 
     def _loaded_requests(self, properties: Json) -> Iterable[Change]:
         for table in ("permissions", "questions"):
@@ -460,29 +377,10 @@ class Transcript:
                 yield from self._asked(request, table)
 
 
-def _merge_part(before: Json | None, part: Json) -> Json:
-    """The new part, but keep streamed text that the server has not stored yet (it stores text at its end only)."""
-    merged = dict(part)
-    if before and part.get("type") in ("text", "reasoning") and not (part.get("time") or {}).get("end"):
-        ours, theirs = str(before.get("text") or ""), str(part.get("text") or "")
-        if len(ours) > len(theirs):
-            merged["text"] = ours
-    return merged
-
-
 def _opens(part: Json, child_id: str) -> bool:
     """Whether a part is the call of the task tool that opened this sub-session."""
     metadata = (part.get("state") or {}).get("metadata") or {}
     return part.get("type") == "tool" and metadata.get("sessionId") == child_id
-
-
-def _is_continuation(part: Json, before: TurnState) -> bool:
-    """Whether a user message that begins with this part goes on with the turn before it."""
-    if part.get("type") == "compaction" or (part.get("type") == "text" and part.get("synthetic")):
-        return True
-    compacted = any(other.get("type") == "compaction" for other in before.parts)
-    prompt = next(iter(before.prompt.parts.values()), {}) if before.prompt else {}
-    return compacted and part.get("type") == "text" and part.get("text") == prompt.get("text")
 
 
 def _outcome(error: Json | None) -> TurnStatus:
@@ -514,5 +412,7 @@ _HANDLERS: dict[str, Callable[[Transcript, Json], Iterable[Change]]] = {
     "client.stopping": Transcript._stopping,
     "client.failed": Transcript._failed,
     "client.connection": Transcript._connection,
+    "client.noted": Transcript._noted,
     "client.loaded": Transcript._loaded,
+    "client.earlier": Transcript._earlier,
 }

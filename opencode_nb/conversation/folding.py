@@ -1,0 +1,195 @@
+"""Folding: messages and their parts, as they come, become turns. Pure; what a `Transcript` is made of.
+
+Every step of the model is a message of its own; those that answer one prompt are its turn. Some prompts the server
+writes itself, in the middle of a turn: they go on with it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import NamedTuple
+
+from opencode_nb.conversation.state import Json, Message, TurnState
+
+USER_SHELL = "The following tool was executed by the user"
+"""What the server writes as the prompt of a shell command of the user's own."""
+
+
+class Change(NamedTuple):
+    """What an event changed: `turn` is the turn's id ("" for the session), `key` a part id, a message id or "turn".
+
+    `kind` says what it is about: part, delta, message, removed, turn, ended, request, todos, session, connection,
+    earlier (turns before those that were there have been loaded).
+    `delta` is the text that was appended where kind is "delta".
+    """
+
+    kind: str
+    turn: str
+    key: str
+    delta: str = ""
+
+
+class Folding:
+    """The turns of one session. Read its attributes freely; only `Transcript.apply` changes it."""
+
+    def __init__(self, session_id: str) -> None:
+        self.id = session_id
+        self.turns: dict[str, TurnState] = {}
+        self._messages: dict[str, tuple[TurnState, Message]] = {}
+        self._homeless: dict[str, Message] = {}  # parts that came before their message
+        self._early: dict[str, Json] = {}  # deltas that came before their part: part id -> {field: text}
+        self._ours: set[str] = set()  # prompts sent from here
+
+    # -- messages --------------------------------------------------------------------------------------------------
+
+    def _turn(self, turn_id: str) -> TurnState:
+        turn = self.turns.get(turn_id)
+        if turn is None:
+            turn = self.turns[turn_id] = TurnState(turn_id, self.id)
+            if len(self.turns) > 1 and next(reversed(self.turns)) < max(self.turns):
+                self.turns = dict(sorted(self.turns.items()))
+        return turn
+
+    def _message_updated(self, properties: Json) -> Iterable[Change]:
+        info = properties.get("info")
+        if not isinstance(info, dict) or not isinstance(info.get("id"), str):
+            return
+        message_id = info["id"]
+        turn_id = str(info.get("parentID") or message_id) if info.get("role") == "assistant" else message_id
+        known = self._messages.get(message_id)
+        turn = known[0] if known else self._turn(self._continued(turn_id))
+        message = known[1] if known else self._homeless.pop(message_id, Message(info))
+        message.info = info
+        self._messages[message_id] = (turn, message)
+        if info.get("role") == "assistant":
+            if turn.status == "queued" or (turn.status == "completed" and not turn.steps):  # taken for a mere note
+                turn.status = "running"
+            turn.steps[message_id] = message
+        elif message_id == turn.id:
+            turn.prompt = message
+        yield Change("message", turn.id, message_id)
+        if not known:
+            yield from (Change("part", turn.id, part_id) for part_id in message.parts)
+
+    def _continued(self, message_id: str) -> str:
+        """The turn that a message belongs to: a step's parent may itself be a continuation of an earlier prompt."""
+        known = self._messages.get(message_id)
+        return known[0].id if known else message_id
+
+    def _message_removed(self, properties: Json) -> Iterable[Change]:
+        message_id = str(properties.get("messageID"))
+        turn, _message = self._messages.pop(message_id, (None, None))
+        if turn is None:
+            return
+        if message_id == turn.id:
+            self.turns.pop(turn.id, None)
+        elif turn.id in self.turns:  # else its prompt went before it, and who holds the undone turn still reads it
+            turn.steps.pop(message_id, None)
+        yield Change("removed", turn.id, message_id)
+
+    # -- parts -----------------------------------------------------------------------------------------------------
+
+    def _home(self, message_id: str) -> tuple[TurnState | None, Message]:
+        known = self._messages.get(message_id)
+        if known:
+            return known
+        return None, self._homeless.setdefault(message_id, Message({"id": message_id}))
+
+    def _part_updated(self, properties: Json) -> Iterable[Change]:
+        part = properties.get("part")
+        if not isinstance(part, dict) or not isinstance(part.get("id"), str):
+            return
+        turn, message = self._home(str(part.get("messageID")))
+        part_id = part["id"]
+        known = part_id in message.parts
+        before = message.parts.get(part_id) or self._early.pop(part_id, None)
+        message.parts[part_id] = _merge_part(before, part)
+        if len(message.parts) > 1 and part_id == next(reversed(message.parts)) < max(message.parts):
+            message.parts = dict(sorted(message.parts.items()))
+        if turn is None:
+            return
+        if part.get("type") == "step-start" and not known:
+            yield from self._discard_attempt(turn, message)
+        target = self._continued_by(turn, message, part)
+        if target is not None:
+            yield from self._continue_turn(turn, target)
+        else:
+            yield Change("part", turn.id, part_id)
+
+    def _discard_attempt(self, turn: TurnState, message: Message) -> Iterable[Change]:
+        """A step that starts again in its message, after its stream broke: what it had said does not count."""
+        for part in message.parts.values():
+            if (
+                part.get("type") in ("text", "reasoning")
+                and part.get("text")
+                and not (part.get("time") or {}).get("end")
+            ):
+                part["text"] = ""  # as the server stores it
+                yield Change("part", turn.id, str(part["id"]))
+
+    def _continued_by(self, turn: TurnState, message: Message, part: Json) -> TurnState | None:
+        """The turn that a user message goes on with, if the server wrote it by itself in the middle of that turn.
+
+        When the context is full it writes a request to compact, and then either "continue" or the prompt once more.
+        """
+        if message is not turn.prompt or turn.id in self._ours or next(iter(message.parts)) != part["id"]:
+            return None
+        before = next((other for other in reversed(self.turns.values()) if other.id < turn.id), None)
+        if before is None or before.ended:
+            return None
+        return before if _is_continuation(part, before) else None
+
+    def _continue_turn(self, turn: TurnState, target: TurnState) -> Iterable[Change]:
+        """Make a turn's messages further steps of the turn before it."""
+        assert turn.prompt is not None
+        del self.turns[turn.id]
+        target.steps = dict(sorted({**target.steps, turn.id: turn.prompt, **turn.steps}.items()))
+        for message_id, (owner, message) in list(self._messages.items()):
+            if owner is turn:
+                self._messages[message_id] = (target, message)
+        yield Change("removed", turn.id, turn.id)
+        yield from (Change("message", target.id, message_id) for message_id in [turn.id, *turn.steps])
+        yield from (Change("part", target.id, part_id) for part_id in turn.prompt.parts)
+
+    def _part_delta(self, properties: Json) -> Iterable[Change]:
+        part_id, name, delta = (str(properties.get(key, "")) for key in ("partID", "field", "delta"))
+        if not part_id or not name or not delta:
+            return
+        turn, message = self._home(str(properties.get("messageID")))
+        part = message.parts.get(part_id)
+        if part is None:  # the part itself is still on its way (opencode #26924)
+            early = self._early.setdefault(part_id, {})
+            early[name] = early.get(name, "") + delta
+            return
+        part[name] = str(part.get(name) or "") + delta
+        if turn is not None:
+            yield Change("delta", turn.id, part_id, delta)
+
+    def _part_removed(self, properties: Json) -> Iterable[Change]:
+        turn, message = self._home(str(properties.get("messageID")))
+        if message.parts.pop(str(properties.get("partID")), None) is not None and turn is not None:
+            yield Change("removed", turn.id, str(properties["partID"]))
+
+
+def _merge_part(before: Json | None, part: Json) -> Json:
+    """The new part, but keep streamed text that the server has not stored yet (it stores text at its end only)."""
+    merged = dict(part)
+    if before and part.get("type") in ("text", "reasoning") and not (part.get("time") or {}).get("end"):
+        ours, theirs = str(before.get("text") or ""), str(part.get("text") or "")
+        if len(ours) > len(theirs):
+            merged["text"] = ours
+    return merged
+
+
+def _is_continuation(part: Json, before: TurnState) -> bool:
+    """Whether a user message that begins with this part goes on with the turn before it.
+
+    A compaction that was asked for, and a shell command of the user's own, are turns by themselves.
+    """
+    if part.get("type") == "compaction":
+        return bool(part.get("auto"))
+    if part.get("type") == "text" and part.get("synthetic"):
+        return part.get("text") != USER_SHELL
+    compacted = any(other.get("type") == "compaction" for other in before.parts)
+    prompt = next(iter(before.prompt.parts.values()), {}) if before.prompt else {}
+    return compacted and part.get("type") == "text" and part.get("text") == prompt.get("text")
