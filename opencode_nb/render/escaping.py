@@ -73,10 +73,9 @@ def element(
 
 
 def _style(names: str, classes: str) -> str:
-    if not names:
-        return ""
+    every = " ".join([*classes.split(), *(f"oc-{name}" for name in names.split())])
     rules = ";".join(STYLES[name] for name in names.split())
-    return f' class="{" ".join([*classes.split(), *(f"oc-{name}" for name in names.split())])}" style="{rules}"'
+    return (f' class="{every}"' if every else "") + (f' style="{rules}"' if rules else "")
 
 
 def _attribute(name: str, value: str | bool | None) -> str:

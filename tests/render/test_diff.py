@@ -1,4 +1,4 @@
-"""Patches: what is read from them, and how they look."""
+"""Changed files where nothing can be done about them: in cards, requests and saved notebooks."""
 
 from __future__ import annotations
 
@@ -42,39 +42,6 @@ rename to there
 """
 
 
-def test_files_of_a_patch() -> None:
-    files = diff.parse_files(GIT)
-    assert [(file.old_path, file.new_path) for file in files] == [
-        ("old name.py", "new name.py"),
-        ("gone.txt", ""),
-        ("", "new.bin"),
-        ("moved", "there"),
-    ]
-    assert [file.binary for file in files] == [False, False, True, False]
-    assert files[0].renamed
-    assert files[1].path == "gone.txt"
-    assert [len(file.hunks) for file in files] == [2, 1, 0, 0]
-
-
-def test_lines_of_a_hunk() -> None:
-    first, second, third = diff.parse_patch(GIT)
-    assert (first.old_start, first.new_start, first.section) == (1, 1, "def f():")
-    assert [(line.sign, line.text, line.old, line.new) for line in first.lines] == [
-        (" ", "same", 1, 1),
-        ("-", "gone", 2, None),
-        ("+", "came", None, 2),
-        (" ", "", 3, 3),
-    ]
-    assert [line.sign for line in second.lines] == [" ", "+", "\\"]
-    assert [line.text for line in third.lines] == ["--- a dashed line", "+++ another"]
-
-
-def test_the_servers_own_headers() -> None:
-    (file,) = diff.parse_files("Index: /p/a.py\n=====\n--- /p/a.py\t\n+++ /p/a.py\t\n@@ -0,0 +1,1 @@\n+x\n")
-    assert file.path == "/p/a.py"
-    assert file.hunks[0].lines == [diff.Line("+", "x", None, 1)]
-
-
 @pytest.mark.parametrize(
     "text", ["", "nonsense", "@@ -1 +1 @@", "@@ -1,5 +1,5 @@\n+x", "--- a\n", "\n\n\n", "@@ x @@\n-a"]
 )
@@ -91,8 +58,9 @@ def rows(html: str) -> list[Node]:
 
 def test_signs_and_numbers_are_text() -> None:
     texts = [row.text for row in rows(diff.html({"file": "x.py", "patch": GIT}))]
-    assert texts[0] == "@@ -1,3 +1,3 @@ def f():"
-    assert texts[1:5] == [" 1  1   same\n", " 2    - gone\n", "    2 + came\n", " 3  3   \n"]
+    assert texts[0] == "@@ -1,3 +1,3 @@ def f():\n"
+    assert texts[1:5] == [" 1  1  same\n", " 2    -gone\n", "    2 +came\n", " 3  3  \n"]
+    assert "\\ No newline at end of file\n" in texts
 
 
 def test_changed_words_are_marked() -> None:
@@ -129,7 +97,8 @@ def test_a_long_diff_is_folded() -> None:
     ("file", "shown"),
     [
         ({"file": "x", "patch": "Binary files a/x and b/x differ"}, "Binary file changed."),
-        ({"file": "there", "patch": "rename from a\nrename to there"}, "Renamed from a."),
+        ({"file": "there", "patch": "diff --git a/a b/there\nrename from a\nrename to there"}, "Renamed from a."),
+        ({"file": "x", "patch": "diff --git a/x b/x\nold mode 100644\nnew mode 100755"}, "100644 to 100755."),
         ({"file": "x", "patch": "", "status": "deleted"}, "deleted"),
         ({"file": "x", "patch": "@@ -0,0 +1 @@\n+x", "status": "added"}, "new file"),
     ],

@@ -26,9 +26,9 @@ CASES: list[tuple[str, dict[str, Any], str, list[str]]] = [
         "edit",
         {"input": {"filePath": "/project/a.py"}, "metadata": {"filediff": {"patch": "@@ -1 +1 @@\n-a\n+b\n"}}},
         "Edit a.py +1 −1",
-        ["- a", "+ b"],
+        ["-a", "+b"],
     ),
-    ("edit", {"input": {"filePath": "a", "oldString": "x\ny", "newString": "x\nz"}}, "Edit a +1 −1", ["- y", "+ z"]),
+    ("edit", {"input": {"filePath": "a", "oldString": "x\ny", "newString": "x\nz"}}, "Edit a +1 −1", ["-y", "+z"]),
     ("write", {"input": {"filePath": "/project/n.md", "content": "# n\n"}}, "Create n.md +1 −0", ["# n"]),
     ("write", {"input": {"filePath": "n", "content": "x"}, "metadata": {"exists": True}}, "Write n", ["x"]),
     (
@@ -48,7 +48,7 @@ CASES: list[tuple[str, dict[str, Any], str, list[str]]] = [
             }
         },
         "Patch 2 files +1 −2",
-        ["a new file", "+ x", "b deleted"],
+        ["a new file", "+x", "b deleted"],
     ),
     (
         "read",
