@@ -1,0 +1,107 @@
+"""Several turns' changes put together into one for each file: from what was there before the first to after the last.
+
+What others did between two turns (the user, another session, a revert) is none of it: it is carried back through the
+turns, so that it stands on both sides and taking everything back keeps it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from dataclasses import replace
+
+from opencode_nb.diffs import edits
+from opencode_nb.diffs.change import LINK, SUBMODULE, Change, Side, known
+from opencode_nb.diffs.renames import detect
+from opencode_nb.diffs.text import decode, encode, is_binary
+
+MIXED = (
+    "others changed the same lines between two turns, so nobody can say what the file would be without the session. "
+    "Look at the turns one by one: turn.diff()."
+)
+"""Why a file of a session has no single change that can be taken back."""
+
+
+def compose(turns: Iterable[Sequence[Change]]) -> list[Change]:
+    """One change for each file that is not what it was, from the changes of turns in their order."""
+    layers: dict[str, list[Change]] = {}
+    for change in (single for turn in turns for change in turn for single in _singles(change)):
+        layers.setdefault(change.path, []).append(change)
+    return detect(change for path in layers if (change := _composed(layers[path])))
+
+
+def _singles(change: Change) -> list[Change]:
+    """A rename as what it is on disk: one file is gone, another one is new."""
+    if not change.old_path:
+        return [change]
+    new = replace(change, old_path="", similarity=None, before=None, additions=None, deletions=None)
+    return [Change(change.old_path, before=change.before), new]
+
+
+def _composed(layers: Sequence[Change]) -> Change | None:
+    """One file's changes as one; None where they come to nothing."""
+    if len(layers) == 1:
+        return layers[0]
+    if vague := next((layer for layer in reversed(layers) if layer.unknown), None):
+        return replace(vague, patch="".join(layer.patch for layer in layers), additions=None, deletions=None)
+    before, after = layers[-1].before, layers[-1].after
+    for layer in reversed(layers[:-1]):
+        carried = _without(layer, before)
+        if carried is None:
+            return Change(layers[0].path, layers[0].before, after, unknown=MIXED)
+        (before,) = carried
+    after = _with_reverted(layers, before)
+    if _same(before, after):
+        return None
+    return Change(layers[0].path, before, after)
+
+
+def _same(one: Side | None, other: Side | None) -> bool:
+    return one is other if one is None or other is None else one.same(other)
+
+
+def _without(layer: Change, later: Side | None) -> tuple[Side | None] | None:
+    """A file as it stood some time after a turn, without that turn's change; None where that cannot be told."""
+    if _same(later, layer.after) or _same(later, layer.before):
+        return (layer.before,)
+    texts = [_text(side) for side in (layer.before, layer.after, later)]
+    if layer.before is None or later is None or any(text is None for text in texts):
+        return None
+    before, after, now = (text or "" for text in texts)
+    mode = layer.before.mode if layer.after and layer.after.mode == later.mode else later.mode
+    if edits.reverted(before, after, now) is not None:
+        return (replace(layer.before, mode=mode),)
+    rest = edits.merged(after, before, now)
+    return None if rest is None else (known(encode(rest), mode),)
+
+
+def _with_reverted(layers: Sequence[Change], before: Side | None) -> Side | None:
+    """The last state, with what was taken back on the way and can be brought back: it shows as reverted."""
+    full = layers[0].after
+    for layer, following in zip(layers, layers[1:], strict=False):
+        full = (
+            following.after
+            if _same(layer.after, following.before) and _same(full, layer.after)
+            else _onto(full, following)
+        )
+    last = layers[-1].after
+    if full is None or last is None or before is None or _same(full, last):
+        return last
+    texts = [_text(side) for side in (before, full, last)]
+    whole = None not in texts and edits.reverted(*(text or "" for text in texts)) is not None
+    return full if whole else last
+
+
+def _onto(full: Side | None, layer: Change) -> Side | None:
+    """A turn's change made to a state that still has what was taken back before it; the turn's own where that fails."""
+    texts = [_text(side) for side in (layer.before, full, layer.after)]
+    if layer.after is None or None in texts:
+        return layer.after
+    both = edits.merged(*(text or "" for text in texts))
+    return layer.after if both is None else known(encode(both), layer.after.mode)
+
+
+def _text(side: Side | None) -> str | None:
+    """A file's text; None where it has none to merge: binary, a link, a submodule, no file."""
+    if side is None or side.mode in (LINK, SUBMODULE) or is_binary(side.read()):
+        return None
+    return decode(side.read())

@@ -1,0 +1,138 @@
+"""Changes taken back, made again and put together, exactly: what does not fit is refused, never guessed. Pure."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+
+from opencode_nb.diffs.compare import Block, blocks
+from opencode_nb.diffs.patch import Hunk
+from opencode_nb.diffs.text import split
+
+
+def switched(now: str, hunk: Hunk, *, source: str, back: bool) -> str | None:
+    """`now` with one hunk taken back (or, not `back`, made again); None where it does not stand there as it was.
+
+    `source` is the whole text that has the hunk as it should stand in `now`: the text after it, or before it to make
+    it again. Other places of `now` may have changed since: the hunk is looked for where its lines have moved to.
+    """
+    start, old, new = _sides(hunk, back)
+    lines = split(now)
+    first = start - 1 if old else start
+    found = _moved(split(source), lines, first, first + len(old))
+    if found is None:
+        return None
+    return "".join([*lines[: found[0]], *new, *lines[found[1] :]])
+
+
+def _moved(source: Sequence[str], now: Sequence[str], start: int, end: int) -> tuple[int, int] | None:
+    """Where lines `start:end` of `source` are in `now`; None where they were changed, or something came in between."""
+    if not source:
+        return None if now else (0, 0)
+    shift = 0
+    for block in blocks(source, now):
+        if block.old_end <= start:
+            shift = block.new_end - block.old_end
+        elif block.old_start < end:
+            return None
+    return start + shift, end + shift
+
+
+def placed(now: str, hunk: Hunk, *, back: bool) -> str | None:
+    """As `switched`, where nobody has the whole text: the hunk's lines must stand at their very place in `now`."""
+    start, old, new = _sides(hunk, back)
+    lines = split(now)
+    first = start - 1 if old else start
+    if lines[first : first + len(old)] != old:
+        return None
+    return "".join([*lines[:first], *new, *lines[first + len(old) :]])
+
+
+def _sides(hunk: Hunk, back: bool) -> tuple[int, list[str], list[str]]:
+    """Where a hunk starts, the lines that must be there, and those that replace them."""
+    return (hunk.new_start, hunk.new, hunk.old) if back else (hunk.old_start, hunk.old, hunk.new)
+
+
+def reverted(before: str, after: str, now: str) -> list[bool] | None:
+    """Which of `blocks(before, after)` are taken back in `now`, in order; None where `now` is something else too."""
+    old, new, lines = split(before), split(after), split(now)
+    changed = blocks(old, new)
+    ways: list[dict[int, tuple[int, bool]]] = []  # after each block: place in `now` -> place before it, taken back?
+    places, at = {0}, 0
+    for block in changed:
+        equal = old[at : block.old_start]
+        starts = {place + len(equal) for place in places if lines[place : place + len(equal)] == equal}
+        ways.append(dict(_steps(starts, lines, old, new, block)))
+        places, at = set(ways[-1]), block.old_end
+    end = len(lines) - len(old[at:])
+    if end not in places or lines[end:] != old[at:]:
+        return None
+    return _retraced(changed, ways, end)
+
+
+def _steps(
+    starts: set[int], lines: Sequence[str], old: Sequence[str], new: Sequence[str], block: Block
+) -> Iterator[tuple[int, tuple[int, bool]]]:
+    """Where a block leads to from each place: as it was before it, and as it is after it."""
+    for text, back in ((old[block.old_start : block.old_end], True), (new[block.new_start : block.new_end], False)):
+        for start in starts:
+            if lines[start : start + len(text)] == text:
+                yield start + len(text), (start, back)
+
+
+def _retraced(changed: Sequence[Block], ways: Sequence[dict[int, tuple[int, bool]]], end: int) -> list[bool]:
+    """The way that led to `end`."""
+    flags: list[bool] = []
+    for index in range(len(changed) - 1, -1, -1):
+        start, back = ways[index][end]
+        flags.append(back)
+        end = start - (changed[index].old_start - (changed[index - 1].old_end if index else 0))
+    return flags[::-1]
+
+
+def composed(before: str, after: str, back: Sequence[bool]) -> str:
+    """The text in which the blocks flagged in `back` are as before, and the others as after."""
+    old, new = split(before), split(after)
+    pieces: list[str] = []
+    at = 0
+    for block, is_back in zip(blocks(old, new), back, strict=True):
+        pieces += old[at : block.old_start]
+        pieces += old[block.old_start : block.old_end] if is_back else new[block.new_start : block.new_end]
+        at = block.old_end
+    return "".join([*pieces, *old[at:]])
+
+
+def merged(base: str, one: str, other: str) -> str | None:
+    """`base` with the changes of both; None where they changed the same place, or places that touch, differently."""
+    lines, sides = split(base), (split(one), split(other))
+    changes = sorted((*block, side) for side in (0, 1) for block in blocks(lines, sides[side]))
+    pieces: list[str] = []
+    at = 0
+    while changes:
+        start, end, mine = _cluster(changes)
+        versions = [_version(lines, sides[side], mine[side], start, end) for side in (0, 1)]
+        if mine[0] and mine[1] and versions[0] != versions[1]:
+            return None
+        pieces += lines[at:start] + (versions[0] if mine[0] else versions[1])
+        at = end
+    return "".join([*pieces, *lines[at:]])
+
+
+def _cluster(changes: list[tuple[int, int, int, int, int]]) -> tuple[int, int, tuple[list[Block], list[Block]]]:
+    """Take the first changes that touch each other off the list: the stretch of `base`, and each side's blocks."""
+    start, end = changes[0][0], changes[0][1]
+    mine: tuple[list[Block], list[Block]] = ([], [])
+    while changes and changes[0][0] <= end:
+        *block, side = changes.pop(0)
+        mine[side].append(Block(*block))
+        end = max(end, block[1])
+    return start, end, mine
+
+
+def _version(base: Sequence[str], side: Sequence[str], mine: Sequence[Block], start: int, end: int) -> list[str]:
+    """What one side has in place of `base[start:end]`."""
+    pieces: list[str] = []
+    at = start
+    for block in mine:
+        pieces += [*base[at : block.old_start], *side[block.new_start : block.new_end]]
+        at = block.old_end
+    return [*pieces, *base[at:end]]

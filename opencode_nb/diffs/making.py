@@ -1,0 +1,135 @@
+"""Patches made from two versions of a file: what `git diff` would print, byte for byte."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Iterator, Sequence
+
+from opencode_nb.diffs.change import LINK, SUBMODULE, Change, Side
+from opencode_nb.diffs.compare import Block, blocks
+from opencode_nb.diffs.patch import FilePatch, Hunk, Kind, Line, write_file
+from opencode_nb.diffs.text import decode, encode, is_binary, split
+
+CONTEXT = 3
+"""Unchanged lines around a change; git's own number."""
+
+_SECTION_BYTES = 80
+_ID_LENGTH = 7
+_NO_ID = "0" * _ID_LENGTH
+
+
+def hunks(before: str, after: str, context: int = CONTEXT) -> tuple[Hunk, ...]:
+    """The changed places between two texts."""
+    old, new = split(before), split(after)
+    section = _Section(old)
+    return tuple(_hunk(old, new, group, context, section) for group in _groups(blocks(old, new), context))
+
+
+def build(change: Change) -> str:
+    """A change's patch with its headers. A link that became a file (or back) is two: one deleted, one added."""
+    before, after = change.before, change.after
+    if before and after and _kind(before) != _kind(after):
+        gone = Change(change.old_path or change.path, before=before)
+        return build(gone) + build(Change(change.path, after=after))
+    return write_file(file_patch(change), *_ids(before, after))
+
+
+def file_patch(change: Change) -> FilePatch:
+    """A change's patch as a value."""
+    old, new = _content(change.before), _content(change.after)
+    binary = is_binary(old) or is_binary(new)
+    return FilePatch(
+        old_path=(change.old_path or change.path) if change.before else "",
+        new_path=change.path if change.after else "",
+        old_mode=change.before.mode if change.before else "",
+        new_mode=change.after.mode if change.after else "",
+        similarity=change.similarity,
+        binary=binary,
+        hunks=() if binary or old == new else hunks(decode(old), decode(new)),
+    )
+
+
+def _kind(side: Side) -> str:
+    return side.mode if side.mode in (LINK, SUBMODULE) else "file"
+
+
+def _content(side: Side | None) -> bytes:
+    """What git compares: a submodule's commit as a line, else the bytes."""
+    if side is None:
+        return b""
+    return b"Subproject commit " + side.read() + b"\n" if side.mode == SUBMODULE else side.read()
+
+
+def _ids(before: Side | None, after: Side | None) -> tuple[str, str]:
+    """The abbreviated ids of both blobs, as in git's `index` line."""
+    return _id(before), _id(after)
+
+
+def _id(side: Side | None) -> str:
+    if side is None:
+        return _NO_ID
+    data = side.read()
+    if side.mode == SUBMODULE:
+        return decode(data)[:_ID_LENGTH]
+    return hashlib.sha1(b"blob %d\0" % len(data) + data, usedforsecurity=False).hexdigest()[:_ID_LENGTH]
+
+
+def _groups(changed: Sequence[Block], context: int) -> Iterator[list[Block]]:
+    """Blocks so near to each other that their contexts touch make one hunk."""
+    group: list[Block] = []
+    for block in changed:
+        if group and block.old_start - group[-1].old_end > 2 * context:
+            yield group
+            group = []
+        group.append(block)
+    if group:
+        yield group
+
+
+def _hunk(old: Sequence[str], new: Sequence[str], group: Sequence[Block], context: int, section: _Section) -> Hunk:
+    first, last = group[0], group[-1]
+    lead = min(context, first.old_start)
+    tail = min(context, len(old) - last.old_end)
+    start, end = first.old_start - lead, last.old_end + tail
+    new_start, new_end = first.new_start - lead, last.new_end + tail
+    return Hunk(
+        old_start=start + (end > start),
+        old_lines=end - start,
+        new_start=new_start + (new_end > new_start),
+        new_lines=new_end - new_start,
+        section=section.above(start),
+        lines=tuple(_lines(old, new, group, start, end)),
+    )
+
+
+def _lines(old: Sequence[str], new: Sequence[str], group: Sequence[Block], start: int, end: int) -> Iterator[Line]:
+    at = start
+    for block in group:
+        yield from (_line(" ", text) for text in old[at : block.old_start])
+        yield from (_line("-", text) for text in old[block.old_start : block.old_end])
+        yield from (_line("+", text) for text in new[block.new_start : block.new_end])
+        at = block.old_end
+    yield from (_line(" ", text) for text in old[at:end])
+
+
+def _line(kind: Kind, text: str) -> Line:
+    return Line(kind, text[:-1]) if text.endswith("\n") else Line(kind, text, newline=False)
+
+
+class _Section:
+    """What stands after `@@`: the nearest line above that begins with a letter, `_` or `$`."""
+
+    def __init__(self, lines: Sequence[str]) -> None:
+        self._lines = lines
+        self._looked = 0
+        self._found = ""
+
+    def above(self, start: int) -> str:
+        """For a hunk that begins at line `start`; hunks ask in order, each looks where none has."""
+        for i in range(start - 1, self._looked - 1, -1):
+            first = self._lines[i][0]
+            if first.isascii() and (first.isalpha() or first in "_$"):
+                self._found = decode(encode(self._lines[i])[:_SECTION_BYTES].rstrip())
+                break
+        self._looked = max(start, self._looked)
+        return self._found
