@@ -48,6 +48,7 @@ if TYPE_CHECKING:
         UnprocessableEntityError,
     )
     from .server import Server, serve
+    from .widgets.chat import ChatPanel, chat
 
 _HOMES = {
     ".api.client": ("AsyncClient", "Client"),
@@ -57,6 +58,7 @@ _HOMES = {
     ".conversation.sync": ("Opencode", "Session"),
     ".conversation.turn": ("FileDiff", "ToolCall", "Turn"),
     ".server": ("Server", "serve"),
+    ".widgets.chat": ("ChatPanel", "chat"),
     ".errors": (
         "APIConnectionError",
         "APIStatusError",
@@ -96,6 +98,7 @@ __all__ = [
     "BadRequestError",
     "BinaryNotFoundError",
     "BudgetExceededError",
+    "ChatPanel",
     "Client",
     "ConflictError",
     "ContextOverflowError",
@@ -119,6 +122,7 @@ __all__ = [
     "TurnError",
     "UnprocessableEntityError",
     "__version__",
+    "chat",
     "load_ipython_extension",
     "serve",
     "unload_ipython_extension",

@@ -65,6 +65,7 @@ ONLY_IN: dict[str, set[str]] = {
     "nbclient": {"quickstart"},
     "nbconvert": {"quickstart"},
     "jupyterlab": {"cli"},
+    "prompt_toolkit": {"cli"},
 }
 """Library -> the only rooms that may import it, at once or lazily."""
 
@@ -73,6 +74,7 @@ PUBLIC = """
     Client AsyncClient Record
     serve Server
     Opencode AsyncOpencode Session AsyncSession Turn ToolCall FileDiff
+    ChatPanel chat
     OpencodeError
     ServerError BinaryNotFoundError ServerStartError ServerExitedError
     APIConnectionError APITimeoutError
@@ -148,6 +150,12 @@ def test_the_public_face_is_this() -> None:
 def test_importing_the_package_loads_nothing_heavy() -> None:
     heavy = "{'httpx', 'IPython', 'anywidget', 'traitlets', 'pydantic', 'anyio', 'rich', 'pygments', 'markdown_it'}"
     code = f"import sys, opencode_nb; print(sorted({heavy} & set(sys.modules)))"
+    assert run_python(Path(sys.executable), code) == "[]"
+
+
+def test_the_command_loads_what_it_runs_only() -> None:
+    heavy = "{'httpx', 'IPython', 'anyio', 'rich', 'markdown_it', 'prompt_toolkit', 'asyncio', 'nbformat'}"
+    code = f"import sys; from opencode_nb import cli; cli._parser(); print(sorted({heavy} & set(sys.modules)))"
     assert run_python(Path(sys.executable), code) == "[]"
 
 

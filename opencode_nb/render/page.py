@@ -14,11 +14,10 @@ from opencode_nb.render import facts, layout
 from opencode_nb.render.cards import card_html
 from opencode_nb.render.escaping import NOTHING, Html, element, escape, join
 from opencode_nb.render.markdown import to_html
-from opencode_nb.render.patching import Op, put
-from opencode_nb.render.requests import permission_html, question_html
+from opencode_nb.render.patching import Op
 from opencode_nb.render.text import turn_markdown, turn_text
 from opencode_nb.render.tools import Json, describe, is_exploring
-from opencode_nb.render.views import GroupView, OtherView, ReasoningView, TextView, ToolView, View
+from opencode_nb.render.views import GroupView, OtherView, ReasoningView, RequestsView, TextView, ToolView, View
 
 if TYPE_CHECKING:
     from opencode_nb.conversation.state import TurnState
@@ -58,8 +57,7 @@ class LiveTurn:
         self._serial = 0
         self._views: dict[str, View] = {}
         self._groups: dict[str, GroupView] = {}
-        self._asked: dict[str, str] = {}
-        self._stale_requests = False
+        self._requests = RequestsView(f"{self.key}q", heard=self._heard)
         self._slots: dict[str, Html] = dict.fromkeys("abcdefg", NOTHING)
         self._is_open = False
         self._was_ended = False
@@ -71,8 +69,7 @@ class LiveTurn:
 
     @heard.setter
     def heard(self, heard: bool) -> None:
-        self._stale_requests = self._stale_requests or heard != self._heard
-        self._heard = heard
+        self._heard = self._requests.heard = heard
 
     def open(self) -> Html:
         """The content of the view's root as it is with nothing in it; the next `update` sends all there is."""
@@ -101,7 +98,8 @@ class LiveTurn:
         self._update_parts(ops, dirty)
         if not all(key.startswith("prt") for key in dirty):
             self._update_slots(ops)
-            self._update_asked(ops)
+            open_now = {**self._turn.permissions, **self._turn.questions} if self._actions else {}
+            ops += self._requests.update(open_now, facts.directory(self._turn))
         return ops
 
     # Parts
@@ -174,7 +172,7 @@ class LiveTurn:
             self._slot("a"),
             element("div", parts, style="parts", data_key=f"{self.key}p"),
             *(self._slot(name) for name in "bc"),
-            element("div", self._asked_html(), data_key=f"{self.key}q"),
+            self._requests.html(),
             *(self._slot(name) for name in "defg"),
         ]
         return element("article", join(inner), style="turn", data_message=self._turn.id, data_key=self.key)
@@ -201,25 +199,6 @@ class LiveTurn:
             if html != self._slots[name]:
                 self._slots[name] = html
                 ops.append(["put", f"{self.key}{name}", self.key, self._slot(name)])
-
-    def _update_asked(self, ops: list[Op]) -> None:
-        """Open requests come and go one by one: what a person types into one stays when another is answered."""
-        requests = {**self._turn.permissions, **self._turn.questions} if self._actions else {}
-        stale, self._stale_requests = self._stale_requests, False
-        for request_id in [known for known in self._asked if stale or known not in requests]:
-            ops.append(["drop", self._asked.pop(request_id)])
-        for request_id in [new for new in requests if new not in self._asked]:
-            self._serial += 1
-            self._asked[request_id] = f"{self.key}.{self._serial}"
-            ops.append(put(self._asked[request_id], f"{self.key}q", self._request_html(request_id)))
-
-    def _request_html(self, request_id: str) -> Html:
-        if request_id in self._turn.questions:
-            return question_html(self._turn.questions[request_id], heard=self._heard)
-        return permission_html(self._turn.permissions[request_id], facts.directory(self._turn), heard=self._heard)
-
-    def _asked_html(self) -> Html:
-        return join(put(key, "", self._request_html(request_id))[3] for request_id, key in self._asked.items())
 
 
 def _make_child(turn: TurnState, key: str) -> LiveTurn:

@@ -15,6 +15,13 @@ from opencode_nb.render.tools import Json
 _REPLIES = (("once", "Allow once", "primary"), ("always", "Allow always", "button"), ("reject", "Deny", "button"))
 
 
+def request_html(request: Json, root: str = "", *, heard: bool = True) -> Html:
+    """A request of either kind; paths in it are shown relative to `root`."""
+    if "questions" in request:
+        return question_html(request, heard=heard)
+    return permission_html(request, root, heard=heard)
+
+
 def permission_html(request: Json, root: str = "", *, heard: bool = True) -> Html:
     """A permission request: what for, the command or change itself, and the three answers where they are `heard`."""
     kind = str(request.get("permission") or "")

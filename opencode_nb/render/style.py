@@ -79,6 +79,11 @@ STYLES: dict[str, str] = {
     "note": "padding:4px 10px 0",
     "tall": "max-height:420px;overflow:auto",
     "todo": "display:flex;gap:8px;padding:1px 0;align-items:baseline",
+    # a conversation
+    "log": "overflow-y:auto",
+    "docks": "margin:0",
+    "edge": f"display:block;margin:0 auto 8px;padding:2px 12px;border:1px solid {_LINE};border-radius:10px;font-size:.88em;color:{MUTED};background:none;cursor:pointer",
+    "progress": "width:80px;height:8px;vertical-align:middle",
     # code and output
     "code": f"font-family:{_MONO};font-size:12.5px;line-height:1.5;margin:0 0 8px;padding:8px 10px;border-radius:6px;overflow-x:auto;white-space:pre;background-color:rgba(127,127,127,.09);border:0",
     "output": f"font-family:{_MONO};font-size:12.5px;line-height:1.45;margin:0;padding:0;overflow-x:auto;white-space:pre-wrap;overflow-wrap:break-word;background:none;border:0",

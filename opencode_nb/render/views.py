@@ -9,8 +9,9 @@ from collections.abc import Callable
 from typing import TYPE_CHECKING, Protocol
 
 from opencode_nb.render import cards, layout
-from opencode_nb.render.escaping import NOTHING, Html, join
-from opencode_nb.render.patching import Op, splice
+from opencode_nb.render.escaping import NOTHING, Html, element, join
+from opencode_nb.render.patching import Op, keyed, put, splice
+from opencode_nb.render.requests import request_html
 from opencode_nb.render.stream import MarkdownStream
 from opencode_nb.render.tools import Card, Context, Json, describe
 
@@ -200,6 +201,47 @@ class GroupView:
 
     def _summary(self) -> Html:
         return layout.group_summary(self._cards())
+
+
+class RequestsView:
+    """Open requests, which come and go one by one: what a person types into one stays when another is answered.
+
+    While `heard` is False they are told without what can be clicked; a change of it shows with the next `update`.
+    """
+
+    def __init__(self, key: str, *, heard: bool = True) -> None:
+        self.key = key
+        self._serial = 0
+        self._shown: dict[str, tuple[str, Html]] = {}  # request id -> its card's key, and the card
+        self._heard = heard
+        self._stale = False
+
+    @property
+    def heard(self) -> bool:
+        """Whether clicks on the page reach the kernel now."""
+        return self._heard
+
+    @heard.setter
+    def heard(self, heard: bool) -> None:
+        self._stale = self._stale or heard != self._heard
+        self._heard = heard
+
+    def html(self) -> Html:
+        """The whole element as it stands."""
+        return element("div", join(keyed(card, key) for key, card in self._shown.values()), data_key=self.key)
+
+    def update(self, requests: dict[str, Json], root: str) -> list[Op]:
+        """Operations after requests came or were answered; paths in them are shown relative to `root`."""
+        stale, self._stale = self._stale, False
+        ops: list[Op] = []
+        for request_id in [known for known in self._shown if stale or known not in requests]:
+            ops.append(["drop", self._shown.pop(request_id)[0]])
+        for request_id in [new for new in requests if new not in self._shown]:
+            self._serial += 1
+            key, card = f"{self.key}{self._serial}", request_html(requests[request_id], root, heard=self._heard)
+            self._shown[request_id] = (key, card)
+            ops.append(put(key, self.key, card))
+        return ops
 
 
 def _is_done(part: Json, context: Context) -> bool:

@@ -5,11 +5,13 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import Any
 
+import comm
 import pytest
 from playwright.sync_api import Browser, BrowserContext, Locator, Page
 
 from opencode_nb.widgets import assets
 from tests.support.browser import chromium
+from tests.widgets.wire import Wire
 
 MODEL = """
 window.makeModel = () => {
@@ -108,3 +110,12 @@ def page(context: BrowserContext) -> Iterator[Page]:
 def widget(page: Page) -> Widget:
     """The widget, not rendered yet."""
     return Widget(page)
+
+
+@pytest.fixture
+def wire(monkeypatch: pytest.MonkeyPatch) -> Iterator[Wire]:
+    """The other end of the comm of the next widget that is made."""
+    wire = Wire()
+    monkeypatch.setattr(comm, "create_comm", wire.make)
+    yield wire
+    wire.unplug()

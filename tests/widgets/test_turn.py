@@ -71,14 +71,6 @@ class Shown:
 
 
 @pytest.fixture
-def wire(monkeypatch: pytest.MonkeyPatch) -> Iterator[Wire]:
-    wire = Wire()
-    monkeypatch.setattr(comm, "create_comm", wire.make)
-    yield wire
-    wire.unplug()
-
-
-@pytest.fixture
 def session(server: Server, project: Path, demo_model: DemoModel) -> Iterator[oc.Session]:
     with oc.Opencode(base_url=server.url, password=server.password, directory=project) as ai:
         yield ai.session()

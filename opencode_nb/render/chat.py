@@ -1,0 +1,189 @@
+"""A conversation as a page: a window of its turns, and below it what waits for a person, todos and undone messages.
+
+Only the window is on the page and in memory here, however long the conversation is; `earlier` and `later` move it. The
+composer and the other controls around it are the page's own (static/chat.js).
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from opencode_nb.render import facts
+from opencode_nb.render.docks import todos_html, undone_html
+from opencode_nb.render.escaping import NOTHING, Html, element, escape, join
+from opencode_nb.render.page import LiveTurn
+from opencode_nb.render.patching import Op
+from opencode_nb.render.tools import Json
+from opencode_nb.render.views import RequestsView
+
+if TYPE_CHECKING:
+    from opencode_nb.conversation.state import TurnState
+    from opencode_nb.conversation.transcript import Transcript
+
+Key = tuple[str, str]
+"""What may change: a turn's id and one of `LiveTurn`'s keys; ("", "session") for what belongs to no turn."""
+
+PAGE = 10
+"""How many turns are shown at first, and come with each step back."""
+WINDOW = 30
+"""How many turns are on the page at most."""
+
+
+class ChatTurn(LiveTurn):
+    """A turn among others: its prompt stands above it, and what waits for a person stands in the docks."""
+
+    def __init__(self, turn: TurnState) -> None:
+        super().__init__(turn, actions=False, prompt=True)
+
+    def _contents(self) -> dict[str, Html]:
+        return {**super()._contents(), "e": NOTHING}
+
+
+class LiveChat:
+    """The conversation on the live page, below the root of its view. The transcript is read, never changed."""
+
+    def __init__(self, transcript: Transcript) -> None:
+        self._transcript = transcript
+        self._window: list[str] = []  # ids of the turns on the page: consecutive ones
+        self._turns: dict[str, ChatTurn] = {}
+        self._at_end = True
+        self._edges = (NOTHING, NOTHING)
+        self._requests = RequestsView("requests")
+        self._docks = {"todos": NOTHING, "undone": NOTHING}
+
+    # -- where the window is ---------------------------------------------------------------------------------------
+
+    @property
+    def at_end(self) -> bool:
+        """Whether the latest turn is in the window, and new ones come into it."""
+        return self._at_end
+
+    @property
+    def at_beginning(self) -> bool:
+        """Whether the first turn that is known is in the window."""
+        visible = self._visible()
+        return not visible or self._window[:1] == visible[:1]
+
+    def earlier(self) -> None:
+        """Take earlier turns in with the next update; the latest ones leave a full window."""
+        visible = self._visible()
+        first = self._position(visible, 0)
+        self._window = visible[max(0, first - PAGE) : first] + self._window
+        self._at_end = self._at_end and len(self._window) <= WINDOW
+        del self._window[WINDOW:]
+
+    def later(self) -> None:
+        """Take later turns in with the next update; the earliest ones leave a full window."""
+        visible = self._visible()
+        end = self._position(visible, -1) + 1
+        self._window = (self._window + visible[end : end + PAGE])[-WINDOW:]
+        self._at_end = end + PAGE >= len(visible)
+
+    def latest(self) -> None:
+        """Go to the end, and stay there."""
+        if not self._at_end:
+            self._window, self._at_end = self._visible()[-PAGE:], True
+
+    def _visible(self) -> list[str]:
+        return [turn.id for turn in self._transcript.visible_turns]
+
+    def _position(self, visible: list[str], end: int) -> int:
+        return visible.index(self._window[end]) if self._window and self._window[end] in visible else 0
+
+    def _move_window(self) -> list[str]:
+        """The window after turns came and went; what lies between its ends is in it."""
+        visible = self._visible()
+        known = [turn for turn in self._window if turn in self._transcript.turns and turn in visible]
+        if not known:
+            self._at_end = True
+            return visible[-PAGE:]
+        end = len(visible) if self._at_end else visible.index(known[-1]) + 1
+        return visible[visible.index(known[0]) : end][-WINDOW:]
+
+    # -- showing ---------------------------------------------------------------------------------------------------
+
+    def snapshot(self) -> Html:
+        """The content of the view's root as of now. The page is given this: later updates go on from it."""
+        self.update(None)
+        turns = join(self._turns[turn].snapshot() for turn in self._window)
+        before, after = self._edges
+        inner = [_place("before", before), turns, _place("after", after)]
+        log = element("div", join(inner), style="log", data_key="log", role="log", aria_label="Conversation")
+        docks = [self._requests.html(), *(_place(name, html) for name, html in self._docks.items())]
+        return join([log, element("div", join(docks), style="docks", data_key="docks")])
+
+    def update(self, dirty: set[Key] | None) -> list[Op]:
+        """Operations after these changes; None means everything may have changed."""
+        ops = self._update_window()
+        for turn, keys in self._by_turn(dirty).items():
+            ops += self._turns[turn].update(keys)
+        if dirty is None or any(not key.startswith("prt") for _turn, key in dirty):
+            ops += self._update_docks()
+        return ops
+
+    def _by_turn(self, dirty: set[Key] | None) -> dict[str, set[str] | None]:
+        if dirty is None:
+            return dict.fromkeys(self._window)
+        found: dict[str, set[str] | None] = {}
+        for turn, key in dirty:
+            if turn in self._turns:
+                keys = found.setdefault(turn, set())
+                assert keys is not None
+                keys.add(key)
+        return found
+
+    def _update_window(self) -> list[Op]:
+        """Turns that leave the window are dropped and forgotten; those that come in are put in their places."""
+        self._window = self._move_window()
+        ops: list[Op] = [
+            ["drop", self._turns.pop(turn).key] for turn in [*self._turns] if turn not in set(self._window)
+        ]
+        following = "after"
+        for turn in reversed(self._window):
+            if turn not in self._turns:
+                self._turns[turn] = ChatTurn(self._transcript.turns[turn])
+                ops.append(["put", self._turns[turn].key, "log", self._turns[turn].snapshot(), following])
+            following = self._turns[turn].key
+        return ops + self._update_edges()
+
+    def _update_edges(self) -> list[Op]:
+        more = not self.at_beginning or self._has_earlier
+        edges = (_edge("earlier", "Earlier messages", more), _edge("later", "Later messages", not self._at_end))
+        old, self._edges = self._edges, edges
+        return [
+            ["splice", name, 0, new]
+            for name, new, known in zip(("before", "after"), edges, old, strict=True)
+            if new != known
+        ]
+
+    @property
+    def _has_earlier(self) -> bool:
+        """Whether the server has turns before those of the transcript."""
+        return bool(getattr(self._transcript, "has_earlier", False))
+
+    # -- docks -----------------------------------------------------------------------------------------------------
+
+    def _update_docks(self) -> list[Op]:
+        transcript = self._transcript
+        opened: dict[str, Json] = {}
+        for turn in transcript.turns.values():
+            opened |= turn.permissions | turn.questions
+        latest = next(reversed(transcript.turns.values()), None)
+        ops = self._requests.update(opened, facts.directory(latest) if latest else "")
+        docks = {"todos": todos_html(transcript.todos, busy=transcript.busy), "undone": undone_html(self._undone())}
+        old, self._docks = self._docks, docks
+        return ops + [["splice", name, 0, html] for name, html in docks.items() if html != old[name]]
+
+    def _undone(self) -> list[TurnState]:
+        visible = set(self._visible())
+        return [turn for turn in self._transcript.turns.values() if turn.id not in visible]
+
+
+def _place(key: str, content: Html) -> Html:
+    return element("div", content, data_key=key)
+
+
+def _edge(intent: str, label: str, more: bool) -> Html:
+    """What brings more turns: the page presses it when it comes into sight."""
+    button = element("button", escape(label), style="edge", type="button", data_intent=intent)
+    return button if more else NOTHING

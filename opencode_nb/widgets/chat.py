@@ -1,0 +1,145 @@
+"""The chat panel: one session with its transcript, composer and docks, for as long as somebody keeps it open.
+
+What is shown goes two ways to the page: markup through `render.chat.LiveChat` and live.py, and facts for the page's
+own controls through the `state` trait (chat_state.py). What a person does comes back as intents (chat_intents.py). All
+of it runs on the package's loop thread, so that the panel works while cells run.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable
+from typing import Any
+
+import traitlets
+
+from opencode_nb.conversation.session import AsyncSession
+from opencode_nb.conversation.state import Json
+from opencode_nb.conversation.sync import Opencode, Session
+from opencode_nb.conversation.transcript import Change
+from opencode_nb.conversation.turn import Turn
+from opencode_nb.portal import run
+from opencode_nb.render.chat import Key, LiveChat
+from opencode_nb.widgets import assets
+from opencode_nb.widgets.chat_intents import Intents
+from opencode_nb.widgets.chat_state import Facts
+from opencode_nb.widgets.live import LiveView, LiveWidget
+
+
+class ChatWidget(LiveWidget):
+    """The model of a panel: `state` is what the page's controls show, see `chat_state.Facts.state`."""
+
+    _esm = assets.script("chat.js")
+    _css = assets.styles("turn.css", "chat.css")
+    state = traitlets.Dict().tag(sync=True)
+
+
+class ChatPanel:
+    """A chat on one session: displays itself in a cell; `send` and `value` are the same from Python.
+
+    `session` is a Session, a session's id, or None for a new one; `options` are those of `Opencode`, for a panel that
+    brings its own. Close it to end its subscription (and what it started); the session stays.
+    """
+
+    def __init__(self, session: Session | str | None = None, **options: Any) -> None:
+        self._own: Opencode | None = None
+        if not isinstance(session, Session):
+            self._own = Opencode(**options)
+            session = self._own.session(id=session)
+        elif options:
+            raise TypeError("Options are for a panel that makes its own session: give a session, or options.")
+        self.widget = ChatWidget()
+        self._session = session
+        self._intents = Intents(self)
+        self._view: LiveView[Key] = LiveView(self.widget, self._intents.take)
+        self._facts = Facts()
+        self._unsubscribe: Callable[[], None] = lambda: None
+        self._closed = False
+        run(self.open, session._async)
+
+    # -- the Python face -------------------------------------------------------------------------------------------
+
+    @property
+    def session(self) -> Session:
+        """The session that is shown; another one after a person opened it in the panel."""
+        return self._session
+
+    @property
+    def value(self) -> list[Turn]:
+        """The turns so far, oldest first; undone ones left out."""
+        return self._session.turns()
+
+    def send(self, text: str, *, files: Iterable[Any] = (), images: Iterable[Any] = ()) -> Turn:
+        """Send a prompt as from the composer. Returns at once: `turn.wait()` waits; the panel's pages are asked."""
+        turn = run(self.prompt, text, files=files, images=images)
+        turn.session = self._session
+        return turn
+
+    def close(self) -> None:
+        """Take the panel down. What runs goes on; the server ends if the panel had brought its own."""
+        if not self._closed:
+            self._closed = True
+            run(self._close)
+            self._view.remove()
+            if self._own is not None:
+                self._own.close()
+
+    def _repr_mimebundle_(self, **options: Any) -> Any:
+        return self.widget._repr_mimebundle_(**options)
+
+    def __repr__(self) -> str:
+        return f"<ChatPanel {self._session!r}>"
+
+    # -- on the loop's thread --------------------------------------------------------------------------------------
+
+    async def open(self, session: AsyncSession) -> None:
+        """Show this session from now on."""
+        self._unsubscribe()
+        self._session = Session(session, self._session.owner)
+        self.chat = LiveChat(session.transcript)
+        self._unsubscribe = session.subscribe(self._changed)
+        self._view.open(self.chat)
+        await self.learn()
+
+    async def prompt(self, text: str, **options: Any) -> Turn:
+        """Send a prompt, not waiting for its turn; the panel's pages are asked what its policy leaves open."""
+        self.chat.latest()
+        return await self._session._async.prompt(text, person=self._intents, wait=False, **options)
+
+    async def learn(self) -> None:
+        """Ask again what the server has, and show it."""
+        await self._facts.learn(self._session._async)
+        self.refresh()
+
+    def notify(self, text: str, level: str = "info") -> None:
+        """Tell the panel's pages something that no answer tells; level is info, warning or error."""
+        self._facts.notify(text, level)
+        self._set_state()
+
+    def send_to_page(self, message: Json) -> None:
+        """A message to all of the panel's pages."""
+        self.widget.send(message)
+
+    def refresh(self) -> None:
+        """Bring the window and the facts that the page shows up to date."""
+        self._view.changed(("", "session"))
+        self._set_state()
+
+    def _changed(self, change: Change) -> None:
+        self._view.changed((change.turn, change.key))
+        if change.kind not in ("delta", "part"):
+            self._set_state()
+
+    def _set_state(self) -> None:
+        state = self._facts.state(self._session._async, at_end=self.chat.at_end)
+        known = {name: value for name, value in self.widget.state.items() if name != "n"}
+        if state != known:
+            self.widget.state = {**state, "n": self.widget.state.get("n", 0) + 1}
+
+    async def _close(self) -> None:
+        self._unsubscribe()
+        await self._view.close()
+
+
+def chat(session: Session | str | None = None, **options: Any) -> ChatPanel:
+    """A chat panel on a session, on the one with this id, or on a new one; options as for `Opencode`."""
+    return ChatPanel(session, **options)
