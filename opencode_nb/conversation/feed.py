@@ -9,13 +9,15 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import Callable
-from typing import Any
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass
+from typing import Any, Literal
 
 from opencode_nb.api.client import AsyncClient
+from opencode_nb.conversation import history
 from opencode_nb.conversation.state import Json
 from opencode_nb.conversation.transcript import Change, Transcript
-from opencode_nb.errors import APIConnectionError, APITimeoutError, BadRequestError, NotFoundError, OpencodeError
+from opencode_nb.errors import APIConnectionError, APITimeoutError, NotFoundError, OpencodeError
 from opencode_nb.secret import MASK
 
 log = logging.getLogger("opencode_nb")
@@ -28,9 +30,23 @@ CONNECT_TIMEOUT = 30.0
 GIVE_UP_AFTER = 60.0
 """Seconds without a connection after which open turns are ended with an error: longer than any restart of a server."""
 
+CHILDREN_AT_ONCE = 8
+"""Sub-sessions that are fetched at the same time."""
 
 _SHOWING = ("message.part.updated", "message.part.delta")
 """The events that carry what tools and models say."""
+
+
+@dataclass(frozen=True, slots=True)
+class Connection:
+    """How the event stream is: connected, reconnecting (by itself), or lost (`reconnect()` tries again).
+
+    `error` says why it is not connected, `failures` how often it was lost so far.
+    """
+
+    state: Literal["connected", "reconnecting", "lost"]
+    error: str = ""
+    failures: int = 0
 
 
 class Feed:
@@ -44,6 +60,8 @@ class Feed:
         self.client = client
         self._secret = secret
         self.transcripts: dict[str, Transcript] = {}
+        self.connection = Connection("lost", "Not connected yet.")
+        self._earlier = asyncio.Lock()
         self._listeners: list[Listener] = []
         self._task: asyncio.Task[None] | None = None
         self._resync: asyncio.Task[None] | None = None
@@ -61,9 +79,27 @@ class Feed:
             text = f"The server's event stream did not open within {CONNECT_TIMEOUT:g} s. Its log may say why."
             raise APITimeoutError(text) from error
 
+    @property
+    def lost(self) -> bool:
+        """Whether the stream has ended, and comes back by `restart` only."""
+        return self._task is None or self._task.done()
+
+    async def restart(self) -> None:
+        """Connect anew at once, and fetch again everything followed. Raises OpencodeError where that fails."""
+        await self._end_tasks()
+        try:
+            await self.start()
+        except OpencodeError as error:
+            self._set_connection("lost", str(error))
+            raise
+        await self.resync()
+
     async def aclose(self) -> None:
         """End the stream and every listener."""
         self._listeners.clear()
+        await self._end_tasks()
+
+    async def _end_tasks(self) -> None:
         tasks = [task for task in (self._task, self._resync) if task is not None]
         for task in tasks:
             task.cancel()
@@ -106,6 +142,12 @@ class Feed:
                     raise
         return transcript
 
+    async def follow_again(self, transcripts: Iterable[Transcript]) -> None:
+        """Keep current what an earlier stream has followed."""
+        self.transcripts.update((transcript.id, transcript) for transcript in transcripts)
+        self._set_connection(self.connection.state, self.connection.error)
+        await self.resync()
+
     def forget(self, session_id: str) -> None:
         """Stop following a session."""
         self.transcripts.pop(session_id, None)
@@ -126,9 +168,9 @@ class Feed:
         if kind == "server.connected":
             self._opened()
         elif kind == "client.disconnected":
-            self._set_connected(False)
+            self._set_connection("reconnecting", str(event["properties"].get("error") or ""))
         elif kind == "client.reconnected":
-            self._set_connected(True)
+            self._set_connection("connected")
             self._resync = asyncio.create_task(self.resync(), name="opencode_nb resync")
         else:
             self.apply(self._masked(event) if kind in _SHOWING else event)
@@ -138,18 +180,21 @@ class Feed:
         return masked
 
     def _opened(self) -> None:
+        self._set_connection("connected")
         if self._connected is not None and not self._connected.done():
             self._connected.set_result(None)
 
-    def _set_connected(self, connected: bool) -> None:
+    def _set_connection(self, state: Literal["connected", "reconnecting", "lost"], error: str = "") -> None:
+        fell = self.connection.state == "connected" != state
+        self.connection = Connection(state, error, self.connection.failures + fell)
         for session_id in list(self.transcripts):
-            self.tell(session_id, "connection", connected=connected)
+            self.tell(session_id, "connection", connected=state == "connected")
 
     def _lost(self, error: Exception) -> None:
         if self._connected is not None and not self._connected.done():
             self._connected.set_exception(error)
             return
-        self._set_connected(False)
+        self._set_connection("lost", str(error))
         self.fail_all("ConnectionLost", str(error))
 
     def fail_all(self, name: str, message: str) -> None:
@@ -167,40 +212,72 @@ class Feed:
             except APIConnectionError as error:
                 log.warning("Session %s could not be fetched again: %s", transcript.id, error)
 
-    async def _messages(self, session_id: str) -> list[Json]:
-        """The stored messages; none where the server can't read its own store (any session with a schema's prompt)."""
-        try:
-            return list(await self.client.session.messages(session_id))
-        except BadRequestError as error:
-            log.warning("The history of session %s can't be listed: %s", session_id, error)
-            return []
+    async def load_earlier(self, transcript: Transcript) -> None:
+        """Fetch the page of messages before the first turn of a transcript, if there is one."""
+        async with self._earlier:
+            if not transcript.cursor:
+                return
+            page = await history.before(self.client, transcript.id, transcript.cursor)
+            before = transcript.sub_sessions
+            self._report(transcript, "earlier", sessionID=transcript.id, **page._asdict())
+        if new := transcript.sub_sessions - before:
+            await self._load_children(transcript, transcript, new, await self._shared())
 
-    async def _load(self, transcript: Transcript, session_id: str | None = None) -> None:
-        """Fetch a session, or with `session_id` one below it, and all of its sub-sessions."""
-        client, wanted = self.client, session_id or transcript.id
-        found: list[Any] = await asyncio.gather(
+    async def _load(self, transcript: Transcript) -> None:
+        """Fetch a session, and the sub-sessions that its turns opened."""
+        await self._load_one(transcript, transcript.id, await self._shared())
+
+    async def _shared(self) -> tuple[Json, list[Json], list[Json]]:
+        """What the server tells of all sessions at once: their status, and the open requests."""
+        client = self.client
+        found: Any = await asyncio.gather(client.session.status(), client.permission.list(), client.question.list())
+        return found[0] or {}, found[1] or [], found[2] or []
+
+    async def _load_one(self, transcript: Transcript, wanted: str, shared: tuple[Json, list[Json], list[Json]]) -> None:
+        client, (statuses, permissions, questions) = self.client, shared
+        node = transcript.find(wanted)
+        found: Any = await asyncio.gather(
             client.session.get(wanted),
-            self._messages(wanted),
-            client.session.status(),
-            client.permission.list(),
-            client.question.list(),
+            history.latest(client, wanted, node.newest if node else ""),
             client.session.todo(wanted),
-            client.session.children(wanted),
         )
-        info, messages, statuses, permissions, questions, todos, children = found
-        event = {
-            "sessionID": wanted,
-            "info": info,
-            "messages": messages,
-            "status": (statuses or {}).get(wanted, {"type": "idle"}),
-            "permissions": [request for request in permissions or [] if request["sessionID"] == wanted],
-            "questions": [request for request in questions or [] if request["sessionID"] == wanted],
-            "todos": todos or [],
-        }
-        self._tell(transcript, transcript.apply(self._masked({"type": "client.loaded", "properties": event})))
-        for child in children or []:
+        info, page, todos = found
+        self._report(
+            transcript,
+            "loaded",
+            sessionID=wanted,
+            info=info,
+            **page._asdict(),
+            status=statuses.get(wanted, {"type": "idle"}),
+            permissions=[request for request in permissions if request["sessionID"] == wanted],
+            questions=[request for request in questions if request["sessionID"] == wanted],
+            todos=todos or [],
+        )
+        node = transcript.find(wanted)
+        if node is not None and node.sub_sessions:
+            await self._load_children(transcript, node, node.sub_sessions, shared)
+
+    async def _load_children(
+        self,
+        transcript: Transcript,
+        node: Transcript,
+        wanted: set[str],
+        shared: tuple[Json, list[Json], list[Json]],
+    ) -> None:
+        turnstile = asyncio.Semaphore(CHILDREN_AT_ONCE)
+
+        async def load(child: Json) -> None:
             transcript.apply({"type": "session.created", "properties": {"info": child}})
-            await self._load(transcript, child["id"])
+            async with turnstile:
+                await self._load_one(transcript, child["id"], shared)
+
+        children: list[Any] = await self.client.session.children(node.id) or []
+        await asyncio.gather(*(load(child) for child in children if child["id"] in wanted))
+
+    def _report(self, transcript: Transcript, kind: str, **properties: Any) -> None:
+        """What was fetched, as an event of type "client.<kind>" for this transcript."""
+        event = self._masked({"type": f"client.{kind}", "properties": properties})
+        self._tell(transcript, transcript.apply(event))
 
 
 _GONE: Json = {"name": "SessionDeleted", "data": {"message": "The session is no longer there."}}

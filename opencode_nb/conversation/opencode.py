@@ -12,7 +12,7 @@ from types import TracebackType
 from typing import Any, Self
 
 from opencode_nb.api.client import AsyncClient
-from opencode_nb.conversation.feed import Feed
+from opencode_nb.conversation.feed import Connection, Feed
 from opencode_nb.conversation.models import ModelChoice, choose_model, split_model
 from opencode_nb.conversation.policy import PermissionOption, Policy
 from opencode_nb.conversation.session import AsyncSession, call_soon
@@ -89,7 +89,22 @@ class AsyncOpencode:
             if not self.started:
                 await self._drop()
                 await self._connect()
+            elif self.feed.lost:
+                await self.feed.restart()
         return self
+
+    @property
+    def connection(self) -> Connection:
+        """How the event stream is."""
+        return self._feed.connection if self._feed is not None else Connection("lost", "Not connected yet.")
+
+    async def reconnect(self) -> Self:
+        """Connect anew at once, whatever the event stream's state; start the server again where it has ended."""
+        async with self._starting:
+            if self.started:
+                await self.feed.restart()
+                return self
+        return await self.start()
 
     async def _connect(self) -> None:
         base_url, password = self._join
@@ -107,8 +122,7 @@ class AsyncOpencode:
             raise
         self._feed = feed
         self._watch_server(feed)
-        for session in self._sessions.values():
-            session.transcript = await feed.follow(session.id)
+        await feed.follow_again(session.transcript for session in self._sessions.values())
 
     def _watch_server(self, feed: Feed) -> None:
         loop = asyncio.get_running_loop()

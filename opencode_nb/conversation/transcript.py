@@ -68,6 +68,11 @@ class Transcript(Folding):
         return [turn for turn in self.turns.values() if cut and turn.id >= cut]
 
     @property
+    def newest(self) -> str:
+        """The id of the last message, "" where there is none."""
+        return max(self._messages, default="")
+
+    @property
     def _undone_from(self) -> str:
         return str((self.info.get("revert") or {}).get("messageID") or "")
 
