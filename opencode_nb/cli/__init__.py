@@ -9,13 +9,14 @@ import argparse
 import sys
 from collections.abc import Sequence
 
-from opencode_nb.cli import install, quickstart
+from opencode_nb.cli import ask, install, quickstart
+from opencode_nb.cli.ending import INTERRUPTED, Ended
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run the command line `arguments` (by default this process's); return the exit code.
 
-    0: done; 1: failed, and stderr says why; 2: a wrong command line; 130: interrupted.
+    0: done; 1: failed, and stderr says why; 2: a wrong command line; 130: interrupted; `ask` has more.
     """
     from opencode_nb.errors import OpencodeError
 
@@ -25,8 +26,12 @@ def main(arguments: Sequence[str] | None = None) -> int:
     except OpencodeError as error:
         print(f"opencode-nb: {error}", file=sys.stderr)
         return 1
+    except Ended as ended:
+        if ended.reason:
+            print(f"opencode-nb: {ended.reason}", file=sys.stderr)
+        return ended.code
     except KeyboardInterrupt:
-        return 130  # what shells report for a command that was interrupted
+        return INTERRUPTED
 
 
 def _parser() -> argparse.ArgumentParser:
@@ -37,6 +42,7 @@ def _parser() -> argparse.ArgumentParser:
     )
     parser.add_argument("--version", action="version", version=f"opencode_nb {__version__}")
     commands = parser.add_subparsers(required=True, metavar="COMMAND")
+    ask.add(commands)
     install.add(commands.add_parser("install", help="bring the opencode program, and print its path"))
     quickstart.add_demo(
         commands.add_parser("demo", help="run the quickstart notebook on the scripted demo model (not an AI)")

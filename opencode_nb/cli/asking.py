@@ -1,0 +1,114 @@
+"""Asking: carries out `opencode-nb ask` over the package's own sessions, one turn or a dialogue."""
+
+from __future__ import annotations
+
+import argparse
+import sys
+
+from opencode_nb.cli.ending import TIMED_OUT, ending_signals
+from opencode_nb.cli.output import JsonView, PlainView, View, tell_unsent
+from opencode_nb.conversation.models import announcement, refuse_unasked
+from opencode_nb.conversation.sync import Opencode, Session
+from opencode_nb.conversation.turn import Turn
+from opencode_nb.conversation.waiting import Jobs
+from opencode_nb.errors import OpencodeError, TurnTimeoutError
+from opencode_nb.terminal import TerminalView
+
+
+class Asking:
+    """One run of the command. Raises ValueError for options that make no sense."""
+
+    def __init__(self, options: argparse.Namespace) -> None:
+        self._options = options
+        self._ai = Opencode(
+            model=options.model,
+            agent=options.agent,
+            variant=options.variant,
+            directory=options.directory,
+            demo=options.demo,
+            permission=options.permission or "ask",
+            timeout=options.timeout,
+        )
+
+    def once(self, prompt: str) -> int:
+        """Send one prompt; the exit code. Raises OpencodeError where nothing could be sent."""
+        try:
+            with ending_signals(), self._ai as ai:
+                return exit_code(self.turn(self._begin(ai), prompt))
+        except OpencodeError as error:
+            if self._options.json:
+                tell_unsent(error)
+            raise
+
+    def dialogue(self, prompt: str) -> int:
+        """Prompt after prompt from the terminal, `prompt` first where there is one; the exit code."""
+        from opencode_nb.cli.dialogue import Dialogue
+
+        with ending_signals(), self._ai as ai:
+            return Dialogue(ai, self._begin(ai), self.turn).run(prompt)
+
+    def turn(self, session: Session, prompt: str) -> Turn:
+        """One turn, shown as it comes; a failed one is returned, too. Raises OpencodeError if it could not be sent."""
+        jobs = Jobs()
+        with self._view(session, jobs) as view:
+            turn = self._send(session, prompt, view)
+            view.attach(turn)
+            return session.wait(turn, jobs)
+
+    # -- before --------------------------------------------------------------------------------------------------------
+
+    def _begin(self, ai: Opencode) -> Session:
+        session = self._session(ai)
+        if self._options.model or not session.turns():
+            choice = ai.model_choice()
+            refuse_unasked(choice)
+            print(announcement(choice), file=sys.stderr)
+        return session
+
+    def _session(self, ai: Opencode) -> Session:
+        if self._options.session:
+            return self._here(ai, self._options.session)
+        if not self._options.last:
+            refuse_unasked(ai.model_choice())  # before a session is made, which would be left behind empty
+            return ai.session()
+        latest = ai.sessions(limit=1)
+        if not latest:
+            raise OpencodeError(f"There is no session in {ai.directory} yet: leave out --continue to begin one.")
+        return ai.session(id=str(latest[0]["id"]))
+
+    def _here(self, ai: Opencode, session_id: str) -> Session:
+        """The session, if its events come here: each directory has a stream of its own."""
+        directory = str(ai.client.session.get(session_id).get("directory") or ai.directory)
+        if directory != str(ai.directory):
+            raise OpencodeError(f"That session belongs to another directory: add --directory {directory}.")
+        return ai.session(id=session_id)
+
+    def _view(self, session: Session, jobs: Jobs) -> View:
+        if self._options.json:
+            return JsonView(session, jobs)
+        return TerminalView(session, jobs) if sys.stdout.isatty() else PlainView(session, jobs)
+
+    def _send(self, session: Session, prompt: str, view: View) -> Turn:
+        options = self._options
+        try:
+            return session.prompt(
+                prompt, files=options.file, permission=options.permission, person=view.person, wait=False
+            )
+        except (OSError, ValueError) as error:  # a file that is not there, or cannot be read
+            self._give_up(session)
+            raise OpencodeError(str(error)) from error
+        except OpencodeError:
+            self._give_up(session)
+            raise
+
+    def _give_up(self, session: Session) -> None:
+        """Leave no empty session behind."""
+        if self._ai.started and not (self._options.session or session.turns()):
+            session.delete()
+
+
+def exit_code(turn: Turn) -> int:
+    """What a turn's end means to a shell."""
+    if turn.error is None:
+        return 0
+    return TIMED_OUT if isinstance(turn.error, TurnTimeoutError) else 1

@@ -1,0 +1,114 @@
+"""The dialogue of `opencode-nb ask -i`: prompt after prompt. Ctrl-C stops a turn, not the dialogue."""
+
+from __future__ import annotations
+
+import contextlib
+import re
+from collections.abc import Callable
+from pathlib import Path
+
+import platformdirs
+from prompt_toolkit import PromptSession
+from prompt_toolkit.completion import WordCompleter
+from prompt_toolkit.history import FileHistory, History, InMemoryHistory
+
+from opencode_nb.cli.ending import Ended
+from opencode_nb.conversation.sync import Opencode, Session
+from opencode_nb.conversation.turn import Turn
+from opencode_nb.errors import OpencodeError
+
+HELP = """\
+/new            begin a new session
+/model          show the models; /model PROVIDER/MODEL takes another one from now on
+/exit           end the dialogue, as Ctrl-D does
+Ctrl-C stops a turn and keeps what came. Up and down go through earlier prompts; several lines can be pasted."""
+
+_COMMAND = re.compile(r"/(\w*)(?:\s+(.*))?$")
+_SHOWN_MODELS = 30
+
+TakeTurn = Callable[[Session, str], Turn]
+
+
+class Dialogue:
+    """A dialogue that begins in `session`; `turn` sends one prompt, and shows what comes."""
+
+    def __init__(self, ai: Opencode, session: Session, turn: TakeTurn) -> None:
+        self._ai, self._session, self._turn = ai, session, turn
+        self._commands: dict[str, Callable[[str], None]] = {"new": self._new, "model": self._model, "help": self._help}
+        words = [f"/{name}" for name in (*self._commands, "exit")]
+        self._prompts: PromptSession[str] = PromptSession(
+            history=_history(), completer=WordCompleter(words, sentence=True), complete_while_typing=False
+        )
+
+    def run(self, prompt: str) -> int:
+        """Go on until the person ends it; `prompt` is the first one where there is one. The exit code."""
+        print(f"OpenCode {self._ai.version} in {self._ai.directory}. /help tells more, Ctrl-D ends.")
+        while True:
+            if prompt and not self._answer(prompt):
+                return 0
+            try:
+                prompt = self._prompts.prompt("> ").strip()
+            except EOFError:
+                return 0
+            except Ended:
+                raise
+            except KeyboardInterrupt:  # Ctrl-C at the prompt gives an empty one
+                prompt = ""
+
+    def _answer(self, prompt: str) -> bool:
+        """Do what the line says. False where it ends the dialogue."""
+        command = _COMMAND.match(prompt)
+        if command and command[1] == "exit":
+            return False
+        try:
+            if command:
+                self._commands.get(command[1], self._unknown)(command[2] or "")
+            else:
+                self._turn(self._session, prompt)
+        except Ended:
+            raise
+        except KeyboardInterrupt:
+            self._session.abort()  # also where it was being sent still
+        except (OpencodeError, ValueError) as error:
+            print(f"opencode-nb: {error}")
+        return True
+
+    def _new(self, _rest: str) -> None:
+        self._session = self._ai.session()
+        print("A new session.")
+
+    def _model(self, name: str) -> None:
+        if name:
+            print(f"Model: {self._ai.model_choice(name).model} from now on.")
+            self._session.model = name
+            return
+        models = self._ai.models()
+        more = f"\n… and {len(models) - _SHOWN_MODELS} more" if len(models) > _SHOWN_MODELS else ""
+        print("\n".join(models[:_SHOWN_MODELS]) + more)
+
+    def _help(self, _rest: str) -> None:
+        print(HELP)
+
+    def _unknown(self, _rest: str) -> None:
+        print("There is no such command. These are:")
+        print(HELP)
+
+
+class _KeptHistory(FileHistory):
+    """Keeps prompts in a file; one that cannot be written (a full disk) is remembered in this dialogue only."""
+
+    def store_string(self, string: str) -> None:
+        """Append a prompt."""
+        with contextlib.suppress(OSError):
+            super().store_string(string)
+
+
+def _history() -> History:
+    """The prompts of earlier dialogues, readable by the user only."""
+    file = Path(platformdirs.user_state_dir("opencode-nb", appauthor=False)) / "prompts"
+    try:
+        file.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
+        file.touch(mode=0o600)
+    except OSError:  # a read-only home
+        return InMemoryHistory()
+    return _KeptHistory(file)

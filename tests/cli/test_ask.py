@@ -1,0 +1,350 @@
+"""`opencode-nb ask`: what it prints where, its exit codes, and that nothing goes on behind it."""
+
+from __future__ import annotations
+
+import io
+import json
+import os
+import re
+import signal
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import pexpect
+import psutil
+import pytest
+
+from opencode_nb import cli
+
+PROGRAM = str(Path(sys.executable).with_name("opencode-nb"))
+WAIT = 90
+"""Seconds for a server to start and a turn to end on a busy machine; about 5 on an idle one."""
+LONG = "Give me a long answer of 4000 tokens at 50 per second"
+MODEL_LINE = "Model: demo/demo (Scripted demo (not an AI)), by OpenCode's configuration."
+
+
+class Done(NamedTuple):
+    code: int
+    out: str
+    err: str
+
+    @property
+    def lines(self) -> list[dict[str, Any]]:
+        return [json.loads(line) for line in self.out.splitlines()]
+
+
+def ask(directory: Path, *arguments: str, piped: bytes = b"", **env: str) -> Done:
+    """Run it to its end, with no terminal anywhere."""
+    done = subprocess.run(
+        [PROGRAM, "ask", *arguments],
+        cwd=directory,
+        input=piped,
+        capture_output=True,
+        timeout=WAIT,
+        env={**os.environ, **env},
+        start_new_session=True,
+    )
+    return Done(done.returncode, done.stdout.decode(), done.stderr.decode())
+
+
+@pytest.fixture(scope="module")
+def place(opencode_program: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return tmp_path_factory.mktemp("ask")
+
+
+# --- what is printed --------------------------------------------------------------------------------------------------
+
+
+def test_stdout_has_the_answer_and_nothing_else(place: Path) -> None:
+    done = ask(place, "--demo", "What did I", "send you?", piped="first line\nüber\xff\n".encode("latin-1"))
+    assert done.code == 0
+    assert done.out.startswith(
+        "I am the scripted demo. You sent me this:\n\n```text\nWhat did I send you?\n\nfirst line\n"
+    )
+    assert "ber\N{REPLACEMENT CHARACTER}\n```" in done.out
+    assert done.out.endswith("\n")
+    assert not done.out.endswith("\n\n")
+    assert done.err == MODEL_LINE + "\n"
+
+
+def test_tools_and_refusals_are_told_on_stderr(place: Path) -> None:
+    done = ask(place, "--demo", "Use several tools with a todo list", piped=b"")
+    assert done.code == 0
+    assert done.out.startswith("I'll keep a list.\n\nNow the directory.\n\n### Done")
+    told = done.err.splitlines()
+    assert told[0] == MODEL_LINE
+    assert "☑ Todos: 0 of 3 done" in told
+    denied = "Permission denied by policy: bash ls -la (Nobody is there to be asked, so it was denied.)"
+    assert told[told.index(denied) + 1] == "  --permission allow grants what is asked for."
+
+
+def test_json_lines_tell_the_whole_turn_and_sessions_go_on(place: Path, tmp_path: Path) -> None:
+    first = ask(place, "--demo", "--json", "--permission", "allow", "Ask for permission")
+    assert first.code == 0
+    start, *between, end = first.lines
+    assert (start["type"], start["directory"], end["type"], end["status"]) == ("start", str(place), "end", "completed")
+    assert "".join(line["delta"] for line in between if line["type"] == "text") == end["text"].replace("\n\n", "", 1)
+    assert [line["reply"] for line in between if line["type"] == "decision"] == ["once"]
+    tools = [line for line in between if line["type"] == "tool"]
+    assert tools[-1]["status"] == "completed"
+    assert tools[-1]["input"]["command"] == "echo 'written with permission' > demo-permission.txt"
+    assert (place / "demo-permission.txt").exists()
+    assert end["error"] is None
+    assert end["tokens"]["output"] > 0
+
+    latest = ask(place, "--demo", "--json", "--continue", "What did I send you?")
+    assert latest.lines[0]["session"] == start["session"]
+    assert "earlier prompts in this session: 1" in latest.lines[-1]["text"]
+    named = ask(tmp_path, "--demo", "--directory", str(place), "--session", start["session"], "What did I send you?")
+    assert "earlier prompts in this session: 2" in named.out
+    elsewhere = ask(tmp_path, "--demo", "--session", start["session"], "hello")
+    assert elsewhere.code == 1
+    assert f"belongs to another directory: add --directory {place}" in elsewhere.err
+
+
+# --- exit codes -------------------------------------------------------------------------------------------------------
+
+
+def test_a_failed_turn(place: Path) -> None:
+    done = ask(place, "--demo", "--json", "Fail with a provider error 400")
+    assert done.code == 1
+    end = done.lines[-1]
+    assert (end["type"], end["status"]) == ("end", "error")
+    assert end["error"]["message"] in done.err
+    assert "Traceback" not in done.err
+
+
+def test_a_turn_that_takes_too_long_keeps_what_came(place: Path) -> None:
+    done = ask(place, "--demo", "--timeout", "4", LONG)
+    assert done.code == 124
+    assert "item 1" in done.out
+    assert "opencode-nb: Stopped after 4 s, its time limit." in done.err
+
+
+def test_nothing_is_sent_and_no_session_made_for_a_file_that_is_not_there(place: Path) -> None:
+    before = set(sessions())
+    done = ask(place, "--demo", "--file", "nowhere.txt", "Look at this")
+    assert (done.code, done.out) == (1, "")
+    assert done.err.endswith("opencode-nb: No such file: nowhere.txt\n") or "nowhere.txt" in done.err
+    assert set(sessions()) == before
+
+
+def sessions() -> list[str]:
+    from opencode_nb.conversation.sync import Opencode
+
+    with Opencode(demo=True) as ai:
+        return [str(info["id"]) for info in ai.client.experimental.session.list()]
+
+
+def test_without_the_program_both_forms_say_so(place: Path) -> None:
+    done = ask(place, "--json", "hello", OPENCODE_NB_BINARY="/nowhere/opencode")
+    assert done.code == 1
+    (end,) = done.lines
+    assert end["error"]["type"] == "BinaryNotFoundError"
+    assert "opencode-nb install" in done.err
+
+
+@pytest.mark.parametrize(
+    ("arguments", "says"),
+    [
+        ([], "the prompt is empty"),
+        (["  "], "the prompt is empty"),
+        (["-i"], "a dialogue (-i) needs a terminal"),
+        (["-m", "gpt", "hello"], "expected provider/model"),
+        (["-s", "ses_1", "-c", "hello"], "not allowed with argument"),
+        (["--json", "-i", "hello"], "not allowed with argument"),
+        (["--timeout", "0", "hello"], "is no time in seconds"),
+        (["--timeout", "soon", "hello"], "invalid"),
+        (["--permission", "maybe", "hello"], "invalid choice"),
+    ],
+)
+def test_a_wrong_command_line(
+    arguments: list[str], says: str, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("sys.stdin", io.StringIO())
+    with pytest.raises(SystemExit) as ended:
+        cli.main(["ask", *arguments])
+    assert ended.value.code == 2
+    assert says in capsys.readouterr().err
+
+
+# --- ended early ------------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(("number", "code"), [(signal.SIGTERM, 143), (signal.SIGINT, 130), (signal.SIGHUP, 129)])
+def test_a_signal_ends_the_turn_and_all_that_was_started(place: Path, number: signal.Signals, code: int) -> None:
+    with started(place, "--demo", LONG) as process:
+        assert process.stdout
+        read_until(process, "item 2")
+        others = psutil.Process(process.pid).children(recursive=True)
+        assert others
+        process.send_signal(number)
+        _, err = process.communicate(timeout=WAIT)
+        assert process.returncode == code
+        assert psutil.wait_procs(others, timeout=0)[1] == []
+        assert "opencode-nb: The turn was stopped." in err
+        assert "Traceback" not in err
+
+
+def test_a_reader_that_leaves_ends_the_turn(place: Path) -> None:
+    with started(place, "--demo", LONG) as process:
+        assert process.stdout
+        assert process.stderr
+        read_until(process, "item 2")
+        others = psutil.Process(process.pid).children(recursive=True)
+        process.stdout.close()
+        err = process.stderr.read()
+        assert process.wait(WAIT) == 141
+        assert psutil.wait_procs(others, timeout=0)[1] == []
+        assert err == MODEL_LINE + "\n"
+
+
+@pytest.mark.skipif(not Path("/dev/full").exists(), reason="only Linux has a device that is always full")
+def test_a_full_disk_is_told(place: Path) -> None:
+    with Path("/dev/full").open("w") as full, started(place, "--demo", "Say exactly: hi", stdout=full) as process:
+        _, err = process.communicate(timeout=WAIT)
+        assert process.returncode == 1
+        assert "opencode-nb: The answer could not be written ([Errno 28] No space left on device)" in err
+        assert "Traceback" not in err
+
+
+def started(place: Path, *arguments: str, stdout: Any = subprocess.PIPE) -> subprocess.Popen[str]:
+    return subprocess.Popen(
+        [PROGRAM, "ask", *arguments],
+        cwd=place,
+        stdin=subprocess.DEVNULL,
+        stdout=stdout,
+        stderr=subprocess.PIPE,
+        text=True,
+        start_new_session=True,
+    )
+
+
+def read_until(process: subprocess.Popen[str], text: str) -> None:
+    assert process.stdout
+    seen = ""
+    while text not in seen:
+        piece = process.stdout.read(1)
+        assert piece, seen
+        seen += piece
+
+
+# --- a terminal -------------------------------------------------------------------------------------------------------
+
+
+READY = "\x1b[?2004h"
+"""What a prompt sends when a line can be typed (or pasted)."""
+
+
+class Terminal:
+    """A person at a terminal."""
+
+    def __init__(self, command: str, directory: Path) -> None:
+        env = {**os.environ, "PROMPT_TOOLKIT_NO_CPR": "1", "TERM": "xterm", "PATH": path_with_program()}
+        self.child = pexpect.spawn(
+            "/bin/sh", ["-c", command], cwd=directory, env=env, dimensions=(50, 200), encoding="utf-8", timeout=WAIT
+        )
+        self.child.delaybeforesend = None
+
+    def expect(self, text: str) -> str:
+        """Wait until this shows; what came before it, without control sequences."""
+        self.child.expect_exact(text)
+        return plain(self.child.before or "")
+
+    def answer(self, text: str) -> None:
+        self.child.send(text + "\r")
+
+    def ended(self) -> tuple[int | None, str]:
+        """The exit code, and what was shown last."""
+        self.child.expect_exact(pexpect.EOF)
+        self.child.wait()
+        return self.child.exitstatus, plain(self.child.before or "")
+
+
+def path_with_program() -> str:
+    return f"{Path(PROGRAM).parent}{os.pathsep}{os.environ['PATH']}"
+
+
+def plain(text: str) -> str:
+    return re.sub(r"\x1b\[[0-9;?]*[A-Za-z]|\x1b.|\r", "", text)
+
+
+@pytest.fixture
+def terminal(place: Path) -> Iterator[Any]:
+    opened: list[Terminal] = []
+
+    def start(command: str) -> Terminal:
+        opened.append(Terminal(command, place))
+        return opened[-1]
+
+    yield start
+    for each in opened:
+        each.child.close(force=True)
+
+
+def test_the_person_is_asked_at_the_terminal_though_text_is_piped(terminal: Any, place: Path) -> None:
+    asked = terminal("echo please | opencode-nb ask --demo Ask for permission > answer.txt; echo code $?")
+    asked.expect("The agent asks for permission to run a shell command:")
+    asked.expect("or say why not: ")
+    asked.answer("y")
+    shown = asked.expect("code 0")
+    assert "Permission allowed once by you" in shown
+    answer = (place / "answer.txt").read_text()
+    assert answer.startswith("This writes a file")
+    assert "Allow?" not in answer
+
+
+def test_a_turn_is_shown_through_rich(terminal: Any) -> None:
+    code, shown = terminal("exec opencode-nb ask --demo 'Answer in Markdown with a table and code'").ended()
+    assert code == 0
+    assert MODEL_LINE in shown
+    assert "▌ Premature optimisation is the root of all evil." in shown
+    assert "See the documentation (https://docs.python.org" in shown
+
+
+def test_a_dialogue(terminal: Any, place: Path) -> None:
+    talk = terminal("exec opencode-nb ask --demo -i Say exactly: well begun")
+    talk.expect("/help tells more")
+    talk.expect("well begun")
+    talk.expect(READY)
+    talk.answer("Give me a long answer of 4000 tokens at 50 per second")
+    talk.expect("item 2")
+    talk.child.sendintr()
+    talk.expect("Stopped. What came until then is kept.")
+    talk.expect(READY)
+    talk.child.sendintr()  # at the prompt: nothing but an empty line
+    talk.answer("What did I send you?")
+    talk.expect("earlier prompts in this session: 2")
+    talk.expect(READY)
+    talk.answer("/new")
+    talk.expect("A new session.")
+    talk.answer("What did I send you?")
+    talk.expect("earlier prompts in this session: 0")
+    talk.expect(READY)
+    talk.answer("/model no/such")
+    talk.expect("There is no model no/such here")
+    talk.answer("/model demo/demo")
+    talk.expect("Model: demo/demo from now on.")
+    talk.answer("/frobnicate")
+    talk.expect("There is no such command.")
+    talk.expect(READY)
+    talk.child.send("\x1b[A\x1b[A\x1b[A\x1b[A\r")  # up: four prompts back
+    talk.expect("earlier prompts in this session: 1")
+    others = psutil.Process(talk.child.pid).children(recursive=True)
+    talk.expect(READY)
+    talk.answer("/exit")
+    assert talk.ended()[0] == 0
+    assert psutil.wait_procs(others, timeout=0)[1] == []
+    kept = Path(os.environ["XDG_STATE_HOME"]) / "opencode-nb" / "prompts"
+    assert kept.stat().st_mode & 0o077 == 0
+
+
+def test_a_terminal_that_is_closed_ends_the_dialogue(terminal: Any) -> None:
+    talk = terminal("exec opencode-nb ask --demo -i")
+    talk.expect(READY)
+    others = psutil.Process(talk.child.pid).children(recursive=True)
+    talk.child.close(force=False)
+    assert psutil.wait_procs(others, timeout=30)[1] == []
