@@ -1,37 +1,57 @@
-"""`opencode-nb install`: bring the opencode program."""
+"""`opencode-nb install`: bring the opencode program, list what is installed, remove a version."""
 
 from __future__ import annotations
 
 import argparse
+import sys
+from pathlib import Path
 
-from opencode_nb.cli.progress import Progress
+from opencode_nb.cli.progress import progress
 
 
 def add(parser: argparse.ArgumentParser) -> None:
     """Give `parser` the command's arguments."""
     from opencode_nb.server.binary import PINNED_VERSION
 
-    parser.add_argument("version", nargs="?", default=PINNED_VERSION, help="which version (default: %(default)s)")
-    parser.add_argument("--force", action="store_true", help="install it again if it is there already")
-    parser.set_defaults(command=_install)
+    parser.add_argument(
+        "version", nargs="?", default=PINNED_VERSION, help="such as %(default)s (the default), latest or next"
+    )
+    other = parser.add_mutually_exclusive_group()
+    other.add_argument("--force", action="store_true", help="install it again if it is there already")
+    other.add_argument("--list", action="store_true", help="list what is installed, and which one is used")
+    other.add_argument("--remove", metavar="VERSION", help="remove an installed version")
+    parser.set_defaults(command=_run)
 
 
-def _install(options: argparse.Namespace) -> int:
-    from opencode_nb.server import install_binary
+def _run(options: argparse.Namespace) -> int:
+    from opencode_nb.server.installed import MEGABYTE, installed_lines, remove_version, unused_hint
 
-    with Progress() as progress:
-        program = install_binary(options.version, progress=progress.tell, force=options.force)
-    print(program)
+    if options.list:
+        print("\n".join(installed_lines()))
+    elif options.remove:
+        print(f"Removed OpenCode {options.remove}: {remove_version(options.remove) // MEGABYTE} MB are free again.")
+    else:
+        program = _install(options.version, force=options.force)
+        print(program)
+        if hint := unused_hint(program):
+            print(hint, file=sys.stderr)
     return 0
+
+
+def _install(version: str | None = None, *, force: bool = False) -> Path:
+    from opencode_nb.server.binary import PINNED_VERSION
+    from opencode_nb.server.install import install_binary
+
+    with progress() as tell:
+        return install_binary(version or PINNED_VERSION, progress=tell, force=force)
 
 
 def require_program() -> None:
     """Install the `opencode` program where none is found."""
     from opencode_nb.errors import BinaryNotFoundError
-    from opencode_nb.server import find_binary, install_binary
+    from opencode_nb.server import find_binary
 
     try:
         find_binary()
     except BinaryNotFoundError:
-        with Progress() as progress:
-            print(install_binary(progress=progress.tell))
+        print(_install())

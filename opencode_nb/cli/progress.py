@@ -1,30 +1,34 @@
-"""How a long step is told on stderr: in one line that counts on a terminal, else in a line for each step."""
+"""How an installation is told on stderr: a bar on a terminal, else a line for each step."""
 
 from __future__ import annotations
 
+import contextlib
 import sys
-from typing import Self
+from collections.abc import Callable, Iterator
 
-_MEGABYTE = 1_000_000
+Tell = Callable[[str, int, int | None], None]
 
 
-class Progress:
-    """What a download does, for as long as the `with` block lasts."""
+@contextlib.contextmanager
+def progress() -> Iterator[Tell]:
+    """What to call with (step, bytes done, bytes in all or None), for as long as the block lasts."""
+    if not sys.stderr.isatty():
+        yield _lines()
+        return
+    from rich.console import Console
 
-    def __init__(self) -> None:
-        self._step = ""
+    from opencode_nb.render.progress import TerminalProgress
 
-    def __enter__(self) -> Self:
-        return self
+    with TerminalProgress(Console(stderr=True)) as bar:
+        yield bar.tell
 
-    def tell(self, step: str, written: int) -> None:
-        """Show `step`, and how many bytes were `written` so far."""
-        if sys.stderr.isatty():
-            print(f"\r{step}: {written // _MEGABYTE} MB\x1b[K", end="", file=sys.stderr, flush=True)
-        elif step != self._step:
+
+def _lines() -> Tell:
+    told: set[str] = set()
+
+    def tell(step: str, _done: int, _total: int | None) -> None:
+        if step not in told:
+            told.add(step)
             print(step, file=sys.stderr, flush=True)
-        self._step = step
 
-    def __exit__(self, *_: object) -> None:
-        if self._step and sys.stderr.isatty():
-            print(file=sys.stderr)
+    return tell

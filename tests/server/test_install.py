@@ -1,92 +1,261 @@
-"""The program installed by the real npm, from the real registry, into a data directory of the test's."""
+"""The program installed by the real npm: once from the real registry, else from one that misbehaves when told to."""
 
 from __future__ import annotations
 
-import os
-import signal
+import shutil
 import subprocess
 import sys
-import threading
+import time
+from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
 
 from opencode_nb.errors import BinaryNotFoundError, ServerError
-from opencode_nb.server import binary, find_binary, install_binary
+from opencode_nb.server import binary, find_binary, install_binary, serve
 from opencode_nb.server.binary import PINNED_VERSION, binary_version, versions_directory
-from opencode_nb.server.install import UNFINISHED
+from opencode_nb.server.install import LOCK, UNFINISHED
+from opencode_nb.server.installed import installed, installed_lines, remove_version, unused_hint
+from opencode_nb.server.platforms import platform_packages
+from tests.server.registry import Registry, serving, tarball
+
+SIZE = 4_000_000
+"""Bytes of a program that is to be broken off: more than fits into the buffers between here and there."""
+
+STEP = 30.0
 
 
 @pytest.fixture(autouse=True)
 def data(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """A data directory with nothing in it."""
+    """A data directory with nothing in it, and no other program anywhere."""
     monkeypatch.setenv("XDG_DATA_HOME", str(tmp_path / "data"))
     monkeypatch.delenv("OPENCODE_NB_BINARY", raising=False)
+    monkeypatch.setattr(binary, "INSTALLER_PLACES", ())
     return tmp_path / "data"
 
 
+@pytest.fixture
+def registry(data: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Registry]:
+    """A registry with a small 1.20.0 and a 1.21.0 that takes a while; npm's cache is empty."""
+    tags = {"latest": "1.20.0", "next": "1.21.0"}
+    with serving(Registry({"1.20.0": tarball("1.20.0"), "1.21.0": tarball("1.21.0", SIZE)}, tags)) as registry:
+        monkeypatch.setenv("npm_config_registry", registry.url)
+        monkeypatch.setenv("npm_config_cache", str(data.parent / "cache"))
+        yield registry
+
+
+def names() -> set[str]:
+    """What lies in the directory of our installs, the lock left out."""
+    return {path.name for path in versions_directory().iterdir()} - {LOCK}
+
+
+def own(version: str) -> Path:
+    return versions_directory() / version / "opencode"
+
+
+def unfinished(version: str) -> Path:
+    return versions_directory() / f"{UNFINISHED}{platform_packages()[0]}-{version}.tgz"
+
+
+def in_a_process(code: str, **options: object) -> subprocess.Popen[str]:
+    """Run code after `install_binary` was imported."""
+    program = f"import os, signal\nfrom opencode_nb.server import install_binary\n{code}"
+    return subprocess.Popen([sys.executable, "-c", program], stderr=subprocess.PIPE, text=True, **options)  # type: ignore[call-overload,no-any-return]
+
+
+# --- as it should be --------------------------------------------------------------------------------------------------
+
+
 def test_two_at_once_are_both_right_and_one_more_has_nothing_to_do(data: Path) -> None:
-    steps: list[str] = []
+    told: list[tuple[str, int, int | None]] = []
     with ThreadPoolExecutor(2) as pool:
-        installs = [pool.submit(install_binary, progress=lambda step, written: steps.append(step)) for _ in range(2)]
+        installs = [pool.submit(install_binary, progress=lambda *step: told.append(step)) for _ in range(2)]
         programs = {install.result() for install in installs}
-    assert programs == {versions_directory() / PINNED_VERSION / "opencode"}
+    assert programs == {own(PINNED_VERSION)}
     program = programs.pop()
     assert program.is_relative_to(data)
     assert binary_version(program) == PINNED_VERSION
-    assert [path.name for path in versions_directory().iterdir()] == [PINNED_VERSION]  # nothing unfinished
-    assert any(step.startswith("Downloading") for step in steps)
+    assert names() == {PINNED_VERSION}  # nothing unfinished
+    loaded = [(done, total) for step, done, total in told if step.startswith("Downloading")]
+    assert loaded == sorted(loaded)  # by one of the two
+    assert loaded[-1][0] == loaded[-1][1]
+    assert any(step.startswith("Waiting for another") for step, _, _ in told)
     before = program.stat()
     assert install_binary() == program
     assert program.stat() == before
 
 
-def test_npm_of_the_python_package_where_there_is_no_other(data: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv("PATH", str(data))
-    assert find_binary(install_binary()) == versions_directory() / PINNED_VERSION / "opencode"
+def test_tags_are_what_npm_knows(registry: Registry) -> None:
+    assert install_binary("latest") == own("1.20.0")
+    assert install_binary("next") == own("1.21.0")
+    assert install_binary("v1.20.0") == own("1.20.0")
+    with pytest.raises(ServerError, match="There is no such version"):
+        install_binary("nightly")
 
 
-def test_install_that_was_killed_is_never_found(monkeypatch: pytest.MonkeyPatch) -> None:
-    code = (
-        "import os, signal\nfrom opencode_nb.server import install_binary\n"
-        "def progress(step, written):\n    if written: os.kill(os.getpid(), signal.SIGKILL)\n"
-        "install_binary(progress=progress)\n"
-    )
-    assert subprocess.run([sys.executable, "-c", code], check=False).returncode == -signal.SIGKILL
-    assert [path.name.startswith(UNFINISHED) for path in versions_directory().iterdir()] == [True]
-    monkeypatch.setenv("PATH", "")
-    monkeypatch.setattr(binary, "INSTALLER_PLACES", ())
-    with pytest.raises(BinaryNotFoundError):
-        find_binary()
+def test_versions_side_by_side(registry: Registry, monkeypatch: pytest.MonkeyPatch) -> None:
+    for version in ("1.20.0", "1.21.0"):
+        install_binary(version)
+    assert [install.version for install in installed()] == ["1.21.0", "1.20.0"]
+    assert installed()[0].size > SIZE
+    first, second, used = installed_lines()
+    assert first == "1.21.0          4 MB (used)"
+    assert second == "1.20.0          0 MB"
+    assert used == f"Used: OpenCode 1.21.0 at {own('1.21.0')}, found by opencode-nb install."
+    assert "OPENCODE_NB_BINARY=1.20.0" in unused_hint(own("1.20.0"))
+    monkeypatch.setenv("OPENCODE_NB_BINARY", "1.20.0")
+    assert find_binary() == own("1.20.0")
+    assert unused_hint(own("1.20.0")) == ""
+    assert installed_lines()[-1].endswith("found by $OPENCODE_NB_BINARY=1.20.0.")
+    assert remove_version("1.21.0") > SIZE
+    assert names() == {"1.20.0"}
+    with pytest.raises(ServerError, match=r"1\.21\.0 is not installed.*Installed: 1\.20\.0"):
+        remove_version("1.21.0")
 
 
-def test_what_killed_installs_left_goes_with_time(data: Path) -> None:
-    old, new = (versions_directory() / f"{UNFINISHED}{age}" for age in ("old", "new"))
-    for directory in (old, new):
-        directory.mkdir(parents=True)
-    os.utime(old, (0, 0))
-    with pytest.raises(ServerError):
-        install_binary("999.0.0")
-    assert (old.exists(), new.exists()) == (False, True)
+def test_a_version_that_a_server_runs_is_not_removed(opencode_program: Path, tmp_path: Path) -> None:
+    own(PINNED_VERSION).parent.mkdir(parents=True)
+    shutil.copy(opencode_program, own(PINNED_VERSION))  # other tests' servers run the file itself
+    with serve(binary=PINNED_VERSION, directory=tmp_path) as server:
+        with pytest.raises(ServerError, match=f"in use, by process {server.pid}: stop it first"):
+            remove_version(PINNED_VERSION)
+        assert own(PINNED_VERSION).exists()
+    remove_version(PINNED_VERSION)
+    assert names() == set()
 
 
-def test_no_network(data: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_npm_of_the_python_package_where_there_is_no_other(
+    registry: Registry, data: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("PATH", f"{data}:/usr/bin/nowhere")
+    assert find_binary(install_binary("1.20.0")) == own("1.20.0")
+
+
+# --- downloads that break off -----------------------------------------------------------------------------------------
+
+
+def test_a_connection_that_breaks_is_taken_up_where_it_broke(registry: Registry) -> None:
+    size = len(registry.versions["1.21.0"])
+    registry.break_after = [size // 2, 1000]
+    install_binary("1.21.0")
+    assert registry.asked == [None, f"bytes={size // 2}-", f"bytes={size // 2 + 1000}-"]
+    assert registry.sent == size
+    assert names() == {"1.21.0"}
+
+
+def test_an_install_that_was_killed_is_never_found_and_its_download_goes_on(
+    registry: Registry, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    size = len(registry.versions["1.21.0"])
+    registry.holds = True
+    killed = in_a_process("install_binary('1.21.0')")
+    assert registry.half_sent.wait(STEP)
+    wait_for_bytes(unfinished("1.21.0"), size // 4)
+    killed.kill()
+    killed.communicate()
+    assert len([name for name in names() if name.startswith(UNFINISHED)]) == 2  # the download, and where npm works
+    with monkeypatch.context() as patch:
+        patch.setenv("PATH", "")
+        with pytest.raises(BinaryNotFoundError):
+            find_binary()
+    registry.holds = False
+    registry.go_on.set()
+    have = unfinished("1.21.0").stat().st_size
+    assert have >= size // 4
+    assert find_binary(install_binary("1.21.0")) == own("1.21.0")
+    assert registry.asked == [None, f"bytes={have}-"]
+    assert names() == {"1.21.0"}  # what was left is cleared away
+
+
+def wait_for_bytes(path: Path, count: int) -> None:
+    """Wait until a file has so many: nothing tells when another process has written."""
+    deadline = time.monotonic() + STEP
+    while not path.exists() or path.stat().st_size < count:
+        assert time.monotonic() < deadline
+        time.sleep(0.01)
+
+
+def test_what_the_caller_raises_ends_it_and_keeps_what_came(registry: Registry) -> None:
+    class StopItError(Exception):
+        pass
+
+    def progress(step: str, done: int, _total: int | None) -> None:
+        if step.startswith("Downloading") and done > SIZE // 2:
+            raise StopItError
+
+    with pytest.raises(StopItError):
+        install_binary("1.21.0", progress=progress)
+    assert names() == {unfinished("1.21.0").name}
+    have = unfinished("1.21.0").stat().st_size
+    install_binary("1.21.0")
+    assert registry.asked == [None, f"bytes={have}-"]
+
+
+def test_a_registry_without_ranges_is_asked_for_all_of_it(registry: Registry) -> None:
+    registry.ranges, registry.break_after = False, [SIZE // 2]
+    install_binary("1.21.0")
+    assert len(registry.asked) == 2
+    assert names() == {"1.21.0"}
+
+
+def test_what_is_left_of_something_else_does_not_harm(registry: Registry) -> None:
+    versions_directory().mkdir(parents=True)
+    for left in (b"x" * 100, b"x" * len(registry.versions["1.20.0"]), b"x" * SIZE):
+        unfinished("1.20.0").write_bytes(left)
+        install_binary("1.20.0", force=True)
+        assert binary_version(own("1.20.0")) == "1.20.0"
+        assert names() == {"1.20.0"}
+
+
+def test_npm_downloads_what_needs_a_login(registry: Registry, data: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    registry.token = "secret"
+    settings = data.parent / "npmrc"
+    settings.write_text(f"//{registry.url.partition('//')[2]}/:_authToken=secret\n")
+    monkeypatch.setenv("npm_config_userconfig", str(settings))
+    assert install_binary("1.20.0") == own("1.20.0")
+    assert len(registry.asked) == 1
+
+
+# --- failures ---------------------------------------------------------------------------------------------------------
+
+
+def test_content_that_is_not_what_was_promised_is_refused(registry: Registry) -> None:
+    registry.promised["1.20.0"] = b"something else"
+    with pytest.raises(ServerError, match="not what the registry promised"):
+        install_binary("1.20.0")
+    assert not own("1.20.0").exists()
+
+
+def test_a_program_that_is_another_version_is_refused(registry: Registry) -> None:
+    registry.versions["1.22.0"] = tarball("1.20.0")
+    with pytest.raises(ServerError, match=r"1\.22\.0 was asked for, but the package has 1\.20\.0"):
+        install_binary("1.22.0")
+    assert not own("1.22.0").exists()
+
+
+def test_a_program_that_does_not_run_is_refused(registry: Registry) -> None:
+    registry.versions["1.22.0"] = tarball("1.22.0; exit 3")
+    with pytest.raises(ServerError, match=r"does not run on this machine: .* exit code 3"):
+        install_binary("1.22.0")
+    assert names() == {unfinished("1.22.0").name}
+
+
+def test_no_network(registry: Registry, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("npm_config_registry", "http://127.0.0.1:9")
     monkeypatch.setenv("npm_config_fetch_retries", "0")
-    monkeypatch.setenv("npm_config_cache", str(data / "cache"))
     with pytest.raises(ServerError, match="registry could not be reached"):
         install_binary()
-    assert list(versions_directory().iterdir()) == []
+    assert names() == set()
 
 
-def test_version_that_does_not_exist(data: Path) -> None:
+def test_version_that_does_not_exist(registry: Registry) -> None:
     with pytest.raises(ServerError, match="There is no such version"):
         install_binary("999.0.0")
-    assert list(versions_directory().iterdir()) == []
+    assert names() == set()
 
 
-@pytest.mark.parametrize("version", ["", "latest", "../1.18.33", "1.18.33; rm"])
+@pytest.mark.parametrize("version", ["", "1.18", "../1.18.33", "1.18.33; rm", "--global"])
 def test_what_is_no_version(version: str) -> None:
     with pytest.raises(ServerError, match="is no version"):
         install_binary(version)
@@ -98,17 +267,24 @@ def test_place_that_can_not_be_written(data: Path) -> None:
         install_binary()
 
 
-def test_callers_exception_ends_npm_and_leaves_nothing() -> None:
-    class StopItError(Exception):
-        pass
+def test_cache_of_npm_that_can_not_be_written(registry: Registry, data: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (data.parent / "file").touch()
+    monkeypatch.setenv("npm_config_cache", str(data.parent / "file"))
+    with pytest.raises(ServerError, match="If it is npm's cache, name another one: npm_config_cache=DIR"):
+        install_binary("1.20.0")
+    assert not own("1.20.0").exists()
 
-    npm_runs = threading.Event()
 
-    def progress(step: str, written: int) -> None:
-        npm_runs.set()
-        raise StopItError
-
-    with pytest.raises(StopItError):
-        install_binary(progress=progress)
-    assert npm_runs.is_set()
-    assert list(versions_directory().iterdir()) == []
+def test_no_room_for_the_download_or_for_what_is_in_it(registry: Registry) -> None:
+    """A limit on the size of files fails a write in its middle, as a full disk does, and needs no disk to fill."""
+    registry.versions["1.22.0"] = tarball("1.22.0", SIZE)
+    for limit in (SIZE // 2, SIZE // 4):
+        code = (
+            f"import resource\nresource.setrlimit(resource.RLIMIT_FSIZE, ({limit}, {limit}))\ninstall_binary('1.22.0')"
+        )
+        _, said = in_a_process(code).communicate(timeout=STEP)
+        assert "ServerError: OpenCode could not be installed in" in said
+        assert "File too large. Make room" in said
+    assert not own("1.22.0").exists()
+    install_binary("1.22.0")
+    assert names() == {"1.22.0"}

@@ -3,25 +3,38 @@
 from __future__ import annotations
 
 from argparse import Namespace
+from pathlib import Path
 
 from opencode_nb.magics.commands.group import Group, argument, say
+from opencode_nb.magics.progress import progress
 from opencode_nb.magics.workspace import Workspace
 
 group = Group("The program")
 
 
-@group.command(argument("version", nargs="?", metavar="VERSION", help="another version than the tested one"))
+@group.command(
+    argument("version", nargs="?", metavar="VERSION", help="such as 1.18.33, latest or next; else the tested one"),
+    argument("--list", action="store_true", help="list what is installed, and which one is used"),
+    argument("--remove", metavar="INSTALLED", help="remove an installed version"),
+)
 def install(_workspace: Workspace, options: Namespace) -> None:
-    """Install the `opencode` program for this user."""
+    """Install the `opencode` program for this user; list what is installed, or remove a version."""
+    from opencode_nb.server.installed import MEGABYTE, installed_lines, remove_version, unused_hint
+
+    if options.list:
+        say("\n".join(installed_lines()))
+    elif options.remove:
+        say(f"Removed OpenCode {options.remove}: {remove_version(options.remove) // MEGABYTE} MB are free again.")
+    else:
+        program = _install(options.version)
+        say(f"Installed: {program}")
+        if hint := unused_hint(program):
+            say(hint)
+
+
+def _install(version: str | None) -> Path:
     from opencode_nb.server.binary import PINNED_VERSION
     from opencode_nb.server.install import install_binary
 
-    told: list[str] = []
-
-    def tell(step: str, _written: int) -> None:
-        if step not in told:
-            told.append(step)
-            say(f"{step}…")
-
-    path = install_binary(options.version or PINNED_VERSION, progress=tell)
-    say(f"Installed: {path}")
+    with progress() as tell:
+        return install_binary(version or PINNED_VERSION, progress=tell)

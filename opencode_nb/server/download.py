@@ -1,0 +1,93 @@
+"""Download a file so that a download that broke off goes on where it stopped.
+
+Plain HTTP by the standard library. What it can't reach (a registry behind a login, or a proxy that only npm knows) is
+no error: the caller then leaves it to npm.
+"""
+
+from __future__ import annotations
+
+import base64
+import hashlib
+import http.client
+import time
+import urllib.error
+import urllib.request
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import BinaryIO
+
+__all__ = ["download"]
+
+READ_SECONDS = 30.0  # without a byte
+FRUITLESS = 3  # attempts in a row that brought nothing
+PAUSE_SECONDS = 1.0  # before an attempt after a fruitless one
+CHUNK = 1 << 18
+
+Told = Callable[[int, int | None], None]
+
+
+def download(url: str, integrity: str, target: Path, told: Told) -> bool:
+    """Bring `url` to `target`, going on with what is there; whether it is there now, complete and unchanged.
+
+    integrity: "sha512-" and the checksum in base 64, as npm has it.
+    told: called with (bytes there, bytes in all or None).
+    Raises OSError where `target` can't be written.
+    """
+    if not (url.startswith(("https:", "http:")) and integrity.startswith("sha512-")):
+        return False
+    more, fruitless = not _fits(target, integrity), 0
+    while more and fruitless < FRUITLESS:
+        before = _size(target)
+        more = _fetch(url, target, told)
+        fruitless = 0 if _size(target) != before else fruitless + 1
+        time.sleep(PAUSE_SECONDS if more and fruitless else 0)
+    return _fits(target, integrity)
+
+
+def _fetch(url: str, target: Path, told: Told) -> bool:
+    """Fetch what is missing, as far as it comes; whether there is more to be had."""
+    have = _size(target)
+    request = urllib.request.Request(url, headers={"Range": f"bytes={have}-"} if have else {})  # noqa: S310  # checked
+    try:
+        answer = urllib.request.urlopen(request, timeout=READ_SECONDS)  # noqa: S310  # the scheme is checked above
+    except urllib.error.HTTPError as error:
+        error.close()
+        if error.code == http.client.REQUESTED_RANGE_NOT_SATISFIABLE and have:
+            target.unlink()  # complete, and yet it does not fit: from the beginning
+            return True
+        return False
+    except (OSError, http.client.HTTPException):
+        return True
+    with answer, target.open("ab" if answer.status == http.client.PARTIAL_CONTENT else "wb") as file:
+        return _copy(answer, file, told)
+
+
+def _copy(answer: http.client.HTTPResponse, file: BinaryIO, told: Told) -> bool:
+    """Write what comes; whether the answer broke off."""
+    have = file.tell()
+    total = have + answer.length if answer.length is not None else None
+    for chunk in _chunks(answer):
+        file.write(chunk)
+        have += len(chunk)
+        told(have, total)
+    return total is not None and have < total
+
+
+def _chunks(answer: http.client.HTTPResponse) -> Iterator[bytes]:
+    try:
+        while chunk := answer.read1(CHUNK):
+            yield chunk
+    except (OSError, http.client.HTTPException):  # the connection broke: what came is kept
+        return
+
+
+def _fits(target: Path, integrity: str) -> bool:
+    if not target.exists():
+        return False
+    with target.open("rb") as file:
+        digest = base64.b64encode(hashlib.file_digest(file, "sha512").digest()).decode()
+    return digest == integrity.removeprefix("sha512-")
+
+
+def _size(path: Path) -> int:
+    return path.stat().st_size if path.exists() else 0

@@ -1,0 +1,124 @@
+"""Our own installs of the program: which there are, what they take, and how one goes."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import shutil
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+from typing import NamedTuple
+
+from opencode_nb.errors import BinaryNotFoundError, ServerError, ServerStartError
+from opencode_nb.server.binary import (
+    PINNED_VERSION,
+    PROGRAM,
+    Found,
+    binary_version,
+    installed_versions,
+    locate_binary,
+    versions_directory,
+)
+from opencode_nb.server.install import UNFINISHED, installing
+from opencode_nb.server.npm import size_below
+
+__all__ = ["MEGABYTE", "Install", "installed", "installed_lines", "remove_version", "unused_hint"]
+
+MEGABYTE = 1_000_000
+PS_SECONDS = 5.0
+
+
+class Install(NamedTuple):
+    """One of our installs. `size`: bytes on disk."""
+
+    version: str
+    program: Path
+    size: int
+
+
+def installed() -> list[Install]:
+    """Our own installs, in the order in which one is looked for."""
+    places = [(version, versions_directory() / version) for version in installed_versions()]
+    return [Install(version, place / PROGRAM, size_below(place)) for version, place in places]
+
+
+def installed_lines(binary: str | os.PathLike[str] | None = None) -> list[str]:
+    """What is installed, a line each, and which program a start with `binary=` uses and why."""
+    try:
+        found = locate_binary(binary)
+    except BinaryNotFoundError as error:
+        return [*map(_line, installed()), str(error)]
+    lines = [_line(install) + (" (used)" if install.program == found.path else "") for install in installed()]
+    return [*(lines or ["Nothing is installed by opencode-nb."]), f"Used: {_described(found)}."]
+
+
+def unused_hint(program: Path) -> str:
+    """What to do for a start to use this install, where another program comes first; else ""."""
+    try:
+        found = locate_binary()
+    except BinaryNotFoundError as error:
+        return str(error)
+    if found.path == program:
+        return ""
+    name = program.parent.name
+    return f"A start uses another: {_described(found)}. To use this one: OPENCODE_NB_BINARY={name}, or binary={name!r}."
+
+
+def _line(install: Install) -> str:
+    tested = "  tested with opencode_nb" if install.version == PINNED_VERSION else ""
+    return f"{install.version:<12}{install.size // MEGABYTE:>5} MB{tested}"
+
+
+def _described(found: Found) -> str:
+    try:
+        version = f"OpenCode {binary_version(found.path)}"
+    except ServerStartError:
+        version = "a program that does not run"
+    return f"{version} at {found.path}, found by {found.place}"
+
+
+def remove_version(version: str) -> int:
+    """Remove an install of ours; return the bytes that became free.
+
+    Raises ServerError where there is none of that version, or a server runs it.
+    """
+    if version not in installed_versions():
+        there = ", ".join(installed_versions()) or "none"
+        raise ServerError(f"OpenCode {version} is not installed here, so it can't be removed. Installed: {there}.")
+    place = versions_directory() / version
+    try:
+        with installing(lambda step, done, total: None):
+            if pids := list(_running(place / PROGRAM)):
+                raise ServerError(
+                    f"OpenCode {version} is in use, by process {', '.join(map(str, pids))}: stop it first (%opencode "
+                    "stop in each notebook that uses it; the last one ends the server some seconds later)."
+                )
+            size = size_below(place)
+            gone = place.replace(place.with_name(f"{UNFINISHED}{version}"))  # at once: it is never found half
+            shutil.rmtree(gone)
+    except OSError as error:
+        raise ServerError(f"OpenCode {version} in {place} can't be removed: {error.strerror or error}.") from error
+    return size
+
+
+def _running(program: Path) -> Iterator[int]:
+    """The processes, of those that can be seen, that run this file."""
+    for pid, path in _processes():
+        with contextlib.suppress(OSError):  # another user's, or ended meanwhile
+            if path.samefile(program):
+                yield pid
+
+
+def _processes() -> Iterator[tuple[int, Path]]:
+    """(pid, the file that it runs). On Windows none: there a file that runs can't be removed anyway."""
+    if Path("/proc/self/exe").exists():
+        yield from ((int(entry.parent.name), entry) for entry in Path("/proc").glob("[0-9]*/exe"))
+    elif sys.platform != "win32":
+        ps = ["ps", "-axo", "pid=,comm="]
+        for line in subprocess.run(
+            ps, capture_output=True, text=True, timeout=PS_SECONDS, check=True
+        ).stdout.splitlines():
+            pid, _, path = line.strip().partition(" ")
+            yield int(pid), Path(path.strip())

@@ -1,0 +1,137 @@
+"""A package registry on loopback, for what the real one does not do when asked: break off, refuse, lie."""
+
+from __future__ import annotations
+
+import base64
+import hashlib
+import io
+import json
+import os
+import re
+import tarfile
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+
+from opencode_nb.server.platforms import platform_packages
+
+LAUNCHER = "opencode-ai"
+
+
+def tarball(version: str, size: int = 0) -> bytes:
+    """A platform's package, whose program tells its version, with so many bytes that don't compress behind it."""
+    package = {"name": platform_packages()[0], "version": version}
+    files = {
+        "package/package.json": json.dumps(package).encode(),
+        "package/bin/opencode": f"#!/bin/sh\necho {version}\nexit\n".encode() + os.urandom(size),
+    }
+    buffer = io.BytesIO()
+    with tarfile.open(fileobj=buffer, mode="w:gz", compresslevel=1) as archive:
+        for name, content in files.items():
+            info = tarfile.TarInfo(name)
+            info.size, info.mode = len(content), 0o755
+            archive.addfile(info, io.BytesIO(content))
+    return buffer.getvalue()
+
+
+@dataclass
+class Registry:
+    """What it has, how it behaves, and what it was asked for.
+
+    `break_after`: bytes of a tarball that it sends before it drops the connection; each answer takes the first.
+    `holds`: stop after the first half of a tarball until `go_on` is set; `half_sent` is set then.
+    `token`: what must be sent to get a tarball.
+    """
+
+    versions: dict[str, bytes] = field(default_factory=dict)
+    tags: dict[str, str] = field(default_factory=dict)
+    break_after: list[int] = field(default_factory=list)
+    holds: bool = False
+    ranges: bool = True
+    token: str = ""
+    promised: dict[str, bytes] = field(default_factory=dict)
+    asked: list[str | None] = field(default_factory=list)
+    sent: int = 0
+    half_sent: threading.Event = field(default_factory=threading.Event)
+    go_on: threading.Event = field(default_factory=threading.Event)
+    url: str = ""
+
+    def package(self, name: str) -> dict[str, object]:
+        """What npm asks for first."""
+        return {"name": name, "dist-tags": self.tags, "versions": {key: self._of(name, key) for key in self.versions}}
+
+    def _of(self, name: str, version: str) -> dict[str, object]:
+        content = self.promised.get(version, self.versions[version])
+        integrity = "sha512-" + base64.b64encode(hashlib.sha512(content).digest()).decode()
+        dist = {"tarball": f"{self.url}/{name}/-/{name}-{version}.tgz", "integrity": integrity}
+        return {"name": name, "version": version, "dist": dist}
+
+
+class _Handler(BaseHTTPRequestHandler):
+    registry: Registry
+
+    def log_message(self, *_: object) -> None:
+        """Say nothing."""
+
+    def do_GET(self) -> None:
+        name, _, file = self.path.lstrip("/").partition("/-/")
+        if not file:
+            self._answer(
+                200 if name in (LAUNCHER, platform_packages()[0]) else 404, json.dumps(self.registry.package(name))
+            )
+        elif self.registry.token and self.headers.get("Authorization") != f"Bearer {self.registry.token}":
+            self._answer(401, "{}")
+        else:
+            self._tarball(self.registry.versions[file.removeprefix(f"{name}-").removesuffix(".tgz")])
+
+    def _answer(self, status: int, body: str) -> None:
+        self.send_response(status)
+        self.send_header("Content-Type", "application/json")
+        self.send_header("Content-Length", str(len(body)))
+        self.end_headers()
+        self.wfile.write(body.encode())
+
+    def _tarball(self, content: bytes) -> None:
+        registry, wanted = self.registry, self.headers.get("Range")
+        registry.asked.append(wanted)
+        start = int(re.findall(r"\d+", wanted)[0]) if wanted and registry.ranges else 0
+        if start >= len(content):
+            self._answer(416, "")
+            return
+        self.send_response(206 if start else 200)
+        self.send_header("Content-Length", str(len(content) - start))
+        self.end_headers()
+        end = start + registry.break_after.pop(0) if registry.break_after else len(content)
+        half = min(end, start + (len(content) - start) // 2)
+        self._send(content[start:half])
+        registry.half_sent.set()
+        if registry.holds:
+            registry.go_on.wait(30)
+        self._send(content[half:end])
+        self.close_connection = True
+
+    def _send(self, content: bytes) -> None:
+        self.registry.sent += len(content)
+        try:
+            self.wfile.write(content)
+            self.wfile.flush()
+        except OSError:  # who asked is gone, as some of the tests want it
+            return
+
+
+@contextmanager
+def serving(registry: Registry) -> Iterator[Registry]:
+    """Let it answer at `registry.url`."""
+    handler = type("Handler", (_Handler,), {"registry": registry})
+    with ThreadingHTTPServer(("127.0.0.1", 0), handler) as server:
+        registry.url = f"http://127.0.0.1:{server.server_port}"
+        thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.02})
+        thread.start()
+        try:
+            yield registry
+        finally:
+            registry.go_on.set()
+            server.shutdown()
+            thread.join()
