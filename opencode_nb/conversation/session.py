@@ -9,6 +9,7 @@ from concurrent.futures import Future
 from typing import TYPE_CHECKING, Any
 
 from opencode_nb.conversation import content, ids
+from opencode_nb.conversation.comments import Comment
 from opencode_nb.conversation.models import refuse_unasked, split_model
 from opencode_nb.conversation.policy import PermissionOption, Person, Policy
 from opencode_nb.conversation.run import Run
@@ -33,6 +34,8 @@ class AsyncSession:
         self.owner = owner
         self.transcript = transcript
         self.model, self.agent, self.variant = owner.model, owner.agent, owner.variant
+        self.comments: list[Comment] = []
+        """What the next prompt takes along: a person's comments on lines of a diff."""
         self._subscribers: list[Subscriber] = []
         self._running: dict[str, Run] = {}
         self._turns: dict[str, Turn] = {}
@@ -100,7 +103,8 @@ class AsyncSession:
         `person` is asked what the policy leaves open. `no_reply` only adds to the conversation.
         Raises FileNotFoundError before anything is sent, TurnError (with `.turn`) when the turn ended in an error.
         """
-        attached = content.parts(text, files, images, self.owner.directory)
+        comments = [{"type": "text", "text": comment.prompt} for comment in self.comments]
+        attached = [*content.parts(text, files, images, self.owner.directory), *comments]
         policy = Policy(permission) if permission is not None else self.owner.policy
         await self.owner.start()
         await self.owner.check(model or self.model, agent or self.agent)
@@ -109,6 +113,7 @@ class AsyncSession:
             await self._enforce(policy)
         run = self._begin(body["messageID"], policy, person, timeout or self.owner.timeout)
         await run.send(body, no_reply)
+        del self.comments[: len(comments)]
         return await run.turn if wait and not no_reply else run.turn
 
     async def _enforce(self, policy: Policy) -> None:

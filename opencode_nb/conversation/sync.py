@@ -13,6 +13,7 @@ from types import TracebackType
 from typing import Any, Self
 
 from opencode_nb.api.client import Client
+from opencode_nb.conversation.comments import Comment
 from opencode_nb.conversation.console import ConsolePerson
 from opencode_nb.conversation.models import ModelChoice
 from opencode_nb.conversation.opencode import AsyncOpencode
@@ -189,6 +190,11 @@ class Session:
     def cost(self) -> float:
         """US dollars spent in it so far, sub-sessions left out."""
         return self._async.cost
+
+    @property
+    def comments(self) -> list[Comment]:
+        """What the next prompt takes along: a person's comments on lines of a diff. Change it as you like."""
+        return self._async.comments
 
     @property
     def model(self) -> str | None:
