@@ -1,0 +1,160 @@
+// The chat panel: the log and its docks as every live view has them (view.js), and around them what a person works with.
+// What is shown of the session comes from the trait `state`; drafts, open lists and where one looks live only here.
+
+import { createAnswerTools } from "./code.js";
+import { createClient } from "./client.js";
+import { createComposer } from "./composer.js";
+import { make, update } from "./dom.js";
+import { createNotices } from "./notices.js";
+import { createPickers } from "./pickers.js";
+import { createQueue } from "./queue.js";
+import { createScroll } from "./scroll.js";
+import { createSessionBar } from "./sessions.js";
+import { UNSEEN, createElement, lifetime, live, on } from "./view.js";
+
+const PANEL = { class: "opencode-nb", "data-view": "chat" };
+const TOOLS_AFTER_MS = 200; // buttons of code need not be there while it streams
+const JUPYTER_KEYS = /^[bs]$/i; // with Ctrl or Command: save, show the side bar
+
+/** JupyterLab has a shortcut on nearly every key. In the panel all are a person's own, but what is Jupyter's everywhere. */
+function keepPanelKeys(panel, signal) {
+  const suppress = (event) => {
+    const forJupyter = (event.ctrlKey || event.metaKey) && (JUPYTER_KEYS.test(event.key) || (event.shiftKey && event.key === "C"));
+    panel.toggleAttribute("data-lm-suppress-shortcuts", !forJupyter);
+  };
+  panel.addEventListener("keydown", suppress, { capture: true, signal });
+  panel.toggleAttribute("data-lm-suppress-shortcuts", true);
+}
+
+function takeDrops(panel, drop, signal) {
+  const hasFiles = (event) => event.dataTransfer?.types.includes("Files");
+  const over = (event) => {
+    if (!hasFiles(event)) return;
+    event.preventDefault();
+    event.stopPropagation();
+    panel.classList.toggle("chat-dropping", event.type === "dragover");
+    if (event.type === "drop") drop(event.dataTransfer.files);
+  };
+  for (const kind of ["dragover", "dragleave", "drop"]) panel.addEventListener(kind, over, { signal });
+}
+
+/** Says politely, once, that the agent has ended its work: who listens to something else hears that it is their turn. */
+function createTurnTeller(region) {
+  let worked = false;
+  return ({ busy }) => {
+    if (worked && !busy) region.textContent = "The agent is done.";
+    if (busy) region.textContent = "";
+    worked = Boolean(busy);
+  };
+}
+
+function showConnection(notices, client, { state, error } = {}) {
+  if (!state || state === "connected") return notices.hide("connection");
+  const text = state === "lost" ? "The connection to OpenCode is lost." : "Connecting to OpenCode again\u2026";
+  return notices.show("connection", [text, error].filter(Boolean).join(" "),
+    { lasting: true, action: ["Reconnect", () => client.tell("reconnect")] });
+}
+
+/** Shows what Python wants told beside its answers, each once: what was dismissed stays away. */
+function createNoticeTeller(notices) {
+  let told = 0;
+  return (notice) => {
+    if (!notice) notices.hide("notice");
+    else if (notice.n !== told) notices.show("notice", notice.text, { alert: notice.level === "error" });
+    told = notice?.n ?? told;
+  };
+}
+
+/** What earlier messages said, oldest first. */
+function promptsIn(root) {
+  const texts = [...root.querySelectorAll("[data-part=prompt] .oc-plain, .oc-prompt.oc-plain")].map((node) => node.textContent);
+  return texts.filter((text, index) => text && text !== texts[index - 1]);
+}
+
+function createWelcome(root) {
+  const where = make("div", { class: "chat-muted" });
+  const box = make("div", { class: "chat-welcome", hidden: true },
+    make("div", { class: "chat-welcome-title" }, "What shall we work on?"),
+    make("div", { class: "chat-muted" }, "The agent reads and edits the project\u2019s files and runs commands; it asks first."), where);
+  return {
+    box,
+    show(state) {
+      update(where, { textContent: state.session?.directory ?? "" });
+      update(box, { hidden: root.querySelector("[role=log] > article") !== null });
+    },
+  };
+}
+
+/** Runs `change` at most every `ms`, the last time after all that came. */
+function throttle(change, ms, signal) {
+  let timer = 0;
+  signal.addEventListener("abort", () => clearTimeout(timer));
+  return () => {
+    if (timer) return;
+    timer = setTimeout(() => {
+      timer = 0;
+      change();
+    }, ms);
+  };
+}
+
+function render({ model, el, signal }) {
+  const view = lifetime(signal);
+  const panel = createElement(el, PANEL);
+  const root = make("div", { "data-key": "root", class: "chat-root" });
+  const notices = createNotices();
+  const report = {
+    failed: (message) => notices.show("failed", message || "That did not work.", { alert: true }),
+    slow: (slow) => (slow
+      ? notices.show("slow", "The kernel has not answered yet. It may be running a cell, or have been restarted: then run the panel\u2019s cell again.")
+      : notices.hide("slow")),
+  };
+  const client = createClient({ model, signal: view.signal, report });
+  const scroll = createScroll({ root, signal: view.signal, latest: () => client.tell("latest") });
+  const bar = createSessionBar({ client, notices, focusMessage: () => composer.field.focus() });
+  const pickers = createPickers({ client });
+  const queue = createQueue({ client });
+  const welcome = createWelcome(root);
+  const composer = createComposer({
+    client, notices, earlier: () => promptsIn(root), sent: scroll.follow, pickers: pickers.fields,
+  });
+  const urgent = make("div", { "aria-live": "assertive", style: UNSEEN });
+  const polite = make("div", { "aria-live": "polite", style: UNSEEN });
+  const body = make("div", { class: "chat-body" }, root, welcome.box, scroll.jump);
+  panel.append(bar.bar, body, notices.box, queue.box, composer.box, urgent, polite);
+
+  const tellTurn = createTurnTeller(polite);
+  const tellNotice = createNoticeTeller(notices);
+  const showState = () => {
+    const state = model.get("state") ?? {};
+    for (const part of [bar, composer, pickers, welcome]) part.show(state);
+    queue.show(state.queue);
+    showConnection(notices, client, state.connection);
+    tellNotice(state.notice);
+    tellTurn(state);
+  };
+  const addTools = throttle(createAnswerTools({ root, model, tell: client.tell, notices }), TOOLS_AFTER_MS, view.signal);
+  let focused = false;
+  const before = () => {
+    scroll.before();
+    focused = root.contains(root.getRootNode().activeElement);
+  };
+  const after = () => {
+    scroll.after();
+    welcome.show(model.get("state") ?? {});
+    addTools();
+    if (focused && !panel.contains(panel.getRootNode().activeElement)) composer.field.focus({ preventScroll: true });
+  };
+
+  keepPanelKeys(panel, view.signal);
+  takeDrops(panel, composer.drop, view.signal);
+  for (const event of ["msg:custom", "change:snapshot"]) on(model, view.signal, event, before);
+  live({ model, root, region: urgent, signal: view.signal, listeners: {
+    "msg:custom": after, "change:snapshot": after, "change:state": showState,
+  } });
+  showState();
+  after();
+  return () => view.abort();
+}
+
+export default { render };

@@ -1,0 +1,200 @@
+// Where a message is written: a field that grows, with completions, history, a draft that outlives a reload, and files.
+
+import { createAttachments } from "./attachments.js";
+import { icon, iconButton, isComposing, make, tabStore, update } from "./dom.js";
+import { createListbox } from "./menus.js";
+
+const COMPLETE_AFTER_MS = 80;
+const TOKEN = /(?:^\/|(?:^|\s)@)\S*$/; // a command at the very beginning, or anything mentioned
+const HINTS = {
+  idle: "Ask; / commands, @ files, ! shell",
+  busy: "Enter queues, Ctrl+Enter steers",
+  shell: "A shell command in the project",
+};
+
+/** The word with its sign that ends at the cursor; "" where nothing is to be completed. */
+function tokenAt(field) {
+  if (field.selectionStart !== field.selectionEnd || field.value.startsWith("!")) return "";
+  return TOKEN.exec(field.value.slice(0, field.selectionStart))?.[0].trimStart() ?? "";
+}
+
+/** What can be chosen for the word at the cursor, while it is typed. */
+function createCompletion({ field, ask }) {
+  let timer = 0;
+  let asked = 0;
+  let token = "";
+  const listbox = createListbox({
+    field,
+    label: "Suggestions",
+    choose({ text }) {
+      const end = field.selectionStart;
+      const more = text.endsWith("/") ? "" : " "; // a folder is gone into
+      field.setRangeText(text + more, end - token.length, end, "end");
+      field.dispatchEvent(new Event("input"));
+    },
+  });
+  const look = async () => {
+    asked += 1;
+    const serial = asked;
+    const wanted = tokenAt(field);
+    if (!wanted) return listbox.hide();
+    const items = await ask("complete", { text: wanted }).catch(() => []); // no suggestions is all that is lost
+    if (serial !== asked || tokenAt(field) !== wanted) return undefined;
+    token = wanted;
+    return listbox.show(items.map((item) => ({ ...item, label: item.text })));
+  };
+  return {
+    list: listbox.list,
+    key: listbox.key,
+    hide() {
+      asked += 1;
+      clearTimeout(timer);
+      listbox.hide();
+    },
+    typed() {
+      clearTimeout(timer);
+      if (!tokenAt(field)) return this.hide();
+      timer = setTimeout(look, COMPLETE_AFTER_MS);
+      return undefined;
+    },
+  };
+}
+
+/** Earlier messages, by Up at the field's beginning and Down at its end; what was being written comes after the last. */
+function createHistory(field, earlier, write) {
+  let position = 0; // how many messages back
+  let own = "";
+  const go = (step) => {
+    const messages = earlier();
+    const next = Math.min(Math.max(position + step, 0), messages.length);
+    if (next === position) return false;
+    if (position === 0) own = field.value;
+    position = next;
+    write(position ? messages.at(-position) : own);
+    return true;
+  };
+  return {
+    reset() { position = 0; },
+    key(event) {
+      if (event.shiftKey || event.altKey || event.ctrlKey || event.metaKey || isComposing(event)) return false;
+      const { selectionStart, selectionEnd, value } = field;
+      if (event.key === "ArrowUp" && selectionEnd === 0) return go(1);
+      if (event.key === "ArrowDown" && position && selectionStart === value.length) return go(-1);
+      return false;
+    },
+  };
+}
+
+/**
+ * The composer. `earlier()` gives the texts of earlier messages, oldest first; `sent()` is called when one was sent.
+ * `pickers` are shown in its lower row.
+ */
+export function createComposer({ client, notices, earlier, sent, pickers }) {
+  const field = make("textarea", { rows: "1", class: "chat-field", "aria-label": "Message", dir: "auto", "aria-autocomplete": "list" });
+  const attachments = createAttachments({
+    refuse: (text) => (text ? notices.show("attachments", text, { alert: true }) : notices.hide("attachments")),
+    changed: () => enable(),
+  });
+  const chooser = make("input", { type: "file", multiple: true, hidden: true, tabindex: "-1", onchange() {
+    attachments.add(chooser.files);
+    chooser.value = "";
+  } });
+  const send = make("button", { type: "button", class: "chat-send", "aria-label": "Send", onclick: () => submit("auto") }, icon("send"));
+  const stop = make("button", { type: "button", class: "chat-send chat-stop", "aria-label": "Stop", title: "Stop", hidden: true,
+    onclick() {
+      client.tell("stop");
+      field.focus(); // the button goes when it has worked
+    } }, icon("stop"));
+  const attach = iconButton("attach", "Attach files", () => chooser.click());
+  const completion = createCompletion({ field, ask: client.ask });
+  const row = make("div", { class: "chat-row" }, attach, ...pickers, make("span", { class: "chat-space" }), stop, send);
+  const box = make("div", { class: "chat-composer" }, completion.list, attachments.box, field, row, chooser);
+  let session = "";
+  let busy = false;
+
+  const draft = () => `opencode-nb:draft:${session}`;
+  const isShell = () => field.value.startsWith("!");
+  const grow = () => {
+    field.style.height = "auto";
+    field.style.height = `${field.scrollHeight}px`;
+  };
+  const enable = () => {
+    update(send, { disabled: !field.value.trim() && attachments.count === 0 });
+    box.classList.toggle("chat-shell", isShell());
+    update(field, { placeholder: busy ? HINTS.busy : HINTS.idle, title: isShell() ? HINTS.shell : "" });
+    update(send, { title: busy ? "Send when the turn has ended (Enter), or at once (Ctrl+Enter)" : "Send (Enter)" });
+  };
+  const changed = () => {
+    grow();
+    enable();
+    tabStore.set(draft(), field.value);
+  };
+  const write = (text) => {
+    field.value = text;
+    changed();
+  };
+  const history = createHistory(field, earlier, (text) => {
+    write(text);
+    field.setSelectionRange(text.length, text.length);
+  });
+
+  const submit = async (mode) => {
+    const written = field.value;
+    const text = written.trim();
+    if (!text && attachments.count === 0) return;
+    const files = attachments.take();
+    const message = isShell() ? { mode: "shell", text: text.slice(1).trim() } : { mode, text };
+    const key = draft();
+    completion.hide();
+    history.reset();
+    write("");
+    tabStore.set(key, written); // until it has arrived
+    field.focus();
+    sent();
+    const done = await client.tell("send", { ...message, attachments: files.map(({ name, mime, data }) => ({ name, mime, data })) });
+    if (done && tabStore.get(key) === written) tabStore.set(key, field.value);
+    if (done || field.value || draft() !== key) return;
+    write(written);
+    attachments.give(files);
+  };
+
+  field.addEventListener("input", () => {
+    history.reset();
+    changed();
+    completion.typed();
+  });
+  field.addEventListener("blur", () => completion.hide());
+  field.addEventListener("keydown", (event) => {
+    if (completion.key(event)) return;
+    if (event.key === "Enter" && !event.shiftKey && !event.altKey && !isComposing(event)) {
+      event.preventDefault();
+      if (busy) submit(event.ctrlKey || event.metaKey ? "steer" : "queue");
+      else submit("auto");
+    } else if (history.key(event)) event.preventDefault();
+  });
+  field.addEventListener("paste", (event) => {
+    const { files, types } = event.clipboardData;
+    if (!files.length || types.includes("text/plain")) return; // copied cells of a sheet come as text, and as a picture
+    event.preventDefault();
+    attachments.add(files);
+  });
+
+  return {
+    box,
+    field,
+    /** Takes files dropped anywhere on the panel. */
+    drop: (files) => attachments.add(files),
+    show(state) {
+      busy = state.busy;
+      update(stop, { hidden: !busy });
+      const id = state.session?.id ?? "";
+      if (id !== session) {
+        session = id;
+        write(tabStore.get(draft()));
+        history.reset();
+      }
+      enable();
+    },
+    grow,
+  };
+}

@@ -1,0 +1,136 @@
+// The bar above the log: which session this is, and what can be done with it.
+
+import { iconButton, isComposing, make, textButton, update } from "./dom.js";
+import { createCombobox, createMenu } from "./menus.js";
+
+const MINUTE_MS = 60_000;
+const FORMATS = [["md", "Markdown"], ["html", "HTML"], ["ipynb", "notebook"], ["json", "JSON"]];
+
+/** How long ago, as short as it can be said. */
+function ago(time) {
+  if (!time) return "";
+  const minutes = Math.max(0, Math.round((Date.now() - time) / MINUTE_MS));
+  if (minutes < 60) return minutes ? `${minutes} min` : "now";
+  if (minutes < 60 * 24) return `${Math.round(minutes / 60)} h`;
+  return new Date(time).toLocaleDateString();
+}
+
+function download({ name, mime, data }) {
+  const bytes = Uint8Array.from(atob(data), (character) => character.charCodeAt(0));
+  const url = URL.createObjectURL(new Blob([bytes], { type: mime }));
+  make("a", { href: url, download: name }).click();
+  setTimeout(() => URL.revokeObjectURL(url), MINUTE_MS); // not before the browser has read it
+}
+
+/** How full the model's window is: a gauge, and the numbers by pointer or focus. */
+function createMeter() {
+  const share = make("span", { class: "chat-meter-share" });
+  const tip = make("span", { class: "chat-tip", role: "tooltip" });
+  const gauge = make("button", { type: "button", class: "chat-meter" }, make("span", { class: "chat-gauge" }), share);
+  const box = make("div", { class: "chat-anchor", hidden: true, onkeydown: ({ key }) => key === "Escape" && gauge.blur() }, gauge, tip);
+  return {
+    box,
+    show(meter) {
+      box.hidden = !meter;
+      if (!meter) return;
+      const percent = `${Math.round((meter.share ?? 0) * 100)}%`;
+      const cost = meter.cost ? `, $${meter.cost.toFixed(meter.cost < 1 ? 4 : 2)}` : "";
+      const of = meter.window ? ` of ${meter.window.toLocaleString()}` : "";
+      update(share, { textContent: percent });
+      update(tip, { textContent: `${(meter.tokens ?? 0).toLocaleString()}${of} tokens of context${cost}` });
+      update(gauge, { ariaLabel: `Context: ${percent}, ${tip.textContent}` });
+      gauge.style.setProperty("--share", percent);
+      gauge.dataset.level = meter.share > 0.9 ? "high" : meter.share > 0.7 ? "raised" : "";
+    },
+  };
+}
+
+/** The title as a field, in the list's place: Enter keeps what is written, Escape and leaving do not. */
+function createRename(combobox, rename) {
+  const field = make("input", { type: "text", class: "chat-combobox", "aria-label": "Title", dir: "auto", hidden: true });
+  const end = () => {
+    if (field.hidden) return;
+    field.hidden = true;
+    combobox.box.hidden = false;
+  };
+  field.addEventListener("blur", end);
+  field.addEventListener("keydown", (event) => {
+    if (isComposing(event) || !["Enter", "Escape"].includes(event.key)) return;
+    event.preventDefault();
+    event.stopPropagation();
+    if (event.key === "Enter" && field.value.trim()) rename(field.value.trim());
+    end();
+    combobox.field.focus();
+  });
+  return {
+    field,
+    begin(title) {
+      combobox.box.hidden = true;
+      field.hidden = false;
+      field.value = title;
+      field.focus();
+      field.select();
+    },
+  };
+}
+
+export function createSessionBar({ client, notices, focusMessage }) {
+  let state = {};
+  const { ask, tell } = client;
+  const begin = async (kind, args) => await tell(kind, args) && focusMessage();
+
+  const combobox = createCombobox({
+    label: "Session",
+    nothing: "No session with these words",
+    load: async (search) => (await ask("sessions", { search })).map((item) => ({
+      ...item,
+      label: item.title || "Untitled",
+      detail: item.busy ? "working" : ago(item.updated),
+      current: item.id === state.session?.id,
+    })),
+    choose: ({ id }) => begin("open", { session: id }),
+  });
+  const rename = createRename(combobox, (title) => tell("rename", { session: state.session.id, title }));
+  const meter = createMeter();
+  const undo = iconButton("undo", "Undo", () => tell("undo"));
+
+  const save = async (format) => {
+    try {
+      (await ask("export", { format })).forEach(download);
+    } catch (error) {
+      notices.show("export", error.message, { alert: true });
+    }
+  };
+  const remove = () => notices.confirm(`Delete \u201c${state.session.title || "this session"}\u201d and all its messages for good?`, "Delete",
+    () => begin("delete", { session: state.session.id }));
+  const share = () => {
+    const url = state.session.shared_url;
+    if (url) {
+      return [{ label: "Copy share link", run: () => navigator.clipboard?.writeText(url) },
+        { label: "Stop sharing", run: () => tell("unshare") }];
+    }
+    return state.can_share ? [{ label: "Share", run: () => tell("share") }] : [];
+  };
+  const menu = createMenu(iconButton("more", "More", undefined), () => [
+    { label: "Rename", run: () => rename.begin(state.session.title) },
+    ...share(),
+    { label: "Compact", run: () => tell("compact") },
+    ...FORMATS.map(([format, name]) => ({ label: `Export as ${name}`, run: () => save(format) })),
+    { label: "Delete", run: remove },
+  ]);
+  const bar = make("div", { class: "chat-bar", role: "group", "aria-label": "Session bar" },
+    combobox.box, rename.field, meter.box, undo,
+    iconButton("fork", "Fork", () => begin("fork")),
+    iconButton("plus", "New session", () => begin("new")), menu);
+
+  return {
+    bar,
+    show(given) {
+      state = given;
+      combobox.set(state.session?.title || "New session");
+      combobox.field.title = [state.session?.title, state.session?.directory].filter(Boolean).join("\n");
+      meter.show(state.meter);
+      update(undo, { disabled: Boolean(state.busy), title: state.git === false ? "Undo the last message (outside git, files stay as they are)" : "Undo the last message and its changes" });
+    },
+  };
+}
