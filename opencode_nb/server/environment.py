@@ -2,16 +2,35 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
+import os
 import secrets
 from collections.abc import Mapping
+from fnmatch import fnmatchcase
+from pathlib import Path
 from typing import Any
 
 from opencode_nb.secret import Secret
 
+PROTOCOL = 1  # of keepers and holders: those of another one do not meet
 CONFIG = "OPENCODE_CONFIG_CONTENT"
 PASSWORD = "OPENCODE_SERVER_PASSWORD"  # noqa: S105  # a variable's name
 USERNAME = "OPENCODE_SERVER_USERNAME"
+
+NOT_SHARED = (
+    *("_", "PWD", "OLDPWD", "SHLVL", "PYTEST_CURRENT_TEST"),
+    *("JPY_*", "MPLBACKEND", "PYDEVD_*"),  # of one kernel
+    *("TERM", "TERM_*", "COLORTERM", "COLUMNS", "LINES", "WINDOWID", "GPG_TTY", "TMUX", "TMUX_PANE", "STY"),
+    *("CLICOLOR", "CLICOLOR_FORCE", "FORCE_COLOR", "PAGER", "GIT_PAGER"),  # a kernel sets them, a terminal does not
+    *("SSH_CLIENT", "SSH_CONNECTION", "SSH_TTY", "XDG_SESSION_ID", "INVOCATION_ID", "JOURNAL_STREAM"),
+    *("OPENCODE_NB_BINARY", "OPENCODE_NB_GRACE", "OPENCODE_NB_SKIP_VERSION_CHECK"),
+)
+"""Variables (patterns) that differ from one process of a user to the next and do not matter to the server.
+
+A shared server is started without them, and they do not count when it is looked for. Every other variable does: with
+another OPENAI_API_KEY, PATH or HOME it is another server.
+"""
 
 Config = Mapping[str, Any]
 
@@ -35,6 +54,26 @@ def inherited_config(environ: Mapping[str, str]) -> dict[str, Any]:
     if not isinstance(config, dict):
         raise ValueError(f"{CONFIG} in the environment is not a JSON object: correct or unset it.")
     return config
+
+
+def shared_environment(environ: Mapping[str, str]) -> dict[str, str]:
+    """The part of an environment that a shared server is started in."""
+    return {name: value for name, value in environ.items() if not any(fnmatchcase(name, of) for of in NOT_SHARED)}
+
+
+def server_key(program: Path, environment: Mapping[str, str], env: Mapping[str, str] | None) -> str:
+    """What makes two servers the same one: the program file, its environment, configuration included. Hexadecimal.
+
+    `environment` is what `server_environment` made; the credentials in it count where they were given in `env`. Raises
+    OSError when the program is gone.
+    """
+    real = program.resolve(strict=True)
+    file = real.stat()
+    given = env or {}
+    counted = {name: text for name, text in environment.items() if name not in (PASSWORD, USERNAME) or name in given}
+    identity = [PROTOCOL, os.fspath(real), file.st_dev, file.st_ino, file.st_size, file.st_mtime_ns]
+    told = json.dumps([identity, sorted(counted.items())])
+    return hashlib.sha256(told.encode(errors="surrogatepass")).hexdigest()
 
 
 def server_environment(

@@ -1,7 +1,7 @@
-"""The holder's side of a keeper: start one, hand it the job, read its events on a thread, let go.
+"""The holder's side of a keeper: hold a server by a connection, know its state, let go.
 
-What holds is a pipe: however this process ends, the keeper reads end-of-file and ends the server. A later way to share
-a server between processes replaces this file and keeper.py's stdin, and nothing else.
+However this process ends, the operating system closes the connection, and the keeper knows. Where the connection ends
+although the server has not, the keeper was killed: a shared server is joined or started again then, at its address.
 """
 
 from __future__ import annotations
@@ -11,84 +11,177 @@ import contextlib
 import json
 import logging
 import os
-import secrets
 import signal
-import subprocess
-import sys
+import socket
 import threading
+import time
 from collections.abc import Callable
+from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import Any
+from typing import Any, Protocol
 
-from opencode_nb.server import keeper
+from opencode_nb.errors import ServerError
+from opencode_nb.secret import Secret
+from opencode_nb.server.keeping.service import END_SECONDS
+from opencode_nb.server.launch import MARK, Job, launch, myself
+from opencode_nb.server.rendezvous import meet
 
-__all__ = ["Held"]
+__all__ = ["Held", "Own", "Shared", "State"]
 
-CLOSE_SECONDS = keeper.END_SECONDS + 3.0  # the keeper's own bounds, and its way there
+CLOSE_SECONDS = END_SECONDS + 3.0  # the keeper's own bounds, and its way there
 KILLED_SECONDS = 2.0
-MARK = "OPENCODE_NB_KEEPER"  # in the environment of the server and of all that it starts, another value for each keeper
+REJOINS = 5  # in a row, without the server becoming ready
+MEET_SECONDS = 30.0
 
 _log = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True)
+class State:
+    """A server as its keeper told last (keeping/service.py). `phase` is "" before that; `since`: on this clock here."""
+
+    phase: str = ""
+    url: str = ""
+    username: str = ""
+    password: str = field(default="", repr=False)
+    pid: int = 0
+    group: int = 0
+    log: str = ""
+    mark: str = ""
+    program: str = ""
+    code: int | None = None
+    tail: str = ""
+    since: float = 0.0
+    restarts: int = 0
+    holders: tuple[tuple[int, str], ...] = ()
+
+    @classmethod
+    def told(cls, message: dict[str, Any]) -> State:
+        """From a keeper's message."""
+        age = message.pop("age")
+        holders = tuple((pid, label) for pid, label in message.pop("holders"))
+        password = Secret(message.pop("password"))
+        return cls(**message, password=password, holders=holders, since=time.monotonic() - age)
+
+
+class Source(Protocol):
+    """Where a connection to a keeper comes from."""
+
+    lasting: bool
+    """Whether a connection that was lost is made again."""
+
+    def connect(self, before: State | None) -> tuple[socket.socket, str]:
+        """A connection, and the mark of a keeper that was started for it, "" where there was one; `before`: the state
+        when the last connection to a server that had been ready was lost. Raises OSError, ServerError.
+        """
+
+
+class Own:
+    """A server of one's own."""
+
+    lasting = False
+
+    def __init__(self, job: Job) -> None:
+        self._job = job
+
+    def connect(self, before: State | None) -> tuple[socket.socket, str]:
+        """Start it."""
+        return launch(self._job)
+
+
+class Shared:
+    """The user's server for a key, whose keeper may be there already."""
+
+    lasting = True
+
+    def __init__(self, job: Job, key: str) -> None:
+        self._job = job
+        self._key = key
+
+    def connect(self, before: State | None) -> tuple[socket.socket, str]:
+        """Join it, or start it: at the address where it was before, if it was."""
+        job, marks = self._job, [""]
+        if before:
+            port = int(before.url.rpartition(":")[2])
+            job = job.at(port, before.username, before.password, before.restarts + 1)
+
+        def start(listener: socket.socket, path: str) -> socket.socket:
+            connection, marks[0] = launch(job, listener, path)
+            return connection
+
+        connection = meet(self._key, start, MEET_SECONDS)
+        with contextlib.suppress(OSError):  # it ends already: reading tells
+            if not marks[0]:
+                connection.sendall(_line(op="hold", **myself()))
+        return connection, marks[0]
+
+
+def _line(**message: object) -> bytes:
+    return json.dumps(message).encode() + b"\n"
 
 
 class Held:
     """One server, held through its keeper. Thread-safe.
 
-    `url`, `pid`: of the server, once it has told. `exited`: the server has ended, or never started; `exit_code` and
-    `tail` (the end of its log) say how. `ready` is set when `url` is known or `exited`. `gone` is set when keeper,
-    server and everything below them have ended.
+    `state`: what its keeper told last. `exited`: the server has ended for good, or never started. `gone` is set when
+    this process no longer holds it, and everything below one's own has ended.
     """
 
-    def __init__(self) -> None:
-        self.ready = threading.Event()
+    def __init__(self, source: Source) -> None:
         self.gone = threading.Event()
-        self.url = ""
-        self.pid = 0
-        self.exit_code: int | None = None
-        self.tail = ""
+        self.state = State()
         self.exited = False
-        self._lock = threading.Lock()
+        self.when_down: list[Callable[[], None]] = []
+        self.when_back: list[Callable[[], None]] = []
         self._when_exited: list[Callable[[], None]] = []
-        self._hold = self._events = -1
-        self._mark = secrets.token_hex(16)
-        self._process: subprocess.Popen[bytes] | None = None
+        self._source = source
+        self._changed = threading.Condition()
+        self._connection: socket.socket | None = None
+        self._mark = ""
+        self._leaving = False
+        self._ready: State | None = None  # the last one in which the server was ready
+        self._attempts = 0  # to rejoin, since then
+        self._up = False
         self._reader = threading.Thread(target=self._read, name="opencode-keeper", daemon=True)
 
-    def start(self, log: int, job: dict[str, Any]) -> None:
-        """Start a keeper that logs to the descriptor `log`, and hand it the job (see keeper.py).
-
-        Whatever is raised in here, an interrupt too: `close()` cleans up.
-        """
+    def open(self) -> None:
+        """Start or join. Whatever is raised in here, an interrupt too: `close()` cleans up. OSError, ServerError."""
         _all.add(self)
-        job_read, self._hold = os.pipe()
-        self._events, events_write = os.pipe()
-        try:
-            self._process = subprocess.Popen(
-                [sys.executable, "-I", "-S", keeper.__file__],
-                stdin=job_read,
-                stdout=events_write,
-                stderr=log,
-                start_new_session=True,  # Jupyter's interrupt goes to the kernel's process group
-            )
-        finally:
-            os.close(job_read)
-            os.close(events_write)
+        self._connection, self._mark = self._source.connect(None)
         self._reader.start()
-        job = {**job, "env": {**job["env"], MARK: self._mark}}
-        data = json.dumps(job).encode() + b"\n"
-        with contextlib.suppress(BrokenPipeError):  # it has died already: its events, or their end, say so
-            while data:
-                data = data[os.write(self._hold, data) :]
+
+    def wait_until(self, done: Callable[[], bool], seconds: float) -> bool:
+        """Wait until `done()`, which may look at the state, or until the server has ended for good."""
+        with self._changed:
+            return self._changed.wait_for(lambda: self.exited or done(), seconds) and not self.exited
+
+    @property
+    def ready(self) -> bool:
+        """Whether the server answers, as far as its keeper has told."""
+        return self._up and not self.exited
+
+    def restart(self, seconds: float) -> bool:
+        """Have the server ended and started again for everyone who holds it; whether it is ready again in time."""
+        before = self.state.restarts
+        self._say(op="restart")
+        return self.wait_until(lambda: self._up and self.state.restarts > before, seconds)
+
+    def _say(self, **message: object) -> None:
+        with contextlib.suppress(OSError):  # lost: the reader sees it too, and what follows tells
+            if self._connection:
+                self._connection.sendall(_line(**message))
+
+    # letting go
 
     def release(self) -> None:
-        """Let go: the keeper starts to end the server. Returns at once; any number of times."""
-        with self._lock:
-            hold, self._hold = self._hold, -1
-        if hold >= 0:
-            os.close(hold)
+        """Let go. Returns at once; any number of times."""
+        self._leaving = True
+        if self._connection:
+            with contextlib.suppress(OSError):  # it has ended
+                self._connection.shutdown(socket.SHUT_RDWR if self._source.lasting else socket.SHUT_WR)
 
     def close(self) -> None:
-        """Let go, and wait until everything has ended: by itself within CLOSE_SECONDS, by force after that.
+        """Let go; one's own server has ended when it returns: by itself within CLOSE_SECONDS, by force after that.
 
         On the reader's own thread (from a callback) it does not wait.
         """
@@ -96,78 +189,140 @@ class Held:
         if threading.current_thread() is self._reader:
             return
         if not self._reader.ident:  # nothing was started, or nothing that has got a job
+            self._disconnect()
             _all.discard(self)
-        elif not self.gone.wait(CLOSE_SECONDS):
+        elif not self._source.lasting and not self.gone.wait(CLOSE_SECONDS):
             self._kill()
             self.gone.wait(KILLED_SECONDS)
 
     def when_exited(self, callback: Callable[[], None]) -> None:
-        """Call back on the reader's thread when the server has ended; at once, on this thread, when it has already."""
-        with self._lock:
+        """Call back on the reader's thread when the server has ended for good; at once when it has already."""
+        with self._changed:
             if not self.exited:
                 self._when_exited.append(callback)
                 return
         callback()
 
     def forget(self) -> None:
-        """In a forked child: drop its copies of the pipes, which would hold the server after the parent's end."""
-        for descriptor in (self._hold, self._events):
-            with contextlib.suppress(OSError):
-                os.close(descriptor)
-        self._hold = -1
-        if self._process:
-            self._process.returncode = 0  # not this process's child: nothing to wait for
-        self.exited = True
-        self.ready.set()
+        """In a forked child: drop its copy of the connection, which is the parent's."""
+        self._changed = threading.Condition()  # the parent's may be taken for good
+        self._leaving = self.exited = True
+        if self._connection:
+            with contextlib.suppress(OSError):  # closed
+                os.close(self._connection.detach())  # close() would leave it to a reader that is not in this process
         self.gone.set()
 
-    def _kill(self) -> None:
-        # Guard, keeper and server are one group; its leader has not been waited for, so the number is still its own.
-        if self._process and self._process.returncode is None:
-            with contextlib.suppress(ProcessLookupError, PermissionError):
-                os.killpg(self._process.pid, signal.SIGKILL)
+    def _disconnect(self) -> None:
+        if self._connection:
+            self._connection.close()
+
+    # the reader thread
 
     def _read(self) -> None:
-        """The reader thread: events until the keeper's end."""
-        assert self._process
-        with open(self._events, "rb") as events:  # noqa: PTH123  # a descriptor
-            for line in events:
-                self._take(json.loads(line))
-        self._kill()
-        code = self._process.wait()
-        if code or not self.exited:  # somebody killed guard and keeper at once
-            _kill_marked(self._mark)
-        self._exit(code, "The server's keeper was killed, and the server with it.")
-        self.release()
+        while True:
+            self._follow()
+            self._disconnect()
+            if self.exited or self._leaving:
+                break
+            self._bereaved()
+            if not self._rejoined():
+                break
+        self._exit()
+        self._disconnect()
         _all.discard(self)
         self.gone.set()
 
-    def _take(self, event: dict[str, Any]) -> None:
-        match event["event"]:
-            case "started":
-                self.pid = event["pid"]
-            case "ready":
-                self.url = event["url"]
-                self.ready.set()
-            case "exited":
-                self._exit(event["code"], event["tail"])
+    def _follow(self) -> None:
+        """Take what the keeper tells until the connection ends."""
+        assert self._connection
+        with contextlib.suppress(OSError), self._connection.makefile("rb") as lines:
+            for line in lines:
+                self._take(State.told(json.loads(line)))
 
-    def _exit(self, code: int | None, tail: str) -> None:
-        with self._lock:
+    def _take(self, state: State) -> None:
+        if self._ready and state.phase == "ready" and _address(state) != _address(self._ready):
+            self.release()  # another server took its place: nobody's connections can go on with that one
+            return
+        with self._changed:
+            self.state, self._mark = state, state.mark
+            self._changed.notify_all()
+        if state.phase == "ready":
+            self._came_up(state)
+        elif state.phase == "down":
+            self._went_down()
+        elif state.phase == "ended":
+            self._exit()
+
+    def _came_up(self, state: State) -> None:
+        back = self._ready is not None and not self._up
+        self._ready, self._attempts = state, 0
+        self._set_up(True)
+        if back:
+            _call(self.when_back)
+
+    def _went_down(self) -> None:
+        if self._up:
+            self._set_up(False)
+            _call(self.when_down)
+
+    def _set_up(self, up: bool) -> None:
+        with self._changed:
+            self._up = up
+            self._changed.notify_all()
+
+    def _bereaved(self) -> None:
+        """The keeper was killed. Its server dies with it; here it is made sure of."""
+        self._went_down()
+        self._kill()
+
+    def _rejoined(self) -> bool:
+        """Join or start it again; whether that is possible."""
+        code, tail = -int(signal.SIGKILL), "The server's keeper was killed, and the server with it."
+        if self._source.lasting and self._attempts < REJOINS:
+            self._attempts += 1
+            try:
+                self._connection, mark = self._source.connect(self._ready)
+                self._mark = mark or self._mark
+                return not self._leaving
+            except (OSError, ServerError) as error:
+                tail = f"{tail} It could not be started again: {error}"
+        self.state = replace(self.state, code=code, tail=tail)
+        return False
+
+    def _exit(self) -> None:
+        """The server has ended for good."""
+        with self._changed:
             if self.exited:
                 return
-            self.exited, self.exit_code, self.tail = True, code, tail
+            self.exited = True
             callbacks, self._when_exited = self._when_exited, []
-        self.ready.set()
-        for callback in callbacks:
-            try:
-                callback()
-            except Exception:  # somebody else's; the others must be told, and this thread has more to do
-                _log.exception("A callback for the end of the server failed")
+            self._changed.notify_all()
+        _call(callbacks)
+
+    def _kill(self) -> None:
+        """End, by force, the keeper and everything below it."""
+        state = self.state
+        with contextlib.suppress(ProcessLookupError, PermissionError):
+            if state.pid and os.getpgid(state.pid) == state.group:  # so the number is still theirs
+                os.killpg(state.group, signal.SIGKILL)
+        if self._mark:
+            _kill_marked(self._mark)
+
+
+def _address(state: State) -> tuple[str, str]:
+    return state.url, state.password
+
+
+def _call(callbacks: list[Callable[[], None]]) -> None:
+    for callback in list(callbacks):
+        try:
+            callback()
+        except Exception:  # somebody else's; the others must be told, and this thread has more to do
+            _log.exception("A callback for a change of the server failed")
 
 
 def _kill_marked(mark: str) -> None:
-    """End the tools of a server that lost its keeper. Linux; elsewhere nobody can say which they are."""
+    """End the server and the tools of a keeper that was killed. Linux; elsewhere nobody can say which they are."""
     for environ in Path("/proc").glob("[0-9]*/environ"):
         with contextlib.suppress(OSError):
             if f"{MARK}={mark}".encode() in environ.read_bytes().split(b"\0"):

@@ -1,7 +1,7 @@
-"""Start `opencode serve`, wait until it is ready, and know when it ends.
+"""Start or join an `opencode serve`, wait until it is ready, and know when it ends.
 
-The server belongs to a keeper (keeper.py), a process of its own that is held by a pipe (held.py). Knows nothing of the
-API but the health route, and nothing of notebooks.
+The server belongs to a keeper (keeper.py), a process of its own that is held by a connection (held.py). Knows nothing
+of the API but the health route, and nothing of notebooks.
 """
 
 from __future__ import annotations
@@ -15,48 +15,45 @@ import sys
 import time
 from collections.abc import Callable, Mapping
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
-from opencode_nb.errors import ServerStartError
-from opencode_nb.server import keeper, logs
+from opencode_nb.errors import ServerExitedError, ServerStartError
+from opencode_nb.server import logs
 from opencode_nb.server.binary import binary_version, check_version, find_binary
-from opencode_nb.server.environment import PASSWORD, USERNAME, Config, server_environment
-from opencode_nb.server.held import Held
-from opencode_nb.server.status import Holder, ServerStatus, memory_of, own_label
+from opencode_nb.server.environment import Config, server_environment, server_key, shared_environment
+from opencode_nb.server.held import Held, Own, Shared, Source
+from opencode_nb.server.keeping.processes import descendants
+from opencode_nb.server.keeping.program import endpoint
+from opencode_nb.server.keeping.service import END_SECONDS
+from opencode_nb.server.launch import Job
+from opencode_nb.server.status import Holder, ServerStatus, memory_of
 
 if TYPE_CHECKING:
     from opencode_nb.demo import DemoModel
 
-__all__ = ["Server", "serve"]
+__all__ = ["GRACE_SECONDS", "Server", "serve"]
 
 START_SECONDS = 30.0
 HEALTH_SECONDS = 5.0  # at least, however late the server became ready
+GRACE_SECONDS = 5.0  # that a shared server goes on without a holder, unless $OPENCODE_NB_GRACE says otherwise
 TAIL_LINES = 20  # of the log, in error messages
 
 
 class Server:
-    """A running `opencode serve` that ends with this process, with `close()`, or at the end of a `with` block.
+    """A running `opencode serve`: held until this process ends, until `close()`, or to the end of a `with` block.
 
     `url`: where it listens. `username`, `password`: for basic auth; the password is never printed or logged.
-    `version`: its own. `log_path`: its output, kept after its end. `shared`: others may hold it too.
-    Made by `serve()`. Every method may be called from any thread.
+    `version`: its own. `shared`: other processes may hold it too. None of these ever changes. `log_path`: its output,
+    kept after its end. Made by `serve()`. Every method may be called from any thread.
     """
 
-    def __init__(
-        self, held: Held, job: dict[str, Any], *, log_path: Path, username: str, password: str, version: str
-    ) -> None:
-        self.url = held.url
-        self.username = username
-        self.password = password
+    def __init__(self, held: Held, *, version: str, shared: bool) -> None:
+        self.url = held.state.url
+        self.username = held.state.username
+        self.password = held.state.password
         self.version = version
-        self.log_path = log_path
-        self.shared = False
+        self.shared = shared
         self._held = held
-        self._job = job
-        self._since = time.monotonic()
-        self._restarts = 0
-        self._when_restarted: list[Callable[[], None]] = []
-        self._when_exited: list[Callable[[int | None], None]] = []
         self._owner = os.getpid()
         self._closing = False
         self._at_close = contextlib.ExitStack()
@@ -74,76 +71,82 @@ class Server:
     @property
     def pid(self) -> int:
         """The server's process; another one after a restart."""
-        return self._held.pid
+        return self._held.state.pid
+
+    @property
+    def log_path(self) -> Path:
+        """Its output; another file when its keeper had to be replaced."""
+        return Path(self._held.state.log)
 
     @property
     def alive(self) -> bool:
-        """Whether the server runs, as far as its keeper has told."""
+        """Whether the server runs, or is being started again, as far as its keeper has told."""
         return not (self._closing or self._held.exited)
 
     @property
     def exit_code(self) -> int | None:
-        """The server's exit code, negative for a signal; None while it runs."""
-        return self._held.exit_code
+        """The server's exit code when it has ended for good, negative for a signal; None while it is alive."""
+        return self._held.state.code if self._held.exited else None
+
+    def status(self) -> ServerStatus:
+        """The server as it is now: what it takes, since when, and who holds it."""
+        state = self._held.state
+        return ServerStatus(
+            version=self.version,
+            url=self.url,
+            pid=state.pid,
+            memory=memory_of([state.pid, *descendants(state.pid, {})]) if self.alive else None,
+            uptime=time.monotonic() - state.since,
+            holders=tuple(Holder(pid, label, this=pid == os.getpid()) for pid, label in state.holders),
+            restarts=state.restarts,
+            program=state.program,
+            log_path=self.log_path,
+            shared=self.shared,
+        )
 
     def tail(self, n: int = TAIL_LINES) -> str:
         """The last `n` lines of the server's log."""
         return logs.tail(self.log_path, n)
 
+    def wait_ready(self, timeout: float = START_SECONDS) -> None:
+        """Return when it answers: at once, unless it is being started again. Raises ServerExitedError."""
+        if self._closing or not self._held.wait_until(lambda: self._held.ready, timeout):
+            raise self._lost(f"The OpenCode server at {self.url} is not running")
+
+    def restart(self) -> None:
+        """End the server and start it again, for everyone who holds it; returns when it is ready.
+
+        The address and the password stay, turns that are running are cut off. Raises ServerExitedError when it does not
+        come back.
+        """
+        if self._closing or not self._held.restart(END_SECONDS + START_SECONDS):
+            raise self._lost(f"The OpenCode server at {self.url} could not be restarted")
+
+    def _lost(self, what: str) -> ServerExitedError:
+        tail = _last_lines(self._held.state.tail)
+        return ServerExitedError(f"{what}. Start another. {_told(tail)}", exit_code=self.exit_code, tail=tail)
+
     def on_exit(self, callback: Callable[[int | None], None]) -> None:
-        """Have `callback(exit_code)` called once if the server ends unasked, not when it is closed.
+        """Have `callback(exit_code)` called once if the server ends for good unasked, not when it is closed.
 
         It is called on a background thread, or at once on this one if the server has died already.
         """
-        held = self._held
-        self._when_exited.append(callback)
-        held.when_exited(lambda: None if self._closing or held is not self._held else callback(self.exit_code))
+        self._held.when_exited(lambda: None if self._closing else callback(self.exit_code))
+
+    def on_down(self, callback: Callable[[], None]) -> None:
+        """Have `callback()` called, on a background thread, when the server has ended and is started again."""
+        self._held.when_down.append(callback)
 
     def on_restart(self, callback: Callable[[], None]) -> None:
-        """Have `callback()` called whenever the server has come back after a crash or a restart."""
-        self._when_restarted.append(callback)
-
-    def status(self) -> ServerStatus:
-        """The server as it is now: what it takes, since when, and who holds it."""
-        return ServerStatus(
-            version=self.version,
-            url=self.url,
-            pid=self.pid,
-            memory=memory_of([self.pid, *keeper.descendants(self.pid, {})]),
-            uptime=time.monotonic() - self._since,
-            holders=(Holder(os.getpid(), own_label(), this=True),),
-            restarts=self._restarts,
-            program=self._job["argv"][0],
-            log_path=self.log_path,
-            shared=self.shared,
-        )
-
-    def restart(self) -> None:
-        """End the server and start it again, at the same port and with the same password; returns when it is ready.
-
-        Raises ServerStartError when it does not come back.
-        """
-        before, self._held = self._held, Held()
-        before.close()
-        argv = [*self._job["argv"][:-1], str(keeper.endpoint(self.url)[1])]
-        descriptor, self.log_path = _open_log()
-        try:
-            self._held.start(descriptor, {**self._job, "argv": argv})
-            _await_ready(self._held, argv, START_SECONDS, self.log_path)
-        finally:
-            os.close(descriptor)
-        self._since, self._restarts = time.monotonic(), self._restarts + 1
-        callbacks, self._when_exited = self._when_exited, []
-        for callback in callbacks:
-            self.on_exit(callback)
-        for told in list(self._when_restarted):
-            told()
+        """Have `callback()` called, on a background thread, when it has come back after a crash or a restart."""
+        self._held.when_back.append(callback)
 
     def close(self) -> None:
-        """End the server and everything it started; returns when all of it is gone, at the latest after some seconds.
+        """Let go of the server. Does nothing in a forked child; may be called again, and from several threads.
 
-        May be called again, and from several threads: each returns when the end has come. Does nothing in a forked
-        child.
+        One's own ends with everything it started; this returns when all of it is gone, at the latest after some
+        seconds. A shared one goes on for who else holds it, and ends GRACE_SECONDS after the last of them; this
+        returns at once.
         """
         if self._owner == os.getpid():
             self._closing = True
@@ -163,23 +166,26 @@ def serve(
     shared: bool = False,
     demo: bool = False,
 ) -> Server:
-    """Start an `opencode serve` of one's own and return when it is ready.
+    """Start an `opencode serve` of one's own, or join the user's shared one; return when it is ready.
 
     config: OpenCode configuration; takes precedence over the project's files, and over an inherited
         OPENCODE_CONFIG_CONTENT, into which it is merged.
-    directory: the working directory, by default this process's.
-    hostname, port: where it listens; port 0 takes a free one.
+    directory: the working directory, by default this process's. A shared server has none of its own: name the
+        directory with each request.
+    hostname, port: where one's own server listens; port 0 takes a free one.
     timeout: seconds until it must be ready.
     binary: the program; by default `find_binary()` looks for it.
     env: environment variables on top of this process's.
-    shared: only False is possible: this server is held by this process alone.
-    demo: with the scripted demo model, which is no AI, as provider "demo" and default model.
+    shared: join the server that this user's processes share for the same program, configuration and environment (but
+        for `environment.NOT_SHARED`), or start it. When it crashes it is started again at its address.
+    demo: with the scripted demo model, which is no AI, as provider "demo" and default model. It lives in this process,
+        so the server is always one's own.
 
     Raises BinaryNotFoundError, ServerStartError (`.exit_code`, `.tail`: the end of the log), ValueError. An interrupt
     while it waits is passed on, and nothing is left behind then either.
     """
-    if shared:
-        raise ValueError("serve() always starts a server of one's own: leave out shared=True.")
+    if shared and (demo or port or hostname != "127.0.0.1"):
+        raise ValueError("A shared server has no demo model, hostname or port of one's own: leave out shared=True.")
     if not 0 <= port <= 65535:
         raise ValueError(f"port={port} is no port: give 1 to 65535, or 0 for a free one.")
     _refuse_windows()
@@ -187,11 +193,39 @@ def serve(
     workdir = _directory(directory)
     with contextlib.ExitStack() as cleanup:
         model = _demo_model(cleanup) if demo else None
-        environment = server_environment(os.environ, env, model.config() if model else None, config)
-        argv = [str(program), "serve", "--hostname", hostname, "--port", str(port)]
-        server = _start(argv, environment, workdir, timeout)
+        environ = shared_environment(os.environ) if shared else os.environ
+        environment = server_environment(environ, env, model.config() if model else None, config)
+        argv = [str(program), "serve", "--hostname", hostname, "--port"]
+        source: Source
+        if shared:
+            job = Job(argv, environment, cwd=_home(), grace=_grace(), revive=True)
+            source = Shared(job, _key(program, environment, env))
+        else:
+            source = Own(Job(argv, environment, cwd=workdir, port=port))
+        server = _open(source, program, f"{hostname}:{port}", timeout, shared)
         server._at_close = cleanup.pop_all()
     return server
+
+
+def _grace() -> float:
+    text = os.environ.get("OPENCODE_NB_GRACE", "")
+    try:
+        return max(0.0, float(text)) if text else GRACE_SECONDS
+    except ValueError:
+        raise ValueError(f"OPENCODE_NB_GRACE={text!r} is no number of seconds: correct or unset it.") from None
+
+
+def _home() -> str:
+    """Where a shared server works when a request names no directory: nothing of one kernel's, and it stays there."""
+    home = os.path.expanduser("~")  # noqa: PTH111  # Path.home() raises where there is none
+    return home if os.path.isdir(home) else "/"  # noqa: PTH112
+
+
+def _key(program: Path, environment: Mapping[str, str], env: Mapping[str, str] | None) -> str:
+    try:
+        return server_key(program, environment, env)
+    except OSError as error:
+        raise ServerStartError(f"{program} is gone ({error}). Run `opencode-nb install`.") from error
 
 
 def _refuse_windows() -> None:
@@ -218,54 +252,56 @@ def _demo_model(cleanup: contextlib.ExitStack) -> DemoModel:
     return cleanup.enter_context(DemoModel())
 
 
-def _start(argv: list[str], environment: dict[str, str], workdir: str, timeout: float) -> Server:
-    credentials = {"username": environment[USERNAME], "password": environment[PASSWORD]}
+def _open(source: Source, program: Path, address: str, timeout: float, shared: bool) -> Server:
     deadline = time.monotonic() + timeout
-    descriptor, log_path = _open_log()
-    held = Held()
+    held = Held(source)
     try:
-        job = {"argv": argv, "env": environment, "cwd": workdir, **credentials}
-        held.start(descriptor, job)
-        _await_ready(held, argv, timeout, log_path)
+        _hold(held)
+        _await_ready(held, program, address, timeout)
         left = max(HEALTH_SECONDS, deadline - time.monotonic())
-        version = _health(held.url, **credentials, timeout=left) or binary_version(Path(argv[0]))
-        check_version(version, argv[0])
-        return Server(held, job, log_path=log_path, version=version, **credentials)
+        version = _health(held.state.url, held.state.username, held.state.password, left) or binary_version(program)
+        check_version(version, program)
+        return Server(held, version=version, shared=shared)
     except BaseException:  # an interrupt too
         held.close()
         raise
-    finally:
-        os.close(descriptor)
 
 
-def _open_log() -> tuple[int, Path]:
+def _hold(held: Held) -> None:
     try:
-        return logs.open_log()
+        held.open()
     except OSError as error:
-        raise ServerStartError(f"No log file can be written, not even a temporary one ({error}): make room.") from error
-
-
-def _await_ready(held: Held, argv: list[str], timeout: float, log_path: Path) -> None:
-    if not held.ready.wait(timeout):
-        tail = logs.tail(log_path, TAIL_LINES)
         raise ServerStartError(
-            f"The OpenCode server was not ready within {timeout:g} s (timeout=). {_told(tail)}Log: {log_path}",
-            tail=tail,
-        )
+            f"The OpenCode server's keeper could not be started or reached ({error}): make room, or set the rights."
+        ) from error
+
+
+def _await_ready(held: Held, program: Path, address: str, timeout: float) -> None:
+    if held.wait_until(lambda: held.ready, timeout):
+        return
+    state, log = held.state, f"Log: {held.state.log}"
     if held.exited:
-        tail = "\n".join(logs.plain(held.tail).splitlines()[-TAIL_LINES:])
-        raise ServerStartError(
-            f"{_why(held.exit_code, tail, argv)} {_told(tail)}Log: {log_path}", exit_code=held.exit_code, tail=tail
-        )
+        tail = _last_lines(state.tail)
+        why = _why(state.code, tail, program, address)
+        raise ServerStartError(f"{why} {_told(tail)}{log}", exit_code=state.code, tail=tail)
+    late = f"was not ready within {timeout:g} s (timeout=)"
+    if not state.phase:
+        raise ServerStartError(f"The OpenCode server {late}: its keeper says nothing. Is it suspended?")
+    tail = logs.tail(Path(state.log), TAIL_LINES)
+    raise ServerStartError(f"The OpenCode server {late}. {_told(tail)}{log}", tail=tail)
 
 
-def _why(exit_code: int | None, tail: str, argv: list[str]) -> str:
+def _last_lines(tail: str) -> str:
+    return "\n".join(logs.plain(tail).splitlines()[-TAIL_LINES:])
+
+
+def _why(exit_code: int | None, tail: str, program: Path, address: str) -> str:
     if exit_code is None:
-        return f"{argv[0]} could not be run: run `opencode-nb install`, or give another program as binary=."
+        return f"{program} could not be run: run `opencode-nb install`, or give another program as binary=."
     if "ServeError" in tail or "EADDRINUSE" in tail:
         return (
-            f"The OpenCode server could not listen on {argv[3]}:{argv[5]}: the port is taken, or the address is not "
-            "this machine's. Give another port=, or 0 for a free one."
+            f"The OpenCode server could not listen on {address}: the port is taken, or the address is not this "
+            "machine's. Give another port=, or 0 for a free one."
         )
     return f"The OpenCode server ended before it was ready, exit code {exit_code}."
 
@@ -277,7 +313,7 @@ def _told(tail: str) -> str:
 def _health(url: str, username: str, password: str, timeout: float) -> str:
     """The version that the server tells; "" when it does not know the route. Raises ServerStartError."""
     token = base64.b64encode(f"{username}:{password}".encode()).decode()
-    connection = http.client.HTTPConnection(*keeper.endpoint(url), timeout=timeout)
+    connection = http.client.HTTPConnection(*endpoint(url), timeout=timeout)
     try:
         connection.request("GET", "/global/health", headers={"Authorization": f"Basic {token}"})
         body = json.loads(connection.getresponse().read())

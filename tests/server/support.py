@@ -17,6 +17,9 @@ import psutil
 
 from opencode_nb.server import Server
 
+CASE = "OPENCODE_NB_TEST_CASE"
+"""Environment variable that a test's processes have, and all that they start: keepers are nobody's children."""
+
 END_SECONDS = 20.0
 """Bound for everything that has to end; as a rule it takes a tenth of a second."""
 
@@ -65,6 +68,16 @@ def run_tool(server: Server, directory: Path) -> list[psutil.Process]:
 
     threading.Thread(target=shell, daemon=True).start()
     return [psutil.Process(int(pid)) for pid in fifo.read_text().split()]
+
+
+def started_by(case: str) -> list[psutil.Process]:
+    """All living processes that have `case` for CASE in their environment, but for this one."""
+    found = []
+    for process in psutil.process_iter():
+        with contextlib.suppress(psutil.Error):  # ended meanwhile, or another user's
+            if process.environ().get(CASE) == case and process.pid != os.getpid():
+                found.append(process)
+    return found
 
 
 def keepers(server_pid: int) -> tuple[psutil.Process, psutil.Process]:

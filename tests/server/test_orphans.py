@@ -17,7 +17,7 @@ import psutil
 import pytest
 
 from opencode_nb.server import Server
-from tests.server.support import END_SECONDS, assert_gone, keepers, run_tool
+from tests.server.support import CASE, END_SECONDS, assert_gone, keepers, run_tool, started_by
 
 Start = Callable[..., Server]
 
@@ -87,7 +87,10 @@ def test_child_that_the_holder_forked_does_not_hold(opencode_program: Path, tmp_
 
 
 @pytest.mark.parametrize("when", ["at once", "program running"])
-def test_holder_killed_while_the_server_starts(program: Callable[[str], Path], tmp_path: Path, when: str) -> None:
+def test_holder_killed_while_the_server_starts(
+    program: Callable[[str], Path], tmp_path: Path, when: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv(CASE, str(tmp_path))
     fifo = tmp_path / "running"
     os.mkfifo(fifo)
     hanging = program(f"echo $$ > {fifo}\nexec sleep 1000")
@@ -95,18 +98,19 @@ def test_holder_killed_while_the_server_starts(program: Callable[[str], Path], t
         "import sys, threading, psutil\nfrom opencode_nb.server import serve\n"
         "threading.Thread(target=serve, kwargs={'binary': sys.argv[1], 'timeout': 600}).start()\n"
         "while not psutil.Process().children(): pass\n"
-        "print(psutil.Process().children()[0].pid, flush=True)\n"
+        "print(1, flush=True)\n"
     )
     with holding(code, hanging) as holder:
-        guard = psutil.Process(told(holder))
+        assert told(holder)
         if when == "program running":
-            started = [guard, psutil.Process(int(fifo.read_text()))]
+            running = psutil.Process(int(fifo.read_text()))
+            started = [running, *keepers(running.pid)]
             holder.kill()
             assert_gone(started)
         else:
             holder.kill()
             with os.fdopen(os.open(fifo, os.O_RDONLY | os.O_NONBLOCK)):  # a program that got this far can go on
-                assert_gone([guard])
+                assert_gone(started_by(str(tmp_path)))
 
 
 @pytest.mark.parametrize("signum", [signal.SIGKILL, signal.SIGTERM])

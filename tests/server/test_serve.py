@@ -16,7 +16,7 @@ import pytest
 
 from opencode_nb.server import Server, find_binary
 from opencode_nb.server.binary import binary_version
-from opencode_nb.server.keeper import reachable
+from opencode_nb.server.keeping.program import reachable
 from tests.server.support import END_SECONDS, assert_gone, keepers, request, run_tool
 
 Start = Callable[..., Server]

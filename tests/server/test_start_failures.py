@@ -16,17 +16,17 @@ import pytest
 
 from opencode_nb.errors import BinaryNotFoundError, ServerStartError
 from opencode_nb.server import Server
-from tests.server.support import assert_gone
+from tests.server.support import CASE, assert_gone, started_by
 
 Start = Callable[..., Server]
 Program = Callable[[str], Path]
 
 
 @pytest.fixture(autouse=True)
-def no_child_is_left() -> Iterator[None]:
-    before = psutil.Process().children(recursive=True)
+def nothing_is_left(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+    monkeypatch.setenv(CASE, str(tmp_path))
     yield
-    assert_gone([process for process in psutil.Process().children(recursive=True) if process not in before])
+    assert_gone(started_by(str(tmp_path)))
 
 
 @pytest.mark.parametrize("lines", ["exec sleep 1000", "trap '' TERM INT HUP\nwhile :; do sleep 1; done"])
@@ -90,10 +90,16 @@ def test_working_directory_that_is_gone(start: Start, tmp_path: Path, monkeypatc
         start(directory=None)
 
 
-@pytest.mark.parametrize(("option", "value"), [("shared", True), ("port", -1), ("port", 65536)])
-def test_wrong_options_are_refused(start: Start, option: str, value: object) -> None:
-    with pytest.raises(ValueError, match=option):
-        start(**{option: value})
+@pytest.mark.parametrize("options", [{"port": -1}, {"port": 65536}])
+def test_wrong_options_are_refused(start: Start, options: dict[str, object]) -> None:
+    with pytest.raises(ValueError, match="port"):
+        start(**options)
+
+
+@pytest.mark.parametrize("options", [{"port": 4096}, {"hostname": "0.0.0.0"}, {"demo": True}])
+def test_what_only_an_own_server_can_have(start: Start, options: dict[str, object]) -> None:
+    with pytest.raises(ValueError, match="leave out shared=True"):
+        start(shared=True, **options)
 
 
 @pytest.mark.parametrize("content", ["{ // a comment\n}", "[1]"])
@@ -139,5 +145,5 @@ def test_interrupt_while_it_waits_leaves_nothing(program: Program, tmp_path: Pat
         holder.send_signal(signal.SIGINT)
         assert holder.stdout.readline() == "interrupted\n"
         assert_gone([started])
-        assert psutil.Process(holder.pid).children(recursive=True) == []
+        assert_gone([process for process in started_by(str(tmp_path)) if process.pid != holder.pid])
         holder.stdin.close()

@@ -18,6 +18,9 @@ PROGRAM = "OPENCODE_NB_BINARY"
 END_TIMEOUT = 15
 """Seconds that processes get to end by themselves after the last test: a keeper disposes its server first."""
 
+GRACE = "1"
+"""Seconds that a shared server goes on without a holder: long enough for the next test, and soon over at the end."""
+
 OFFLINE = ("MODELS_FETCH", "AUTOUPDATE", "LSP_DOWNLOAD", "SHARE")
 GIT_IDENTITY = {
     f"GIT_{role}_{key}": value
@@ -50,6 +53,7 @@ def isolate(environment: MutableMapping[str, str], home: Path, program: Path | N
         directory.mkdir(parents=True)
     environment.update({name: str(directory) for name, directory in directories.items()})
     environment.update({f"OPENCODE_DISABLE_{name}": "1" for name in OFFLINE})
+    environment.update(XDG_RUNTIME_DIR=str(home), OPENCODE_NB_GRACE=GRACE)
     environment.update(GIT_IDENTITY, GIT_CONFIG_NOSYSTEM="1", HOME=str(home), IPYTHONDIR=str(home / "ipython"))
     environment[MARK] = run
     if program:

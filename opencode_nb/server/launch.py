@@ -1,0 +1,101 @@
+"""Start a keeper (keeper.py) and hand it its job."""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import os
+import secrets
+import socket
+import subprocess
+import sys
+from dataclasses import dataclass, field, replace
+
+from opencode_nb.secret import Secret
+from opencode_nb.server import keeper, logs
+from opencode_nb.server.environment import PASSWORD, USERNAME
+from opencode_nb.server.status import own_label
+
+__all__ = ["MARK", "Job", "launch", "myself"]
+
+MARK = "OPENCODE_NB_KEEPER"  # in the environment of the server and of all that it starts, another value for each keeper
+
+
+@dataclass(frozen=True)
+class Job:
+    """What a keeper has to run: `argv` without the port, which comes last in it, 0 for a free one.
+
+    `grace`: seconds that the server goes on without a holder. `revive`: it is started again when it crashes.
+    """
+
+    argv: list[str]
+    env: dict[str, str] = field(repr=False)
+    cwd: str
+    port: int = 0
+    grace: float = 0.0
+    revive: bool = False
+    restarts: int = 0
+
+    def at(self, port: int, username: str, password: str, restarts: int) -> Job:
+        """The same at another's address, with its credentials: to take over from it."""
+        env = {**self.env, USERNAME: username, PASSWORD: Secret(password)}
+        return replace(self, env=env, port=port, restarts=restarts)
+
+
+def myself() -> dict[str, object]:
+    """What this process tells of itself as a holder."""
+    return {"pid": os.getpid(), "label": own_label()}
+
+
+def launch(job: Job, listener: socket.socket | None = None, path: str | None = None) -> tuple[socket.socket, str]:
+    """Start a keeper for the job; the connection that holds the server, and the keeper's mark.
+
+    Others come in by `listener`, which listens at `path`. Raises OSError.
+    """
+    mark = secrets.token_hex(16)
+    ours, theirs = socket.socketpair()
+    try:
+        with theirs:
+            log, log_path = logs.open_log()
+            try:
+                process = _process(theirs, listener, log)
+            finally:
+                os.close(log)
+        try:
+            with contextlib.suppress(BrokenPipeError, ConnectionResetError):  # it has died: the end of `ours` tells
+                ours.sendall(_line(job, mark, os.fspath(log_path), path))
+        finally:
+            process.wait()  # at once: the keeper is a grandchild
+    except BaseException:  # an interrupt too
+        ours.close()
+        raise
+    return ours, mark
+
+
+def _process(connection: socket.socket, listener: socket.socket | None, log: int) -> subprocess.Popen[bytes]:
+    return subprocess.Popen(
+        [sys.executable, "-I", "-S", keeper.__file__],
+        stdin=connection.fileno(),
+        stdout=listener.fileno() if listener else subprocess.DEVNULL,
+        stderr=log,
+        start_new_session=True,  # Jupyter's interrupt goes to the kernel's process group
+    )
+
+
+def _line(job: Job, mark: str, log_path: str, path: str | None) -> bytes:
+    told = {
+        "argv": job.argv,
+        "port": job.port,
+        "env": {**job.env, MARK: mark},
+        "cwd": job.cwd,
+        "username": job.env[USERNAME],
+        "password": job.env[PASSWORD],
+        "log": log_path,
+        "mark": mark,
+        "restarts": job.restarts,
+        "holder": myself(),
+        "socket": path,
+        "grace": job.grace,
+        "revive": job.revive,
+    }
+    return json.dumps(told).encode() + b"\n"

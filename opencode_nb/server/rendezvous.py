@@ -1,0 +1,158 @@
+"""Where the processes of one user meet: a directory that is theirs alone, and in it a socket for each shared server.
+
+Who finds nobody behind the socket starts the keeper, under a lock on the directory itself: the lock goes with the
+process that has it and leaves no file, so there is none to become stale. A socket whose keeper was killed refuses
+connections, and is replaced. Nothing here is secret: the password is told over the connection.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import errno
+import os
+import socket
+import stat
+import tempfile
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+from opencode_nb.errors import ServerStartError
+from opencode_nb.server.keeping.holders import peer_uid
+
+__all__ = ["meet", "runtime_directory", "socket_path"]
+
+SOCKET_PATH_BYTES = 103  # sockaddr_un.sun_path: 104 with its NUL on macOS, 108 on Linux
+CONNECT_SECONDS = 5.0  # a keeper accepts at once, unless the machine is very busy
+LOCK_PAUSE = 0.01  # seconds; it is held for as long as starting a process takes
+BACKLOG = 1024  # who comes while the keeper is being started
+NOBODY = (errno.ENOENT, errno.ECONNREFUSED, errno.ENOTSOCK)
+
+Start = Callable[[socket.socket, str], socket.socket]
+
+
+def runtime_directory() -> Path:
+    """The directory for sockets (0700): in the user's runtime directory, else in the temporary one.
+
+    Raises ServerStartError where none is this user's alone, or paths in it would be too long for a socket.
+    """
+    tried = []
+    for directory in _candidates():
+        try:
+            return _private(directory)
+        except OSError as error:
+            tried.append(f"{directory}: {error.strerror or error}")
+    raise ServerStartError(
+        "No directory for the shared server's socket: set XDG_RUNTIME_DIR to one of yours, or start a server of your "
+        f"own (shared=False). Tried: {'; '.join(tried)}."
+    )
+
+
+def _candidates() -> Iterator[Path]:
+    yield Path(os.environ.get("XDG_RUNTIME_DIR") or f"/run/user/{os.getuid()}") / "opencode-nb"
+    for temporary in dict.fromkeys((tempfile.gettempdir(), "/tmp")):  # noqa: S108  # its owner is checked
+        yield Path(temporary) / f"opencode-nb-{os.getuid()}"
+
+
+def _private(directory: Path) -> Path:
+    """The directory, made where needed. Raises OSError when it is not this user's alone."""
+    if len(os.fsencode(socket_path(directory, "x" * KEY_LENGTH))) > SOCKET_PATH_BYTES:
+        raise OSError(errno.ENAMETOOLONG, "too long for a socket")
+    directory.mkdir(mode=0o700, exist_ok=True)
+    info = directory.lstat()
+    if not stat.S_ISDIR(info.st_mode) or info.st_uid != os.getuid():
+        raise PermissionError(errno.EPERM, "somebody else's")
+    if stat.S_IMODE(info.st_mode) != 0o700:
+        directory.chmod(0o700)
+    if not os.access(directory, os.W_OK):  # a read-only file system
+        raise OSError(errno.EROFS, "cannot be written")
+    return directory
+
+
+KEY_LENGTH = 16  # hexadecimal digits
+
+
+def socket_path(directory: Path, key: str) -> Path:
+    """The socket of the server with this key."""
+    return directory / f"{key[:KEY_LENGTH]}.sock"
+
+
+def meet(key: str, start: Start, timeout: float) -> socket.socket:
+    """A connection to the keeper for `key`; `start(listening socket, its path)` makes one where there is none.
+
+    Two that come at the same moment get the same keeper. Raises OSError, ServerStartError.
+    """
+    deadline = time.monotonic() + timeout
+    while True:
+        try:
+            path = socket_path(runtime_directory(), key)
+            if connection := _connected(path):
+                return connection
+            with _locked(path.parent, deadline):
+                return _connected(path) or _started(path, start)
+        except FileNotFoundError:  # the directory was removed in between
+            if time.monotonic() > deadline:
+                raise
+
+
+@contextlib.contextmanager
+def _locked(directory: Path, deadline: float) -> Iterator[None]:
+    import fcntl
+
+    descriptor = os.open(directory, os.O_RDONLY | os.O_DIRECTORY)
+    try:
+        while not _taken(descriptor):
+            if time.monotonic() > deadline:
+                raise ServerStartError(
+                    f"The lock on {directory} was not free in time: a process that is starting a server is suspended. "
+                    "Let it go on or end it, or start a server of your own (shared=False)."
+                )
+            time.sleep(LOCK_PAUSE)
+        try:
+            if not os.path.samestat(os.fstat(descriptor), directory.stat()):
+                raise FileNotFoundError(errno.ENOENT, "removed meanwhile", str(directory))
+            yield
+        finally:
+            fcntl.flock(descriptor, fcntl.LOCK_UN)  # a child forked meanwhile would keep it otherwise
+    finally:
+        os.close(descriptor)
+
+
+def _taken(descriptor: int) -> bool:
+    import fcntl
+
+    try:
+        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        return False
+    return True
+
+
+def _connected(path: Path) -> socket.socket | None:
+    """A connection to who listens there; None when nobody does."""
+    connection = socket.socket(socket.AF_UNIX)
+    try:
+        connection.settimeout(CONNECT_SECONDS)
+        connection.connect(os.fspath(path))
+        connection.settimeout(None)
+        if peer_uid(connection) != os.getuid():
+            raise PermissionError(errno.EPERM, "another user listens there", os.fspath(path))
+    except OSError as error:
+        connection.close()
+        if error.errno in NOBODY:
+            return None
+        raise
+    return connection
+
+
+def _started(path: Path, start: Start) -> socket.socket:
+    path.unlink(missing_ok=True)
+    with socket.socket(socket.AF_UNIX) as listener:
+        listener.bind(os.fspath(path))
+        try:
+            path.chmod(0o600)
+            listener.listen(BACKLOG)
+            return start(listener, os.fspath(path))
+        except BaseException:  # an interrupt too
+            path.unlink(missing_ok=True)
+            raise
