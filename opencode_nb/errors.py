@@ -18,6 +18,7 @@
     │   ├── RateLimitError             429
     │   └── InternalServerError        5xx
     ├── NotSupportedError              the server does not know this operation
+    ├── DiffConflictError              a change can't be taken back or redone: the file was changed since
     └── TurnError                      a turn ended without a full answer
         ├── AbortedError               somebody stopped it
         ├── BudgetExceededError        a limit on cost, tokens, steps or time was reached
@@ -44,6 +45,7 @@ __all__ = [
     "BudgetExceededError",
     "ConflictError",
     "ContextOverflowError",
+    "DiffConflictError",
     "InternalServerError",
     "InvalidResponseError",
     "NotFoundError",
@@ -211,6 +213,17 @@ class NotSupportedError(OpencodeError):
         super().__init__(message)
         self.method = method
         self.path = path
+
+
+class DiffConflictError(OpencodeError):
+    """A change was not taken back or redone, because the file is no longer as the change left it. Nothing was written.
+
+    `refused` lists (path, reason) of each file that was left as it is.
+    """
+
+    def __init__(self, message: str = "", *, refused: tuple[tuple[str, str], ...] = ()) -> None:
+        super().__init__(message)
+        self.refused = refused
 
 
 class TurnError(OpencodeError):

@@ -10,9 +10,13 @@ from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
 
+from opencode_nb.conversation import acts
+from opencode_nb.diffs import making
 from opencode_nb.diffs import patch as patches
 from opencode_nb.diffs.change import Change
 from opencode_nb.diffs.patch import Line
+from opencode_nb.diffs.text import is_binary
+from opencode_nb.errors import DiffConflictError
 
 __all__ = ["Diff", "FileDiff", "Hunk", "Line", "Outcome"]
 
@@ -68,6 +72,19 @@ class Hunk:
         """It as a patch has it, with its header."""
         return self.value.text
 
+    @property
+    def reverted(self) -> bool | None:
+        """Whether it is taken back now; None where its lines were changed since by somebody else."""
+        return self.file._is_back(self.value)
+
+    def revert(self) -> Outcome:
+        """Take it back, and leave the rest of the file as it is now. Raises DiffConflictError, and then did nothing."""
+        return self.file._switch_hunk(self.value, back=True)
+
+    def apply(self) -> Outcome:
+        """Make it again after it was taken back. Raises DiffConflictError, and then did nothing."""
+        return self.file._switch_hunk(self.value, back=False)
+
     def __repr__(self) -> str:
         return f"<Hunk {self.header}>"
 
@@ -107,10 +124,14 @@ class FileDiff:
     def _count(self, kind: str) -> int:
         return sum(line.kind == kind for hunk in self._parsed for line in hunk.lines)
 
-    @property
+    @cached_property
     def patch(self) -> str:
         """The change as `git diff` shows it. Bytes that are not UTF-8 are lone surrogates (`surrogateescape`)."""
-        return self._change.patch
+        return self._change.patch if self._without_sides else making.build(self._change)
+
+    @property
+    def _without_sides(self) -> bool:
+        return self._change.before is None and self._change.after is None
 
     @property
     def before(self) -> bytes | None:
@@ -127,10 +148,12 @@ class FileDiff:
         """Why `before` and `after` are not to be had, and what can be done; "" where they are."""
         return self._change.unknown
 
-    @property
+    @cached_property
     def binary(self) -> bool:
         """Whether it has no lines to show: a NUL byte near its beginning, as git decides."""
-        return any(file.binary for file in patches.parse_files(self.patch))
+        if self._without_sides:
+            return any(file.binary for file in patches.parse_files(self.patch))
+        return is_binary(self.before or b"") or is_binary(self.after or b"")
 
     @property
     def old_mode(self) -> str:
@@ -150,6 +173,39 @@ class FileDiff:
     @cached_property
     def _parsed(self) -> tuple[patches.Hunk, ...]:
         return patches.parse(self.patch)
+
+    @property
+    def state(self) -> acts.State:
+        """How the file stands to it now: "applied", "reverted", "partly" (some hunks are), or "changed since"."""
+        return self._look().state
+
+    @property
+    def reason(self) -> str:
+        """Why it is "changed since", and what can be done; "" where it is not."""
+        return self._look().reason
+
+    def revert(self) -> Outcome:
+        """Take the whole change back. Raises DiffConflictError where the file was changed since; it stays as it is."""
+        return self._switch(back=True)
+
+    def apply(self) -> Outcome:
+        """Make the whole change again. Raises DiffConflictError as `revert` does."""
+        return self._switch(back=False)
+
+    def _look(self) -> acts.Standing:
+        return acts.look(self._change, self._root)
+
+    def _is_back(self, hunk: patches.Hunk) -> bool | None:
+        return acts.hunk_is_back(self._change, self._look(), hunk)
+
+    def _switch(self, *, back: bool) -> Outcome:
+        return self._outcome(acts.switch_file(self._change, self._root, back=back))
+
+    def _switch_hunk(self, hunk: patches.Hunk, *, back: bool) -> Outcome:
+        return self._outcome(acts.switch_hunk(self._change, self._root, hunk, back=back))
+
+    def _outcome(self, done: bool) -> Outcome:
+        return Outcome(done=(self.file,) if done else ())
 
     def __repr__(self) -> str:
         return f"<FileDiff {self.status} {self.file} +{self.additions} -{self.deletions}>"
@@ -180,6 +236,20 @@ class Diff:
         """All files' patches, as `git diff` shows them."""
         return "".join(file.patch for file in self.files)
 
+    def revert(self) -> Outcome:
+        """Take everything back, file by file; those that were changed since stay as they are, and are in `refused`.
+
+        Raises DiffConflictError where all of them were.
+        """
+        return self._switch(back=True)
+
+    def apply(self) -> Outcome:
+        """Make everything again that was taken back, as `revert` does."""
+        return self._switch(back=False)
+
+    def _switch(self, *, back: bool) -> Outcome:
+        return switch_all(self.files, back=back)
+
     def __getitem__(self, path: str) -> FileDiff:
         """The file of that path. Raises KeyError."""
         for file in self.files:
@@ -198,3 +268,22 @@ class Diff:
 
     def __repr__(self) -> str:
         return f"<Diff {len(self.files)} files +{self.additions} -{self.deletions}, {self.source}>"
+
+
+def switch_all(files: Iterable[FileDiff], *, back: bool) -> Outcome:
+    """Take back or make again what can be; those that leave no file come first, as they may make way for others."""
+    done: list[str] = []
+    refused: list[tuple[str, str]] = []
+    for file in sorted(files, key=lambda file: file.status != ("added" if back else "deleted")):
+        try:
+            done += file._switch(back=back).done
+        except DiffConflictError as error:
+            refused += error.refused
+    if refused and not done:
+        text = "Nothing was changed: " + " ".join(f"{path}: {reason}" for path, reason in refused[:_NAMED])
+        more = f" And {len(refused) - _NAMED} more files." if len(refused) > _NAMED else ""
+        raise DiffConflictError(text + more, refused=tuple(refused))
+    return Outcome(tuple(done), tuple(refused))
+
+
+_NAMED = 5

@@ -6,6 +6,7 @@ turns, so that it stands on both sides and taking everything back keeps it.
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Iterable, Sequence
 from dataclasses import replace
 
@@ -24,9 +25,10 @@ MIXED = (
 def compose(turns: Iterable[Sequence[Change]]) -> list[Change]:
     """One change for each file that is not what it was, from the changes of turns in their order."""
     layers: dict[str, list[Change]] = {}
-    for change in (single for turn in turns for change in turn for single in _singles(change)):
-        layers.setdefault(change.path, []).append(change)
-    return detect(change for path in layers if (change := _composed(layers[path])))
+    for change in itertools.chain.from_iterable(turns):
+        for single in _singles(change):
+            layers.setdefault(single.path, []).append(single)
+    return detect(whole for path in layers if (whole := _composed(layers[path])))
 
 
 def _singles(change: Change) -> list[Change]:
@@ -77,12 +79,9 @@ def _without(layer: Change, later: Side | None) -> tuple[Side | None] | None:
 def _with_reverted(layers: Sequence[Change], before: Side | None) -> Side | None:
     """The last state, with what was taken back on the way and can be brought back: it shows as reverted."""
     full = layers[0].after
-    for layer, following in zip(layers, layers[1:], strict=False):
-        full = (
-            following.after
-            if _same(layer.after, following.before) and _same(full, layer.after)
-            else _onto(full, following)
-        )
+    for layer, following in itertools.pairwise(layers):
+        untouched = _same(layer.after, following.before) and _same(full, layer.after)
+        full = following.after if untouched else _onto(full, following)
     last = layers[-1].after
     if full is None or last is None or before is None or _same(full, last):
         return last

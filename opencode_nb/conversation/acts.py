@@ -1,0 +1,229 @@
+"""Taking a file's change back and making it again: look at the file, refuse or write, look again.
+
+An act never overwrites what it does not know: the file must be as the change left it, or as the acts before left it.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Literal
+
+from opencode_nb.conversation import disk, kept
+from opencode_nb.diffs import edits
+from opencode_nb.diffs.change import LINK, SUBMODULE, Change, Side, known
+from opencode_nb.diffs.compare import blocks
+from opencode_nb.diffs.patch import Hunk, parse
+from opencode_nb.diffs.text import decode, encode, is_binary, split
+from opencode_nb.errors import DiffConflictError
+
+State = Literal["applied", "reverted", "partly", "changed since"]
+
+_REMOTE = "its files are on another machine. Undo the turn there: session.revert(turn)."
+_SUBMODULE = "it is a submodule. `git submodule update` brings back the commit that the repository names."
+
+
+@dataclass(frozen=True, slots=True)
+class Standing:
+    """A change and its file as it is now. `back`: which blocks are taken back, where only some are."""
+
+    state: State
+    now: Side | None = None
+    old_now: Side | None = None
+    back: tuple[bool, ...] = ()
+    reason: str = ""
+
+
+def look(change: Change, root: Path | None) -> Standing:
+    """How the file stands to the change. Raises nothing: what can't be read is "changed since", with a reason."""
+    if problem := _unactable(change, root):
+        return Standing("changed since", reason=problem)
+    assert root is not None
+    try:
+        now = disk.read(disk.locate(root, change.path))
+        old_now = disk.read(disk.locate(root, change.old_path)) if change.old_path else None
+    except disk.UnreadableError as error:
+        return Standing("changed since", reason=str(error))
+    return _pieces_standing(change, now) if _in_pieces(change) else _standing(change, now, old_now)
+
+
+def _in_pieces(change: Change) -> bool:
+    """Whether only a tool's patch is known, not the file before and after."""
+    return bool(change.unknown and change.patch) and change.before is None and change.after is None
+
+
+def _pieces_standing(change: Change, now: Side | None) -> Standing:
+    for state, back in _SWITCHES:
+        if now and _switched_pieces(change, now, back=back) is not None:
+            return Standing(state, now)
+    return Standing("changed since", now, reason=change.unknown)
+
+
+_SWITCHES: tuple[tuple[State, bool], ...] = (("applied", True), ("reverted", False))
+
+
+def _switched_pieces(change: Change, now: Side, *, back: bool) -> Side | None:
+    """The file with every hunk taken back or made again, where each stands at its very place."""
+    lines = text(now)
+    for hunk in reversed(parse(change.patch)):
+        lines = None if lines is None else edits.placed(lines, hunk, back=back)
+    return None if lines is None else known(encode(lines), now.mode)
+
+
+def _unactable(change: Change, root: Path | None) -> str:
+    """Why nothing can be done about this change; "" where something can."""
+    if root is None:
+        return _REMOTE
+    if any(side and side.mode == SUBMODULE for side in (change.before, change.after)):
+        return _SUBMODULE
+    return "" if _in_pieces(change) else change.unknown
+
+
+def _standing(change: Change, now: Side | None, old_now: Side | None) -> Standing:
+    if _same(now, change.after) and old_now is None:
+        return Standing("applied", now, old_now)
+    if (_same(old_now, change.before) and now is None) if change.old_path else _same(now, change.before):
+        return Standing("reverted", now, old_now)
+    back = _taken_back(change, now) if old_now is None else None
+    if back is not None:
+        return Standing("partly", now, old_now, tuple(back))
+    return Standing("changed since", now, old_now, reason=_changed(change, now, old_now))
+
+
+def _taken_back(change: Change, now: Side | None) -> list[bool] | None:
+    if now is None or change.before is None or change.after is None:
+        return None
+    if now.mode not in (change.before.mode, change.after.mode):
+        return None
+    texts = [text(side) for side in (change.before, change.after, now)]
+    return edits.reverted(*(one or "" for one in texts)) if None not in texts else None
+
+
+def _changed(change: Change, now: Side | None, old_now: Side | None) -> str:
+    """What is different from how the change left it."""
+    if old_now is not None:
+        return f"there is a file at {change.old_path} again. Move it away first."
+    if now is None:
+        return "it was deleted since. What it was is in .after and .before."
+    if change.after is None:
+        return "there is a new file since. Move it away first."
+    return "it was changed since by somebody else: the user, another turn or another session."
+
+
+def _same(one: Side | None, other: Side | None) -> bool:
+    return one is other if one is None or other is None else one.same(other)
+
+
+def text(side: Side | None) -> str | None:
+    """A file's text; None where it has none: binary, a link, a submodule, no file."""
+    if side is None or side.mode in (LINK, SUBMODULE) or is_binary(side.read()):
+        return None
+    return decode(side.read())
+
+
+def switch_file(change: Change, root: Path | None, *, back: bool) -> bool:
+    """Take the whole change back, or make it again; whether there was anything to do. Raises DiffConflictError."""
+    standing = look(change, root)
+    if standing.state == ("reverted" if back else "applied"):
+        return False
+    if standing.state == "changed since":
+        raise refusal(change.path, standing.reason + _by_hunks(change, standing))
+    assert root is not None
+    if _in_pieces(change) and standing.now:
+        _write(root, change.path, standing.now, _switched_pieces(change, standing.now, back=back))
+        return True
+    if change.old_path:
+        old_path = (change.old_path, standing.old_now, change.before if back else None)
+        new_path = (change.path, standing.now, None if back else change.after)
+        for path, now, then in (old_path, new_path) if back else (new_path, old_path):
+            _write(root, path, now, then)
+        return True
+    _write(root, change.path, standing.now, change.before if back else change.after)
+    return True
+
+
+def _by_hunks(change: Change, standing: Standing) -> str:
+    if change.unknown or text(standing.now) is None or text(change.after) is None or text(change.before) is None:
+        return ""
+    return " Its hunks that are still as they were can be taken one by one: .hunks[0].revert()."
+
+
+def switch_hunk(change: Change, root: Path | None, hunk: Hunk, *, back: bool) -> bool:
+    """Take one hunk back, or make it again; whether there was anything to do. Raises DiffConflictError.
+
+    What else has changed in the file since stays as it is; the hunk's own lines, and those around it, must not have.
+    """
+    standing = look(change, root)
+    if is_whole(change, standing):
+        return switch_file(change, root, back=back)
+    if hunk_is_back(change, standing, hunk) is back:
+        return False
+    changed = _switched_hunk(change, standing, hunk, back=back)
+    if changed is None or standing.now is None or root is None:
+        raise refusal(change.path, standing.reason or "these lines were changed since. Change them by hand.")
+    _write(root, change.path, standing.now, known(encode(changed), standing.now.mode))
+    return True
+
+
+def is_whole(change: Change, standing: Standing) -> bool:
+    """Whether the change is only to be had as a whole: the file was added, deleted, or is under its old name again."""
+    if change.unknown:
+        return False
+    return change.before is None or change.after is None or bool(change.old_path and standing.state == "reverted")
+
+
+def hunk_is_back(change: Change, standing: Standing, hunk: Hunk) -> bool | None:
+    """Whether this hunk is taken back now; None where its lines were changed since."""
+    if standing.state in ("applied", "reverted"):
+        return standing.state == "reverted"
+    if standing.back:
+        mine = [standing.back[index] for index in _blocks_of(change, hunk)]
+        return True if all(mine) else False if not any(mine) else None
+    if _switched_hunk(change, standing, hunk, back=True) is not None:
+        return False
+    return True if _switched_hunk(change, standing, hunk, back=False) is not None else None
+
+
+def _switched_hunk(change: Change, standing: Standing, hunk: Hunk, *, back: bool) -> str | None:
+    """The file's text with one hunk taken back or made again; None where it does not stand there as it was."""
+    now, before, after = (text(side) for side in (standing.now, change.before, change.after))
+    if now is None:
+        return None
+    if before is None or after is None:
+        return edits.placed(now, hunk, back=back) if _in_pieces(change) else None
+    if standing.state == "changed since":
+        return edits.switched(now, hunk, source=after if back else before, back=back)
+    mine = set(_blocks_of(change, hunk))
+    flags = standing.back or [standing.state == "reverted"] * len(blocks(split(before), split(after)))
+    return edits.composed(before, after, [back if index in mine else flag for index, flag in enumerate(flags)])
+
+
+def _blocks_of(change: Change, hunk: Hunk) -> list[int]:
+    """Which of the blocks between before and after are in this hunk."""
+    before, after = text(change.before) or "", text(change.after) or ""
+    start = hunk.old_start - 1 if hunk.old_lines else hunk.old_start
+    span = range(start, start + hunk.old_lines + 1)
+    return [i for i, block in enumerate(blocks(split(before), split(after))) if block.old_start in span]
+
+
+def refusal(path: str, reason: str) -> DiffConflictError:
+    """The error that says why one file was left as it is."""
+    return DiffConflictError(f"{path} was left as it is: {reason}", refused=((path, reason),))
+
+
+def _write(root: Path, path: str, now: Side | None, then: Side | None) -> None:
+    """Keep what is there, write, and look whether it is there. Raises DiffConflictError."""
+    if _same(now, then):
+        return
+    try:
+        if now is not None and now.mode != LINK:
+            kept.keep(now.read())
+        place = disk.locate(root, path)
+        disk.write(place, then)
+        written = disk.read(place)
+    except OSError as error:
+        raise refusal(
+            path, f"it could not be written: {error.strerror}. Free some space or check its permissions."
+        ) from error
+    if not _same(written, then):
+        raise refusal(path, "what was written is not there: somebody writes to it at the same time. Try again.")

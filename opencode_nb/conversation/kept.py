@@ -1,0 +1,42 @@
+"""What was overwritten, kept aside: whatever an act replaces or deletes is first written here, under its own hash."""
+
+from __future__ import annotations
+
+import contextlib
+import hashlib
+import os
+import time
+from pathlib import Path
+
+import platformdirs
+
+KEPT_DAYS = 30
+"""Days until what was kept is removed, counted from when it was last kept."""
+
+
+def folder() -> Path:
+    """Where it is kept: in the user's state directory, readable by the user only."""
+    return platformdirs.user_state_path("opencode_nb") / "kept"
+
+
+def keep(data: bytes) -> Path:
+    """Keep these bytes; the file that has them. Raises OSError where that fails: then nothing may be overwritten."""
+    place = folder() / hashlib.sha256(data).hexdigest()
+    if place.exists():
+        os.utime(place)
+        return place
+    place.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+    _forget_old(place.parent)
+    new = place.with_suffix(f".{os.getpid()}")
+    descriptor = os.open(new, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
+    with os.fdopen(descriptor, "wb") as file:
+        file.write(data)
+    return new.replace(place)
+
+
+def _forget_old(kept: Path) -> None:
+    oldest = time.time() - KEPT_DAYS * 24 * 3600
+    for file in kept.iterdir():
+        with contextlib.suppress(OSError):  # another kernel is tidying up too
+            if file.stat().st_mtime < oldest:
+                file.unlink()
