@@ -93,12 +93,12 @@ class LiveChat:
     def _move_window(self) -> list[str]:
         """The window after turns came and went; what lies between its ends is in it."""
         visible = self._visible()
-        known = [turn for turn in self._window if turn in self._transcript.turns and turn in visible]
+        place = {turn: index for index, turn in enumerate(visible)}
+        known = [place[turn] for turn in self._window if turn in place]
         if not known:
             self._at_end = True
             return visible[-PAGE:]
-        end = len(visible) if self._at_end else visible.index(known[-1]) + 1
-        return visible[visible.index(known[0]) : end][-WINDOW:]
+        return visible[known[0] : len(visible) if self._at_end else known[-1] + 1][-WINDOW:]
 
     # -- showing ---------------------------------------------------------------------------------------------------
 
@@ -147,7 +147,7 @@ class LiveChat:
         return ops + self._update_edges()
 
     def _update_edges(self) -> list[Op]:
-        more = not self.at_beginning or self._has_earlier
+        more = not self.at_beginning or self._transcript.has_earlier
         edges = (_edge("earlier", "Earlier messages", more), _edge("later", "Later messages", not self._at_end))
         old, self._edges = self._edges, edges
         return [
@@ -155,11 +155,6 @@ class LiveChat:
             for name, new, known in zip(("before", "after"), edges, old, strict=True)
             if new != known
         ]
-
-    @property
-    def _has_earlier(self) -> bool:
-        """Whether the server has turns before those of the transcript."""
-        return bool(getattr(self._transcript, "has_earlier", False))
 
     # -- docks -----------------------------------------------------------------------------------------------------
 
@@ -170,13 +165,12 @@ class LiveChat:
             opened |= turn.permissions | turn.questions
         latest = next(reversed(transcript.turns.values()), None)
         ops = self._requests.update(opened, facts.directory(latest) if latest else "")
-        docks = {"todos": todos_html(transcript.todos, busy=transcript.busy), "undone": undone_html(self._undone())}
+        docks = {
+            "todos": todos_html(transcript.todos, busy=transcript.busy),
+            "undone": undone_html(transcript.undone_turns),
+        }
         old, self._docks = self._docks, docks
-        return ops + [["splice", name, 0, html] for name, html in docks.items() if html != old[name]]
-
-    def _undone(self) -> list[TurnState]:
-        visible = set(self._visible())
-        return [turn for turn in self._transcript.turns.values() if turn.id not in visible]
+        return ops + [["splice", name, 0, html] for name, html in self._docks.items() if html != old[name]]
 
 
 def _place(key: str, content: Html) -> Html:

@@ -31,7 +31,7 @@ def permission_html(request: Json, root: str = "", *, heard: bool = True) -> Htm
         element("span", escape(kind), style="subtitle"),
     ]
     pieces = [element("div", join(title), style="line"), _matter(request, root)]
-    pieces += [_covered(request), _answers(request)] if heard else [_elsewhere()]
+    pieces += [_covered(request), _answers(request), _reason(request)] if heard else [_elsewhere()]
     return element(
         "div", join(pieces), style="asking", data_part="permission", role="group", aria_label="Permission needed"
     )
@@ -74,6 +74,18 @@ def _answers(request: Json) -> Html:
         if reply != "always" or request.get("always")
     ]
     return element("div", join(buttons), style="buttons")
+
+
+def _reason(request: Json) -> Html:
+    """No, and why: the model goes on with the reason, where a bare no ends its turn."""
+    key = str(request.get("id") or "")
+    field = element("input", style="field", type="text", name="reason", aria_label="Reason", placeholder="Reason")
+    submit = element("button", escape("Refuse and say why"), style="button", type="submit")
+    form = element(
+        "form", join([element("fieldset", field, style="fieldset"), submit]), data_intent="permission", data_id=key
+    )
+    summary = element("summary", escape("Say why not\u2026"), style="more")
+    return element("details", join([summary, form]), style="reason", data_fold=f"reason-{key}")
 
 
 def question_html(request: Json, *, heard: bool = True) -> Html:

@@ -72,6 +72,7 @@ STYLES: dict[str, str] = {
     "chip": f"display:inline-block;padding:0 8px;margin:0 6px 4px 0;border:1px solid {_LINE};border-radius:10px;font-size:.88em",
     "picture": "max-width:100%;height:auto;margin:0 0 6px;border-radius:6px",
     "actions": "display:flex;flex-wrap:wrap;gap:6px;margin:4px 0 0",
+    "reason": "padding:0 10px 8px",
     "choice": "display:block;padding:2px 0",
     "field": "width:100%;box-sizing:border-box;padding:3px 6px;margin:2px 0 6px;border:1px solid rgba(127,127,127,.5);border-radius:6px",
     "form": "margin:0;padding:8px 10px",

@@ -7,6 +7,7 @@ of it runs on the package's loop thread, so that the panel works while cells run
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Callable, Iterable
 from typing import Any
 
@@ -22,7 +23,7 @@ from opencode_nb.render.chat import Key, LiveChat
 from opencode_nb.widgets import assets
 from opencode_nb.widgets.chat_intents import Intents
 from opencode_nb.widgets.chat_state import Facts
-from opencode_nb.widgets.live import LiveView, LiveWidget
+from opencode_nb.widgets.live import FLUSH_INTERVAL, LiveView, LiveWidget
 
 
 class ChatWidget(LiveWidget):
@@ -53,6 +54,7 @@ class ChatPanel:
         self._view: LiveView[Key] = LiveView(self.widget, self._intents.take)
         self._facts = Facts()
         self._unsubscribe: Callable[[], None] = lambda: None
+        self._state_due: asyncio.TimerHandle | None = None
         self._closed = False
         run(self.open, session._async)
 
@@ -113,7 +115,7 @@ class ChatPanel:
     def notify(self, text: str, level: str = "info") -> None:
         """Tell the panel's pages something that no answer tells; level is info, warning or error."""
         self._facts.notify(text, level)
-        self._set_state()
+        self._tell_state()
 
     def send_to_page(self, message: Json) -> None:
         """A message to all of the panel's pages."""
@@ -122,14 +124,20 @@ class ChatPanel:
     def refresh(self) -> None:
         """Bring the window and the facts that the page shows up to date."""
         self._view.changed(("", "session"))
-        self._set_state()
+        self._tell_state()
 
     def _changed(self, change: Change) -> None:
         self._view.changed((change.turn, change.key))
         if change.kind not in ("delta", "part"):
-            self._set_state()
+            self._tell_state()
+
+    def _tell_state(self) -> None:
+        """Set the state together with what else changes now: a burst of events is one change of it."""
+        if self._state_due is None:
+            self._state_due = asyncio.get_running_loop().call_later(FLUSH_INTERVAL, self._set_state)
 
     def _set_state(self) -> None:
+        self._state_due = None
         state = self._facts.state(self._session._async, at_end=self.chat.at_end)
         known = {name: value for name, value in self.widget.state.items() if name != "n"}
         if state != known:
@@ -137,6 +145,8 @@ class ChatPanel:
 
     async def _close(self) -> None:
         self._unsubscribe()
+        if self._state_due is not None:
+            self._state_due.cancel()
         await self._view.close()
 
 

@@ -12,11 +12,12 @@ from collections.abc import Awaitable, Callable, Iterator
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any, Literal
 
-from opencode_nb.conversation.policy import Answer, Reply
+from opencode_nb.conversation.policy import Answer
 from opencode_nb.conversation.session import AsyncSession
 from opencode_nb.conversation.state import Json
 from opencode_nb.errors import NotFoundError, OpencodeError
 from opencode_nb.widgets import chat_state
+from opencode_nb.widgets.answers import permission_answer, question_answer
 
 if TYPE_CHECKING:
     from opencode_nb.api.client import AsyncClient
@@ -83,21 +84,17 @@ class Intents:
         return None
 
     async def _permission(self, intent: Json) -> None:
-        request, reply, reason = (
-            self._open_request(intent),
-            _REPLIES.get(intent.get("reply", "reject")),
-            _reason(intent),
-        )
-        if request is None or reply is None:
+        request, answer = self._open_request(intent), permission_answer(intent)
+        if request is None or answer is None:
             return
-        with self._answering(request, reply, reason):
-            await self._client.permission.reply(request["id"], reply=reply, message=reason or None)
+        with self._answering(request, answer.reply, answer.message):
+            await self._client.permission.reply(request["id"], reply=answer.reply, message=answer.message or None)
 
     async def _question(self, intent: Json) -> None:
-        request, answers = self._open_request(intent), intent.get("answers")
-        if request is None:
+        request, answers = self._open_request(intent), question_answer(intent)
+        if request is None or answers is None:
             return
-        if intent.get("reply") == "reject" or not isinstance(answers, list):
+        if answers == "reject":
             with self._answering(request, "reject", ""):
                 await self._client.question.reject(request["id"])
             return
@@ -207,15 +204,6 @@ class Intents:
     async def _models(self, _question: Json) -> list[Json]:
         return await chat_state.models(self._session)
 
-
-def _reason(intent: Json) -> str:
-    """Why something is denied: the page's own field, or the one text of the card's form."""
-    answers = intent.get("answers")
-    of_form = [text for answer in answers for text in answer] if isinstance(answers, list) else []
-    return str(intent.get("message") or " ".join(map(str, of_form)))
-
-
-_REPLIES: dict[str, Reply] = {"once": "once", "always": "always", "reject": "reject"}
 
 _ASKED = ("permission", "question")
 """The intents whose id is the request's."""

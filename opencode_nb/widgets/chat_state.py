@@ -125,14 +125,12 @@ def _total(tokens: Json) -> int:
 
 
 def _connection(session: AsyncSession) -> Json:
-    if not session.owner.started:
-        return {"state": "lost", "error": "The connection to OpenCode is lost. Reconnect to go on."}
-    return {"state": "connected" if session.transcript.connected else "reconnecting", "error": ""}
+    connection = session.owner.connection
+    return {"state": connection.state, "error": connection.error}
 
 
 def _undone(session: AsyncSession) -> Json | None:
-    visible = {turn.id for turn in session.transcript.visible_turns}
-    undone = [turn for turn in session.transcript.turns.values() if turn.id not in visible]
+    undone = session.transcript.undone_turns
     if not undone:
         return None
     parts = undone[0].prompt.parts.values() if undone[0].prompt else ()

@@ -22,6 +22,7 @@ from opencode_nb.conversation.turn import Turn
 from opencode_nb.portal import run
 from opencode_nb.render.page import LiveTurn
 from opencode_nb.widgets import assets
+from opencode_nb.widgets.answers import permission_answer, question_answer
 from opencode_nb.widgets.live import LiveView, LiveWidget, settle
 
 
@@ -88,11 +89,11 @@ class TurnView:
     # -- intents ---------------------------------------------------------------------------------------------------
 
     async def _intent(self, intent: Json) -> None:
-        kind, key = intent.get("kind"), str(intent.get("id", ""))
-        if kind == "permission" and intent.get("reply") in ("once", "always", "reject"):
-            settle(self._answers.get(key), Answer(intent["reply"]))
-        elif kind == "question":
-            settle(self._answers.get(key), "reject" if intent.get("reply") == "reject" else intent.get("answers"))
+        kind, waiting = intent.get("kind"), self._answers.get(str(intent.get("id", "")))
+        if kind == "permission" and (answer := permission_answer(intent)):
+            settle(waiting, answer)
+        elif kind == "question" and (answers := question_answer(intent)):
+            settle(waiting, answers)
         elif kind == "stop":
             await self._session._async.abort()
 

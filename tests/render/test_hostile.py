@@ -26,14 +26,14 @@ HOSTILE: dict[str, str] = json.loads((Path(__file__).parent / "fixtures" / "host
 
 TAGS = set(
     """a article blockquote br button code del details div em fieldset footer form h1 h2 h3 h4 h5 h6 hr img input ins
-    label legend li ol p pre s span strong summary table tbody td th thead time tr ul""".split()  # noqa: SIM905
+    label legend li ol p pre progress s span strong summary table tbody td th thead time tr ul""".split()  # noqa: SIM905
 )
 ATTRIBUTES = set(
     """class style href target rel title src alt open start type name value placeholder role aria-label data-key
     data-fold data-message data-part data-tool data-status data-file data-view data-intent data-id data-reply
-    data-since data-until""".split()  # noqa: SIM905
+    data-since data-until max""".split()  # noqa: SIM905
 )
-INTENTS = {"permission", "question", "stop"}
+INTENTS = {"permission", "question", "stop", "redo", "earlier", "later"}
 SAFE_HREF = re.compile(r"(?:https?:|mailto:)|(?![^/?#]*:)", re.IGNORECASE)
 SAFE_SRC = re.compile(r"data:image/(?:png|jpeg|gif|webp);base64,[A-Za-z0-9+/=\s]*\Z")
 SAFE_STYLE = re.compile(r"[A-Za-z0-9 .,:;()#%/-]*\Z")

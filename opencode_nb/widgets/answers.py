@@ -1,0 +1,29 @@
+"""What a person answered on a request's card, as the page tells it."""
+
+from __future__ import annotations
+
+from typing import Literal
+
+from opencode_nb.conversation.policy import Answer, Reply
+from opencode_nb.conversation.state import Json
+
+_REPLIES: dict[str, Reply] = {"once": "once", "always": "always", "reject": "reject"}
+
+
+def permission_answer(intent: Json) -> Answer | None:
+    """{reply} of a button, or {answers: [[reason]]} of the form that denies with a reason; None for neither."""
+    if isinstance(intent.get("answers"), list):
+        return Answer("reject", " ".join(" ".join(texts) for texts in _texts(intent["answers"])))
+    reply = _REPLIES.get(str(intent.get("reply")))
+    return Answer(reply, str(intent.get("message") or "")) if reply else None
+
+
+def question_answer(intent: Json) -> list[list[str]] | Literal["reject"] | None:
+    """{answers} of the form, {reply: reject} of the button; None for neither."""
+    if intent.get("reply") == "reject":
+        return "reject"
+    return _texts(intent["answers"]) if isinstance(intent.get("answers"), list) else None
+
+
+def _texts(answers: list[object]) -> list[list[str]]:
+    return [[str(text) for text in answer] if isinstance(answer, list) else [str(answer)] for answer in answers]
