@@ -64,6 +64,29 @@ class AsyncOpencode:
         self._choices: dict[tuple[str | None, str | None], ModelChoice] = {}
         self._checked: set[str] = set()  # agents that are known to be there
 
+    def prefer(
+        self,
+        *,
+        model: str | None = None,
+        agent: str | None = None,
+        variant: str | None = None,
+        permission: PermissionOption | None = None,
+        timeout: float | None = None,
+    ) -> None:
+        """Set anew what prompts use that name nothing else; a session that was given a choice of its own keeps it.
+
+        Raises ValueError as the constructor does, and then nothing is changed.
+        """
+        if model is not None:
+            split_model(model)
+        self.policy, self.timeout = Policy("ask" if permission is None else permission), timeout
+        for name, value in (("model", model), ("agent", agent), ("variant", variant)):
+            before = getattr(self, name)
+            setattr(self, name, value)
+            for session in self._sessions.values():
+                if getattr(session, name) == before:
+                    setattr(session, name, value)
+
     @property
     def started(self) -> bool:
         """Whether there is a live connection."""

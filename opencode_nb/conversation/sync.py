@@ -69,6 +69,21 @@ class Opencode:
         self._join_password = None if password is None else Secret(password)
         self._client: Client | None = None
 
+    def prefer(
+        self,
+        *,
+        model: str | None = None,
+        agent: str | None = None,
+        variant: str | None = None,
+        permission: PermissionOption | None = None,
+        timeout: float | None = None,
+    ) -> None:
+        """Set anew what prompts use that name nothing else; a session that was given a choice of its own keeps it.
+
+        Raises ValueError as the constructor does, and then nothing is changed.
+        """
+        self._async.prefer(model=model, agent=agent, variant=variant, permission=permission, timeout=timeout)
+
     @property
     def started(self) -> bool:
         """Whether there is a live connection."""
