@@ -9,14 +9,19 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
 from opencode_nb.conversation import acts
+from opencode_nb.conversation.state import Json
 from opencode_nb.diffs import making
 from opencode_nb.diffs import patch as patches
 from opencode_nb.diffs.change import Change
 from opencode_nb.diffs.patch import Line
 from opencode_nb.diffs.text import is_binary
 from opencode_nb.errors import DiffConflictError
+
+if TYPE_CHECKING:
+    from rich.console import RenderableType
 
 __all__ = ["Diff", "FileDiff", "Hunk", "Line", "Outcome"]
 
@@ -219,6 +224,8 @@ class Diff:
 
     def __init__(self, changes: Iterable[Change], root: Path | None, source: str) -> None:
         self.files = tuple(FileDiff(change, root) for change in changes)
+        self.root = root
+        """Where the files are; None where they are out of reach."""
         self.source = source
 
     @property
@@ -265,6 +272,17 @@ class Diff:
 
     def __len__(self) -> int:
         return len(self.files)
+
+    def _repr_mimebundle_(self, include: Any = None, exclude: Any = None) -> tuple[Json, Json]:
+        from opencode_nb.render import diff_static as render
+
+        forms = {"text/html": render.diff_html, "text/markdown": render.diff_markdown, "text/plain": render.diff_text}
+        return {mime: form(self) for mime, form in forms.items()}, {}
+
+    def __rich__(self) -> RenderableType:
+        from opencode_nb.render import diff_static
+
+        return diff_static.diff_terminal(self)
 
     def __repr__(self) -> str:
         return f"<Diff {len(self.files)} files +{self.additions} -{self.deletions}, {self.source}>"
