@@ -94,6 +94,11 @@ class Feed:
             raise
         await self.resync()
 
+    async def suspend(self, error: str) -> None:
+        """Do not try to connect until `restart`: the server is known to be away, and who is at its port is not it."""
+        await self._end_tasks()
+        self._set_connection("reconnecting", error)
+
     async def aclose(self) -> None:
         """End the stream and every listener."""
         self._listeners.clear()
@@ -211,6 +216,11 @@ class Feed:
                 self.tell(transcript.id, "failed", error=_GONE)
             except APIConnectionError as error:
                 log.warning("Session %s could not be fetched again: %s", transcript.id, error)
+
+    async def all_messages(self, session_id: str) -> list[Json]:
+        """All messages of a session as stored, oldest first."""
+        messages = await history.everything(self.client, session_id)
+        return mask(messages, self._secret) if self._secret else messages  # type: ignore[no-any-return]
 
     async def load_earlier(self, transcript: Transcript) -> None:
         """Fetch the page of messages before the first turn of a transcript, if there is one."""

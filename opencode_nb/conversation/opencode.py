@@ -6,7 +6,8 @@ asyncio only, and all of one AsyncOpencode on one event loop. `sync.Opencode` is
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Mapping
+import contextlib
+from collections.abc import AsyncIterator, Callable, Coroutine, Mapping
 from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
@@ -19,16 +20,17 @@ from opencode_nb.conversation.session import AsyncSession, call_soon
 from opencode_nb.conversation.state import Json
 from opencode_nb.conversation.transcript import Change, Transcript
 from opencode_nb.conversation.turn import Turn
-from opencode_nb.errors import OpencodeError
+from opencode_nb.errors import OpencodeError, ServerExitedError
 from opencode_nb.secret import Secret
 from opencode_nb.server import Server, serve
 
 
 class AsyncOpencode:
-    """A server (started when first needed, or joined by `base_url`), and its sessions in one directory.
+    """A server (joined or started when first needed, or the one at `base_url`), and its sessions in one directory.
 
     `permission` says who answers the agent's permission requests (see `Policy`); `model` is "provider/model".
-    `demo=True` uses the scripted demo model, not an AI. Close it, or use it as a context manager.
+    `shared`: use the server that this user's processes share (see `serve`); one of its own otherwise, and with
+    `demo=True`, which uses the scripted demo model, not an AI. Close it, or use it as a context manager.
     """
 
     def __init__(
@@ -44,6 +46,7 @@ class AsyncOpencode:
         binary: str | Path | None = None,
         env: Mapping[str, str] | None = None,
         demo: bool | None = None,
+        shared: bool = True,
         permission: PermissionOption = "ask",
         timeout: float | None = None,
     ) -> None:
@@ -56,11 +59,18 @@ class AsyncOpencode:
         self.server: Server | None = None
         self.version = ""
         self._join = (base_url, None if password is None else Secret(password))
-        self._serve = {"config": dict(config) if config else None, "binary": binary, "env": env, "demo": bool(demo)}
+        self._serve = {
+            "config": dict(config) if config else None,
+            "binary": binary,
+            "env": env,
+            "demo": bool(demo),
+            "shared": shared and not demo,
+        }
         self._client: AsyncClient | None = None
         self._feed: Feed | None = None
         self._sessions: dict[str, AsyncSession] = {}
         self._starting = asyncio.Lock()
+        self._following: set[asyncio.Task[None]] = set()  # what the server does, as its keeper tells it
         self._choices: dict[tuple[str | None, str | None], ModelChoice] = {}
         self._checked: set[str] = set()  # agents that are known to be there
 
@@ -107,14 +117,25 @@ class AsyncOpencode:
         return self._feed
 
     async def start(self) -> Self:
-        """Start or join the server and open its event stream; again after it died. Does nothing where all is well."""
+        """Start or join the server and open its event stream; again after it died. Does nothing where all is well.
+
+        A server that is being started again is waited for.
+        """
         async with self._starting:
+            if self.started and self.feed.lost:
+                await self._resume(self.feed)
             if not self.started:
                 await self._drop()
                 await self._connect()
-            elif self.feed.lost:
-                await self.feed.restart()
         return self
+
+    async def _resume(self, feed: Feed) -> None:
+        """Open the stream again as soon as the server answers; nothing where it has ended for good."""
+        if self.server is not None:
+            with contextlib.suppress(ServerExitedError):
+                await asyncio.to_thread(self.server.wait_ready)
+        if self.started:
+            await feed.restart()
 
     @property
     def connection(self) -> Connection:
@@ -125,7 +146,8 @@ class AsyncOpencode:
         """Connect anew at once, whatever the event stream's state; start the server again where it has ended."""
         async with self._starting:
             if self.started:
-                await self.feed.restart()
+                await self._resume(self.feed)
+            if self.started:
                 return self
         return await self.start()
 
@@ -151,12 +173,31 @@ class AsyncOpencode:
         loop = asyncio.get_running_loop()
         if self.server is not None:
             self.server.on_exit(lambda code: call_soon(loop, self._server_exited, feed, code))
+            self.server.on_down(lambda: call_soon(loop, self._follow_server, self._server_down, feed))
+            self.server.on_restart(lambda: call_soon(loop, self._follow_server, self._server_back, feed))
+
+    def _follow_server(self, step: Callable[[Feed], Coroutine[Any, Any, None]], feed: Feed) -> None:
+        task = asyncio.create_task(step(feed))
+        self._following.add(task)
+        task.add_done_callback(self._following.discard)
+
+    async def _server_down(self, feed: Feed) -> None:
+        async with self._starting:  # whoever prompts again because of this waits until the stream is known to be gone
+            if feed is self._feed:
+                feed.fail_all("ServerExited", _RESTARTING)
+                await feed.suspend(_RESTARTING)
+
+    async def _server_back(self, feed: Feed) -> None:
+        async with self._starting:
+            if feed is self._feed and feed.lost:
+                with contextlib.suppress(OpencodeError):  # the connection is shown as lost, with the reason
+                    await self._resume(feed)
 
     def _server_exited(self, feed: Feed, code: int | None) -> None:
         feed.fail_all("ServerExited", f"The OpenCode server ended in the middle of the turn (exit code {code}).")
 
     async def aclose(self) -> None:
-        """End the stream, and the server if it was started here."""
+        """End the stream, and let go of the server: one of its own ends."""
         async with self._starting:
             await self._drop()
 
@@ -266,6 +307,9 @@ class AsyncOpencode:
         session = self._sessions.get(transcript.id)
         if session is not None:
             session._changed(changes)
+
+
+_RESTARTING = "The OpenCode server ended in the middle of the turn, and is being started again."
 
 
 async def _serve_in_thread(**options: Any) -> Server:

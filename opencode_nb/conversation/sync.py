@@ -29,11 +29,12 @@ from opencode_nb.server import Server
 
 
 class Opencode:
-    """A server (started when first needed, or joined by `base_url`), and its sessions in one directory.
+    """A server (joined or started when first needed, or the one at `base_url`), and its sessions in one directory.
 
     `permission` says who answers the agent's permission requests: "ask" (a person), "allow", "deny",
     {tool: rule or {pattern: rule}}, or a callable; `model` is "provider/model"; `timeout` in seconds bounds each turn.
-    `demo=True` uses the scripted demo model, not an AI. Close it, or use it as a context manager.
+    `shared`: use the server that this user's processes share (see `serve`); one of its own otherwise, and with
+    `demo=True`, which uses the scripted demo model, not an AI. Close it, or use it as a context manager.
     """
 
     def __init__(
@@ -49,6 +50,7 @@ class Opencode:
         binary: str | Path | None = None,
         env: Mapping[str, str] | None = None,
         demo: bool | None = None,
+        shared: bool = True,
         permission: PermissionOption = "ask",
         timeout: float | None = None,
     ) -> None:
@@ -63,6 +65,7 @@ class Opencode:
             binary=binary,
             env=env,
             demo=demo,
+            shared=shared,
             permission=permission,
             timeout=timeout,
         )
@@ -120,7 +123,7 @@ class Opencode:
         return self
 
     def close(self) -> None:
-        """End the event stream, and the server if it was started here."""
+        """End the event stream, and let go of the server: one of its own ends."""
         if self._client is not None:
             self._client.close()
             self._client = None

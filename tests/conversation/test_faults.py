@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 import contextlib
-import os
-import signal
 import socket
 import threading
 from pathlib import Path
 from urllib.parse import urlsplit
 
+import psutil
 import pytest
 
 import opencode_nb as oc
@@ -17,10 +16,12 @@ from opencode_nb.demo import DemoModel, gate, text
 from opencode_nb.server import Server
 
 
-def test_a_server_killed_in_mid_turn(opencode_program: Path, project: Path) -> None:
+@pytest.mark.parametrize("how", ["own", "shared", "shared, by its keeper"])
+def test_a_server_killed_in_mid_turn(opencode_program: Path, project: Path, how: str) -> None:
+    shared = how != "own"
     with (
         DemoModel(pace=0) as model,
-        oc.Opencode(directory=project, binary=opencode_program, config=model.config()) as ai,
+        oc.Opencode(directory=project, binary=opencode_program, config=model.config(), shared=shared) as ai,
     ):
         model.queue([[text("partial answer"), gate("killed")]])
         session = ai.session()
@@ -28,15 +29,22 @@ def test_a_server_killed_in_mid_turn(opencode_program: Path, project: Path) -> N
         session.subscribe(lambda change: seen.set() if change.kind == "delta" else None)
         turn = session.prompt("go", wait=False)
         assert seen.wait(60)
-        assert ai.server is not None
-        os.kill(ai.server.pid, signal.SIGKILL)
+        server = ai.server
+        assert server is not None
+        process = psutil.Process(server.pid)
+        victim = process.parent() if "keeper" in how else process
+        assert victim is not None
+        victim.kill()
         with pytest.raises(oc.TurnError, match="ended in the middle"):
             turn.wait(30)
         model.release("killed")
         assert turn.text == "partial answer"
-        assert not ai.started
+        assert ai.started is shared  # a shared server comes back for those who hold it
         assert session.prompt("hello").status == "completed"
         assert [kept.status for kept in session.turns()][-1] == "completed"
+        assert (ai.server is server) is shared
+        assert (server.url == str(ai.client.base_url).rstrip("/")) is shared
+        assert server.alive is shared
 
 
 class Proxy:
