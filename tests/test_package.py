@@ -37,6 +37,7 @@ AT_ONCE: dict[str, set[str]] = {
     "magics": {"diffs", "errors", "conversation", "render", "widgets"},
     "cli": {"errors", "conversation", "render", "terminal"},
     "quickstart": {"errors"},
+    "doctor": {"errors"},
 }
 """Room of the house -> the rooms that it may import when it is imported itself."""
 
@@ -44,8 +45,9 @@ LAZILY: dict[str, set[str]] = {
     "__init__": {"errors", "api", "server", "conversation", "kernel", "widgets", "magics"},
     "server": {"demo"},
     "conversation": {"render"},
-    "magics": {"server", "terminal"},
-    "cli": {"server", "quickstart"},
+    "magics": {"server", "terminal", "doctor"},
+    "cli": {"server", "quickstart", "doctor"},
+    "doctor": {"server", "conversation"},
 }
 """The rooms that it may import later, inside a function, beside the above."""
 
@@ -74,7 +76,7 @@ PUBLIC = """
     Client AsyncClient Record
     serve Server
     Opencode AsyncOpencode Session AsyncSession Turn ToolCall FileDiff
-    ChatPanel chat
+    ChatPanel chat DiffView diff
     OpencodeError
     ServerError BinaryNotFoundError ServerStartError ServerExitedError
     APIConnectionError APITimeoutError

@@ -9,7 +9,7 @@ import argparse
 import sys
 from collections.abc import Sequence
 
-from opencode_nb.cli import ask, install, quickstart
+from opencode_nb.cli import ask, doctor, install, quickstart
 from opencode_nb.cli.ending import INTERRUPTED, Ended
 
 
@@ -43,6 +43,7 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("--version", action="version", version=f"opencode_nb {__version__}")
     commands = parser.add_subparsers(required=True, metavar="COMMAND")
     ask.add(commands)
+    doctor.add(commands)
     install.add(commands.add_parser("install", help="bring the opencode program, and print its path"))
     quickstart.add_demo(
         commands.add_parser("demo", help="run the quickstart notebook on the scripted demo model (not an AI)")

@@ -393,3 +393,11 @@ def test_loading_is_light() -> None:
         "print([name for name in ('anywidget', 'ipywidgets', 'markdown_it', 'rich') if name in sys.modules])"
     )
     assert subprocess.run([sys.executable, "-c", code], capture_output=True, text=True).stdout.strip() == "[]"
+
+
+def test_the_doctor_looks_at_the_agent_in_use(run_cell: RunCell) -> None:
+    run_cell("%opencode start --demo")
+    lines = run_cell("%opencode doctor").printed.splitlines()
+    assert any(line.startswith("✓ Server: runs, version ") for line in lines)
+    assert any(line.startswith("✓ Model: demo/demo") for line in lines)
+    assert lines[-1] == "All is well." or lines[-1].startswith("no problems, ")

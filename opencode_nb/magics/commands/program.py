@@ -1,4 +1,4 @@
-"""Subcommands for the `opencode` program itself: install."""
+"""Subcommands for the `opencode` program itself, and all around it: install, doctor."""
 
 from __future__ import annotations
 
@@ -38,3 +38,27 @@ def _install(version: str | None) -> Path:
 
     with progress() as tell:
         return install_binary(version or PINNED_VERSION, progress=tell)
+
+
+@group.command()
+def doctor(workspace: Workspace, _options: Namespace) -> None:
+    """Find out what is wrong with the set-up, and what to do about it."""
+    from opencode_nb.doctor import examine, summary
+
+    findings = []
+    for finding in examine(ai=workspace.ai):
+        findings.append(finding)
+        say(str(finding))
+    say(summary(findings))
+
+
+@group.command()
+def doctor(workspace: Workspace, _options: Namespace) -> None:
+    """Look at the program, the server and all they need, and say what is wrong and what to do."""
+    from opencode_nb.doctor import examine, summary
+
+    findings = []
+    for finding in examine(ai=workspace.ai):
+        findings.append(finding)
+        say(str(finding))
+    say(summary(findings))

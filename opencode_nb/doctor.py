@@ -1,0 +1,331 @@
+"""Doctor: looks at all that opencode_nb rests on, and says what is wrong and what to do about it.
+
+`examine()` gives one Finding after another, as each is known. Names of environment variables are told, never values.
+Changes nothing: where it has to start a server to see whether one starts, it ends it again.
+"""
+
+from __future__ import annotations
+
+import importlib.metadata
+import os
+import platform
+import re
+import shutil
+import sys
+import tempfile
+import time
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Literal
+
+from opencode_nb._version import __version__
+from opencode_nb.errors import BinaryNotFoundError, OpencodeError, ServerStartError
+
+if TYPE_CHECKING:
+    from opencode_nb.conversation.sync import Opencode
+
+Status = Literal["ok", "warning", "problem"]
+
+_MARKS: dict[Status, str] = {"ok": "✓", "warning": "!", "problem": "✗"}
+_ROOM = 1_000_000_000
+"""Bytes that should be free: the program takes 200 MB, its sessions and snapshots grow."""
+_INSTALL = "Run `opencode-nb install` in a terminal, or `%opencode install` in a notebook."
+
+
+@dataclass(frozen=True, slots=True)
+class Finding:
+    """What was found about `name`; `next_step` says what to do, "" where nothing needs to be done."""
+
+    name: str
+    status: Status
+    text: str
+    next_step: str = ""
+
+    def __str__(self) -> str:
+        step = f"\n    → {self.next_step}" if self.next_step else ""
+        return f"{_MARKS[self.status]} {self.name}: {self.text}{step}"
+
+
+def examine(directory: str | Path | None = None, *, ai: Opencode | None = None) -> Iterator[Finding]:
+    """Everything, the program first, for the agent in `directory` (by default the working one).
+
+    `ai`: the agent in use, which is then looked at instead of one of the doctor's own.
+    """
+    where = ai.directory if ai is not None else Path(directory or Path.cwd()).expanduser().absolute()
+    found = list(_program())
+    yield from found
+    if all(finding.status != "problem" for finding in found):
+        yield from _server(where, ai)
+    yield from _tools(where)
+    yield from _python()
+    yield from _jupyter()
+    yield _frontend()
+    yield from _directories()
+    yield from _environment()
+
+
+def summary(findings: list[Finding]) -> str:
+    """How many are wrong, in a line."""
+    problems = sum(finding.status == "problem" for finding in findings)
+    warnings = sum(finding.status == "warning" for finding in findings)
+    if not problems and not warnings:
+        return "All is well."
+    return f"{_count(problems, 'problem')}, {_count(warnings, 'warning')}."
+
+
+def _count(number: int, what: str) -> str:
+    return f"{number or 'no'} {what}{'' if number == 1 else 's'}"
+
+
+# --- the program ------------------------------------------------------------------------------------------------------
+
+
+def _program() -> Iterator[Finding]:
+    from opencode_nb.server.binary import locate_binary
+
+    try:
+        path, place = locate_binary()
+    except BinaryNotFoundError as error:
+        looked = str(error).rsplit("\n", 1)[0]  # the last line is the next step
+        yield Finding("Program", "problem", looked, _INSTALL)
+        return
+    yield Finding("Program", "ok", f"{path} ({place})")
+    yield _version(path)
+
+
+def _version(path: Path) -> Finding:
+    from opencode_nb.server.binary import MINIMUM_VERSION, PINNED_VERSION, binary_version, check_version, version_tuple
+
+    try:
+        version = binary_version(path)
+    except ServerStartError as error:
+        return Finding("Version", "problem", str(error).rsplit(" Run ", 1)[0], _INSTALL)
+    about = f"OpenCode {version} ({MINIMUM_VERSION} or newer is needed, {PINNED_VERSION} is the tested one)"
+    try:
+        check_version(version, path)
+    except ServerStartError:
+        return Finding("Version", "problem", about, "Run `opencode upgrade`, or `opencode-nb install`.")
+    if version_tuple(version) and version_tuple(version) < version_tuple(MINIMUM_VERSION):
+        return Finding("Version", "warning", f"{about}, and OPENCODE_NB_SKIP_VERSION_CHECK lets it pass", _INSTALL)
+    return Finding("Version", "ok", about)
+
+
+# --- the server and its model -----------------------------------------------------------------------------------------
+
+
+def _server(directory: Path, ai: Opencode | None) -> Iterator[Finding]:
+    from opencode_nb.conversation.sync import Opencode
+
+    if ai is not None and ai.started:
+        yield Finding("Server", "ok", f"runs, version {ai.version}")
+        yield _model(ai)
+        return
+    began = time.perf_counter()
+    own = Opencode(directory=directory)
+    try:
+        own.start()
+        seconds = time.perf_counter() - began
+        log = f", log: {own.server.log_path}" if own.server else ""
+        yield Finding("Server", "ok", f"started and answered in {seconds:.1f} s{log}")
+        yield _model(own)
+    except (OpencodeError, ValueError) as error:  # ValueError: OPENCODE_CONFIG_CONTENT cannot be read
+        step = "Mend what it says; `opencode serve` in a terminal shows it, too."
+        yield Finding("Server", "problem", str(error), step)
+    finally:
+        own.close()
+
+
+def _model(ai: Opencode) -> Finding:
+    from opencode_nb.conversation.models import ModelError, announcement
+
+    try:
+        choice = ai.model_choice()
+    except ModelError as error:
+        step = "Log in with `opencode auth login` in a terminal, or correct the model in OpenCode's configuration."
+        return Finding("Model", "problem", str(error), step)
+    if choice.unasked_public:
+        told = f"none was chosen. OpenCode's own default, {choice.model}, is public and free: nothing is sent there"
+        step = f"Log in with `opencode auth login` in a terminal, or accept that one with -m {choice.model}."
+        return Finding("Model", "problem", told, step)
+    return Finding("Model", "ok", announcement(choice).removeprefix("Model: "))
+
+
+# --- what is beside it ------------------------------------------------------------------------------------------------
+
+
+def _tools(directory: Path) -> Iterator[Finding]:
+    own = _opencode_data() / "bin" / ("rg.exe" if os.name == "nt" else "rg")
+    if found := shutil.which("rg") or (own.exists() and str(own)):
+        yield Finding("ripgrep", "ok", str(found))
+    else:
+        yield Finding(
+            "ripgrep",
+            "warning",
+            "not on PATH: the agent's grep and glob download one when first used, and fail offline",
+            "Install ripgrep (apt install ripgrep, brew install ripgrep, conda install ripgrep).",
+        )
+    git = shutil.which("git")
+    if git is None:
+        yield Finding("git", "warning", "not on PATH: turns have no diffs and cannot be undone", "Install git.")
+    elif not any((place / ".git").exists() for place in (directory, *directory.parents)):
+        yield Finding(
+            "git",
+            "warning",
+            f"{directory} is in no repository: turns have no diffs there and cannot be undone",
+            "Run `git init` there (nothing needs to be committed).",
+        )
+    else:
+        yield Finding("git", "ok", git)
+
+
+def _python() -> Iterator[Finding]:
+    yield Finding(
+        "Python", "ok", f"{platform.python_version()} at {sys.executable}, opencode_nb {__version__}, {sys.platform}"
+    )
+    if sys.platform == "win32":
+        yield Finding(
+            "Platform",
+            "problem",
+            "the managed server needs Linux or macOS",
+            "Run `opencode serve` yourself, and connect with base_url= and password=; or use WSL.",
+        )
+
+
+_PACKAGES = ("ipython", "ipykernel", "jupyterlab", "notebook", "ipywidgets", "jupyterlab_widgets", "anywidget")
+
+
+def _jupyter() -> Iterator[Finding]:
+    return jupyter_findings({name: version for name in _PACKAGES if (version := _version_of(name))})
+
+
+def jupyter_findings(versions: Mapping[str, str]) -> Iterator[Finding]:
+    """What package `versions` mean, and the combinations that are known not to work well (each measured)."""
+    yield Finding("Jupyter", "ok", ", ".join(f"{name} {version}" for name, version in versions.items()))
+    for name, oldest, why in _NEEDED:
+        if name in versions and _numbers(versions[name]) < oldest:
+            needed = ".".join(map(str, oldest))
+            yield Finding(name, "problem", f"{versions[name]}: {why}", f"Run `pip install '{name}>={needed}'`.")
+    yield from _kernel(versions.get("ipykernel"))
+    if "jupyterlab" in versions and "jupyterlab_widgets" not in versions:
+        yield Finding(
+            "jupyterlab_widgets",
+            "problem",
+            "missing: JupyterLab shows no widget, so no live view and no chat panel",
+            "Run `pip install jupyterlab_widgets` in JupyterLab's environment, and reload the page.",
+        )
+
+
+def _kernel(version: str | None) -> Iterator[Finding]:
+    if version is None:
+        yield Finding(
+            "ipykernel",
+            "warning",
+            "not installed beside this Python: no notebook can use opencode_nb from here",
+            "Run `pip install 'opencode_nb[lab]'`; the terminal and plain Python need nothing more.",
+        )
+    elif _NEEDED_KERNEL <= _numbers(version) < (7,):
+        yield Finding(
+            "ipykernel",
+            "warning",
+            f"{version} delivers no clicks while a cell runs: questions come as an input line instead",
+            "Run `pip install 'ipykernel>=7'` for buttons.",
+        )
+
+
+_NEEDED_KERNEL = (6, 29)
+_NEEDED: tuple[tuple[str, tuple[int, ...], str], ...] = (
+    ("ipython", (8, 18), "too old for the magics"),
+    ("ipykernel", _NEEDED_KERNEL, "too old for widgets that are fed from a thread"),
+    ("jupyterlab", (4, 2), "too old for the live view and its colours"),
+    ("notebook", (7, 2), "too old for the live view and its colours"),
+    ("ipywidgets", (8, 1), "too old for anywidget"),
+    ("anywidget", (0, 9, 18), "too old for the live view"),
+)
+
+
+def _version_of(package: str) -> str | None:
+    try:
+        return importlib.metadata.version(package)
+    except importlib.metadata.PackageNotFoundError:
+        return None
+
+
+def _numbers(version: str) -> tuple[int, ...]:
+    match = re.match(r"\d+(\.\d+)*", version)
+    return tuple(int(number) for number in match[0].split(".")) if match else ()
+
+
+def _frontend() -> Finding:
+    """Where it shows itself, as far as the environment tells."""
+    if "ipykernel" not in sys.modules:
+        return Finding("Front end", "ok", "a terminal" if sys.stdout and sys.stdout.isatty() else "none: no terminal")
+    if any(name.startswith("VSCODE_") for name in os.environ):
+        return Finding(
+            "Front end",
+            "warning",
+            "VS Code delivers no clicks while a cell runs: questions come as an input line instead",
+            "Answer there; `--permission allow` or a rule in OpenCode's configuration asks less.",
+        )
+    notebook = os.environ.get("JPY_SESSION_NAME")
+    return Finding("Front end", "ok", f"a Jupyter page, notebook {notebook}" if notebook else "a Jupyter kernel")
+
+
+# --- where it writes, and what it reads -------------------------------------------------------------------------------
+
+
+def _directories() -> Iterator[Finding]:
+    import platformdirs
+
+    ours = {"appname": "opencode-nb", "appauthor": False}
+    places = {
+        "OpenCode's data": _opencode_data(),
+        "Programs": Path(platformdirs.user_data_dir(**ours)),  # type: ignore[arg-type]  # as its signature has them
+        "Logs": Path(platformdirs.user_log_dir(**ours)),  # type: ignore[arg-type]
+        "State": Path(platformdirs.user_state_dir(**ours)),  # type: ignore[arg-type]
+        "Temporary files": Path(tempfile.gettempdir()),
+    }
+    for name, path in places.items():
+        yield _directory(name, path)
+
+
+def _opencode_data() -> Path:
+    """Where OpenCode keeps sessions and logins: by the XDG rules, on macOS too."""
+    return Path(os.environ.get("XDG_DATA_HOME") or Path.home() / ".local" / "share") / "opencode"
+
+
+def _directory(name: str, path: Path) -> Finding:
+    existing = next(place for place in (path, *path.parents) if place.exists())
+    try:
+        with tempfile.TemporaryFile(dir=existing):
+            free = shutil.disk_usage(existing).free
+    except OSError as error:
+        step = f"Make {existing} a directory that you can write to."
+        return Finding(name, "problem", f"{path} cannot be written ({error.strerror or error})", step)
+    if free < _ROOM:
+        return Finding(name, "warning", f"{path} has {free // 1_000_000} MB left", "Make room on that disk.")
+    return Finding(name, "ok", f"{path} can be written")
+
+
+_SETTINGS = re.compile(r"OPENCODE\w*|XDG_\w+_HOME|(?i:(https?|all|no)_proxy)")
+_KEYS = re.compile(r"\w+_(API_KEY|AUTH_TOKEN)|AWS_(PROFILE|ACCESS_KEY_ID|BEARER_TOKEN_BEDROCK)")
+
+
+def _environment() -> Iterator[Finding]:
+    from opencode_nb.server.environment import CONFIG, PASSWORD, inherited_config
+
+    settings = sorted(name for name in os.environ if _SETTINGS.fullmatch(name))
+    keys = sorted(name for name in os.environ if _KEYS.fullmatch(name))
+    yield Finding("Settings", "ok", f"set in the environment: {', '.join(settings) or 'none'}")
+    yield Finding("Keys", "ok", f"set in the environment: {', '.join(keys) or 'none'} (values are not shown)")
+    try:
+        inherited_config(os.environ)
+    except ValueError as error:
+        yield Finding(CONFIG, "problem", str(error), f"Correct or unset {CONFIG}.")
+    if PASSWORD in os.environ:
+        yield Finding(
+            PASSWORD,
+            "warning",
+            "set, but a server that is started here gets a random one of its own",
+            "Unset it; give password= only to join a server that you started yourself.",
+        )
