@@ -1,0 +1,88 @@
+// The view of a diff. Python renders and acts; this file asks for the files that come into sight, and moves a person
+// through them.
+
+import { UNSEEN, createElement, lifetime, live } from "./view.js";
+import { createBodies } from "./diff_bodies.js";
+import { createDraft } from "./diff_comments.js";
+import { createCopier, linkFiles } from "./diff_links.js";
+import { createFileTree } from "./diff_tree.js";
+import { createWalk } from "./diff_walk.js";
+
+const ACTS = '[data-intent="act"], [data-intent="history"]';
+const DIFF_ROOT = {
+  class: "opencode-nb", "data-view": "diff", "data-key": "root",
+  role: "region", "aria-label": "Changes", tabindex: "-1", style: "outline:none",
+};
+
+/** One act at a time: from a click until Python has said what came of it, no other can be begun. */
+function createBusy(root, signal) {
+  root.addEventListener("click", (event) => {
+    const act = event.target.closest(ACTS);
+    if (!act) return;
+    if (act.ariaDisabled === "true") event.stopImmediatePropagation();
+    else setBusy(true);
+  }, { signal });
+  function setBusy(busy) {
+    root.ariaBusy = String(busy);
+    for (const act of root.querySelectorAll(ACTS)) {
+      if (busy && act.ariaDisabled !== "true") act.dataset.busy = act.ariaDisabled = "true";
+      else if (!busy && act.dataset.busy) act.ariaDisabled = act.dataset.busy = null;
+    }
+  }
+  return setBusy;
+}
+
+/** Whether long lines are broken or scrolled. The button is drawn anew by Python, which does not know. */
+function createWrap(root, signal) {
+  let wraps = true;
+  const show = () => {
+    root.classList.toggle("oc-scrolls", !wraps);
+    const button = root.querySelector('[data-local="wrap"]');
+    if (button) button.ariaPressed = String(wraps);
+  };
+  root.addEventListener("click", ({ target }) => {
+    if (!target.closest('[data-local="wrap"]')) return;
+    wraps = !wraps;
+    show();
+  }, { signal });
+  return show;
+}
+
+function renderDiff({ model, el, signal }) {
+  const view = lifetime(signal);
+  const root = createElement(el, DIFF_ROOT);
+  const region = createElement(el, { "aria-live": "assertive", style: UNSEEN });
+  const send = (message) => model.send(message);
+  const say = (text) => { root.querySelector('[data-key="said"]').textContent = text; };
+
+  const setBusy = createBusy(root, view.signal); // before the intents are listened for
+  const bodies = createBodies(root, send, view.signal);
+  const walk = createWalk(root, bodies, view.signal);
+  const tree = createFileTree(root, walk, view.signal);
+  const draft = createDraft(root, walk, send, view.signal);
+  const copier = createCopier(root, say, view.signal);
+  const showWrap = createWrap(root, view.signal);
+  const refresh = () => {
+    showWrap();
+    linkFiles(root);
+    tree.refresh();
+    bodies.refresh();
+    draft.refresh();
+    walk.refresh();
+  };
+  live({
+    model, root, region, signal: view.signal,
+    listeners: {
+      "change:snapshot": () => { setBusy(false); refresh(); },
+      "msg:custom": (content) => {
+        copier.receive(content);
+        if (content.ops?.some(([, key]) => key === "said")) setBusy(false);
+        if (content.ops) refresh();
+      },
+    },
+  });
+  refresh();
+  return () => view.abort();
+}
+
+export default { render: renderDiff };

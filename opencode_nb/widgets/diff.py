@@ -1,0 +1,250 @@
+"""The view of a diff: a widget in which a person looks through what was changed, and takes back what they don't want.
+
+One direction: a click comes as an intent -> it is carried out in a thread, one after the other -> `LiveDiff` says what
+changed -> numbered batches of patches -> the page (live.py). Files are rendered when a page asks for them.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import os
+from collections.abc import Callable, Iterable
+from pathlib import Path
+from typing import Any
+
+from opencode_nb.conversation.changes import Diff, FileDiff
+from opencode_nb.conversation.comments import Comment
+from opencode_nb.conversation.session import AsyncSession
+from opencode_nb.conversation.state import Json
+from opencode_nb.conversation.sync import Session
+from opencode_nb.conversation.transcript import Change
+from opencode_nb.portal import run
+from opencode_nb.render.review import LiveDiff
+from opencode_nb.widgets import assets
+from opencode_nb.widgets.diff_acts import Act, Acts, Report
+from opencode_nb.widgets.live import LiveView, LiveWidget
+
+
+class DiffWidget(LiveWidget):
+    """The model of a diff's view."""
+
+    _esm = assets.script("diff.js")
+    _css = assets.styles("turn.css", "diff.css")
+
+
+class DiffView:
+    """Shows a `Diff`, as the value of a cell or by `display`.
+
+    Comments go along with the next prompt of `session`; without one there are none. `live=False` is for where no page
+    hears: it shows the diff's static form. Make and close it on the main thread.
+    """
+
+    def __init__(self, diff: Diff, session: Session | AsyncSession | None = None, *, live: bool = True) -> None:
+        self.diff = diff
+        self._session = session._async if isinstance(session, Session) else session
+        self._acts = Acts(diff)
+        self._one_at_a_time = asyncio.Lock()
+        self._unsubscribe: Callable[[], None] = lambda: None
+        self._intents: dict[str, Callable[[Json], Any]] = {
+            "file": self._show,
+            "columns": self._set_columns,
+            "more": self._more,
+            "expand": self._expand,
+            "act": self._act,
+            "history": self._history,
+            "copy": self._copy,
+            "comment": self._comment,
+            "uncomment": self._uncomment,
+        }
+        self.widget: DiffWidget | None = None
+        if live:
+            self._open(DiffWidget())
+
+    @property
+    def comments(self) -> list[Comment]:
+        """The comments that the session's next prompt takes along."""
+        return list(self._session.comments) if self._session is not None else []
+
+    # -- showing ---------------------------------------------------------------------------------------------------
+
+    def _open(self, widget: DiffWidget) -> None:
+        root = self.diff.root
+        self._live = LiveDiff(
+            self.diff,
+            directory=str(root or ""),
+            home=str(Path.home()),
+            can_comment=self._session is not None,
+            own_notebook=_own_notebook(self.diff.files, root),
+        )
+        self.widget = widget
+        self._view: LiveView[str] = LiveView(widget, self._intent)
+        run(self._begin)
+
+    async def _begin(self) -> None:
+        self._view.open(self._live)
+        if self._session is not None:
+            self._live.comments = list(self._session.comments)
+            self._unsubscribe = self._session.subscribe(self._session_changed)
+
+    def close(self) -> None:
+        """Take the view out of the page; the diff stays."""
+        if self.widget is not None:
+            run(self._close)
+            self._view.remove()
+            self.widget = None
+
+    async def _close(self) -> None:
+        self._unsubscribe()
+        await self._view.close()
+
+    def _session_changed(self, _change: Change) -> None:
+        """A prompt has taken the comments along: they are not shown as pending any more."""
+        assert self._session is not None
+        if self._live.comments != self._session.comments:
+            self._update_comments()
+
+    def _repr_mimebundle_(self, include: Any = None, exclude: Any = None) -> tuple[Json, Json]:
+        data, metadata = self.diff._repr_mimebundle_()
+        if self.widget is None:
+            return data, metadata
+        from opencode_nb.render.diff_static import summary_html
+
+        # Beside the widget, for those who read the notebook later without it, stands what is short.
+        bundle = {"text/html": summary_html(self.diff), "text/plain": data["text/plain"]}
+        return {**bundle, **_view_of(self.widget)}, metadata
+
+    def __repr__(self) -> str:
+        return f"<DiffView of {self.diff!r}>"
+
+    # -- intents ---------------------------------------------------------------------------------------------------
+
+    async def _intent(self, message: Json) -> None:
+        """What a page asks for; it may be of a file or hunk that is not there, and is then left undone."""
+        intent = self._intents.get(str(message.get("kind")))
+        if intent is None:
+            return
+        async with self._one_at_a_time:
+            await intent(message)
+
+    async def _render(self, *indices: int) -> None:
+        """Send these files' bodies as they are now."""
+        for index in indices:
+            await asyncio.to_thread(self._live.render, index)
+        self._send({str(index) for index in indices})
+
+    def _send(self, places: Iterable[str]) -> None:
+        for place in places:
+            self._view.changed(place)
+        self._view.flush()
+
+    def _index(self, message: Json) -> int | None:
+        """The file that a message is about, if there is one: the part of its id before the hunk's number."""
+        text = str(message.get("id", "")).partition(".")[0]
+        return int(text) if text.isdecimal() and int(text) < len(self.diff.files) else None
+
+    async def _show(self, message: Json) -> None:
+        if (index := self._index(message)) is not None:
+            await self._render(index)
+
+    async def _set_columns(self, message: Json) -> None:
+        self._send(self._live.set_columns(2 if message.get("id") == "2" else 1))
+
+    async def _more(self, message: Json) -> None:
+        if (index := self._index(message)) is not None:
+            self._live.more(index)
+            await self._render(index)
+
+    async def _expand(self, message: Json) -> None:
+        index, gap = self._index(message), str(message.get("id", "")).partition(".")[2]
+        if index is not None and gap.isdecimal() and message.get("part") in ("top", "bottom", "all"):
+            self._live.expand(index, int(gap), str(message["part"]))
+            await self._render(index)
+
+    async def _copy(self, message: Json) -> None:
+        if (index := self._index(message)) is not None and self.widget is not None:
+            text = self.diff.files[index].patch.encode("utf-8", "replace").decode()
+            self.widget.send({"kind": "patch-text", "id": message["id"], "text": text})
+
+    # -- acting ----------------------------------------------------------------------------------------------------
+
+    async def _act(self, message: Json) -> None:
+        acts: dict[Any, Act] = {"revert": "revert", "apply": "apply"}
+        if (act := acts.get(message.get("act"))) is not None:
+            await self._done(await asyncio.to_thread(self._acts.act, act, str(message.get("id"))))
+
+    async def _history(self, message: Json) -> None:
+        step = self._acts.undo_last if message.get("id") == "undo" else self._acts.redo_last
+        await self._done(await asyncio.to_thread(step))
+
+    async def _done(self, report: Report) -> None:
+        """Show what came of an act: what was said of it, and the files that it was about as they are now."""
+        live = self._live
+        live.say(report.text, report.refused)
+        live.undo, live.redo = self._acts.undo_title, self._acts.redo_title
+        await asyncio.to_thread(self._look, report.files)
+        if len(report.files) == 1:
+            await asyncio.to_thread(live.render, *report.files)
+        self._send({"bar", "said", *(str(index) for index in report.files)})
+
+    def _look(self, indices: Iterable[int]) -> None:
+        for index in indices:
+            self._live.look(index)
+            self._live.stale(index)
+
+    # -- comments --------------------------------------------------------------------------------------------------
+
+    async def _comment(self, message: Json) -> None:
+        index, at, text = self._index(message), str(message.get("at", "")), str(message.get("text", "")).strip()
+        if index is None or self._session is None or not text or not at[1:].isdecimal():
+            return
+        file, old = self.diff.files[index], at.startswith("o")
+        quoted = _line_of(file, int(at[1:]), old=old)
+        self._session.comments.append(Comment(file.file, int(at[1:]), text, old, quoted))
+        self._live.say(f"The next prompt takes your comment on {file.file} along.")
+        self._live.comments = list(self._session.comments)
+        await self._render(index)
+        self._send({"said"})
+
+    async def _uncomment(self, message: Json) -> None:
+        index, number = self._index(message), str(message.get("number", ""))
+        if index is None or self._session is None or not number.isdecimal():
+            return
+        mine = [comment for comment in self._session.comments if comment.file == self.diff.files[index].file]
+        if int(number) < len(mine):
+            self._session.comments.remove(mine[int(number)])
+        self._live.say("The comment is removed.")
+        self._live.comments = list(self._session.comments)
+        await self._render(index)
+        self._send({"said"})
+
+    def _update_comments(self) -> None:
+        assert self._session is not None
+        files = {comment.file for comment in self._live.comments}
+        self._live.comments = list(self._session.comments)
+        self._send(self._live.stale(*(i for i, file in enumerate(self.diff.files) if file.file in files)))
+
+
+def _line_of(file: FileDiff, number: int, *, old: bool) -> str:
+    """The text of a line of the file before or after, as far as the hunks have it."""
+    for hunk in file.hunks:
+        at = hunk.old_start if old else hunk.new_start
+        for line in hunk.lines:
+            if line.kind == ("+" if old else "-"):
+                continue
+            if at == number:
+                return line.text
+            at += 1
+    return ""
+
+
+def _own_notebook(files: Iterable[FileDiff], root: Path | None) -> str:
+    """The name of the notebook whose kernel this is, if it is among the files. Jupyter's server tells its path."""
+    path = os.environ.get("JPY_SESSION_NAME", "")
+    if not path or root is None:
+        return ""
+    return next((file.file for file in files if (root / file.file).resolve() == Path(path).resolve()), "")
+
+
+def _view_of(widget: DiffWidget) -> Json:
+    bundle = widget._repr_mimebundle_()
+    return dict(bundle[0] if isinstance(bundle, tuple) else bundle or {})

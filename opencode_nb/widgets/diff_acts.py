@@ -1,0 +1,149 @@
+"""What a person does to a diff in its view: revert and apply, one act after the other, and back again.
+
+Every act is the diff's own, which looks at the files as they are now; this keeps what was done, so that it can be
+undone. Synchronous: the view runs it in a thread.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Literal, NamedTuple
+
+from opencode_nb.conversation.changes import Diff, Outcome
+from opencode_nb.errors import OpencodeError
+
+Act = Literal["revert", "apply"]
+
+_INVERSE: dict[Act, Act] = {"revert": "apply", "apply": "revert"}
+_DONE = {"revert": "Reverted", "apply": "Brought back"}
+_NOT_DONE = {"revert": "Not reverted", "apply": "Not brought back"}
+
+
+class Target(NamedTuple):
+    """A file by its index, or one of its hunks."""
+
+    file: int
+    hunk: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Report:
+    """What came of an act, in words; `files` are the indices of those that it was about."""
+
+    text: str
+    refused: str
+    files: tuple[int, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class _Step:
+    act: Act
+    targets: tuple[Target, ...]
+    name: str
+
+
+class Acts:
+    """Carries acts out, and remembers them."""
+
+    def __init__(self, diff: Diff) -> None:
+        self._diff = diff
+        self._done: list[_Step] = []
+        self._undone: list[_Step] = []
+
+    @property
+    def undo_title(self) -> str:
+        """What Undo would do, "" where there is nothing."""
+        return f"Undo: {_verb(_INVERSE[self._done[-1].act])} {self._done[-1].name}" if self._done else ""
+
+    @property
+    def redo_title(self) -> str:
+        """What Redo would do, "" where there is nothing."""
+        return f"Redo: {_verb(self._undone[-1].act)} {self._undone[-1].name}" if self._undone else ""
+
+    def act(self, act: Act, key: str) -> Report:
+        """Revert or apply what `key` names: "all", a file's index, or "FILE.HUNK"."""
+        targets = self._targets(act, key)
+        step, report = self._carry_out(act, targets, self._name(key, targets))
+        if step.targets:
+            self._done.append(step)
+            self._undone.clear()
+        return report
+
+    def undo_last(self) -> Report:
+        """Take the last act back."""
+        return self._go(self._done, self._undone, "There is nothing to undo.", inverse=True)
+
+    def redo_last(self) -> Report:
+        """Do again what was undone last."""
+        return self._go(self._undone, self._done, "There is nothing to redo.", inverse=False)
+
+    def _go(self, source: list[_Step], goal: list[_Step], nothing: str, *, inverse: bool) -> Report:
+        if not source:
+            return Report(nothing, "", ())
+        step = source[-1]
+        act = _INVERSE[step.act] if inverse else step.act
+        done, report = self._carry_out(act, step.targets, step.name)
+        if done.targets:  # what was refused can be tried again, what was done cannot
+            left = tuple(target for target in step.targets if target not in done.targets)
+            source[-1:] = [_Step(step.act, left, step.name)] if left else []
+            goal.append(_Step(step.act, done.targets, step.name))
+        return report
+
+    # -- one act ---------------------------------------------------------------------------------------------------
+
+    def _targets(self, act: Act, key: str) -> tuple[Target, ...]:
+        if key == "all":
+            return tuple(target for index in range(len(self._diff.files)) for target in self._of_file(act, index))
+        file, _, hunk = key.partition(".")
+        if not file.isdecimal() or int(file) >= len(self._diff.files):
+            return ()
+        if not hunk:
+            return self._of_file(act, int(file))
+        known = hunk.isdecimal() and int(hunk) < len(self._diff.files[int(file)].hunks)
+        return (Target(int(file), int(hunk)),) if known else ()
+
+    def _of_file(self, act: Act, index: int) -> tuple[Target, ...]:
+        """A file that is changed in part is taken by its hunks, so that undoing brings back just those."""
+        file = self._diff.files[index]
+        if file.state == ("reverted" if act == "revert" else "applied"):
+            return ()
+        if file.state != "partly":
+            return (Target(index),)
+        wanted = act == "revert"
+        return tuple(Target(index, number) for number, hunk in enumerate(file.hunks) if hunk.reverted != wanted)
+
+    def _carry_out(self, act: Act, targets: Sequence[Target], name: str) -> tuple[_Step, Report]:
+        done: list[Target] = []
+        refused: dict[str, None] = {}  # in order, each once
+        for target in targets:
+            reasons = self._try(act, target)
+            refused |= dict.fromkeys(reasons)
+            if not reasons:
+                done.append(target)
+        text = f"{_DONE[act]}: {name}." if done else "" if refused else "Nothing was left to do."
+        why = f"{_NOT_DONE[act]}: {' '.join(refused)}" if refused else ""
+        files = tuple(dict.fromkeys(target.file for target in targets))
+        return _Step(act, tuple(done), name), Report(text, why, files)
+
+    def _try(self, act: Act, target: Target) -> list[str]:
+        """The reasons for which it was refused; none if it was done."""
+        file = self._diff.files[target.file]
+        subject = file if target.hunk is None else file.hunks[target.hunk]
+        try:
+            outcome: Outcome = subject.revert() if act == "revert" else subject.apply()
+        except (OpencodeError, OSError) as error:
+            return [f"{file.file}: {error}"]
+        return [f"{path}: {reason}" for path, reason in outcome.refused]
+
+    def _name(self, key: str, targets: Sequence[Target]) -> str:
+        files = {target.file for target in targets}
+        if key == "all":
+            return f"{len(files)} file{'' if len(files) == 1 else 's'}"
+        file, _, hunk = key.partition(".")
+        path = self._diff.files[targets[0].file].file if targets else f"file {file}"
+        return f"change {int(hunk) + 1} of {path}" if hunk.isdecimal() else path
+
+
+def _verb(act: Act) -> str:
+    return "revert" if act == "revert" else "bring back"
