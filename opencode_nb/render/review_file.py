@@ -238,13 +238,13 @@ class _Hunks:
             head.append(element("span", escape("reverted"), classes="oc-state"))
         head.append(button(act[0], "act", id=key, act=act[1], title=f"{act[0]} {number + 1} of {self._file.file}"))
         content = [
-            element("div", join(head), classes="oc-hunk-bar"),
+            element("div", join(head), classes="oc-change-bar"),
             self._block(paint(rows, self._file.file, self._whole)),
         ]
         return element(
             "div",
             join(content),
-            classes="oc-hunk oc-taken" if taken else "oc-hunk",
+            classes="oc-change oc-taken" if taken else "oc-change",
             role="group",
             tabindex="-1",
             aria_label=f"Change {number + 1} of {len(self._file.hunks)}, {_place(hunk)}",

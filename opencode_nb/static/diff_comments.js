@@ -59,7 +59,7 @@ export function createDraft(root, walk, send, signal) {
       if (key === "Escape") close();
       else if (key === "Enter" && !plain) submit();
     } else if (key === "c" && plain && canComment() && !target.matches("input, textarea")) {
-      const row = target.closest("[data-at]") ?? target.closest(".oc-hunk")?.querySelector(CHANGED);
+      const row = target.closest("[data-at]") ?? target.closest(".oc-change")?.querySelector(CHANGED);
       if (!row) return;
       event.preventDefault();
       open(row);

@@ -26,7 +26,7 @@ export function createFileTree(root, walk, signal) {
     if (!tree()) return;
     applyFilter();
     for (const item of items()) {
-      if (item.ariaExpanded) item.ariaExpanded = String(!folded.has(item.ariaLabel));
+      if (item.ariaExpanded) item.ariaExpanded = String(words.length > 0 || !folded.has(item.ariaLabel));
       if (item.dataset.goto) item.ariaSelected = String(item.dataset.goto === active);
     }
     rove(tree().querySelector(`[data-goto="${active}"]:not([hidden])`) ?? shown()[0]);

@@ -35,7 +35,7 @@ export function createWalk(root, bodies, signal) {
   /** Where `n` and `p` stop: each change, and the line of a file that shows none (yet). */
   function stops() {
     return sections().flatMap((section) => {
-      const hunks = section.open && bodies.isCurrent(section) ? [...section.querySelectorAll(".oc-hunk")] : [];
+      const hunks = section.open && bodies.isCurrent(section) ? [...section.querySelectorAll(".oc-change")] : [];
       return hunks.length ? hunks : [headOf(section)];
     });
   }
@@ -67,11 +67,11 @@ export function createWalk(root, bodies, signal) {
 
   function stepLine(direction) {
     const node = root.getRootNode().activeElement;
-    const hunk = node?.closest(".oc-hunk, [data-at]");
+    const hunk = node?.closest(".oc-change, [data-at]");
     if (!hunk) return false;
     const rows = [...node.closest(".oc-section").querySelectorAll("[data-at]")];
     const at = node.matches("[data-at]") ? rows.indexOf(node) + direction
-      : rows.indexOf(node.closest(".oc-hunk").querySelector("[data-at]")) + (direction > 0 ? 0 : -1);
+      : rows.indexOf(node.closest(".oc-change").querySelector("[data-at]")) + (direction > 0 ? 0 : -1);
     if (rows[at]) focus(rows[at]);
     return true;
   }
@@ -92,6 +92,7 @@ export function createWalk(root, bodies, signal) {
     if (key && key() !== false) event.preventDefault();
   }, { signal });
   root.addEventListener("focusin", ({ target }) => {
+    if (target === root) return; // it has the focus when what had it is gone
     const { at, hunk } = target.dataset;
     const index = target.closest(".oc-section")?.dataset.index;
     place = at ? `.oc-section[data-index="${index}"] [data-at="${at}"]` : hunk ? `[data-hunk="${hunk}"]` : null;
@@ -101,7 +102,7 @@ export function createWalk(root, bodies, signal) {
   /** After something was drawn: the focus goes where it is awaited, or back to where it was. */
   function refresh() {
     if (awaited && bodies.isCurrent(awaited.section)) {
-      const hunks = [...awaited.section.querySelectorAll(".oc-hunk")];
+      const hunks = [...awaited.section.querySelectorAll(".oc-change")];
       const target = awaited.last ? hunks.at(-1) : hunks[0];
       awaited = null;
       if (target) focus(target);

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from typing import Literal, NamedTuple
 
 from opencode_nb.conversation.changes import Diff, Outcome
-from opencode_nb.errors import OpencodeError
+from opencode_nb.errors import DiffConflictError, OpencodeError
 
 Act = Literal["revert", "apply"]
 
@@ -132,6 +132,8 @@ class Acts:
         subject = file if target.hunk is None else file.hunks[target.hunk]
         try:
             outcome: Outcome = subject.revert() if act == "revert" else subject.apply()
+        except DiffConflictError as error:
+            return [f"{path}: {reason}" for path, reason in error.refused] or [str(error)]
         except (OpencodeError, OSError) as error:
             return [f"{file.file}: {error}"]
         return [f"{path}: {reason}" for path, reason in outcome.refused]
