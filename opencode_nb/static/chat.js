@@ -14,16 +14,15 @@ import { UNSEEN, createElement, lifetime, live, on } from "./view.js";
 
 const PANEL = { class: "opencode-nb", "data-view": "chat" };
 const TOOLS_AFTER_MS = 200; // buttons of code need not be there while it streams
-const JUPYTER_KEYS = /^[bs]$/i; // with Ctrl or Command: save, show the side bar
+const JUPYTER_KEYS = /^[bs]$/i; // with Ctrl or Command: the side bar, saving
 
 /** JupyterLab has a shortcut on nearly every key. In the panel all are a person's own, but what is Jupyter's everywhere. */
 function keepPanelKeys(panel, signal) {
-  const suppress = (event) => {
-    const forJupyter = (event.ctrlKey || event.metaKey) && (JUPYTER_KEYS.test(event.key) || (event.shiftKey && event.key === "C"));
-    panel.toggleAttribute("data-lm-suppress-shortcuts", !forJupyter);
-  };
-  panel.addEventListener("keydown", suppress, { capture: true, signal });
-  panel.toggleAttribute("data-lm-suppress-shortcuts", true);
+  panel.addEventListener("keydown", (event) => {
+    const { key, target, ctrlKey, metaKey, shiftKey } = event;
+    const forJupyter = (ctrlKey || metaKey) && (JUPYTER_KEYS.test(key) || (shiftKey && key === "C"));
+    target.toggleAttribute("data-lm-suppress-shortcuts", !forJupyter); // it counts at what has the focus only
+  }, { capture: true, signal });
 }
 
 function takeDrops(panel, drop, signal) {
@@ -116,7 +115,7 @@ function render({ model, el, signal }) {
   const queue = createQueue({ client });
   const welcome = createWelcome(root);
   const composer = createComposer({
-    client, notices, earlier: () => promptsIn(root), sent: scroll.follow, pickers: pickers.fields,
+    client, notices, signal: view.signal, earlier: () => promptsIn(root), sent: scroll.follow, pickers: pickers.fields,
   });
   const urgent = make("div", { "aria-live": "assertive", style: UNSEEN });
   const polite = make("div", { "aria-live": "polite", style: UNSEEN });
@@ -133,7 +132,9 @@ function render({ model, el, signal }) {
     tellNotice(state.notice);
     tellTurn(state);
   };
-  const addTools = throttle(createAnswerTools({ root, model, tell: client.tell, notices }), TOOLS_AFTER_MS, view.signal);
+  const addTools = throttle(createAnswerTools({
+    root, model, notices, tell: client.tell, say: (text) => { polite.textContent = text; },
+  }), TOOLS_AFTER_MS, view.signal);
   let focused = false;
   const before = () => {
     scroll.before();

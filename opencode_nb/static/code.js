@@ -1,8 +1,9 @@
 // What a person does with an answer's code and words: copy them, or put code into a cell of the notebook.
 
-import { iconButton, make } from "./dom.js";
+import { icon, iconButton, make } from "./dom.js";
 
 const TOLD_MS = 1500;
+const FRAMES = 60; // how many to wait for a new cell
 
 async function toClipboard(text) {
   if (navigator.clipboard) return navigator.clipboard.writeText(text);
@@ -18,56 +19,77 @@ async function toClipboard(text) {
 /** The notebook that the view is in: by the widget manager that JupyterLab and Notebook give to every model. */
 async function notebookOf(model) {
   const manager = await model.widget_manager;
-  return manager?.context?.model?.sharedModel;
+  const notebook = manager?.context?.model?.sharedModel;
+  return typeof notebook?.insertCell === "function" ? notebook : null;
 }
 
-/** The index behind the cell that a person was in last; -1 where the page shows none. */
-function nextCell() {
-  const active = document.querySelector(".jp-Notebook .jp-Cell.jp-mod-active");
-  return active ? Number(active.dataset.windowedListIndex) + 1 : -1;
+/** The notebook's element on the page: around the view, or the only one in sight where the view has a tab of its own. */
+function notebookNode(view) {
+  const inSight = document.querySelectorAll(".jp-NotebookPanel:not(.lm-mod-hidden)");
+  return view.closest(".jp-NotebookPanel") ?? (inSight.length === 1 ? inSight[0] : null);
 }
 
-/** Inserts code into a new cell below the active one; gives whether there is a notebook to insert into. */
-async function insertCell(model, source) {
-  const notebook = await notebookOf(model);
-  if (typeof notebook?.insertCell !== "function") return false;
-  const index = nextCell();
-  notebook.insertCell(index < 0 ? notebook.cells.length : index, { cell_type: "code", source, metadata: {} });
-  return true;
+/** Inserts code into a new cell below the active one, at the end where that is not known; gives its index. */
+function insertCell(notebook, view, source) {
+  const active = notebookNode(view)?.querySelector(".jp-Cell.jp-mod-active");
+  const index = active ? Number(active.dataset.windowedListIndex) + 1 : notebook.cells.length;
+  notebook.insertCell(index, { cell_type: "code", source, metadata: {} });
+  return index;
 }
 
-/** Gives code blocks and turns in `root` their buttons, once each; call it after changes. */
-export function createAnswerTools({ root, model, tell, notices }) {
-  const say = (button, text) => {
-    const { title } = button;
-    button.dataset.told = button.title = text;
-    setTimeout(() => {
-      delete button.dataset.told;
-      button.title = title;
-    }, TOLD_MS);
+/** Runs a new cell as a person does: goes into it, and presses the toolbar's button. Gives whether that could be done. */
+async function runCell(view, index) {
+  const node = notebookNode(view);
+  const run = node?.querySelector('[data-command="notebook:run-cell-and-select-next"]');
+  for (let frame = 0; run && frame < FRAMES; frame += 1) {
+    await new Promise(requestAnimationFrame); // cells are drawn when the browser has time
+    const editor = node.querySelector(`.jp-Cell[data-windowed-list-index="${index}"] .cm-content`);
+    if (!editor) continue;
+    editor.focus();
+    run.dispatchEvent(new MouseEvent("mousedown", { bubbles: true, button: 0 })); // what JupyterLab's buttons listen to
+    return true;
+  }
+  return false;
+}
+
+/** Gives code blocks and turns in `root` their buttons, once each; call it after changes. `say` tells what was done. */
+export function createAnswerTools({ root, model, tell, notices, say }) {
+  const confirm = (button, text) => {
+    const picture = button.firstElementChild;
+    button.replaceChildren(icon("check"));
+    setTimeout(() => button.replaceChildren(picture), TOLD_MS);
+    say(text);
   };
   const copy = async (button, text) => {
     try {
       await toClipboard(text);
-      say(button, "Copied");
+      confirm(button, "Copied");
     } catch (error) {
       notices.show("copy", error.message, { alert: true });
     }
   };
-  const insert = async (button, text) => {
-    if (await insertCell(model, text)) return say(button, "Inserted");
-    await copy(button, text);
-    return notices.show("copy", "This page lets no widget add cells: the code is in the clipboard, paste it into a cell.");
+  const insert = async (button, text, run) => {
+    const notebook = await notebookOf(model);
+    if (!notebook) {
+      await copy(button, text);
+      notices.show("copy", "No widget can add cells here: the code is in the clipboard, paste it into a cell.");
+      return;
+    }
+    const index = insertCell(notebook, root, text);
+    const ran = run && await runCell(root, index);
+    confirm(button, ran ? "Running in a new cell" : "Inserted into a new cell");
+    if (run && !ran) notices.show("copy", "The new cell is there, but this page lets no widget run it: run it by Shift+Enter.");
   };
   const codeTools = (code) => make("span", { class: "chat-code-tools", role: "group", "aria-label": "Code" },
     iconButton("copy", "Copy code", ({ currentTarget }) => copy(currentTarget, code.textContent)),
-    iconButton("insert", "Insert into a new cell", ({ currentTarget }) => insert(currentTarget, code.textContent)));
+    iconButton("insert", "Insert into a new cell", ({ currentTarget }) => insert(currentTarget, code.textContent, false)),
+    iconButton("run", "Run in a new cell", ({ currentTarget }) => insert(currentTarget, code.textContent, true)));
   const answerOf = (article) => [...article.querySelectorAll("[data-part=text]")].map((part) => part.innerText).join("\n");
   const turnTools = (article) => {
     const { message } = article.dataset;
     return make("div", { class: "chat-turn-tools", role: "group", "aria-label": "Turn" },
-      iconButton("copy", "Copy answer", ({ currentTarget }) => copy(currentTarget, answerOf(article))),
-      iconButton("fork", "New session from here", () => tell("fork", { message })),
+      iconButton("copy", "Copy text", ({ currentTarget }) => copy(currentTarget, answerOf(article))),
+      iconButton("fork", "Branch off here", () => tell("fork", { message })),
       iconButton("undo", "Take back from here", () => tell("undo", { message })));
   };
 

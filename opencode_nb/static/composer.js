@@ -89,7 +89,7 @@ function createHistory(field, earlier, write) {
  * The composer. `earlier()` gives the texts of earlier messages, oldest first; `sent()` is called when one was sent.
  * `pickers` are shown in its lower row.
  */
-export function createComposer({ client, notices, earlier, sent, pickers }) {
+export function createComposer({ client, signal, notices, earlier, sent, pickers }) {
   const field = make("textarea", { rows: "1", class: "chat-field", "aria-label": "Message", dir: "auto", "aria-autocomplete": "list" });
   const attachments = createAttachments({
     refuse: (text) => (text ? notices.show("attachments", text, { alert: true }) : notices.hide("attachments")),
@@ -116,7 +116,7 @@ export function createComposer({ client, notices, earlier, sent, pickers }) {
   const isShell = () => field.value.startsWith("!");
   const grow = () => {
     field.style.height = "auto";
-    field.style.height = `${field.scrollHeight}px`;
+    if (field.scrollHeight) field.style.height = `${field.scrollHeight}px`; // nothing has a height before it is shown
   };
   const enable = () => {
     update(send, { disabled: !field.value.trim() && attachments.count === 0 });
@@ -158,6 +158,9 @@ export function createComposer({ client, notices, earlier, sent, pickers }) {
     attachments.give(files);
   };
 
+  const resized = new ResizeObserver(grow); // shown, or wrapped anew; the row's height does not depend on the field's
+  resized.observe(row);
+  signal.addEventListener("abort", () => resized.disconnect());
   field.addEventListener("input", () => {
     history.reset();
     changed();
@@ -195,6 +198,5 @@ export function createComposer({ client, notices, earlier, sent, pickers }) {
       }
       enable();
     },
-    grow,
   };
 }

@@ -14,7 +14,7 @@ export function createQueue({ client }) {
       node.replaceWith(row(item));
     };
     const field = make("textarea", {
-      class: "chat-queue-field", "aria-label": "Waiting message", dir: "auto", rows: "2",
+      class: "chat-queue-field", "aria-label": "Queued text", dir: "auto", rows: "2",
       onkeydown(event) {
         if (event.key === "Escape") end();
         if (event.key !== "Enter" || event.shiftKey || isComposing(event)) return;
@@ -31,7 +31,7 @@ export function createQueue({ client }) {
   const row = (item) => {
     const node = make("li", { class: "chat-queue-item" },
       make("span", { class: "chat-queue-text", dir: "auto", title: item.text }, item.text),
-      iconButton("send", "Send now", () => client.tell("queue_send", { item: item.id })),
+      iconButton("send", "Steer now", () => client.tell("queue_send", { item: item.id })),
       iconButton("edit", "Edit", () => edit(item, node)),
       iconButton("close", "Remove from queue", () => client.tell("queue_drop", { item: item.id })));
     rows.set(item.id, { node, text: item.text });

@@ -10,9 +10,11 @@ const LOAD_AHEAD_PX = 400; // earlier turns are asked for before their lack is s
 function anchorsOf(log) {
   const top = log.getBoundingClientRect().top;
   const found = [];
+  let inside = log.querySelectorAll(":scope > article"); // not the buttons around them, which stay where they are
   let scope = log;
   while (scope) {
-    scope = [...scope.children].find((child) => child.getBoundingClientRect().bottom > top);
+    scope = [...inside].find((child) => child.getBoundingClientRect().bottom > top);
+    inside = scope?.children;
     if (scope?.dataset.key) found.push({ node: scope, key: scope.dataset.key, offset: scope.getBoundingClientRect().top - top });
     if (scope && scope.getBoundingClientRect().top >= top) break;
   }
@@ -40,6 +42,7 @@ export function createScroll({ root, signal, latest }) {
   let anchors = [];
   let log = null;
   let asked = "";
+  let awaitsLatest = false;
 
   const offered = (intent) => log?.querySelector(`:scope > * > [data-intent="${intent}"]`);
   const isAtEnd = () => log.scrollHeight - log.scrollTop - log.clientHeight <= AT_END_PX && !offered("later");
@@ -56,7 +59,7 @@ export function createScroll({ root, signal, latest }) {
     button.click();
   };
   const scrolled = () => {
-    follows = isAtEnd();
+    follows = awaitsLatest || isAtEnd();
     jump.hidden = follows;
     load("earlier", log.scrollTop);
     if (!follows) load("later", log.scrollHeight - log.scrollTop - log.clientHeight);
@@ -74,7 +77,8 @@ export function createScroll({ root, signal, latest }) {
   };
   const follow = () => {
     follows = true;
-    if (offered("later")) latest();
+    awaitsLatest = Boolean(offered("later"));
+    if (awaitsLatest) latest();
     settle();
   };
   const end = () => {
@@ -99,6 +103,7 @@ export function createScroll({ root, signal, latest }) {
       adopt();
       if (anchors.length && log) log.scrollTop += drift(log, anchors);
       anchors = [];
+      awaitsLatest = awaitsLatest && Boolean(offered("later"));
       settle();
     },
   };

@@ -6,6 +6,11 @@ import { createCombobox, createMenu } from "./menus.js";
 const MINUTE_MS = 60_000;
 const FORMATS = [["md", "Markdown"], ["html", "HTML"], ["ipynb", "notebook"], ["json", "JSON"]];
 
+/** A session's title; the server's own for one without is a date in its list already. */
+function titleOf({ title = "" } = {}) {
+  return title.replace(/^New session - \d{4}-.*$/, "") || "New session";
+}
+
 /** How long ago, as short as it can be said. */
 function ago(time) {
   if (!time) return "";
@@ -84,7 +89,7 @@ export function createSessionBar({ client, notices, focusMessage }) {
     nothing: "No session with these words",
     load: async (search) => (await ask("sessions", { search })).map((item) => ({
       ...item,
-      label: item.title || "Untitled",
+      label: titleOf(item),
       detail: item.busy ? "working" : ago(item.updated),
       current: item.id === state.session?.id,
     })),
@@ -101,7 +106,7 @@ export function createSessionBar({ client, notices, focusMessage }) {
       notices.show("export", error.message, { alert: true });
     }
   };
-  const remove = () => notices.confirm(`Delete \u201c${state.session.title || "this session"}\u201d and all its messages for good?`, "Delete",
+  const remove = () => notices.confirm(`Delete \u201c${titleOf(state.session)}\u201d and all its messages for good?`, "Delete",
     () => begin("delete", { session: state.session.id }));
   const share = () => {
     const url = state.session.shared_url;
@@ -112,7 +117,7 @@ export function createSessionBar({ client, notices, focusMessage }) {
     return state.can_share ? [{ label: "Share", run: () => tell("share") }] : [];
   };
   const menu = createMenu(iconButton("more", "More", undefined), () => [
-    { label: "Rename", run: () => rename.begin(state.session.title) },
+    { label: "Rename", run: () => rename.begin(titleOf(state.session)) },
     ...share(),
     { label: "Compact", run: () => tell("compact") },
     ...FORMATS.map(([format, name]) => ({ label: `Export as ${name}`, run: () => save(format) })),
@@ -127,8 +132,8 @@ export function createSessionBar({ client, notices, focusMessage }) {
     bar,
     show(given) {
       state = given;
-      combobox.set(state.session?.title || "New session");
-      combobox.field.title = [state.session?.title, state.session?.directory].filter(Boolean).join("\n");
+      combobox.set(titleOf(state.session));
+      update(combobox.field, { title: [titleOf(state.session), state.session?.directory].filter(Boolean).join("\n") });
       meter.show(state.meter);
       update(undo, { disabled: Boolean(state.busy), title: state.git === false ? "Undo the last message (outside git, files stay as they are)" : "Undo the last message and its changes" });
     },

@@ -8,7 +8,7 @@ const TICK_MS = 1000;
 const TOLD_LENGTH = 200; // characters of a request that a screen reader is told; the rest is there to be read
 
 const ASKING = '[data-part="permission"], [data-part="question"]';
-const FOCUSABLE = "a[href], button, input, summary";
+const FOCUSABLE = "a[href], button, input, textarea, select, summary";
 export const UNSEEN = "position:absolute;width:1px;height:1px;overflow:hidden;clip-path:inset(50%);white-space:nowrap";
 
 /** The one place where a string becomes markup: all of it was escaped by opencode_nb/render. */
@@ -145,10 +145,13 @@ function answersOf(form) {
   });
 }
 
-/** JupyterLab takes Enter and the arrow keys from a form's fields: give them back. */
+/**
+ * JupyterLab takes Enter and the arrow keys from a form's fields, and deletes cells by letters typed at a button: give
+ * them back. It looks for the attribute at what has the focus, not at what that is in.
+ */
 function keepKeys(root, signal) {
   root.addEventListener("focusin", ({ target }) => {
-    if (target.matches("input")) target.dataset.lmSuppressShortcuts = "";
+    if (target.matches("input, textarea, select, button")) target.dataset.lmSuppressShortcuts = "";
   }, { signal });
   root.addEventListener("keydown", (event) => {
     if (event.key !== "Enter" || event.isComposing || !event.target.matches('input[type="text"]')) return;
@@ -162,7 +165,7 @@ function listenForIntents(root, send, signal) {
     const target = event.target.closest("[data-intent]:not(form)");
     if (!target) return;
     event.preventDefault();
-    const { intent, key, ...rest } = target.dataset;
+    const { intent, key, lmSuppressShortcuts, ...rest } = target.dataset;
     send({ ...rest, kind: intent });
   }, { signal });
   root.addEventListener("submit", (event) => {

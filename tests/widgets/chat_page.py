@@ -151,8 +151,14 @@ def docks(html: str = "") -> str:
     return f'<div data-key="docks">{html}</div>'
 
 
-def _card(html: str) -> str:
-    return f'<div data-key="q1" data-part="permission">{html}</div>'
+def permission(request: dict[str, Any], key: str = "q1") -> str:
+    """A permission's card."""
+    return f'<div data-key="{key}" data-part="permission">{permission_html(request)}</div>'
+
+
+def question(request: dict[str, Any], key: str = "q1") -> str:
+    """A question's card."""
+    return f'<div data-key="{key}" data-part="question">{question_html(request)}</div>'
 
 
 SCENES: dict[str, tuple[str, dict[str, Any]]] = {
@@ -161,9 +167,9 @@ SCENES: dict[str, tuple[str, dict[str, Any]]] = {
         log(_done(), _running()) + docks(),
         {"busy": True, "status": "running", "queue": [{"id": "q1", "text": "And then plot the mean of each day"}]},
     ),
-    "permission": (log(_done(), _running()) + docks(_card(permission_html(PERMISSION))), {"busy": True}),
-    "question": (log(_done(), _running()) + docks(_card(question_html(QUESTION))), {"busy": True}),
-    "diff": (log(_done()) + docks(_card(permission_html(EDIT_PERMISSION))), {"busy": True}),
+    "permission": (log(_done(), _running()) + docks(permission(PERMISSION)), {"busy": True}),
+    "question": (log(_done(), _running()) + docks(question(QUESTION)), {"busy": True}),
+    "diff": (log(_done()) + docks(permission(EDIT_PERMISSION)), {"busy": True}),
     "error": (
         log(_done(), _failed()) + docks(),
         {"connection": {"state": "lost", "error": "The server has ended (exit code 1)."}},

@@ -297,13 +297,13 @@ def test_waiting_messages_are_seen_changed_sent_and_removed(chat: ChatPage) -> N
     chat.set_state(queue=[{"id": "q1", "text": "first"}, {"id": "q2", "text": "second"}])
     expect(waiting).to_have_text(["first", "second"])
     waiting.first.get_by_role("button", name="Edit").click()
-    editor = panel.get_by_role("textbox", name="Waiting message")
+    editor = panel.get_by_role("textbox", name="Queued text")
     editor.fill("first, and better")
     chat.set_state(queue=[{"id": "q1", "text": "first"}, {"id": "q2", "text": "second"}, {"id": "q3", "text": "third"}])
     expect(editor).to_have_value("first, and better")  # what another view queues does not disturb
     expect(editor).to_be_focused()
     editor.press("Enter")
-    waiting.nth(1).get_by_role("button", name="Send now").click()
+    waiting.nth(1).get_by_role("button", name="Steer now").click()
     waiting.nth(2).get_by_role("button", name="Remove from queue").click()
     sent = chat.sent("queue_edit", "queue_send", "queue_drop")
     assert [(item["kind"], item["item"], item.get("text")) for item in sent] == [

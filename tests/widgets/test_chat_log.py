@@ -1,0 +1,338 @@
+"""The chat panel's log: where a person looks in it, what they can do with what is there, and what is told."""
+
+from __future__ import annotations
+
+import pytest
+from playwright.sync_api import Locator, Page, expect
+
+from tests.widgets.chat_page import ANSWER, PERMISSION, QUESTION, SCENES, ChatPage, docks, log, permission, question
+
+LINE = "<p>{}</p>"
+SCROLL = """
+(node, top) => new Promise((done) => {
+  node.addEventListener("scroll", () => requestAnimationFrame(done), { once: true });
+  node.scrollTop = top;
+})
+"""
+AT_END = """
+() => {
+  const node = document.querySelector("[role=log]");
+  return node.scrollHeight - node.scrollTop - node.clientHeight <= 1;
+}
+"""
+
+
+@pytest.fixture
+def chat(page: Page) -> ChatPage:
+    return ChatPage(page)
+
+
+def turn(number: int, lines: int = 10) -> str:
+    """An article as high as so many lines."""
+    body = "".join(f'<div data-key="t{number}.{line}">Line {line} of {number}</div>' for line in range(lines))
+    return f'<article data-key="t{number}" data-message="m{number}">{body}</article>'
+
+
+def edge(intent: str) -> str:
+    return f'<button type="button" data-intent="{intent}">More</button>'
+
+
+def turns(*numbers: int, earlier: bool = False, later: bool = False) -> str:
+    before = f'<div data-key="before">{edge("earlier") if earlier else ""}</div>'
+    after = f'<div data-key="after">{edge("later") if later else ""}</div>'
+    return log(before=before + "".join(map(turn, numbers)), after=after) + docks()
+
+
+def distance_to_end(panel: Locator) -> float:
+    node = panel.get_by_role("log")
+    return float(node.evaluate("node => node.scrollHeight - node.scrollTop - node.clientHeight"))
+
+
+def scroll(panel: Locator, top: int) -> None:
+    """Scroll as a person does, and let the page hear of it."""
+    panel.get_by_role("log").evaluate(SCROLL, top)
+
+
+def top_of(panel: Locator, key: str) -> float:
+    return float(panel.locator(f'[data-key="{key}"]').evaluate("node => node.getBoundingClientRect().top"))
+
+
+# --- where one looks --------------------------------------------------------------------------------------------------
+
+
+def test_the_end_is_followed_only_by_who_is_there(chat: ChatPage) -> None:
+    panel = chat.show()
+    chat.set_html(turns(1, 2, 3))
+    jump = panel.get_by_role("button", name="Jump to latest")
+    assert distance_to_end(panel) <= 1
+    chat.next_patch(["put", "t4", "log", turn(4), "after"])
+    assert distance_to_end(panel) <= 1
+    expect(jump).to_be_hidden()
+    scroll(panel, 150)
+    expect(jump).to_be_visible()
+    place = top_of(panel, "t2.5")
+    chat.next_patch(["put", "t5", "log", turn(5), "after"])
+    assert top_of(panel, "t2.5") == place
+    jump.click()
+    assert distance_to_end(panel) <= 1
+    expect(jump).to_be_hidden()
+    expect(panel.get_by_role("log")).to_be_focused()
+    assert chat.sent() == []
+
+
+def test_what_one_reads_stays_in_its_place(chat: ChatPage) -> None:
+    """Whatever grows, shrinks, comes or goes above it, and when all of it is drawn anew."""
+    panel = chat.show()
+    chat.set_html(turns(1, 2, 3))
+    scroll(panel, 300)
+    place = top_of(panel, "t2.8")
+    chat.next_patch(["put", "t1", "log", turn(1, 25)])
+    assert top_of(panel, "t2.8") == pytest.approx(place, abs=1)
+    chat.next_patch(["drop", "t2.0"], ["drop", "t1"])
+    assert top_of(panel, "t2.8") == pytest.approx(place, abs=1)
+    chat.set_html(turns(0, 1, 2, 3))
+    assert top_of(panel, "t2.8") == pytest.approx(place, abs=1)
+
+
+def test_the_end_stays_in_sight_when_docks_come_and_the_panel_changes_its_size(chat: ChatPage) -> None:
+    panel = chat.show()
+    chat.set_html(turns(1, 2, 3))
+    chat.next_patch(["put", "docks", "root", docks(permission(PERMISSION))])
+    chat.page.wait_for_function(AT_END)
+    panel.evaluate("panel => { panel.style.height = '330px' }")
+    chat.page.wait_for_function(AT_END)
+    expect(panel.get_by_role("button", name="Jump to latest")).to_be_hidden()
+
+
+def test_earlier_turns_are_asked_for_on_the_way_up_once_and_the_place_is_kept(chat: ChatPage) -> None:
+    panel = chat.show()
+    chat.set_html(turns(5, 6, 7, 8, 9, earlier=True))
+    assert chat.sent("earlier") == []
+    scroll(panel, 60)
+    scroll(panel, 20)
+    assert chat.sent("earlier") == [{"kind": "earlier"}]
+    place = top_of(panel, "t5.3")
+    chat.next_patch(*(["put", f"t{n}", "log", turn(n), f"t{n + 1}"] for n in (4, 3)))
+    assert top_of(panel, "t5.3") == pytest.approx(place, abs=1)
+    scroll(panel, 30)
+    assert len(chat.sent("earlier")) == 2
+
+
+def test_where_the_latest_turns_are_not_in_the_page_they_are_asked_for(chat: ChatPage) -> None:
+    panel = chat.show()
+    chat.set_html(turns(1, 2, 3, 4, 5, 6))
+    scroll(panel, 200)
+    chat.next_patch(["drop", "t6"], ["splice", "after", 0, edge("later")])
+    jump = panel.get_by_role("button", name="Jump to latest")
+    expect(jump).to_be_visible()
+    jump.click()
+    chat.done("latest")
+    chat.set_html(turns(20, 21, 22))
+    assert distance_to_end(panel) <= 1
+    expect(jump).to_be_hidden()
+
+
+def test_sending_goes_to_the_end(chat: ChatPage) -> None:
+    panel = chat.show()
+    chat.set_html(turns(1, 2, 3))
+    scroll(panel, 10)
+    panel.get_by_role("textbox", name="Message").fill("hello")
+    panel.get_by_role("textbox", name="Message").press("Enter")
+    assert distance_to_end(panel) <= 1
+
+
+def test_who_opens_a_fold_at_the_end_is_not_carried_away(chat: ChatPage) -> None:
+    panel = chat.show()
+    fold = f'<details data-key="f" data-fold="f"><summary>More</summary>{"<p>line</p>" * 30}</details>'
+    chat.set_html(log(before=turn(1) + turn(2).replace("</article>", f"{fold}</article>")) + docks())
+    panel.get_by_text("More", exact=True).click()
+    place = top_of(panel, "f")
+    chat.next_patch(["put", "t3", "log", turn(3)])
+    assert top_of(panel, "f") == place
+    expect(panel.get_by_role("button", name="Jump to latest")).to_be_visible()
+
+
+def test_two_views_look_at_different_places(chat: ChatPage) -> None:
+    one, two = chat.show("one"), chat.show("two")
+    chat.set_html(turns(1, 2, 3))
+    scroll(one, 100)
+    chat.next_patch(["put", "t4", "log", turn(4), "after"])
+    assert one.get_by_role("log").evaluate("node => node.scrollTop") == 100
+    assert distance_to_end(two) <= 1
+
+
+# --- what can be done with it -----------------------------------------------------------------------------------------
+
+
+def test_code_and_answers_are_copied(chat: ChatPage) -> None:
+    chat.page.evaluate(
+        "Object.defineProperty(navigator, 'clipboard', {value: {writeText: async (text) => { window.copied = text }}})"
+    )
+    panel = chat.scene("diff")
+    panel.get_by_role("button", name="Copy code").click()
+    chat.page.wait_for_function("window.copied?.startsWith('frame = load')")
+    assert chat.page.evaluate("copied") == ANSWER.split("```")[1].removeprefix("python\n")
+    expect(panel.locator("[aria-live=polite]")).to_have_text("Copied")
+    panel.get_by_role("button", name="Copy text").click()
+    chat.page.wait_for_function("window.copied.startsWith('load now parses the time column')")
+
+
+def test_code_goes_into_a_new_cell_of_the_notebook_around(chat: ChatPage) -> None:
+    chat.page.evaluate(
+        """() => {
+          const cells = [], sharedModel = { cells, insertCell: (index, cell) => cells.splice(index, 0, cell.source) };
+          model.widget_manager = Promise.resolve({ context: { model: { sharedModel } } });
+          window.cells = cells;
+        }"""
+    )
+    panel = chat.scene("diff")
+    panel.get_by_role("button", name="Insert into a new cell").click()
+    chat.page.wait_for_function("cells.length === 1 && cells[0].startsWith('frame = load')")
+    panel.get_by_role("button", name="Run in a new cell").click()
+    chat.page.wait_for_function("cells.length === 2")
+    expect(panel.get_by_role("status").filter(has_text="run it by Shift+Enter")).to_be_visible()
+
+
+def test_where_there_is_no_notebook_code_is_copied_and_that_is_said(chat: ChatPage) -> None:
+    chat.page.evaluate(
+        "Object.defineProperty(navigator, 'clipboard', {value: {writeText: async (text) => { window.copied = text }}})"
+    )
+    panel = chat.scene("diff")
+    panel.get_by_role("button", name="Insert into a new cell").click()
+    expect(panel.get_by_role("status").filter(has_text="the code is in the clipboard")).to_be_visible()
+    assert chat.page.evaluate("copied").startswith("frame = load")
+
+
+def test_buttons_stay_single_while_text_streams(chat: ChatPage) -> None:
+    panel = chat.show()
+    text = '<div class="oc-text" data-part="text" data-key="p"></div>'
+    chat.set_html(log(before=f'<article data-key="t" data-message="m">{text}</article>') + docks())
+    for number in range(1, 6):
+        code = "x\n" * number
+        chat.next_patch(["splice", "p", 0, f'<pre class="oc-code"><code>{code}</code></pre>'])
+    expect(panel.get_by_role("button", name="Copy code")).to_have_count(1)
+    expect(panel.get_by_role("button", name="Copy text")).to_have_count(1)
+    assert panel.locator("pre > code").text_content() == "x\n" * 5
+
+
+def test_a_turn_is_where_a_session_branches_off_or_is_taken_back_to(chat: ChatPage) -> None:
+    panel = chat.scene("diff")
+    panel.get_by_role("button", name="Branch off here").click()
+    panel.get_by_role("button", name="Take back from here").click()
+    assert [(item["kind"], item["message"]) for item in chat.sent("fork", "undo")] == [
+        ("fork", "msg_user"),
+        ("undo", "msg_user"),
+    ]
+    chat.failed("undo", "The agent is working. Stop it first.")
+    expect(panel.get_by_role("alert")).to_contain_text("Stop it first.")
+
+
+# --- what is asked and told -------------------------------------------------------------------------------------------
+
+
+def test_a_request_is_answered_and_the_focus_goes_on_to_the_message(chat: ChatPage) -> None:
+    panel = chat.scene("permission")
+    allow = panel.get_by_role("button", name="Allow once")
+    allow.focus()
+    chat.page.keyboard.press("Enter")
+    assert chat.sent("permission") == [{"kind": "permission", "id": "per_1", "reply": "once"}]
+    chat.next_patch(["drop", "q1"])
+    expect(panel.get_by_role("textbox", name="Message")).to_be_focused()
+
+
+def test_a_request_that_is_answered_elsewhere_goes_and_takes_no_focus(chat: ChatPage) -> None:
+    panel = chat.scene("permission")
+    field = panel.get_by_role("textbox", name="Message")
+    field.fill("half wri")
+    chat.next_patch(["drop", "q1"], ["put", "q2", "docks", question(QUESTION, "q2")])
+    expect(field).to_be_focused()
+    expect(panel.get_by_role("button", name="Allow once")).to_have_count(0)
+    panel.get_by_label("Parquet").check()
+    panel.get_by_role("button", name="Answer").click()
+    assert chat.sent("question") == [{"kind": "question", "id": "que_1", "answers": [["Parquet"], []]}]
+
+
+def test_the_answers_of_a_long_request_are_in_sight(chat: ChatPage) -> None:
+    long = {**PERMISSION, "metadata": {"command": "echo\n" * 200}}
+    panel = chat.show()
+    chat.set_html(turns(1) + "")
+    chat.next_patch(["put", "docks", "root", docks(permission(long))])
+    box = panel.get_by_role("button", name="Allow once").bounding_box()
+    bottom = panel.get_by_role("textbox", name="Message").bounding_box()
+    assert box is not None
+    assert bottom is not None
+    assert box["y"] + box["height"] <= bottom["y"]
+
+
+def test_the_stream_is_silent_and_the_end_of_a_turn_is_told_once(chat: ChatPage) -> None:
+    panel = chat.scene("streaming")
+    told = panel.locator("[aria-live=polite]")
+    expect(panel.get_by_role("log")).to_have_attribute("aria-live", "off")
+    expect(told).to_have_text("")
+    chat.set_state(busy=False, status="idle", queue=[])
+    expect(told).to_have_text("The agent is done.")
+    chat.set_state(busy=True)
+    expect(told).to_have_text("")
+
+
+def test_the_connection_is_told_with_the_way_back(chat: ChatPage) -> None:
+    panel = chat.scene("empty")
+    status = panel.get_by_role("status")
+    chat.set_state(connection={"state": "reconnecting", "error": ""})
+    expect(status).to_contain_text("Connecting to OpenCode again")
+    chat.set_state(connection={"state": "lost", "error": "The server has ended."})
+    expect(status).to_contain_text("lost. The server has ended.")
+    panel.get_by_role("button", name="Reconnect").click()
+    chat.done("reconnect")
+    chat.set_state(connection={"state": "connected", "error": ""})
+    expect(status).to_have_count(0)
+
+
+def test_a_notice_is_shown_once(chat: ChatPage) -> None:
+    panel = chat.scene("empty")
+    notice = {"n": 1, "text": "Outside git the files stay as they are.", "level": "warning"}
+    chat.set_state(notice=notice)
+    panel.get_by_role("button", name="Dismiss").click()
+    chat.set_state(notice=notice, busy=True)
+    expect(panel.get_by_text("Outside git")).to_have_count(0)
+    chat.set_state(notice={**notice, "n": 2})
+    expect(panel.get_by_text("Outside git")).to_be_visible()
+
+
+def test_an_empty_session_says_what_it_is_for(chat: ChatPage) -> None:
+    panel = chat.scene("empty")
+    welcome = panel.get_by_text("What shall we work on?")
+    expect(welcome).to_be_visible()
+    expect(panel.get_by_text("/home/ada/measurements")).to_be_visible()
+    chat.set_html(SCENES["error"][0])
+    expect(welcome).to_be_hidden()
+
+
+def test_what_the_view_started_ends_with_it(chat: ChatPage) -> None:
+    for name, end in (("one", "views.one.cleanup()"), ("two", "views.two.controller.abort()")):
+        chat.show(name)
+        assert chat.page.evaluate("model.listening") > 0
+        chat.page.evaluate(end)
+        assert chat.page.evaluate("model.listening") == 0
+
+
+@pytest.mark.parametrize("text", ["שלום עולם", "hello"])
+def test_text_is_written_in_its_own_direction(chat: ChatPage, text: str) -> None:
+    panel = chat.show()
+    chat.set_html(
+        log(before=f'<article data-key="t" data-message="m"><div class="oc-text">{LINE.format(text)}</div></article>')
+        + docks()
+    )
+    field = panel.get_by_role("textbox", name="Message")
+    field.fill(text)
+    wanted = "ltr" if text == "hello" else "rtl"
+    assert field.evaluate("field => field.matches(':dir(rtl)') ? 'rtl' : 'ltr'") == wanted
+    left, right = panel.get_by_text(text, exact=True).evaluate(
+        """(node) => {
+          const range = document.createRange(), box = node.getBoundingClientRect();
+          range.selectNodeContents(node);
+          const text = range.getBoundingClientRect();
+          return [text.left - box.left, box.right - text.right];
+        }"""
+    )
+    assert (left > right) == (wanted == "rtl")
