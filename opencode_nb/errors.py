@@ -122,7 +122,7 @@ class APIStatusError(OpencodeError):
     """The server answered with an error.
 
     `status` is the HTTP status, `body` the decoded JSON (or the text), `name` the server's own name of the error or "",
-    `ref` the reference that its log and its `session.error` event carry too, or None, `retry_after` seconds or None.
+    `ref` the reference that its log carries too, or None, `retry_after` seconds or None.
     """
 
     next_step = "See `.body` for the server's own words."
@@ -203,7 +203,7 @@ class RateLimitError(APIStatusError):
 class InternalServerError(APIStatusError):
     """5xx: the server failed."""
 
-    next_step = "A wrong model or agent name ends here too: see the `session.error` event, or the server's log."
+    next_step = "The server's log has more, under the ref; in a turn a `session.error` event may tell the reason."
 
 
 class NotSupportedError(OpencodeError):

@@ -57,7 +57,7 @@ def bind(row: Row, args: tuple[Any, ...], kwargs: Mapping[str, Any], defaults: D
         method=row["method"],
         path=_path(row, given),
         query=_query(row, given, place),
-        content=_content(row, given),
+        content=_content(row, given, place),
         headers={**row.get("headers", {}), **routing_headers(place), **(given.get("extra_headers") or {})},
         kind=row["kind"],
         repeat=row["repeat"],
@@ -188,7 +188,7 @@ def _query(row: Row, given: Mapping[str, Any], place: Defaults) -> list[tuple[st
     return encode_query({**values, **(given.get("extra_query") or {})})
 
 
-def _content(row: Row, given: Mapping[str, Any]) -> bytes | None:
+def _content(row: Row, given: Mapping[str, Any], place: Defaults) -> bytes | None:
     """The JSON body. An object is always sent, as `{}` when empty; None means "not given" but where null is a value."""
     extra = given.get("extra_body")
     if row.get("body") == "whole":
@@ -196,7 +196,16 @@ def _content(row: Row, given: Mapping[str, Any]) -> bytes | None:
         return encode_json({**body, **extra} if extra and isinstance(body, Mapping) else extra or body)
     if row.get("body") is None and extra is None:
         return None
-    return encode_json({**_fields(row["params"], given), **(extra or {})})
+    fields = _fields(row["params"], given)
+    if row.get("placed") and place.directory:
+        fields.setdefault("location", _location(place))
+    return encode_json({**fields, **(extra or {})})
+
+
+def _location(place: Defaults) -> dict[str, str]:
+    """The place as a body has it (LocationRef)."""
+    workspace = {"workspaceID": place.workspace} if place.workspace else {}
+    return {"directory": str(place.directory), **workspace}
 
 
 def _fields(params: Iterable[Param], given: Mapping[str, Any]) -> dict[str, Any]:

@@ -79,9 +79,20 @@ SILENT: Final = frozenset(
     }
 )
 
+PLACED_BY_BODY: Final = frozenset(
+    {
+        # Looks at neither query nor headers: where the session goes stands in its body, else it is the server's own
+        # directory.
+        "v2.session.create",
+    }
+)
+
 STATEMENTS: Final = {
     # Notes that belong into the operation's documentation.
     "session.diff": "Without messageID the server always answers []; give the id of a user message.",
     "config.update": "Writes a file into the project and restarts the instance, which ends running turns.",
-    "session.prompt_async": "Send your own messageID: the answer can come before the message is stored.",
+    "session.prompt_async": (
+        "Send your own messageID: the answer can come before the message is stored. A wrong model or agent is told by "
+        "a session.error event only."
+    ),
 }

@@ -43,7 +43,7 @@ class Row(TypedDict):
     """One operation. `name` is its dotted place in the client; `body` says how JSON is sent: gathered, or as given.
 
     `routed` holds query names that only the client's own directory and workspace fill: a body field has their name.
-    `slow`, `settle` and `silent`: see ANSWERS_WHEN_DONE, SETTLES and SILENT in quirks.py.
+    `slow`, `settle`, `silent` and `placed`: see ANSWERS_WHEN_DONE, SETTLES, SILENT and PLACED_BY_BODY in quirks.py.
     """
 
     id: str
@@ -60,6 +60,7 @@ class Row(TypedDict):
     slow: NotRequired[bool]
     settle: NotRequired[float]
     silent: NotRequired[bool]
+    placed: NotRequired[bool]
     deprecated: NotRequired[bool]
     summary: NotRequired[str]
     doc: NotRequired[str]
@@ -129,6 +130,8 @@ def _describe(row: Row, operation: Json) -> None:
         row["settle"] = quirks.SETTLES[id_]
     if id_ in quirks.SILENT:
         row["silent"] = True
+    if id_ in quirks.PLACED_BY_BODY:
+        row["placed"] = True
     if operation.get("deprecated"):
         row["deprecated"] = True
     if operation.get("summary"):

@@ -19,12 +19,15 @@ from urllib.parse import urlencode, urlsplit
 from weakref import WeakKeyDictionary
 
 from opencode_nb import portal
+from opencode_nb.api.logs import show_log
 from opencode_nb.api.record import wrap
+from opencode_nb.api.refusal import explained
 from opencode_nb.api.websocket import Handshake
 from opencode_nb.errors import (
     APIConnectionError,
     APIStatusError,
     APITimeoutError,
+    InternalServerError,
     InvalidResponseError,
     NotSupportedError,
     OpencodeError,
@@ -41,6 +44,7 @@ if TYPE_CHECKING:
 __all__ = ["Transport"]
 
 log = logging.getLogger("opencode_nb")
+show_log()
 
 SLOW_TIMEOUT = 3600.0  # seconds, where the answer waits for a model, a person or a browser
 CONNECT_TIMEOUT = 10.0  # seconds to open a connection
@@ -80,7 +84,10 @@ class Transport:
 
     async def send(self, call: Call) -> Any:
         """Send it, again where that is safe and can help, and decode the answer."""
-        response = await self._send(call)
+        try:
+            response = await self._send(call)
+        except InternalServerError as error:
+            raise await explained(error, call, self.send) from error
         return response if call.raw else decode(call, response)
 
     async def _send(self, call: Call) -> httpx.Response:

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+import logging
 from collections.abc import AsyncIterator, Iterator
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, NamedTuple, Self
@@ -19,6 +20,9 @@ if TYPE_CHECKING:
     from websockets.http11 import Response
 
 __all__ = ["AsyncTerminal", "Handshake", "Terminal"]
+
+_quiet = logging.getLogger("opencode_nb.websocket")
+_quiet.setLevel(logging.INFO)  # below that the library logs the headers of the handshake, and the password is in one
 
 MAX_FRAME = 64 * 1024 * 1024  # bytes; the server repeats a terminal's whole output in few frames
 PING_INTERVAL = 20.0  # seconds
@@ -67,6 +71,7 @@ class AsyncTerminal:
                 ping_timeout=PING_TIMEOUT,
                 close_timeout=CLOSE_TIMEOUT,
                 max_size=MAX_FRAME,
+                logger=_quiet,
             )
         return self
 

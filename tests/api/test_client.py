@@ -4,6 +4,11 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import os
+import re
+import subprocess
+import sys
+from base64 import b64encode
 from collections.abc import AsyncIterator, Iterator
 from pathlib import Path
 from typing import Any
@@ -177,12 +182,66 @@ def test_events_reach_an_async_reader(server: Server, project: Path) -> None:
 def test_requests_are_logged_without_secrets(server: Server, caplog: pytest.LogCaptureFixture) -> None:
     with caplog.at_level(logging.DEBUG), Client(server.url, password=server.password) as client:
         client.session.list(search="needle")
+        with client.pty.connect(client.pty.create(command="/bin/cat").id) as terminal:
+            terminal.send("hello\n")
+            terminal.receive()
         with pytest.raises(errors.NotFoundError):
             client.session.get("ses_missing")
     ours = [record.getMessage() for record in caplog.records if record.name == "opencode_nb"]
     assert any(line.startswith("GET /session: 200 in ") for line in ours)
     assert any(line.startswith("GET /session/ses_missing: 404 in ") for line in ours)
     assert server.password not in caplog.text
+    assert b64encode(f"opencode:{server.password}".encode()).decode() not in caplog.text
+
+
+def test_the_log_is_shown_where_the_environment_asks_for_it(server: Server) -> None:
+    code = (
+        "import os; from opencode_nb import Client, NotFoundError\n"
+        "with Client(os.environ['URL'], password=os.environ['WORD']) as client:\n"
+        "    client.session.list()\n"
+        "    with client.pty.connect(client.pty.create(command='/bin/cat').id) as terminal: terminal.send('hello')\n"
+    )
+    env = {**os.environ, "URL": server.url, "WORD": str(server.password)}
+    for level, shown in (("debug", True), ("DEBUG", True), ("info", False), ("", False), ("nonsense", False)):
+        env["OPENCODE_NB_LOG"] = level
+        run = subprocess.run([sys.executable, "-c", code], env=env, capture_output=True, text=True, check=True)
+        assert bool(re.search(r"opencode_nb DEBUG GET /session: 200 in \d+\.\d ms", run.stderr)) is shown
+        assert server.password not in run.stderr
+        assert "uthorization" not in run.stderr
+        assert (run.stderr == "") is not shown
+
+
+@pytest.mark.parametrize("operation", ["prompt", "command", "summarize"])
+def test_a_wrong_model_is_named_though_the_server_does_not(client: Client, operation: str) -> None:
+    model: Any = {"providerID": "no", "modelID": "such"}
+    send = {
+        "prompt": lambda id: client.session.prompt(id, parts=[{"type": "text", "text": "hi"}], model=model),
+        "command": lambda id: client.session.command(id, command="init", arguments="", model="no/such"),
+        "summarize": lambda id: client.session.summarize(id, **model),
+    }[operation]
+    with pytest.raises(
+        errors.InternalServerError, match=r"there is no model 'no/such' here. There are: demo/demo"
+    ) as e:
+        send(client.session.create().id)
+    assert e.value.ref
+    assert e.value.ref in str(e.value)
+    assert e.value.body.name == "UnknownError"
+
+
+def test_a_wrong_agent_is_named_and_other_failures_stay_as_they_are(client: Client) -> None:
+    session = client.session.create()
+    with pytest.raises(errors.InternalServerError, match=r"there is no agent 'nobody'. There are: .*build"):
+        client.session.prompt(session.id, parts=[{"type": "text", "text": "hi"}], agent="nobody")
+    with pytest.raises(errors.InternalServerError) as caught:
+        client.session.command(session.id, command="no-such-command", arguments="", agent="build", model="demo/demo")
+    assert "there is no" not in str(caught.value)
+    assert "log has more" in str(caught.value)
+
+
+def test_a_v2_session_is_made_where_the_client_works(client: Client, project: Path, tmp_path: Path) -> None:
+    assert client.v2.session.create().data.location.directory == str(project)
+    elsewhere = client.v2.session.create(location={"directory": str(tmp_path)})
+    assert elsewhere.data.location.directory == str(tmp_path)
 
 
 def test_a_client_of_ones_own(server: Server) -> None:

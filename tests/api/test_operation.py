@@ -65,6 +65,11 @@ def test_an_object_body_is_always_sent() -> None:
     assert call("session.list").content is None
 
 
+def test_a_place_that_only_the_body_can_tell() -> None:
+    assert body(call("v2.session.create")) == {"location": {"directory": "/somewhere/größe"}}
+    assert body(call("v2.session.create", location={"directory": "/x"})) == {"location": {"directory": "/x"}}
+
+
 def test_whole_bodies_are_sent_as_given() -> None:
     assert body(call("auth.set", "openai", body={"type": "api", "key": "k"})) == {"type": "api", "key": "k"}
     assert call("tui.control.response", body=None).content == b"null"

@@ -42,12 +42,29 @@ def parsed(name: str) -> dict[str, ast.ClassDef]:
 def methods(
     classes: dict[str, ast.ClassDef], name: str, path: str = ""
 ) -> Iterator[tuple[str, ast.FunctionDef | ast.AsyncFunctionDef]]:
-    """Dotted place -> method, through the attributes that are namespaces."""
+    """Dotted place -> method, through the attributes that are namespaces; of two forms the one that decodes."""
     for node in classes[name].body:
-        if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef):
+        if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef) and not gives_response(node):
             yield (path + node.name).removesuffix(".__call__"), node
         elif isinstance(node, ast.AnnAssign):
             yield from methods(classes, ast.unparse(node.annotation), f"{path}{ast.unparse(node.target)}.")
+
+
+def gives_response(node: ast.FunctionDef | ast.AsyncFunctionDef) -> bool:
+    return node.returns is not None and ast.unparse(node.returns) == "httpx.Response"
+
+
+@pytest.mark.parametrize("file", ["operations.pyi", "async_operations.pyi"])
+def test_every_request_has_a_form_that_gives_the_response(file: str) -> None:
+    for namespace in parsed(file).values():
+        functions = [node for node in namespace.body if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef)]
+        forms = {node.name: node for node in functions if gives_response(node)}
+        for node in functions:
+            decoded, raw = ast.unparse(node.args), ast.unparse(forms[node.name].args) if node.name in forms else ""
+            if node is not forms.get(node.name) and raw:
+                assert decoded.replace("raw: Literal[False]=False", "raw: Literal[True]") == raw
+                assert type(node) is type(forms[node.name])
+            assert bool(raw) == ("raw:" in decoded)
 
 
 def operation(client: Client | AsyncClient, path: str) -> Operation:
@@ -69,7 +86,6 @@ def test_every_method_is_where_the_client_has_it(face: type[Client | AsyncClient
     for path, node in found.items():
         target = operation(client, path)
         params = dict(signature(target).parameters)
-        params.pop("raw", None)  # changes what comes back
         positional = [name for name, each in params.items() if each.kind is not Parameter.KEYWORD_ONLY]
         assert [each.arg for each in node.args.args] == ["self", *positional], path
         assert [each.arg for each in node.args.kwonlyargs] == [name for name in params if name not in positional], path

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Literal, assert_type
 
+import httpx
+
 from opencode_nb import AsyncClient, Client, Record
 
 if TYPE_CHECKING:
@@ -21,6 +23,12 @@ def a_session(client: Client) -> str:
         print(each.title, each.to_json(), share.url if share else newer)
     client.session.update(session.id, permission=session.get("permission"))
     return session.id
+
+
+async def responses(client: Client, other: AsyncClient) -> None:
+    assert_type(client.session.get("ses_1", raw=True), httpx.Response)
+    assert_type(client.session.get("ses_1", raw=False).title, str)
+    assert_type(await other.session.list(limit=5, raw=True), httpx.Response)
 
 
 def loosely(record: Record) -> object:
