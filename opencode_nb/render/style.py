@@ -100,8 +100,8 @@ STYLES: dict[str, str] = {
     "added": "display:block;padding:0 8px;background-color:rgba(46,160,67,.16)",
     "removed": "display:block;padding:0 8px;background-color:rgba(248,81,73,.15)",
     "number": f"color:{MUTED}",
-    "ins": "text-decoration:none;background-color:rgba(46,160,67,.35);border-radius:2px;color:light-dark(rgb(0,0,0),#fff)",
-    "del": "text-decoration:none;background-color:rgba(248,81,73,.35);border-radius:2px;color:light-dark(rgb(0,0,0),#fff)",
+    "ins": "text-decoration:none;background-color:rgba(46,160,67,.24);border-radius:2px;color:light-dark(rgb(0,0,0),#fff)",
+    "del": "text-decoration:none;background-color:rgba(248,81,73,.24);border-radius:2px;color:light-dark(rgb(0,0,0),#fff)",
 }
 
 MARKDOWN: dict[str, str] = {
@@ -127,7 +127,7 @@ MARKDOWN: dict[str, str] = {
 
 SYNTAX: dict[str, str] = {
     "comment": themed("#59636e", "#9198a1"),
-    "keyword": themed("#cf222e", "#ff7b72"),
+    "keyword": themed("#b3202b", "#ff7b72"),
     "string": themed("#0a3069", "#a5d6ff"),
     "number": themed("#0550ae", "#79c0ff"),
     "function": themed("#6639ba", "#d2a8ff"),

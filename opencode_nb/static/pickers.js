@@ -26,6 +26,7 @@ function matches(words, model) {
 
 export function createPickers({ client }) {
   let state = {};
+  let known = [];
   const pick = async (choice) => {
     await client.tell("pick", choice);
     show(state); // what was refused is not shown as chosen
@@ -36,8 +37,8 @@ export function createPickers({ client }) {
     label: "Model",
     nothing: "No model with these words",
     async load(words) {
-      const models = await client.ask("models");
-      return models.filter((one) => matches(words, one))
+      if (!words) known = await client.ask("models"); // when the list opens; what is typed then only narrows it
+      return known.filter((one) => matches(words, one))
         .map((one) => ({ ...one, label: one.name || one.id, detail: one.provider, current: one.id === state.model }));
     },
     choose: ({ id }) => pick({ model: id }),
@@ -46,8 +47,8 @@ export function createPickers({ client }) {
   const show = (given) => {
     state = given;
     const agents = state.agents ?? [];
-    const known = agents.some(({ name }) => name === state.agent) || !state.agent ? agents : [{ name: state.agent }, ...agents];
-    agent.show(known.map(({ name, description }) => ({ value: name, text: name, title: description })), state.agent);
+    const offered = agents.some(({ name }) => name === state.agent) || !state.agent ? agents : [{ name: state.agent }, ...agents];
+    agent.show(offered.map(({ name, description }) => ({ value: name, text: name, title: description })), state.agent);
     const variants = state.variants ?? [];
     effort.show([{ value: "", text: "default effort" }, ...variants.map((name) => ({ value: name, text: name }))], state.variant ?? "");
     model.set((state.model ?? "").replace(/^[^/]*\//, ""));

@@ -17,7 +17,7 @@ from opencode_nb.widgets import assets
 from tests.render.turns import tool, turn
 from tests.widgets.conftest import Widget
 
-Theme = Literal["light", "dark"]
+Theme = Literal["light", "dark", "dark-high-contrast"]
 
 THEMES = Path(sys.prefix) / "share/jupyter/lab/themes/@jupyterlab"
 """JupyterLab's own style sheets, by whose variables the panel is coloured."""

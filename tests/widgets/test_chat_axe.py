@@ -1,0 +1,79 @@
+"""The chat panel in every state that it can be in, looked at by axe-core and for what sticks out of it."""
+
+from __future__ import annotations
+
+import pytest
+from playwright.sync_api import Locator, Page, expect
+
+from tests.support.axe import violations
+from tests.widgets.chat_page import SCENES, ChatPage, Theme
+
+SESSIONS = [{"id": "ses_1", "title": "Load the measurements", "updated": 1, "busy": True}]
+NARROW, WIDE = 320, 1400
+
+STICKS_OUT = """
+(panel) => {
+  const box = panel.getBoundingClientRect();
+  return [...panel.querySelectorAll("button, input, select, textarea, summary, [role=option]")]
+    .filter((node) => node.checkVisibility() && !node.closest("pre"))
+    .filter((node) => node.getBoundingClientRect().left < box.left || node.getBoundingClientRect().right > box.right)
+    .map((node) => node.outerHTML.slice(0, 80));
+}
+"""
+
+
+def sticks_out(panel: Locator) -> list[str]:
+    """What can be worked with, but is cut off by the panel's sides."""
+    found: list[str] = panel.evaluate(STICKS_OUT)
+    return found
+
+
+@pytest.mark.parametrize("theme", ["light", "dark", "dark-high-contrast"])
+@pytest.mark.parametrize("scene", SCENES)
+def test_no_state_has_a_violation(page: Page, scene: str, theme: Theme) -> None:
+    chat = ChatPage(page, theme, width=NARROW)
+    panel = chat.scene(scene)
+    if scene != "empty":
+        panel.get_by_role("button", name="Copy text").first.wait_for()
+    assert violations(panel) == []
+    assert sticks_out(panel) == []
+    page.set_viewport_size({"width": WIDE, "height": 900})
+    assert sticks_out(panel) == []
+
+
+@pytest.mark.parametrize("theme", ["light", "dark"])
+def test_nor_have_open_lists_and_questions(page: Page, theme: Theme) -> None:
+    chat = ChatPage(page, theme, width=NARROW)
+    panel = chat.scene("streaming")
+    field = panel.get_by_role("textbox", name="Message")
+    field.press("@")
+    chat.answer([{"text": "@load.py", "detail": "file"}])
+    expect(panel.get_by_role("listbox", name="Suggestions")).to_be_visible()
+    assert violations(panel) == []
+    field.press("Escape")
+    panel.get_by_role("combobox", name="Session").click()
+    chat.answer(SESSIONS, 2)
+    expect(panel.get_by_role("listbox", name="Session list")).to_be_visible()
+    assert violations(panel) == []
+    assert sticks_out(panel) == []
+    panel.get_by_role("button", name="Edit").click()
+    panel.get_by_role("button", name="More").click()
+    expect(panel.get_by_role("menu")).to_be_visible()
+    assert violations(panel) == []
+    assert sticks_out(panel) == []
+    panel.get_by_role("menuitem", name="Delete").click()
+    expect(panel.get_by_role("alertdialog")).to_be_visible()
+    assert violations(panel) == []
+
+
+def test_forced_colours_and_reduced_motion(page: Page) -> None:
+    page.emulate_media(forced_colors="active", reduced_motion="reduce")
+    chat = ChatPage(page)
+    panel = chat.scene("streaming")
+    field = panel.get_by_role("textbox", name="Message")
+    field.press("@")
+    chat.answer([{"text": "@load.py"}, {"text": "@plot.py"}])
+    options = panel.get_by_role("listbox", name="Suggestions").get_by_role("option")
+    expect(options.first).to_have_css("outline-style", "solid")
+    expect(options.last).to_have_css("outline-style", "none")
+    assert panel.evaluate("panel => panel.getAnimations({ subtree: true }).length") == 0

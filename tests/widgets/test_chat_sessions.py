@@ -1,0 +1,229 @@
+"""The chat panel's session bar and pickers: found by role and name, worked by keys alone."""
+
+from __future__ import annotations
+
+import base64
+
+import pytest
+from playwright.sync_api import Locator, Page, expect
+
+from tests.widgets.chat_page import STATE, ChatPage
+
+SESSIONS = [
+    {"id": "ses_1", "title": "Load the measurements", "updated": 0, "busy": False},
+    {"id": "ses_2", "title": "Plot the means", "updated": 0, "busy": True},
+    {"id": "ses_3", "title": "New session - 2026-11-20T16:55:04.239Z", "updated": 0, "busy": False},
+]
+MODELS = [
+    {"id": "demo/demo-large", "name": "Demo Large", "provider": "Demo", "context": 32000},
+    {"id": "demo/demo-small", "name": "Demo Small", "provider": "Demo", "context": 8000},
+    {"id": "other/large", "name": "Large", "provider": "Other", "context": 8000},
+]
+
+
+@pytest.fixture
+def chat(page: Page) -> ChatPage:
+    return ChatPage(page)
+
+
+@pytest.fixture
+def panel(chat: ChatPage) -> Locator:
+    return chat.scene("error")
+
+
+def choose(panel: Locator, item: str) -> None:
+    """Choose an item of the menu by keys."""
+    more = panel.get_by_role("button", name="More")
+    more.focus()
+    more.press("Enter")
+    entry = panel.get_by_role("menuitem", name=item)
+    for _ in range(panel.get_by_role("menuitem").count()):
+        if entry.evaluate("node => node === node.getRootNode().activeElement"):
+            break
+        panel.page.keyboard.press("ArrowDown")
+    expect(entry).to_be_focused()
+    panel.page.keyboard.press("Enter")
+    expect(panel.get_by_role("menu")).to_be_hidden()
+
+
+# --- sessions ---------------------------------------------------------------------------------------------------------
+
+
+def test_a_session_is_found_and_opened_by_keys(chat: ChatPage, panel: Locator) -> None:
+    field = panel.get_by_role("combobox", name="Session")
+    expect(field).to_have_value("Load the measurements")
+    expect(field).to_have_attribute("aria-expanded", "false")
+    field.focus()
+    field.press("ArrowDown")
+    options = panel.get_by_role("listbox", name="Session list").get_by_role("option")
+    assert chat.answer(SESSIONS)["search"] == ""
+    expect(options).to_have_text(["Load the measurements", "Plot the meansworking", "New session"])
+    expect(field).to_have_attribute("aria-expanded", "true")
+    expect(options.first).to_have_attribute("aria-selected", "true")
+    chat.page.keyboard.type("plot")  # what was there is selected, and replaced
+    assert chat.answer(SESSIONS[1:2], 5)["search"] == "plot"
+    expect(options).to_have_text(["Plot the meansworking"])
+    chat.page.keyboard.press("Enter")
+    expect(options).to_have_count(0)
+    assert chat.done("open")["session"] == "ses_2"
+    expect(panel.get_by_role("textbox", name="Message")).to_be_focused()
+    expect(field).to_have_value("Load the measurements")  # until Python says otherwise
+    chat.set_state(session={**STATE["session"], "id": "ses_2", "title": "Plot the means"})
+    expect(field).to_have_value("Plot the means")
+
+
+def test_a_list_that_is_left_changes_nothing(chat: ChatPage, panel: Locator) -> None:
+    field = panel.get_by_role("combobox", name="Session")
+    options = panel.get_by_role("option", name="Plot the means")
+    field.click()
+    chat.answer(SESSIONS)
+    expect(options).to_be_visible()
+    field.press("Escape")
+    expect(options).to_have_count(0)
+    expect(field).to_be_focused()
+    field.fill("zzz")
+    chat.answer([], 2)
+    expect(panel.get_by_text("No session with these words")).to_be_visible()
+    panel.get_by_role("textbox", name="Message").click()
+    expect(field).to_have_value("Load the measurements")
+    expect(panel.get_by_text("No session with these words")).to_be_hidden()
+    field.click()
+    asked = chat.wait_for_sent("ask", 3)[2]
+    chat.message({"kind": "answer", "n": asked["n"], "error": "The server has ended."})
+    expect(panel.get_by_text("The server has ended.").last).to_be_visible()
+    assert chat.sent("open") == []
+
+
+def test_a_late_list_of_another_search_is_not_shown(chat: ChatPage, panel: Locator) -> None:
+    field = panel.get_by_role("combobox", name="Session")
+    field.click()
+    first = chat.wait_for_sent("ask")[0]
+    field.fill("plot")
+    chat.answer(SESSIONS[1:2], 2)
+    chat.message({"kind": "answer", "n": first["n"], "items": SESSIONS})
+    expect(panel.get_by_role("listbox", name="Session list").get_by_role("option")).to_have_count(1)
+
+
+def test_new_fork_and_undo(chat: ChatPage, panel: Locator) -> None:
+    for name, kind in (("New session", "new"), ("Fork", "fork"), ("Undo", "undo")):
+        panel.get_by_role("button", name=name).click()
+        chat.done(kind)
+    chat.set_state(busy=True)
+    expect(panel.get_by_role("button", name="Undo")).to_be_disabled()
+
+
+def test_a_session_is_renamed_in_its_place(chat: ChatPage, panel: Locator) -> None:
+    choose(panel, "Rename")
+    field = panel.get_by_role("textbox", name="Title")
+    expect(field).to_be_focused()
+    expect(field).to_have_value("Load the measurements")
+    chat.page.keyboard.press("Escape")
+    expect(panel.get_by_role("combobox", name="Session")).to_be_focused()
+    choose(panel, "Rename")
+    chat.page.keyboard.type("Load and clean")
+    chat.page.keyboard.press("Enter")
+    wish = chat.done("rename")
+    assert (wish["session"], wish["title"]) == ("ses_1", "Load and clean")
+    assert len(chat.sent("rename")) == 1
+
+
+def test_a_session_is_deleted_only_after_a_question(chat: ChatPage, panel: Locator) -> None:
+    choose(panel, "Delete")
+    asked = panel.get_by_role("alertdialog")
+    expect(asked).to_contain_text("Delete “Load the measurements” and all its messages for good?")
+    expect(asked.get_by_role("button", name="Cancel")).to_be_focused()
+    chat.page.keyboard.press("Escape")
+    expect(asked).to_have_count(0)
+    expect(panel.get_by_role("button", name="More")).to_be_focused()
+    choose(panel, "Delete")
+    chat.page.keyboard.press("Enter")  # the focus is on what keeps it
+    assert chat.sent("delete") == []
+    choose(panel, "Delete")
+    asked.get_by_role("button", name="Delete").click()
+    assert chat.done("delete")["session"] == "ses_1"
+
+
+def test_sharing_is_offered_where_it_is_allowed(chat: ChatPage, panel: Locator) -> None:
+    more = panel.get_by_role("button", name="More")
+    more.click()
+    expect(panel.get_by_role("menuitem", name="Rename")).to_be_visible()
+    expect(panel.get_by_role("menuitem", name="Share")).to_have_count(0)
+    more.click()
+    chat.set_state(can_share=True)
+    choose(panel, "Share")
+    chat.done("share")
+    chat.set_state(session={**STATE["session"], "shared_url": "https://share.test/x"})
+    choose(panel, "Stop sharing")
+    chat.done("unshare")
+
+
+def test_compact_and_export(chat: ChatPage, panel: Locator) -> None:
+    choose(panel, "Compact")
+    chat.done("compact")
+    choose(panel, "Export as Markdown")
+    with chat.page.expect_download() as download:
+        data = base64.b64encode("# Ünïcode".encode()).decode()
+        assert chat.answer([{"name": "chat.md", "mime": "text/markdown", "data": data}])["format"] == "md"
+    assert download.value.suggested_filename == "chat.md"
+    assert download.value.path().read_text("utf-8") == "# Ünïcode"
+
+
+def test_the_menu_is_left_by_escape_tab_and_a_click_elsewhere(chat: ChatPage, panel: Locator) -> None:
+    more, menu = panel.get_by_role("button", name="More"), panel.get_by_role("menu")
+    for leave in ("Escape", "Tab"):
+        more.press("ArrowDown")
+        expect(menu).to_be_visible()
+        expect(more).to_have_attribute("aria-expanded", "true")
+        chat.page.keyboard.press("End")
+        expect(panel.get_by_role("menuitem", name="Delete")).to_be_focused()
+        chat.page.keyboard.press(leave)
+        expect(menu).to_be_hidden()
+    more.click()
+    panel.get_by_role("textbox", name="Message").click()
+    expect(menu).to_be_hidden()
+    expect(more).to_have_attribute("aria-expanded", "false")
+
+
+def test_the_meter_tells_its_numbers_to_keys_too(chat: ChatPage, panel: Locator) -> None:
+    meter, tip = panel.get_by_role("button", name="Context: 39%"), panel.get_by_role("tooltip")
+    expect(tip).to_be_hidden()
+    panel.get_by_role("combobox", name="Session").focus()
+    chat.page.keyboard.press("Tab")
+    expect(meter).to_be_focused()
+    expect(tip).to_have_text("12,400 of 32,000 tokens of context, $0.0312")
+    chat.page.keyboard.press("Escape")
+    expect(tip).to_be_hidden()
+
+
+# --- pickers ----------------------------------------------------------------------------------------------------------
+
+
+def test_a_model_is_searched_for_and_picked(chat: ChatPage, panel: Locator) -> None:
+    field = panel.get_by_role("combobox", name="Model")
+    expect(field).to_have_value("demo-large")
+    field.click()
+    chat.answer(MODELS)
+    options = panel.get_by_role("listbox", name="Model list").get_by_role("option")
+    expect(options).to_have_text(["Demo LargeDemo", "Demo SmallDemo", "LargeOther"])
+    field.fill("large oth")
+    expect(options).to_have_text(["LargeOther"])
+    options.first.click()
+    assert chat.done("pick")["model"] == "other/large"
+    chat.set_state(model="other/large", variants=[])
+    expect(field).to_have_value("large")
+    expect(panel.get_by_role("combobox", name="Effort")).to_be_hidden()
+
+
+def test_agent_and_effort_are_picked_and_what_was_refused_is_not_shown(chat: ChatPage, panel: Locator) -> None:
+    agent = panel.get_by_role("combobox", name="Agent")
+    agent.select_option("plan")
+    assert chat.done("pick")["agent"] == "plan"
+    expect(agent).to_have_value("build")  # until Python says otherwise
+    chat.set_state(agent="plan")
+    expect(agent).to_have_value("plan")
+    effort = panel.get_by_role("combobox", name="Effort")
+    effort.select_option("high")
+    assert chat.wait_for_sent("pick", 2)[1]["variant"] == "high"
+    chat.failed("pick", "This model has no such effort.")
+    expect(panel.get_by_role("alert").last).to_contain_text("no such effort")
+    expect(effort).to_have_value("")
