@@ -87,10 +87,12 @@ class LiveDiff:
 
     def _file_ops(self, index: int) -> list[Op]:
         ops: list[Op] = []
-        line = self._line(index)
-        if line != self._lines[index]:
-            self._lines[index] = line
-            ops += [["put", f"t{index}", "tree", line[0]], ["put", f"f{index}h", "files", line[1]]]
+        before, self._lines[index] = self._lines[index], self._line(index)
+        for key, parent, old, new in zip(
+            (f"t{index}", f"f{index}h"), ("tree", "files"), before, self._lines[index], strict=True
+        ):
+            if new != old:
+                ops.append(["put", key, parent, new])
         if index in self._bodies:
             ops.append(["put", f"f{index}b", "files", self._bodies.pop(index)])
         return ops

@@ -48,21 +48,29 @@ def tree_html(files: Sequence[FileDiff], states: Sequence[str]) -> Html:
     return element("div", content, classes="oc-tree", role="tree", aria_label="Changed files", data_key="tree")
 
 
-def _content(directory: _Directory, files: Sequence[FileDiff], states: Sequence[str]) -> Html:
-    folders = [_folder(name, inner, files, states) for name, inner in directory.directories.items()]
+def _content(directory: _Directory, files: Sequence[FileDiff], states: Sequence[str], path: str = "") -> Html:
+    folders = [_folder(f"{path}{name}", inner, files, states) for name, inner in directory.directories.items()]
     leaves = [leaf_html(index, files[index], states[index]) for index in directory.files]
     return join([*folders, *leaves])
 
 
-def _folder(name: str, directory: _Directory, files: Sequence[FileDiff], states: Sequence[str]) -> Html:
+def _folder(path: str, directory: _Directory, files: Sequence[FileDiff], states: Sequence[str]) -> Html:
     """A directory; one that holds nothing but another is shown with it, as `a/b`."""
+    parent = path.rpartition("/")[0]
     while len(directory.directories) == 1 and not directory.files:
         (inner, directory), *_ = directory.directories.items()
-        name = f"{name}/{inner}"
+        path = f"{path}/{inner}"
+    name = path[len(parent) :].removeprefix("/")
     label = element("span", escape(f"{name}/"), classes="oc-item oc-folder")
-    inside = element("div", _content(directory, files, states), role="group")
+    inside = element("div", _content(directory, files, states, f"{path}/"), role="group")
     return element(
-        "div", join([label, inside]), role="treeitem", aria_expanded="true", aria_label=f"{name}/", tabindex="-1"
+        "div",
+        join([label, inside]),
+        role="treeitem",
+        aria_expanded="true",
+        aria_label=f"{name}/",
+        title=path,
+        tabindex="-1",
     )
 
 

@@ -2,34 +2,55 @@
 
 export function createFileTree(root, walk, signal) {
   let words = [];
-  let active = "0"; // index of the file that is looked at
-  const folded = new Set();
+  let active = ""; // index of the file that is looked at
+  const folded = new Set(); // paths of directories
+  let known = null; // the tree that was prepared
+  let sections = new Map(); // index -> the file's place among the changes
 
   const tree = () => root.querySelector('[role="tree"]');
-  const items = () => [...tree().querySelectorAll('[role="treeitem"]')];
-  const shown = () => items().filter((item) => item.checkVisibility());
-  const fileOf = (index) => root.querySelector(`.oc-section[data-index="${index}"]`);
+  const leafOf = (index) => tree().querySelector(`[data-goto="${index}"]`);
+  const shown = () => [...tree().querySelectorAll('[role="treeitem"]')].filter((item) => item.checkVisibility());
 
   function applyFilter() {
-    for (const leaf of tree().querySelectorAll("[data-goto]")) {
-      const path = leaf.title.toLowerCase();
-      const fits = words.every((word) => path.includes(word));
-      leaf.hidden = !fits;
-      fileOf(leaf.dataset.goto).hidden = !fits;
-    }
+    for (const leaf of tree().querySelectorAll("[data-goto]")) filterLeaf(leaf);
     for (const folder of tree().querySelectorAll("[aria-expanded]")) {
       folder.hidden = !folder.querySelector("[data-goto]:not([hidden])");
+      folder.ariaExpanded = String(words.length > 0 || !folded.has(folder.title));
     }
+    const here = leafOf(active);
+    rove(here && !here.hidden ? here : shown()[0]);
   }
 
+  function filterLeaf(leaf) {
+    const path = leaf.title.toLowerCase();
+    leaf.hidden = !words.every((word) => path.includes(word));
+    sections.get(leaf.dataset.goto).hidden = leaf.hidden;
+  }
+
+  /** After something was drawn: a whole new tree, or a few of its files. */
   function refresh() {
-    if (!tree()) return;
-    applyFilter();
-    for (const item of items()) {
-      if (item.ariaExpanded) item.ariaExpanded = String(words.length > 0 || !folded.has(item.ariaLabel));
-      if (item.dataset.goto) item.ariaSelected = String(item.dataset.goto === active);
+    const found = tree();
+    if (!found) return;
+    const isNew = found !== known;
+    if (isNew) {
+      known = found;
+      sections = new Map([...root.querySelectorAll(".oc-section")].map((node) => [node.dataset.index, node]));
+      active = found.querySelector("[data-goto]").dataset.goto;
     }
-    rove(tree().querySelector(`[data-goto="${active}"]:not([hidden])`) ?? shown()[0]);
+    for (const leaf of found.querySelectorAll("[data-goto]:not([aria-selected])")) {
+      filterLeaf(leaf);
+      leaf.ariaSelected = String(leaf.dataset.goto === active);
+      if (leaf.dataset.goto === active) rove(leaf);
+    }
+    if (isNew) applyFilter();
+  }
+
+  function select(index) {
+    leafOf(active).ariaSelected = "false";
+    active = index;
+    const leaf = leafOf(active);
+    leaf.ariaSelected = "true";
+    if (!leaf.hidden) rove(leaf);
   }
 
   /** One item takes part in the order of Tab; the arrow keys do the rest. */
@@ -39,13 +60,13 @@ export function createFileTree(root, walk, signal) {
   }
 
   function fold(item, away) {
-    if (away) folded.add(item.ariaLabel);
-    else folded.delete(item.ariaLabel);
+    if (away) folded.add(item.title);
+    else folded.delete(item.title);
     item.ariaExpanded = String(!away);
   }
 
   function press(item) {
-    if (item.dataset.goto) walk.goTo(fileOf(item.dataset.goto));
+    if (item.dataset.goto) walk.goTo(sections.get(item.dataset.goto));
     else fold(item, item.ariaExpanded === "true");
   }
 
@@ -84,13 +105,11 @@ export function createFileTree(root, walk, signal) {
   root.addEventListener("input", ({ target }) => {
     if (!target.matches(".oc-filter")) return;
     words = target.value.toLowerCase().split(/\s+/).filter(Boolean);
-    refresh();
+    applyFilter();
   }, { signal });
   root.addEventListener("focusin", ({ target }) => {
     const section = target.closest(".oc-section");
-    if (!section || section.dataset.index === active) return;
-    active = section.dataset.index;
-    refresh();
+    if (section && section.dataset.index !== active) select(section.dataset.index);
   }, { signal });
   return { refresh };
 }

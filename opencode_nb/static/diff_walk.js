@@ -93,9 +93,10 @@ export function createWalk(root, bodies, signal) {
   }, { signal });
   root.addEventListener("focusin", ({ target }) => {
     if (target === root) return; // it has the focus when what had it is gone
-    const { at, hunk } = target.dataset;
+    const { at, hunk, goto } = target.dataset;
     const index = target.closest(".oc-section")?.dataset.index;
-    place = at ? `.oc-section[data-index="${index}"] [data-at="${at}"]` : hunk ? `[data-hunk="${hunk}"]` : null;
+    if (at) place = `.oc-section[data-index="${index}"] [data-at="${at}"]`;
+    else place = hunk ? `[data-hunk="${hunk}"]` : goto ? `[data-goto="${goto}"]` : null;
     if (awaited && target !== headOf(awaited.section)) awaited = null;
   }, { signal });
 
@@ -108,7 +109,8 @@ export function createWalk(root, bodies, signal) {
       if (target) focus(target);
     } else if (place && root.getRootNode().activeElement === root) {
       const target = root.querySelector(place);
-      if (target) focus(target);
+      if (target?.closest(".oc-section")) focus(target);
+      else target?.focus({ preventScroll: true });
     }
   }
   return { goTo, focus, refresh };
