@@ -19,6 +19,7 @@ from opencode_nb.errors import DiffConflictError
 
 State = Literal["applied", "reverted", "partly", "changed since"]
 
+_HUNK_CHANGED = "these lines, or those next to them, were changed since. Change them by hand."
 _REMOTE = "its files are on another machine. Undo the turn there: session.revert(turn)."
 _SUBMODULE = "it is a submodule. `git submodule update` brings back the commit that the repository names."
 
@@ -156,11 +157,12 @@ def switch_hunk(change: Change, root: Path | None, hunk: Hunk, *, back: bool) ->
     standing = look(change, root)
     if is_whole(change, standing):
         return switch_file(change, root, back=back)
-    if hunk_is_back(change, standing, hunk) is back:
+    is_back = hunk_is_back(change, standing, hunk)
+    if is_back is back:
         return False
     changed = _switched_hunk(change, standing, hunk, back=back)
-    if changed is None or standing.now is None or root is None:
-        raise refusal(change.path, standing.reason or "these lines were changed since. Change them by hand.")
+    if is_back is None or changed is None or standing.now is None or root is None:
+        raise refusal(change.path, _HUNK_CHANGED if standing.now else standing.reason)
     _write(root, change.path, standing.now, known(encode(changed), standing.now.mode))
     return True
 
@@ -179,9 +181,8 @@ def hunk_is_back(change: Change, standing: Standing, hunk: Hunk) -> bool | None:
     if standing.back:
         mine = [standing.back[index] for index in _blocks_of(change, hunk)]
         return True if all(mine) else False if not any(mine) else None
-    if _switched_hunk(change, standing, hunk, back=True) is not None:
-        return False
-    return True if _switched_hunk(change, standing, hunk, back=False) is not None else None
+    can_go, can_come = (_switched_hunk(change, standing, hunk, back=back) is not None for back in (True, False))
+    return None if can_go == can_come else can_come
 
 
 def _switched_hunk(change: Change, standing: Standing, hunk: Hunk, *, back: bool) -> str | None:

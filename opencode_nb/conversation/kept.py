@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import functools
 import hashlib
 import os
 import time
@@ -34,6 +35,7 @@ def keep(data: bytes) -> Path:
     return new.replace(place)
 
 
+@functools.cache  # once in a process: looking at every file for each act would make many acts slow
 def _forget_old(kept: Path) -> None:
     oldest = time.time() - KEPT_DAYS * 24 * 3600
     for file in kept.iterdir():

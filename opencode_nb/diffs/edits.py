@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 
 from opencode_nb.diffs.compare import Block, blocks
-from opencode_nb.diffs.patch import Hunk
+from opencode_nb.diffs.patch import CONTEXT, Hunk
 from opencode_nb.diffs.text import split
 
 
@@ -13,13 +13,14 @@ def switched(now: str, hunk: Hunk, *, source: str, back: bool) -> str | None:
     """`now` with one hunk taken back (or, not `back`, made again); None where it does not stand there as it was.
 
     `source` is the whole text that has the hunk as it should stand in `now`: the text after it, or before it to make
-    it again. Other places of `now` may have changed since: the hunk is looked for where its lines have moved to.
+    it again. Other places of `now` may have changed since: the hunk is looked for where its lines have moved to, and
+    they must stand there only.
     """
     start, old, new = _sides(hunk, back)
     lines = split(now)
     first = start - 1 if old else start
     found = _moved(split(source), lines, first, first + len(old))
-    if found is None:
+    if found is None or not _edges_fit(hunk, *found, len(lines)) or _stands_twice(lines, old):
         return None
     return "".join([*lines[: found[0]], *new, *lines[found[1] :]])
 
@@ -35,6 +36,18 @@ def _moved(source: Sequence[str], now: Sequence[str], start: int, end: int) -> t
         elif block.old_start < end:
             return None
     return start + shift, end + shift
+
+
+def _edges_fit(hunk: Hunk, start: int, end: int, length: int) -> bool:
+    """A hunk with less context above or below than others was at the file's beginning or end, and must be now."""
+    kinds = "".join(line.kind for line in hunk.lines)
+    above, below = len(kinds) - len(kinds.lstrip(" ")), len(kinds) - len(kinds.rstrip(" "))
+    return (above >= CONTEXT or start == 0) and (below >= CONTEXT or end == length)
+
+
+def _stands_twice(lines: Sequence[str], part: Sequence[str]) -> bool:
+    places = (at for at in range(len(lines) - len(part) + 1) if lines[at] == part[0]) if part else iter(())
+    return sum(lines[at : at + len(part)] == part for at in places) > 1
 
 
 def placed(now: str, hunk: Hunk, *, back: bool) -> str | None:

@@ -7,11 +7,8 @@ from collections.abc import Iterator, Sequence
 
 from opencode_nb.diffs.change import LINK, SUBMODULE, Change, Side
 from opencode_nb.diffs.compare import Block, blocks
-from opencode_nb.diffs.patch import FilePatch, Hunk, Kind, Line, write_file
+from opencode_nb.diffs.patch import CONTEXT, FilePatch, Hunk, Kind, Line, write_file
 from opencode_nb.diffs.text import decode, encode, is_binary, split
-
-CONTEXT = 3
-"""Unchanged lines around a change; git's own number."""
 
 _SECTION_BYTES = 80
 _ID_LENGTH = 7

@@ -15,6 +15,9 @@ from opencode_nb.diffs.quoting import quote, unquote
 
 Kind = Literal[" ", "+", "-"]
 
+CONTEXT = 3
+"""Unchanged lines around a change; git's own number."""
+
 _HUNK = re.compile(r"@@ -(\d+)(?:,(\d+))? \+(\d+)(?:,(\d+))? @@(?: (.*))?")
 _NO_NEWLINE = "\\ No newline at end of file"
 _DEV_NULL = "/dev/null"
