@@ -12,6 +12,7 @@ import sys
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any, NamedTuple
+from uuid import uuid4
 
 import pexpect
 import psutil
@@ -22,6 +23,10 @@ from opencode_nb import cli
 PROGRAM = str(Path(sys.executable).with_name("opencode-nb"))
 WAIT = 90
 """Seconds for a server to start and a turn to end on a busy machine; about 5 on an idle one."""
+ENDED = 10
+"""Seconds that what a command started may outlive it: a moment, on an idle machine."""
+RUN = "TEST_OF_ASK"
+"""Environment variable, unique to a command, that everything started by it inherits."""
 LONG = "Give me a long answer of 4000 tokens at 50 per second"
 MODEL_LINE = "Model: demo/demo (Scripted demo (not an AI)), by OpenCode's configuration."
 
@@ -179,12 +184,12 @@ def test_a_signal_ends_the_turn_and_all_that_was_started(place: Path, number: si
     with started(place, "--demo", LONG) as process:
         assert process.stdout
         read_until(process, "item 2")
-        others = psutil.Process(process.pid).children(recursive=True)
+        others = helpers(process.pid)
         assert others
         process.send_signal(number)
         _, err = process.communicate(timeout=WAIT)
         assert process.returncode == code
-        assert psutil.wait_procs(others, timeout=0)[1] == []
+        assert psutil.wait_procs(others, timeout=ENDED)[1] == []
         assert "opencode-nb: The turn was stopped." in err
         assert "Traceback" not in err
 
@@ -194,11 +199,12 @@ def test_a_reader_that_leaves_ends_the_turn(place: Path) -> None:
         assert process.stdout
         assert process.stderr
         read_until(process, "item 2")
-        others = psutil.Process(process.pid).children(recursive=True)
+        others = helpers(process.pid)
+        assert others
         process.stdout.close()
         err = process.stderr.read()
         assert process.wait(WAIT) == 141
-        assert psutil.wait_procs(others, timeout=0)[1] == []
+        assert psutil.wait_procs(others, timeout=ENDED)[1] == []
         assert err == MODEL_LINE + "\n"
 
 
@@ -211,6 +217,19 @@ def test_a_full_disk_is_told(place: Path) -> None:
         assert "Traceback" not in err
 
 
+def helpers(pid: int) -> list[psutil.Process]:
+    """What a command has started, wherever it hangs in the tree of processes."""
+    run = psutil.Process(pid).environ()[RUN]
+    return [process for process in psutil.process_iter() if process.pid != pid and run_of(process) == run]
+
+
+def run_of(process: psutil.Process) -> str | None:
+    try:
+        return process.environ().get(RUN)
+    except (psutil.Error, OSError):  # ended meanwhile, or another user's
+        return None
+
+
 def started(place: Path, *arguments: str, stdout: Any = subprocess.PIPE) -> subprocess.Popen[str]:
     return subprocess.Popen(
         [PROGRAM, "ask", *arguments],
@@ -220,6 +239,7 @@ def started(place: Path, *arguments: str, stdout: Any = subprocess.PIPE) -> subp
         stderr=subprocess.PIPE,
         text=True,
         start_new_session=True,
+        env={**os.environ, RUN: uuid4().hex},
     )
 
 
@@ -243,7 +263,13 @@ class Terminal:
     """A person at a terminal."""
 
     def __init__(self, command: str, directory: Path) -> None:
-        env = {**os.environ, "PROMPT_TOOLKIT_NO_CPR": "1", "TERM": "xterm", "PATH": path_with_program()}
+        env = {
+            **os.environ,
+            "PROMPT_TOOLKIT_NO_CPR": "1",
+            "TERM": "xterm",
+            "PATH": path_with_program(),
+            RUN: uuid4().hex,
+        }
         self.child = pexpect.spawn(
             "/bin/sh", ["-c", command], cwd=directory, env=env, dimensions=(50, 200), encoding="utf-8", timeout=WAIT
         )
@@ -333,11 +359,12 @@ def test_a_dialogue(terminal: Any, place: Path) -> None:
     talk.expect(READY)
     talk.child.send("\x1b[A\x1b[A\x1b[A\x1b[A\r")  # up: four prompts back
     talk.expect("earlier prompts in this session: 1")
-    others = psutil.Process(talk.child.pid).children(recursive=True)
+    others = helpers(talk.child.pid)
+    assert others
     talk.expect(READY)
     talk.answer("/exit")
     assert talk.ended()[0] == 0
-    assert psutil.wait_procs(others, timeout=0)[1] == []
+    assert psutil.wait_procs(others, timeout=ENDED)[1] == []
     kept = Path(os.environ["XDG_STATE_HOME"]) / "opencode-nb" / "prompts"
     assert kept.stat().st_mode & 0o077 == 0
 
@@ -345,6 +372,7 @@ def test_a_dialogue(terminal: Any, place: Path) -> None:
 def test_a_terminal_that_is_closed_ends_the_dialogue(terminal: Any) -> None:
     talk = terminal("exec opencode-nb ask --demo -i")
     talk.expect(READY)
-    others = psutil.Process(talk.child.pid).children(recursive=True)
+    others = helpers(talk.child.pid)
+    assert others
     talk.child.close(force=False)
-    assert psutil.wait_procs(others, timeout=30)[1] == []
+    assert psutil.wait_procs(others, timeout=ENDED)[1] == []
