@@ -3,15 +3,19 @@
 from __future__ import annotations
 
 import base64
+import contextlib
 import mimetypes
 import re
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from opencode_nb.conversation.state import Json
 
 _RANGE = re.compile(r"^(?P<path>.+?):(?P<start>\d+)(?:-(?P<end>\d+))?$")
+_MENTION = re.compile(r"(?:^|(?<=[\s(\[{\"']))@([^\s@]+)")
+_PUNCTUATION = ".,;:!?)]}\"'"
 _INLINE_TYPES = ("image/", "audio/", "video/", "application/pdf")
 
 
@@ -23,18 +27,48 @@ def parts(
     return [{"type": "text", "text": text}, *attached]
 
 
-def file_part(file: str | Path, directory: Path | None = None) -> Json:
-    """A file part: `path`, `path:12` or `path:12-40` (lines, 1-based, inclusive); a directory is listed.
+@dataclass(frozen=True, slots=True)
+class Attachment:
+    """A file whose bytes are at hand: pasted, or dropped. `name` is shown; `mime` such as "application/pdf"."""
+
+    name: str
+    mime: str
+    data: bytes
+
+
+def mentioned(text: str, directory: Path, agents: Collection[str]) -> list[Json]:
+    """The parts for what a text names: agents as `@name`, files and directories that are there as `@path`."""
+    found: dict[str, Json] = {}
+    for match in _MENTION.finditer(text):
+        name = match[1].rstrip(_PUNCTUATION)
+        if name in agents:
+            source = {"value": f"@{name}", "start": match.start(1) - 1, "end": match.start(1) + len(name)}
+            found.setdefault(name, {"type": "agent", "name": name, "source": source})
+        elif name:
+            with contextlib.suppress(OSError):  # no such file: it is a word like any other
+                found.setdefault(name, file_part(name, directory))
+    return list(found.values())
+
+
+def file_part(file: str | Path | Attachment, directory: Path | None = None) -> Json:
+    """A file part: `path`, `path:12` or `path:12-40` (lines, 1-based, inclusive); a directory is listed. Or bytes.
 
     Relative paths start at `directory`. Text stays a file:// URL that the server reads; what is not text goes inline.
     """
+    if isinstance(file, Attachment):
+        mime = file.mime if _goes_inline(file.mime) else "text/plain"  # as what else it is, no model would read it
+        return {"type": "file", "mime": mime, "filename": file.name, "url": _data_url(mime, file.data)}
     path, query = _locate(str(file), directory or Path.cwd())
     if path.is_dir():
         return _file(path, "application/x-directory", path.as_uri())
     mime = mimetypes.guess_type(path.name)[0] or "text/plain"
-    if mime.startswith(_INLINE_TYPES) and mime != "image/svg+xml":
+    if _goes_inline(mime):
         return _file(path, mime, _data_url(mime, path.read_bytes()))
     return _file(path, "text/plain", path.as_uri() + query)
+
+
+def _goes_inline(mime: str) -> bool:
+    return mime.startswith(_INLINE_TYPES) and mime != "image/svg+xml"
 
 
 def image_part(image: Any, directory: Path | None = None) -> Json:

@@ -178,7 +178,8 @@ class Feed:
             self._set_connection("connected")
             self._resync = asyncio.create_task(self.resync(), name="opencode_nb resync")
         else:
-            self.apply(self._masked(event) if kind in _SHOWING else event)
+            plain = dict(event)  # what is read in it a thousand times a second need not become Records
+            self.apply(self._masked(plain) if kind in _SHOWING else plain)
 
     def _masked(self, event: Json) -> Json:
         masked: Json = mask(event, self._secret) if self._secret else event
@@ -219,8 +220,8 @@ class Feed:
 
     async def all_messages(self, session_id: str) -> list[Json]:
         """All messages of a session as stored, oldest first."""
-        messages = await history.everything(self.client, session_id)
-        return mask(messages, self._secret) if self._secret else messages  # type: ignore[no-any-return]
+        messages: Any = await history.everything(self.client, session_id)
+        return list(mask(messages, self._secret) if self._secret else messages)
 
     async def load_earlier(self, transcript: Transcript) -> None:
         """Fetch the page of messages before the first turn of a transcript, if there is one."""

@@ -13,8 +13,9 @@ from types import TracebackType
 from typing import Any, Self
 
 from opencode_nb.api.client import AsyncClient
+from opencode_nb.conversation.catalog import Catalog
 from opencode_nb.conversation.feed import Connection, Feed
-from opencode_nb.conversation.models import ModelChoice, choose_model, split_model
+from opencode_nb.conversation.models import split_model
 from opencode_nb.conversation.policy import PermissionOption, Policy
 from opencode_nb.conversation.session import AsyncSession, call_soon
 from opencode_nb.conversation.state import Json
@@ -25,7 +26,7 @@ from opencode_nb.secret import Secret
 from opencode_nb.server import Server, serve
 
 
-class AsyncOpencode:
+class AsyncOpencode(Catalog):
     """A server (joined or started when first needed, or the one at `base_url`), and its sessions in one directory.
 
     `permission` says who answers the agent's permission requests (see `Policy`); `model` is "provider/model".
@@ -50,6 +51,7 @@ class AsyncOpencode:
         permission: PermissionOption = "ask",
         timeout: float | None = None,
     ) -> None:
+        super().__init__()
         if model is not None:
             split_model(model)
         self.model, self.agent, self.variant = model, agent, variant
@@ -71,8 +73,6 @@ class AsyncOpencode:
         self._sessions: dict[str, AsyncSession] = {}
         self._starting = asyncio.Lock()
         self._following: set[asyncio.Task[None]] = set()  # what the server does, as its keeper tells it
-        self._choices: dict[tuple[str | None, str | None], ModelChoice] = {}
-        self._checked: set[str] = set()  # agents that are known to be there
 
     def prefer(
         self,
@@ -204,8 +204,7 @@ class AsyncOpencode:
     async def _drop(self) -> None:
         feed, client, server = self._feed, self._client, self.server
         self._feed = self._client = self.server = None
-        self._checked.clear()
-        self._choices.clear()
+        self._forget_catalog()
         if feed is not None:
             feed.fail_all("ConnectionLost", "The connection to the server was closed.")
             await feed.aclose()
@@ -242,10 +241,6 @@ class AsyncOpencode:
         body: Json = {"title": title, "parentID": parent, "permission": rules}
         return dict(await self.client.session.create(**{key: value for key, value in body.items() if value}))
 
-    async def has_permission_rules(self) -> bool:
-        """Whether the user's own OpenCode configuration says what is allowed."""
-        return bool((await self.client.config.get()).get("permission"))
-
     async def ask(self, prompt: str, **options: Any) -> Turn:
         """One prompt in a session of its own; options as for `AsyncSession.prompt`."""
         return await (await self.session()).prompt(prompt, **options)
@@ -256,48 +251,10 @@ class AsyncOpencode:
         async for change in session.stream(prompt, **options):
             yield change
 
-    async def sessions(self, *, search: str | None = None, limit: int | None = None) -> list[Json]:
-        """The sessions of this directory, newest first, sub-sessions left out."""
-        await self.start()
-        return list(await self.client.session.list(search=search, limit=limit, roots=True))
-
-    async def models(self) -> list[str]:
-        """The models that can be used now, as "provider/model"."""
-        await self.start()
-        providers = (await self.client.config.providers())["providers"]
-        return [f"{provider['id']}/{model}" for provider in providers for model in provider["models"]]
-
-    async def agents(self) -> list[Json]:
-        """The agents a prompt can be given to; sub-agents and hidden ones left out."""
-        await self.start()
-        found = await self.client.app.agents()
-        return [agent for agent in found if agent.get("mode") != "subagent" and not agent.get("hidden")]
-
-    async def commands(self) -> list[Json]:
-        """The slash commands."""
-        await self.start()
-        return list(await self.client.command.list())
-
-    async def model_choice(self, model: str | None = None, agent: str | None = None) -> ModelChoice:
-        """Which model a prompt would go to, and who chose it. Raises ModelError where none is set up."""
-        await self.start()
-        asked = (model or self.model, agent or self.agent)
-        if asked not in self._choices:
-            self._choices[asked] = await choose_model(self.client, *asked)
-        return self._choices[asked]
-
-    async def check(self, model: str | None, agent: str | None) -> None:
-        """Raise ModelError or OpencodeError for a model or agent that is not there, before anything is sent.
-
-        The server would take the prompt, fail with a bare 500, and keep the wrong model for the whole session.
-        """
-        if model:
-            await self.model_choice(model)
-        if agent and agent not in self._checked:
-            names = [str(found["name"]) for found in await self.client.app.agents()]
-            if agent not in names:
-                raise OpencodeError(f"There is no agent {agent!r} here. There are: {', '.join(names)}.")
-            self._checked.add(agent)
+    def forget(self, session_id: str) -> None:
+        """Let go of a session that is no longer there."""
+        self.feed.forget(session_id)
+        self._sessions.pop(session_id, None)
 
     async def abort_all(self) -> None:
         """Stop every running turn."""

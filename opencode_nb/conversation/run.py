@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-from collections.abc import Callable, Coroutine
+from collections.abc import Awaitable, Callable, Coroutine
 from typing import TYPE_CHECKING, Any
 
 from opencode_nb.conversation.policy import Person, Policy
@@ -27,6 +27,10 @@ ERROR_TIMEOUT = 2.0
 """Seconds to wait for the event that explains a bare 500: the answer has only a reference (SERVER_FACTS)."""
 
 
+BEGIN_TIMEOUT = 30.0
+"""Seconds that a command may take until its turn is under way: its template may run shell commands first."""
+
+
 class Run:
     """One turn on its way: sends it, answers its requests, keeps its time limit, and sees it to its end."""
 
@@ -44,10 +48,31 @@ class Run:
 
     async def send(self, body: Json, no_reply: bool) -> None:
         """Send the prompt. One that the server refuses ends as a failed turn; raises where it cannot be reached."""
+        self._start_clock()
+        await self._post(self.session.owner.client.session.prompt_async(self.session.id, **body))
+        if no_reply and not self.turn.state.ended:
+            self._feed.tell(self.session.id, "noted", messageID=self.turn.id)
+
+    async def follow(self, request: Awaitable[Any]) -> None:
+        """Send what is answered at the turn's end only; returns as soon as it is under way. Errors as for `send`."""
+        self._start_clock()
+        post = asyncio.create_task(self._post(request))
+        self._tasks.add(post)
+        post.add_done_callback(self._tasks.discard)
+        post.add_done_callback(lambda _task: self._news.set())
+        await self._until(lambda: post.done() or self.turn.state.prompt is not None, BEGIN_TIMEOUT)
+        if post.done():
+            post.result()
+        else:
+            post.add_done_callback(_retrieve)
+
+    def _start_clock(self) -> None:
         if self._timeout is not None:
             self._clock = asyncio.get_running_loop().call_later(self._timeout, self._too_long, self._timeout)
+
+    async def _post(self, request: Awaitable[Any]) -> None:
         try:
-            await self.session.owner.client.session.prompt_async(self.session.id, **body)
+            await request
         except APIStatusError as error:
             await self._refused(error)
         except BaseException as error:
@@ -55,8 +80,6 @@ class Run:
                 return
             self._fail({"name": "PromptNotSent", "data": {"message": f"The prompt could not be sent: {error}"}})
             raise
-        if no_reply:
-            self._close()
 
     @property
     def _gone(self) -> bool:
@@ -129,8 +152,13 @@ class Run:
         if self._clock is not None:
             self._clock.cancel()
         self.session._running.pop(self.turn.id, None)
-        if not self.turn._done.done():
-            self.turn._done.set_result(None)
+        self.turn._finish()
+
+
+def _retrieve(task: asyncio.Task[None]) -> None:
+    """Its failure has ended the turn already, and is told there."""
+    if not task.cancelled():
+        task.exception()
 
 
 def _counted(state: TurnState) -> bool:

@@ -8,10 +8,12 @@ from collections.abc import AsyncIterator, Callable, Iterable
 from concurrent.futures import Future
 from typing import TYPE_CHECKING, Any
 
-from opencode_nb.conversation import content, ids
+from opencode_nb.conversation import content, ids, meter
 from opencode_nb.conversation.comments import Comment
+from opencode_nb.conversation.managing import BUSY, ManagedSession
 from opencode_nb.conversation.models import refuse_unasked, split_model
 from opencode_nb.conversation.policy import PermissionOption, Person, Policy
+from opencode_nb.conversation.queue import Queue
 from opencode_nb.conversation.run import Run
 from opencode_nb.conversation.state import Json, TurnState
 from opencode_nb.conversation.transcript import Change, Transcript
@@ -27,35 +29,21 @@ ABORT_TIMEOUT = 5.0
 Subscriber = Callable[[Change], None]
 
 
-class AsyncSession:
-    """One conversation. Made by `AsyncOpencode.session`."""
+class AsyncSession(ManagedSession):
+    """One conversation. Made by `AsyncOpencode.session`.
+
+    `model`, `agent` and `variant` are those of prompts that name none; `queue` holds messages for when it rests.
+    """
 
     def __init__(self, owner: AsyncOpencode, transcript: Transcript) -> None:
-        self.owner = owner
-        self.transcript = transcript
+        super().__init__(owner, transcript)
         self.model, self.agent, self.variant = owner.model, owner.agent, owner.variant
+        self.queue = Queue(self)
         self.comments: list[Comment] = []
         """What the next prompt takes along: a person's comments on lines of a diff."""
         self._subscribers: list[Subscriber] = []
         self._running: dict[str, Run] = {}
         self._turns: dict[str, Turn] = {}
-
-    # -- what it is ------------------------------------------------------------------------------------------------
-
-    @property
-    def id(self) -> str:
-        """The server's id, `ses_...`."""
-        return self.transcript.id
-
-    @property
-    def title(self) -> str:
-        """Its title; the server makes one after the first prompt."""
-        return str(self.transcript.info.get("title") or "")
-
-    @property
-    def server_version(self) -> str:
-        """The version of the server that runs it."""
-        return self.owner.version
 
     @property
     def busy(self) -> bool:
@@ -63,13 +51,8 @@ class AsyncSession:
         return self.transcript.busy or any(not run.turn.state.ended for run in self._running.values())
 
     def turns(self) -> list[Turn]:
-        """All turns that count (undone ones do not), oldest first."""
+        """The turns that count (undone ones do not) and are loaded, oldest first; `load_all` loads the others."""
         return [self._turn(state) for state in self.transcript.visible_turns]
-
-    @property
-    def cost(self) -> float:
-        """US dollars spent in it so far, sub-sessions left out."""
-        return sum(turn.cost for turn in self.turns())
 
     def _turn(self, state: TurnState) -> Turn:
         if state.id not in self._turns:
@@ -87,6 +70,7 @@ class AsyncSession:
         *,
         files: Iterable[Any] = (),
         images: Iterable[Any] = (),
+        mentions: bool = False,
         system: str | None = None,
         model: str | None = None,
         agent: str | None = None,
@@ -99,22 +83,126 @@ class AsyncSession:
     ) -> Turn:
         """Send a prompt; the Turn when it has ended, or at once with `wait=False` (`await turn` gives it ended).
 
+        While a turn runs, the agent takes it up after its present step, as a turn of its own ("steering").
         `timeout` in seconds aborts the turn and keeps what came. `permission` overrides the policy for this turn;
-        `person` is asked what the policy leaves open. `no_reply` only adds to the conversation.
+        `person` is asked what the policy leaves open. `mentions` attaches the files and agents that the text names as
+        `@path` and `@agent`. `no_reply` only adds to the conversation.
         Raises FileNotFoundError before anything is sent, TurnError (with `.turn`) when the turn ended in an error.
         """
         comments = [{"type": "text", "text": comment.prompt} for comment in self.comments]
-        attached = [*content.parts(text, files, images, self.owner.directory), *comments]
-        policy = Policy(permission) if permission is not None else self.owner.policy
-        await self.owner.start()
-        await self.owner.check(model or self.model, agent or self.agent)
-        body = self._body(attached, system, await self._model(model, agent), agent, variant, no_reply)
-        if permission is not None:
-            await self._enforce(policy)
-        run = self._begin(body["messageID"], policy, person, timeout or self.owner.timeout)
+        parts = [*content.parts(text, files, images, self.owner.directory), *comments]
+        if mentions:
+            parts += await self.owner.mentions(text)
+        turn = await self.send(
+            parts,
+            system=system,
+            model=model,
+            agent=agent,
+            variant=variant,
+            permission=permission,
+            person=person,
+            timeout=timeout,
+            no_reply=no_reply,
+        )
+        del self.comments[: len(comments)]
+        return await turn if wait and not no_reply else turn
+
+    async def send(
+        self,
+        parts: list[Json],
+        *,
+        system: str | None = None,
+        model: str | None = None,
+        agent: str | None = None,
+        variant: str | None = None,
+        permission: PermissionOption | None = None,
+        person: Person | None = None,
+        timeout: float | None = None,
+        no_reply: bool = False,
+    ) -> Turn:
+        """As `prompt`, for parts that are ready (see `content`); does not wait for the turn."""
+        begun = _Beginning(self, model, agent, variant, permission, person, timeout)
+        comments = [{"type": "text", "text": comment.prompt} for comment in self.comments]
+        body = await begun.body(parts=[*parts, *comments], system=system, noReply=no_reply or None)
+        run = begun.run(body["messageID"])
         await run.send(body, no_reply)
         del self.comments[: len(comments)]
-        return await run.turn if wait and not no_reply else run.turn
+        return run.turn
+
+    async def command(
+        self,
+        name: str,
+        arguments: str = "",
+        *,
+        files: Iterable[Any] = (),
+        model: str | None = None,
+        agent: str | None = None,
+        variant: str | None = None,
+        permission: PermissionOption | None = None,
+        person: Person | None = None,
+        timeout: float | None = None,
+        wait: bool = True,
+    ) -> Turn:
+        """Run a slash command, the server's or the user's own; options and errors as for `prompt`.
+
+        Raises OpencodeError for a command that is not there. A command's own model and agent count before these.
+        """
+        attached = [content.file_part(file, self.owner.directory) for file in files]
+        name = await self.owner.command_name(name)
+        begun = _Beginning(self, model, agent, variant, permission, person, timeout)
+        body = await begun.body(command=name, arguments=arguments, parts=attached or None)
+        if chosen := body.get("model"):
+            body["model"] = f"{chosen['providerID']}/{chosen['modelID']}"
+        run = begun.run(body["messageID"])
+        await run.follow(self.owner.client.session.command(self.id, **body))
+        return await run.turn if wait else run.turn
+
+    async def shell(self, command: str, *, timeout: float | None = None, wait: bool = True) -> Turn:
+        """Run a shell command of one's own in the session's directory: nobody is asked, and no model answers.
+
+        The agent reads command and output with the next prompt. Raises OpencodeError while a turn runs.
+        """
+        await self._rested()
+        agent = self.agent or self.transcript.info.get("agent") or await self.owner.default_agent()
+        chosen = dict(zip(("providerID", "modelID"), split_model(self.model), strict=True)) if self.model else None
+        body: Json = {"messageID": ids.message_id(), "agent": agent, "model": chosen, "command": command}
+        run = self._begin(body["messageID"], self.owner.policy, None, timeout or self.owner.timeout)
+        await run.follow(self.owner.client.session.shell(self.id, **body))
+        return await run.turn if wait else run.turn
+
+    async def compact(self) -> Turn:
+        """Have the model sum the conversation up, and go on from its summary; the turn that did it.
+
+        Raises OpencodeError while a turn runs or where there is nothing to sum up, TurnError where it failed.
+        """
+        await self._rested()
+        if not self.turns():
+            raise OpencodeError("There is nothing to compact in this session yet.")
+        model = meter.last_step(self.transcript.visible_turns)
+        provider, name = model.get("providerID"), model.get("modelID")
+        if self.model or not (provider and name):
+            choice = await self.owner.model_choice(self.model, self.agent)
+            refuse_unasked(choice)
+            provider, name = split_model(choice.model)
+        before = self.transcript.newest
+        try:
+            await self.owner.client.session.summarize(self.id, providerID=provider, modelID=name)
+        except asyncio.CancelledError:
+            await self.abort()
+            raise
+        return await self._compacted(before)
+
+    async def _compacted(self, before: str) -> Turn:
+        """The compaction's turn when it has ended: the server answers 200 for one that was stopped or failed, too."""
+        turns = [self._turn(state) for key, state in self.transcript.turns.items() if key > before]
+        if not turns:
+            raise OpencodeError("The server did not compact the session: its log may say why.")
+        return await turns[0]
+
+    async def _rested(self) -> None:
+        await self.owner.start()
+        if self.busy:
+            raise OpencodeError(BUSY)
 
     async def _enforce(self, policy: Policy) -> None:
         """Have the server ask what this turn's policy decides, where the session lets it pass unasked."""
@@ -133,26 +221,6 @@ class AsyncSession:
         choice = await self.owner.model_choice(agent=agent or self.agent)
         refuse_unasked(choice)
         return choice.model if choice.chosen_by == "default" else None
-
-    def _body(
-        self,
-        parts: list[Json],
-        system: str | None,
-        model: str | None,
-        agent: str | None,
-        variant: str | None,
-        no_reply: bool,
-    ) -> Json:
-        body: Json = {
-            "messageID": ids.message_id(),
-            "parts": parts,
-            "model": dict(zip(("providerID", "modelID"), split_model(model), strict=True)) if model else None,
-            "agent": agent or self.agent,
-            "variant": variant or self.variant,
-            "system": system,
-            "noReply": no_reply or None,
-        }
-        return {key: value for key, value in body.items() if value is not None}
 
     def _begin(self, message_id: str, policy: Policy, person: Person | None, timeout: float | None) -> Run:
         self.owner.feed.tell(self.id, "prompted", messageID=message_id)
@@ -197,42 +265,6 @@ class AsyncSession:
             if not run.turn.state.error:
                 self.owner.feed.tell(self.id, "stopping", messageID=run.turn.id, error=error)
 
-    # -- acting on it ----------------------------------------------------------------------------------------------
-
-    async def revert(self, to: Turn | str) -> Json:
-        """Undo this turn and all after it, files included (in a git repository). Raises OpencodeError if it failed."""
-        message_id = to if isinstance(to, str) else to.id
-        info = dict(await self.owner.client.session.revert(self.id, messageID=message_id))
-        self.owner.feed.apply({"type": "session.updated", "properties": {"info": info}})
-        if (info.get("revert") or {}).get("messageID") != message_id:
-            raise OpencodeError("The server did not undo the turn: the session has no such message any more.")
-        return info
-
-    async def unrevert(self) -> Json:
-        """Redo what was undone."""
-        info = dict(await self.owner.client.session.unrevert(self.id))
-        self.owner.feed.apply({"type": "session.updated", "properties": {"info": info}})
-        return info
-
-    async def fork(self, at: Turn | str | None = None) -> AsyncSession:
-        """A new session with the history before `at` (all of it by default)."""
-        message_id = at if isinstance(at, str) or at is None else at.id
-        info = await self.owner.client.session.fork(self.id, messageID=message_id)
-        return await self.owner.session(id=info["id"])
-
-    async def rename(self, title: str) -> None:
-        """Give it another title."""
-        info = await self.owner.client.session.update(self.id, title=title)
-        self.owner.feed.apply({"type": "session.updated", "properties": {"info": info}})
-
-    async def delete(self) -> None:
-        """Stop what runs and delete it, sub-sessions included."""
-        if self.busy:
-            await self.abort()
-        await self.owner.client.session.delete(self.id)
-        self.owner.feed.forget(self.id)
-        self.owner._sessions.pop(self.id, None)
-
     def subscribe(self, callback: Subscriber) -> Callable[[], None]:
         """Call back, on the loop's thread, with each `Change`; returns what ends it."""
         self._subscribers.append(callback)
@@ -243,8 +275,52 @@ class AsyncSession:
             run = self._running.get(change.turn)
             if run is not None:
                 run.changed(change)
+            elif change.kind == "ended" and change.turn in self._turns:  # begun elsewhere: nobody else sees to it
+                self._turns[change.turn]._finish()
             for subscriber in list(self._subscribers):
                 subscriber(change)
+            self.queue.changed(change)
+
+
+class _Beginning:
+    """What every turn that asks a model begins with: its model, its policy, and the checks before anything is sent."""
+
+    def __init__(
+        self,
+        session: AsyncSession,
+        model: str | None,
+        agent: str | None,
+        variant: str | None,
+        permission: PermissionOption | None,
+        person: Person | None,
+        timeout: float | None,
+    ) -> None:
+        self._session = session
+        self._model, self._agent, self._variant = model, agent, variant
+        self._permission, self._person, self._timeout = permission, person, timeout
+        self._policy = Policy(permission) if permission is not None else session.owner.policy
+
+    async def body(self, **fields: Any) -> Json:
+        """The request's body with these fields. Raises OpencodeError for a model or agent that is not there."""
+        session, owner = self._session, self._session.owner
+        await owner.start()
+        await owner.check(self._model or session.model, self._agent or session.agent)
+        model = await session._model(self._model, self._agent)
+        if self._permission is not None:
+            await session._enforce(self._policy)
+        body: Json = {
+            "messageID": ids.message_id(),
+            "model": dict(zip(("providerID", "modelID"), split_model(model), strict=True)) if model else None,
+            "agent": self._agent or session.agent,
+            "variant": self._variant or session.variant,
+            **fields,
+        }
+        return {key: value for key, value in body.items() if value is not None}
+
+    def run(self, message_id: str) -> Run:
+        """The turn with this id, about to be sent."""
+        timeout = self._timeout or self._session.owner.timeout
+        return self._session._begin(message_id, self._policy, self._person, timeout)
 
 
 _ABORTED: Json = {"name": "MessageAbortedError", "data": {"message": "The turn was stopped."}}

@@ -1,31 +1,30 @@
-"""Opencode and Session: the faces of `AsyncOpencode` and `AsyncSession` for code that does not await.
+"""Opencode: the face of `AsyncOpencode` for code that does not await; `Session` is that of its sessions.
 
-Each method runs its original on the package's loop thread. A blocking prompt serves `Jobs` on the calling thread
-meanwhile, so that a person can be asked there, and aborts the turn when it is interrupted.
+Each method runs its original on the package's loop thread.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
-from queue import SimpleQueue
 from types import TracebackType
 from typing import Any, Self
 
 from opencode_nb.api.client import Client
-from opencode_nb.conversation.comments import Comment
-from opencode_nb.conversation.console import ConsolePerson
+from opencode_nb.conversation.completion import Completion
+from opencode_nb.conversation.feed import Connection
 from opencode_nb.conversation.models import ModelChoice
 from opencode_nb.conversation.opencode import AsyncOpencode
-from opencode_nb.conversation.policy import PermissionOption, Person
-from opencode_nb.conversation.session import AsyncSession
+from opencode_nb.conversation.policy import PermissionOption
 from opencode_nb.conversation.state import Json
+from opencode_nb.conversation.sync_session import Session
 from opencode_nb.conversation.transcript import Change
 from opencode_nb.conversation.turn import Turn
-from opencode_nb.conversation.waiting import Jobs
 from opencode_nb.portal import run
 from opencode_nb.secret import Secret
 from opencode_nb.server import Server
+
+__all__ = ["Opencode", "Session"]
 
 
 class Opencode:
@@ -150,20 +149,46 @@ class Opencode:
         return self.session().stream(prompt, **options)
 
     def sessions(self, *, search: str | None = None, limit: int | None = None) -> list[Json]:
-        """The sessions of this directory, newest first, sub-sessions left out."""
+        """The sessions of this directory, newest first, sub-sessions left out; `search` is a part of their title."""
         return run(self._async.sessions, search=search, limit=limit)
 
     def models(self) -> list[str]:
         """The models that can be used now, as "provider/model"."""
         return run(self._async.models)
 
+    def models_detail(self) -> list[Json]:
+        """The models that can be used now, and what they can do.
+
+        `[{id, name, provider, variants, context, output, reasoning, tools, attachment, input, cost, default}]`: `id` is
+        "provider/model"; `variants` are names; `context` and `output` tokens (0: unknown); `input` what a prompt may
+        hold (text, image, pdf, ...); `cost` US dollars for a million tokens; `default` whether it is its provider's.
+        """
+        return run(self._async.models_detail)
+
     def agents(self) -> list[Json]:
-        """The agents a prompt can be given to; sub-agents and hidden ones left out."""
+        """The agents a prompt can be given to, with their `description`; sub-agents and hidden ones left out."""
         return run(self._async.agents)
 
     def commands(self) -> list[Json]:
-        """The slash commands."""
+        """The slash commands: the server's own, the user's, those of MCP servers and skills."""
         return run(self._async.commands)
+
+    def complete(self, text: str, cursor: int | None = None, *, variables: Iterable[str] = ()) -> list[Completion]:
+        """What the word at `cursor` (the end by default) of a prompt may become, best first.
+
+        `/` at the beginning: commands; `@`: files, agents, and the `variables` that the caller knows of.
+        """
+        return run(self._async.complete, text, cursor, variables=variables)
+
+    @property
+    def connection(self) -> Connection:
+        """How the event stream is: `state` (connected, reconnecting, lost), `error`, `failures`."""
+        return self._async.connection
+
+    def reconnect(self) -> Self:
+        """Connect anew at once, whatever the event stream's state; start the server again where it has ended."""
+        run(self._async.reconnect)
+        return self
 
     def model_choice(self, model: str | None = None, agent: str | None = None) -> ModelChoice:
         """Which model a prompt would go to, and who chose it. Raises ModelError where none is set up."""
@@ -175,165 +200,3 @@ class Opencode:
 
     def __repr__(self) -> str:
         return f"<Opencode {'running' if self.started else 'not started'} in {self.directory}>"
-
-
-class Session:
-    """One conversation. Made by `Opencode.session`."""
-
-    def __init__(self, session: AsyncSession, owner: Opencode) -> None:
-        self._async = session
-        self.owner = owner
-
-    @property
-    def id(self) -> str:
-        """The server's id, `ses_...`."""
-        return self._async.id
-
-    @property
-    def title(self) -> str:
-        """Its title; the server makes one after the first prompt."""
-        return self._async.title
-
-    @property
-    def server_version(self) -> str:
-        """The version of the server that runs it."""
-        return self._async.server_version
-
-    @property
-    def busy(self) -> bool:
-        """Whether a turn runs."""
-        return self._async.busy
-
-    @property
-    def cost(self) -> float:
-        """US dollars spent in it so far, sub-sessions left out."""
-        return self._async.cost
-
-    @property
-    def comments(self) -> list[Comment]:
-        """What the next prompt takes along: a person's comments on lines of a diff. Change it as you like."""
-        return self._async.comments
-
-    @property
-    def model(self) -> str | None:
-        """The model of prompts that name none, as "provider/model"; None leaves it to OpenCode's configuration."""
-        return self._async.model
-
-    @model.setter
-    def model(self, model: str | None) -> None:
-        self._async.model = model
-
-    @property
-    def agent(self) -> str | None:
-        """The agent of prompts that name none."""
-        return self._async.agent
-
-    @agent.setter
-    def agent(self, agent: str | None) -> None:
-        self._async.agent = agent
-
-    def prompt(
-        self,
-        text: str,
-        *,
-        files: Iterable[Any] = (),
-        images: Iterable[Any] = (),
-        system: str | None = None,
-        model: str | None = None,
-        agent: str | None = None,
-        variant: str | None = None,
-        permission: PermissionOption | None = None,
-        person: Person | None = None,
-        timeout: float | None = None,
-        no_reply: bool = False,
-        wait: bool = True,
-    ) -> Turn:
-        """Send a prompt; the Turn when it has ended, or at once with `wait=False` (`turn.wait()` waits).
-
-        While it waits, a person is asked through `input()` what the policy leaves open, unless `person` is given.
-        `timeout` in seconds aborts the turn and keeps what came, as an interrupt does.
-        Raises FileNotFoundError before anything is sent, TurnError (with `.turn`) when the turn ended in an error.
-        """
-        jobs = Jobs()
-        waits = wait and not no_reply
-        turn = run(
-            self._async.prompt,
-            text,
-            files=files,
-            images=images,
-            system=system,
-            model=model,
-            agent=agent,
-            variant=variant,
-            permission=permission,
-            person=person or (ConsolePerson(jobs) if waits else None),
-            timeout=timeout,
-            no_reply=no_reply,
-            wait=False,
-        )
-        turn.session = self
-        return self.wait(turn, jobs).raise_for_status() if waits else turn
-
-    def wait(self, turn: Turn, jobs: Jobs) -> Turn:
-        """Wait for a turn on this thread and run its jobs; an interrupt aborts it, and is raised when it rests."""
-        try:
-            jobs.serve_until(turn._done)
-        except KeyboardInterrupt:
-            self.abort()
-            raise
-        return turn
-
-    def stream(self, text: str, **options: Any) -> Iterator[Change]:
-        """Send a prompt and iterate over what changes until it has ended; options as for `prompt`."""
-        queue: SimpleQueue[Change | None] = SimpleQueue()
-        unsubscribe = self.subscribe(queue.put)
-        turn = None
-        try:
-            turn = self.prompt(text, **{**options, "wait": False})
-            turn.on_done(lambda: queue.put(None))
-            while (change := queue.get()) is not None:
-                if change.turn == turn.id:
-                    yield change
-            turn.raise_for_status()
-        finally:
-            unsubscribe()
-            if turn is not None and not turn.state.ended:
-                self.abort()
-
-    def turns(self) -> list[Turn]:
-        """All turns that count (undone ones do not), oldest first."""
-        turns = self._async.turns()
-        for turn in turns:
-            turn.session = self
-        return turns
-
-    def abort(self) -> None:
-        """Stop what runs; returns when the session rests. What came is kept."""
-        run(self._async.abort)
-
-    def revert(self, to: Turn | str) -> Json:
-        """Undo this turn and all after it, files included (in a git repository). Raises OpencodeError if it failed."""
-        return run(self._async.revert, to)
-
-    def unrevert(self) -> Json:
-        """Redo what was undone."""
-        return run(self._async.unrevert)
-
-    def fork(self, at: Turn | str | None = None) -> Session:
-        """A new session with the history before `at` (all of it by default)."""
-        return Session(run(self._async.fork, at), self.owner)
-
-    def rename(self, title: str) -> None:
-        """Give it another title."""
-        run(self._async.rename, title)
-
-    def delete(self) -> None:
-        """Stop what runs and delete it, sub-sessions included."""
-        run(self._async.delete)
-
-    def subscribe(self, callback: Callable[[Change], None]) -> Callable[[], None]:
-        """Call back, on the package's loop thread, with each `Change`; returns what ends it."""
-        return self._async.subscribe(callback)
-
-    def __repr__(self) -> str:
-        return f"<Session {self.id} {self.title!r}>"

@@ -67,6 +67,11 @@ class Transcript(Folding):
         cut = self._undone_from
         return [turn for turn in self.turns.values() if cut and turn.id >= cut]
 
+    def turn_of(self, message_id: str) -> TurnState | None:
+        """The turn that a message belongs to."""
+        known = self._messages.get(message_id)
+        return known[0] if known else None
+
     @property
     def newest(self) -> str:
         """The id of the last message, "" where there is none."""

@@ -198,6 +198,11 @@ class Turn:
         yield from asyncio.wrap_future(self._done).__await__()
         return self.raise_for_status()
 
+    def _finish(self) -> None:
+        """Wake who waits for it."""
+        if not self._done.done():
+            self._done.set_result(None)
+
     def on_done(self, callback: Callable[[], None]) -> None:
         """Call back once it has ended, on whichever thread ends it; at once if it has."""
         self._done.add_done_callback(lambda _future: callback())

@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-import shlex
 from argparse import Namespace
 
-from opencode_nb.conversation.turn import Turn
 from opencode_nb.magics.commands.group import Group, say
 from opencode_nb.magics.workspace import Workspace
 
@@ -35,9 +33,9 @@ def undo(workspace: Workspace, _options: Namespace) -> None:
         say("A turn is running: wait for its end, or stop it with %opencode abort, then undo it.")
         return
     last = turns[-1]
-    reverted = session.revert(last).get("revert") or {}
+    undone = session.revert(last)
     say(f"Undone: {next(iter(last.prompt.splitlines()), last.id)}")
-    say(_restored(last, by_git=bool(reverted.get("snapshot"))))
+    say(str(undone))
 
 
 @group.command()
@@ -47,16 +45,5 @@ def redo(workspace: Workspace, _options: Namespace) -> None:
     if session is None or not session._async.transcript.info.get("revert"):
         say("Nothing is undone: undo can be taken back until the next prompt.")
         return
-    session.unrevert()
-    say("Everything undone is back.")
-
-
-def _restored(turn: Turn, *, by_git: bool) -> str:
-    """What became of the files. The server restores from git alone, and answers the same where there is none."""
-    files = ", ".join(shlex.quote(diff.file) for diff in turn.diffs)
-    if by_git:
-        return f"Restored: {files}" if files else "It had changed no files."
-    if not turn.tools:
-        return "It had changed no files."
-    known = f" Still changed: {files}" if files else ""
-    return f"Only the conversation is undone: outside a git repository files cannot be restored.{known}"
+    redone = session.unrevert()
+    say("\n".join(filter(None, ("Everything undone is back.", redone.warning))))

@@ -1,0 +1,159 @@
+"""Queue: messages that wait until their session rests, and are then sent one after the other.
+
+Kept here, not on the server, so it outlives one. A turn that fails or is stopped pauses it: what was written in the
+expectation that all goes well is not fired off blindly.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import itertools
+import logging
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING, Any
+
+from opencode_nb.conversation import content
+from opencode_nb.conversation.state import Json
+from opencode_nb.conversation.transcript import Change
+from opencode_nb.conversation.turn import Turn
+from opencode_nb.errors import OpencodeError
+
+if TYPE_CHECKING:
+    from opencode_nb.conversation.session import AsyncSession
+
+log = logging.getLogger("opencode_nb")
+
+
+@dataclass(frozen=True, slots=True)
+class QueueItem:
+    """A message that waits: `parts` is what it is sent as, `options` are those of `send`."""
+
+    id: str
+    text: str
+    parts: tuple[Json, ...]
+    options: Json
+
+
+class Queue:
+    """The messages that wait for a session. asyncio only, on its loop; `items` may be read anywhere.
+
+    `paused` says why nothing is sent although something waits; "" where nothing stands in the way.
+    """
+
+    def __init__(self, session: AsyncSession) -> None:
+        self._session = session
+        self.items: tuple[QueueItem, ...] = ()
+        self.paused = ""
+        self._numbers = itertools.count(1)
+        self._sending: asyncio.Task[None] | None = None
+        self._subscribers: list[Callable[[], None]] = []
+
+    # -- what waits ------------------------------------------------------------------------------------------------
+
+    async def add(
+        self, text: str, *, files: Iterable[Any] = (), images: Iterable[Any] = (), **options: Any
+    ) -> QueueItem:
+        """Have this sent when the session rests and all before it is sent; options as for `send`.
+
+        Raises FileNotFoundError or TypeError at once.
+        """
+        parts = tuple(content.parts(text, files, images, self._session.owner.directory))
+        item = QueueItem(f"q{next(self._numbers)}", text, parts, options)
+        self._set((*self.items, item))
+        self._advance()
+        return item
+
+    async def edit(self, item_id: str, text: str) -> None:
+        """Give a waiting message another text. Raises OpencodeError where it has been sent."""
+        item = self._find(item_id)
+        parts = ({**item.parts[0], "text": text}, *item.parts[1:])
+        changed = replace(item, text=text, parts=parts)
+        self._set(tuple(changed if other is item else other for other in self.items))
+
+    async def remove(self, item_id: str) -> None:
+        """Take a waiting message away. Raises OpencodeError where it has been sent."""
+        item = self._find(item_id)
+        self._set(tuple(other for other in self.items if other is not item))
+
+    async def clear(self) -> None:
+        """Take all of them away."""
+        self._set(())
+
+    async def send_now(self, item_id: str) -> Turn:
+        """Send a message without waiting: a running turn takes it up after its step. Raises what `prompt` raises."""
+        item = self._find(item_id)
+        self._set(tuple(other for other in self.items if other is not item))
+        try:
+            return await self._send(item)
+        except BaseException:
+            self._set((item, *self.items))
+            raise
+
+    async def resume(self) -> None:
+        """Go on after a pause."""
+        self.paused = ""
+        self._tell()
+        self._advance()
+
+    def subscribe(self, callback: Callable[[], None]) -> Callable[[], None]:
+        """Call back, on the loop's thread, after each change; returns what ends it."""
+        self._subscribers.append(callback)
+        return lambda: self._subscribers.remove(callback) if callback in self._subscribers else None
+
+    # -- when it goes on -------------------------------------------------------------------------------------------
+
+    def changed(self, change: Change) -> None:
+        """Take note of what an event changed in the session."""
+        if not self.items:
+            return
+        turn = self._session.transcript.turns.get(change.turn) if change.kind == "ended" else None
+        if turn is not None and turn.status in ("error", "aborted"):
+            how = "failed" if turn.status == "error" else "was stopped"
+            self._pause(f"The turn before {how}. Go on with it, or change what waits.")
+        if change.kind in ("ended", "session"):
+            self._advance()
+
+    def _advance(self) -> None:
+        if self.items and not self.paused and not self._session.busy and self._sending is None:
+            self._sending = asyncio.create_task(self._send_first(self.items[0]), name="opencode_nb queue")
+
+    async def _send_first(self, item: QueueItem) -> None:
+        self._set(tuple(other for other in self.items if other is not item))
+        try:
+            await self._send(item)
+        except (OpencodeError, OSError, ValueError, TypeError) as error:
+            self._set((item, *self.items))
+            self._pause(f"The next message could not be sent: {error}")
+        except Exception as error:  # nobody awaits this task: a defect must be seen, and must not lose the message
+            log.exception("A queued message could not be sent")
+            self._set((item, *self.items))
+            self._pause(f"The next message could not be sent: {error!r}")
+        finally:
+            self._sending = None
+
+    async def _send(self, item: QueueItem) -> Turn:
+        return await self._session.send(list(item.parts), **item.options)
+
+    def _find(self, item_id: str) -> QueueItem:
+        item = next((item for item in self.items if item.id == item_id), None)
+        if item is None:
+            raise OpencodeError("This message no longer waits: it was sent or taken away.")
+        return item
+
+    def _pause(self, reason: str) -> None:
+        self.paused = reason
+        self._tell()
+
+    def _set(self, items: tuple[QueueItem, ...]) -> None:
+        self.items = items
+        if not items:
+            self.paused = ""
+        self._tell()
+
+    def _tell(self) -> None:
+        for subscriber in list(self._subscribers):
+            try:
+                subscriber()
+            except Exception:  # a view's fault must not keep the queue from going on
+                log.exception("A listener of a queue failed")
