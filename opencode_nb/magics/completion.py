@@ -93,7 +93,7 @@ class Completion:
             return []
         try:
             return sorted(source())
-        except OpencodeError:  # a server in trouble: Tab is not the place to say so
+        except (OpencodeError, ValueError):  # a server or a setting in trouble: Tab is not the place to say so
             return []
 
 

@@ -14,6 +14,7 @@ from opencode_nb.magics.failure import one_line
 from opencode_nb.magics.line import LineMagic
 from opencode_nb.magics.options import prompt_parser
 from opencode_nb.magics.prompt import run_prompt
+from opencode_nb.magics.settings import OpencodeMagics
 from opencode_nb.magics.workspace import Workspace
 
 _loaded: dict[int, _Extension] = {}
@@ -24,7 +25,8 @@ class _Extension:
 
     def __init__(self, shell: InteractiveShell) -> None:
         self.shell = shell
-        self.workspace = Workspace()
+        self.settings = OpencodeMagics.of(shell.config)
+        self.workspace = Workspace(self.settings)
         self.line = LineMagic(self.workspace)
         self.completion = Completion(self.workspace, self.line)
 
@@ -33,12 +35,19 @@ class _Extension:
         register(self._prompt(), "cell", "prompt")
         register(self._opencode(), "line", "opencode")
         self.completion.register(self.shell)
+        self._configurables.append(self.settings)
 
     def remove(self) -> None:
         self.completion.remove(self.shell)
+        self._configurables.remove(self.settings)
         for kind, name in (("cell", "prompt"), ("line", "opencode")):
             self.shell.magics_manager.magics[kind].pop(name, None)
         self.workspace.close()
+
+    @property
+    def _configurables(self) -> list[Any]:
+        """Where %config looks."""
+        return self.shell.configurables
 
     def _prompt(self) -> Callable[[str, str], Turn | None]:
         parser = prompt_parser()
@@ -67,6 +76,12 @@ def load(shell: InteractiveShell) -> None:
     if id(shell) not in _loaded:
         extension = _loaded[id(shell)] = _Extension(shell)
         extension.register()
+
+
+def workspace_of(shell: InteractiveShell | None) -> Workspace | None:
+    """The notebook's own Opencode and session; None where the magics aren't loaded."""
+    extension = _loaded.get(id(shell))
+    return extension.workspace if extension is not None else None
 
 
 def unload(shell: InteractiveShell) -> None:

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import sys
 from enum import Enum
 
+from IPython.core.getipython import get_ipython
 from IPython.core.interactiveshell import InteractiveShell
 
 
@@ -21,3 +23,11 @@ def detect(shell: InteractiveShell) -> Frontend:
     if kernel is None:
         return Frontend.TERMINAL
     return Frontend.PAGE if getattr(kernel, "_allow_stdin", True) else Frontend.HEADLESS
+
+
+def can_ask() -> bool:
+    """Whether somebody can be asked in the cell that runs now."""
+    shell = get_ipython()
+    if shell is None or detect(shell) is Frontend.HEADLESS:
+        return False
+    return detect(shell) is Frontend.PAGE or sys.stdin.isatty()

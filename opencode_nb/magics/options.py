@@ -72,7 +72,7 @@ def prompt_parser() -> MagicParser:
         help="attach a file, PATH or PATH:FROM-TO; repeatable",
     )
     add("--permission", metavar="RULE", choices=["ask", "allow", "deny"], help="ask, allow or deny, for this turn")
-    add("--timeout", metavar="SECONDS", type=_seconds, help="stop the turn after so many seconds")
+    add("--timeout", metavar="SECONDS", type=seconds, help="stop the turn after so many seconds")
     add("-b", "--background", action="store_true", help="return at once; the output fills as the turn goes on")
     add("-q", "--quiet", action="store_true", help="do not show the turn; it is in `_`, and in NAME")
     return parser
@@ -84,11 +84,12 @@ def _identifier(text: str) -> str:
     return text
 
 
-def _seconds(text: str) -> float:
+def seconds(text: str) -> float:
+    """The type of an option that takes a time."""
     try:
-        seconds = float(text)
+        value = float(text)
     except ValueError:
-        seconds = 0
-    if not 0 < seconds < float("inf"):
+        value = 0.0
+    if not 0 < value < float("inf"):
         raise argparse.ArgumentTypeError(f"{text!r} is no number of seconds above 0")
-    return seconds
+    return value

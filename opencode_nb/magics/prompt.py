@@ -68,11 +68,12 @@ class _Cell:
     def _announce(self) -> None:
         """Before the first turn leaves: which model it goes to, and who chose it. Raises ModelError without one."""
         workspace, model = self._workspace, self._options.model
+        ai = workspace.ai  # with the preferences that are set now, and announced anew where they have changed
         if not workspace.running:
             print("Starting OpenCode…")  # noqa: T201
         if workspace.announced and not model:
             return
-        choice = workspace.ai.model_choice(model, self._options.agent)
+        choice = ai.model_choice(model, self._options.agent)
         refuse_unasked(choice)
         if not workspace.announced:
             workspace.announced = True
@@ -93,7 +94,7 @@ class _Cell:
                 model=options.model,
                 agent=options.agent,
                 variant=options.variant,
-                permission=options.permission,
+                permission=options.permission or self._workspace.options.get("permission"),
                 timeout=options.timeout,
                 person=person,
                 wait=False,

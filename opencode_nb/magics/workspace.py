@@ -2,32 +2,71 @@
 
 from __future__ import annotations
 
+import os
 from typing import Any
 
 from opencode_nb.conversation.sync import Opencode, Session
 from opencode_nb.errors import OpencodeError
+from opencode_nb.magics.settings import OpencodeMagics
+
+PASSWORD = "OPENCODE_SERVER_PASSWORD"  # noqa: S105  # a variable's name
+"""The environment variable with the password of a server that is joined, as OpenCode itself has it."""
+
+PREFERENCES = ("model", "agent", "variant", "permission", "timeout")
+"""The options that hold from the next prompt on; the others need a new start."""
+
+OWN_SERVER = ("binary", "demo", "shared")
+"""The options of %opencode start that mean a server of our own making, whatever address is configured."""
 
 
 class Workspace:
-    """Holds one Opencode, made when first needed, and the session that prompts go to."""
+    """Holds one Opencode, made when first needed, and the session that prompts go to.
 
-    def __init__(self) -> None:
-        self._ai: Opencode | None = None
+    Options of %opencode start come first, then `settings`, then the environment.
+    """
+
+    def __init__(self, settings: OpencodeMagics | None = None) -> None:
+        self.settings = settings or OpencodeMagics()
         self.session: Session | None = None
         self.announced = False
+        self._ai: Opencode | None = None
+        self._made_with: dict[str, Any] = {}
+        self._started_with: dict[str, Any] = {}
+
+    @property
+    def options(self) -> dict[str, Any]:
+        """What is set now, by its name in `Opencode`. Raises ValueError for a variable that makes no sense."""
+        options = self.settings.options() | self._started_with
+        if any(name in self._started_with for name in OWN_SERVER):
+            options.pop("base_url", None)
+        return options
 
     @property
     def ai(self) -> Opencode:
-        """The notebook's Opencode; not started before it is needed."""
-        if self._ai is None:
-            self._ai = Opencode()
+        """The notebook's Opencode, with the preferences that are set now; not started before it is needed."""
+        options = self.options
+        if self._ai is None or (options != self._made_with and not self._used):
+            self._ai, self._made_with = _opencode(options), options
+        elif changed := {name for name in PREFERENCES if options.get(name) != self._made_with.get(name)}:
+            self._ai.prefer(**{name: options.get(name) for name in PREFERENCES})
+            self._made_with |= {name: options.get(name) for name in changed}
+            self.announced = False
         return self._ai
+
+    @property
+    def _used(self) -> bool:
+        return self.session is not None or self.running
 
     def configure(self, **options: Any) -> Opencode:
         """Begin anew with these options of `Opencode`; what ran is stopped. Raises ValueError, and then nothing is."""
-        ai = Opencode(**options)
-        self.close()
-        self._ai = ai
+        before, self._started_with = self._started_with, options
+        try:
+            ai = _opencode(self.options)
+        except ValueError:
+            self._started_with = before
+            raise
+        self.stop()
+        self.session, self.announced, self._ai, self._made_with = None, False, ai, self.options
         return ai
 
     def current(self) -> Session:
@@ -72,7 +111,7 @@ class Workspace:
     def close(self) -> None:
         """Stop the server and forget everything; the sessions stay in its store."""
         self.stop()
-        self._ai, self.session, self.announced = None, None, False
+        self._ai, self.session, self.announced, self._started_with = None, None, False, {}
 
     @property
     def running(self) -> bool:
@@ -83,3 +122,9 @@ class Workspace:
     def busy(self) -> bool:
         """Whether a turn runs in the current session."""
         return self.session is not None and self.session.busy
+
+
+def _opencode(options: dict[str, Any]) -> Opencode:
+    """An Opencode with these options; the password of one that is joined is never among them."""
+    joined: dict[str, Any] = {"password": os.environ.get(PASSWORD)} if "base_url" in options else {}
+    return Opencode(**(joined | options))

@@ -125,6 +125,12 @@ def test_a_free_public_provider_is_named_before_anything_is_sent() -> None:
 # --- bad input --------------------------------------------------------------------------------------------------------
 
 
+def model_and_session(run_cell: RunCell) -> list[str]:
+    """What status tells of them; memory and uptime change by themselves."""
+    lines = run_cell("%opencode status").printed.splitlines()
+    return [line for line in lines if line.startswith(("Model: ", "Session: "))]
+
+
 @pytest.mark.parametrize(
     ("cell", "says"),
     [
@@ -151,11 +157,11 @@ def test_bad_input_is_one_line_and_loses_nothing(
     run_cell: RunCell, shell: InteractiveShell, cell: str, says: str
 ) -> None:
     run_cell("%%prompt -q\nSay exactly: before")
-    before, status = shell.user_ns["_"], run_cell("%opencode status").printed
+    before, status = shell.user_ns["_"], model_and_session(run_cell)
     wrong = run_cell(cell)
     assert wrong.error is not None
     assert says in one_line(wrong.printed)
-    assert run_cell("%opencode status").printed == status
+    assert model_and_session(run_cell) == status
     assert shell.user_ns["_"] is before
 
 
@@ -294,15 +300,29 @@ def test_stop_and_start_again(run_cell: RunCell, shell: InteractiveShell) -> Non
 
 def test_the_server_killed_between_prompts_is_started_again(run_cell: RunCell, shell: InteractiveShell) -> None:
     run_cell("%%prompt -q\nSay exactly: before")
-    server = shell.user_ns["_"].session.owner.server
+    turn = shell.user_ns["_"]
+    server, back = turn.session.owner.server, threading.Event()
+    server.on_restart(back.set)
+    os.kill(server.pid, signal.SIGKILL)
+    assert back.wait(STEP)
+    assert "started again 1 time\n" in run_cell("%opencode status").printed
+    run_cell("%%prompt -q\nSay exactly: after")
+    assert shell.user_ns["_"].session.id == turn.session.id
 
-    gone = threading.Event()
+
+def test_a_server_of_ones_own_killed_between_prompts_is_started_by_the_next(
+    run_cell: RunCell, shell: InteractiveShell
+) -> None:
+    run_cell("%opencode start --own")
+    run_cell("%%prompt -q\nSay exactly: before")
+    server, gone = shell.user_ns["_"].session.owner.server, threading.Event()
     server.on_exit(lambda code: gone.set())
     os.kill(server.pid, signal.SIGKILL)
     assert gone.wait(STEP)
     status = run_cell("%opencode status").printed
     assert f"It ended by itself. Its log: {server.log_path}" in status
     assert "Starting OpenCode…" in run_cell("%%prompt\nSay exactly: after").printed
+    run_cell("%opencode start")
 
 
 def test_sessions_are_listed_found_and_gone_back_to(run_cell: RunCell) -> None:

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from opencode_nb.magics.commands import models, program, server, sessions, turns
+from opencode_nb.magics.commands import models, program, server, sessions, tui, turns
 from opencode_nb.magics.commands.group import Command, Group
 
 __all__ = ["GROUPS", "Command", "Group"]
 
 GROUPS: tuple[Group, ...] = (
     server.group,
+    tui.group,
     sessions.group,
     turns.group,
     models.group,

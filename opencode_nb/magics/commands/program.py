@@ -50,15 +50,3 @@ def doctor(workspace: Workspace, _options: Namespace) -> None:
         findings.append(finding)
         say(str(finding))
     say(summary(findings))
-
-
-@group.command()
-def doctor(workspace: Workspace, _options: Namespace) -> None:
-    """Look at the program, the server and all they need, and say what is wrong and what to do."""
-    from opencode_nb.doctor import examine, summary
-
-    findings = []
-    for finding in examine(ai=workspace.ai):
-        findings.append(finding)
-        say(str(finding))
-    say(summary(findings))

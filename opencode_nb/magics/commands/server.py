@@ -1,17 +1,35 @@
-"""Subcommands for the agent's server: start, stop, restart, status."""
+"""Subcommands for the agent's server: start, stop, restart, status, log."""
 
 from __future__ import annotations
 
 import argparse
+import getpass
+import os
 from argparse import Namespace
+from collections.abc import Iterator
 from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
 from opencode_nb.conversation.models import ModelError, announcement
+from opencode_nb.conversation.sync import Opencode
+from opencode_nb.errors import OpencodeError
 from opencode_nb.magics.commands.group import Group, argument, say
 from opencode_nb.magics.commands.sessions import named
-from opencode_nb.magics.workspace import Workspace
+from opencode_nb.magics.frontend import can_ask
+from opencode_nb.magics.options import seconds
+from opencode_nb.magics.workspace import PASSWORD, Workspace
+from opencode_nb.secret import Secret
+
+if TYPE_CHECKING:
+    from opencode_nb.server.process import Server
+    from opencode_nb.server.status import Holder, ServerStatus
+
+LOG_LINES = 20
 
 group = Group("The agent")
+
+
+# --- start ------------------------------------------------------------------------------------------------------------
 
 
 def _directory(text: str) -> Path:
@@ -25,21 +43,19 @@ def _directory(text: str) -> Path:
     argument("--demo", action="store_true", help="use the scripted demo model, which is not an AI"),
     argument("-m", "--model", metavar="MODEL", help="provider/model for prompts that name none"),
     argument("-a", "--agent", metavar="AGENT", help="agent for prompts that name none"),
+    argument("--variant", metavar="VARIANT", help="variant of the model for prompts that name none"),
     argument("-d", "--directory", metavar="PATH", type=_directory, help="where the agent works (default: here)"),
     argument("--permission", metavar="RULE", choices=["ask", "allow", "deny"], help="ask, allow or deny"),
+    argument("--timeout", metavar="SECONDS", type=seconds, help="stop a turn after so many seconds"),
+    argument("--own", action="store_true", help="a server of this kernel's own, not the one that kernels share"),
+    argument("--binary", metavar="PROGRAM", help="the opencode program: a path, or an installed version"),
+    argument("--url", metavar="URL", help=f"connect to a server that runs; its password: ${PASSWORD}, or asked for"),
 )
 def start(workspace: Workspace, options: Namespace) -> None:
     """Start the agent, with options that hold until it is started anew."""
-    wanted = {
-        "model": options.model,
-        "agent": options.agent,
-        "directory": options.directory,
-        "permission": options.permission,
-        "demo": options.demo or None,
-    }
     earlier = workspace.session
-    ai = workspace.configure(**{key: value for key, value in wanted.items() if value is not None})
-    say("Starting OpenCode…")
+    ai = workspace.configure(**_wanted(options))
+    say("Connecting…" if "base_url" in workspace.options else "Starting OpenCode…")
     ai.start()
     status(workspace, options)
     if options.demo:
@@ -50,41 +66,141 @@ def start(workspace: Workspace, options: Namespace) -> None:
         ai.model_choice()  # a wrong one fails this cell, rather than the first prompt
 
 
+def _wanted(options: Namespace) -> dict[str, Any]:
+    """The options as `Opencode` has them, those left out left out."""
+    names = ("model", "agent", "variant", "directory", "permission", "timeout", "binary")
+    wanted = {name: getattr(options, name) for name in names if getattr(options, name) is not None}
+    if options.demo:
+        wanted["demo"] = True
+    if options.own:
+        wanted["shared"] = False
+    if options.url:
+        wanted |= {"base_url": options.url, "password": _password(options.url)}
+    return wanted
+
+
+def _password(url: str) -> Secret | None:
+    """From the environment, else asked for: never from the line, which is saved with the notebook."""
+    told = os.environ.get(PASSWORD)
+    if told is None and can_ask():
+        told = getpass.getpass(f"Password of {url} (empty for none): ")
+    return Secret(told) if told else None
+
+
+# --- stop, restart ----------------------------------------------------------------------------------------------------
+
+
 @group.command()
 def stop(workspace: Workspace, _options: Namespace) -> None:
-    """Stop the server; the next prompt starts it again, with the same options and session."""
-    running, cut_off = workspace.running, workspace.busy
+    """Leave the server; it ends when nobody holds it. The next prompt starts it again, with the same options."""
+    running, cut_off, others = workspace.running, workspace.busy, _others(workspace)
+    joined = running and workspace.ai.server is None
     workspace.stop()
     if cut_off:
         say("The turn that was running is cut off; what came until then is kept.")
-    say("OpenCode is stopped; the next %%prompt starts it again." if running else "OpenCode was not running.")
+    if not running:
+        say("OpenCode was not running.")
+    elif joined:
+        say("Disconnected; the server goes on. The next %%prompt connects again.")
+    elif others:
+        say(f"This kernel has left the server; it goes on for {_listed(others)}. The next %%prompt joins it again.")
+    else:
+        say("OpenCode is stopped; the next %%prompt starts it again.")
 
 
-@group.command()
+@group.command(argument("--force", action="store_true", help="also where other kernels hold the server"))
 def restart(workspace: Workspace, options: Namespace) -> None:
     """Restart the agent alone: the kernel, its variables and the current session stay."""
-    stop(workspace, options)
-    say("Starting OpenCode…")
-    workspace.ai.start()
+    cut_off, others = workspace.busy, _others(workspace)
+    if others and not options.force:
+        raise OpencodeError(
+            f"The server is also held by {_listed(others)}: a restart cuts off the turns that run there. %opencode "
+            "restart --force restarts it all the same; %opencode start --own begins one of this kernel's own."
+        )
+    say("Restarting OpenCode…" if workspace.running else "Starting OpenCode…")
+    _restart(workspace.ai)
+    if cut_off:
+        say("The turn that was running is cut off; what came until then is kept.")
     status(workspace, options)
+
+
+def _restart(ai: Opencode) -> None:
+    if ai.started and ai.server is None:
+        raise OpencodeError(f"The server at {ai.client.base_url} was not started from here: restart it where it was.")
+    if ai.started and ai.server is not None:
+        ai.server.restart()
+    ai.start()
+
+
+def _others(workspace: Workspace) -> list[Holder]:
+    """Who holds the server beside this kernel."""
+    server = workspace.ai.server
+    return [holder for holder in server.status().holders if not holder.this] if server and workspace.running else []
+
+
+def _listed(holders: list[Holder]) -> str:
+    return ", ".join(f"{holder.label} (process {holder.pid})" for holder in holders)
+
+
+# --- status, log ------------------------------------------------------------------------------------------------------
 
 
 @group.command()
 def status(workspace: Workspace, _options: Namespace) -> None:
-    """Show the server, the model and the current session."""
-    ai, server, session = workspace.ai, workspace.ai.server, workspace.session
+    """Show the program, the server and who holds it, the model and the current session."""
+    ai, server = workspace.ai, workspace.ai.server
     if not workspace.running:
         say("OpenCode is not running; the next %%prompt starts it, or %opencode start.")
         if server is not None:
             say(f"It ended by itself. Its log: {server.log_path}")
         return
     say(f"OpenCode {ai.version} at {ai.client.base_url}, in {ai.directory}")
-    if server is not None:
-        say(f"Log: {server.log_path}")
+    for line in _server_lines(server.status()) if server else ():
+        say(line)
     try:
         say(announcement(ai.model_choice()))
     except ModelError as error:
         say(f"Model: {error}")
-    say(f"Session: {named(session)}, ${session.cost:.4f}" if session else "Session: the first %%prompt makes one.")
+    say(_session_line(workspace))
     if workspace.busy:
         say("A turn is running: %opencode abort stops it.")
+
+
+def _server_lines(status: ServerStatus) -> Iterator[str]:
+    yield f"Program: {status.program}"
+    memory = f"{status.memory // 1_000_000} MB" if status.memory else "memory unknown"
+    again = f", started again {status.restarts} time{'' if status.restarts == 1 else 's'}" if status.restarts else ""
+    kind = "shared" if status.shared else "this kernel's own"
+    yield f"Server: {kind}, process {status.pid}, {memory}, up {_duration(status.uptime)}{again}"
+    if status.shared:
+        held = [
+            f"{holder.label} ({'this kernel' if holder.this else f'process {holder.pid}'})" for holder in status.holders
+        ]
+        yield f"Held by: {', '.join(held)}"
+    yield f"Log: {status.log_path}"
+
+
+def _session_line(workspace: Workspace) -> str:
+    session, count = workspace.session, len(workspace.ai.sessions())
+    current = f"{named(session)}, ${session.cost:.4f}" if session else "the first %%prompt makes one"
+    return f"Session: {current} ({count} in this directory)"
+
+
+def _duration(seconds: float) -> str:
+    """ "42 s", "5 min 3 s", "2 h 5 min"."""
+    minutes, rest = divmod(int(seconds), 60)
+    hours, minutes = divmod(minutes, 60)
+    if hours:
+        return f"{hours} h {minutes} min"
+    return f"{minutes} min {rest} s" if minutes else f"{rest} s"
+
+
+@group.command(argument("lines", nargs="?", type=int, metavar="N", default=LOG_LINES, help="how many (default 20)"))
+def log(workspace: Workspace, options: Namespace) -> None:
+    """Show the last lines of the server's log."""
+    server: Server | None = workspace.ai.server
+    if server is None:
+        say("There is no log: no server was started from here.")
+        return
+    say(server.tail(max(options.lines, 1)) or "It is empty.")
+    say(f"All of it: {server.log_path}")

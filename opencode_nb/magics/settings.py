@@ -1,0 +1,166 @@
+"""The defaults of the magics: traits for ipython_config.py and %config, and the environment variables below them."""
+
+from __future__ import annotations
+
+import json
+import math
+import os
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import Any
+
+from traitlets import Any as AnyTrait
+from traitlets import Bool, TraitError, TraitType, Unicode, validate
+from traitlets.config import Config, Configurable
+
+from opencode_nb.conversation.models import split_model
+from opencode_nb.conversation.policy import Policy
+
+__all__ = ["VARIABLES", "OpencodeMagics"]
+
+VARIABLES = {
+    "model": "OPENCODE_NB_MODEL",
+    "agent": "OPENCODE_NB_AGENT",
+    "variant": "OPENCODE_NB_VARIANT",
+    "permission": "OPENCODE_NB_PERMISSION",
+    "timeout": "OPENCODE_NB_TIMEOUT",
+    "directory": "OPENCODE_NB_DIRECTORY",
+    "binary": "OPENCODE_NB_BINARY",
+    "shared": "OPENCODE_NB_SHARED",
+    "base_url": "OPENCODE_NB_URL",
+}
+"""Trait -> the environment variable that counts where the trait is not set. `binary` is the exception: there the
+variable comes first, as everywhere else in the package, and find_binary reads it."""
+
+_BOOLEANS = {"1": True, "true": True, "yes": True, "0": False, "false": False, "no": False}
+
+
+def _trait(kind: TraitType[Any, Any], name: str, text: str) -> Any:
+    kind.help = f"{text}. Environment: {VARIABLES[name]}."
+    return kind.tag(config=True)
+
+
+def _text(name: str, text: str) -> Any:
+    return _trait(Unicode(None, allow_none=True), name, text)
+
+
+class OpencodeMagics(Configurable):
+    """Defaults of %%prompt and %opencode: `c.OpencodeMagics.model = "..."`, or `%config OpencodeMagics.model = "..."`.
+
+    None leaves it to the environment, and then to OpenCode's own configuration. model, agent, variant, permission and
+    timeout hold from the next prompt on; the others from the next %opencode start.
+    """
+
+    model = _text("model", "provider/model for prompts that name none")
+    agent = _text("agent", "agent for prompts that name none")
+    variant = _text("variant", "variant of the model, such as its effort, for prompts that name none")
+    permission = _trait(AnyTrait(None, allow_none=True), "permission", "ask, allow, deny, or {tool: one of these}")
+    timeout = _trait(AnyTrait(None, allow_none=True), "timeout", "seconds after which a turn is stopped")
+    directory = _text("directory", "where the agent works, instead of the kernel's directory")
+    binary = _text("binary", "the opencode program: a path, or an installed version; the variable comes first")
+    shared = _trait(Bool(None, allow_none=True), "shared", "whether kernels share one server (they do by default)")
+    base_url = _text("base_url", "a running server to connect to; its password is in OPENCODE_SERVER_PASSWORD")
+
+    @classmethod
+    def of(cls, config: Config) -> OpencodeMagics:
+        """With what `config` has for it; what makes no sense there is told, and left out."""
+        settings = cls()
+        for name, value in config.get(cls.__name__, {}).items():
+            try:
+                settings.update_config(Config({cls.__name__: {name: value}}))
+            except TraitError as error:
+                print(f"{error} It is left out.")  # noqa: T201  # where the extension is loaded
+        return settings
+
+    @validate("model", "permission", "timeout", "directory", "base_url")
+    def _check(self, proposal: Any) -> Any:
+        name, value = proposal["trait"].name, proposal["value"]
+        try:
+            return _checked(name, value) if _given(value) else None
+        except ValueError as error:
+            raise TraitError(f"OpencodeMagics.{name}: {error}") from None
+
+    def options(self) -> dict[str, Any]:
+        """What is set, by name; the environment is read anew. Raises ValueError for a variable that makes no sense."""
+        options = _environment(os.environ)
+        names = [name for name in VARIABLES if not (name == "binary" and os.environ.get(VARIABLES[name]))]
+        return options | {name: value for name in names if _given(value := getattr(self, name))}
+
+
+def _environment(environ: Mapping[str, str]) -> dict[str, Any]:
+    given = {name: environ.get(variable, "") for name, variable in VARIABLES.items() if name != "binary"}
+    return {name: _read(name, text) for name, text in given.items() if text}
+
+
+def _read(name: str, text: str) -> Any:
+    try:
+        return _checked(name, _PARSED[name](text) if name in _PARSED else text)
+    except ValueError as error:
+        raise ValueError(f"${VARIABLES[name]}: {error}") from None
+
+
+def _given(value: Any) -> bool:
+    return value not in (None, "")
+
+
+def _boolean(text: str) -> bool:
+    if text.lower() not in _BOOLEANS:
+        raise ValueError(f"{text!r} is neither yes nor no: use 1 or 0.")
+    return _BOOLEANS[text.lower()]
+
+
+def _rules(text: str) -> Any:
+    try:
+        return json.loads(text) if text.startswith("{") else text
+    except ValueError:
+        raise ValueError(f'{text!r} is not JSON: use ask, allow, deny, or such as {{"bash": "deny"}}.') from None
+
+
+_PARSED: dict[str, Callable[[str], Any]] = {"shared": _boolean, "permission": _rules}
+
+
+def _checked(name: str, value: Any) -> Any:
+    """The value as it is used. Raises ValueError, which says what is allowed."""
+    check = _CHECKS.get(name)
+    return check(value) if check else value
+
+
+def _model(value: Any) -> str:
+    split_model(str(value))
+    return str(value)
+
+
+def _permission(value: Any) -> Any:
+    return Policy(value).option
+
+
+def _timeout(value: Any) -> float:
+    try:
+        seconds = float(value)
+    except (TypeError, ValueError):
+        seconds = 0.0
+    if not 0 < seconds < math.inf:
+        raise ValueError(f"{value!r} is no number of seconds above 0.")
+    return seconds
+
+
+def _directory(value: Any) -> str:
+    path = Path(str(value)).expanduser()
+    if not path.is_dir():
+        raise ValueError(f"there is no directory {value}: create it, or name another.")
+    return str(path)
+
+
+def _base_url(value: Any) -> str:
+    if not str(value).startswith(("http://", "https://")):
+        raise ValueError(f"{value!r} is no address: give one such as http://127.0.0.1:4096.")
+    return str(value)
+
+
+_CHECKS: dict[str, Callable[[Any], Any]] = {
+    "model": _model,
+    "permission": _permission,
+    "timeout": _timeout,
+    "directory": _directory,
+    "base_url": _base_url,
+}

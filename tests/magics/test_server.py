@@ -1,0 +1,162 @@
+"""%opencode start, status, stop, restart, log, tui: with a server of one's own, a shared one, and a joined one."""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+import stat
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+import pexpect
+import pytest
+from IPython.core.interactiveshell import InteractiveShell
+
+import opencode_nb as oc
+from opencode_nb.magics.workspace import PASSWORD
+from tests.magics.conftest import RunCell
+
+STEP = 30
+
+HOLDER = """
+import sys, opencode_nb as oc
+with oc.Opencode() as ai:
+    print(ai.server.pid, flush=True)
+    sys.stdin.read()
+"""
+
+
+@pytest.fixture
+def other(work: Path, shell: InteractiveShell) -> Iterator[subprocess.Popen[str]]:
+    """Another process of the same user that holds the shared server; its first line is the server's process."""
+    environment = {**os.environ, "JPY_SESSION_NAME": "/home/a person/other.ipynb"}
+    with subprocess.Popen(
+        [sys.executable, "-c", HOLDER], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True, env=environment
+    ) as process:
+        yield process
+        process.communicate()
+
+
+def server_of(shell: InteractiveShell) -> oc.Server:
+    server: oc.Server = shell.user_ns["_"].session.owner.server
+    return server
+
+
+def test_status_tells_program_server_holders_and_sessions(
+    run_cell: RunCell, shell: InteractiveShell, opencode_program: Path
+) -> None:
+    run_cell("%%prompt -q\nSay exactly: one")
+    server = server_of(shell)
+    lines = run_cell("%opencode status").printed.splitlines()
+    assert lines[0].startswith(f"OpenCode {server.version} at {server.url}, in ")
+    assert lines[1] == f"Program: {opencode_program}"
+    told = re.fullmatch(r"Server: shared, process (\d+), (\d+) MB, up \d+ s", lines[2])
+    assert told
+    assert int(told[1]) == server.pid
+    assert int(told[2]) > 100
+    assert lines[3].startswith("Held by: ")
+    assert lines[3].endswith(" (this kernel)")
+    assert lines[4] == f"Log: {server.log_path}"
+    assert lines[5].startswith("Model: demo/demo")
+    assert re.fullmatch(r"Session: ses_\w+ .*, \$0\.\d{4} \(1 in this directory\)", lines[6])
+    assert "opencode server listening" in run_cell("%opencode log").printed
+    assert len(run_cell("%opencode log 1").printed.splitlines()) == 2
+
+
+def test_who_else_holds_the_server_is_told_and_not_harmed(
+    run_cell: RunCell, shell: InteractiveShell, other: subprocess.Popen[str]
+) -> None:
+    run_cell("%%prompt -q\nSay exactly: before")
+    server, session = server_of(shell), shell.user_ns["_"].session.id
+    assert other.stdout is not None
+    assert int(other.stdout.readline()) == server.pid
+    named = f"other.ipynb (process {other.pid})"
+    assert named in run_cell("%opencode status").printed
+    refused = run_cell("%opencode restart")
+    assert refused.error is not None
+    assert f"held by {named}: a restart cuts off" in refused.printed
+    pid = server.pid
+    assert f"it goes on for {named}" in run_cell("%opencode stop").printed
+    run_cell("%%prompt -q\nSay exactly: joined again")
+    assert (server_of(shell).pid, shell.user_ns["_"].session.id) == (pid, session)
+    assert "Restarting OpenCode…" in run_cell("%opencode restart --force").printed
+    assert server_of(shell).pid != pid
+    run_cell("%%prompt -q\nSay exactly: after the restart")
+    assert shell.user_ns["_"].session.id == session
+
+
+def test_a_server_of_ones_own(run_cell: RunCell, shell: InteractiveShell, other: subprocess.Popen[str]) -> None:
+    printed = run_cell("%opencode start --own").printed
+    assert "Server: this kernel's own, process " in printed
+    assert "Held by" not in printed
+    assert other.stdout is not None
+    run_cell("%%prompt -q\nSay exactly: mine")
+    assert int(other.stdout.readline()) != server_of(shell).pid
+    before = server_of(shell).pid
+    assert run_cell("%opencode restart").error is None
+    assert server_of(shell).pid != before
+    assert run_cell("%opencode stop").printed == "OpenCode is stopped; the next %%prompt starts it again.\n"
+    run_cell("%opencode start")
+
+
+def test_a_server_that_runs_is_joined_and_left_running(
+    run_cell: RunCell, shell: InteractiveShell, server: oc.Server, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    refused = run_cell(f"%opencode start --url {server.url}")
+    assert "AuthenticationError" in refused.printed
+    monkeypatch.setenv(PASSWORD, server.password)
+    printed = run_cell(f"%opencode start --url {server.url}").printed
+    assert printed.startswith(f"Connecting…\nOpenCode {server.version} at {server.url}, in ")
+    assert "Log: " not in printed
+    run_cell("%%prompt -q\nSay exactly: joined")
+    assert shell.user_ns["_"].text == "joined"
+    assert "was not started from here: restart it where it was" in run_cell("%opencode restart").printed
+    assert "There is no log" in run_cell("%opencode log").printed
+    assert "was not started from here" in run_cell("%opencode tui").printed
+    assert "Disconnected; the server goes on." in run_cell("%opencode stop").printed
+    run_cell("%%prompt -q\nSay exactly: and again")
+    assert shell.user_ns["_"].text == "and again"
+    assert server.alive
+    monkeypatch.delenv(PASSWORD)
+    run_cell("%opencode start")
+
+
+def test_the_terminal_ui_is_attached_without_the_password_in_sight(
+    run_cell: RunCell, shell: InteractiveShell, work: Path
+) -> None:
+    run_cell("%opencode new Seen in the terminal")
+    run_cell("%%prompt -q\nSay exactly: shown in the terminal")
+    server, session = server_of(shell), shell.user_ns["_"].session.id
+    printed = run_cell("%opencode tui").printed
+    command, note = printed.splitlines()
+    assert server.password not in command + note
+    assert f" attach {server.url} --dir {work} --session {session}" in command
+    file = Path(re.findall(r"\$\(cat (.*?)\)", command)[0])
+    assert stat.S_IMODE(file.stat().st_mode) == 0o600
+    assert stat.S_IMODE(file.parent.stat().st_mode) == 0o700
+    with pexpect.spawn("sh", ["-c", f"exec env {command}"], dimensions=(40, 120), timeout=STEP) as terminal:
+        terminal.expect("shown in the terminal")
+        argv = Path(f"/proc/{terminal.pid}/cmdline").read_text()
+        assert server.url in argv
+        assert server.password not in argv
+    assert run_cell("%opencode status").error is None
+
+
+def test_the_file_for_the_terminal_ui_goes_with_its_process(work: Path, shell: InteractiveShell) -> None:
+    code = (
+        "from IPython.core.interactiveshell import InteractiveShell as Shell\nshell = Shell.instance()\n"
+        "shell.run_line_magic('load_ext', 'opencode_nb')\nshell.run_line_magic('opencode', 'tui')\n"
+    )
+    command = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout
+    (named,) = re.findall(r"\$\(cat (.*?)\)", command)
+    assert not Path(named).exists()
+
+
+def test_doctor_looks_at_the_server_in_use(run_cell: RunCell) -> None:
+    run_cell("%opencode start")
+    printed = run_cell("%opencode doctor").printed
+    assert re.search(r"Server: runs, version \d", printed)
+    assert json.dumps(printed).count("Traceback") == 0

@@ -1,0 +1,218 @@
+"""Defaults by ipython_config.py, %config and the environment, in their order, in a real shell."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+from typing import Any
+
+import pytest
+from IPython.core.interactiveshell import InteractiveShell
+from traitlets import TraitError
+from traitlets.config import Config
+
+from opencode_nb.magics.line import LineMagic
+from opencode_nb.magics.options import prompt_parser
+from opencode_nb.magics.settings import VARIABLES, OpencodeMagics
+from opencode_nb.magics.workspace import PASSWORD, Workspace
+from tests.conftest import REPOSITORY
+from tests.magics.conftest import RunCell
+
+
+@pytest.fixture(autouse=True)
+def nothing_set(monkeypatch: pytest.MonkeyPatch) -> None:
+    for name, variable in VARIABLES.items():
+        if name != "binary":  # names the program that the tests run
+            monkeypatch.delenv(variable, raising=False)
+
+
+# --- values and their order -------------------------------------------------------------------------------------------
+
+
+def test_nothing_is_set_by_default() -> None:
+    assert OpencodeMagics().options() == {}
+
+
+def test_the_environment_is_read_anew_each_time(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    settings = OpencodeMagics()
+    given: dict[str, tuple[str, Any]] = {
+        "model": ("demo/one", "demo/one"),
+        "agent": ("plan", "plan"),
+        "variant": ("high", "high"),
+        "permission": ('{"bash": "deny"}', {"bash": "deny"}),
+        "timeout": ("1.5", 1.5),
+        "directory": (str(tmp_path), str(tmp_path)),
+        "shared": ("no", False),
+        "base_url": ("http://127.0.0.1:4096", "http://127.0.0.1:4096"),
+    }
+    for name, (text, _) in given.items():
+        monkeypatch.setenv(VARIABLES[name], text)
+    assert settings.options() == {name: value for name, (_, value) in given.items()}
+    monkeypatch.setenv("OPENCODE_NB_MODEL", "")
+    assert "model" not in settings.options()
+
+
+def test_a_trait_comes_before_the_environment(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("OPENCODE_NB_MODEL", "demo/by-environment")
+    settings = OpencodeMagics(config=Config({"OpencodeMagics": {"model": "demo/by-config"}}))
+    assert settings.options() == {"model": "demo/by-config"}
+    settings.model = None
+    assert settings.options() == {"model": "demo/by-environment"}
+
+
+def test_the_variable_of_the_program_comes_before_its_trait(monkeypatch: pytest.MonkeyPatch) -> None:
+    settings = OpencodeMagics(binary="/by/trait")
+    monkeypatch.delenv("OPENCODE_NB_BINARY")
+    assert settings.options() == {"binary": "/by/trait"}
+    monkeypatch.setenv("OPENCODE_NB_BINARY", "/by/environment")
+    assert settings.options() == {}  # find_binary reads the variable
+
+
+def test_start_comes_before_all(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    monkeypatch.setenv("OPENCODE_NB_AGENT", "plan")
+    monkeypatch.setenv("OPENCODE_NB_URL", "http://127.0.0.1:1")
+    monkeypatch.setenv(PASSWORD, "not shown")
+    workspace = Workspace(OpencodeMagics(model="demo/by-trait", timeout=3))
+    assert workspace.options["base_url"] == "http://127.0.0.1:1"
+    assert "not shown" not in repr(vars(workspace) | vars(workspace.ai))
+    workspace.configure(model="demo/by-start", shared=False, directory=tmp_path)
+    assert workspace.options == {
+        "model": "demo/by-start",
+        "agent": "plan",
+        "timeout": 3.0,
+        "shared": False,
+        "directory": tmp_path,
+    }
+    assert workspace.ai.directory == tmp_path
+    with pytest.raises(ValueError, match="expected provider/model"):
+        workspace.configure(model="wrong")
+    assert workspace.options["model"] == "demo/by-start"
+
+
+@pytest.mark.parametrize(
+    ("name", "value", "says"),
+    [
+        ("model", "gpt", "expected provider/model, such as"),
+        ("permission", "maybe", "use one of ask, allow, deny"),
+        ("permission", {"bash": "perhaps"}, "a rule is one of ask, allow, deny"),
+        ("timeout", "soon", "'soon' is no number of seconds above 0"),
+        ("timeout", -1, "-1 is no number of seconds above 0"),
+        ("directory", "/no/such/place", "there is no directory /no/such/place"),
+        ("base_url", "localhost:4096", "give one such as http://127.0.0.1:4096"),
+        ("shared", "maybe", "expected a boolean"),
+    ],
+)
+def test_what_makes_no_sense_is_refused_with_what_is_allowed(
+    name: str, value: Any, says: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    settings = OpencodeMagics()
+    with pytest.raises(TraitError, match=re.escape(says)):
+        setattr(settings, name, value)
+    assert settings.options() == {}
+    if isinstance(value, str):
+        monkeypatch.setenv(VARIABLES[name], value)
+        says = "use 1 or 0" if name == "shared" else says
+        with pytest.raises(ValueError, match=re.escape(f"${VARIABLES[name]}: ") + ".*" + re.escape(says)):
+            settings.options()
+
+
+def test_rules_that_are_no_json(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("OPENCODE_NB_PERMISSION", "{bash: deny}")
+    with pytest.raises(ValueError, match=r"OPENCODE_NB_PERMISSION: .* is not JSON"):
+        OpencodeMagics().options()
+
+
+# --- in a shell -------------------------------------------------------------------------------------------------------
+
+
+def test_config_holds_from_the_next_prompt_on(
+    run_cell: RunCell, shell: InteractiveShell, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    assert "OpencodeMagics" in run_cell("%config").printed
+    shown = run_cell("%config OpencodeMagics").printed
+    for name, variable in VARIABLES.items():
+        assert f"OpencodeMagics.{name}=" in shown
+        assert variable in shown
+    run_cell("%%prompt -q\nSay exactly: by the configuration")
+    session = shell.user_ns["_"].session.id
+    assert shell.user_ns["_"].agent == "build"
+    run_cell("%config OpencodeMagics.agent = 'plan'")
+    run_cell("%%prompt -q\nSay exactly: by the trait")
+    assert (shell.user_ns["_"].agent, shell.user_ns["_"].session.id) == ("plan", session)
+    run_cell("%%prompt -q -a build\nSay exactly: by the cell's option")
+    assert shell.user_ns["_"].agent == "build"
+    monkeypatch.setenv("OPENCODE_NB_AGENT", "build")
+    run_cell("%%prompt -q\nSay exactly: still by the trait")
+    assert shell.user_ns["_"].agent == "plan"
+    run_cell("%config OpencodeMagics.agent = None")
+    run_cell("%%prompt -q\nSay exactly: by the environment")
+    assert shell.user_ns["_"].agent == "build"
+
+
+def test_start_comes_before_config(run_cell: RunCell, shell: InteractiveShell) -> None:
+    run_cell("%config OpencodeMagics.agent = 'build'")
+    run_cell("%opencode start -a plan")
+    run_cell("%%prompt -q\nSay exactly: by start")
+    assert shell.user_ns["_"].agent == "plan"
+    run_cell("%opencode start")
+    run_cell("%%prompt -q\nSay exactly: by the trait")
+    assert shell.user_ns["_"].agent == "build"
+    run_cell("%config OpencodeMagics.agent = None")
+
+
+def test_permission_and_timeout_of_the_configuration(run_cell: RunCell, shell: InteractiveShell, work: Path) -> None:
+    run_cell("%config OpencodeMagics.permission = {'bash': 'deny'}")
+    run_cell("%%prompt -q\nRun `touch denied-by-config`")
+    assert not (work / "denied-by-config").exists()
+    run_cell("%config OpencodeMagics.permission = 'allow'")
+    run_cell("%%prompt -q\nRun `touch allowed-by-config`")
+    assert (work / "allowed-by-config").exists()
+    run_cell("%config OpencodeMagics.timeout = 0.5")
+    late = run_cell("%%prompt -q --permission allow\nRun `sleep 60`")
+    assert "TurnTimeoutError" in late.printed
+    run_cell("%config OpencodeMagics.permission = None")
+    run_cell("%config OpencodeMagics.timeout = None")
+
+
+def test_wrong_settings_are_told_and_change_nothing(
+    run_cell: RunCell, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    run_cell("%config OpencodeMagics.permission = 'maybe'")
+    assert "use one of ask, allow, deny" in caplog.text  # IPython logs it, and logs are shown
+    monkeypatch.setenv("OPENCODE_NB_MODEL", "gpt")
+    wrong = run_cell("%%prompt\nhi")
+    assert "ValueError: $OPENCODE_NB_MODEL: model='gpt': expected provider/model" in wrong.printed
+    assert wrong.error is not None
+    monkeypatch.delenv("OPENCODE_NB_MODEL")
+    assert run_cell("%%prompt -q\nSay exactly: well again").error is None
+
+
+def test_a_wrong_configuration_file_does_not_keep_the_extension_from_loading(
+    run_cell: RunCell, shell: InteractiveShell
+) -> None:
+    run_cell("%unload_ext opencode_nb")
+    assert "OpencodeMagics" not in run_cell("%config").printed
+    shell.config.OpencodeMagics = Config(permission="maybe", agent="plan")
+    assert (
+        "use one of ask, allow, deny, a mapping or a callable. It is left out."
+        in run_cell("%load_ext opencode_nb").printed
+    )
+    assert run_cell("%config").printed.count("OpencodeMagics") == 1
+    assert run_cell("%config OpencodeMagics.agent").value == "plan"
+    assert run_cell("%config OpencodeMagics.permission").value is None
+    run_cell("%config OpencodeMagics.agent = None")
+
+
+# --- what is written about them ---------------------------------------------------------------------------------------
+
+
+def test_the_readme_has_every_setting() -> None:
+    """A row each: trait, variable, option of %%prompt or %opencode start."""
+    readme = (REPOSITORY / "README.md").read_text(encoding="utf-8")
+    rows = re.findall(r"^\| `(\w+)` \| `(\w+)` \| ([^|]*) \|", readme, re.MULTILINE)
+    assert {trait: variable for trait, variable, _ in rows} == VARIABLES
+    known = {*prompt_parser().option_strings(), *LineMagic(Workspace()).commands["start"].parser.option_strings()}
+    for _, _, options in rows:
+        named = re.findall(r"`(--?\w[\w-]*)", options)
+        assert named
+        assert set(named) <= known
