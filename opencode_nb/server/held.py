@@ -13,6 +13,7 @@ import logging
 import os
 import signal
 import socket
+import subprocess
 import threading
 import time
 from collections.abc import Callable
@@ -23,7 +24,7 @@ from typing import Any, Protocol
 from opencode_nb.errors import ServerError
 from opencode_nb.secret import Secret
 from opencode_nb.server.keeping.service import END_SECONDS
-from opencode_nb.server.launch import MARK, Job, launch, myself
+from opencode_nb.server.launch import MARK, Job, Launched, launch, myself
 from opencode_nb.server.rendezvous import meet
 
 __all__ = ["Held", "Own", "Shared", "State"]
@@ -32,6 +33,7 @@ CLOSE_SECONDS = END_SECONDS + 3.0  # the keeper's own bounds, and its way there
 KILLED_SECONDS = 2.0
 REJOINS = 5  # in a row, without the server becoming ready
 MEET_SECONDS = 30.0
+KILL_ROUNDS, KILL_PAUSE = 50, 0.02  # seconds between them
 
 _log = logging.getLogger(__name__)
 
@@ -70,9 +72,10 @@ class Source(Protocol):
     lasting: bool
     """Whether a connection that was lost is made again."""
 
-    def connect(self, before: State | None) -> tuple[socket.socket, str]:
-        """A connection, and the mark of a keeper that was started for it, "" where there was one; `before`: the state
-        when the last connection to a server that had been ready was lost. Raises OSError, ServerError.
+    def connect(self, before: State | None) -> Launched | socket.socket:
+        """A connection to a keeper, a new one or one that was there; `before`: the state of a server that was lost.
+
+        Raises OSError, ServerError.
         """
 
 
@@ -84,7 +87,7 @@ class Own:
     def __init__(self, job: Job) -> None:
         self._job = job
 
-    def connect(self, before: State | None) -> tuple[socket.socket, str]:
+    def connect(self, before: State | None) -> Launched:
         """Start it."""
         return launch(self._job)
 
@@ -98,22 +101,23 @@ class Shared:
         self._job = job
         self._key = key
 
-    def connect(self, before: State | None) -> tuple[socket.socket, str]:
+    def connect(self, before: State | None) -> Launched | socket.socket:
         """Join it, or start it: at the address where it was before, if it was."""
-        job, marks = self._job, [""]
+        job, started = self._job, list[Launched]()
         if before:
             port = int(before.url.rpartition(":")[2])
             job = job.at(port, before.username, before.password, before.restarts + 1)
 
         def start(listener: socket.socket, path: str) -> socket.socket:
-            connection, marks[0] = launch(job, listener, path)
-            return connection
+            started.append(launch(job, listener, path))
+            return started[0].connection
 
         connection = meet(self._key, start, MEET_SECONDS)
+        if started:
+            return started[0]
         with contextlib.suppress(OSError):  # it ends already: reading tells
-            if not marks[0]:
-                connection.sendall(_line(op="hold", **myself()))
-        return connection, marks[0]
+            connection.sendall(_line(op="hold", **myself()))
+        return connection
 
 
 def _line(**message: object) -> bytes:
@@ -138,6 +142,7 @@ class Held:
         self._changed = threading.Condition()
         self._connection: socket.socket | None = None
         self._mark = ""
+        self._process: subprocess.Popen[bytes] | None = None
         self._leaving = False
         self._ready: State | None = None  # the last one in which the server was ready
         self._attempts = 0  # to rejoin, since then
@@ -147,8 +152,15 @@ class Held:
     def open(self) -> None:
         """Start or join. Whatever is raised in here, an interrupt too: `close()` cleans up. OSError, ServerError."""
         _all.add(self)
-        self._connection, self._mark = self._source.connect(None)
+        self._connect()
         self._reader.start()
+
+    def _connect(self) -> None:
+        found = self._source.connect(self._ready)
+        if isinstance(found, Launched):
+            self._connection, self._mark, self._process = found
+        else:
+            self._connection = found
 
     def wait_until(self, done: Callable[[], bool], seconds: float) -> bool:
         """Wait until `done()`, which may look at the state, or until the server has ended for good."""
@@ -207,6 +219,8 @@ class Held:
         """In a forked child: drop its copy of the connection, which is the parent's."""
         self._changed = threading.Condition()  # the parent's may be taken for good
         self._leaving = self.exited = True
+        if self._process:
+            self._process.returncode = 0  # not this process's child: nothing to wait for
         if self._connection:
             with contextlib.suppress(OSError):  # closed
                 os.close(self._connection.detach())  # close() would leave it to a reader that is not in this process
@@ -224,11 +238,13 @@ class Held:
             self._disconnect()
             if self.exited or self._leaving:
                 break
-            self._bereaved()
+            self._kill()  # the keeper was killed, and its server dies with it: here it is made sure of
             if not self._rejoined():
                 break
-        self._exit()
         self._disconnect()
+        if self._process:
+            self._process.wait()
+        self._exit()
         _all.discard(self)
         self.gone.set()
 
@@ -270,19 +286,14 @@ class Held:
             self._up = up
             self._changed.notify_all()
 
-    def _bereaved(self) -> None:
-        """The keeper was killed. Its server dies with it; here it is made sure of."""
-        self._went_down()
-        self._kill()
-
     def _rejoined(self) -> bool:
         """Join or start it again; whether that is possible."""
         code, tail = -int(signal.SIGKILL), "The server's keeper was killed, and the server with it."
         if self._source.lasting and self._attempts < REJOINS:
             self._attempts += 1
+            self._went_down()
             try:
-                self._connection, mark = self._source.connect(self._ready)
-                self._mark = mark or self._mark
+                self._connect()
                 return not self._leaving
             except (OSError, ServerError) as error:
                 tail = f"{tail} It could not be started again: {error}"
@@ -323,10 +334,20 @@ def _call(callbacks: list[Callable[[], None]]) -> None:
 
 def _kill_marked(mark: str) -> None:
     """End the server and the tools of a keeper that was killed. Linux; elsewhere nobody can say which they are."""
+    for _ in range(KILL_ROUNDS):  # one look misses what is being started while it lasts
+        if not _killed_marked(f"{MARK}={mark}".encode()):
+            return
+        time.sleep(KILL_PAUSE)
+
+
+def _killed_marked(variable: bytes) -> bool:
+    found = False
     for environ in Path("/proc").glob("[0-9]*/environ"):
         with contextlib.suppress(OSError):
-            if f"{MARK}={mark}".encode() in environ.read_bytes().split(b"\0"):
+            if variable in environ.read_bytes().split(b"\0"):
                 os.kill(int(environ.parent.name), signal.SIGKILL)
+                found = True
+    return found
 
 
 _all: set[Held] = set()  # until they are gone

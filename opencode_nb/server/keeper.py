@@ -1,7 +1,7 @@
 """The watchdog that owns one `opencode serve` and ends it, and everything it started, when nobody holds it any more.
 
-Run as `python -I -S keeper.py` in a session of its own, by server/start.py. Standard library only, and little of that:
-it takes memory for as long as a server lives. Knows nothing of the package.
+Run as `python -I -S keeper.py own|shared` in a session of its own, by launch.py. Standard library only, and little of
+that: it takes memory for as long as a server lives. Knows nothing of the package.
 
     holders ──local sockets──> keeper <──fork── guard       keeper ──fork──> opencode serve ──> tools, in own sessions
 
@@ -20,8 +20,9 @@ it takes memory for as long as a server lives. Knows nothing of the package.
   running tools properly), SIGTERM, SIGTERM, SIGKILL, then what the tools left running. SIGTERM to the guard or the
   keeper does the same at once.
 - Guard and keeper watch each other, so that a SIGKILL of either leaves nothing behind: the guard waits for the keeper
-  and then ends what is left; the keeper holds a pipe (the lifeline) whose other end closes with the guard. Both are
-  nobody's children: whoever ends the process tree of the kernel that happened to start them does not end them.
+  and then ends what is left; the keeper holds a pipe (the lifeline) whose other end closes with the guard.
+- With the argument "shared" they are nobody's children: whoever ends a kernel's whole process tree, as VS Code does,
+  must not end what other kernels hold.
 - Linux: both are subreapers, so orphaned tool processes come to them and are found; the server dies with the keeper
   (PDEATHSIG). macOS has neither: there the tools are those that were the server's descendants when the end began, and a
   process whose own parent had ended before that is not found.
@@ -49,7 +50,7 @@ def guard(keeper: int) -> None:
 def main() -> None:
     """Become guard and keeper."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # until the handlers are there
-    if os.fork():
+    if sys.argv[1] == "shared" and os.fork():
         return
     sys.path.append(os.path.dirname(os.path.abspath(__file__)))  # noqa: PTH100, PTH120
     from keeping.processes import PR_SET_CHILD_SUBREAPER, prctl

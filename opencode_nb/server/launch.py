@@ -10,13 +10,14 @@ import socket
 import subprocess
 import sys
 from dataclasses import dataclass, field, replace
+from typing import NamedTuple
 
 from opencode_nb.secret import Secret
 from opencode_nb.server import keeper, logs
 from opencode_nb.server.environment import PASSWORD, USERNAME
 from opencode_nb.server.status import own_label
 
-__all__ = ["MARK", "Job", "launch", "myself"]
+__all__ = ["MARK", "Job", "Launched", "launch", "myself"]
 
 MARK = "OPENCODE_NB_KEEPER"  # in the environment of the server and of all that it starts, another value for each keeper
 
@@ -47,11 +48,16 @@ def myself() -> dict[str, object]:
     return {"pid": os.getpid(), "label": own_label()}
 
 
-def launch(job: Job, listener: socket.socket | None = None, path: str | None = None) -> tuple[socket.socket, str]:
-    """Start a keeper for the job; the connection that holds the server, and the keeper's mark.
+class Launched(NamedTuple):
+    """A new keeper: the connection that holds its server, its mark, and the process to wait for when that has ended."""
 
-    Others come in by `listener`, which listens at `path`. Raises OSError.
-    """
+    connection: socket.socket
+    mark: str
+    process: subprocess.Popen[bytes]
+
+
+def launch(job: Job, listener: socket.socket | None = None, path: str | None = None) -> Launched:
+    """Start a keeper for the job. Others come in by `listener`, which listens at `path`. Raises OSError."""
     mark = secrets.token_hex(16)
     ours, theirs = socket.socketpair()
     try:
@@ -65,16 +71,17 @@ def launch(job: Job, listener: socket.socket | None = None, path: str | None = N
             with contextlib.suppress(BrokenPipeError, ConnectionResetError):  # it has died: the end of `ours` tells
                 ours.sendall(_line(job, mark, os.fspath(log_path), path))
         finally:
-            process.wait()  # at once: the keeper is a grandchild
+            if listener:
+                process.wait()  # it has nothing to do but start the keeper
     except BaseException:  # an interrupt too
         ours.close()
         raise
-    return ours, mark
+    return Launched(ours, mark, process)
 
 
 def _process(connection: socket.socket, listener: socket.socket | None, log: int) -> subprocess.Popen[bytes]:
     return subprocess.Popen(
-        [sys.executable, "-I", "-S", keeper.__file__],
+        [sys.executable, "-I", "-S", keeper.__file__, "shared" if listener else "own"],
         stdin=connection.fileno(),
         stdout=listener.fileno() if listener else subprocess.DEVNULL,
         stderr=log,

@@ -37,6 +37,7 @@ START_SECONDS = 30.0
 HEALTH_SECONDS = 5.0  # at least, however late the server became ready
 GRACE_SECONDS = 5.0  # that a shared server goes on without a holder, unless $OPENCODE_NB_GRACE says otherwise
 TAIL_LINES = 20  # of the log, in error messages
+CANNOT_WRITE = ("mkdir", "ENOSPC", "EROFS", "EACCES", "disk I/O error", "disk is full", "readonly database")
 
 
 class Server:
@@ -303,7 +304,13 @@ def _why(exit_code: int | None, tail: str, program: Path, address: str) -> str:
             f"The OpenCode server could not listen on {address}: the port is taken, or the address is not this "
             "machine's. Give another port=, or 0 for a free one."
         )
-    return f"The OpenCode server ended before it was ready, exit code {exit_code}."
+    ended = f"The OpenCode server ended before it was ready, exit code {exit_code}."
+    if any(sign in tail for sign in CANNOT_WRITE):
+        return (
+            f"{ended} It could not write: make room, set the rights, or set XDG_DATA_HOME, XDG_STATE_HOME, "
+            "XDG_CONFIG_HOME and XDG_CACHE_HOME to where it can."
+        )
+    return ended
 
 
 def _told(tail: str) -> str:

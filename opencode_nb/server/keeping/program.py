@@ -171,7 +171,7 @@ def _spawned(argv: list[str], env: dict[str, str], cwd: str, output: int) -> int
         number = reader.read()
     if number:
         os.waitpid(pid, 0)
-        raise OSError(int(number), os.strerror(int(number)))
+        raise OSError(int(number), os.strerror(int(number)), argv[0])
     return pid
 
 

@@ -18,7 +18,7 @@ TYPE_CHECKING = False  # typing's own would have to be imported
 if TYPE_CHECKING:
     from typing import Any
 
-PAUSES = (0.0, 0.5, 1.0, 2.0, 4.0)  # seconds before a server that crashed is started again; after the last one, never
+PAUSES = (0.0, 0.25, 0.5, 1.0, 2.0)  # seconds before a server that crashed is started again; after the last one, never
 QUICK_SECONDS = 60.0  # a server that ran for longer has not crashed "again"
 AGAIN_SECONDS = 30.0  # for it to become ready again
 END_SECONDS = PROGRAM_END_SECONDS + TOOL_TERM_SECONDS + KILL_SECONDS

@@ -1,0 +1,202 @@
+"""What is in the way of a shared server: leftovers, suspended processes, disks and homes that cannot be written."""
+
+from __future__ import annotations
+
+import os
+import re
+import resource
+import shutil
+import signal
+import socket
+import subprocess
+import sys
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import psutil
+import pytest
+
+from opencode_nb.errors import ServerExitedError, ServerStartError
+from opencode_nb.server import held, serve
+from opencode_nb.server.rendezvous import runtime_directory
+from tests.server.support import CASE, request
+from tests.server.support_holders import HolderProcess, quick_program
+
+
+@pytest.fixture(autouse=True)
+def runtime(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A runtime directory and an environment, and so servers, of the test's own."""
+    monkeypatch.setenv(CASE, str(tmp_path))
+    monkeypatch.setenv("XDG_RUNTIME_DIR", str(tmp_path))
+    return tmp_path / "opencode-nb"
+
+
+@pytest.fixture
+def quick(tmp_path: Path) -> Path:
+    return quick_program(tmp_path)
+
+
+def served(program: Path) -> int:
+    """Have a server for a moment; its pid."""
+    with serve(shared=True, binary=program) as server:
+        assert request(server, "GET", "/global/health")[0] == 200
+        return server.pid
+
+
+def where_the_socket_is(program: Path, runtime: Path) -> Path:
+    """Where the server for this environment listens."""
+    with serve(shared=True, binary=program) as server:
+        [path] = runtime.iterdir()
+    psutil.Process(server.pid).wait()
+    while path.exists():  # the keeper shuts its door before it ends the server: only a moment
+        pass
+    return path
+
+
+@pytest.mark.parametrize("left", ["socket", "file", "link to nowhere"])
+def test_a_stale_socket(quick: Path, runtime: Path, left: str) -> None:
+    path = where_the_socket_is(quick, runtime)
+    if left == "socket":
+        with socket.socket(socket.AF_UNIX) as listener:
+            listener.bind(str(path))
+    elif left == "file":
+        path.write_text("left")
+    else:
+        path.symlink_to(runtime / "nowhere")
+    os.utime(path, (0, 0), follow_symlinks=False)
+    os.utime(runtime, (2**33, 2**33))  # long after today: nothing goes by the time of a file
+    served(quick)
+
+
+LOCKER = """
+import fcntl, os, sys, time
+fcntl.flock(os.open(sys.argv[1], os.O_RDONLY), fcntl.LOCK_EX)
+print("locked", flush=True)
+time.sleep(1000)
+"""
+
+
+@contextmanager
+def locked(runtime: Path) -> Iterator[subprocess.Popen[str]]:
+    """Another process has the lock."""
+    runtime.mkdir(mode=0o700, exist_ok=True)
+    with subprocess.Popen([sys.executable, "-c", LOCKER, runtime], stdout=subprocess.PIPE, text=True) as locker:
+        assert locker.stdout
+        assert locker.stdout.readline()
+        yield locker
+        locker.kill()
+
+
+def test_the_lock_of_a_process_that_was_killed(quick: Path, runtime: Path) -> None:
+    with locked(runtime) as locker:
+        locker.kill()
+        locker.wait()
+        served(quick)
+
+
+def test_the_lock_of_a_process_that_is_suspended(quick: Path, runtime: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(held, "MEET_SECONDS", 0.2)
+    with locked(runtime) as locker:
+        locker.send_signal(signal.SIGSTOP)
+        with pytest.raises(ServerStartError, match=r"suspended\. Let it go on or end it, or start a"):
+            serve(shared=True, binary=quick)
+
+
+def test_joining_needs_no_lock(quick: Path, runtime: Path) -> None:
+    with serve(shared=True, binary=quick) as server, locked(runtime):
+        assert served(quick) == server.pid
+
+
+def test_a_keeper_that_is_suspended(quick: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    with serve(shared=True, binary=quick) as server:
+        keeper = psutil.Process(server.pid).parent()
+        assert keeper
+        keeper.suspend()
+        with pytest.raises(ServerStartError, match=r"its keeper says nothing\. Is it suspended\?"):
+            serve(shared=True, binary=quick, timeout=0.2)
+        keeper.resume()
+
+
+def test_a_clock_that_jumps(quick: Path) -> None:
+    with HolderProcess(quick) as holder:
+        told = holder.ask("hold()")
+        holder.ask("setattr(__import__('time'), 'time', lambda: 0.0)")
+        assert holder.ask("server.restart()") is None
+        assert 0 <= holder.ask("server.status().uptime") < 60
+        assert holder.ask("hold()")["url"] == told["url"]
+
+
+def test_a_runtime_directory_that_vanished(quick: Path, runtime: Path) -> None:
+    with serve(shared=True, binary=quick) as server:
+        shutil.rmtree(runtime)
+        assert request(server, "GET", "/global/health")[0] == 200
+        assert served(quick) != server.pid
+
+
+def test_a_runtime_directory_that_others_may_read(quick: Path, runtime: Path) -> None:
+    runtime.mkdir()
+    runtime.chmod(0o755)
+    served(quick)
+    assert runtime.stat().st_mode & 0o077 == 0
+
+
+@pytest.mark.parametrize("why", ["a file", "too long"])
+def test_a_runtime_directory_that_is_none(
+    quick: Path, runtime: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, why: str
+) -> None:
+    """Then the temporary directory has one, whose owner and rights are looked at."""
+    temporary = tmp_path / "t"
+    temporary.mkdir()
+    monkeypatch.setattr("tempfile.tempdir", str(temporary))
+    if why == "a file":
+        runtime.write_text("in the way")
+    else:
+        monkeypatch.setenv("XDG_RUNTIME_DIR", str(tmp_path / ("x" * 80)))
+    assert runtime_directory() == temporary / f"opencode-nb-{os.getuid()}"
+    served(quick)
+
+
+def test_a_program_that_vanished(quick: Path) -> None:
+    with serve(shared=True, binary=quick) as server:
+        quick.unlink()
+        with pytest.raises(ServerExitedError, match=f"(?s)could not be restarted.*{re.escape(str(quick))}"):
+            server.restart()
+
+
+# --- where nothing can be written -------------------------------------------------------------------------------------
+
+
+def no_room() -> None:
+    resource.setrlimit(resource.RLIMIT_FSIZE, (0, 0))
+
+
+def test_a_disk_that_is_full_for_the_log(quick: Path) -> None:
+    """The server goes on without."""
+    with HolderProcess(quick, preexec_fn=no_room) as holder:
+        assert Path(holder.ask("hold()")["log"]).read_bytes() == b""
+        assert holder.ask("server.restart()") is None
+
+
+NOWHERE = "/proc/nowhere"  # where not even root can make a directory
+
+
+@pytest.mark.parametrize(
+    ("env", "limit"),
+    [
+        ({}, no_room),
+        ({"XDG_CACHE_HOME": NOWHERE}, None),
+        ({"XDG_DATA_HOME": NOWHERE}, None),
+        ({"HOME": NOWHERE, "XDG_STATE_HOME": ""}, None),
+    ],
+    ids=["full disk", "cache", "data", "home"],
+)
+def test_the_real_program_that_cannot_write(
+    opencode_program: Path, runtime: Path, env: dict[str, str], limit: Callable[[], None] | None
+) -> None:
+    with HolderProcess(opencode_program, env, preexec_fn=limit) as holder:
+        said = holder.ask("hold()")
+        assert said.startswith("ServerStartError: The OpenCode server ended before it was ready, exit code 1. It could")
+        assert "It could not write: make room, set the rights, or set XDG_DATA_HOME" in said
+        assert ("disk I/O error" if limit else NOWHERE) in said
+    assert list(runtime.iterdir()) == []
