@@ -89,8 +89,7 @@ class AsyncSession(ManagedSession):
         `@path` and `@agent`. `no_reply` only adds to the conversation.
         Raises FileNotFoundError before anything is sent, TurnError (with `.turn`) when the turn ended in an error.
         """
-        comments = [{"type": "text", "text": comment.prompt} for comment in self.comments]
-        parts = [*content.parts(text, files, images, self.owner.directory), *comments]
+        parts = content.parts(text, files, images, self.owner.directory)
         if mentions:
             parts += await self.owner.mentions(text)
         turn = await self.send(
@@ -104,7 +103,6 @@ class AsyncSession(ManagedSession):
             timeout=timeout,
             no_reply=no_reply,
         )
-        del self.comments[: len(comments)]
         return await turn if wait and not no_reply else turn
 
     async def send(

@@ -16,6 +16,7 @@ const DIFF_ROOT = {
 
 /** One act at a time: from a click until Python has said what came of it, no other can be begun. */
 function createBusy(root, signal) {
+  const held = new Set(); // buttons that are disabled meanwhile
   root.addEventListener("click", (event) => {
     const act = event.target.closest(ACTS);
     if (!act) return;
@@ -24,10 +25,11 @@ function createBusy(root, signal) {
   }, { signal });
   function setBusy(busy) {
     root.ariaBusy = String(busy);
-    for (const act of root.querySelectorAll(ACTS)) {
-      if (busy && act.ariaDisabled !== "true") act.dataset.busy = act.ariaDisabled = "true";
-      else if (!busy && act.dataset.busy) act.ariaDisabled = act.dataset.busy = null;
+    for (const act of busy ? root.querySelectorAll(ACTS) : held) {
+      if (busy && act.ariaDisabled !== "true") held.add(act);
+      if (held.has(act)) act.ariaDisabled = busy ? "true" : null;
     }
+    if (!busy) held.clear();
   }
   return setBusy;
 }

@@ -76,7 +76,7 @@ export function createBodies(root, send, signal) {
     late.forEach(want);
   }, ASKED_AGAIN_MS);
   root.addEventListener("toggle", ({ target }) => {
-    if (target.matches(".oc-section")) want(target);
+    if (near.has(target)) want(target); // what is open from the beginning says so, too
   }, { capture: true, signal });
   signal.addEventListener("abort", () => {
     clearInterval(again);

@@ -43,6 +43,7 @@ export function createWalk(root, bodies, signal) {
   function step(direction) {
     const from = root.getRootNode().activeElement ?? root;
     const isAhead = (node) => {
+      if (!pane().contains(from)) return true;
       const relation = from.compareDocumentPosition(node);
       const follows = Boolean(relation & Node.DOCUMENT_POSITION_FOLLOWING);
       if (direction > 0) return follows;
