@@ -10,7 +10,7 @@ from pathlib import Path
 from opencode_nb.conversation.state import Json, TurnState
 from opencode_nb.conversation.turn import tool_diffs
 from opencode_nb.diffs.edits import placed
-from opencode_nb.diffs.patch import parse
+from opencode_nb.diffs.patch import Hunk, parse
 from opencode_nb.diffs.text import decode
 
 
@@ -79,7 +79,15 @@ def _stands(file: Path, diff: Json, *, back: bool) -> bool:
         return False
     if diff.get("status") == ("deleted" if back else "added"):
         return False
-    return all(placed(text, hunk, back=back) is not None for hunk in parse(str(diff.get("patch") or "")))
+    return all(_fits(text, hunk, back=back) for hunk in parse(str(diff.get("patch") or "")))
+
+
+def _fits(text: str, hunk: Hunk, *, back: bool) -> bool:
+    """Whether this side of a hunk stands in the text; where both do, as after lines were appended, the longer one."""
+    if placed(text, hunk, back=back) is None:
+        return False
+    mine, other = (hunk.new, hunk.old) if back else (hunk.old, hunk.new)
+    return len(mine) > len(other) or placed(text, hunk, back=not back) is None
 
 
 def _prompt(turn: TurnState) -> str:
