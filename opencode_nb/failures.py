@@ -37,14 +37,14 @@ _KINDS: dict[str, _Kind] = {
     "TurnTimeout": _Kind(TurnTimeoutError, "What came until then is kept; allow more with --timeout (timeout=)."),
     "BudgetExceeded": _Kind(BudgetExceededError, "What came until then is kept; raise the limit to go on."),
     "ProviderAuthError": _Kind(ProviderAuthError, "Log in with `opencode auth login`, or choose another model."),
-    "ContextOverflowError": _Kind(ContextOverflowError, "Start a new session: %opencode new."),
+    "ContextOverflowError": _Kind(ContextOverflowError, "Start a new session (in a notebook: %opencode new)."),
     "StructuredOutputError": _Kind(StructuredOutputError, "Ask again, or loosen the schema."),
     "MessageOutputLengthError": _Kind(TurnError, "The answer reached the model's limit: ask it to go on."),
-    "ConnectionLost": _Kind(TurnError, "The session is kept; %opencode restart brings the server back."),
+    "ConnectionLost": _Kind(TurnError, "The session is kept: try again (in a notebook first %opencode restart)."),
     "ServerExited": _Kind(TurnError, "The session is kept: prompt again, a new server takes it up."),
-    "SessionDeleted": _Kind(TurnError, "Start a new session: %opencode new."),
+    "SessionDeleted": _Kind(TurnError, "Start a new session (in a notebook: %opencode new)."),
 }
-_OTHER = _Kind(TurnError, "%opencode status shows the server and its log.")
+_OTHER = _Kind(TurnError, "The server's log may say more (in a notebook %opencode status shows where it is).")
 _RETRY = "The provider may recover: try again."
 _REFUSED_CREDENTIALS = (401, 403)
 

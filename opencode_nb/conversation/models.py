@@ -84,7 +84,7 @@ def announcement(choice: ModelChoice) -> str:
     if choice.unasked_public:
         line += (
             " It is a free public provider that you did not choose, so nothing is sent there: log in to one of your "
-            f"own with `opencode auth login`, accept it with -m {choice.model}, or try %opencode start --demo."
+            f"own with `opencode auth login`, accept it with -m {choice.model}, or try {_DEMO}."
         )
     return line
 
@@ -95,8 +95,8 @@ def refuse_unasked(choice: ModelChoice) -> None:
         raise ModelError(
             f"No model was chosen, and none of yours is set up. OpenCode itself would take {choice.model}, and send "
             f"the content to {choice.provider_name}, a free public provider. Log in to a provider of your own with "
-            f"`opencode auth login` in a terminal, accept this one with -m {choice.model}, or try the scripted demo "
-            "(not an AI) with %opencode start --demo."
+            f"`opencode auth login` in a terminal, accept this one with -m {choice.model}, or try "
+            f"{_DEMO}."
         )
 
 
@@ -139,7 +139,8 @@ def _available(providers: Providers) -> str:
     return f"Set up are: {', '.join(names[:9])}{', …' if len(names) > 9 else ''}. Choose one with -m provider/model."
 
 
+_DEMO = "the scripted demo, which is not an AI (%opencode start --demo; opencode-nb ask --demo; demo=True)"
 _NONE = (
     "No model is set up. Log in to a provider with `opencode auth login` in a terminal, name one in OpenCode's "
-    "configuration, or try the scripted demo (not an AI) with %opencode start --demo."
+    f"configuration, or try {_DEMO}."
 )
