@@ -31,7 +31,12 @@ class Completion:
             "AGENT": lambda: (agent["name"] for agent in workspace.ai.agents()),
             "SESSION": lambda: (info["id"] for info in workspace.ai.sessions()),
         }
-        self._known: dict[str, Callable[[], Iterable[str]]] = {"COMMAND": lambda: [*line.commands, "prompt"]}
+        self._known: dict[str, Callable[[str], Iterable[str]]] = {
+            "COMMAND": lambda _fragment: [*line.commands, "prompt"],
+            "PATH": _paths,
+            "INSTALLED": lambda _fragment: _installed(),
+            "PROGRAM": lambda fragment: [*_installed(), *_paths(fragment)],
+        }
 
         @context_matcher()  # type: ignore[untyped-decorator]  # IPython's own
         def matcher(context: CompletionContext) -> SimpleMatcherResult:
@@ -83,9 +88,7 @@ class Completion:
         if action.choices is not None:
             return [str(choice) for choice in action.choices]
         kind = str(action.metavar)
-        if kind == "PATH":
-            return _paths(fragment)
-        return sorted(self._known[kind]()) if kind in self._known else self._ask(kind)
+        return list(self._known[kind](fragment)) if kind in self._known else self._ask(kind)
 
     def _ask(self, kind: str) -> list[str]:
         source = self._values.get(kind)
@@ -95,6 +98,12 @@ class Completion:
             return sorted(source())
         except (OpencodeError, ValueError):  # a server or a setting in trouble: Tab is not the place to say so
             return []
+
+
+def _installed() -> list[str]:
+    from opencode_nb.server.binary import installed_versions
+
+    return installed_versions()
 
 
 def _paths(fragment: str) -> list[str]:

@@ -8,6 +8,7 @@ import pytest
 from IPython.core.completer import provisionalcompleter
 from IPython.core.interactiveshell import InteractiveShell
 
+from opencode_nb.server.binary import versions_directory
 from tests.magics.conftest import RunCell
 
 Complete = Callable[..., list[str]]
@@ -64,6 +65,20 @@ def test_subcommands(complete: Complete, run_cell: RunCell) -> None:
     assert complete("%opencode help pro") == ["%opencode help prompt"]
     assert all(offer.startswith("%opencode use ses_") for offer in complete("%opencode use "))
     assert complete("x = 1\n%opencode und") == ["%opencode undo"]
+
+
+def test_installed_versions(
+    complete: Complete, monkeypatch: pytest.MonkeyPatch, tmp_path_factory: pytest.TempPathFactory
+) -> None:
+    monkeypatch.setenv("XDG_DATA_HOME", str(tmp_path_factory.mktemp("data")))
+    assert not [offer for offer in complete("%opencode install --remove ") if "1.2" in offer]
+    for version in ("1.20.0", "1.21.0"):
+        (versions_directory() / version).mkdir(parents=True)
+    assert complete("%opencode install --rem") == ["%opencode install --remove"]
+    assert set(complete("%opencode install --remove ")) == {f"%opencode install --remove 1.2{n}.0" for n in (0, 1)}
+    assert complete("%opencode start --binary 1.20") == ["%opencode start --binary 1.20.0"]
+    assert complete("%opencode start --binary src/t") == ["%opencode start --binary src/temperatures.py"]
+    assert set(complete("%opencode start --ow")) == {"%opencode start --own"}
 
 
 def test_python_is_completed_as_ever(complete: Complete, shell: InteractiveShell) -> None:

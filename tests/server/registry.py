@@ -45,7 +45,7 @@ class Registry:
     `token`: what must be sent to get a tarball.
     """
 
-    versions: dict[str, bytes] = field(default_factory=dict)
+    versions: dict[str, bytes] = field(default_factory=dict, repr=False)
     tags: dict[str, str] = field(default_factory=dict)
     break_after: list[int] = field(default_factory=list)
     holds: bool = False
