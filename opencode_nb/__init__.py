@@ -1,6 +1,7 @@
 """OpenCode, the open-source coding agent, inside Jupyter: cell magics, live widgets, and the whole server from Python.
 
     %load_ext opencode_nb        then %%prompt in a cell, and %opencode help
+    opencode_nb.diff()           look through what was changed, and take back what you don't want
     opencode_nb.Opencode()       sessions and turns from plain Python
     opencode_nb.Client(url)      every operation of the server
 
@@ -19,10 +20,11 @@ if TYPE_CHECKING:
 
     from .api.client import AsyncClient, Client
     from .api.record import Record
+    from .conversation.changes import Diff, FileDiff
     from .conversation.opencode import AsyncOpencode
     from .conversation.session import AsyncSession
     from .conversation.sync import Opencode, Session
-    from .conversation.turn import FileDiff, ToolCall, Turn
+    from .conversation.turn import ToolCall, Turn
     from .errors import (
         AbortedError,
         APIConnectionError,
@@ -34,6 +36,7 @@ if TYPE_CHECKING:
         BudgetExceededError,
         ConflictError,
         ContextOverflowError,
+        DiffConflictError,
         InternalServerError,
         NotFoundError,
         NotSupportedError,
@@ -47,8 +50,10 @@ if TYPE_CHECKING:
         TurnError,
         UnprocessableEntityError,
     )
+    from .magics.review import diff
     from .server import Server, serve
     from .widgets.chat import ChatPanel, chat
+    from .widgets.diff import DiffView
 
 _HOMES = {
     ".api.client": ("AsyncClient", "Client"),
@@ -56,9 +61,12 @@ _HOMES = {
     ".conversation.opencode": ("AsyncOpencode",),
     ".conversation.session": ("AsyncSession",),
     ".conversation.sync": ("Opencode", "Session"),
-    ".conversation.turn": ("FileDiff", "ToolCall", "Turn"),
+    ".conversation.changes": ("Diff", "FileDiff"),
+    ".conversation.turn": ("ToolCall", "Turn"),
     ".server": ("Server", "serve"),
+    ".magics.review": ("diff",),
     ".widgets.chat": ("ChatPanel", "chat"),
+    ".widgets.diff": ("DiffView",),
     ".errors": (
         "APIConnectionError",
         "APIStatusError",
@@ -70,6 +78,7 @@ _HOMES = {
         "BudgetExceededError",
         "ConflictError",
         "ContextOverflowError",
+        "DiffConflictError",
         "InternalServerError",
         "NotFoundError",
         "NotSupportedError",
@@ -102,6 +111,9 @@ __all__ = [
     "Client",
     "ConflictError",
     "ContextOverflowError",
+    "Diff",
+    "DiffConflictError",
+    "DiffView",
     "FileDiff",
     "InternalServerError",
     "NotFoundError",
@@ -123,6 +135,7 @@ __all__ = [
     "UnprocessableEntityError",
     "__version__",
     "chat",
+    "diff",
     "load_ipython_extension",
     "serve",
     "unload_ipython_extension",

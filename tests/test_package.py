@@ -75,9 +75,9 @@ PUBLIC = """
     __version__ load_ipython_extension unload_ipython_extension
     Client AsyncClient Record
     serve Server
-    Opencode AsyncOpencode Session AsyncSession Turn ToolCall FileDiff
+    Opencode AsyncOpencode Session AsyncSession Turn ToolCall Diff FileDiff
     ChatPanel chat DiffView diff
-    OpencodeError
+    OpencodeError DiffConflictError
     ServerError BinaryNotFoundError ServerStartError ServerExitedError
     APIConnectionError APITimeoutError
     APIStatusError BadRequestError AuthenticationError PermissionDeniedError NotFoundError ConflictError

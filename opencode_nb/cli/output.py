@@ -9,7 +9,6 @@ import contextlib
 import json
 import sys
 from collections.abc import Callable, Iterable, Iterator
-from dataclasses import asdict
 from pathlib import Path
 from types import TracebackType
 from typing import Any, Protocol, Self
@@ -24,6 +23,7 @@ from opencode_nb.conversation.turn import Turn
 from opencode_nb.conversation.waiting import Jobs
 from opencode_nb.errors import OpencodeError
 from opencode_nb.render import facts, layout
+from opencode_nb.render.diff_static import as_json
 from opencode_nb.render.escaping import visible
 from opencode_nb.render.text import card_line
 from opencode_nb.render.tools import describe
@@ -198,7 +198,7 @@ class JsonView(_Written):
             text=turn.text,
             error=_error(turn.error) if turn.error else None,
             **facts_of_turn,
-            diffs=[asdict(diff) for diff in turn.diffs],
+            diffs=[as_json(diff) for diff in turn.diffs],
         )
         if turn.error is not None:
             _tell(f"opencode-nb: {turn.error}")

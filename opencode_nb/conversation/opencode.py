@@ -10,10 +10,12 @@ import contextlib
 from collections.abc import AsyncIterator, Callable, Coroutine, Mapping
 from pathlib import Path
 from types import TracebackType
-from typing import Any, Self
+from typing import Any, Literal, Self
 
 from opencode_nb.api.client import AsyncClient
+from opencode_nb.conversation import sources
 from opencode_nb.conversation.catalog import Catalog
+from opencode_nb.conversation.changes import Diff
 from opencode_nb.conversation.feed import Connection, Feed
 from opencode_nb.conversation.models import split_model
 from opencode_nb.conversation.policy import PermissionOption, Policy
@@ -68,6 +70,8 @@ class AsyncOpencode(Catalog):
             "demo": bool(demo),
             "shared": shared and not demo,
         }
+        self.environment: Mapping[str, str] = dict(env or {})
+        """What a server of its own gets beside this process's environment."""
         self._client: AsyncClient | None = None
         self._feed: Feed | None = None
         self._sessions: dict[str, AsyncSession] = {}
@@ -255,6 +259,24 @@ class AsyncOpencode(Catalog):
         """Let go of a session that is no longer there."""
         self.feed.forget(session_id)
         self._sessions.pop(session_id, None)
+
+    async def diff(self, mode: Literal["git", "branch"] = "git") -> Diff:
+        """How the work tree differs from the last commit ("git"), or from where its branch began ("branch").
+
+        Raises OpencodeError outside git, and with "branch" where there is no other default branch.
+        """
+        if mode not in ("git", "branch"):
+            raise ValueError(f'mode={mode!r} is neither "git" nor "branch".')
+        await self.start()
+        return Diff(*await asyncio.to_thread(sources.of_work_tree, self.directory, await self._default_branch(mode)))
+
+    async def _default_branch(self, mode: str) -> str:
+        """The default branch's name, as the server found it, where it is asked for; else ""."""
+        if mode == "git":
+            return ""
+        if name := (await self.client.vcs.get()).get("default_branch"):
+            return str(name)
+        raise OpencodeError('There is no other default branch to compare with: diff("git") shows what is uncommitted.')
 
     async def abort_all(self) -> None:
         """Stop every running turn."""

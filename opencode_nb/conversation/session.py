@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-from collections.abc import AsyncIterator, Callable, Iterable
+from collections.abc import AsyncIterator, Callable, Iterable, Sequence
 from concurrent.futures import Future
 from typing import TYPE_CHECKING, Any
 
-from opencode_nb.conversation import content, ids, meter
+from opencode_nb.conversation import content, ids, meter, sources
+from opencode_nb.conversation.changes import Diff
 from opencode_nb.conversation.comments import Comment
+from opencode_nb.conversation.images import Images
 from opencode_nb.conversation.managing import BUSY, ManagedSession
 from opencode_nb.conversation.models import refuse_unasked, split_model
 from opencode_nb.conversation.policy import PermissionOption, Person, Policy
@@ -44,6 +46,7 @@ class AsyncSession(ManagedSession):
         self._subscribers: list[Subscriber] = []
         self._running: dict[str, Run] = {}
         self._turns: dict[str, Turn] = {}
+        self._images: Images | None = None
 
     @property
     def busy(self) -> bool:
@@ -268,8 +271,37 @@ class AsyncSession(ManagedSession):
         self._subscribers.append(callback)
         return lambda: self._subscribers.remove(callback) if callback in self._subscribers else None
 
+    # -- what it changed -------------------------------------------------------------------------------------------
+
+    async def diff(self) -> Diff:
+        """What all its turns changed, one change for each file, to look through and to take back.
+
+        What others changed between its turns is none of it. Undone turns do not count.
+        """
+        await self.load_all()
+        return await asyncio.to_thread(self.diff_of, self.transcript.visible_turns)
+
+    def diff_of(self, turns: Sequence[TurnState]) -> Diff:
+        """What these of its turns changed. Blocking."""
+        return Diff(*sources.of_turns(turns, self.place))
+
+    @property
+    def place(self) -> sources.Place:
+        """Where its changes are to be looked for."""
+        project = str(self.transcript.info.get("projectID") or "")
+        return sources.Place(self._root, project, self._watching, self.owner.environment)
+
+    @property
+    def _watching(self) -> Images:
+        """What its files were before and after its tools changed them."""
+        if self._images is None:
+            self._images = Images(self.id, self._root)
+        return self._images
+
     def _changed(self, changes: list[Change]) -> None:
         for change in changes:
+            if change.kind in ("part", "request") and (state := self.transcript.turns.get(change.turn)):
+                self._watching.observe(state)
             run = self._running.get(change.turn)
             if run is not None:
                 run.changed(change)

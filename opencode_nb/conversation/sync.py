@@ -8,9 +8,10 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
 from types import TracebackType
-from typing import Any, Self
+from typing import Any, Literal, Self
 
 from opencode_nb.api.client import Client
+from opencode_nb.conversation.changes import Diff
 from opencode_nb.conversation.completion import Completion
 from opencode_nb.conversation.feed import Connection
 from opencode_nb.conversation.models import ModelChoice
@@ -193,6 +194,13 @@ class Opencode:
     def model_choice(self, model: str | None = None, agent: str | None = None) -> ModelChoice:
         """Which model a prompt would go to, and who chose it. Raises ModelError where none is set up."""
         return run(self._async.model_choice, model, agent)
+
+    def diff(self, mode: Literal["git", "branch"] = "git") -> Diff:
+        """How the work tree differs from the last commit ("git"), or from where its branch began ("branch").
+
+        Raises OpencodeError outside git, and with "branch" where there is no other default branch.
+        """
+        return run(self._async.diff, mode)
 
     def abort_all(self) -> None:
         """Stop every running turn."""

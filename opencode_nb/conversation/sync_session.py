@@ -10,6 +10,7 @@ from collections.abc import Callable, Iterable, Iterator
 from queue import SimpleQueue
 from typing import TYPE_CHECKING, Any
 
+from opencode_nb.conversation.changes import Diff
 from opencode_nb.conversation.comments import Comment
 from opencode_nb.conversation.console import ConsolePerson
 from opencode_nb.conversation.meter import Context
@@ -265,6 +266,13 @@ class Session:
     def export(self, format: str = "md") -> str:
         """All of it as a text: "md", "html", "ipynb", or "json" (which `opencode import` takes). Raises ValueError."""
         return run(self._async.export, format)
+
+    def diff(self) -> Diff:
+        """What all its turns changed, one change for each file, to look through and to take back.
+
+        What others changed between its turns is none of it. Undone turns do not count.
+        """
+        return run(self._async.diff)
 
     # -- acting on it ----------------------------------------------------------------------------------------------
 

@@ -10,7 +10,10 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from opencode_nb._version import __version__
+from opencode_nb.conversation import sources
+from opencode_nb.conversation.changes import Diff, FileDiff
 from opencode_nb.conversation.state import Json, Message, TurnState
+from opencode_nb.diffs import tools
 from opencode_nb.errors import TurnError
 from opencode_nb.failures import turn_error
 
@@ -54,28 +57,6 @@ class ToolCall:
         )
 
 
-@dataclass(frozen=True, slots=True)
-class FileDiff:
-    """What changed in one file: `patch` is a unified diff, `status` is added, deleted or modified."""
-
-    file: str
-    status: str
-    additions: int
-    deletions: int
-    patch: str
-
-    @classmethod
-    def of(cls, diff: Json) -> FileDiff:
-        """From the server's own shape."""
-        return cls(
-            file=str(diff.get("file", "")),
-            status=str(diff.get("status") or "modified"),
-            additions=int(diff.get("additions") or 0),
-            deletions=int(diff.get("deletions") or 0),
-            patch=str(diff.get("patch") or ""),
-        )
-
-
 class Turn:
     """One prompt and all that answered it: `text`, `reasoning`, `tools`, `diffs`, `tokens`, `cost`, `status`, ...
 
@@ -115,10 +96,18 @@ class Turn:
         """The tool calls in order."""
         return [ToolCall.of(part, self.state.ended) for part in self.state.parts if part.get("type") == "tool"]
 
+    def diff(self) -> Diff:
+        """What the turn changed, to look through and to take back; `.source` says where from, and what it can miss.
+
+        Looks at the server's snapshots and at the files: some hundredths of a second.
+        """
+        session = getattr(self.session, "_async", self.session)
+        return Diff(*sources.of_turns([self.state], session.place))
+
     @property
     def diffs(self) -> list[FileDiff]:
-        """What the turn changed on disk; outside a git repository, what its tools said they changed."""
-        return [FileDiff.of(diff) for diff in self.state.diffs or tool_diffs(self.state)]
+        """The files of `diff()`."""
+        return list(self.diff().files)
 
     @property
     def messages(self) -> list[Message]:
@@ -261,18 +250,7 @@ class Turn:
 
 def tool_diffs(state: TurnState) -> list[Json]:
     """The diffs that the edit and apply_patch tools report themselves: all there is outside git."""
-    found: list[Json] = []
-    for part in state.parts:
-        tool_state = part.get("state") or {}
-        metadata = tool_state.get("metadata") or {}
-        if tool_state.get("status") != "completed":
-            continue
-        if isinstance(metadata.get("filediff"), dict):
-            found.append({"status": "modified", **metadata["filediff"]})
-        for change in metadata.get("files") or [] if part.get("tool") == "apply_patch" else []:
-            status = {"add": "added", "delete": "deleted"}.get(change.get("type"), "modified")
-            found.append({**change, "file": change.get("relativePath") or change.get("filePath"), "status": status})
-    return found
+    return [diff for part in state.parts for diff in tools.reported(part)]
 
 
 def _texts(message: Message | None, kind: str = "text") -> list[str]:

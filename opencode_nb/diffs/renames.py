@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterable, Iterator
 from dataclasses import replace
 
 from opencode_nb.diffs.change import LINK, SUBMODULE, Change, Side
-from opencode_nb.diffs.text import is_binary
+from opencode_nb.diffs.text import encode, is_binary
 
 _ALIKE = 50
 """Percent of a file that must be the same; git's own number."""
@@ -21,7 +21,7 @@ _MAX_PAIRS = 10_000
 
 def detect(changes: Iterable[Change]) -> list[Change]:
     """The same changes, sorted by path; a file deleted here and added elsewhere becomes one that was renamed."""
-    rest = sorted(changes, key=lambda change: change.path)
+    rest = sorted(changes, key=lambda change: encode(change.path))
     gone = {change.path: change.before for change in rest if change.before and not change.after}
     new = {change.path: change.after for change in rest if change.after and not change.before}
     if not gone or not new:

@@ -1,0 +1,216 @@
+"""The `git` program: how it is run, and what it says about trees and blobs. Blocking; run it off the event loop."""
+
+from __future__ import annotations
+
+import subprocess
+from collections import OrderedDict
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import NamedTuple
+
+from opencode_nb.diffs.change import LINK, SUBMODULE, Change, Side, known
+from opencode_nb.diffs.text import decode, encode
+from opencode_nb.errors import OpencodeError
+
+TIMEOUT = 60.0
+"""Seconds that one run of git may take: looking through a large work tree on a slow disk takes a few."""
+
+_CACHED_BYTES = 32 * 1024 * 1024
+_FETCHED_BYTES = 1024 * 1024
+_NOTHING = "0" * 40
+_EMPTY_TREE = "4b825dc642cb6eb9a060e54bf8d69288fbee4904"
+"""The tree without files, which every git knows."""
+
+
+class GitError(OpencodeError):
+    """`git` is not there, or failed; the message has its words."""
+
+
+@dataclass(frozen=True, slots=True)
+class Repository:
+    """A git directory and the work tree that its paths are relative to."""
+
+    git_dir: Path
+    worktree: Path
+
+    def run(self, *arguments: str, stdin: bytes = b"", allowed: Sequence[int] = (0,)) -> bytes:
+        """What git prints. Raises GitError."""
+        where = ("--git-dir", str(self.git_dir), "--work-tree", str(self.worktree))
+        return _run(self.worktree, *where, *arguments, stdin=stdin, allowed=allowed)
+
+    def has(self, tree: str) -> bool:
+        """Whether it has this object."""
+        try:
+            self.run("cat-file", "-e", tree)
+        except GitError:
+            return False
+        return True
+
+    def ignored(self, paths: Sequence[str]) -> set[str]:
+        """Those of the paths that the ignore rules name, be they tracked or not."""
+        if not paths:
+            return set()
+        said = self.run("check-ignore", "--no-index", "--stdin", "-z", stdin=_nul(paths), allowed=(0, 1))
+        return set(_fields(said))
+
+    def filtered(self, paths: Sequence[str]) -> set[str]:
+        """Those of the paths whose bytes differ between git and disk by .gitattributes: line ends, LFS, encodings."""
+        names = ("text", "eol", "crlf", "filter", "ident", "working-tree-encoding")
+        said = _fields(self.run("check-attr", "--stdin", "-z", *names, stdin=_nul(paths))) if paths else []
+        triples = zip(said[::3], said[1::3], said[2::3], strict=True)
+        return {path for path, _, value in triples if value not in ("unspecified", "unset")}
+
+
+def discover(directory: Path) -> Repository:
+    """The repository that a directory is in. Raises GitError."""
+    said = decode(_run(directory, "rev-parse", "--absolute-git-dir", "--show-toplevel"))
+    git_dir, _, worktree = said.rstrip("\n").partition("\n")
+    return Repository(Path(git_dir), Path(worktree))
+
+
+def _run(directory: Path, *arguments: str, stdin: bytes = b"", allowed: Sequence[int] = (0,)) -> bytes:
+    try:
+        done = subprocess.run(["git", *arguments], input=stdin, capture_output=True, timeout=TIMEOUT, cwd=directory)
+    except (OSError, subprocess.TimeoutExpired) as error:
+        raise GitError(f"git could not be run: {error}. Is it installed?") from error
+    if done.returncode not in allowed:
+        raise GitError(f"git failed in {directory}: {decode(done.stderr).strip() or done.returncode}")
+    return done.stdout
+
+
+def _nul(paths: Sequence[str]) -> bytes:
+    return b"".join(encode(path) + b"\0" for path in paths)
+
+
+def _fields(output: bytes) -> list[str]:
+    return decode(output).split("\0")[:-1]
+
+
+Entry = tuple[str, str, str, str, str]
+"""Path, mode before and after, id before and after; zeros for a side that is not there (or is on disk only)."""
+
+
+def between(repository: Repository, before: str, after: str) -> list[Change]:
+    """What changed from one tree to another; what is ignored is left out: the server's snapshots drop such files."""
+    said = _said(repository, "diff-tree", "-r", before, after)
+    ignored = repository.ignored([path for path, *_ in said.entries])
+    blobs = Blobs(repository, said.entries)
+    return [_change(blobs, said, entry) for entry in said.entries if entry[0] not in ignored]
+
+
+def base(repository: Repository, branch: str = "") -> str:
+    """The last commit, or the one at which HEAD left `branch`; the empty tree where there is no commit yet."""
+    if not branch:
+        return "HEAD" if repository.has("HEAD^{tree}") else _EMPTY_TREE
+    for name in (f"origin/{branch}", branch):
+        if repository.has(f"{name}^{{tree}}"):
+            return decode(repository.run("merge-base", "HEAD", name)).strip()
+    raise GitError(f"There is no branch {branch!r} to compare with.")
+
+
+def uncommitted(repository: Repository, tree: str) -> list[Change]:
+    """What may differ on disk from a tree, new files included; the side after is for the disk to tell."""
+    said = _said(repository, "diff-index", tree)
+    blobs = Blobs(repository, said.entries)
+    changed = [_change(blobs, said, (*entry[:2], "000000", *entry[3:])) for entry in said.entries]
+    untracked = _fields(repository.run("ls-files", "--others", "--exclude-standard", "-z"))
+    return [*changed, *(Change(path) for path in untracked)]
+
+
+class _Said(NamedTuple):
+    """What git said about two trees: each file's modes and ids, and its lines added and removed."""
+
+    entries: list[Entry]
+    counts: dict[str, tuple[int, int]]
+
+
+def _said(repository: Repository, *command: str) -> _Said:
+    options = ("-z", "--no-renames", "--no-ext-diff")
+    raw = _fields(repository.run(command[0], "--raw", "--no-abbrev", *options, *command[1:]))
+    counts = _fields(repository.run(command[0], "--numstat", *options, *command[1:]))
+    return _Said(list(_raw(raw)), _counts(counts))
+
+
+def _raw(fields: Sequence[str]) -> Iterator[Entry]:
+    for meta, path in zip(fields[::2], fields[1::2], strict=True):
+        old_mode, new_mode, old_id, new_id, _ = meta[1:].split(" ")
+        yield path, old_mode, new_mode, old_id, new_id
+
+
+def _counts(fields: Sequence[str]) -> dict[str, tuple[int, int]]:
+    """Lines added and removed by path; binary files have none."""
+    rows = (field.split("\t", 2) for field in fields)
+    return {path: (0 if added == "-" else int(added), 0 if gone == "-" else int(gone)) for added, gone, path in rows}
+
+
+def _change(blobs: Blobs, said: _Said, entry: Entry) -> Change:
+    path, old_mode, new_mode, old_id, new_id = entry
+    added, removed = said.counts.get(path, (None, None))
+    before, after = blobs.side(path, old_mode, old_id), blobs.side(path, new_mode, new_id)
+    return Change(path, before, after, additions=added, deletions=removed)
+
+
+class Blobs:
+    """The bytes of many files, as they are on disk, fetched when needed, neighbours together; bounded in memory."""
+
+    def __init__(self, repository: Repository, entries: Sequence[Entry]) -> None:
+        self._repository = repository
+        self._wanted = list(dict.fromkeys(id for entry in entries for id in entry[3:] if id != _NOTHING))
+        self._filtered = repository.filtered([entry[0] for entry in entries])
+        self._sizes: dict[str, int] | None = None
+        self._cache: OrderedDict[str, bytes] = OrderedDict()
+
+    def side(self, path: str, mode: str, id: str) -> Side | None:
+        """One side of a change; None where there is no file."""
+        if mode == "000000":
+            return None
+        if mode == SUBMODULE:
+            return known(id.encode(), SUBMODULE)
+        if path in self._filtered and mode != LINK:
+            return Side(mode, lambda: self._smudged(path, id), id)
+        return Side(mode, lambda: self._blob(id), id)
+
+    def _smudged(self, path: str, id: str) -> bytes:
+        key = f"{id} {path}"
+        if key not in self._cache:
+            self._keep(key, self._repository.run("cat-file", "--filters", f"--path={path}", id))
+        return self._cache[key]
+
+    def _blob(self, id: str) -> bytes:
+        if id not in self._cache:
+            self._fetch(self._neighbours(id))
+        self._cache.move_to_end(id)
+        return self._cache[id]
+
+    def _neighbours(self, id: str) -> list[str]:
+        """This blob, and those after it that are small together."""
+        if self._sizes is None:
+            said = self._repository.run("cat-file", "--batch-check", stdin="\n".join(self._wanted).encode() + b"\n")
+            rows = (line.split(" ") for line in decode(said).splitlines())
+            self._sizes = {row[0]: int(row[2]) for row in rows if row[1] == "blob"}
+        start = self._wanted.index(id)
+        total, together = self._sizes.get(id, 0), [id]
+        for other in self._wanted[start + 1 :]:
+            total += self._sizes.get(other, 0)
+            if total > _FETCHED_BYTES:
+                break
+            if other in self._sizes and other not in self._cache:
+                together.append(other)
+        return together
+
+    def _fetch(self, ids: Sequence[str]) -> None:
+        said = self._repository.run("cat-file", "--batch", stdin="\n".join(ids).encode() + b"\n")
+        at = 0
+        for id in ids:
+            end = said.index(b"\n", at)
+            head = said[at:end].split(b" ")
+            if len(head) != 3:
+                raise GitError(f"git no longer has the blob {id}: the server keeps its snapshots for seven days.")
+            at = end + 1 + int(head[2]) + 1
+            self._keep(id, said[end + 1 : at - 1])
+
+    def _keep(self, key: str, data: bytes) -> None:
+        self._cache[key] = data
+        while len(self._cache) > 1 and sum(map(len, self._cache.values())) > _CACHED_BYTES:
+            self._cache.popitem(last=False)
