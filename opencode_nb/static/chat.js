@@ -2,7 +2,8 @@
 // What is shown of the session comes from the trait `state`; drafts, open lists and where one looks live only here.
 
 import { createAnswerTools } from "./code.js";
-import { createClient } from "./client.js";
+import { pressInToolbar } from "./notebook.js";
+import { GONE, createClient } from "./client.js";
 import { createComposer } from "./composer.js";
 import { make, update } from "./dom.js";
 import { createNotices } from "./notices.js";
@@ -14,15 +15,17 @@ import { UNSEEN, createElement, lifetime, live, on } from "./view.js";
 
 const PANEL = { class: "opencode-nb", "data-view": "chat" };
 const TOOLS_AFTER_MS = 200; // buttons of code need not be there while it streams
-const JUPYTER_KEYS = /^[bs]$/i; // with Ctrl or Command: the side bar, saving
 
-/** JupyterLab has a shortcut on nearly every key. In the panel all are a person's own, but what is Jupyter's everywhere. */
+/**
+ * Jupyter has a shortcut on nearly every key, and some delete cells: in the panel all keys are a person's own. It looks
+ * for the attribute at what has the focus only, in Notebook before any listener here hears of the key. Saving stays.
+ */
 function keepPanelKeys(panel, signal) {
+  panel.addEventListener("focusin", ({ target }) => target.toggleAttribute("data-lm-suppress-shortcuts", true), { signal });
   panel.addEventListener("keydown", (event) => {
-    const { key, target, ctrlKey, metaKey, shiftKey } = event;
-    const forJupyter = (ctrlKey || metaKey) && (JUPYTER_KEYS.test(key) || (shiftKey && key === "C"));
-    target.toggleAttribute("data-lm-suppress-shortcuts", !forJupyter); // it counts at what has the focus only
-  }, { capture: true, signal });
+    const saves = (event.ctrlKey || event.metaKey) && !event.shiftKey && event.key === "s";
+    if (saves && pressInToolbar(panel, "docmanager:save")) event.preventDefault();
+  }, { signal });
 }
 
 function takeDrops(panel, drop, signal) {
@@ -112,7 +115,7 @@ function render({ model, el, signal }) {
   const scroll = createScroll({ root, signal: view.signal, latest: () => client.tell("latest") });
   const bar = createSessionBar({ client, notices, focusMessage: () => composer.field.focus() });
   const pickers = createPickers({ client });
-  const queue = createQueue({ client });
+  const queue = createQueue({ client, notices });
   const welcome = createWelcome(root);
   const composer = createComposer({
     client, notices, signal: view.signal, earlier: () => promptsIn(root), sent: scroll.follow, pickers: pickers.fields,
@@ -126,8 +129,7 @@ function render({ model, el, signal }) {
   const tellNotice = createNoticeTeller(notices);
   const showState = () => {
     const state = model.get("state") ?? {};
-    for (const part of [bar, composer, pickers, welcome]) part.show(state);
-    queue.show(state.queue);
+    for (const part of [bar, composer, pickers, queue, welcome]) part.show(state);
     showConnection(notices, client, state.connection);
     tellNotice(state.notice);
     tellTurn(state);
@@ -150,7 +152,7 @@ function render({ model, el, signal }) {
   keepPanelKeys(panel, view.signal);
   takeDrops(panel, composer.drop, view.signal);
   for (const event of ["msg:custom", "change:snapshot"]) on(model, view.signal, event, before);
-  live({ model, root, region: urgent, signal: view.signal, listeners: {
+  live({ model, root, region: urgent, signal: view.signal, lost: () => report.failed(GONE), listeners: {
     "msg:custom": after, "change:snapshot": after, "change:state": showState,
   } });
   showState();

@@ -3,6 +3,7 @@
 import { on } from "./view.js";
 
 const SLOW_MS = 4000; // an idle kernel answers in a few ms; older kernels not before the running cell has ended
+export const GONE = "The kernel has been restarted, and the panel is no longer in it. Run the panel\u2019s cell again: the session is kept.";
 const OWN = "page-"; // what these ids begin with; those of cards that Python made do not, and every view says what failed
 
 /** `ask(what, args)` gives items or throws; `tell(kind, args)` gives whether it was done: `report` is told what failed. */
@@ -13,7 +14,11 @@ export function createClient({ model, signal, report }) {
   const wait = (key, message) => new Promise((resolve) => {
     waiting.set(key, resolve);
     setTimeout(() => report.slow(waiting.has(key)), SLOW_MS);
-    model.send(message);
+    try {
+      model.send(message);
+    } catch { // the widget manager has no comm to send by any more
+      settle(key, { kind: "failed", message: GONE, error: GONE });
+    }
   });
   const settle = (key, content) => {
     const resolve = waiting.get(key);

@@ -1,9 +1,9 @@
 // What a person does with an answer's code and words: copy them, or put code into a cell of the notebook.
 
 import { icon, iconButton, make } from "./dom.js";
+import { insertCell, notebookOf, runCell } from "./notebook.js";
 
 const TOLD_MS = 1500;
-const FRAMES = 60; // how many to wait for a new cell
 
 async function toClipboard(text) {
   if (navigator.clipboard) return navigator.clipboard.writeText(text);
@@ -14,42 +14,6 @@ async function toClipboard(text) {
   const done = document.execCommand("copy");
   area.remove();
   if (!done) throw new Error("The browser does not let this page copy. Select the text, and copy it by keys.");
-}
-
-/** The notebook that the view is in: by the widget manager that JupyterLab and Notebook give to every model. */
-async function notebookOf(model) {
-  const manager = await model.widget_manager;
-  const notebook = manager?.context?.model?.sharedModel;
-  return typeof notebook?.insertCell === "function" ? notebook : null;
-}
-
-/** The notebook's element on the page: around the view, or the only one in sight where the view has a tab of its own. */
-function notebookNode(view) {
-  const inSight = document.querySelectorAll(".jp-NotebookPanel:not(.lm-mod-hidden)");
-  return view.closest(".jp-NotebookPanel") ?? (inSight.length === 1 ? inSight[0] : null);
-}
-
-/** Inserts code into a new cell below the active one, at the end where that is not known; gives its index. */
-function insertCell(notebook, view, source) {
-  const active = notebookNode(view)?.querySelector(".jp-Cell.jp-mod-active");
-  const index = active ? Number(active.dataset.windowedListIndex) + 1 : notebook.cells.length;
-  notebook.insertCell(index, { cell_type: "code", source, metadata: {} });
-  return index;
-}
-
-/** Runs a new cell as a person does: goes into it, and presses the toolbar's button. Gives whether that could be done. */
-async function runCell(view, index) {
-  const node = notebookNode(view);
-  const run = node?.querySelector('[data-command="notebook:run-cell-and-select-next"]');
-  for (let frame = 0; run && frame < FRAMES; frame += 1) {
-    await new Promise(requestAnimationFrame); // cells are drawn when the browser has time
-    const editor = node.querySelector(`.jp-Cell[data-windowed-list-index="${index}"] .cm-content`);
-    if (!editor) continue;
-    editor.focus();
-    run.dispatchEvent(new MouseEvent("mousedown", { bubbles: true, button: 0 })); // what JupyterLab's buttons listen to
-    return true;
-  }
-  return false;
 }
 
 /** Gives code blocks and turns in `root` their buttons, once each; call it after changes. `say` tells what was done. */

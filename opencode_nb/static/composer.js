@@ -5,7 +5,7 @@ import { icon, iconButton, isComposing, make, tabStore, update } from "./dom.js"
 import { createListbox } from "./menus.js";
 
 const COMPLETE_AFTER_MS = 80;
-const TOKEN = /(?:^\/|(?:^|\s)@)\S*$/; // a command at the very beginning, or anything mentioned
+const TOKEN = /^\/\S*$|(?<=^|[\s([{"'])@[^\s@]*$/; // a command at the very beginning, or anything mentioned
 const HINTS = {
   idle: "Ask; / commands, @ files, ! shell",
   busy: "Enter queues, Ctrl+Enter steers",
@@ -15,7 +15,7 @@ const HINTS = {
 /** The word with its sign that ends at the cursor; "" where nothing is to be completed. */
 function tokenAt(field) {
   if (field.selectionStart !== field.selectionEnd || field.value.startsWith("!")) return "";
-  return TOKEN.exec(field.value.slice(0, field.selectionStart))?.[0].trimStart() ?? "";
+  return TOKEN.exec(field.value.slice(0, field.selectionStart))?.[0] ?? "";
 }
 
 /** What can be chosen for the word at the cursor, while it is typed. */

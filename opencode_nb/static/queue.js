@@ -2,7 +2,7 @@
 
 import { iconButton, isComposing, make } from "./dom.js";
 
-export function createQueue({ client }) {
+export function createQueue({ client, notices }) {
   const box = make("ul", { class: "chat-queue", "aria-label": "Waiting messages", hidden: true });
   const rows = new Map(); // id -> {node, text}
   const editing = new Set();
@@ -40,7 +40,9 @@ export function createQueue({ client }) {
 
   return {
     box,
-    show(items = []) {
+    show({ queue: items = [], paused }) {
+      if (paused) notices.show("paused", paused, { lasting: true, action: ["Go on", () => client.tell("queue_resume")] });
+      else notices.hide("paused");
       const wanted = items.map((item) => {
         const known = rows.get(item.id);
         return known && (known.text === item.text || editing.has(item.id)) ? known.node : row(item);

@@ -218,10 +218,17 @@ export function createElement(parent, attributes) {
 
 /**
  * Shows the model's view in `root` for as long as `signal` lasts: patches and snapshots in, hello and intents out.
- * `listeners` are more of the model's events; each is called after the page has taken the event in.
+ * `listeners` are more of the model's events; each is called after the page has taken the event in. `lost` is called where
+ * nothing can be sent any more, as after a restart of the kernel.
  */
-export function live({ model, root, region, signal, listeners = {} }) {
-  const send = (message) => model.send(message);
+export function live({ model, root, region, signal, listeners = {}, lost = (error) => { throw error; } }) {
+  const send = (message) => {
+    try {
+      model.send(message);
+    } catch (error) {
+      lost(error);
+    }
+  };
   const applyFolds = createFolds(root, signal);
   const page = createPage(root, (fragment) => {
     applyFolds(fragment);

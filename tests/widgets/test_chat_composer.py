@@ -311,7 +311,12 @@ def test_waiting_messages_are_seen_changed_sent_and_removed(chat: ChatPage) -> N
         ("queue_send", "q2", None),
         ("queue_drop", "q3", None),
     ]
-    chat.set_state(queue=[])
+    chat.set_state(paused="The turn before failed.", busy=False)
+    expect(panel.get_by_role("status").filter(has_text="The turn before failed.")).to_be_visible()
+    panel.get_by_role("button", name="Go on").click()
+    chat.done("queue_resume")
+    chat.set_state(paused="", queue=[])
+    expect(panel.get_by_role("button", name="Go on")).to_have_count(0)
     expect(waiting).to_have_count(0)
 
 

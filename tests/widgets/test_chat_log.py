@@ -288,6 +288,18 @@ def test_the_connection_is_told_with_the_way_back(chat: ChatPage) -> None:
     expect(status).to_have_count(0)
 
 
+def test_after_a_restart_of_the_kernel_nothing_is_lost_and_the_next_step_is_named(chat: ChatPage) -> None:
+    panel = chat.scene("permission")
+    chat.page.evaluate("model.send = () => { throw new Error('Cannot send') }")
+    field = panel.get_by_role("textbox", name="Message")
+    for act in (lambda: field.press("Enter"), panel.get_by_role("button", name="Allow once").click):
+        field.fill("hello")
+        act()
+        expect(panel.get_by_role("alert")).to_contain_text("Run the panel’s cell again")
+        expect(field).to_have_value("hello")
+        panel.get_by_role("alert").get_by_role("button", name="Dismiss").click()
+
+
 def test_a_notice_is_shown_once(chat: ChatPage) -> None:
     panel = chat.scene("empty")
     notice = {"n": 1, "text": "Outside git the files stay as they are.", "level": "warning"}
