@@ -290,7 +290,7 @@ def test_the_connection_is_told_with_the_way_back(chat: ChatPage) -> None:
 
 def test_after_a_restart_of_the_kernel_nothing_is_lost_and_the_next_step_is_named(chat: ChatPage) -> None:
     panel = chat.scene("permission")
-    chat.page.evaluate("model.send = () => { throw new Error('Cannot send') }")
+    chat.page.evaluate("void (model.send = () => { throw new Error('Cannot send') })")
     field = panel.get_by_role("textbox", name="Message")
     for act in (lambda: field.press("Enter"), panel.get_by_role("button", name="Allow once").click):
         field.fill("hello")
