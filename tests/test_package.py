@@ -34,7 +34,7 @@ AT_ONCE: dict[str, set[str]] = {
     "kernel": {"errors", "conversation"},
     "widgets": {"diffs", "errors", "portal", "conversation", "render"},
     "terminal": {"conversation", "render"},
-    "magics": {"diffs", "errors", "conversation", "render", "widgets"},
+    "magics": {"diffs", "errors", "secret", "conversation", "render", "widgets"},
     "cli": {"errors", "conversation", "render", "terminal"},
     "quickstart": {"errors"},
     "doctor": {"errors"},

@@ -9,23 +9,32 @@ from pathlib import Path
 
 from opencode_nb.errors import BinaryNotFoundError
 
-__all__ = ["platform_packages"]
+__all__ = ["packages_for", "platform_packages"]
 
 
 def platform_packages() -> list[str]:
     """The npm packages whose program runs here, the best first. Raises BinaryNotFoundError where there is none."""
-    system = {"linux": "linux", "darwin": "darwin", "win32": "windows"}.get(sys.platform)
-    machine = {"x86_64": "x64", "amd64": "x64", "arm64": "arm64", "aarch64": "arm64"}.get(platform.machine().lower())
-    if system is None or machine is None:
+    machine = platform.machine()
+    return packages_for(sys.platform, machine, avx2=_has_avx2(), musl=_uses_musl())
+
+
+def packages_for(system: str, machine: str, *, avx2: bool, musl: bool) -> list[str]:
+    """The same for any machine. `system`: as `sys.platform`; `machine`: as `platform.machine()`, in any case.
+
+    Only x64 has a baseline build, for processors without AVX2; only Linux has one for musl.
+    """
+    name = {"linux": "linux", "darwin": "darwin", "win32": "windows"}.get(system)
+    processor = {"x86_64": "x64", "amd64": "x64", "arm64": "arm64", "aarch64": "arm64"}.get(machine.lower())
+    if name is None or processor is None:
         raise BinaryNotFoundError(
-            f"OpenCode has no program for {sys.platform} on {platform.machine()}: run `opencode serve` on another "
-            "machine, and connect to it with base_url= and password=."
+            f"OpenCode has no program for {system} on {machine}: run `opencode serve` on another machine, and connect "
+            "to it with base_url= and password=, or %opencode start --url URL."
         )
-    base = f"opencode-{system}-{machine}"
-    builds = [base] if machine == "arm64" else [f"{base}-baseline"]
-    if machine == "x64" and _has_avx2():
+    base = f"opencode-{name}-{processor}"
+    builds = [f"{base}-baseline"] if processor == "x64" else [base]
+    if processor == "x64" and avx2:
         builds.insert(0, base)
-    return [f"{build}-musl" for build in builds] if system == "linux" and _uses_musl() else builds
+    return [f"{build}-musl" for build in builds] if name == "linux" and musl else builds
 
 
 def _has_avx2() -> bool:

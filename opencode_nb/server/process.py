@@ -233,7 +233,7 @@ def _refuse_windows() -> None:
     if sys.platform == "win32":
         raise ServerStartError(
             "The managed server needs Linux or macOS. Run `opencode serve` yourself with OPENCODE_SERVER_PASSWORD set, "
-            "and connect to it with base_url= and password=."
+            "and connect to it with base_url= and password=, or %opencode start --url URL."
         )
 
 
