@@ -18,7 +18,7 @@ from nbformat import NotebookNode
 
 from opencode_nb.demo import DemoModel, gate, text, tool
 from tests.magics.support_kernel import Kernel, printed
-from tests.server.support import assert_gone
+from tests.server.support import assert_gone, keepers
 
 CELL_TIMEOUT = 120
 """Seconds that one cell may take; nothing asks and waits for ever where nobody watches."""
@@ -190,10 +190,9 @@ def working(kernel: Kernel, tmp_path: Path) -> tuple[Kernel, list[psutil.Process
     os.mkfifo(fifo)
     kernel.start(f"%%prompt --permission allow\nRun `echo $$ > {fifo}; sleep 1000; true`")
     shell = psutil.Process(int(fifo.read_text()))
-    processes = psutil.Process(kernel.pid).children(recursive=True)
-    assert shell in processes
-    assert len(processes) >= 4  # guard, keeper, server, shell; and its sleep, as soon as it is there
-    return kernel, processes
+    server = shell.parent()
+    assert server is not None
+    return kernel, [*keepers(server.pid), server, *server.children(recursive=True)]
 
 
 def test_a_killed_kernel_leaves_nothing(working: tuple[Kernel, list[psutil.Process]]) -> None:
