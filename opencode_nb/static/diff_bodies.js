@@ -1,7 +1,7 @@
 // The files of a diff: which are in sight, and whether what is shown of them is still true.
 
 const ASKED_AGAIN_MS = 3000; // a request or its answer can be lost
-const NEAR = "600px 0px"; // how far outside the pane a file is asked for already
+const NEAR = "1000px 0px"; // how far outside the pane a file is asked for already
 const KEPT = 30; // files whose lines stay on the page when they are out of sight
 const LINE_PX = 19;
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from opencode_nb.magics.commands import models, program, server, sessions, tui, turns
+from opencode_nb.magics.commands import diff, models, program, server, sessions, tui, turns
 from opencode_nb.magics.commands.group import Command, Group
 
 __all__ = ["GROUPS", "Command", "Group"]
@@ -12,6 +12,7 @@ GROUPS: tuple[Group, ...] = (
     tui.group,
     sessions.group,
     turns.group,
+    diff.group,
     models.group,
     program.group,
 )

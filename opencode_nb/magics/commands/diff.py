@@ -1,0 +1,36 @@
+"""The subcommand for what was changed: diff."""
+
+from __future__ import annotations
+
+from argparse import Namespace
+
+from IPython.core.getipython import get_ipython
+
+from opencode_nb.magics.commands.group import Group, argument
+from opencode_nb.magics.frontend import Frontend, detect
+from opencode_nb.magics.workspace import Workspace
+
+group = Group("Changes")
+
+_HELP = "the session's changes (default), the last turn's, the work tree's since its last commit, or the branch's"
+
+
+@group.command(
+    argument(
+        "what", nargs="?", choices=["session", "last", "git", "branch"], default="session", metavar="WHAT", help=_HELP
+    )
+)
+def diff(workspace: Workspace, options: Namespace) -> object:
+    """Look through what was changed, and take back what you don't want."""
+    from opencode_nb.magics.review import changes_of
+    from opencode_nb.widgets.diff import DiffView
+
+    changes, session = changes_of(workspace, options.what)
+    shell = get_ipython()
+    frontend = Frontend.TERMINAL if shell is None else detect(shell)
+    if frontend is Frontend.TERMINAL:
+        from rich.console import Console
+
+        Console().print(changes)
+        return None
+    return DiffView(changes, session, live=frontend is Frontend.PAGE)
