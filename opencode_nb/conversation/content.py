@@ -50,11 +50,14 @@ def mentioned(text: str, directory: Path, agents: Collection[str]) -> list[Json]
     return list(found.values())
 
 
-def file_part(file: str | Path | Attachment, directory: Path | None = None) -> Json:
-    """A file part: `path`, `path:12` or `path:12-40` (lines, 1-based, inclusive); a directory is listed. Or bytes.
+def file_part(file: str | Path | Attachment | Json, directory: Path | None = None) -> Json:
+    """A file part: `path`, `path:12` or `path:12-40` (lines, 1-based, inclusive); a directory is listed.
 
+    Bytes at hand become one, too; what is a part already stays it.
     Relative paths start at `directory`. Text stays a file:// URL that the server reads; what is not text goes inline.
     """
+    if isinstance(file, dict):
+        return file
     if isinstance(file, Attachment):
         mime = file.mime if _goes_inline(file.mime) else "text/plain"  # as what else it is, no model would read it
         return {"type": "file", "mime": mime, "filename": file.name, "url": _data_url(mime, file.data)}
