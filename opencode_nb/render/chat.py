@@ -6,6 +6,7 @@ composer and the other controls around it are the page's own (static/chat.js).
 
 from __future__ import annotations
 
+import itertools
 from typing import TYPE_CHECKING
 
 from opencode_nb.render import facts
@@ -28,12 +29,15 @@ PAGE = 10
 WINDOW = 30
 """How many turns are on the page at most."""
 
+_NUMBERS = itertools.count(1)
+"""Keys of turns: what makes an id its own may be any part of it in a session that was imported."""
+
 
 class ChatTurn(LiveTurn):
     """A turn among others: its prompt stands above it, and what waits for a person stands in the docks."""
 
     def __init__(self, turn: TurnState) -> None:
-        super().__init__(turn, actions=False, prompt=True)
+        super().__init__(turn, actions=False, prompt=True, key=f"t{next(_NUMBERS)}")
 
     def _contents(self) -> dict[str, Html]:
         return {**super()._contents(), "e": NOTHING}

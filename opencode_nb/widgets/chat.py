@@ -8,11 +8,13 @@ of it runs on the package's loop thread, so that the panel works while cells run
 from __future__ import annotations
 
 import asyncio
+from base64 import b64decode
 from collections.abc import Callable, Iterable
 from typing import Any
 
 import traitlets
 
+from opencode_nb.conversation.content import Attachment
 from opencode_nb.conversation.session import AsyncSession
 from opencode_nb.conversation.state import Json
 from opencode_nb.conversation.sync import Opencode, Session
@@ -20,7 +22,8 @@ from opencode_nb.conversation.transcript import Change
 from opencode_nb.conversation.turn import Turn
 from opencode_nb.portal import run
 from opencode_nb.render.chat import Key, LiveChat
-from opencode_nb.widgets import assets
+from opencode_nb.widgets import assets, variables
+from opencode_nb.widgets.chat_answers import Answers
 from opencode_nb.widgets.chat_intents import Intents
 from opencode_nb.widgets.chat_state import Facts
 from opencode_nb.widgets.live import FLUSH_INTERVAL, LiveView, LiveWidget
@@ -51,9 +54,10 @@ class ChatPanel:
         self.widget = ChatWidget()
         self._session = session
         self._intents = Intents(self)
+        self.answers = Answers(self)
         self._view: LiveView[Key] = LiveView(self.widget, self._intents.take)
         self._facts = Facts()
-        self._unsubscribe: Callable[[], None] = lambda: None
+        self._ends: list[Callable[[], None]] = []
         self._state_due: asyncio.TimerHandle | None = None
         self._closed = False
         run(self.open, session._async)
@@ -95,17 +99,37 @@ class ChatPanel:
 
     async def open(self, session: AsyncSession) -> None:
         """Show this session from now on."""
-        self._unsubscribe()
+        self._unfollow()
         self._session = Session(session, self._session.owner)
         self.chat = LiveChat(session.transcript)
-        self._unsubscribe = session.subscribe(self._changed)
+        self._ends = [session.subscribe(self._changed), session.queue.subscribe(self._tell_state)]
         self._view.open(self.chat)
         await self.learn()
 
     async def prompt(self, text: str, **options: Any) -> Turn:
         """Send a prompt, not waiting for its turn; the panel's pages are asked what its policy leaves open."""
         self.chat.latest()
-        return await self._session._async.prompt(text, person=self._intents, wait=False, **options)
+        options |= {"person": self._intents, "mentions": True, "wait": False}
+        return await self._session._async.prompt(text, **options)
+
+    async def compose(self, text: str, attachments: list[Json], mode: str | None) -> None:
+        """What was written in the composer: a message, a /command, or with mode "shell" a command of one's own.
+
+        `attachments` are `{name, mime, data}`, data in base64. While a turn runs a message waits in the queue, unless
+        mode is "steer": then the agent takes it up after its present step.
+        """
+        self.chat.latest()
+        session = self._session._async
+        files = [Attachment(str(one["name"]), str(one["mime"]), b64decode(one["data"])) for one in attachments]
+        name, _blank, arguments = text.partition(" ")
+        if mode == "shell":
+            await session.shell(text, wait=False)
+        elif name.startswith("/") and name[1:] in [command["name"] for command in await session.owner.commands()]:
+            await session.command(name, arguments.strip(), files=files, person=self._intents, wait=False)
+        elif mode != "steer" and session.busy:
+            await session.queue.add(text, files=[*files, *variables.mentioned(text)], person=self._intents)
+        else:
+            await self.prompt(text, files=[*files, *variables.mentioned(text)])
 
     async def learn(self) -> None:
         """Ask again what the server has, and show it."""
@@ -115,6 +139,11 @@ class ChatPanel:
     def notify(self, text: str, level: str = "info") -> None:
         """Tell the panel's pages something that no answer tells; level is info, warning or error."""
         self._facts.notify(text, level)
+        self._tell_state()
+
+    def dismiss(self) -> None:
+        """Take the last of these away."""
+        self._facts.dismiss()
         self._tell_state()
 
     def send_to_page(self, message: Json) -> None:
@@ -143,8 +172,13 @@ class ChatPanel:
         if state != known:
             self.widget.state = {**state, "n": self.widget.state.get("n", 0) + 1}
 
+    def _unfollow(self) -> None:
+        for end in self._ends:
+            end()
+        self._ends.clear()
+
     async def _close(self) -> None:
-        self._unsubscribe()
+        self._unfollow()
         if self._state_due is not None:
             self._state_due.cancel()
         await self._view.close()

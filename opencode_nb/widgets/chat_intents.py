@@ -8,26 +8,23 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import Awaitable, Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Awaitable, Callable
 from typing import TYPE_CHECKING, Any, Literal
 
 from opencode_nb.conversation.policy import Answer
 from opencode_nb.conversation.session import AsyncSession
 from opencode_nb.conversation.state import Json
-from opencode_nb.errors import NotFoundError, OpencodeError
-from opencode_nb.widgets import chat_state
+from opencode_nb.errors import OpencodeError
 from opencode_nb.widgets.answers import permission_answer, question_answer
 
 if TYPE_CHECKING:
-    from opencode_nb.api.client import AsyncClient
     from opencode_nb.widgets.chat import ChatPanel
 
 log = logging.getLogger("opencode_nb")
 
 
 class Intents:
-    """Carries out what a panel's pages want, and answers them."""
+    """Carries out what a panel's pages want, and answers them. Is the `Person` of the turns that the panel sends."""
 
     def __init__(self, panel: ChatPanel) -> None:
         self._panel = panel
@@ -38,13 +35,11 @@ class Intents:
 
     async def take(self, intent: Json) -> None:
         """Do what this message of the page says, and tell it how that went."""
-        if intent.get("kind") == "ask":
-            await self._answer(intent)
-            return
-        act = _INTENTS.get(str(intent.get("kind")))
+        kind = str(intent.get("kind"))
+        act = _INTENTS.get(kind)
         if act is None:
             return
-        key = intent.get("id") if intent.get("kind") not in _ASKED else None
+        key = intent.get("id") if kind not in _ASKED else None
         try:
             await act(self, intent)
         except Exception as error:  # whatever it was, the page must hear of it: nobody else listens here
@@ -62,19 +57,10 @@ class Intents:
         else:
             self._panel.notify(text, "error")
 
-    async def _answer(self, question: Json) -> None:
-        """{kind: ask, what, n, ...} -> {kind: answer, n, items or error}."""
-        answer: Json = {"kind": "answer", "n": question.get("n")}
-        try:
-            answer["items"] = await _ANSWERS[str(question.get("what"))](self, question)
-        except Exception as error:  # as above
-            answer["error"] = str(error) or type(error).__name__
-        self._panel.send_to_page(answer)
-
-    # -- being asked: the docks answer, whoever asked ----------------------------------------------------------------
+    # -- being asked: the docks answer, whoever sent the turn ----------------------------------------------------------
 
     async def permission(self, request: Json) -> Answer | None:
-        """A `Person` whose answer never comes this way: a click in any panel replies for all (see `_permission`)."""
+        """The `Person`'s answer never comes this way: a click in any panel replies for all (see `_permission`)."""
         await asyncio.Event().wait()
         return None
 
@@ -84,54 +70,17 @@ class Intents:
         return None
 
     async def _permission(self, intent: Json) -> None:
-        request, answer = self._open_request(intent), permission_answer(intent)
-        if request is None or answer is None:
-            return
-        with self._answering(request, answer.reply, answer.message):
-            await self._client.permission.reply(request["id"], reply=answer.reply, message=answer.message or None)
+        if answer := permission_answer(intent):
+            await self._session.reply(str(intent.get("id")), answer.reply, answer.message)
 
     async def _question(self, intent: Json) -> None:
-        request, answers = self._open_request(intent), question_answer(intent)
-        if request is None or answers is None:
-            return
-        if answers == "reject":
-            with self._answering(request, "reject", ""):
-                await self._client.question.reject(request["id"])
-            return
-        with self._answering(request, "answered", "; ".join(", ".join(answer) for answer in answers)):
-            await self._client.question.reply(request["id"], answers=answers)
-
-    @property
-    def _client(self) -> AsyncClient:
-        return self._session.owner.client
-
-    def _open_request(self, intent: Json) -> Json | None:
-        """The request as it is open now; None where it was answered elsewhere, or by the same click before."""
-        key = str(intent.get("id"))
-        for turn in self._session.transcript.turns.values():
-            found = turn.permissions.get(key) or turn.questions.get(key)
-            if found is not None:
-                return found
-        return None
-
-    @contextmanager
-    def _answering(self, request: Json, reply: str, message: str) -> Iterator[None]:
-        """Note the answer before it is sent, as its echo may come first; what cannot be sent is open again."""
-        feed, session = self._session.owner.feed, self._session.id
-        feed.tell(session, "decided", request=request, reply=reply, by="you", message=message)
-        try:
-            yield
-        except NotFoundError:  # another client was quicker, or the turn has ended
-            return
-        except OpencodeError:
-            kind = "question.asked" if "questions" in request else "permission.asked"
-            feed.apply({"type": kind, "properties": request})
-            raise
+        if answers := question_answer(intent):
+            await self._session.answer(str(intent.get("id")), None if answers == "reject" else answers)
 
     # -- talking -----------------------------------------------------------------------------------------------------
 
     async def _send(self, intent: Json) -> None:
-        await self._panel.prompt(str(intent.get("text") or ""))
+        await self._panel.compose(str(intent.get("text") or ""), intent.get("attachments") or [], intent.get("mode"))
 
     async def _stop(self, _intent: Json) -> None:
         await self._session.abort()
@@ -140,7 +89,22 @@ class Intents:
         for name in ("model", "agent", "variant"):
             if name in intent:
                 setattr(self._session, name, str(intent[name]) or None)
+        if "model" in intent:
+            self._session.variant = str(intent.get("variant") or "") or None  # each model has its own
         await self._panel.learn()
+
+    async def _edit_waiting(self, intent: Json) -> None:
+        await self._session.queue.edit(str(intent.get("item")), str(intent.get("text") or ""))
+
+    async def _drop_waiting(self, intent: Json) -> None:
+        await self._session.queue.remove(str(intent.get("item")))
+
+    async def _send_waiting(self, intent: Json) -> None:
+        self._panel.chat.latest()
+        await self._session.queue.send_now(str(intent.get("item")))
+
+    async def _resume(self, _intent: Json) -> None:
+        await self._session.queue.resume()
 
     # -- sessions ----------------------------------------------------------------------------------------------------
 
@@ -151,36 +115,58 @@ class Intents:
         await self._panel.open(await self._session.owner.session(id=str(intent.get("session"))))
 
     async def _rename(self, intent: Json) -> None:
-        session = await self._session.owner.session(id=str(intent.get("session") or self._session.id))
-        await session.rename(str(intent.get("title")))
+        await (await self._named(intent)).rename(str(intent.get("title")))
 
     async def _fork(self, intent: Json) -> None:
-        await self._panel.open(await self._session.fork(intent.get("message")))
+        message = intent.get("message")
+        await self._panel.open(await self._session.fork(str(message) if message else None))
 
     async def _delete(self, intent: Json) -> None:
-        """Delete a session; the panel goes on with a new one where it was its own."""
-        session = await self._session.owner.session(id=str(intent.get("session") or self._session.id))
+        """Delete a session; where the panel shows it, it goes on with a new one."""
+        session = await self._named(intent)
         if session is self._session:
             await self._new(intent)
         await session.delete()
 
-    async def _reconnect(self, _intent: Json) -> None:
-        await self._session.owner.start()
-        await self._panel.open(self._session)
+    async def _named(self, intent: Json) -> AsyncSession:
+        """The session that an intent names, else the one that is shown."""
+        name = str(intent.get("session") or self._session.id)
+        return self._session if name == self._session.id else await self._session.owner.session(id=name)
+
+    async def _share(self, _intent: Json) -> None:
+        await self._session.share()
+
+    async def _unshare(self, _intent: Json) -> None:
+        await self._session.unshare()
+
+    async def _compact(self, _intent: Json) -> None:
+        self._panel.chat.latest()
+        await self._session.compact()
 
     async def _undo(self, intent: Json) -> None:
         """Take back a message and all after it; the last one where none is named."""
-        turns = self._session.turns()
-        message = intent.get("message") or (turns[-1].id if turns else None)
-        if message is not None:
-            await self._session.revert(str(message))
+        message = intent.get("message")
+        self._tell((await self._session.revert(str(message) if message else None)).warning)
 
     async def _redo(self, _intent: Json) -> None:
-        await self._session.unrevert()
+        self._tell((await self._session.unrevert()).warning)
 
-    # -- the window --------------------------------------------------------------------------------------------------
+    def _tell(self, warning: str) -> None:
+        if warning:
+            self._panel.notify(warning, "warning")
+
+    async def _reconnect(self, _intent: Json) -> None:
+        await self._session.owner.reconnect()
+        await self._panel.learn()
+
+    # -- the page ----------------------------------------------------------------------------------------------------
+
+    async def _ask(self, intent: Json) -> None:
+        await self._panel.answers.give(intent)
 
     async def _earlier(self, _intent: Json) -> None:
+        if self._panel.chat.at_beginning:
+            await self._session.load_earlier()
         self._panel.chat.earlier()
         self._panel.refresh()
 
@@ -192,17 +178,8 @@ class Intents:
         self._panel.chat.latest()
         self._panel.refresh()
 
-    # -- answers -----------------------------------------------------------------------------------------------------
-
-    async def _sessions(self, question: Json) -> list[Json]:
-        found = await self._session.owner.sessions(search=str(question.get("search") or "") or None)
-        return [
-            {"id": info["id"], "title": str(info.get("title") or ""), "updated": info["time"]["updated"], "busy": False}
-            for info in found
-        ]
-
-    async def _models(self, _question: Json) -> list[Json]:
-        return await chat_state.models(self._session)
+    async def _dismiss(self, _intent: Json) -> None:
+        self._panel.dismiss()
 
 
 _ASKED = ("permission", "question")
@@ -214,20 +191,24 @@ _INTENTS: dict[str, Callable[[Intents, Json], Awaitable[None]]] = {
     "send": Intents._send,
     "stop": Intents._stop,
     "pick": Intents._pick,
+    "queue_edit": Intents._edit_waiting,
+    "queue_drop": Intents._drop_waiting,
+    "queue_send": Intents._send_waiting,
+    "queue_resume": Intents._resume,
     "new": Intents._new,
     "open": Intents._open,
     "rename": Intents._rename,
     "fork": Intents._fork,
     "delete": Intents._delete,
+    "share": Intents._share,
+    "unshare": Intents._unshare,
+    "compact": Intents._compact,
     "undo": Intents._undo,
     "redo": Intents._redo,
     "reconnect": Intents._reconnect,
+    "ask": Intents._ask,
     "earlier": Intents._earlier,
     "later": Intents._later,
     "latest": Intents._latest,
-}
-
-_ANSWERS: dict[str, Callable[[Intents, Json], Awaitable[list[Json]]]] = {
-    "sessions": Intents._sessions,
-    "models": Intents._models,
+    "dismiss": Intents._dismiss,
 }

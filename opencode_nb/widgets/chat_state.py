@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from opencode_nb.conversation import meter
 from opencode_nb.conversation.models import ModelError
 from opencode_nb.conversation.session import AsyncSession
 from opencode_nb.conversation.state import Json
@@ -26,10 +27,10 @@ class Facts:
             {"name": str(agent["name"]), "description": str(agent.get("description") or "")}
             for agent in await owner.agents()
         ]
-        self._models = {str(model["id"]): model for model in await models(session)}
+        self._models = {str(model["id"]): model for model in await owner.models_detail()}
         self._default_model = await _default_model(session)
         self._git = (await owner.client.project.current()).get("vcs") == "git"
-        self._can_share = (await owner.client.config.get()).get("share") != "disabled"
+        self._can_share = await owner.can_share()
 
     def notify(self, text: str, level: str = "info") -> None:
         """Tell something that no answer can tell; the next `state` has it. Level: info, warning or error."""
@@ -53,9 +54,10 @@ class Facts:
             "variant": session.variant or "",
             "variants": list(self._models.get(model, {}).get("variants") or []),
             "agents": self._agents,
-            "meter": _meter(session, self._models.get(model, {}).get("context")),
+            "meter": self._meter(session, model),
             "connection": _connection(session),
-            "queue": [],
+            "queue": [{"id": item.id, "text": item.text} for item in session.queue.items],
+            "paused": session.queue.paused,
             "undone": _undone(session),
             "can_share": self._can_share,
             "git": self._git,
@@ -63,21 +65,13 @@ class Facts:
             "notice": self._notice,
         }
 
-
-async def models(session: AsyncSession) -> list[Json]:
-    """The models that can be used now: `[{id, name, provider, variants, context}]`; context is a number of tokens."""
-    providers = (await session.owner.client.config.providers())["providers"]
-    return [
-        {
-            "id": f"{provider['id']}/{name}",
-            "name": str(model.get("name") or name),
-            "provider": str(provider.get("name") or provider["id"]),
-            "variants": list(model.get("variants") or {}),
-            "context": int((model.get("limit") or {}).get("context") or 0),
-        }
-        for provider in providers
-        for name, model in provider["models"].items()
-    ]
+    def _meter(self, session: AsyncSession, model: str) -> Json:
+        """How full the model's window is after the last step, and what the session has cost."""
+        windows = {name: int(known["context"]) for name, known in self._models.items()}
+        context = meter.context(session.transcript.visible_turns, windows)
+        window = context.window or windows.get(model, 0)
+        share = context.tokens / window if window else 0.0
+        return {"tokens": context.tokens, "window": window, "share": share, "cost": session.cost}
 
 
 async def _default_model(session: AsyncSession) -> str:
@@ -100,28 +94,8 @@ def _session(session: AsyncSession) -> Json:
         "id": session.id,
         "title": session.title,
         "directory": str(info.get("directory") or session.owner.directory),
-        "shared_url": str((info.get("share") or {}).get("url") or ""),
+        "shared_url": session.shared_url,
     }
-
-
-def _meter(session: AsyncSession, window: int | None) -> Json:
-    """How full the model's window is by the last step's count, and what the session has cost."""
-    turns = session.transcript.visible_turns
-    counts = [step.info.get("tokens") for turn in turns[-1:] for step in turn.steps.values()]
-    tokens = max((_total(count) for count in counts if count), default=0)
-    cost = session.transcript.info.get("cost")
-    return {
-        "tokens": tokens,
-        "window": window or 0,
-        "share": tokens / window if window else 0.0,
-        "cost": float(cost or 0),
-    }
-
-
-def _total(tokens: Json) -> int:
-    cache = tokens.get("cache") or {}
-    parts = [tokens.get("input"), tokens.get("output"), tokens.get("reasoning"), cache.get("read"), cache.get("write")]
-    return int(sum(part or 0 for part in parts))
 
 
 def _connection(session: AsyncSession) -> Json:

@@ -19,7 +19,9 @@ TURN_TIMEOUT = 30_000
 """Milliseconds for a step of a turn to show."""
 
 OPEN = "import opencode_nb as oc\npanel = oc.chat()\npanel"
-COMPUTE = "import time\nend = time.time() + 600\nwhile time.time() < end and not globals().get('enough'): sum(range(1000))"
+COMPUTE = (
+    "import time\nend = time.time() + 600\nwhile time.time() < end and not globals().get('enough'): sum(range(1000))"
+)
 
 Panels = Callable[..., "Panel"]
 
@@ -75,7 +77,9 @@ def panel(open_notebook: OpenNotebook, lab: Lab, request: pytest.FixtureRequest)
 
 
 def test_a_conversation_with_permission_goes_on_while_a_cell_computes(panel: Panels, demo_model: DemoModel) -> None:
-    demo_model.queue([[tool("bash", command="echo allowed", description="Say it")], [text("It said so."), gate("cell")]])
+    demo_model.queue(
+        [[tool("bash", command="echo allowed", description="Say it")], [text("It said so."), gate("cell")]]
+    )
     shown = panel(COMPUTE, "enough = True")
     shown.notebook.start(1)
     shown.notebook.wait_until_running(1)

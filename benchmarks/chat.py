@@ -1,0 +1,216 @@
+"""What the chat panel costs in a real JupyterLab, as ratios and counts: `python benchmarks/chat.py`.
+
+Opening: the time until a session of 2,000 messages is painted, as a multiple of that of an empty one. Scrolling: how
+many turns and elements the page has at most on the way through all of it, and how much the kernel grows. Streaming:
+kernel CPU and long tasks in the page for 5,000 deltas at 1,000 a second.
+Exits with 1 if a goal is missed.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+ROOT = Path(__file__).resolve().parents[1]
+sys.path.insert(0, str(ROOT))
+
+from tests.support import isolation  # noqa: E402  # before the package is imported, as it looks at the environment
+
+MESSAGES, DELTAS, PACE = 2_000, 5_000, 0.001
+REPEATS = 5
+LONG = "ses_" + "0" * 26
+EMPTY = "ses_" + "0" * 25 + "1"
+GOALS = {"opening, times an empty session's": 3.0, "streaming, seconds of kernel CPU": 0.4, "longest task, ms": 50.0}
+TIMEOUT = 120_000  # ms
+
+PAINTED = """
+words => {
+  const seen = () => {
+    const panel = [...document.querySelectorAll('[data-view="chat"]')].at(-1);
+    return panel?.querySelector("textarea") && panel.innerText.includes(words);
+  };
+  window.painted = new Promise((resolve) => {
+    const look = () => requestAnimationFrame(() => seen() ? requestAnimationFrame(() => resolve(Date.now())) : look());
+    look();
+  });
+}
+"""
+WATCH = """
+() => {
+  window.longTasks = [];
+  new PerformanceObserver((list) => window.longTasks.push(...list.getEntries().map((entry) => entry.duration)))
+    .observe({ type: "longtask" });
+}
+"""
+COUNT = """
+() => {
+  const panel = [...document.querySelectorAll('[data-view="chat"]')].at(-1);
+  return [panel.querySelectorAll("[role=log] > article").length, panel.querySelectorAll("*").length];
+}
+"""
+SCROLL = """
+() => { const log = [...document.querySelectorAll('[data-view="chat"] [role=log]')].at(-1); log.scrollTop = 0; }
+"""
+
+SETUP = "import gc, os, time, opencode_nb as oc\nimport psutil\npanel = None"
+CONNECT = "panel and panel.close()\nai = oc.Opencode().start()"
+OPEN = "begun = time.time()\npanel = oc.chat(ai.session(id='{session}'))\npanel"
+BEGUN = "print(begun)"
+SEND = "used = time.process_time()\nturn = panel.send('go')"
+USED = "turn.wait()\nprint(time.process_time() - used)"
+MEMORY = "gc.collect()\nprint(psutil.Process().memory_info().rss / 1e6, len(panel.chat._turns), len(panel.value))"
+
+
+def history(session: str, count: int, directory: Path) -> dict[str, Any]:
+    """A session of `count` messages, questions and answers in turn, as `opencode import` takes it."""
+    start = 1_700_000_000_000
+    cost = {"cost": 0.001, "tokens": {"input": 10, "output": 10, "reasoning": 0, "cache": {"read": 0, "write": 0}}}
+
+    def named(prefix: str, number: int) -> str:
+        return f"{prefix}_{0x100000000000 + number * 4096:012x}{'A' * 14}"
+
+    messages = []
+    for turn in range(count // 2):
+        user, answer = named("msg", 2 * turn), named("msg", 2 * turn + 1)
+        begun = start + turn * 1000
+        asked = {"id": user, "sessionID": session, "role": "user", "time": {"created": begun}, "agent": "build"}
+        question = {"id": named("prt", 4 * turn), "sessionID": session, "messageID": user, "type": "text"}
+        step = {
+            "id": answer,
+            "sessionID": session,
+            "role": "assistant",
+            "time": {"created": begun + 100, "completed": begun + 900},
+            "parentID": user,
+            "modelID": "demo",
+            "providerID": "demo",
+            "mode": "build",
+            "agent": "build",
+            "path": {"cwd": str(directory), "root": str(directory)},
+            "finish": "stop",
+            **cost,
+        }
+        text = f"Answer {turn}\n\n- one\n- **two**\n\n```python\nx = {turn}\n```\n"
+        said = {"id": named("prt", 4 * turn + 1), "sessionID": session, "messageID": answer, "type": "text"}
+        messages.append(
+            {
+                "info": {**asked, "model": {"providerID": "demo", "modelID": "demo"}},
+                "parts": [{**question, "text": f"Question {turn}"}],
+            }
+        )
+        messages.append({"info": step, "parts": [{**said, "text": text, "time": {"start": begun, "end": begun + 1}}]})
+    time = {"created": start, "updated": start + count * 1000}
+    info = {"id": session, "slug": session[-4:], "projectID": "global", "directory": str(directory), "title": "Long"}
+    return {"info": {**info, "version": "1.18.33", "time": time}, "messages": messages}
+
+
+def import_history(session: str, count: int, project: Path) -> None:
+    """Put such a session into OpenCode's store."""
+    file = project.parent / f"{session}.json"
+    file.write_text(json.dumps(history(session, count, project)))
+    program = os.environ[isolation.PROGRAM]
+    subprocess.run([program, "import", str(file)], cwd=project, check=True, capture_output=True)
+
+
+@contextmanager
+def notebook() -> Iterator[tuple[Any, Any]]:
+    """A notebook in a JupyterLab of its own, and the model that its agent has; everything else is isolated."""
+    home = Path(tempfile.mkdtemp(prefix="opencode-nb-benchmark-"))
+    isolation.isolate(os.environ, home / "home", isolation.find_program())
+    from opencode_nb.demo import DemoModel
+    from tests.conftest import make_project
+    from tests.e2e.support_lab import Lab
+    from tests.e2e.support_notebook import Notebook, write_notebook
+    from tests.support.browser import chromium
+
+    with DemoModel(pace=0) as model, chromium() as browser:
+        environment = {**os.environ, "OPENCODE_CONFIG_CONTENT": json.dumps(model.config())}
+        lab = Lab.start(home / "lab", environment)
+        project = make_project(lab.root / "project")
+        import_history(LONG, MESSAGES, project)
+        import_history(EMPTY, 0, project)
+        write_notebook(project / "notebook.ipynb", [SETUP, ""], "7.4")
+        page = browser.new_page(viewport={"width": 1280, "height": 900})
+        yield Notebook(page, lab, project / "notebook.ipynb", home, "benchmark").open(), model
+        lab.close()
+    isolation.end_survivors()
+
+
+def run(book: Any, code: str) -> str:
+    """Run code in the notebook's second cell; what it shows as text."""
+    book.write(1, code)
+    return str(book.run(1, timeout=TIMEOUT))
+
+
+def opening(book: Any, session: str, words: str) -> float:
+    """Seconds until a panel on this session is painted."""
+    run(book, CONNECT)
+    book.page.evaluate(PAINTED, words)
+    run(book, OPEN.format(session=session))
+    painted = book.page.evaluate("painted")
+    book.write(0, BEGUN)
+    return float(painted / 1000 - float(book.run(0)))
+
+
+def scrolling(book: Any) -> tuple[int, int, int]:
+    """Up to the session's beginning: steps, and the most turns and elements that the page had."""
+    page, most, steps = book.page, (0, 0), 0
+    edge = page.locator('[data-view="chat"]').last.locator('[data-intent="earlier"]')
+    while edge.count():
+        first = page.locator("[role=log] > article").first.get_attribute("data-message")
+        page.evaluate(SCROLL)
+        page.wait_for_function(
+            "first => document.querySelector('[role=log] > article').dataset.message !== first", arg=first
+        )
+        turns, elements = page.evaluate(COUNT)
+        most, steps = (max(most[0], turns), max(most[1], elements)), steps + 1
+    return (steps, *most)
+
+
+def streaming(book: Any, model: Any) -> tuple[float, list[float]]:
+    """Seconds of kernel CPU for one long answer, and the page's long tasks meanwhile in ms."""
+    from opencode_nb.demo import text
+
+    model.queue([[text([f"word{number} " if number % 20 else "\n\n" for number in range(DELTAS)], pace=PACE)]])
+    book.page.evaluate(WATCH)
+    book.write(0, SEND)
+    book.run(0)
+    book.page.locator('[data-view="chat"]').last.get_by_text(f"word{DELTAS - 1}").wait_for(timeout=TIMEOUT)
+    tasks = [float(ms) for ms in book.page.evaluate("longTasks")]
+    book.write(0, USED)
+    return float(book.run(0)), tasks
+
+
+def main() -> None:
+    """Print the figures, and what of the goals is missed."""
+    with notebook() as (book, model):
+        book.run(0)
+        empty = min(opening(book, EMPTY, "What shall we work on?") for _ in range(REPEATS))
+        full = min(opening(book, LONG, f"Answer {MESSAGES // 2 - 1}") for _ in range(REPEATS))
+        print(f"opening: {empty * 1000:.0f} ms empty, {full * 1000:.0f} ms with {MESSAGES} messages")
+        book.write(0, MEMORY)
+        before = book.run(0).split()
+        steps, turns, elements = scrolling(book)
+        after = book.run(0).split()
+        print(f"scrolling through it in {steps} steps: at most {turns} turns and {elements} elements in the page")
+        print(
+            f"kernel: {before[0]} MB with {before[2]} turns known, {after[0]} MB with {after[2]}; rendered {after[1]}"
+        )
+        run(book, CONNECT)
+        run(book, OPEN.format(session=EMPTY))
+        cpu, tasks = streaming(book, model)
+        print(f"streaming {DELTAS} deltas at {1 / PACE:.0f}/s: {cpu:.2f} s of kernel CPU, long tasks {tasks}")
+    figures = dict(zip(GOALS, (full / empty, cpu, max(tasks, default=0.0)), strict=True))
+    for name, goal in GOALS.items():
+        print(f"{name}: {figures[name]:.2f} (goal {goal})")
+    sys.exit(any(figures[name] > goal for name, goal in GOALS.items()))
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,82 @@
+"""What a panel's page asks for by message because it is too large for the state, or only known when it is wanted."""
+
+from __future__ import annotations
+
+import base64
+from collections.abc import Awaitable, Callable
+from typing import TYPE_CHECKING
+
+from opencode_nb.conversation.session import AsyncSession
+from opencode_nb.conversation.state import Json
+from opencode_nb.widgets import variables
+
+if TYPE_CHECKING:
+    from opencode_nb.widgets.chat import ChatPanel
+
+SESSIONS = 50
+"""How many sessions are listed at most; a search finds the others."""
+
+_EXPORTS = {
+    "md": "text/markdown",
+    "html": "text/html",
+    "ipynb": "application/x-ipynb+json",
+    "json": "application/json",
+}
+_NAME_LENGTH = 60
+
+
+class Answers:
+    """Answers {kind: ask, what, n, ...} by {kind: answer, n, items}, or {..., error}: a text with the next step."""
+
+    def __init__(self, panel: ChatPanel) -> None:
+        self._panel = panel
+
+    @property
+    def _session(self) -> AsyncSession:
+        return self._panel.session._async
+
+    async def give(self, question: Json) -> None:
+        """Find what is asked for, and send it to the page."""
+        answer: Json = {"kind": "answer", "n": question.get("n")}
+        try:
+            answer["items"] = await _QUESTIONS[str(question.get("what"))](self, question)
+        except Exception as error:  # whatever it was, a page waits for an answer
+            answer["error"] = str(error) or type(error).__name__
+        self._panel.send_to_page(answer)
+
+    async def _sessions(self, question: Json) -> list[Json]:
+        owner = self._session.owner
+        found = await owner.sessions(search=str(question.get("search") or "") or None, limit=SESSIONS)
+        statuses = await owner.client.session.status()
+        return [
+            {
+                "id": info["id"],
+                "title": str(info.get("title") or ""),
+                "updated": info["time"]["updated"],
+                "busy": info["id"] in (statuses or {}),
+            }
+            for info in found
+        ]
+
+    async def _models(self, _question: Json) -> list[Json]:
+        return await self._session.owner.models_detail()
+
+    async def _complete(self, question: Json) -> list[Json]:
+        found = await self._session.owner.complete(str(question.get("text") or ""), variables=variables.names())
+        return [{"text": one.label, "detail": one.detail, "kind": one.kind} for one in found]
+
+    async def _export(self, question: Json) -> list[Json]:
+        """The session as one file to download, in base64."""
+        kind = str(question.get("format"))
+        text = await self._session.export(kind)
+        words = "".join(letter if letter.isalnum() else " " for letter in self._session.title).split()
+        name = "-".join(words)[:_NAME_LENGTH] or self._session.id
+        return [{"name": f"{name}.{kind}", "mime": _EXPORTS[kind], "data": base64.b64encode(text.encode()).decode()}]
+
+
+_QUESTIONS: dict[str, Callable[[Answers, Json], Awaitable[list[Json]]]] = {
+    "sessions": Answers._sessions,
+    "models": Answers._models,
+    "complete": Answers._complete,
+    "export": Answers._export,
+}
