@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import os
 import re
+import subprocess
+import sys
 from pathlib import Path
 from typing import Any
 
@@ -185,6 +188,24 @@ def test_wrong_settings_are_told_and_change_nothing(
     assert wrong.error is not None
     monkeypatch.delenv("OPENCODE_NB_MODEL")
     assert run_cell("%%prompt -q\nSay exactly: well again").error is None
+
+
+def test_the_configuration_file_of_a_real_ipython(tmp_path: Path) -> None:
+    profile = tmp_path / "profile_default"
+    profile.mkdir()
+    (profile / "ipython_config.py").write_text(
+        "c.InteractiveShellApp.extensions = ['opencode_nb']\n"
+        "c.OpencodeMagics.model = 'demo/by-file'\nc.OpencodeMagics.timeout = 'soon'\n"
+    )
+    done = subprocess.run(
+        [sys.executable, "-m", "IPython", "--colors=nocolor", "-c", "%config OpencodeMagics"],
+        capture_output=True,
+        text=True,
+        env={**os.environ, "IPYTHONDIR": str(tmp_path)},
+        check=True,
+    )
+    assert "OpencodeMagics.timeout: 'soon' is no number of seconds above 0. It is left out." in done.stdout
+    assert re.search(r"OpencodeMagics\.model=<Unicode>\n.*\n\s*Current: 'demo/by-file'", done.stdout)
 
 
 def test_a_wrong_configuration_file_does_not_keep_the_extension_from_loading(
