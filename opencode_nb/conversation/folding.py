@@ -7,9 +7,11 @@ writes itself, in the middle of a turn: they go on with it.
 from __future__ import annotations
 
 from collections.abc import Iterable
-from typing import NamedTuple
+from typing import NamedTuple, TypeVar
 
 from opencode_nb.conversation.state import Json, Message, TurnState
+
+T = TypeVar("T")
 
 USER_SHELL = "The following tool was executed by the user"
 """What the server writes as the prompt of a shell command of the user's own."""
@@ -45,9 +47,8 @@ class Folding:
     def _turn(self, turn_id: str) -> TurnState:
         turn = self.turns.get(turn_id)
         if turn is None:
-            turn = self.turns[turn_id] = TurnState(turn_id, self.id)
-            if len(self.turns) > 1 and next(reversed(self.turns)) < max(self.turns):
-                self.turns = dict(sorted(self.turns.items()))
+            turn = TurnState(turn_id, self.id)
+            self.turns = _inserted(self.turns, turn_id, turn)
         return turn
 
     def _message_updated(self, properties: Json) -> Iterable[Change]:
@@ -64,7 +65,8 @@ class Folding:
         if info.get("role") == "assistant":
             if turn.status == "queued" or (turn.status == "completed" and not turn.steps):  # taken for a mere note
                 turn.status = "running"
-            turn.steps[message_id] = message
+            if not known:
+                turn.steps = _inserted(turn.steps, message_id, message)
         elif message_id == turn.id:
             turn.prompt = message
         yield Change("message", turn.id, message_id)
@@ -103,9 +105,7 @@ class Folding:
         part_id = part["id"]
         known = part_id in message.parts
         before = message.parts.get(part_id) or self._early.pop(part_id, None)
-        message.parts[part_id] = _merge_part(before, part)
-        if len(message.parts) > 1 and part_id == next(reversed(message.parts)) < max(message.parts):
-            message.parts = dict(sorted(message.parts.items()))
+        message.parts = _inserted(message.parts, part_id, _merge_part(before, part))
         if turn is None:
             return
         if part.get("type") == "step-start" and not known:
@@ -139,6 +139,12 @@ class Folding:
             return None
         return before if _is_continuation(part, before) else None
 
+    def _before(self, turn: TurnState) -> TurnState | None:
+        """The turn that a whole turn goes on with, now that those before it are there."""
+        if turn.prompt is None or not turn.prompt.parts:
+            return None
+        return self._continued_by(turn, turn.prompt, next(iter(turn.prompt.parts.values())))
+
     def _continue_turn(self, turn: TurnState, target: TurnState) -> Iterable[Change]:
         """Make a turn's messages further steps of the turn before it."""
         assert turn.prompt is not None
@@ -169,6 +175,13 @@ class Folding:
         turn, message = self._home(str(properties.get("messageID")))
         if message.parts.pop(str(properties.get("partID")), None) is not None and turn is not None:
             yield Change("removed", turn.id, str(properties["partID"]))
+
+
+def _inserted(table: dict[str, T], key: str, value: T) -> dict[str, T]:
+    """The table with this entry, in the order of its keys, which ascend with time; the same one where it goes last."""
+    is_new, last = key not in table, next(reversed(table), "")
+    table[key] = value
+    return dict(sorted(table.items())) if is_new and key < last else table
 
 
 def _merge_part(before: Json | None, part: Json) -> Json:

@@ -47,6 +47,7 @@ class Queue:
         self.paused = ""
         self._numbers = itertools.count(1)
         self._sending: asyncio.Task[None] | None = None
+        self._leaving: set[str] = set()  # what is being sent waits until it has been
         self._subscribers: list[Callable[[], None]] = []
 
     # -- what waits ------------------------------------------------------------------------------------------------
@@ -78,17 +79,11 @@ class Queue:
 
     async def clear(self) -> None:
         """Take all of them away."""
-        self._set(())
+        self._set(tuple(item for item in self.items if item.id in self._leaving))
 
     async def send_now(self, item_id: str) -> Turn:
         """Send a message without waiting: a running turn takes it up after its step. Raises what `prompt` raises."""
-        item = self._find(item_id)
-        self._set(tuple(other for other in self.items if other is not item))
-        try:
-            return await self._send(item)
-        except BaseException:
-            self._set((item, *self.items))
-            raise
+        return await self._send(self._find(item_id))
 
     async def resume(self) -> None:
         """Go on after a pause."""
@@ -119,24 +114,29 @@ class Queue:
             self._sending = asyncio.create_task(self._send_first(self.items[0]), name="opencode_nb queue")
 
     async def _send_first(self, item: QueueItem) -> None:
-        self._set(tuple(other for other in self.items if other is not item))
         try:
             await self._send(item)
         except (OpencodeError, OSError, ValueError, TypeError) as error:
-            self._set((item, *self.items))
             self._pause(f"The next message could not be sent: {error}")
         except Exception as error:  # nobody awaits this task: a defect must be seen, and must not lose the message
             log.exception("A queued message could not be sent")
-            self._set((item, *self.items))
             self._pause(f"The next message could not be sent: {error!r}")
         finally:
             self._sending = None
+        self._advance()  # where the turn has already ended
 
     async def _send(self, item: QueueItem) -> Turn:
-        return await self._session.send(list(item.parts), **item.options)
+        self._leaving.add(item.id)
+        try:
+            turn = await self._session.send(list(item.parts), **item.options)
+        finally:
+            self._leaving.discard(item.id)
+        self._set(tuple(other for other in self.items if other is not item))
+        return turn
 
     def _find(self, item_id: str) -> QueueItem:
-        item = next((item for item in self.items if item.id == item_id), None)
+        waiting = (item for item in self.items if item.id not in self._leaving)
+        item = next((item for item in waiting if item.id == item_id), None)
         if item is None:
             raise OpencodeError("This message no longer waits: it was sent or taken away.")
         return item

@@ -304,6 +304,8 @@ class Transcript(Folding):
     def _failed(self, properties: Json) -> Iterable[Change]:
         """client.failed {error, status?, messageID?}: a turn, or every open one, ended without the server's word."""
         only = properties.get("messageID")
+        if only is None:  # whatever the server said last; what it says next counts again
+            self.status = {"type": "idle"}
         for turn in self._open_turns():
             if only is None or turn.id == only:
                 yield from self._end(turn, properties.get("status", "error"), properties["error"])
@@ -349,13 +351,16 @@ class Transcript(Folding):
     def _earlier(self, properties: Json) -> Iterable[Change]:
         """client.earlier {messages, cursor}: what comes before the first turn here."""
         self.cursor = str(properties.get("cursor") or "")
-        known = set(self.turns)
-        first = next(iter(self.turns.values()), None)
+        known = dict(self.turns)
+        first = next(iter(known), "")
         changes = list(self._take(properties.get("messages") or []))
-        if first is not None and first.prompt is not None and first.prompt.parts:
-            before = self._continued_by(first, first.prompt, next(iter(first.prompt.parts.values())))
-            changes += self._continue_turn(first, before) if before is not None else []
-        for turn in [turn for turn in self._open_turns() if first is not None and turn.id < first.id]:
+        for turn in known.values():
+            if turn.id in self.turns:  # else it went on with an earlier one as soon as its prompt was there
+                before = self._before(turn)
+                if before is None:
+                    break
+                changes += self._continue_turn(turn, before)
+        for turn in [turn for turn in self._open_turns() if turn.id < first]:
             changes += self._end(turn)
         yield from (change for change in changes if change.turn in known)
         yield Change("earlier", "", "earlier")
