@@ -38,12 +38,14 @@ def guard(keeper: int) -> None:
 
     The first holder's connection is open here too: its end says that everything has ended.
     """
-    from keeping.processes import end_descendants, send  # type: ignore[import-not-found]
-
     for signum in (signal.SIGTERM, signal.SIGHUP):
-        signal.signal(signum, lambda *_: send(keeper, signal.SIGTERM))
+        signal.signal(signum, lambda *_: os.kill(keeper, signal.SIGTERM))  # until it is waited for, it is there
     _, status = os.waitpid(keeper, 0)
+    for signum in (signal.SIGTERM, signal.SIGHUP):
+        signal.signal(signum, signal.SIG_IGN)
     if status:
+        from keeping.processes import end_descendants  # type: ignore[import-not-found]  # see main
+
         end_descendants({})
 
 
@@ -53,7 +55,7 @@ def main() -> None:
     if sys.argv[1] == "shared" and os.fork():
         return
     sys.path.append(os.path.dirname(os.path.abspath(__file__)))  # noqa: PTH100, PTH120
-    from keeping.processes import PR_SET_CHILD_SUBREAPER, prctl
+    from keeping.prctl import PR_SET_CHILD_SUBREAPER, prctl  # type: ignore[import-not-found]  # beside this file
 
     prctl(PR_SET_CHILD_SUBREAPER, 1)
     read_end, write_end = os.pipe()

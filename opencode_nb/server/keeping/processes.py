@@ -5,26 +5,12 @@ from __future__ import annotations
 import contextlib
 import os
 import signal
-import sys
 import time
 from collections.abc import Iterator
 
 TOOL_TERM_SECONDS = 1.0
 KILL_SECONDS = 2.0
 PS_SECONDS = 2.0
-
-PR_SET_PDEATHSIG = 1
-PR_SET_CHILD_SUBREAPER = 36
-
-
-def prctl(option: int, value: int) -> None:
-    """Linux: one prctl(2) call; elsewhere, or where Python came without libffi, nothing."""
-    if sys.platform != "linux":
-        return
-    with contextlib.suppress(ImportError, OSError, AttributeError):
-        import ctypes
-
-        ctypes.CDLL(None).prctl(option, value, 0, 0, 0)
 
 
 def processes() -> Iterator[tuple[int, int, str]]:

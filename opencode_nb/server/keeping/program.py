@@ -12,7 +12,8 @@ import time
 from collections.abc import Callable
 
 from .loop import Loop
-from .processes import KILL_SECONDS, PR_SET_PDEATHSIG, prctl, send
+from .prctl import PR_SET_PDEATHSIG, prctl
+from .processes import KILL_SECONDS, send
 
 TYPE_CHECKING = False  # typing's own would have to be imported
 if TYPE_CHECKING:
