@@ -2,17 +2,20 @@
 
 from __future__ import annotations
 
+import asyncio
 import sys
 import types
 from collections.abc import Callable
 from contextlib import AbstractContextManager, nullcontext
 from typing import Literal, TypeVar
 
+from opencode_nb.conversation.asking import Question
 from opencode_nb.conversation.policy import Answer
 from opencode_nb.conversation.state import Json
 from opencode_nb.conversation.waiting import Jobs
 
 T = TypeVar("T")
+Ask = Callable[[str], str | None]
 
 _KEYS: dict[str, Answer] = {
     "y": Answer("once"),
@@ -42,18 +45,29 @@ class ConsolePerson:
     def __init__(self, jobs: Jobs, aside: Callable[[], AbstractContextManager[None]] = nullcontext) -> None:
         self._jobs = jobs
         self._aside = aside
+        self._question = Question()
 
     async def permission(self, request: Json) -> Answer | None:
         """Show what is asked, and wait for y, a, n, or a reason to say no."""
-        return await self._jobs.run(lambda: self._alone(_ask_permission, request))
+        return await self._run(_ask_permission, request)
 
     async def question(self, request: Json) -> list[list[str]] | Literal["reject"] | None:
         """Ask each question: numbers choose, other words are one's own answer, nothing at all declines."""
-        return await self._jobs.run(lambda: self._alone(_ask_questions, request))
+        return await self._run(_ask_questions, request)
 
-    def _alone(self, ask: Callable[[Json], T], request: Json) -> T:
+    async def _run(self, ask: Callable[[Json, Ask], T], request: Json) -> T:
+        try:
+            return await self._jobs.run(lambda: self._alone(ask, request))
+        except asyncio.CancelledError:  # somebody else has answered, or the turn has ended
+            self._question.end()
+            raise
+
+    def _alone(self, ask: Callable[[Json, Ask], T], request: Json) -> T:
         with self._aside():
-            return ask(request)
+            answer = ask(request, self._question.ask)
+            if self._question.ended:
+                _tell("\n(Answered elsewhere.)")
+            return answer
 
 
 def describe(request: Json) -> str:
@@ -65,7 +79,7 @@ def describe(request: Json) -> str:
     return "\n".join(lines).translate(_CONTROL)
 
 
-def _ask_permission(request: Json) -> Answer | None:
+def _ask_permission(request: Json, ask: Ask) -> Answer | None:
     if not _can_ask():
         return None
     _tell(describe(request))
@@ -73,7 +87,7 @@ def _ask_permission(request: Json) -> Answer | None:
     scope = f" ({always})" if always and always != "*" else ""
     prompt = f"Allow? [y]es, once / [a]lways{scope} / [n]o, or say why not: "
     while True:
-        reply = _input(prompt)
+        reply = ask(prompt)
         if reply is None:
             return None
         if reply:
@@ -81,13 +95,13 @@ def _ask_permission(request: Json) -> Answer | None:
         prompt = "Please answer y, a, n, or say why not: "
 
 
-def _ask_questions(request: Json) -> list[list[str]] | Literal["reject"] | None:
+def _ask_questions(request: Json, ask: Ask) -> list[list[str]] | Literal["reject"] | None:
     answers: list[list[str]] = []
     if not _can_ask():
         return None
     for question in request.get("questions") or []:
         _tell(_question_text(question))
-        reply = _input(_how(question))
+        reply = ask(_how(question))
         if reply is None:
             return None
         if not reply:
@@ -126,11 +140,3 @@ def _can_ask() -> bool:
 
 def _tell(text: str) -> None:
     print(text)  # noqa: T201  # a question's text, as input() shows its prompt
-
-
-def _input(prompt: str) -> str | None:
-    """`input()`, or None where nobody can answer after all."""
-    try:
-        return input(prompt).strip()
-    except (EOFError, NotImplementedError, OSError):  # NotImplementedError: the kernel's front-end takes no input
-        return None
