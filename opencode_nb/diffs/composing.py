@@ -81,13 +81,16 @@ def _with_reverted(layers: Sequence[Change], before: Side | None) -> Side | None
     full = layers[0].after
     for layer, following in itertools.pairwise(layers):
         untouched = _same(layer.after, following.before) and _same(full, layer.after)
-        full = following.after if untouched else _onto(full, following)
+        taken_back = not untouched and _is_part(before, full, following.before)
+        full = _onto(full, following) if taken_back else following.after
     last = layers[-1].after
-    if full is None or last is None or before is None or _same(full, last):
-        return last
-    texts = [_text(side) for side in (before, full, last)]
-    whole = None not in texts and edits.reverted(*(text or "" for text in texts)) is not None
-    return full if whole else last
+    return full if _is_part(before, full, last) else last
+
+
+def _is_part(before: Side | None, full: Side | None, now: Side | None) -> bool:
+    """Whether a state is the full one with nothing but some of its changes taken back."""
+    texts = [_text(side) for side in (before, full, now)]
+    return None not in texts and edits.reverted(*(text or "" for text in texts)) is not None
 
 
 def _onto(full: Side | None, layer: Change) -> Side | None:

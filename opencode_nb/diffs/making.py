@@ -126,7 +126,14 @@ class _Section:
         for i in range(start - 1, self._looked - 1, -1):
             first = self._lines[i][0]
             if first.isascii() and (first.isalpha() or first in "_$"):
-                self._found = decode(encode(self._lines[i])[:_SECTION_BYTES].rstrip())
+                self._found = _cut(self._lines[i]).rstrip()
                 break
         self._looked = max(start, self._looked)
         return self._found
+
+
+def _cut(line: str) -> str:
+    """As much of a line as has room, no character cut in two."""
+    data = encode(line)
+    ends = range(min(len(data), _SECTION_BYTES), -1, -1)
+    return next(text for end in ends if line.startswith(text := decode(data[:end])))

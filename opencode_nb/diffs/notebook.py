@@ -1,0 +1,208 @@
+"""Two versions of a notebook, compared cell by cell: added, removed, moved, changed. Pure.
+
+What matters is what a person wrote: sources and cell types. Outputs, execution counts, metadata and ids come and go
+with every run (nbdime tells them apart the same way); they count only where they are asked for.
+"""
+
+from __future__ import annotations
+
+import json
+from bisect import bisect_left
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass, field
+from difflib import SequenceMatcher
+from typing import Any, Literal
+
+from opencode_nb.diffs.making import hunks
+from opencode_nb.diffs.patch import Hunk
+
+Json = dict[str, Any]
+CellStatus = Literal["same", "added", "removed", "moved", "changed"]
+
+_ALIKE = 0.5
+"""How alike two sources must be to be one changed cell, not one removed and one added."""
+
+_MAX_COMPARED = 20_000
+"""Characters of longer sources are not compared for likeness: it takes their product."""
+
+
+@dataclass(frozen=True, slots=True)
+class Cell:
+    """One cell: `type` is code, markdown or raw; the rest as nbformat has it, texts joined."""
+
+    type: str
+    source: str
+    id: str = ""
+    execution_count: int | None = None
+    outputs: list[Json] = field(default_factory=list)
+    metadata: Json = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class CellDiff:
+    """What happened to one cell. Indices count from 0, None for a side without it; a moved one may be changed too.
+
+    `hunks` is what changed in its source; `ran`: whether its outputs or its count differ.
+    """
+
+    status: CellStatus
+    before: Cell | None
+    after: Cell | None
+    old_index: int | None
+    new_index: int | None
+    hunks: tuple[Hunk, ...] = ()
+    ran: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class NotebookDiff:
+    """The cells in the order of the new notebook, removed ones where they were; `metadata`: whether that differs."""
+
+    cells: tuple[CellDiff, ...]
+    metadata: bool
+
+    @property
+    def changed(self) -> tuple[CellDiff, ...]:
+        """The cells that are not as they were."""
+        return tuple(cell for cell in self.cells if cell.status != "same")
+
+
+def compare(before: bytes | None, after: bytes | None, *, outputs: bool = False) -> NotebookDiff:
+    """How a notebook (None: there is none) became another. Raises ValueError where one of them is no notebook.
+
+    With `outputs`, cells also count as changed where their outputs, counts, metadata or ids differ.
+    """
+    old_notebook, new_notebook = _read(before), _read(after)
+    old, new = _cells(old_notebook), _cells(new_notebook)
+    pairs = _pairs(old, new)
+    kept = _in_order(pairs)
+    cells = list(_ordered(old, new, pairs, kept, outputs))
+    return NotebookDiff(tuple(cells), old_notebook.get("metadata") != new_notebook.get("metadata"))
+
+
+# Reading
+
+
+def _read(data: bytes | None) -> Json:
+    if data is None:
+        return {"cells": []}
+    notebook = json.loads(data.decode("utf-8"))  # what is no JSON or UTF-8 raises a ValueError of its own
+    if not isinstance(notebook, dict) or not isinstance(notebook.get("cells"), list):
+        raise ValueError("This is no notebook of nbformat 4: it has no list of cells.")
+    return notebook
+
+
+def _cells(notebook: Json) -> list[Cell]:
+    return [_cell(cell) for cell in notebook["cells"] if isinstance(cell, dict)]
+
+
+def _cell(cell: Json) -> Cell:
+    return Cell(
+        type=str(cell.get("cell_type") or ""),
+        source=_joined(cell.get("source")),
+        id=str(cell.get("id") or ""),
+        execution_count=cell.get("execution_count"),
+        outputs=list(cell.get("outputs") or []),
+        metadata=dict(cell.get("metadata") or {}),
+    )
+
+
+def _joined(text: Any) -> str:
+    return "".join(map(str, text)) if isinstance(text, list) else str(text or "")
+
+
+# Pairing
+
+
+def _pairs(old: Sequence[Cell], new: Sequence[Cell]) -> dict[int, int]:
+    """Which new cell was which old one: by id, then by the same content, then by likeness; new index -> old index."""
+    found: dict[int, int] = {}
+    _pair_by(found, [cell.id for cell in old], [cell.id for cell in new])
+    _pair_by(found, [_content(cell) for cell in old], [_content(cell) for cell in new])
+    free = [i for i in range(len(old)) if i not in found.values()]
+    for j in (j for j in range(len(new)) if j not in found):
+        likely = [i for i in free if _between_neighbours(found, i, j) and _alike(old[i], new[j])]
+        if likely:
+            found[j] = likely[0]
+            free.remove(likely[0])
+    return found
+
+
+def _pair_by(found: dict[int, int], old: Sequence[str], new: Sequence[str]) -> None:
+    """Pair what has the same key on both sides, equal ones in their order."""
+    taken = set(found.values())
+    places: dict[str, list[int]] = {}
+    for i, key in enumerate(old):
+        if key and i not in taken:
+            places.setdefault(key, []).append(i)
+    for j, key in enumerate(new):
+        if j not in found and places.get(key):
+            found[j] = places[key].pop(0)
+
+
+def _content(cell: Cell) -> str:
+    return f"{cell.type}\n{cell.source}" if cell.source.strip() else ""
+
+
+def _between_neighbours(found: dict[int, int], i: int, j: int) -> bool:
+    """Whether pairing these would cross none of the nearest pairs: a likely cell stands where it stood."""
+    above = max((k for k in found if k < j), default=None)
+    below = min((k for k in found if k > j), default=None)
+    return (above is None or found[above] < i) and (below is None or found[below] > i)
+
+
+def _alike(old: Cell, new: Cell) -> bool:
+    if old.type != new.type or max(len(old.source), len(new.source)) > _MAX_COMPARED:
+        return False
+    matcher = SequenceMatcher(None, old.source, new.source, autojunk=False)
+    return matcher.real_quick_ratio() >= _ALIKE and matcher.quick_ratio() >= _ALIKE and matcher.ratio() >= _ALIKE
+
+
+def _in_order(pairs: dict[int, int]) -> set[int]:
+    """The new indices of as many pairs as possible that kept their order; the others were moved."""
+    tails: list[int] = []  # the old index that ends the best run of each length
+    ends: list[int] = []
+    before: dict[int, int | None] = {}
+    for j in sorted(pairs):
+        at = bisect_left(tails, pairs[j])
+        before[j] = ends[at - 1] if at else None
+        tails[at : at + 1], ends[at : at + 1] = [pairs[j]], [j]
+    kept: set[int] = set()
+    last = ends[-1] if ends else None
+    while last is not None:
+        kept.add(last)
+        last = before[last]
+    return kept
+
+
+# The result
+
+
+def _ordered(
+    old: Sequence[Cell], new: Sequence[Cell], pairs: dict[int, int], kept: Iterable[int], outputs: bool
+) -> Iterator[CellDiff]:
+    """The new cells in order; removed ones before the first kept cell that stood after them."""
+    removed = [i for i in range(len(old)) if i not in pairs.values()]
+    stays = set(kept)
+    for j, cell in enumerate(new):
+        i = pairs.get(j)
+        if i is None:
+            yield CellDiff("added", None, cell, None, j)
+            continue
+        while j in stays and removed and removed[0] < i:
+            yield _removed(old, removed.pop(0))
+        yield _paired(old[i], cell, i, j, j not in stays, outputs)
+    for i in removed:
+        yield _removed(old, i)
+
+
+def _removed(old: Sequence[Cell], i: int) -> CellDiff:
+    return CellDiff("removed", old[i], None, i, None)
+
+
+def _paired(before: Cell, after: Cell, i: int, j: int, is_moved: bool, outputs: bool) -> CellDiff:
+    ran = (before.outputs, before.execution_count) != (after.outputs, after.execution_count)
+    changed = (before.type, before.source) != (after.type, after.source)
+    changed = changed or (outputs and before != after)
+    status: CellStatus = "moved" if is_moved else "changed" if changed else "same"
+    return CellDiff(status, before, after, i, j, hunks(before.source, after.source), ran)

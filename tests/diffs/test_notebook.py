@@ -1,0 +1,84 @@
+"""Notebooks compared as notebooks."""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+import pytest
+
+from opencode_nb.diffs import notebook
+
+Cell = dict[str, Any]
+
+
+def code(source: str, id: str = "", **more: Any) -> Cell:
+    return {"cell_type": "code", "source": source.splitlines(keepends=True), "outputs": [], **more, "id": id}
+
+
+def text(source: str, id: str = "") -> Cell:
+    return {"cell_type": "markdown", "source": source, "id": id}
+
+
+def made(*cells: Cell, **metadata: Any) -> bytes:
+    return json.dumps({"cells": cells, "metadata": metadata, "nbformat": 4, "nbformat_minor": 5}).encode()
+
+
+def told(before: bytes | None, after: bytes | None, *, outputs: bool = False) -> list[tuple[Any, ...]]:
+    compared = notebook.compare(before, after, outputs=outputs)
+    return [(cell.status, cell.old_index, cell.new_index) for cell in compared.cells]
+
+
+A, B, C = code("import numpy as np\n", "a"), text("# Title\n\nwords", "b"), code("x = 1\ny = 2\nprint(x + y)\n", "c")
+
+
+def test_cells_are_added_removed_moved_and_changed() -> None:
+    changed = code("x = 1\ny = 3\nprint(x + y)\n", "c")
+    assert told(made(A, B, C), made(A, B, C)) == [("same", 0, 0), ("same", 1, 1), ("same", 2, 2)]
+    assert told(made(A, C), made(A, B, C)) == [("same", 0, 0), ("added", None, 1), ("same", 1, 2)]
+    assert told(made(A, B, C), made(A, C)) == [("same", 0, 0), ("removed", 1, None), ("same", 2, 1)]
+    assert told(made(A, B, C), made(A, B, changed)) == [("same", 0, 0), ("same", 1, 1), ("changed", 2, 2)]
+    assert told(made(A, B, C), made(C, A, B)) == [("moved", 2, 0), ("same", 0, 1), ("same", 1, 2)]
+    assert told(None, made(A)) == [("added", None, 0)]
+    assert told(made(A), None) == [("removed", 0, None)]
+
+
+def test_sources_differ_as_texts_do() -> None:
+    (cell,) = notebook.compare(made(C), made(code("x = 1\ny = 3\nprint(x + y)\n", "c"))).changed
+    assert [line.kind + line.text for hunk in cell.hunks for line in hunk.lines] == [
+        " x = 1", "-y = 2", "+y = 3", " print(x + y)",
+    ]  # fmt: skip
+
+
+def test_cells_without_ids_and_with_new_ones_are_found_by_what_they_say() -> None:
+    changed = code("x = 1\ny = 2\nprint(x + y, x * y)\n", "new")
+    assert told(made(A, B, C), made(code("import numpy as np\n"), text("# Title\n\nwords", "z"), changed)) == [
+        ("same", 0, 0), ("same", 1, 1), ("changed", 2, 2),
+    ]  # fmt: skip
+    other = code("entirely('different', [1, 2, 3])\n", "new")
+    assert told(made(A, C), made(A, other)) == [("same", 0, 0), ("added", None, 1), ("removed", 1, None)]
+    assert told(made(C), made({**text("x = 1\ny = 2\nprint(x + y)\n"), "id": "c"})) == [("changed", 0, 0)]
+
+
+def test_runs_count_only_where_they_are_asked_for() -> None:
+    ran = {**C, "execution_count": 3, "outputs": [{"output_type": "stream", "name": "stdout", "text": "3\n"}]}
+    compared = notebook.compare(made(A, C), made(A, ran, kernelspec="other"))
+    assert compared.changed == ()
+    assert compared.metadata
+    assert [cell.ran for cell in compared.cells] == [False, True]
+    assert told(made(A, C), made(A, ran), outputs=True) == [("same", 0, 0), ("changed", 1, 1)]
+    assert told(made(A), made({**A, "id": "other"}), outputs=True) == [("changed", 0, 0)]
+
+
+@pytest.mark.parametrize("broken", [b"", b"{", b"[]", b"{}", b'{"cells": 1}', b"\xff", b'{"worksheets": []}'])
+def test_what_is_no_notebook_is_refused(broken: bytes) -> None:
+    with pytest.raises(ValueError):  # noqa: PT011  # json's own, or ours
+        notebook.compare(made(A), broken)
+
+
+def test_a_long_notebook_takes_no_time() -> None:
+    cells = [code(f"value_{i} = compute({i})\n", f"c{i}") for i in range(600)]
+    rewritten = [code(f"value_{i} = compute({i}, fast=True)\n", f"n{i}") for i in range(600)]
+    statuses = {status for status, *_ in told(made(*cells), made(*cells[300:], *cells[:300]))}
+    assert statuses == {"same", "moved"}
+    assert {status for status, *_ in told(made(*cells[:80]), made(*rewritten[:80]))} == {"changed"}
