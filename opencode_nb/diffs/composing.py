@@ -45,16 +45,23 @@ def _composed(layers: Sequence[Change]) -> Change | None:
         return layers[0]
     if vague := next((layer for layer in reversed(layers) if layer.unknown), None):
         return replace(vague, patch="".join(layer.patch for layer in layers), additions=None, deletions=None)
-    before, after = layers[-1].before, layers[-1].after
-    for layer in reversed(layers[:-1]):
-        carried = _without(layer, before)
-        if carried is None:
-            return Change(layers[0].path, layers[0].before, after, unknown=MIXED)
-        (before,) = carried
-    after = _with_reverted(layers, before)
-    if _same(before, after):
-        return None
-    return Change(layers[0].path, before, after)
+    after = layers[-1].after
+    carried = _carried(layers[:-1], layers[-1].before)
+    if carried is None:
+        return Change(layers[0].path, layers[0].before, after, unknown=MIXED)
+    (before,) = carried
+    after = _with_reverted(layers)
+    return None if _same(before, after) else Change(layers[0].path, before, after)
+
+
+def _carried(layers: Sequence[Change], later: Side | None) -> tuple[Side | None] | None:
+    """A file as it stood some time after these turns, without what they changed; None where that cannot be told."""
+    for layer in reversed(layers):
+        found = _without(layer, later)
+        if found is None:
+            return None
+        (later,) = found
+    return (later,)
 
 
 def _same(one: Side | None, other: Side | None) -> bool:
@@ -76,13 +83,15 @@ def _without(layer: Change, later: Side | None) -> tuple[Side | None] | None:
     return None if rest is None else (known(encode(rest), mode),)
 
 
-def _with_reverted(layers: Sequence[Change], before: Side | None) -> Side | None:
+def _with_reverted(layers: Sequence[Change]) -> Side | None:
     """The last state, with what was taken back on the way and can be brought back: it shows as reverted."""
-    full = layers[0].after
-    for layer, following in itertools.pairwise(layers):
-        untouched = _same(layer.after, following.before) and _same(full, layer.after)
-        taken_back = not untouched and _is_part(before, full, following.before)
-        full = _onto(full, following) if taken_back else following.after
+    before, full = layers[0].before, layers[0].after
+    for count, following in enumerate(layers[1:], 1):
+        if not _same(full, following.before) and _is_part(before, full, following.before):
+            full = _onto(full, following)
+        else:
+            (before,) = _carried(layers[:count], following.before) or (before,)
+            full = following.after
     last = layers[-1].after
     return full if _is_part(before, full, last) else last
 
