@@ -164,3 +164,13 @@ def test_reload_begins_anew(terminal: Terminal) -> None:
     terminal.run("%opencode start --demo")
     terminal.run("%%prompt\nSay exactly: after all")
     assert "AFTER ALL" in terminal.run("_.text.upper()")
+
+
+def test_opencodes_own_terminal_ui_takes_the_screen_and_gives_it_back(terminal: Terminal) -> None:
+    terminal.run("%opencode new")
+    terminal.run("%%prompt\nSay exactly: " + "-".join(("seen", "in", "both")))
+    terminal.start("%opencode tui")
+    terminal.expect("seen-in-both")
+    terminal.child.send("\x03")
+    terminal.ended()
+    assert "after all" in terminal.run("print('after', 'all')")
