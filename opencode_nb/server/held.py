@@ -173,7 +173,13 @@ class Held:
         return self._up and not self.exited
 
     def restart(self, seconds: float) -> bool:
-        """Have the server ended and started again for everyone who holds it; whether it is ready again in time."""
+        """Have the server ended and started again for everyone who holds it; whether it is ready again in time.
+
+        One that is being started again already is waited for first. Not from a callback: those run on the reader's
+        thread.
+        """
+        if not self.wait_until(lambda: self._up, seconds):
+            return False
         before = self.state.restarts
         self._say(op="restart")
         return self.wait_until(lambda: self._up and self.state.restarts > before, seconds)

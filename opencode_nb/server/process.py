@@ -117,8 +117,8 @@ class Server:
     def restart(self) -> None:
         """End the server and start it again, for everyone who holds it; returns when it is ready.
 
-        The address and the password stay, turns that are running are cut off. Raises ServerExitedError when it does not
-        come back.
+        The address and the password stay, turns that are running are cut off. Not from a callback of this server.
+        Raises ServerExitedError when it does not come back.
         """
         if self._closing or not self._held.restart(END_SECONDS + START_SECONDS):
             raise self._lost(f"The OpenCode server at {self.url} could not be restarted")

@@ -3,10 +3,19 @@
 from __future__ import annotations
 
 import json
+from pathlib import Path
 
 import pytest
 
-from opencode_nb.server.environment import CONFIG, PASSWORD, USERNAME, merged, server_environment
+from opencode_nb.server.environment import (
+    CONFIG,
+    PASSWORD,
+    USERNAME,
+    merged,
+    server_environment,
+    server_key,
+    shared_environment,
+)
 
 
 @pytest.mark.parametrize(
@@ -49,3 +58,49 @@ def test_passwords_are_random_and_inherited_ones_do_not_count() -> None:
 
 def test_password_given_in_env_is_meant() -> None:
     assert server_environment({}, {PASSWORD: "given", USERNAME: "me"})[PASSWORD] == "given"
+
+
+@pytest.fixture
+def program(tmp_path: Path) -> Path:
+    path = tmp_path / "opencode"
+    path.write_text("the program")
+    return path
+
+
+def key(program: Path, environ: dict[str, str], env: dict[str, str] | None = None, config: object = None) -> str:
+    return server_key(program, server_environment(shared_environment(environ), env, config), env)
+
+
+def test_what_one_kernel_has_for_itself_does_not_count(program: Path) -> None:
+    own = {
+        "JPY_SESSION_NAME": "a.ipynb",
+        "JPY_PARENT_PID": "1",
+        "PWD": "/a",
+        "TERM": "xterm",
+        "COLUMNS": "80",
+        "_": "x",
+    }
+    assert shared_environment({**own, "HOME": "/home/me"}) == {"HOME": "/home/me"}
+    assert key(program, {**own, "HOME": "/home/me"}) == key(program, {"HOME": "/home/me"})
+    assert key(program, {PASSWORD: "inherited"}) == key(program, {PASSWORD: "another"})
+
+
+def test_everything_else_makes_another_server(program: Path, tmp_path: Path) -> None:
+    link = tmp_path / "link"
+    link.symlink_to(program)
+    keys = [
+        key(program, {}),
+        key(program, {"OPENAI_API_KEY": "a"}),
+        key(program, {"OPENAI_API_KEY": "b"}),
+        key(program, {"XDG_DATA_HOME": "/data"}),
+        key(program, {}, {"A": "b"}),
+        key(program, {}, {PASSWORD: "given"}),
+        key(program, {}, None, {"share": "disabled"}),
+        key(program, {CONFIG: '{"share": "auto"}'}, None, {"share": "disabled"}),
+    ]
+    assert key(link, {}) == keys[0]
+    program.write_text("another version")
+    keys.append(key(program, {}))
+    assert len(set(keys)) == len(keys) - 1  # the last two configurations are the same one, merged
+    with pytest.raises(FileNotFoundError):
+        key(tmp_path / "nowhere", {})

@@ -20,7 +20,7 @@ import pytest
 from opencode_nb.errors import ServerExitedError, ServerStartError
 from opencode_nb.server import held, serve
 from opencode_nb.server.rendezvous import runtime_directory
-from tests.server.support import CASE, request
+from tests.server.support import CASE, assert_gone, request
 from tests.server.support_holders import HolderProcess, quick_program
 
 
@@ -67,6 +67,23 @@ def test_a_stale_socket(quick: Path, runtime: Path, left: str) -> None:
     os.utime(path, (0, 0), follow_symlinks=False)
     os.utime(runtime, (2**33, 2**33))  # long after today: nothing goes by the time of a file
     served(quick)
+
+
+def test_a_server_that_does_not_become_ready_is_not_kept(tmp_path: Path, runtime: Path) -> None:
+    """Whoever gives up waiting takes it along, at once; another that waits is told."""
+    hanging = tmp_path / "hanging"
+    os.mkfifo(tmp_path / "running")
+    hanging.write_text(f"#!/bin/sh\necho $$ > {tmp_path}/running\nexec sleep 1000\n")
+    hanging.chmod(0o755)
+    with HolderProcess(hanging) as first, HolderProcess(hanging) as second:
+        first.tell("hold(timeout=600)")
+        program = psutil.Process(int((tmp_path / "running").read_text()))
+        assert "ServerStartError: The OpenCode server was not ready within 0.2 s" in second.ask("hold(timeout=0.2)")
+        assert program.is_running()
+        first.process.send_signal(signal.SIGINT)
+        first.process.wait()
+        assert_gone([program])
+    assert list(runtime.iterdir()) == []
 
 
 LOCKER = """
