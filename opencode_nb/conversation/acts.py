@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Literal
 
 from opencode_nb.conversation import disk, kept
+from opencode_nb.conversation.own import Own
 from opencode_nb.diffs import edits
 from opencode_nb.diffs.change import LINK, SUBMODULE, Change, Side, known
 from opencode_nb.diffs.compare import blocks
@@ -88,6 +89,8 @@ def _standing(change: Change, now: Side | None, old_now: Side | None) -> Standin
     back = _taken_back(change, now) if old_now is None else None
     if back is not None:
         return Standing("partly", now, old_now, tuple(back))
+    if change.is_own and not change.old_path and change.is_own(now):
+        return Standing("partly", now)
     return Standing("changed since", now, old_now, reason=_changed(change, now, old_now))
 
 
@@ -122,7 +125,7 @@ def text(side: Side | None) -> str | None:
     return decode(side.read())
 
 
-def switch_file(change: Change, root: Path | None, *, back: bool) -> bool:
+def switch_file(change: Change, root: Path | None, own: Own, *, back: bool) -> bool:
     """Take the whole change back, or make it again; whether there was anything to do. Raises DiffConflictError."""
     standing = look(change, root)
     if standing.state == ("reverted" if back else "applied"):
@@ -130,17 +133,23 @@ def switch_file(change: Change, root: Path | None, *, back: bool) -> bool:
     if standing.state == "changed since":
         raise refusal(change.path, standing.reason + _by_hunks(change, standing))
     assert root is not None
-    if _in_pieces(change) and standing.now:
-        _write(root, change.path, standing.now, _switched_pieces(change, standing.now, back=back))
-        return True
-    if change.old_path:
-        old_path = (change.old_path, standing.old_now, change.before if back else None)
-        new_path = (change.path, standing.now, None if back else change.after)
-        for path, now, then in (old_path, new_path) if back else (new_path, old_path):
-            _write(root, path, now, then)
-        return True
-    _write(root, change.path, standing.now, change.before if back else change.after)
+    for path, now, then in _moves(change, standing, back=back):
+        _write(root, path, now, then)
+        own.add(path, then)
     return True
+
+
+def _moves(change: Change, standing: Standing, *, back: bool) -> list[tuple[str, Side | None, Side | None]]:
+    """What is to be written: path, what is there, what shall be. A file is there under one name at any moment."""
+    if _in_pieces(change) and standing.now:
+        return [(change.path, standing.now, _switched_pieces(change, standing.now, back=back))]
+    if not change.old_path:
+        return [(change.path, standing.now, change.before if back else change.after)]
+    moves = [
+        (change.old_path, standing.old_now, change.before if back else None),
+        (change.path, standing.now, None if back else change.after),
+    ]
+    return moves if back else moves[::-1]
 
 
 def _by_hunks(change: Change, standing: Standing) -> str:
@@ -149,21 +158,24 @@ def _by_hunks(change: Change, standing: Standing) -> str:
     return " Its hunks that are still as they were can be taken one by one: .hunks[0].revert()."
 
 
-def switch_hunk(change: Change, root: Path | None, hunk: Hunk, *, back: bool) -> bool:
+def switch_hunk(change: Change, root: Path | None, own: Own, hunk: Hunk, *, back: bool) -> bool:
     """Take one hunk back, or make it again; whether there was anything to do. Raises DiffConflictError.
 
     What else has changed in the file since stays as it is; the hunk's own lines, and those around it, must not have.
     """
     standing = look(change, root)
     if is_whole(change, standing):
-        return switch_file(change, root, back=back)
+        return switch_file(change, root, own, back=back)
     is_back = hunk_is_back(change, standing, hunk)
     if is_back is back:
         return False
     changed = _switched_hunk(change, standing, hunk, back=back)
     if is_back is None or changed is None or standing.now is None or root is None:
         raise refusal(change.path, _HUNK_CHANGED if standing.now else standing.reason)
-    _write(root, change.path, standing.now, known(encode(changed), standing.now.mode))
+    then = known(encode(changed), standing.now.mode)
+    _write(root, change.path, standing.now, then)
+    if standing.state != "changed since" or own.has(change.path, standing.now):
+        own.add(change.path, then)
     return True
 
 

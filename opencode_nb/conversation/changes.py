@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from opencode_nb.conversation import acts
+from opencode_nb.conversation.own import Own
 from opencode_nb.conversation.state import Json
 from opencode_nb.diffs import making
 from opencode_nb.diffs import patch as patches
@@ -97,9 +98,10 @@ class Hunk:
 class FileDiff:
     """One file's change: `file`, `status`, `additions`, `deletions`, `patch`, `before`, `after`, `hunks`."""
 
-    def __init__(self, change: Change, root: Path | None) -> None:
+    def __init__(self, change: Change, root: Path | None, own: Own) -> None:
         self._change = change
         self._root = root
+        self._own = own
 
     @property
     def file(self) -> str:
@@ -204,10 +206,10 @@ class FileDiff:
         return acts.hunk_is_back(self._change, self._look(), hunk)
 
     def _switch(self, *, back: bool) -> Outcome:
-        return self._outcome(acts.switch_file(self._change, self._root, back=back))
+        return self._outcome(acts.switch_file(self._change, self._root, self._own, back=back))
 
     def _switch_hunk(self, hunk: patches.Hunk, *, back: bool) -> Outcome:
-        return self._outcome(acts.switch_hunk(self._change, self._root, hunk, back=back))
+        return self._outcome(acts.switch_hunk(self._change, self._root, self._own, hunk, back=back))
 
     def _outcome(self, done: bool) -> Outcome:
         return Outcome(done=(self.file,) if done else ())
@@ -222,8 +224,9 @@ class Diff:
     `source` says in one line which source it is, and what it can miss.
     """
 
-    def __init__(self, changes: Iterable[Change], root: Path | None, source: str) -> None:
-        self.files = tuple(FileDiff(change, root) for change in changes)
+    def __init__(self, changes: Iterable[Change], root: Path | None, source: str, own: Own | None = None) -> None:
+        known = Own() if own is None else own
+        self.files = tuple(FileDiff(change, root, known) for change in changes)
         self.root = root
         """Where the files are; None where they are out of reach."""
         self.source = source

@@ -14,6 +14,7 @@ from opencode_nb.conversation.comments import Comment
 from opencode_nb.conversation.images import Images
 from opencode_nb.conversation.managing import BUSY, ManagedSession
 from opencode_nb.conversation.models import refuse_unasked, split_model
+from opencode_nb.conversation.own import Own
 from opencode_nb.conversation.policy import PermissionOption, Person, Policy
 from opencode_nb.conversation.queue import Queue
 from opencode_nb.conversation.run import Run
@@ -47,6 +48,7 @@ class AsyncSession(ManagedSession):
         self._running: dict[str, Run] = {}
         self._turns: dict[str, Turn] = {}
         self._images: Images | None = None
+        self._own = Own()
 
     @property
     def busy(self) -> bool:
@@ -289,7 +291,8 @@ class AsyncSession(ManagedSession):
     def place(self) -> sources.Place:
         """Where its changes are to be looked for."""
         project = str(self.transcript.info.get("projectID") or "")
-        return sources.Place(self._root, project, self._watching, self.owner.environment)
+        first = "" if self.transcript.has_earlier else next(iter(self.transcript.turns), "")
+        return sources.Place(self._root, project, first, self._watching, self._own, self.owner.environment)
 
     @property
     def _watching(self) -> Images:

@@ -16,6 +16,7 @@ from typing import NamedTuple
 
 from opencode_nb.conversation import disk, git
 from opencode_nb.conversation.images import Images
+from opencode_nb.conversation.own import Own
 from opencode_nb.conversation.state import Json, TurnState
 from opencode_nb.diffs import tools
 from opencode_nb.diffs.change import REGULAR, Change, Status, known
@@ -35,15 +36,21 @@ class Found(NamedTuple):
     changes: list[Change]
     root: Path | None
     source: str
+    own: Own | None = None
 
 
 @dataclass(frozen=True, slots=True)
 class Place:
-    """Where a session works: its directory and project as the server names them, and this kernel's images of it."""
+    """Where a session works: its directory and project as the server names them, and what this kernel knows of it.
+
+    `first_turn` is the id of its first turn, "" where that is not loaded.
+    """
 
     directory: Path
     project: str
+    first_turn: str
     images: Images | None
+    own: Own
     environment: Mapping[str, str]
 
     @property
@@ -55,18 +62,25 @@ class Place:
 
 def of_turns(turns: Sequence[TurnState], place: Place) -> Found:
     """What these turns of one session changed, put together into one change for each file."""
+    layers, root, source = _layers(turns, place)
+    if turns and turns[0].id == place.first_turn:
+        place.own.learn(layers)
+    return Found(compose(layers, place.own.has), root, source, place.own)
+
+
+def _layers(turns: Sequence[TurnState], place: Place) -> tuple[list[list[Change]], Path | None, str]:
+    """What each of the turns changed, from the best source that has all of them."""
     roots = [root for turn in turns if (root := _worktree(turn))]
-    in_git = bool(roots) and any(_trees(turn) for turn in turns)
-    if not in_git:
+    if not roots or not any(_trees(turn) for turn in turns):
         here = place.directory if place.directory.is_dir() else None
-        return Found(compose(_of_tools(turn, place) for turn in turns), here, _TOOLS)
+        return [_of_tools(turn, place) for turn in turns], here, _TOOLS
     worktree = Path(roots[-1])
     repository = _snapshots(turns, worktree, place)
     here = worktree if worktree.is_dir() else None
     if repository is None:
-        return Found(compose(_of_patches(turn, here) for turn in turns), here, _PATCHES)
+        return [_of_patches(turn, here) for turn in turns], here, _PATCHES
     changes = [detect(git.between(repository, *trees)) for turn in turns if (trees := _trees(turn))]
-    return Found(compose(changes), here, _SNAPSHOTS.format(_scope(place.directory, worktree)))
+    return changes, here, _SNAPSHOTS.format(_scope(place.directory, worktree))
 
 
 _SHARED = "What else changed files meanwhile (you, another session) is in it too"

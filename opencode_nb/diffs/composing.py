@@ -7,8 +7,9 @@ turns, so that it stands on both sides and taking everything back keeps it.
 from __future__ import annotations
 
 import itertools
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import replace
+from functools import partial
 
 from opencode_nb.diffs import edits
 from opencode_nb.diffs.change import LINK, SUBMODULE, Change, Side, known
@@ -22,13 +23,18 @@ MIXED = (
 """Why a file of a session has no single change that can be taken back."""
 
 
-def compose(turns: Iterable[Sequence[Change]]) -> list[Change]:
-    """One change for each file that is not what it was, from the changes of turns in their order."""
+def compose(
+    turns: Iterable[Sequence[Change]], is_own: Callable[[str, Side | None], bool] | None = None
+) -> list[Change]:
+    """One change for each file that is not what it was, from the changes of turns in their order.
+
+    `is_own(path, state)`: whether nobody but the turns and what took them back had a hand in a state between them.
+    """
     layers: dict[str, list[Change]] = {}
     for change in itertools.chain.from_iterable(turns):
         for single in _singles(change):
             layers.setdefault(single.path, []).append(single)
-    return detect(whole for path in layers if (whole := _composed(layers[path])))
+    return detect(whole for path in layers if (whole := _composed(layers[path], is_own and partial(is_own, path))))
 
 
 def _singles(change: Change) -> list[Change]:
@@ -39,25 +45,28 @@ def _singles(change: Change) -> list[Change]:
     return [Change(change.old_path, before=change.before), new]
 
 
-def _composed(layers: Sequence[Change]) -> Change | None:
+_IsOwn = Callable[[Side | None], bool] | None
+
+
+def _composed(layers: Sequence[Change], is_own: _IsOwn) -> Change | None:
     """One file's changes as one; None where they come to nothing."""
     if len(layers) == 1:
         return layers[0]
     if vague := next((layer for layer in reversed(layers) if layer.unknown), None):
         return replace(vague, patch="".join(layer.patch for layer in layers), additions=None, deletions=None)
     after = layers[-1].after
-    carried = _carried(layers[:-1], layers[-1].before)
+    carried = _carried(layers[:-1], layers[-1].before, is_own)
     if carried is None:
         return Change(layers[0].path, layers[0].before, after, unknown=MIXED)
     (before,) = carried
-    after = _with_reverted(layers)
-    return None if _same(before, after) else Change(layers[0].path, before, after)
+    after = _with_reverted(layers, is_own)
+    return None if _same(before, after) else Change(layers[0].path, before, after, is_own=is_own)
 
 
-def _carried(layers: Sequence[Change], later: Side | None) -> tuple[Side | None] | None:
+def _carried(layers: Sequence[Change], later: Side | None, is_own: _IsOwn) -> tuple[Side | None] | None:
     """A file as it stood some time after these turns, without what they changed; None where that cannot be told."""
     for layer in reversed(layers):
-        found = _without(layer, later)
+        found = (layer.before,) if is_own and is_own(later) else _without(layer, later)
         if found is None:
             return None
         (later,) = found
@@ -83,14 +92,14 @@ def _without(layer: Change, later: Side | None) -> tuple[Side | None] | None:
     return None if rest is None else (known(encode(rest), mode),)
 
 
-def _with_reverted(layers: Sequence[Change]) -> Side | None:
+def _with_reverted(layers: Sequence[Change], is_own: _IsOwn) -> Side | None:
     """The last state, with what was taken back on the way and can be brought back: it shows as reverted."""
     before, full = layers[0].before, layers[0].after
     for count, following in enumerate(layers[1:], 1):
         if not _same(full, following.before) and _is_part(before, full, following.before):
             full = _onto(full, following)
         else:
-            (before,) = _carried(layers[:count], following.before) or (before,)
+            (before,) = _carried(layers[:count], following.before, is_own) or (before,)
             full = following.after
     last = layers[-1].after
     return full if _is_part(before, full, last) else last
