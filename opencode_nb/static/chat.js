@@ -11,17 +11,14 @@ import { createPickers } from "./pickers.js";
 import { createQueue } from "./queue.js";
 import { createScroll } from "./scroll.js";
 import { createSessionBar } from "./sessions.js";
-import { UNSEEN, createElement, lifetime, live, on } from "./view.js";
+import { UNSEEN, createElement, keepKeys, lifetime, live, on } from "./view.js";
 
 const PANEL = { class: "opencode-nb", "data-view": "chat" };
 const TOOLS_AFTER_MS = 200; // buttons of code need not be there while it streams
 
-/**
- * Jupyter has a shortcut on nearly every key, and some delete cells: in the panel all keys are a person's own. It looks
- * for the attribute at what has the focus only, in Notebook before any listener here hears of the key. Saving stays.
- */
+/** All keys are a person's own in the panel, but the one that saves the notebook. */
 function keepPanelKeys(panel, signal) {
-  panel.addEventListener("focusin", ({ target }) => target.toggleAttribute("data-lm-suppress-shortcuts", true), { signal });
+  keepKeys(panel, signal, "*");
   panel.addEventListener("keydown", (event) => {
     const saves = (event.ctrlKey || event.metaKey) && !event.shiftKey && event.key === "s";
     if (saves && pressInToolbar(panel, "docmanager:save")) event.preventDefault();

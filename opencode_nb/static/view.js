@@ -146,13 +146,18 @@ function answersOf(form) {
 }
 
 /**
- * JupyterLab takes Enter and the arrow keys from a form's fields, and deletes cells by letters typed at a button: give
- * them back. It looks for the attribute at what has the focus, not at what that is in.
+ * Jupyter has a shortcut on nearly every key, and some delete cells: give them back to what has the focus, if it
+ * `matches`. JupyterLab looks for the attribute at that element only, Notebook before any listener here hears of the
+ * key; and both take Shift+Enter's new line away, by a listener for what it is about to do.
  */
-function keepKeys(root, signal) {
+export function keepKeys(root, signal, matches = "input, textarea, select, button") {
   root.addEventListener("focusin", ({ target }) => {
-    if (target.matches("input, textarea, select, button")) target.dataset.lmSuppressShortcuts = "";
+    if (target.matches(matches)) target.dataset.lmSuppressShortcuts = "";
   }, { signal });
+  root.addEventListener("beforeinput", (event) => event.stopPropagation(), { capture: true, signal });
+}
+
+function submitByEnter(root, signal) {
   root.addEventListener("keydown", (event) => {
     if (event.key !== "Enter" || event.isComposing || !event.target.matches('input[type="text"]')) return;
     event.preventDefault();
@@ -238,6 +243,7 @@ export function live({ model, root, region, signal, listeners = {}, lost = (erro
   const announce = createAnnouncer(root, region);
   listenForIntents(root, send, signal);
   keepKeys(root, signal);
+  submitByEnter(root, signal);
 
   on(model, signal, "change:snapshot", () => { receiver.snapshot(); announce(); });
   on(model, signal, "msg:custom", (content) => { receiver.message(content); announce(); });
