@@ -34,8 +34,8 @@ from tests.support.browser import ARGUMENTS, program
 from tests.widgets.conftest import MODEL
 
 FEW, MANY, LINES = 5, 500, 100
-ROUNDS = 5
-SWITCHES = 12
+ROUNDS = 3
+SWITCHES = 8
 GOAL = 3.0  # times the few
 
 PAGE = """

@@ -6,6 +6,7 @@ of conversations.
 
 from __future__ import annotations
 
+import functools
 import re
 from collections.abc import Iterable
 from typing import NewType
@@ -72,6 +73,7 @@ def element(
     return Html(head if tag in _VOID else f"{head}{content}</{tag}>")
 
 
+@functools.lru_cache(maxsize=1024)
 def _style(names: str, classes: str) -> str:
     every = " ".join([*classes.split(), *(f"oc-{name}" for name in names.split())])
     rules = ";".join(STYLES[name] for name in names.split())

@@ -61,32 +61,26 @@ class FileView:
     state: str = ""
 
 
-def section_html(index: int, file: FileDiff, view: FileView, body: Html | None = None) -> Html:
-    """A file's place on the page: open, its body to come unless it is given."""
-    content = join([head_html(index, file, view), body if body is not None else _awaited(index, file)])
+def section_html(index: int, file: FileDiff, view: FileView) -> Html:
+    """A file's place on the page: open, its body still to come."""
+    awaited = element("div", data_key=f"f{index}b", classes="oc-awaited")
     return element(
         "details",
-        content,
+        join([head_html(index, file, view), awaited]),
         classes="oc-section",
         open=True,
         data_file=file.file,
         data_index=str(index),
         data_fold=f"f{index}",
+        data_lines=str(min(file.additions + file.deletions, GUARDED)),
     )
-
-
-def _awaited(index: int, file: FileDiff) -> Html:
-    lines = min(file.additions + file.deletions, GUARDED)
-    return element("div", data_key=f"f{index}b", data_lines=str(lines), classes="oc-awaited")
 
 
 def head_html(index: int, file: FileDiff, view: FileView) -> Html:
     """The line with a file's name; its version tells the page whether the body below is still true."""
     name = element("span", escape(file.file), classes="oc-path")
     pieces = [name, _status(file), element("span", escape(view.state), classes="oc-state") if _tells(view) else NOTHING]
-    content = join(
-        [*(piece for piece in pieces if piece), element("span", amount(file), classes="oc-amount")], Html(" ")
-    )
+    content = join([*(piece for piece in pieces if piece), amount(file)], Html(" "))
     return element(
         "summary", content, classes="oc-file", data_key=f"f{index}h", data_id=str(index), data_version=str(view.version)
     )

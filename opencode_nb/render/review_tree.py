@@ -8,7 +8,6 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
-from opencode_nb.render.diff import counts
 from opencode_nb.render.escaping import NOTHING, Html, element, escape, join
 
 if TYPE_CHECKING:
@@ -79,10 +78,10 @@ def leaf_html(index: int, file: FileDiff, state: str) -> Html:
     letter, colour = _LETTERS.get(file.status, ("M", "warn"))
     mark = _STATES.get(state, "")
     item = [
-        element("span", escape(letter), style=colour, classes="oc-letter"),
+        element("span", escape(letter), classes=f"oc-letter oc-{colour}"),
         element("span", escape(file.file.rpartition("/")[2]), classes="oc-name"),
         element("span", escape(mark), classes="oc-mark", title=state) if mark else NOTHING,
-        element("span", amount(file), classes="oc-amount"),
+        amount(file),
     ]
     return element(
         "div",
@@ -97,8 +96,15 @@ def leaf_html(index: int, file: FileDiff, state: str) -> Html:
 
 
 def amount(file: FileDiff) -> Html:
-    """Lines added and removed, nothing where there are none: binary files, mere renames."""
-    return counts(file.additions, file.deletions) if file.additions or file.deletions else NOTHING
+    """Lines added and removed, nothing where there are none: binary files, mere renames.
+
+    Classes alone: it stands on the page twice for each file, and a style sheet is there.
+    """
+    if not file.additions and not file.deletions:
+        return NOTHING
+    added = element("span", escape(f"+{file.additions}"), classes="oc-good")
+    removed = element("span", escape(f"\u2212{file.deletions}"), classes="oc-bad")
+    return element("span", join([added, removed], Html(" ")), classes="oc-amount")
 
 
 def _label(file: FileDiff, state: str) -> str:

@@ -8,6 +8,7 @@ import { createCopier, linkFiles } from "./diff_links.js";
 import { createFileTree } from "./diff_tree.js";
 import { createWalk } from "./diff_walk.js";
 
+const KERNEL_GONE = "The kernel has been restarted, and this view is no longer in it. Run the cell again: nothing is lost.";
 const ACTS = '[data-intent="act"], [data-intent="history"]';
 const DIFF_ROOT = {
   class: "opencode-nb", "data-view": "diff", "data-key": "root",
@@ -54,8 +55,15 @@ function renderDiff({ model, el, signal }) {
   const view = lifetime(signal);
   const root = createElement(el, DIFF_ROOT);
   const region = createElement(el, { "aria-live": "assertive", style: UNSEEN });
-  const send = (message) => model.send(message);
   const say = (text) => { root.querySelector('[data-key="said"]').textContent = text; };
+  const lost = () => { setBusy(false); say(KERNEL_GONE); };
+  const send = (message) => {
+    try {
+      model.send(message);
+    } catch { // the widget manager has no comm to send by any more
+      lost();
+    }
+  };
 
   const setBusy = createBusy(root, view.signal); // before the intents are listened for
   const bodies = createBodies(root, send, view.signal);
@@ -73,7 +81,7 @@ function renderDiff({ model, el, signal }) {
     walk.refresh();
   };
   live({
-    model, root, region, signal: view.signal,
+    model, root, region, signal: view.signal, lost,
     listeners: {
       "change:snapshot": () => { setBusy(false); refresh(); },
       "msg:custom": (content) => {

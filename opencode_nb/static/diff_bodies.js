@@ -4,6 +4,7 @@ const ASKED_AGAIN_MS = 3000; // a request or its answer can be lost
 const NEAR = "1000px 0px"; // how far outside the pane a file is asked for already
 const KEPT = 30; // files whose lines stay on the page when they are out of sight
 const LINE_PX = 19;
+const HEAD = 70; // px of a file beside its lines
 
 /** Asks Python for the body of each open file that comes near, and lets those go that are far away. */
 export function createBodies(root, send, signal) {
@@ -57,8 +58,9 @@ export function createBodies(root, send, signal) {
       }
     }, { root: pane, rootMargin: NEAR });
     for (const section of pane.children) {
-      const awaited = section.querySelector(":scope > .oc-awaited");
-      if (awaited) awaited.style.height = `${awaited.dataset.lines * LINE_PX}px`;
+      const { lines } = section.dataset;
+      section.style.containIntrinsicSize = `auto ${HEAD + lines * LINE_PX}px`;
+      bodyOf(section).style.height = `${lines * LINE_PX}px`;
       observer.observe(section);
     }
   }

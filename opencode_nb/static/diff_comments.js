@@ -1,16 +1,12 @@
 // Comments on lines: a button on the line under the pointer, the key `c`, and a form below the line.
 
-const CHANGED = ".oc-added[data-at], .oc-removed[data-at]";
+import { make } from "./dom.js";
 
-function create(tag, properties, ...children) {
-  const node = Object.assign(document.createElement(tag), properties);
-  node.append(...children);
-  return node;
-}
+const CHANGED = ".oc-added[data-at], .oc-removed[data-at]";
 
 /** The form of the comment that is being written; it stays when the lines around it are drawn anew. */
 export function createDraft(root, walk, send, signal) {
-  const add = create("button", { type: "button", className: "oc-add", ariaLabel: "Comment on this line" });
+  const add = make("button", { type: "button", class: "oc-add", "aria-label": "Comment on this line" });
   let form = null;
   let place = null; // { index, at }
 
@@ -36,13 +32,10 @@ export function createDraft(root, walk, send, signal) {
     const section = row.closest(".oc-section");
     place = { index: section.dataset.index, at: row.dataset.at };
     const line = `${place.at.startsWith("o") ? "removed line" : "line"} ${place.at.slice(1)}`;
-    const text = create("textarea", { rows: 3, ariaLabel: `Comment on ${line} of ${section.dataset.file}` });
-    text.dataset.lmSuppressShortcuts = "";
-    form = create("div", { className: "oc-draft" },
-      text,
-      create("button", { type: "button", className: "oc-button", textContent: "Add comment", onclick: submit }),
-      create("button", { type: "button", className: "oc-button", textContent: "Cancel", onclick: close }),
-    );
+    const text = make("textarea", { rows: "3", "aria-label": `Comment on ${line} of ${section.dataset.file}` });
+    form = make("div", { class: "oc-draft" }, text,
+      make("button", { type: "button", class: "oc-button", onclick: submit }, "Add comment"),
+      make("button", { type: "button", class: "oc-button", onclick: close }, "Cancel"));
     put(row);
     text.focus();
   }

@@ -38,11 +38,11 @@ export function createFileTree(root, walk, signal) {
       active = found.querySelector("[data-goto]").dataset.goto;
     }
     for (const leaf of found.querySelectorAll("[data-goto]:not([aria-selected])")) {
-      filterLeaf(leaf);
+      if (words.length) filterLeaf(leaf);
       leaf.ariaSelected = String(leaf.dataset.goto === active);
       if (leaf.dataset.goto === active) rove(leaf);
     }
-    if (isNew) applyFilter();
+    if (isNew && (words.length || folded.size)) applyFilter();
   }
 
   function select(index) {

@@ -1,5 +1,8 @@
 // Going through the changes by keys: from change to change, file to file, line to line.
 
+import { isComposing } from "./dom.js";
+import { pressInToolbar } from "./notebook.js";
+
 const HEAD_PX = 40; // height of a file's line, which stays at the top of the pane
 
 /** Moves the focus; where a file is not there yet, as soon as it is. */
@@ -86,13 +89,16 @@ export function createWalk(root, bodies, signal) {
   };
 
   root.addEventListener("keydown", (event) => {
-    if (event.ctrlKey || event.metaKey || event.altKey || event.isComposing) return;
-    if (event.key !== "Tab" && !(event.key === "Enter" && event.shiftKey)) event.stopPropagation(); // not JupyterLab's
-    if (event.defaultPrevented || event.target.matches("input, textarea")) return;
-    const key = keys[event.key];
-    if (key && key() !== false) event.preventDefault();
+    const { key, ctrlKey, metaKey, altKey, shiftKey, target } = event;
+    if ((ctrlKey || metaKey) && !shiftKey && key === "s" && pressInToolbar(root, "docmanager:save")) event.preventDefault();
+    if (ctrlKey || metaKey || altKey || isComposing(event)) return;
+    if (event.defaultPrevented || target.matches("input, textarea")) return;
+    const step = keys[key];
+    if (step && step() !== false) event.preventDefault();
   }, { signal });
   root.addEventListener("focusin", ({ target }) => {
+    // Jupyter deletes cells by letters; it looks for this at what has the focus only.
+    target.toggleAttribute("data-lm-suppress-shortcuts", true);
     if (target === root) return; // it has the focus when what had it is gone
     const { at, hunk, goto } = target.dataset;
     const index = target.closest(".oc-section")?.dataset.index;
