@@ -19,7 +19,7 @@ from opencode_nb.conversation.changes import Diff
 from opencode_nb.conversation.feed import Connection, Feed
 from opencode_nb.conversation.models import split_model
 from opencode_nb.conversation.policy import PermissionOption, Policy
-from opencode_nb.conversation.session import AsyncSession, call_soon
+from opencode_nb.conversation.session import ABORT_TIMEOUT, AsyncSession, call_soon
 from opencode_nb.conversation.state import Json
 from opencode_nb.conversation.transcript import Change, Transcript
 from opencode_nb.conversation.turn import Turn
@@ -201,16 +201,27 @@ class AsyncOpencode(Catalog):
         feed.fail_all("ServerExited", f"The OpenCode server ended in the middle of the turn (exit code {code}).")
 
     async def aclose(self) -> None:
-        """End the stream, and let go of the server: one of its own ends."""
+        """End the stream, and let go of the server: one of its own ends. Turns that were begun here are cut off."""
         async with self._starting:
+            await self._cut_off()
             await self._drop()
+
+    async def _cut_off(self) -> None:
+        """A server that goes on must not go on with what nobody here will hear of, or answer."""
+        began = [session for session in self._sessions.values() if session.running]
+        if self._feed is None or not self.started:
+            return
+        self._feed.fail_all("ConnectionLost", _CLOSED)
+        for session in began:
+            with contextlib.suppress(OpencodeError):  # the server has gone, and the turn with it
+                await self.client.session.abort(session.id, timeout=ABORT_TIMEOUT)
 
     async def _drop(self) -> None:
         feed, client, server = self._feed, self._client, self.server
         self._feed = self._client = self.server = None
         self._forget_catalog()
         if feed is not None:
-            feed.fail_all("ConnectionLost", "The connection to the server was closed.")
+            feed.fail_all("ConnectionLost", _CLOSED)
             await feed.aclose()
         if client is not None:
             await client.aclose()
@@ -289,6 +300,9 @@ class AsyncOpencode(Catalog):
 
 
 _RESTARTING = "The OpenCode server ended in the middle of the turn, and is being started again."
+
+
+_CLOSED = "The connection to the server was closed."
 
 
 async def _serve_in_thread(**options: Any) -> Server:

@@ -53,7 +53,12 @@ class AsyncSession(ManagedSession):
     @property
     def busy(self) -> bool:
         """Whether a turn runs."""
-        return self.transcript.busy or any(not run.turn.state.ended for run in self._running.values())
+        return self.transcript.busy or self.running
+
+    @property
+    def running(self) -> bool:
+        """Whether a turn runs that was begun here."""
+        return any(not run.turn.state.ended for run in self._running.values())
 
     def turns(self) -> list[Turn]:
         """The turns that count (undone ones do not) and are loaded, oldest first; `load_all` loads the others."""

@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextvars
 import threading
 from argparse import Namespace
+from typing import Any
 
 from IPython.core.error import UsageError
 from IPython.core.interactiveshell import InteractiveShell
@@ -16,6 +17,7 @@ from opencode_nb.conversation.sync import Session
 from opencode_nb.conversation.turn import Turn
 from opencode_nb.conversation.waiting import Jobs
 from opencode_nb.errors import OpencodeError
+from opencode_nb.magics import body
 from opencode_nb.magics.failure import CellError, Interrupted
 from opencode_nb.magics.frontend import Frontend, detect
 from opencode_nb.magics.views import PageView, View, make_view
@@ -32,14 +34,20 @@ def run_prompt(shell: InteractiveShell, workspace: Workspace, options: Namespace
     """One turn, from the cell's text to its value. Raises CellError where the turn failed or was interrupted."""
     if not text.strip():
         raise UsageError("%%prompt: the prompt is empty. Write below this line what the agent should do.")
+    given = [name for name in _NOT_FOR_SHELL if getattr(options, name)]
+    if given and body.parse(text).kind == "shell":
+        raise UsageError(f"%%prompt: a shell command takes no --{given[0]}: no model answers it.")
     return _Cell(shell, workspace, options, text).run()
+
+
+_NOT_FOR_SHELL = ("file", "model", "agent", "variant", "permission")
 
 
 class _Cell:
     """One run of one cell."""
 
     def __init__(self, shell: InteractiveShell, workspace: Workspace, options: Namespace, text: str) -> None:
-        self._shell, self._workspace, self._options, self._text = shell, workspace, options, text
+        self._shell, self._workspace, self._options, self._body = shell, workspace, options, body.parse(text)
         self._frontend = detect(shell)
         self._notes: list[str] = []
 
@@ -71,7 +79,7 @@ class _Cell:
         ai = workspace.ai  # with the preferences that are set now, and announced anew where they have changed
         if not workspace.running:
             print("Starting OpenCode…")  # noqa: T201
-        if workspace.announced and not model:
+        if self._body.kind == "shell" or (workspace.announced and not model):
             return
         choice = ai.model_choice(model, self._options.agent)
         refuse_unasked(choice)
@@ -86,21 +94,28 @@ class _Cell:
         return workspace.use(options.session) if options.session else workspace.current()
 
     def _send(self, session: Session, person: Person | None) -> Turn:
-        options = self._options
         try:
-            return session.prompt(
-                self._text,
-                files=options.file,
-                model=options.model,
-                agent=options.agent,
-                variant=options.variant,
-                permission=options.permission or self._workspace.options.get("permission"),
-                timeout=options.timeout,
-                person=person,
-                wait=False,
-            )
+            return self._begin(session, person)
         except (OpencodeError, OSError, ValueError) as error:
             raise _Unsent(error) from error
+
+    def _begin(self, session: Session, person: Person | None) -> Turn:
+        options, sent = self._options, self._body
+        if sent.kind == "shell":
+            return session.shell(sent.text, timeout=options.timeout, wait=False)
+        settings: dict[str, Any] = {
+            "files": options.file,
+            "model": options.model,
+            "agent": options.agent,
+            "variant": options.variant,
+            "permission": options.permission or self._workspace.options.get("permission"),
+            "timeout": options.timeout,
+            "person": person,
+            "wait": False,
+        }
+        if sent.kind == "command":
+            return session.command(sent.name, sent.text, **settings)
+        return session.prompt(sent.text, **settings)
 
     # -- in the foreground ---------------------------------------------------------------------------------------------
 

@@ -82,8 +82,12 @@ class Workspace:
 
     def use(self, wanted: str) -> Session:
         """Make the session with this id, beginning of an id, or title current. Raises OpencodeError."""
-        self.session = self.ai.session(id=self._find(wanted))
+        self.session = self.find(wanted)
         return self.session
+
+    def find(self, wanted: str) -> Session:
+        """The session with this id, beginning of an id, or title. Raises OpencodeError."""
+        return self.ai.session(id=self._find(wanted))
 
     def _find(self, wanted: str) -> str:
         listed = self.ai.sessions()

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from opencode_nb.magics.commands import diff, models, program, server, sessions, tui, turns
+from opencode_nb.magics.commands import diff, models, program, server, session, sessions, tui, turns
 from opencode_nb.magics.commands.group import Command, Group
 
 __all__ = ["GROUPS", "Command", "Group"]
@@ -11,6 +11,7 @@ GROUPS: tuple[Group, ...] = (
     server.group,
     tui.group,
     sessions.group,
+    session.group,
     turns.group,
     diff.group,
     models.group,

@@ -1,0 +1,94 @@
+"""%opencode for the session as a whole, and cells that begin with / or !, in a real shell."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import pytest
+from IPython.core.interactiveshell import InteractiveShell
+
+from opencode_nb.demo import DemoModel, text, tool, usage
+from opencode_nb.magics.body import Body, parse
+from tests.magics.conftest import RunCell
+
+
+@pytest.fixture(autouse=True)
+def session(run_cell: RunCell) -> str:
+    """A new session, current; its id."""
+    return run_cell("%opencode new Days & nights").printed.split()[2]
+
+
+@pytest.mark.parametrize(
+    ("typed", "body"),
+    [
+        ("explain this", Body("prompt", "explain this")),
+        ("/review main\n", Body("command", "main", "review")),
+        ("/init", Body("command", "", "init")),
+        ("/mcp:ask\nseveral\nlines", Body("command", "several\nlines", "mcp:ask")),
+        ("/tmp/x is full", Body("prompt", "/tmp/x is full")),
+        (" /init is a command", Body("prompt", " /init is a command")),
+        ("/ what", Body("prompt", "/ what")),
+        ("!ls -la\n", Body("shell", "ls -la")),
+        (" !important", Body("prompt", " !important")),
+    ],
+)
+def test_what_a_body_is(typed: str, body: Body) -> None:
+    assert parse(typed) == body
+
+
+def test_a_cell_runs_a_command(run_cell: RunCell, shell: InteractiveShell, work: Path) -> None:
+    folder = work / ".opencode/command"
+    folder.mkdir(parents=True)
+    (folder / "greet.md").write_text("---\ndescription: Greets\n---\nSay exactly: hello $ARGUMENTS\n")
+    run_cell("%opencode restart")
+    assert "/greet " in run_cell("%opencode commands").printed
+    run_cell("%%prompt -o answer\n/greet big world")
+    assert shell.user_ns["answer"].text == "hello big world"
+    failed = run_cell("%%prompt\n/great big world")
+    assert "Did you mean /greet?" in failed.printed
+
+
+def test_a_cell_runs_a_shell_command(run_cell: RunCell, shell: InteractiveShell, demo_model: DemoModel) -> None:
+    assert "by hand" in run_cell("%%prompt -o answer\n!echo by hand").printed
+    assert shell.user_ns["answer"].tools[0].output == "by hand\n"
+    assert demo_model.requests == []
+    assert "takes no --model" in run_cell("%%prompt -m demo/demo\n!echo no").printed
+
+
+def test_what_the_session_tells(run_cell: RunCell, demo_model: DemoModel) -> None:
+    assert "Nothing has been sent" in run_cell("%opencode context").printed
+    assert "no list" in run_cell("%opencode todo").printed
+    todos = [{"content": "Look", "status": "completed", "priority": "high"}]
+    demo_model.queue([[tool("todowrite", todos=todos)], [text("Done."), usage(50_000, 10)]])
+    run_cell("%%prompt\ngo")
+    assert run_cell("%opencode todo").printed == "✓ Look\n"
+    assert run_cell("%opencode context").printed.startswith("50,010 of 200,000 (25%) tokens of demo/demo are taken")
+    assert "$0." in run_cell("%opencode cost").printed
+    assert "50,010 tokens of context are" in run_cell("%opencode compact").printed
+
+
+def test_renamed_forked_exported_and_deleted(run_cell: RunCell, work: Path, session: str) -> None:
+    for number in range(2):
+        run_cell(f"%%prompt\nSay exactly: {number}")
+    assert run_cell("%opencode rename Nights only").printed == f"Session: {session} Nights only\n"
+    assert "from 0 to 2" in run_cell("%opencode fork 3").printed
+    fork = run_cell("%opencode fork 1").printed.split()[1]
+    assert fork != session
+    assert ", 1 turn\n" in run_cell(f"%opencode use {fork}").printed
+    assert run_cell("%opencode export json").printed.startswith("Written: Nights-only-fork-1")
+    assert json.loads(next(work.glob("Nights-only*.json")).read_text())["info"]["id"] == fork
+    assert "is there already" in run_cell("%opencode export json").printed
+    assert "Written" in run_cell("%opencode export json --force").printed
+    assert "Written: out.md" in run_cell("%opencode export -o out.md").printed
+    assert (work / "out.md").read_text().startswith("# Nights only")
+    assert "Add --yes" in run_cell("%opencode delete").printed
+    assert f"Deleted: {fork}" in run_cell("%opencode delete --yes").printed
+    assert "There is no session yet" in run_cell("%opencode cost").printed
+    assert fork not in run_cell("%opencode sessions").printed
+    assert f"Deleted: {session}" in run_cell(f"%opencode delete {session} --yes").printed
+
+
+def test_sharing_that_is_disabled_says_so(run_cell: RunCell) -> None:
+    assert "Sharing is disabled" in run_cell("%opencode share").printed
+    assert run_cell("%opencode unshare").printed == "The session was not shared.\n"
