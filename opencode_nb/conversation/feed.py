@@ -94,10 +94,10 @@ class Feed:
             raise
         await self.resync()
 
-    async def suspend(self, error: str) -> None:
+    async def suspend(self, error: str, *, for_good: bool) -> None:
         """Do not try to connect until `restart`: the server is known to be away, and who is at its port is not it."""
         await self._end_tasks()
-        self._set_connection("reconnecting", error)
+        self._set_connection("lost" if for_good else "reconnecting", error)
 
     async def aclose(self) -> None:
         """End the stream and every listener."""

@@ -174,31 +174,33 @@ class AsyncOpencode(Catalog):
         await feed.follow_again(session.transcript for session in self._sessions.values())
 
     def _watch_server(self, feed: Feed) -> None:
-        loop = asyncio.get_running_loop()
-        if self.server is not None:
-            self.server.on_exit(lambda code: call_soon(loop, self._server_exited, feed, code))
-            self.server.on_down(lambda: call_soon(loop, self._follow_server, self._server_down, feed))
-            self.server.on_restart(lambda: call_soon(loop, self._follow_server, self._server_back, feed))
+        loop, server = asyncio.get_running_loop(), self.server
+        if server is None:
+            return
 
-    def _follow_server(self, step: Callable[[Feed], Coroutine[Any, Any, None]], feed: Feed) -> None:
-        task = asyncio.create_task(step(feed))
+        def follow(step: Callable[..., Coroutine[Any, Any, None]], *args: Any) -> None:
+            call_soon(loop, self._follow_server, step, feed, *args)
+
+        server.on_exit(lambda code: follow(self._server_away, f"{_ENDED} (exit code {code}).", True))
+        server.on_down(lambda: follow(self._server_away, f"{_ENDED}, and is being started again.", False))
+        server.on_restart(lambda: follow(self._server_back))
+
+    def _follow_server(self, step: Callable[..., Coroutine[Any, Any, None]], *args: Any) -> None:
+        task = asyncio.create_task(step(*args))
         self._following.add(task)
         task.add_done_callback(self._following.discard)
 
-    async def _server_down(self, feed: Feed) -> None:
-        async with self._starting:  # whoever prompts again because of this waits until the stream is known to be gone
+    async def _server_away(self, feed: Feed, error: str, for_good: bool) -> None:
+        async with self._starting:
             if feed is self._feed:
-                feed.fail_all("ServerExited", _RESTARTING)
-                await feed.suspend(_RESTARTING)
+                await feed.suspend(error, for_good=for_good)  # before anybody prompts again because of what follows
+                feed.fail_all("ServerExited", error)
 
     async def _server_back(self, feed: Feed) -> None:
         async with self._starting:
             if feed is self._feed and feed.lost:
                 with contextlib.suppress(OpencodeError):  # the connection is shown as lost, with the reason
                     await self._resume(feed)
-
-    def _server_exited(self, feed: Feed, code: int | None) -> None:
-        feed.fail_all("ServerExited", f"The OpenCode server ended in the middle of the turn (exit code {code}).")
 
     async def aclose(self) -> None:
         """End the stream, and let go of the server: one of its own ends. Turns that were begun here are cut off."""
@@ -299,7 +301,7 @@ class AsyncOpencode(Catalog):
             session._changed(changes)
 
 
-_RESTARTING = "The OpenCode server ended in the middle of the turn, and is being started again."
+_ENDED = "The OpenCode server ended in the middle of the turn"
 
 
 _CLOSED = "The connection to the server was closed."

@@ -40,6 +40,7 @@ def test_a_server_killed_in_mid_turn(opencode_program: Path, project: Path, how:
         model.release("killed")
         assert turn.text == "partial answer"
         assert ai.started is shared  # a shared server comes back for those who hold it
+        assert ai._async.connection.state in (["reconnecting", "connected"] if shared else ["lost"])
         assert session.prompt("hello").status == "completed"
         assert [kept.status for kept in session.turns()][-1] == "completed"
         assert (ai.server is server) is shared
