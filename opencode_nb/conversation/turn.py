@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from opencode_nb._version import __version__
-from opencode_nb.conversation import sources
+from opencode_nb.conversation import meter, sources
 from opencode_nb.conversation.changes import Diff, FileDiff
 from opencode_nb.conversation.state import Json, Message, TurnState
 from opencode_nb.diffs import tools
@@ -19,8 +19,6 @@ from opencode_nb.failures import turn_error
 
 if TYPE_CHECKING:
     from rich.console import RenderableType
-
-_NO_TOKENS = {"input": 0, "output": 0, "reasoning": 0, "cache_read": 0, "cache_write": 0}
 
 
 @dataclass(frozen=True, slots=True)
@@ -149,14 +147,10 @@ class Turn:
     @property
     def tokens(self) -> dict[str, int]:
         """Tokens of all steps: input, output, reasoning, cache_read, cache_write."""
-        total = dict(_NO_TOKENS)
+        total = meter.flat(None)
         for step in self._answers:
-            tokens = step.info.get("tokens") or {}
-            cache = tokens.get("cache") or {}
-            for key in ("input", "output", "reasoning"):
-                total[key] += int(tokens.get(key) or 0)
-            total["cache_read"] += int(cache.get("read") or 0)
-            total["cache_write"] += int(cache.get("write") or 0)
+            for kind, count in meter.flat(step.info.get("tokens")).items():
+                total[kind] += count
         return total
 
     @property
