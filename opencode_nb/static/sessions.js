@@ -82,7 +82,11 @@ function createRename(combobox, rename) {
 export function createSessionBar({ client, notices, focusMessage }) {
   let state = {};
   const { ask, tell } = client;
-  const begin = async (kind, args) => await tell(kind, args) && focusMessage();
+  const begin = async (kind, args) => { // and go on with writing, but for who has gone on to something else meanwhile
+    const page = bar.getRootNode();
+    const focused = page.activeElement;
+    if (await tell(kind, args) && page.activeElement === focused) focusMessage();
+  };
 
   const combobox = createCombobox({
     label: "Session",

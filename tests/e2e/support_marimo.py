@@ -1,0 +1,79 @@
+"""marimo with an app of some cells, run as an app: what is shown stands in shadow roots there."""
+
+from __future__ import annotations
+
+import re
+import socket
+import subprocess
+import sys
+import threading
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from pathlib import Path
+
+START_TIMEOUT = 60
+"""Seconds; about 4 on an idle machine."""
+STOP_TIMEOUT = 30
+"""Seconds for the app and its kernel to end."""
+
+_ADDRESS = re.compile(r"http://[\w.]+:\d+\S*")
+_HEAD = "import marimo\n\napp = marimo.App()\n"
+_TAIL = '\nif __name__ == "__main__":\n    app.run()\n'
+
+
+@contextmanager
+def marimo(cells: list[str], directory: Path, env: Mapping[str, str]) -> Iterator[str]:
+    """Serve an app of these cells from `directory`; gives its address."""
+    file = directory / "app.py"
+    file.write_text(_HEAD + "".join(map(_cell, cells)) + _TAIL)
+    options = ["--headless", "--no-token", "--host=127.0.0.1", f"--port={_free_port()}"]
+    process = subprocess.Popen(
+        [sys.executable, "-m", "marimo", "run", file.name, *options],
+        cwd=directory,
+        env=env,
+        stdin=subprocess.DEVNULL,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
+    )
+    try:
+        yield _wait_until_it_serves(process)
+    finally:
+        process.terminate()
+        process.wait(STOP_TIMEOUT)
+
+
+def _cell(source: str) -> str:
+    body = "".join(f"    {line}\n" for line in source.splitlines())
+    return f"\n@app.cell\ndef _():\n{body}    return\n"
+
+
+def _free_port() -> int:
+    """A port for a program that does not tell which one it took by itself."""
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return int(probe.getsockname()[1])
+
+
+def _wait_until_it_serves(process: subprocess.Popen[str]) -> str:
+    """Read the output for good; return the address as soon as it is told there."""
+    lines: list[str] = []
+    found: list[str] = []
+    settled = threading.Event()
+
+    def drain() -> None:
+        assert process.stdout
+        with process.stdout:
+            for line in process.stdout:
+                lines.append(line)
+                if match := _ADDRESS.search(line):
+                    found.append(match[0])
+                    settled.set()
+        settled.set()
+
+    threading.Thread(target=drain, name="marimo-log", daemon=True).start()
+    settled.wait(START_TIMEOUT)
+    if not found:
+        process.kill()
+        raise RuntimeError(f"marimo did not start within {START_TIMEOUT} s:\n{''.join(lines)}")
+    return found[0]

@@ -1,0 +1,93 @@
+"""The chat panel in Notebook 7, on the same server as JupyterLab, and in marimo, where it stands in a shadow root."""
+
+from __future__ import annotations
+
+import json
+import os
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from playwright.sync_api import BrowserContext, Page, expect
+
+from opencode_nb.demo import DemoModel, text, tool
+from tests.conftest import make_project
+from tests.e2e.support_chat import CODE, OPEN, TURN_TIMEOUT, ChatView
+from tests.e2e.support_lab import Lab
+from tests.e2e.support_marimo import marimo
+from tests.e2e.support_notebook import OPEN_TIMEOUT, write_notebook
+
+SCRIPT = [[tool("bash", command="echo allowed", description="Say it")], [text(CODE)]]
+
+
+@pytest.fixture
+def page(context: BrowserContext, artifacts: Path, request: pytest.FixtureRequest) -> Iterator[Page]:
+    """A page that leaves a picture."""
+    page = context.new_page()
+    yield page
+    page.screenshot(path=artifacts / "screenshots" / f"{request.node.name}.png")
+    page.close(run_before_unload=False)
+
+
+def converse(view: ChatView) -> None:
+    """Two lines sent by keys, a permission given by keys, and the answer."""
+    keyboard = view.page.keyboard
+    view.message.focus()
+    keyboard.type("dd")
+    keyboard.press("Shift+Enter")
+    keyboard.type("aa")
+    keyboard.press("Enter")
+    view.says("dd\naa")
+    expect(view.button("Allow once")).to_be_visible(timeout=TURN_TIMEOUT)
+    view.go_back_to("Allow once")
+    keyboard.type("dd")
+    keyboard.press("Enter")
+    view.says("Here it is")
+    view.rests()
+
+
+def test_in_notebook(page: Page, lab: Lab, demo_model: DemoModel) -> None:
+    """Notebook hears of keys before the page does, and gives widgets no `jupyterapp`."""
+    demo_model.queue(SCRIPT)
+    work = make_project(lab.root / "in-notebook")
+    write_notebook(work / "notebook.ipynb", [OPEN, "1 + 1"], "7.4")
+    page.goto(f"{lab.url}/notebooks/in-notebook/notebook.ipynb?token={lab.token}", timeout=OPEN_TIMEOUT)
+    cells = page.locator(".jp-Notebook .jp-Cell")
+    cells.first.locator(".cm-content").click(timeout=OPEN_TIMEOUT)
+    page.locator('.jp-NotebookPanel-toolbar [data-command="notebook:run-cell-and-select-next"]').click()
+    view = ChatView(page)
+    view.appears()
+    converse(view)
+    expect(cells).to_have_count(2)
+    view.button("Run in a new cell").click()
+    expect(cells.nth(1).locator(".jp-OutputArea-output")).to_contain_text("ran 42", timeout=TURN_TIMEOUT)
+    view.message.click()
+    page.keyboard.press("ControlOrMeta+s")
+    file = work / "notebook.ipynb"
+    expect(page.get_by_text("Last Checkpoint")).to_be_visible()
+    page.wait_for_function(
+        """([url, token]) => fetch(`${url}/api/contents/in-notebook/notebook.ipynb?token=${token}`)
+             .then((answer) => answer.json()).then(({ content }) => content.cells.length === 3)""",
+        arg=[lab.url, lab.token],
+        polling=200,
+    )
+    assert len(json.loads(file.read_text("utf-8"))["cells"]) == 3
+    lab.shut_kernels_down()
+
+
+def test_in_marimo(
+    page: Page, server_model: DemoModel, demo_model: DemoModel, opencode_program: Path, tmp_path: Path
+) -> None:
+    demo_model.queue(SCRIPT)
+    env = {**os.environ, "OPENCODE_CONFIG_CONTENT": json.dumps(server_model.config())}
+    with marimo([f"{OPEN}.widget", "1 + 1"], make_project(tmp_path / "app"), env) as address:
+        page.goto(address, timeout=OPEN_TIMEOUT)
+        view = ChatView(page)
+        view.appears()
+        converse(view)
+        assert view.root.evaluate("panel => panel.getRootNode() instanceof ShadowRoot")
+        expect(view.log.get_by_role("listitem").first).to_have_css("list-style-type", "disc")
+        page.context.grant_permissions(["clipboard-read", "clipboard-write"])
+        view.button("Insert into a new cell").click()
+        expect(view.root.get_by_role("status").filter(has_text="the code is in the clipboard")).to_be_visible()
+        assert page.evaluate("navigator.clipboard.readText()") == "print('ran', 6 * 7)\n"
