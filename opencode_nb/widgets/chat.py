@@ -134,7 +134,8 @@ class ChatPanel:
     async def learn(self) -> None:
         """Ask again what the server has, and show it."""
         await self._facts.learn(self._session._async)
-        self.refresh()
+        self._view.changed(("", "session"))
+        self._set_state()
 
     def notify(self, text: str, level: str = "info") -> None:
         """Tell the panel's pages something that no answer tells; level is info, warning or error."""
@@ -166,11 +167,16 @@ class ChatPanel:
             self._state_due = asyncio.get_running_loop().call_later(FLUSH_INTERVAL, self._set_state)
 
     def _set_state(self) -> None:
-        self._state_due = None
+        self._forget_state_due()
         state = self._facts.state(self._session._async, at_end=self.chat.at_end)
         known = {name: value for name, value in self.widget.state.items() if name != "n"}
         if state != known:
             self.widget.state = {**state, "n": self.widget.state.get("n", 0) + 1}
+
+    def _forget_state_due(self) -> None:
+        if self._state_due is not None:
+            self._state_due.cancel()
+            self._state_due = None
 
     def _unfollow(self) -> None:
         for end in self._ends:
@@ -179,8 +185,7 @@ class ChatPanel:
 
     async def _close(self) -> None:
         self._unfollow()
-        if self._state_due is not None:
-            self._state_due.cancel()
+        self._forget_state_due()
         await self._view.close()
 
 

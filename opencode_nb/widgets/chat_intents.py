@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
+from collections import deque
 from collections.abc import Awaitable, Callable
 from typing import TYPE_CHECKING, Any, Literal
 
@@ -22,12 +23,16 @@ if TYPE_CHECKING:
 
 log = logging.getLogger("opencode_nb")
 
+REMEMBERED = 256
+"""How many intents' ids are kept to do each once: far more than can be under way."""
+
 
 class Intents:
     """Carries out what a panel's pages want, and answers them. Is the `Person` of the turns that the panel sends."""
 
     def __init__(self, panel: ChatPanel) -> None:
         self._panel = panel
+        self._taken: deque[Any] = deque(maxlen=REMEMBERED)
 
     @property
     def _session(self) -> AsyncSession:
@@ -40,6 +45,9 @@ class Intents:
         if act is None:
             return
         key = intent.get("id") if kind not in _ASKED else None
+        if key is not None and key in self._taken:
+            return
+        self._taken.append(key)
         try:
             await act(self, intent)
         except Exception as error:  # whatever it was, the page must hear of it: nobody else listens here

@@ -2,16 +2,73 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+import base64
+import json
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
 
 import opencode_nb as oc
-from opencode_nb.demo import DemoModel, gate, reason, text
+from opencode_nb.demo import DemoModel, gate, text, tool
+from opencode_nb.render.chat import LiveChat
 from opencode_nb.server import Server
+from tests.render.page_model import Page
 from tests.widgets.wire import Wire
+
+PICTURE = (
+    "iVBORw0KGgoAAAANSUhEUgAAAAEAAAABCAYAAAAfFcSJAAAADUlEQVR42mNk+M9QDwADhgGAWjR9awAAAABJRU5ErkJggg=="  # one pixel
+)
+QUESTION = {"question": "Which format?", "header": "Format", "options": [{"label": "CSV", "description": "plain"}]}
+
+
+class Panel:
+    """A panel as its page has it: what it shows, what a person does there."""
+
+    def __init__(self, panel: oc.ChatPanel, wire: Wire) -> None:
+        self.panel, self.wire = panel, wire
+        self._serial = 0
+
+    @property
+    def state(self) -> dict[str, Any]:
+        return dict(self.panel.widget.state)
+
+    def wait(self, condition: Callable[[dict[str, Any]], object]) -> None:
+        """Wait until the state is so."""
+        self.wire.wait(lambda: condition(self.state))
+
+    def do(self, kind: str, **content: Any) -> dict[str, Any]:
+        """What a click does; gives the page's answer to it."""
+        self._serial += 1
+        key = f"page-{self._serial}"
+        self.wire.send({"kind": kind, "id": key, **content})
+        self.wire.wait(
+            lambda: any(one.get("id") == key for one in [*self.wire.kinds("done"), *self.wire.kinds("failed")])
+        )
+        return next(one for one in self.wire.messages if one.get("id") == key)
+
+    def done(self, kind: str, **content: Any) -> None:
+        assert self.do(kind, **content)["kind"] == "done"
+
+    def ask(self, what: str, **content: Any) -> list[dict[str, Any]]:
+        """What the page asks for."""
+        self._serial += 1
+        number = self._serial
+        self.wire.send({"kind": "ask", "what": what, "n": number, **content})
+        self.wire.wait(lambda: any(one["n"] == number for one in self.wire.kinds("answer")))
+        (answer,) = [one for one in self.wire.kinds("answer") if one["n"] == number]
+        assert "error" not in answer, answer
+        return list(answer["items"])
+
+    def says(self, words: str) -> None:
+        self.wire.wait_for_text(words)
+
+    def rests(self) -> None:
+        """Wait until the page shows a session that rests, as it is."""
+        self.wait(lambda state: not state["busy"])
+        transcript = self.panel.session._async.transcript
+        self.wire.wait(lambda: self.wire.page.html() == Page(LiveChat(transcript).snapshot()).html())
 
 
 @pytest.fixture
@@ -21,24 +78,365 @@ def ai(server: Server, project: Path, demo_model: DemoModel) -> Iterator[oc.Open
 
 
 @pytest.fixture
-def panel(ai: oc.Opencode, wire: Wire) -> Iterator[oc.ChatPanel]:
+def shown(ai: oc.Opencode, wire: Wire) -> Iterator[Panel]:
     panel = oc.chat(ai.session())
-    yield panel
+    yield Panel(panel, wire)
     panel.close()
 
 
-def state(panel: oc.ChatPanel) -> dict[str, Any]:
-    return dict(panel.widget.state)
+# --- talking ----------------------------------------------------------------------------------------------------------
 
 
-def test_a_conversation(panel: oc.ChatPanel, wire: Wire, demo_model: DemoModel) -> None:
-    demo_model.queue([reason("Hm."), text("**First** words "), gate("chat"), text("and last.")])
-    turn = panel.send("Say something")
-    wire.wait_for_text("First words")
-    assert "Say something" in wire.page.root.text
-    assert state(panel)["busy"]
-    demo_model.release("chat")
-    turn.wait()
-    wire.wait_for_text("First words and last.")
-    wire.wait(lambda: not state(panel)["busy"])
-    assert panel.value == [turn]
+def test_a_message_from_python_is_shown_as_it_is_answered(shown: Panel, demo_model: DemoModel) -> None:
+    demo_model.queue([text("**First** words "), gate("chat-send"), text("and last.")])
+    turn = shown.panel.send("Say something")
+    shown.says("First words")
+    shown.says("Say something")
+    shown.wait(lambda state: state["busy"])
+    demo_model.release("chat-send")
+    assert turn.wait().text == "**First** words and last."
+    shown.rests()
+    assert shown.panel.value == [turn]
+    assert shown.state["meter"]["tokens"] > 0
+    assert shown.state["session"]["title"]
+
+
+def test_what_is_composed_goes_with_its_files(shown: Panel, demo_model: DemoModel) -> None:
+    demo_model.queue([text("Seen.")])
+    files = [
+        {"name": "dot.png", "mime": "image/png", "data": PICTURE},
+        {"name": "notes.txt", "mime": "text/plain", "data": base64.b64encode(b"remember this").decode()},
+    ]
+    shown.done("send", text="Look at @README.md", attachments=files, mode="auto")
+    shown.rests()
+    sent = json.dumps(demo_model.requests[-1])
+    assert PICTURE in sent
+    assert "remember this" in sent
+    assert "Reads measurements" in sent
+    assert "data:image/png;base64" in shown.wire.page.html()
+    assert "notes.txt" in shown.wire.page.root.text
+
+
+def test_a_command_and_the_shell_are_turns(shown: Panel, project: Path, demo_model: DemoModel) -> None:
+    demo_model.queue([text("As you say.")])
+    shown.done("send", text="/init be brief", mode="auto")
+    shown.says("As you say.")
+    shown.rests()
+    shown.done("send", text="echo from the shell", mode="shell")
+    shown.says("from the shell")
+    shown.rests()
+    demo_model.queue([text("A path.")])
+    shown.done("send", text="/etc/hosts is a path", mode="auto")
+    shown.says("A path.")
+    shown.rests()
+
+
+def test_while_it_works_a_message_waits_where_it_can_be_changed(shown: Panel, demo_model: DemoModel) -> None:
+    demo_model.queue([text("one"), gate("chat-queue")])
+    shown.done("send", text="first", mode="auto")
+    shown.says("one")
+    for words in ("second", "third", "fourth"):
+        shown.done("send", text=words, mode="queue")
+    shown.wait(lambda state: [item["text"] for item in state["queue"]] == ["second", "third", "fourth"])
+    second, third, _fourth = shown.state["queue"]
+    shown.done("queue_edit", item=second["id"], text="another second")
+    shown.done("queue_drop", item=third["id"])
+    shown.wait(lambda state: [item["text"] for item in state["queue"]] == ["another second", "fourth"])
+    assert "no longer waits" in shown.do("queue_drop", item=third["id"])["message"]
+    demo_model.queue([text("two")])
+    demo_model.queue([text("four")])
+    demo_model.release("chat-queue")
+    shown.says("four")
+    shown.rests()
+    assert [turn.prompt for turn in shown.panel.value] == ["first", "another second", "fourth"]
+
+
+def test_a_stopped_turn_keeps_what_came_and_the_queue(shown: Panel, demo_model: DemoModel) -> None:
+    demo_model.queue([text("partial"), gate("chat-stop")])
+    shown.done("send", text="first", mode="auto")
+    shown.says("partial")
+    shown.done("send", text="second", mode="queue")
+    shown.done("stop")
+    shown.wait(lambda state: not state["busy"] and state["paused"])
+    shown.says("Stopped.")
+    demo_model.release("chat-stop")
+    demo_model.queue([text("two")])
+    shown.done("queue_resume")
+    shown.says("two")
+    shown.rests()
+
+
+# --- being asked ------------------------------------------------------------------------------------------------------
+
+
+def bash(model: DemoModel, command: str = "echo allowed") -> None:
+    model.queue([[tool("bash", command=command, description="Say it")], [text("Done.")]])
+
+
+def request(shown: Panel) -> str:
+    return str(shown.panel.session._async.requests[0]["id"])
+
+
+def test_a_request_is_answered_by_a_click_once(shown: Panel, demo_model: DemoModel) -> None:
+    bash(demo_model)
+    turn = shown.panel.send("go")
+    shown.says("Permission needed")
+    key = request(shown)
+    for _ in range(2):
+        shown.wire.send({"kind": "permission", "id": key, "reply": "once"})
+    shown.says("Done.")
+    shown.rests()
+    assert turn.tools[0].output.strip() == "allowed"
+    assert [(made.reply, made.by) for made in turn.state.decisions] == [("once", "you")]
+
+
+def test_a_request_is_refused_with_a_reason(shown: Panel, demo_model: DemoModel) -> None:
+    bash(demo_model)
+    turn = shown.panel.send("go")
+    shown.says("Permission needed")
+    shown.wire.send({"kind": "permission", "id": request(shown), "answers": [["use make"]]})
+    shown.says("Done.")
+    shown.rests()
+    assert turn.status == "completed"
+    assert "use make" in json.dumps(demo_model.requests[-1])
+
+
+def test_a_question_is_answered_or_dismissed(shown: Panel, demo_model: DemoModel) -> None:
+    demo_model.queue([[tool("question", questions=[QUESTION])], [text("Thank you.")]])
+    turn = shown.panel.send("go")
+    shown.says("Which format?")
+    shown.wire.send({"kind": "question", "id": request(shown), "answers": [["CSV"]]})
+    shown.says("Thank you.")
+    shown.rests()
+    assert turn.tools[0].metadata["answers"] == [["CSV"]]
+    demo_model.queue([[tool("question", questions=[QUESTION])]])
+    shown.panel.send("go")
+    shown.wait(lambda _state: shown.panel.session._async.requests)
+    shown.wire.send({"kind": "question", "id": request(shown), "reply": "reject"})
+    shown.rests()
+
+
+def test_two_panels_agree_and_the_first_answer_counts(
+    shown: Panel, ai: oc.Opencode, demo_model: DemoModel, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    other_wire = Wire()
+    monkeypatch.setattr("comm.create_comm", other_wire.make)
+    other = Panel(oc.chat(shown.panel.session), other_wire)
+    bash(demo_model)
+    shown.panel.send("go")
+    for one in (shown, other):
+        one.says("Permission needed")
+    other.wire.send({"kind": "permission", "id": request(other), "reply": "once"})
+    for one in (shown, other):
+        one.says("Done.")
+        one.rests()
+    assert shown.wire.page.html() == other.wire.page.html()
+    assert {**shown.state, "n": 0} == {**other.state, "n": 0}
+    other.panel.close()
+    other_wire.unplug()
+    assert len(shown.panel.session._async._subscribers) == 1
+
+
+def test_a_turn_that_begins_elsewhere_is_shown_and_answered(
+    shown: Panel, server: Server, project: Path, demo_model: DemoModel
+) -> None:
+    bash(demo_model)
+    with oc.Client(server.url, password=server.password, directory=str(project)) as client:
+        parts: Any = [{"type": "text", "text": "from elsewhere"}]
+        client.session.prompt_async(
+            shown.panel.session.id, parts=parts, model={"providerID": "demo", "modelID": "demo"}
+        )
+        shown.says("from elsewhere")
+        shown.says("Permission needed")
+        shown.wire.send({"kind": "permission", "id": request(shown), "reply": "once"})
+        shown.says("Done.")
+        shown.rests()
+        bash(demo_model)
+        shown.panel.send("again")
+        shown.wait(lambda _state: shown.panel.session._async.requests)
+        client.permission.reply(request(shown), reply="once")
+        shown.rests()
+    assert [made.by for turn in shown.panel.value for made in turn.state.decisions] == ["you", "another client"]
+
+
+# --- sessions ---------------------------------------------------------------------------------------------------------
+
+
+def test_sessions_are_made_opened_named_forked_and_deleted(shown: Panel, demo_model: DemoModel) -> None:
+    first = shown.panel.session
+    demo_model.queue([text("one")])
+    shown.panel.send("first").wait()
+    shown.done("rename", session=first.id, title="The first")
+    shown.done("new")
+    second = shown.panel.session
+    assert second.id != first.id
+    assert shown.panel.value == []
+    shown.rests()
+    listed = {item["id"]: item["title"] for item in shown.ask("sessions", search="")}
+    assert listed[first.id] == "The first"
+    assert [item["id"] for item in shown.ask("sessions", search="The fir")] == [first.id]
+    shown.done("open", session=first.id)
+    shown.rests()
+    assert "first" in shown.wire.page.root.text
+    assert shown.state["session"]["title"] == "The first"
+    shown.done("fork")
+    assert shown.panel.session.id not in (first.id, second.id)
+    shown.rests()
+    assert "first" in shown.wire.page.root.text
+    forked = shown.panel.session.id
+    shown.done("delete", session=forked)
+    assert forked not in [item["id"] for item in shown.ask("sessions", search="")]
+    assert shown.panel.session.id != forked
+    assert "first" not in shown.wire.page.root.text
+    assert "not" in shown.do("open", session="ses_nothing")["message"]
+
+
+def test_undo_takes_files_back_and_redo_brings_them_again(shown: Panel, project: Path, demo_model: DemoModel) -> None:
+    shown.panel.session.owner._async.policy = type(shown.panel.session.owner._async.policy)("allow")
+    for number in (1, 2):
+        demo_model.queue(
+            [[tool("write", filePath=str(project / f"new{number}.txt"), content="x\n")], [text("Written.")]]
+        )
+        shown.panel.send(f"write {number}").wait()
+    shown.rests()
+    shown.done("undo")
+    shown.says("1 message undone")
+    assert not (project / "new2.txt").exists()
+    assert shown.state["undone"] == {"count": 1, "text": "write 2"}
+    shown.done("undo", message=shown.panel.value[0].id)
+    shown.says("2 messages undone")
+    assert not (project / "new1.txt").exists()
+    shown.done("redo")
+    shown.wait(lambda state: state["undone"] is None)
+    assert (project / "new1.txt").exists()
+    assert (project / "new2.txt").exists()
+    assert shown.state["notice"] is None
+    assert "Nothing is undone" in shown.do("redo")["message"]
+
+
+def test_outside_git_an_undo_says_that_files_stay(
+    server: Server, tmp_path: Path, wire: Wire, demo_model: DemoModel
+) -> None:
+    with oc.Opencode(base_url=server.url, password=server.password, directory=tmp_path, permission="allow") as ai:
+        shown = Panel(oc.chat(ai.session()), wire)
+        shown.wait(lambda state: not state["git"])
+        file = tmp_path / "a.txt"
+        file.write_text("one\n")
+        edit = tool("edit", filePath=str(file), oldString="one", newString="two")
+        demo_model.queue([[tool("read", filePath=str(file))], [edit], [text("Done.")]])
+        shown.panel.send("edit").wait()
+        shown.rests()
+        shown.done("undo")
+        shown.wait(lambda state: state["notice"] and "git" in state["notice"]["text"])
+        assert shown.state["notice"]["level"] == "warning"
+        shown.done("dismiss")
+        shown.wait(lambda state: state["notice"] is None)
+        shown.panel.close()
+
+
+def test_models_agents_and_effort_are_picked_for_what_comes(shown: Panel, demo_model: DemoModel) -> None:
+    models = {item["id"]: item for item in shown.ask("models")}
+    assert models["demo/demo"]["context"] == shown.state["meter"]["window"]
+    shown.done("pick", agent="plan", variant="high")
+    shown.wait(lambda state: (state["agent"], state["variant"]) == ("plan", "high"))
+    demo_model.queue([text("Planned.")])
+    shown.panel.send("go").wait()
+    assert shown.panel.value[-1].agent == "plan"
+    assert demo_model.requests[-1]["reasoning_effort"] == "high"
+
+
+def test_what_may_be_written_is_completed(shown: Panel) -> None:
+    assert "/init" in [item["text"] for item in shown.ask("complete", text="/in")]
+    found = [item["text"] for item in shown.ask("complete", text="@temp")]
+    assert "@src/temperatures.py" in found
+    assert "@general" in [item["text"] for item in shown.ask("complete", text="@gen")]
+
+
+@pytest.mark.parametrize("format", ["md", "html", "ipynb", "json"])
+def test_a_session_is_exported(shown: Panel, demo_model: DemoModel, format: str) -> None:
+    demo_model.queue([text("An answer.")])
+    shown.panel.send("A question").wait()
+    shown.done("rename", title='A "title" /../ with <signs>')
+    (file,) = shown.ask("export", format=format)
+    assert file["name"] == f"A-title-with-signs.{format}"
+    assert "An answer." in base64.b64decode(file["data"]).decode()
+
+
+# --- what may go wrong ------------------------------------------------------------------------------------------------
+
+
+def test_failures_are_told_to_who_asked(shown: Panel) -> None:
+    assert "sum up" in shown.do("compact")["message"] or "compact" in shown.do("compact")["message"]
+    assert shown.do("send", text="x", attachments=[{"name": "x"}])["kind"] == "failed"
+    shown.wire.send({"kind": "redo"})
+    shown.wait(lambda state: state["notice"])
+    assert shown.state["notice"]["level"] == "error"
+
+
+def test_a_click_that_arrives_twice_is_done_once(shown: Panel, demo_model: DemoModel) -> None:
+    demo_model.queue([text("Once.")])
+    for _ in range(2):
+        shown.wire.send({"kind": "send", "id": "page-x", "text": "go", "mode": "auto"})
+    shown.says("Once.")
+    shown.rests()
+    assert len(shown.panel.value) == 1
+
+
+def test_nonsense_from_a_page_changes_nothing(shown: Panel) -> None:
+    before = {**shown.state, "n": 0}
+    for content in (
+        "hello",
+        None,
+        3,
+        {},
+        {"kind": "sing"},
+        {"kind": ["send"]},
+        {"kind": "permission"},
+        {"kind": "question", "id": 3},
+    ):
+        shown.wire.send(content)
+    shown.wire.send({"kind": "ask", "what": "secrets", "n": 1})
+    shown.wire.wait(lambda: shown.wire.kinds("answer"))
+    assert "error" in shown.wire.kinds("answer")[0]
+    assert {**shown.state, "n": 0} == before
+
+
+def test_the_password_is_never_sent_to_a_page(shown: Panel, server: Server, demo_model: DemoModel) -> None:
+    bash(demo_model, "env | grep OPENCODE_SERVER_PASSWORD; true")
+    shown.panel.send("show it")
+    shown.says("Permission needed")
+    shown.wire.send({"kind": "permission", "id": request(shown), "reply": "once"})
+    shown.says("Done.")
+    shown.rests()
+    shown.ask("export", format="json")
+    everything = json.dumps([shown.wire.messages, shown.wire.states, shown.state, repr(shown.panel)])
+    assert server.password not in everything
+
+
+def test_a_closed_panel_follows_nothing(ai: oc.Opencode, wire: Wire, demo_model: DemoModel) -> None:
+    session = ai.session()
+    panel = oc.chat(session)
+    panel.close()
+    panel.close()
+    assert session._async._subscribers == []
+    assert panel.widget.comm is None
+    count = len(wire.messages)
+    demo_model.queue([text("unseen")])
+    session.prompt("go")
+    assert len(wire.messages) == count
+
+
+def test_options_and_a_session_do_not_go_together(ai: oc.Opencode) -> None:
+    with pytest.raises(TypeError, match="session, or options"):
+        oc.chat(ai.session(), model="demo/demo")
+
+
+def test_a_page_that_missed_something_gets_all_of_it(shown: Panel, demo_model: DemoModel) -> None:
+    demo_model.queue([text("one two "), gate("chat-lost"), text("three four")])
+    shown.panel.send("go")
+    shown.says("one two")
+    shown.wire.lose = 1
+    demo_model.release("chat-lost")
+    shown.wait(lambda state: not state["busy"])
+    shown.wire.send({"kind": "snapshot"})
+    shown.rests()
