@@ -42,11 +42,21 @@ def look(change: Change, root: Path | None) -> Standing:
         return Standing("changed since", reason=problem)
     assert root is not None
     try:
-        now = disk.read(disk.locate(root, change.path))
-        old_now = disk.read(disk.locate(root, change.old_path)) if change.old_path else None
+        now = _now(root, change.path, change.after)
+        old_now = _now(root, change.old_path, None) if change.old_path else None
     except disk.UnreadableError as error:
         return Standing("changed since", reason=str(error))
     return _pieces_standing(change, now) if _in_pieces(change) else _standing(change, now, old_now)
+
+
+def _now(root: Path, path: str, after: Side | None) -> Side | None:
+    """The file as it is now. Where the change left none, a folder in its place is as good as nothing: to git too."""
+    try:
+        return disk.read(disk.locate(root, path))
+    except disk.FolderError:
+        if after is None:
+            return None
+        raise
 
 
 def _in_pieces(change: Change) -> bool:

@@ -20,6 +20,10 @@ class UnreadableError(OpencodeError):
     """There is something at the path that is not a file, or that may not be read; the message says what."""
 
 
+class FolderError(UnreadableError):
+    """There is a folder that has something in it."""
+
+
 def locate(root: Path, path: str) -> Path:
     """The place of a path of the work tree. Raises UnreadableError where it would lead out of it.
 
@@ -49,7 +53,7 @@ def read(place: Path) -> Side | None:
     if not stat.S_ISDIR(status.st_mode):
         raise UnreadableError("something that is no file is there now (a pipe, a socket). Move it away first.")
     if not _is_empty(place):
-        raise UnreadableError("a folder is there now. Move it away first.")
+        raise FolderError("a folder is there now. Move it away first.")
     return None
 
 

@@ -69,6 +69,11 @@ def discover(directory: Path) -> Repository:
     return Repository(Path(git_dir), Path(worktree))
 
 
+def head(directory: Path) -> str:
+    """The id of the last commit of the repository that a directory is in. Raises GitError."""
+    return decode(_run(directory, "rev-parse", "HEAD")).strip()
+
+
 def _run(directory: Path, *arguments: str, stdin: bytes = b"", allowed: Sequence[int] = (0,)) -> bytes:
     try:
         done = subprocess.run(["git", *arguments], input=stdin, capture_output=True, timeout=TIMEOUT, cwd=directory)
@@ -115,7 +120,7 @@ def uncommitted(repository: Repository, tree: str) -> list[Change]:
     blobs = Blobs(repository, said.entries)
     changed = [_change(blobs, said, (*entry[:2], "000000", *entry[3:])) for entry in said.entries]
     untracked = _fields(repository.run("ls-files", "--others", "--exclude-standard", "-z"))
-    return [*changed, *(Change(path) for path in untracked)]
+    return [*changed, *(Change(path) for path in untracked if not path.endswith("/"))]  # with it: a repository inside
 
 
 class _Said(NamedTuple):

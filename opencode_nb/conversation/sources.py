@@ -19,7 +19,7 @@ from opencode_nb.conversation.images import Images
 from opencode_nb.conversation.own import Own
 from opencode_nb.conversation.state import Json, TurnState
 from opencode_nb.diffs import tools
-from opencode_nb.diffs.change import REGULAR, Change, Status, known
+from opencode_nb.diffs.change import REGULAR, SUBMODULE, Change, Side, Status, known
 from opencode_nb.diffs.composing import compose
 from opencode_nb.diffs.patch import parse
 from opencode_nb.diffs.quoting import unquote
@@ -249,12 +249,19 @@ def _with_disk(change: Change, root: Path) -> Change | None:
     if place.is_file() and not place.is_symlink() and place.stat().st_size > MAX_BYTES:
         return replace(change, before=None, unknown=_LARGE, given_status="modified" if change.before else "added")
     try:
-        after = disk.read(place)
-    except disk.UnreadableError as error:
+        after = _now(change, place)
+    except (disk.UnreadableError, git.GitError) as error:
         return replace(change, before=None, unknown=str(error))
     if after is change.before is None or (after and change.before and after.same(change.before)):
         return None
     return replace(change, after=after)
+
+
+def _now(change: Change, place: Path) -> Side | None:
+    """What is on disk; a folder is no file, unless it is a submodule's."""
+    if change.before and change.before.mode == SUBMODULE and place.is_dir():
+        return known(git.head(place).encode(), SUBMODULE)
+    return None if place.is_dir() and not place.is_symlink() else disk.read(place)
 
 
 _LARGE = f"it has more than {MAX_BYTES >> 20} MB. Look at it with git."
