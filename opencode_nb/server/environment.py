@@ -24,6 +24,7 @@ NOT_SHARED = (
     *("TERM", "TERM_*", "COLORTERM", "COLUMNS", "LINES", "WINDOWID", "GPG_TTY", "TMUX", "TMUX_PANE", "STY"),
     *("CLICOLOR", "CLICOLOR_FORCE", "FORCE_COLOR", "PAGER", "GIT_PAGER"),  # a kernel sets them, a terminal does not
     *("SSH_CLIENT", "SSH_CONNECTION", "SSH_TTY", "XDG_SESSION_ID", "INVOCATION_ID", "JOURNAL_STREAM"),
+    *("KMP_*", "TF2_BEHAVIOR", "TPU_ML_PLATFORM", "QT_QPA_*"),  # imports set them: sklearn, TensorFlow, OpenCV
     *("OPENCODE_NB_BINARY", "OPENCODE_NB_GRACE", "OPENCODE_NB_SKIP_VERSION_CHECK"),
 )
 """Variables (patterns) that differ from one process of a user to the next and do not matter to the server.
