@@ -168,7 +168,7 @@ def unified(painted: Iterable[Painted], width: int, notes: Notes | None = None) 
     return join(_noted(_line(item, _numbers(item.row, width), notes), (item,), notes) for item in painted)
 
 
-def split(painted: Iterable[Painted], width: int, notes: Notes) -> Html:
+def split(painted: Iterable[Painted], width: int, notes: Notes | None) -> Html:
     """The rows in two columns, what changed beside what it became. Only for live pages."""
     return join(_noted(_pair(left, right, width, notes), (left, right), notes) for left, right in _beside(painted))
 
@@ -213,7 +213,7 @@ def _beside(painted: Iterable[Painted]) -> Iterator[tuple[Painted | None, Painte
     yield from itertools.zip_longest(old, new)
 
 
-def _pair(left: Painted | None, right: Painted | None, width: int, notes: Notes) -> Html:
+def _pair(left: Painted | None, right: Painted | None, width: int, notes: Notes | None) -> Html:
     old = _line(left, f"{_digits(left.row.old, width)} ", notes) if left else _GAP
     new = _line(right, f"{_digits(right.row.new, width)} ", notes) if right else _GAP
     return element("span", join([old, new]), classes="oc-pair")

@@ -135,6 +135,14 @@ class LiveDiff:
         """Show more lines of a large change."""
         self.views[index].limit += GUARDED
 
+    def set_notebook(self, index: int, choice: str) -> None:
+        """Show a notebook as "cells" or as its "json", or turn the "outputs" of its cells on and off."""
+        view = self.views[index]
+        if choice == "outputs":
+            view.outputs = not view.outputs
+        else:
+            view.as_cells = choice == "cells"
+
     def expand(self, index: int, gap: int, part: str) -> None:
         """Show more unchanged lines of a gap: at its "top", at its "bottom", or "all" of it."""
         top, bottom = self.views[index].gaps.get(gap, (0, 0))

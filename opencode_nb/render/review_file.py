@@ -11,6 +11,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 from opencode_nb.diffs.text import decode
+from opencode_nb.render import review_notebook
 from opencode_nb.render.diff import STATUS, block
 from opencode_nb.render.diff_rows import (
     UNKNOWN,
@@ -51,10 +52,13 @@ class FileView:
     """What a person has chosen to see of a file, and what the page has of it.
 
     `gaps`: for the gap before each hunk (and behind the last) how many unchanged lines are shown at its beginning and
-    at its end. `version` counts what makes a body that the page has stale. `state` is what was last seen on disk.
+    at its end. `as_cells` and `outputs` are of notebooks. `version` counts what makes a body that the page has stale.
+    `state` is what was last seen on disk.
     """
 
     limit: int = 0
+    as_cells: bool = True
+    outputs: bool = False
     gaps: dict[int, tuple[int, int]] = field(default_factory=dict)
     version: int = 1
     sent: bool = False
@@ -147,6 +151,17 @@ def _tools(index: int, file: FileDiff, view: FileView, path: str) -> Html:
     return element("div", join(pieces), classes="oc-tools")
 
 
+def _notebook_tools(index: int, view: FileView) -> Html:
+    key, cells = str(index), view.as_cells
+    buttons = [
+        button("Cells", "notebook", id=key, pressed=cells, set="cells"),
+        button("JSON", "notebook", id=key, pressed=not cells, set="json", title="The file itself, hunk by hunk"),
+    ]
+    if cells:
+        buttons.append(button("Outputs", "notebook", id=key, pressed=view.outputs, set="outputs"))
+    return element("div", join(buttons), classes="oc-tools")
+
+
 def _facts(file: FileDiff) -> Html:
     facts = []
     if file.old_mode and file.new_mode and file.old_mode != file.new_mode:
@@ -168,6 +183,12 @@ def _size(data: bytes | None) -> str:
 def _content(index: int, file: FileDiff, view: FileView, columns: int, comments: Sequence[Comment]) -> Iterator[Html]:
     if file.binary:
         yield _pictures(file)
+        return
+    notebook = review_notebook.read(file, outputs=view.outputs)
+    if notebook is not None:
+        yield _notebook_tools(index, view)
+    if notebook is not None and view.as_cells:
+        yield from review_notebook.cells_html(index, notebook, columns=columns, outputs=view.outputs)
         return
     total = sum(len(hunk.lines) for hunk in file.hunks)
     shown = total if total <= GUARDED else view.limit

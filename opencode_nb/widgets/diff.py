@@ -50,6 +50,7 @@ class DiffView:
             "columns": self._set_columns,
             "more": self._more,
             "expand": self._expand,
+            "notebook": self._set_notebook,
             "act": self._act,
             "history": self._history,
             "copy": self._copy,
@@ -158,6 +159,12 @@ class DiffView:
         index, gap = self._index(message), str(message.get("id", "")).partition(".")[2]
         if index is not None and gap.isdecimal() and message.get("part") in ("top", "bottom", "all"):
             self._live.expand(index, int(gap), str(message["part"]))
+            await self._render(index)
+
+    async def _set_notebook(self, message: Json) -> None:
+        index, choice = self._index(message), message.get("set")
+        if index is not None and choice in ("cells", "json", "outputs"):
+            self._live.set_notebook(index, str(choice))
             await self._render(index)
 
     async def _copy(self, message: Json) -> None:

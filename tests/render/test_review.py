@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
 
 import pytest
@@ -243,3 +244,57 @@ def test_a_very_large_diff_stays_small_when_it_is_saved(tmp_path: Path) -> None:
     data, _ = make_diff(tmp_path, files)._repr_mimebundle_()
     assert len(data["text/html"]) < 1_500_000
     assert "70 more files" in parse(data["text/html"]).text
+
+
+# --- notebooks --------------------------------------------------------------------------------------------------------
+
+
+def notebook(*cells: tuple[str, str, str]) -> str:
+    """Cells as (type, source, output)."""
+    made = [
+        {
+            "cell_type": kind,
+            "id": f"id{number}",
+            "metadata": {},
+            "source": source,
+            **({"execution_count": number, "outputs": [stream(output)] if output else []} if kind == "code" else {}),
+        }
+        for number, (kind, source, output) in enumerate(cells)
+    ]
+    return json.dumps({"cells": made, "metadata": {}, "nbformat": 4, "nbformat_minor": 5}, indent=1)
+
+
+def stream(text: str) -> dict[str, str]:
+    return {"output_type": "stream", "name": "stdout", "text": text}
+
+
+def test_a_notebook_is_shown_as_cells_or_as_its_json(tmp_path: Path) -> None:
+    before = notebook(("markdown", "# Title", ""), ("code", "x = 1\nprint(x)", "1\n"), ("code", "gone = 1", ""))
+    after = notebook(("markdown", "# Title", ""), ("code", "x = 2\nprint(x)", "2\n"), ("markdown", "<b>new</b>", ""))
+    live = LiveDiff(make_diff(tmp_path, {"n.ipynb": (before, after)}))
+    live.snapshot()
+
+    def shown() -> str:
+        live.render(0)
+        return str(live.update({"0"})[-1][3])
+
+    html = shown()
+    titles = [node.text for node in nodes(html, "oc-range")]
+    assert titles[0] == "Cell 2, code: changed, other outputs"
+    assert all("Cell 1" not in title for title in titles)
+    assert code(html).startswith("-x = 1\n+x = 2\n print(x)\n")
+    assert "+<b>new</b>" in code(html)
+    assert "Revert hunk" not in buttons(html)
+    live.set_notebook(0, "outputs")
+    assert "-1\n+2\n" in code(shown())
+    live.set_notebook(0, "json")
+    html = shown()
+    assert '+   "x = 2\\nprint(x)"' in code(html).replace('"source": ', "") or "x = 2" in code(html)
+    assert "Revert hunk" in buttons(html)
+
+
+@pytest.mark.parametrize("broken", ["", "{", "[]", '{"cells": 1}'])
+def test_a_broken_notebook_is_text(tmp_path: Path, broken: str) -> None:
+    html = show(tmp_path, {"n.ipynb": (broken, notebook(("code", "x", "")))})
+    assert "Cells" not in buttons(html)
+    assert "Revert hunk" in buttons(html)

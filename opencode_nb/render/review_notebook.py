@@ -1,0 +1,109 @@
+"""A changed notebook on the live page, as cells: what was added, removed, moved and changed in their sources. Pure.
+
+Outputs and counts come and go with every run; they are shown where a person asks for them.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from typing import TYPE_CHECKING, Any
+
+from opencode_nb.diffs.making import hunks
+from opencode_nb.diffs.notebook import CellDiff, NotebookDiff, compare
+from opencode_nb.render.diff import block
+from opencode_nb.render.diff_rows import Painted, number_width, numbered, paint, split, unified
+from opencode_nb.render.escaping import NOTHING, Html, element, escape, join
+
+if TYPE_CHECKING:
+    from opencode_nb.conversation.changes import FileDiff
+    from opencode_nb.diffs.patch import Hunk
+
+    Json = dict[str, Any]
+
+SUFFIX = ".ipynb"
+_LANGUAGES = {"code": "cell.py", "markdown": "cell.md"}
+_ANSI = re.compile(r"\x1b\[[0-9;]*m")
+
+
+def read(file: FileDiff, *, outputs: bool) -> NotebookDiff | None:
+    """A changed notebook's cells; None for what is none, and where its versions are not known."""
+    if not file.file.endswith(SUFFIX) or (file.before is None and file.after is None):
+        return None
+    try:
+        return compare(file.before, file.after, outputs=outputs)
+    except ValueError:  # one that is broken is shown as the text it is
+        return None
+
+
+def cells_html(index: int, notebook: NotebookDiff, *, columns: int, outputs: bool) -> Iterator[Html]:
+    """The cells that are not as they were."""
+    changed = notebook.changed
+    if not changed:
+        what = "its metadata" if notebook.metadata else "outputs, counts or ids"
+        yield element("div", escape(f"No source of a cell changed, only {what}."), classes="oc-facts")
+    for number, cell in enumerate(changed):
+        yield _cell_html(f"{index}.c{number}", cell, columns, outputs)
+
+
+def _cell_html(key: str, cell: CellDiff, columns: int, outputs: bool) -> Html:
+    title = element("span", escape(_title(cell)), classes="oc-range")
+    pieces = [element("div", title, classes="oc-change-bar"), _source(cell, columns)]
+    if outputs and cell.ran:
+        pieces.append(_outputs(cell, columns))
+    return element(
+        "div", join(pieces), classes="oc-change", role="group", tabindex="-1", aria_label=_title(cell), data_hunk=key
+    )
+
+
+def _title(cell: CellDiff) -> str:
+    """`Cell 3, code: changed, moved from 5, ran`; numbers count from 1, as people do."""
+    place, shown = cell.new_index if cell.after else cell.old_index, cell.after or cell.before
+    assert place is not None
+    assert shown is not None
+    facts: list[str] = [cell.status]
+    if cell.status == "moved" and cell.old_index is not None:
+        facts = [f"moved from {cell.old_index + 1}", *(["changed"] if cell.hunks else [])]
+    if cell.before and cell.after and cell.before.type != cell.after.type:
+        facts.append(f"was {cell.before.type}")
+    if cell.ran:
+        facts.append("other outputs")
+    return f"Cell {place + 1}, {shown.type}: {', '.join(facts)}"
+
+
+def _source(cell: CellDiff, columns: int) -> Html:
+    shown = cell.after or cell.before
+    found = cell.hunks or (hunks(*_sources(cell)) if cell.status in ("added", "removed") else ())
+    return _changes(found, _LANGUAGES.get(shown.type if shown else "", ""), columns)
+
+
+def _sources(cell: CellDiff) -> tuple[str, str]:
+    return cell.before.source if cell.before else "", cell.after.source if cell.after else ""
+
+
+def _outputs(cell: CellDiff, columns: int) -> Html:
+    before, after = (_text(side.outputs) if side else "" for side in (cell.before, cell.after))
+    found = hunks(before, after)
+    title = element("div", escape("Outputs"), classes="oc-facts")
+    return join([title, _changes(found, "", columns)]) if found else NOTHING
+
+
+def _text(outputs: list[Json]) -> str:
+    return "\n".join(_ANSI.sub("", _output_text(output)).rstrip("\n") for output in outputs)
+
+
+def _output_text(output: Json) -> str:
+    """What an output shows as text; pictures and the like by their types."""
+    data = output.get("data") if isinstance(output.get("data"), dict) else {}
+    for text in (output.get("text"), data.get("text/plain"), output.get("traceback")):  # type: ignore[union-attr]
+        if text:
+            return ("\n" if text is output.get("traceback") else "").join(text) if isinstance(text, list) else str(text)
+    return f"({', '.join(map(str, data or {})) or output.get('output_type')})"
+
+
+def _changes(found: tuple[Hunk, ...], path: str, columns: int) -> Html:
+    """Changed lines. They cannot be commented on: the file's own lines have other numbers."""
+    rows = [numbered(hunk) for hunk in found]
+    width = number_width(row for hunk in rows for row in hunk)
+    painted: list[Painted] = [item for hunk in rows for item in paint(hunk, path)]
+    return block([split(painted, width, None) if columns == 2 else unified(painted, width)]) if painted else NOTHING

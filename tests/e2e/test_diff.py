@@ -1,0 +1,163 @@
+"""The view of a diff in a real JupyterLab, over the real server: changes are looked through and taken back."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+from playwright.sync_api import Locator, expect
+
+from opencode_nb.demo import DemoModel, text, tool
+from tests.conftest import PROJECT_FILES, make_project
+from tests.e2e.conftest import OpenNotebook
+from tests.e2e.support_lab import Lab
+from tests.e2e.support_notebook import Notebook
+
+SHOW_TIMEOUT = 30_000
+"""Milliseconds for the view to show: the server is asked for both versions of every file."""
+
+MODULE = "src/temperatures.py"
+NEW = "src/a_rather_long_directory_name/with_more_of_it/a_file_whose_name_goes_on_and_on_for_a_while.py"
+BEFORE = PROJECT_FILES[MODULE]
+FAHRENHEIT = ("celsius * 9 / 5 + 32", "32 + 1.8 * celsius")
+MEAN = ("sum(values) / len(values)", "sum(values) / max(len(values), 1)")
+
+
+@pytest.fixture
+def work(lab: Lab, request: pytest.FixtureRequest) -> Path:
+    """A project inside what JupyterLab serves."""
+    return make_project(lab.root / re.sub(r"\W+", "-", request.node.name))
+
+
+@pytest.fixture
+def changed(open_notebook: OpenNotebook, demo_model: DemoModel, work: Path) -> Callable[..., Notebook]:
+    """A notebook in which the agent has changed a module and written a file, and cells that come after."""
+
+    def open_(*cells: str, kernel: str = "7.4", more: tuple[object, ...] = ()) -> Notebook:
+        edits = [
+            tool("edit", filePath=str(work / MODULE), oldString=old, newString=new) for old, new in (FAHRENHEIT, MEAN)
+        ]
+        written = tool("write", filePath=str(work / NEW), content="".join(f"line_{n} = {n}\n" for n in range(300)))
+        demo_model.queue([*([step] for step in (*edits, written, *more)), [text("Changed.")]])
+        first = ["%load_ext opencode_nb\nimport opencode_nb as oc", "%%prompt --permission allow -q\ngo"]
+        notebook = open_notebook([*first, *cells], kernel=kernel, directory=work)
+        notebook.run(0)
+        notebook.run(1)
+        return notebook
+
+    return open_
+
+
+def view(notebook: Notebook, index: int = 2) -> Locator:
+    notebook.run(index)
+    root = notebook.output(index).locator('.opencode-nb[data-view="diff"][data-key="root"]')
+    root.get_by_role("treeitem", name=MODULE).click(timeout=SHOW_TIMEOUT)
+    expect(file(root, MODULE).get_by_role("button", name="Revert hunk")).to_be_visible(timeout=SHOW_TIMEOUT)
+    return root
+
+
+def file(root: Locator, path: str) -> Locator:
+    return root.locator(f'details[data-file="{path}"]')
+
+
+@pytest.mark.parametrize("kernel", ["7.4", "6.31"])
+def test_changes_are_taken_back_and_brought_back_by_keys(
+    changed: Callable[..., Notebook], work: Path, kernel: str
+) -> None:
+    notebook = changed("oc.diff()", kernel=kernel)
+    root = view(notebook)
+    keyboard, module = notebook.page.keyboard, file(root, MODULE)
+    after = (work / MODULE).read_text()
+    cells = notebook.page.locator(".jp-Notebook .jp-Cell").count()
+    root.focus()
+    keyboard.press("n")
+    expect(root.locator("[data-hunk]:focus")).to_be_visible()
+    for key in "ddxxaabbjjmy":  # JupyterLab's own keys for cells: none of them may get there
+        keyboard.press(key)
+    expect(notebook.page.locator(".jp-Notebook .jp-Cell")).to_have_count(cells)
+    module.get_by_role("button", name="Revert file").focus()
+    keyboard.press("Enter")
+    expect(root.get_by_role("status")).to_have_text(f"Reverted: {MODULE}.")
+    assert (work / MODULE).read_text() == BEFORE
+    keyboard.press("Enter")
+    expect(root.get_by_role("status")).to_have_text(f"Brought back: {MODULE}.")
+    assert (work / MODULE).read_text() == after
+    root.get_by_role("button", name="Revert all").focus()
+    keyboard.press("Enter")
+    expect(root.get_by_role("status")).to_have_text("Reverted: 2 files.")
+    assert (work / MODULE).read_text() == BEFORE
+    assert not (work / NEW).exists()
+    root.get_by_role("button", name="Undo").focus()
+    keyboard.press("Enter")
+    expect(root.get_by_role("status")).to_have_text("Brought back: 2 files.")
+    assert (work / MODULE).read_text() == after
+    assert (work / NEW).exists()
+    notebook.screenshot(kernel)
+    assert notebook.console == []
+
+
+def test_it_fits_narrow_and_wide_pages_in_both_themes(changed: Callable[..., Notebook]) -> None:
+    notebook = changed("oc.diff()")
+    root = view(notebook)
+    for theme in ("dark", "light"):
+        notebook.set_theme(theme)
+        for width in (1400, 800, 500):
+            notebook.page.set_viewport_size({"width": width, "height": 900})
+            root.scroll_into_view_if_needed()
+            expect(root.get_by_role("tree", name="Changed files")).to_be_visible()
+            assert root.evaluate("node => node.scrollWidth <= node.clientWidth")
+            notebook.screenshot(f"{theme}-{width}")
+    notebook.page.set_viewport_size({"width": 1280, "height": 900})
+    root.get_by_role("button", name="Split").click()
+    expect(file(root, MODULE).locator(".oc-pair").first).to_be_visible()
+    notebook.screenshot("split")
+
+
+def test_files_open_in_jupyterlab(changed: Callable[..., Notebook]) -> None:
+    notebook = changed("oc.diff()")
+    root = view(notebook)
+    file(root, MODULE).get_by_role("link", name="Open file").click()
+    expect(notebook.page.get_by_role("tab", name="temperatures.py")).to_be_visible(timeout=SHOW_TIMEOUT)
+
+
+def test_the_open_notebook_is_warned_of_and_reloaded(
+    changed: Callable[..., Notebook], work: Path, demo_model: DemoModel
+) -> None:
+    path = work / "notebook.ipynb"
+    step = tool("bash", command=f"sed -i 's/oc.diff()/oc.diff()  # by the agent/' {path}", description="Edit it")
+    notebook = changed("oc.diff()", more=(step,))
+    root = view(notebook)
+    warning = root.get_by_role("alert")
+    expect(warning).to_contain_text("File > Reload Notebook from Disk")
+    notebook.screenshot("warned")
+    warning.get_by_role("button", name="Reload Notebook from Disk").click()
+    notebook.page.get_by_role("dialog").get_by_role("button", name="Reload").click()
+    expect(notebook.editor(2)).to_contain_text("by the agent", timeout=SHOW_TIMEOUT)
+
+
+def test_a_comment_goes_along_with_the_next_cell(changed: Callable[..., Notebook], demo_model: DemoModel) -> None:
+    notebook = changed("%opencode diff", "%%prompt -o turn\nNow what?", "print(turn.prompt)")
+    root = view(notebook)
+    keyboard = notebook.page.keyboard
+    file(root, MODULE).locator(".oc-added").first.hover()
+    root.get_by_role("button", name="Comment on this line").click()
+    keyboard.type("Guard against None, too. dd")
+    keyboard.press("Control+Enter")
+    expect(root.get_by_role("status")).to_contain_text("The next prompt takes your comment")
+    expect(root.get_by_role("note")).to_contain_text("Guard against None")
+    demo_model.queue([text("Guarded.")])
+    notebook.run(3)
+    assert f"of {MODULE}: Guard against None, too. dd" in notebook.run(4)
+    expect(root.get_by_role("note")).to_have_count(0)
+
+
+def test_a_diff_is_saved_as_what_it_shows(changed: Callable[..., Notebook], open_notebook: OpenNotebook) -> None:
+    notebook = changed("_.diff()")
+    notebook.run(2)
+    shown = notebook.output(2)
+    expect(shown.get_by_text("2 files changed")).to_be_visible(timeout=SHOW_TIMEOUT)
+    received = open_notebook(path=notebook.copy_for_a_stranger(), kernel=None)
+    expect(received.output(2).get_by_text("32 + 1.8 * celsius")).to_be_visible()
+    received.screenshot("static")
