@@ -143,10 +143,21 @@ def switch_file(change: Change, root: Path | None, own: Own, *, back: bool) -> b
     if standing.state == "changed since":
         raise refusal(change.path, standing.reason + _by_hunks(change, standing))
     assert root is not None
+    _carry_out(change, standing, root, own, back=back)
+    return True
+
+
+def finish(change: Change, root: Path | None, own: Own, *, back: bool) -> None:
+    """Do what the server has left of an undo or redo. The file was seen to be as it should right before it."""
+    standing = look(change, root)
+    if root is not None and standing.state != ("reverted" if back else "applied"):
+        _carry_out(change, standing, root, own, back=back)
+
+
+def _carry_out(change: Change, standing: Standing, root: Path, own: Own, *, back: bool) -> None:
     for path, now, then in _moves(change, standing, back=back):
         _write(root, path, now, then)
         own.add(path, then)
-    return True
 
 
 def _moves(change: Change, standing: Standing, *, back: bool) -> list[tuple[str, Side | None, Side | None]]:

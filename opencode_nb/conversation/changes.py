@@ -5,7 +5,7 @@ Nothing here remembers what was reverted: each look and each act reads the files
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
@@ -23,6 +23,8 @@ from opencode_nb.errors import DiffConflictError
 
 if TYPE_CHECKING:
     from rich.console import RenderableType
+
+    from opencode_nb.conversation.turn_undo import TurnUndo
 
 __all__ = ["Diff", "FileDiff", "Hunk", "Line", "Outcome"]
 
@@ -208,6 +210,10 @@ class FileDiff:
     def _switch(self, *, back: bool) -> Outcome:
         return self._outcome(acts.switch_file(self._change, self._root, self._own, back=back))
 
+    def _finish(self, *, back: bool) -> Outcome:
+        acts.finish(self._change, self._root, self._own, back=back)
+        return self._outcome(True)
+
     def _switch_hunk(self, hunk: patches.Hunk, *, back: bool) -> Outcome:
         return self._outcome(acts.switch_hunk(self._change, self._root, self._own, hunk, back=back))
 
@@ -224,12 +230,21 @@ class Diff:
     `source` says in one line which source it is, and what it can miss.
     """
 
-    def __init__(self, changes: Iterable[Change], root: Path | None, source: str, own: Own | None = None) -> None:
+    def __init__(
+        self,
+        changes: Iterable[Change],
+        root: Path | None,
+        source: str,
+        own: Own | None = None,
+        *,
+        undo: TurnUndo | None = None,
+    ) -> None:
         known = Own() if own is None else own
         self.files = tuple(FileDiff(change, root, known) for change in changes)
         self.root = root
         """Where the files are; None where they are out of reach."""
         self.source = source
+        self._undo = undo
 
     @property
     def additions(self) -> int:
@@ -247,9 +262,10 @@ class Diff:
         return "".join(file.patch for file in self.files)
 
     def revert(self) -> Outcome:
-        """Take everything back, file by file; those that were changed since stay as they are, and are in `refused`.
+        """Take everything back; files that were changed since stay as they are, and are in `refused`.
 
-        Raises DiffConflictError where all of them were.
+        The last turn of a session is undone on the server too, where that overwrites nothing; what the server leaves is
+        done file by file, as everything else is. Raises DiffConflictError where all files were changed since.
         """
         return self._switch(back=True)
 
@@ -258,7 +274,9 @@ class Diff:
         return self._switch(back=False)
 
     def _switch(self, *, back: bool) -> Outcome:
-        return switch_all(self.files, back=back)
+        if self._undo is not None and self._undo.carry_out(self, back=back):
+            return switch_all(self.files, FileDiff._finish, back=back)
+        return switch_all(self.files, FileDiff._switch, back=back)
 
     def __getitem__(self, path: str) -> FileDiff:
         """The file of that path. Raises KeyError."""
@@ -291,13 +309,13 @@ class Diff:
         return f"<Diff {len(self.files)} files +{self.additions} -{self.deletions}, {self.source}>"
 
 
-def switch_all(files: Iterable[FileDiff], *, back: bool) -> Outcome:
+def switch_all(files: Iterable[FileDiff], act: Callable[..., Outcome], *, back: bool) -> Outcome:
     """Take back or make again what can be; those that leave no file come first, as they may make way for others."""
     done: list[str] = []
     refused: list[tuple[str, str]] = []
     for file in sorted(files, key=lambda file: file.status != ("added" if back else "deleted")):
         try:
-            done += file._switch(back=back).done
+            done += act(file, back=back).done
         except DiffConflictError as error:
             refused += error.refused
     if refused and not done:

@@ -104,6 +104,13 @@ def between(repository: Repository, before: str, after: str) -> list[Change]:
     return [_change(blobs, said, entry) for entry in said.entries if entry[0] not in ignored]
 
 
+def moved_since(repository: Repository, tree: str) -> set[str]:
+    """The files that are not as in a tree: in the repository's index, or on disk since the index was made."""
+    options = ("-z", "--name-only", "--no-renames", "--no-ext-diff")
+    staged = repository.run("diff-index", "--cached", *options, tree)
+    return {*_fields(staged), *_fields(repository.run("diff-files", "-z", "--name-only"))}
+
+
 def base(repository: Repository, branch: str = "") -> str:
     """The last commit, or the one at which HEAD left `branch`; the empty tree where there is no commit yet."""
     if not branch:

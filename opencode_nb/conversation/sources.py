@@ -68,6 +68,13 @@ def of_turns(turns: Sequence[TurnState], place: Place) -> Found:
     return Found(compose(layers, place.own.has), root, source, place.own)
 
 
+def snapshots_of(turn: TurnState, place: Place) -> tuple[git.Repository, str] | None:
+    """The server's snapshots, and the tree after this turn; None where they are not on this machine."""
+    root, trees = _worktree(turn), _trees(turn)
+    repository = _snapshots([turn], Path(root), place) if root and trees else None
+    return (repository, trees[1]) if repository and trees else None
+
+
 def _layers(turns: Sequence[TurnState], place: Place) -> tuple[list[list[Change]], Path | None, str]:
     """What each of the turns changed, from the best source that has all of them."""
     roots = [root for turn in turns if (root := _worktree(turn))]

@@ -13,6 +13,7 @@ from opencode_nb._version import __version__
 from opencode_nb.conversation import meter, sources
 from opencode_nb.conversation.changes import Diff, FileDiff
 from opencode_nb.conversation.state import Json, Message, TurnState
+from opencode_nb.conversation.turn_undo import TurnUndo
 from opencode_nb.diffs import tools
 from opencode_nb.errors import TurnError
 from opencode_nb.failures import turn_error
@@ -97,10 +98,13 @@ class Turn:
     def diff(self) -> Diff:
         """What the turn changed, to look through and to take back; `.source` says where from, and what it can miss.
 
+        Taken back as a whole, the last turn is undone on the server too, as by `session.revert`: its messages are
+        hidden. With `AsyncSession` they are not: await its `revert`.
         Looks at the server's snapshots and at the files: some hundredths of a second.
         """
-        session = getattr(self.session, "_async", self.session)
-        return Diff(*sources.of_turns([self.state], session.place))
+        inner = getattr(self.session, "_async", None)
+        undo = TurnUndo(self.session, self) if inner is not None else None
+        return Diff(*sources.of_turns([self.state], (inner or self.session).place), undo=undo)
 
     @property
     def diffs(self) -> list[FileDiff]:

@@ -334,3 +334,41 @@ def random_act(chance: random.Random, diff: Diff, root: Path) -> None:
         )
     else:
         assert piece.reverted is (act == "revert")
+
+
+def test_the_last_turn_taken_back_is_undone_in_the_conversation_too(
+    open_at: Callable[[Path], oc.Session], demo_model: DemoModel, tmp_path: Path
+) -> None:
+    """The server's own undo loses files that were renamed, and its redo overwrites the whole work tree: not here."""
+    root = tmp_path / "undo"
+    root.mkdir()
+    for name in ("old.py", "a.txt", "mine.txt"):
+        (root / name).write_text("".join(f"{name} {i}\n" for i in range(20)))
+    commit(root)
+    before = files_of(root)
+    session = open_at(root)
+    plays(demo_model, session, shell("echo first >> a.txt"))
+    middle = files_of(root)
+    turn = plays(demo_model, session, shell("mv old.py new.py; echo x >> new.py; echo y >> a.txt"))
+    after = files_of(root)
+    diff = turn.diff()
+    assert set(diff.revert().done) == {"new.py", "a.txt"}
+    assert files_of(root) == middle
+    assert [kept_turn.id for kept_turn in session.turns()] != []
+    assert turn.id not in [kept_turn.id for kept_turn in session.turns()]
+    assert set(diff.apply().done) == {"new.py", "a.txt"}
+    assert files_of(root) == after
+    assert session.turns()[-1].id == turn.id
+
+    diff.revert()
+    (root / "mine.txt").write_text("mine\n")
+    assert set(diff.apply().done) == {"new.py", "a.txt"}
+    assert (root / "mine.txt").read_text() == "mine\n"
+    (root / "mine.txt").write_bytes(before["mine.txt"][0])
+    assert files_of(root) == after
+
+    (first, _) = [*session._async.transcript.turns][:2]
+    earlier = session._async._turn(session._async.transcript.turns[first])
+    with pytest.raises(oc.DiffConflictError, match="another turn"):
+        earlier.diff().revert()
+    assert files_of(root) == after
