@@ -14,7 +14,7 @@ export function createQueue({ client, notices }) {
       node.replaceWith(row(item));
     };
     const field = make("textarea", {
-      class: "chat-queue-field", "aria-label": "Queued text", dir: "auto", rows: "2",
+      class: "chat-queue-field", "aria-label": "Queued text", title: "Enter keeps it, Escape does not", dir: "auto", rows: "2",
       onkeydown(event) {
         if (event.key === "Escape") end();
         if (event.key !== "Enter" || event.shiftKey || isComposing(event)) return;
