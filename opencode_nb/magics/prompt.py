@@ -22,6 +22,7 @@ from opencode_nb.magics.failure import CellError, Interrupted
 from opencode_nb.magics.frontend import Frontend, detect
 from opencode_nb.magics.views import PageView, View, make_view
 from opencode_nb.magics.workspace import Workspace
+from opencode_nb.widgets.own_notebook import own_notebook_warning
 
 _BUSY = "The session is busy: the agent takes this prompt up after its current step."
 _UNWATCHED = (
@@ -125,6 +126,7 @@ class _Cell:
         turn, failure = self._wait(session, view, jobs)
         if view.cleared:
             print(*self._notes, sep="\n", end="\n" if self._notes else "")  # noqa: T201
+        _warn_of_own_notebook(turn)
         if failure is None and not (self._options.quiet or view.final):
             self._store(turn, as_value=False)
             return turn
@@ -176,6 +178,18 @@ class _Cell:
         context = contextvars.copy_context()  # ipykernel 7 finds a cell's output by it, from any thread
         settle = threading.Thread(target=context.run, args=(view.replace, turn), daemon=True)
         turn.on_done(settle.start)  # not on the loop's own thread: closing the view waits for the loop
+
+
+def _warn_of_own_notebook(turn: Turn) -> None:
+    """Say so if the agent changed the open notebook, while there is still time to reload it."""
+    if not turn.tools:
+        return
+    try:
+        diff = turn.diff()
+    except (OpencodeError, OSError):
+        return  # what cannot be looked at can be no reason for a cell to fail
+    if warning := own_notebook_warning(diff.files, diff.root):
+        print(warning)  # noqa: T201  # the cell's own output
 
 
 class _Unsent(Exception):  # a signal within this file

@@ -44,12 +44,12 @@ class LiveDiff:
     """What a page shows of a diff.
 
     `directory` is where its files are on disk, "" where that is not known, and `home` the user's own, by which a page
-    may name it; `can_comment`: whether a next prompt can take comments along; `own_notebook` is the open notebook's
-    path if the diff changes it.
+    may name it; `can_comment`: whether a next prompt can take comments along; `warning` is of the open notebook,
+    where the diff changes it.
     """
 
     def __init__(
-        self, diff: Diff, *, directory: str = "", home: str = "", can_comment: bool = False, own_notebook: str = ""
+        self, diff: Diff, *, directory: str = "", home: str = "", can_comment: bool = False, warning: str = ""
     ) -> None:
         self.diff = diff
         self.views = [FileView() for _ in diff.files]
@@ -57,7 +57,7 @@ class LiveDiff:
         self.comments: list[Comment] = []
         self.undo, self.redo = "", ""
         self._directory, self._home = directory, home
-        self._can_comment, self._own_notebook = can_comment, own_notebook
+        self._can_comment, self._warning = can_comment, warning
         self._said = NOTHING
         self._lines: dict[int, tuple[Html, Html]] = {}
         self._bodies: dict[int, Html] = {}
@@ -71,7 +71,7 @@ class LiveDiff:
             self._lines[index] = self._line(index)
         said = element("div", self._said, classes="oc-outcome", role="status", data_key="said")
         panes = element("div", join([self._side(), self._sections()]), classes="oc-panes")
-        return join([self._header(), said, self._warning(), *([panes, _help()] if self.diff.files else [])])
+        return join([self._header(), said, self._warning_html(), *([panes, _help()] if self.diff.files else [])])
 
     def update(self, dirty: set[str] | None) -> list[Op]:
         """Operations for these places: "bar", "said", and `INDEX` of files whose line or body changed."""
@@ -179,18 +179,14 @@ class LiveDiff:
         ]
         return element("div", join(buttons), classes="oc-toolbar", role="toolbar", aria_label="Changes", data_key="bar")
 
-    def _warning(self) -> Html:
-        if not self._own_notebook:
+    def _warning_html(self) -> Html:
+        if not self._warning:
             return NOTHING
-        text = (
-            f"The agent changed this notebook, {self._own_notebook}, on disk. Before you save: choose File > Reload "
-            "Notebook from Disk, or saving overwrites what the agent did."
-        )
         # JupyterLab itself runs the command that an element names so.
         reload = button(
             "Reload Notebook from Disk", "", commandlinker_command="docmanager:reload", commandlinker_args="{}"
         )
-        return element("div", join([escape(text), reload], Html(" ")), classes="oc-warning", role="alert")
+        return element("div", join([escape(self._warning), reload], Html(" ")), classes="oc-warning", role="alert")
 
     def _side(self) -> Html:
         search = element(

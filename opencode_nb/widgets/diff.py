@@ -7,7 +7,6 @@ changed -> numbered batches of patches -> the page (live.py). Files are rendered
 from __future__ import annotations
 
 import asyncio
-import os
 from collections.abc import Callable, Iterable
 from pathlib import Path
 from typing import Any
@@ -23,6 +22,7 @@ from opencode_nb.render.review import LiveDiff
 from opencode_nb.widgets import assets
 from opencode_nb.widgets.diff_acts import Act, Acts, Report
 from opencode_nb.widgets.live import LiveView, LiveWidget
+from opencode_nb.widgets.own_notebook import own_notebook_warning
 
 
 class DiffWidget(LiveWidget):
@@ -75,7 +75,7 @@ class DiffView:
             directory=str(root or ""),
             home=str(Path.home()),
             can_comment=self._session is not None,
-            own_notebook=_own_notebook(self.diff.files, root),
+            warning=own_notebook_warning(self.diff.files, root),
         )
         self.widget = widget
         self._view: LiveView[str] = LiveView(widget, self._intent)
@@ -242,14 +242,6 @@ def _line_of(file: FileDiff, number: int, *, old: bool) -> str:
                 return line.text
             at += 1
     return ""
-
-
-def _own_notebook(files: Iterable[FileDiff], root: Path | None) -> str:
-    """The name of the notebook whose kernel this is, if it is among the files. Jupyter's server tells its path."""
-    path = os.environ.get("JPY_SESSION_NAME", "")
-    if not path or root is None:
-        return ""
-    return next((file.file for file in files if (root / file.file).resolve() == Path(path).resolve()), "")
 
 
 def _view_of(widget: DiffWidget) -> Json:

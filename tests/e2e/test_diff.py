@@ -128,6 +128,7 @@ def test_the_open_notebook_is_warned_of_and_reloaded(
     path = work / "notebook.ipynb"
     step = tool("bash", command=f"sed -i 's/oc.diff()/oc.diff()  # by the agent/' {path}", description="Edit it")
     notebook = changed("oc.diff()", more=(step,))
+    assert "The agent changed this notebook, notebook.ipynb, on disk." in notebook.text(1)
     root = view(notebook)
     warning = root.get_by_role("alert")
     expect(warning).to_contain_text("File > Reload Notebook from Disk")

@@ -212,9 +212,9 @@ def test_nothing_changed(tmp_path: Path) -> None:
 
 
 def test_the_open_notebook_is_warned_of(tmp_path: Path) -> None:
-    live = LiveDiff(make_diff(tmp_path, {"n.ipynb": ("{}\n", "[]\n")}), own_notebook="n.ipynb")
+    live = LiveDiff(make_diff(tmp_path, {"n.ipynb": ("{}\n", "[]\n")}), warning="It was changed <b>.")
     (warning,) = [node for node in parse(live.snapshot()).walk() if node.attrs.get("role") == "alert"]
-    assert "File > Reload Notebook from Disk" in warning.text
+    assert warning.text == "It was changed <b>. Reload Notebook from Disk"
 
 
 # --- static -----------------------------------------------------------------------------------------------------------

@@ -1,0 +1,22 @@
+"""Whether the agent changed the notebook that is open here: its next save would overwrite what the agent did."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterable
+from pathlib import Path
+
+from opencode_nb.conversation.changes import FileDiff
+
+
+def own_notebook_warning(files: Iterable[FileDiff], root: Path | None) -> str:
+    """What to tell if this kernel's notebook is among the files, else "". Jupyter's server tells where it is."""
+    path = os.environ.get("JPY_SESSION_NAME", "")
+    if not path or root is None:
+        return ""
+    mine = Path(path).resolve()
+    name = next((file.file for file in files if (root / file.file).resolve() == mine), "")
+    return f"The agent changed this notebook, {name}, on disk. {_WAY_OUT}" if name else ""
+
+
+_WAY_OUT = "Before you save: choose File > Reload Notebook from Disk, or saving overwrites what the agent did."
