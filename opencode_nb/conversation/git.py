@@ -18,6 +18,7 @@ TIMEOUT = 60.0
 
 _CACHED_BYTES = 32 * 1024 * 1024
 _FETCHED_BYTES = 1024 * 1024
+_FETCHED = 32
 _NOTHING = "0" * 40
 _EMPTY_TREE = "4b825dc642cb6eb9a060e54bf8d69288fbee4904"
 """The tree without files, which every git knows."""
@@ -170,7 +171,6 @@ class Blobs:
         self._repository = repository
         self._wanted = list(dict.fromkeys(id for entry in entries for id in entry[3:] if id != _NOTHING))
         self._filtered = repository.filtered([entry[0] for entry in entries])
-        self._sizes: dict[str, int] | None = None
         self._cache: OrderedDict[str, bytes] = OrderedDict()
 
     def side(self, path: str, mode: str, id: str) -> Side | None:
@@ -196,18 +196,18 @@ class Blobs:
         return self._cache[id]
 
     def _neighbours(self, id: str) -> list[str]:
-        """This blob, and those after it that are small together."""
-        if self._sizes is None:
-            said = self._repository.run("cat-file", "--batch-check", stdin="\n".join(self._wanted).encode() + b"\n")
-            rows = (line.split(" ") for line in decode(said).splitlines())
-            self._sizes = {row[0]: int(row[2]) for row in rows if row[1] == "blob"}
+        """This blob, and the next ones that are small together: who looks at a file often looks at the next."""
         start = self._wanted.index(id)
-        total, together = self._sizes.get(id, 0), [id]
-        for other in self._wanted[start + 1 :]:
-            total += self._sizes.get(other, 0)
+        window = self._wanted[start : start + _FETCHED]
+        said = self._repository.run("cat-file", "--batch-check", stdin="\n".join(window).encode() + b"\n")
+        rows = [line.split(" ") for line in decode(said).splitlines()]
+        sizes = {row[0]: int(row[2]) for row in rows if row[1] == "blob"}
+        total, together = sizes.get(id, 0), [id]
+        for other in window[1:]:
+            total += sizes.get(other, 0)
             if total > _FETCHED_BYTES:
                 break
-            if other in self._sizes and other not in self._cache:
+            if other in sizes and other not in self._cache:
                 together.append(other)
         return together
 

@@ -248,7 +248,8 @@ class Turn:
 
 def tool_diffs(state: TurnState) -> list[Json]:
     """The diffs that the edit and apply_patch tools report themselves: all there is outside git."""
-    return [diff for part in state.parts for diff in tools.reported(part)]
+    done = [part for part in state.parts if (part.get("state") or {}).get("status") == "completed"]
+    return [diff for part in done for diff in tools.reported(part)]
 
 
 def _texts(message: Message | None, kind: str = "text") -> list[str]:

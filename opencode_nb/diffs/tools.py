@@ -18,16 +18,14 @@ _PATCHED = re.compile(r"^\*\*\* (?:(?:Add|Update|Delete) File|Move to): (.+?)\s*
 
 
 def reported(part: Json) -> list[Json]:
-    """What a completed call says it changed: `[{file, patch, additions, deletions, status}]`."""
-    state = _object(part.get("state"))
-    metadata = _object(state.get("metadata"))
-    if state.get("status") != "completed":
-        return []
+    """What a call says it changes, or has changed: `[{file, patch, additions, deletions, status}]`."""
+    metadata = _object(_object(part.get("state")).get("metadata"))
     if filediff := _object(metadata.get("filediff")):
         return [{"status": "modified", **filediff}]
     if part.get("tool") != "apply_patch":
         return []
-    return [_patched(change) for change in metadata.get("files") or [] if isinstance(change, dict)]
+    files = metadata.get("files")
+    return [_patched(change) for change in files if isinstance(change, dict)] if isinstance(files, list) else []
 
 
 def _patched(change: Json) -> Json:

@@ -9,6 +9,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
+from opencode_nb.diffs.tools import CHANGING
 from opencode_nb.failures import Failure, describe
 from opencode_nb.render.diff import stats
 from opencode_nb.render.tools import Json, duration, elapsed, shorten
@@ -17,7 +18,6 @@ if TYPE_CHECKING:
     from opencode_nb.conversation.state import Decision, TurnState
 
 _LONG_SUBJECT = 200
-_CHANGING = frozenset({"edit", "multiedit", "write", "apply_patch", "patch"})
 _NEVER_SHOWN = frozenset({"step-start", "step-finish", "snapshot", "patch"})
 
 
@@ -147,7 +147,7 @@ def total(diffs: Iterable[Json]) -> tuple[int, int]:
 
 def unshown_diffs(turn: TurnState) -> list[Json]:
     """The turn's changes, unless its only changing tool call shows them already."""
-    edits = [part for part in turn.parts if part.get("type") == "tool" and part.get("tool") in _CHANGING]
+    edits = [part for part in turn.parts if part.get("type") == "tool" and part.get("tool") in CHANGING]
     diffs = turn.diffs
     if turn.children or len(edits) != 1 or len(diffs) != 1:
         return diffs

@@ -12,6 +12,8 @@ from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Literal
 
+from opencode_nb.diffs.tools import reported
+
 Json = dict[str, Any]
 
 Status = Literal["pending", "running", "completed", "error", "interrupted"]
@@ -245,7 +247,7 @@ def _bash(call: _Call) -> Card:
 
 def _edit(call: _Call) -> Card:
     path = call.path("filePath", "path")
-    diff = {**_object(call.metadata.get("filediff")), "file": path}
+    diff = {**next(iter(_reported(call)), {}), "file": path}
     if not diff.get("patch"):
         diff["patch"] = _text(call.metadata.get("diff")) or _patch(path, call.text("oldString"), call.text("newString"))
     return _changing(call, "Edit", shorten(path, _LONG_PATH), [diff] if call.status == "completed" else [])
@@ -263,19 +265,17 @@ def _write(call: _Call) -> Card:
 
 
 def _apply_patch(call: _Call) -> Card:
-    kinds = {"add": "added", "delete": "deleted", "move": "renamed", "update": "modified"}
-    diffs = [
-        {
-            **file,
-            "file": call.context.path(_text(file.get("relativePath") or file.get("filePath"))),
-            "status": kinds.get(_text(file.get("type")), ""),
-        }
-        for file in _objects(call.metadata.get("files"))
-    ]
+    diffs = _reported(call)
     if not diffs:
         return call.card("\u270e", "Patch", "", *([Code(call.text("patchText"), "a.diff")] if call.input else []))
     names = shorten(diffs[0]["file"], _LONG_PATH) if len(diffs) == 1 else f"{len(diffs)} files"
     return _changing(call, "Patch", names, diffs)
+
+
+def _reported(call: _Call) -> list[Json]:
+    """What the tool says it changes, by short paths."""
+    said = reported({"tool": call.tool, "state": call.state})
+    return [{**diff, "file": call.context.path(_text(diff.get("file")))} for diff in said]
 
 
 def _changing(call: _Call, name: str, about: str, diffs: Sequence[Json]) -> Card:
