@@ -120,7 +120,7 @@ def test_versions_that_will_do(version: str) -> None:
 
 @pytest.mark.parametrize("version", ["1.16.99", "1.9.0", "0.3.1"])
 def test_versions_that_are_too_old(version: str, monkeypatch: pytest.MonkeyPatch) -> None:
-    with pytest.raises(ServerStartError, match=MINIMUM_VERSION):
+    with pytest.raises(ServerStartError, match=rf"{MINIMUM_VERSION} or newer.*OPENCODE_NB_BINARY={PINNED_VERSION}"):
         check_version(version, "opencode")
     monkeypatch.setenv("OPENCODE_NB_SKIP_VERSION_CHECK", "1")
     check_version(version, "opencode")
