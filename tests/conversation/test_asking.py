@@ -20,8 +20,9 @@ from opencode_nb.server import Server
 from tests.magics.support_kernel import Kernel, printed
 
 CODE = """
-import os
+import os, signal
 import opencode_nb as oc
+signal.signal(signal.SIGINT, signal.default_int_handler)  # a shell's background jobs ignore it, and so would this one
 ai = oc.Opencode(base_url=os.environ["TEST_URL"], password=os.environ["TEST_PASSWORD"], directory=os.getcwd())
 turn = ai.session().prompt("Edit src/temperatures.py")
 print("ENDED", turn.status, [decision.by for decision in turn.state.decisions])
