@@ -214,12 +214,16 @@ def _beside(painted: Iterable[Painted]) -> Iterator[tuple[Painted | None, Painte
 
 
 def _pair(left: Painted | None, right: Painted | None, width: int, notes: Notes | None) -> Html:
-    old = _line(left, f"{_digits(left.row.old, width)} ", notes) if left else _GAP
-    new = _line(right, f"{_digits(right.row.new, width)} ", notes) if right else _GAP
-    return element("span", join([old, new]), classes="oc-pair")
+    old = _line(left, f"{_digits(left.row.old, width)} ", notes) if left else _NOTHING_THERE
+    new = _line(right, f"{_digits(right.row.new, width)} ", notes) if right else _NOTHING_THERE
+    return element("span", join([_half(old), _half(new)]), classes="oc-pair")
 
 
-_GAP = element("span", Html("\n"), classes="oc-gap")
+_NOTHING_THERE = element("span", Html("\n"), classes="oc-gap")
+
+
+def _half(line: Html) -> Html:
+    return element("span", line, classes="oc-half")
 
 
 def _marked(runs: list[Run], marks: list[Range], tag: str) -> Html:

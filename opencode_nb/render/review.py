@@ -16,6 +16,7 @@ from opencode_nb.render.review_file import (
     FileView,
     body_html,
     button,
+    failed_html,
     head_html,
     section_html,
 )
@@ -119,6 +120,11 @@ class LiveDiff:
         path = f"{self._directory}/{file.file}" if self._directory else ""
         self._bodies[index] = body_html(index, file, view, columns=self.columns, comments=comments, path=path)
         view.sent = True
+
+    def fail(self, index: int, reason: str) -> None:
+        """Prepare what stands where a file's body cannot be shown."""
+        self._bodies[index] = failed_html(index, self.views[index], reason)
+        self.views[index].sent = True
 
     def stale(self, *indices: int) -> set[str]:
         """These files' bodies are not true any more; the places to update."""

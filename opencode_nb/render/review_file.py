@@ -108,6 +108,12 @@ def body_html(
     return element("div", join(pieces), classes="oc-body", data_key=f"f{index}b", data_version=str(view.version))
 
 
+def failed_html(index: int, view: FileView, reason: str) -> Html:
+    """What stands in a body's place where it cannot be shown."""
+    text = element("div", escape(f"This file cannot be shown: {reason}"), classes="oc-facts oc-bad")
+    return element("div", text, classes="oc-body", data_key=f"f{index}b", data_version=str(view.version))
+
+
 # What can be done
 
 

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 from opencode_nb.diffs.making import hunks
@@ -103,7 +104,8 @@ def _output_text(output: Json) -> str:
 
 def _changes(found: tuple[Hunk, ...], path: str, columns: int) -> Html:
     """Changed lines. They cannot be commented on: the file's own lines have other numbers."""
-    rows = [numbered(hunk) for hunk in found]
+    # The last line of a cell has no line end in almost every notebook: nothing to tell.
+    rows = [[replace(row, newline=True) for row in numbered(hunk)] for hunk in found]
     width = number_width(row for hunk in rows for row in hunk)
     painted: list[Painted] = [item for hunk in rows for item in paint(hunk, path)]
     return block([split(painted, width, None) if columns == 2 else unified(painted, width)]) if painted else NOTHING

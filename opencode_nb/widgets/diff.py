@@ -130,7 +130,10 @@ class DiffView:
     async def _render(self, *indices: int) -> None:
         """Send these files' bodies as they are now."""
         for index in indices:
-            await asyncio.to_thread(self._live.render, index)
+            try:
+                await asyncio.to_thread(self._live.render, index)
+            except Exception as error:  # whatever it is, the page waits for this file, and the others can be shown
+                self._live.fail(index, f"{type(error).__name__}: {error}")
         self._send({str(index) for index in indices})
 
     def _send(self, places: Iterable[str]) -> None:
@@ -190,7 +193,7 @@ class DiffView:
         live.undo, live.redo = self._acts.undo_title, self._acts.redo_title
         await asyncio.to_thread(self._look, report.files)
         if len(report.files) == 1:
-            await asyncio.to_thread(live.render, *report.files)
+            await self._render(*report.files)
         self._send({"bar", "said", *(str(index) for index in report.files)})
 
     def _look(self, indices: Iterable[int]) -> None:

@@ -13,6 +13,7 @@ from playwright.sync_api import Locator, Page, expect
 import opencode_nb as oc
 from opencode_nb.conversation.changes import Diff
 from opencode_nb.demo import DemoModel, text
+from opencode_nb.diffs.change import Change, Side, known
 from opencode_nb.server import Server
 from opencode_nb.widgets.diff import DiffView
 from tests.render.changes import Versions, make_diff, numbered
@@ -298,6 +299,19 @@ def test_what_was_lost_is_asked_for_again(page: Page, tmp_path: Path) -> None:
     asked = widget.sent("file")
     assert 3 <= len(asked) <= 5
     assert set(map(str, asked)) == {"{'kind': 'file', 'id': '0'}"}
+
+
+def test_a_file_that_cannot_be_read_says_why_and_the_others_are_shown(
+    show: Callable[..., Locator], tmp_path: Path
+) -> None:
+    def lost() -> bytes:
+        raise OSError("the object is gone")
+
+    diff = make_diff(tmp_path, FILES)
+    change = Change("README.md", known(b"x\n"), Side("100644", lost), additions=1, deletions=1, patch="")
+    root = show(Diff([change, *(file._change for file in diff.files[1:])], tmp_path, "made up"))
+    expect(file(root, "README.md")).to_contain_text("This file cannot be shown: OSError: the object is gone")
+    expect(button(file(root, "src/new.py"), "Revert file")).to_be_visible()
 
 
 # --- comments ---------------------------------------------------------------------------------------------------------
