@@ -60,8 +60,8 @@ def _now(root: Path, path: str, after: Side | None) -> Side | None:
 
 
 def _in_pieces(change: Change) -> bool:
-    """Whether only a tool's patch is known, not the file before and after."""
-    return bool(change.unknown and change.patch) and change.before is None and change.after is None
+    """Whether only the hunks of a tool's patch are known, not the file before and after."""
+    return change.before is None and change.after is None and bool(change.unknown and parse(change.patch))
 
 
 def _pieces_standing(change: Change, now: Side | None) -> Standing:

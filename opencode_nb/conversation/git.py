@@ -186,8 +186,17 @@ class Blobs:
     def _smudged(self, path: str, id: str) -> bytes:
         key = f"{id} {path}"
         if key not in self._cache:
-            self._keep(key, self._repository.run("cat-file", "--filters", f"--path={path}", id))
+            data = self._repository.run("cat-file", "--filters", f"--path={path}", id)
+            self._keep(key, data.replace(b"\n", b"\r\n") if self._has_lost_returns(path, data) else data)
         return self._cache[key]
+
+    def _has_lost_returns(self, path: str, data: bytes) -> bool:
+        """Whether git has taken the `\r` off Windows' line ends (`text=auto`), and does not put them back."""
+        place = self._repository.worktree / path
+        if b"\r" in data or b"\0" in data or not place.is_file():
+            return False
+        now = place.read_bytes()
+        return 0 < now.count(b"\n") == now.count(b"\r\n")
 
     def _blob(self, id: str) -> bytes:
         if id not in self._cache:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 import random
 import subprocess
@@ -144,8 +145,39 @@ def test_the_corpus_in_a_repository(
     assert diff["image.png"].after == b"\x89PNG\r\n\x1a\n\0\1"
     assert (diff["long.txt"].additions, diff["long.txt"].deletions, len(diff["long.txt"].hunks)) == (1, 2, 2)
     assert session.diff().patch == diff.patch
-    proves_itself(diff, root, before, git_says(root))
+    patch = git_says(root)
+    the_servers_patches_do_where_its_snapshots_are_elsewhere(session, root, diff)
+    proves_itself(diff, root, before, patch)
     assert kept.folder().stat().st_mode & 0o077 == 0
+
+
+def the_servers_patches_do_where_its_snapshots_are_elsewhere(session: oc.Session, root: Path, exact: Diff) -> None:
+    """They have lost bytes: what is not whole is shown as far as it goes, and refused; the rest goes back and forth."""
+    after = files_of(root)
+    elsewhere = oc.AsyncOpencode(
+        base_url=str(session.owner.client.base_url),
+        password=open_password(session),
+        directory=root,
+        env={"XDG_DATA_HOME": str(root / "nowhere")},
+    )
+
+    async def diff_there() -> Diff:
+        async with elsewhere as ai:
+            return await (await ai.session(id=session.id)).diff()
+
+    diff = asyncio.run(diff_there())
+    assert "its snapshots are not on this machine" in diff.source
+    lossy = {"latin.txt", "utf16.txt", "bin.dat", "image.png", 'q"uo\nte.txt', "tab\there.txt"}
+    assert {file.file for file in diff.files if file.unknown} >= lossy
+    assert diff["crlf.txt"].patch == exact["crlf.txt"].patch
+    assert diff["no newline.txt"].patch == exact["no newline.txt"].patch
+    refused = {path for path, _ in diff.revert().refused}
+    assert lossy <= refused
+    assert "session.revert" in diff["bin.dat"].reason
+    assert (root / "crlf.txt").read_bytes() == CONTENTS["crlf.txt"]
+    assert (root / "old.py").read_bytes() == CONTENTS["old.py"]
+    diff.apply()
+    assert files_of(root) == after
 
 
 def test_without_commits_in_a_folder_and_with_repositories_inside(
@@ -184,6 +216,22 @@ def test_without_commits_in_a_folder_and_with_repositories_inside(
     assert diff.revert().refused[0][0] == "part/module"
     git(outer, "submodule", "update", "-q")
     assert files_of(outer) == before
+
+
+def test_line_ends_that_git_changes_are_those_on_disk(
+    open_at: Callable[[Path], oc.Session], demo_model: DemoModel, tmp_path: Path
+) -> None:
+    root = tmp_path / "attributes"
+    root.mkdir()
+    (root / ".gitattributes").write_text("* text=auto\n*.bat eol=crlf\n")
+    for name, content in {"a.txt": b"a\r\nb\r\n", "b.bat": b"a\r\nb\r\n", "c.txt": b"a\nb\n"}.items():
+        (root / name).write_bytes(content)
+    commit(root)
+    before = files_of(root)
+    command = r"printf 'c\r\n' >> a.txt; printf 'c\r\n' >> b.bat; sed -i s/b/B/ c.txt"
+    diff = plays(demo_model, open_at(root), shell(command)).diff()
+    assert diff["a.txt"].after == b"a\r\nb\r\nc\r\n"
+    proves_itself(diff, root, before, diff.patch)
 
 
 def test_outside_git_the_tools_and_the_disk_say_it(
