@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import contextlib
 import socket
 import threading
 from pathlib import Path
@@ -14,6 +13,7 @@ import pytest
 import opencode_nb as oc
 from opencode_nb.demo import DemoModel, gate, text
 from opencode_nb.server import Server
+from tests.support.proxy import Proxy
 
 
 @pytest.mark.parametrize("how", ["own", "shared", "shared, by its keeper"])
@@ -46,51 +46,6 @@ def test_a_server_killed_in_mid_turn(opencode_program: Path, project: Path, how:
         assert (ai.server is server) is shared
         assert (server.url == str(ai.client.base_url).rstrip("/")) is shared
         assert server.alive is shared
-
-
-class Proxy:
-    """A TCP relay in front of the real server, whose connections can be cut like a network's."""
-
-    def __init__(self, port: int) -> None:
-        self._target = port
-        self._listener = socket.create_server(("127.0.0.1", 0))
-        self._sockets: list[socket.socket] = []
-        self._refusing = threading.Event()
-        self.port = self._listener.getsockname()[1]
-        threading.Thread(target=self._accept, daemon=True).start()
-
-    def _accept(self) -> None:
-        with contextlib.suppress(OSError):
-            while True:
-                inner, _ = self._listener.accept()
-                if self._refusing.is_set():
-                    inner.close()
-                    continue
-                outer = socket.create_connection(("127.0.0.1", self._target))
-                self._sockets += [inner, outer]
-                for source, sink in ((inner, outer), (outer, inner)):
-                    threading.Thread(target=self._relay, args=(source, sink), daemon=True).start()
-
-    def _relay(self, source: socket.socket, sink: socket.socket) -> None:
-        with contextlib.suppress(OSError), source, sink:
-            while data := source.recv(65536):
-                sink.sendall(data)
-
-    def cut(self) -> None:
-        """Break every connection, and refuse new ones until `mend`."""
-        self._refusing.set()
-        for end in self._sockets:
-            with contextlib.suppress(OSError):
-                end.shutdown(socket.SHUT_RDWR)
-
-    def mend(self) -> None:
-        self._refusing.clear()
-
-    def close(self) -> None:
-        self.cut()
-        self._listener.close()
-        for end in self._sockets:
-            end.close()
 
 
 def test_a_lost_stream_loses_no_text(server: Server, demo_model: DemoModel, project: Path) -> None:

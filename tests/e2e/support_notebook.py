@@ -150,7 +150,7 @@ class Notebook:
     def restart(self) -> None:
         """Restart the kernel by the toolbar's button, and confirm."""
         self.page.locator('.jp-NotebookPanel-toolbar [data-command="notebook:restart-kernel"]').click()
-        self.page.get_by_role("dialog").get_by_role("button", name="Restart").click()
+        self.page.get_by_role("dialog").get_by_role("button", name="Confirm Kernel Restart").click()
         self.page.wait_for_function(_KERNEL_UP, timeout=OPEN_TIMEOUT)
 
     def _prompt(self, index: int) -> Locator:

@@ -5,90 +5,216 @@ from __future__ import annotations
 import re
 from collections.abc import Callable
 from pathlib import Path
+from urllib.parse import urlsplit
 
 import pytest
-from playwright.sync_api import Locator, expect
+from playwright.sync_api import expect
 
 from opencode_nb.demo import DemoModel, gate, reason, text, tool
+from opencode_nb.server import Server
 from tests.conftest import make_project
 from tests.e2e.conftest import OpenNotebook
+from tests.e2e.support_chat import OPEN, TURN_TIMEOUT, ChatView
 from tests.e2e.support_lab import Lab
 from tests.e2e.support_notebook import Notebook
+from tests.support.history import import_history
+from tests.support.proxy import Proxy
 
-TURN_TIMEOUT = 30_000
-"""Milliseconds for a step of a turn to show."""
+COMPUTE = "import time\nend = time.time() + 600\nwhile time.time() < end: sum(range(1000))"
+KILL = "import os, signal\nos.kill(panel.session.owner.server.pid, signal.SIGKILL)"
+LONG = "ses_" + "0" * 26
+MESSAGES = 2_000
 
-OPEN = "import opencode_nb as oc\npanel = oc.chat()\npanel"
-COMPUTE = (
-    "import time\nend = time.time() + 600\nwhile time.time() < end and not globals().get('enough'): sum(range(1000))"
-)
+SCROLL_UP = "log => { log.scrollTop = 0 }"
+FIRST = "log => log.querySelector(':scope > article').dataset.message"
+COUNT = "log => [log.querySelectorAll(':scope > article').length, log.querySelectorAll('*').length]"
 
-Panels = Callable[..., "Panel"]
-
-
-class Panel:
-    """A panel in a notebook's first cell, as a person finds it."""
-
-    def __init__(self, notebook: Notebook) -> None:
-        self.notebook = notebook
-        self.page = notebook.page
-        self.roots = self.page.locator('.opencode-nb[data-view="chat"]')
-
-    @property
-    def root(self) -> Locator:
-        return self.roots.first
-
-    @property
-    def message(self) -> Locator:
-        return self.root.get_by_role("textbox", name="Message")
-
-    @property
-    def log(self) -> Locator:
-        return self.root.get_by_role("log")
-
-    def button(self, name: str) -> Locator:
-        return self.root.get_by_role("button", name=name, exact=True)
-
-    def send(self, words: str) -> None:
-        self.message.fill(words)
-        self.message.press("Enter")
-
-    def says(self, words: str) -> None:
-        expect(self.log).to_contain_text(words, timeout=TURN_TIMEOUT)
-
-    def rests(self) -> None:
-        """Wait until the turn has ended."""
-        expect(self.button("Stop")).to_be_hidden(timeout=TURN_TIMEOUT)
+Open = Callable[..., tuple[Notebook, ChatView]]
 
 
 @pytest.fixture
-def panel(open_notebook: OpenNotebook, lab: Lab, request: pytest.FixtureRequest) -> Panels:
-    """Open a notebook in a project, and a panel in its first cell; more cells stand below."""
+def opened(open_notebook: OpenNotebook, lab: Lab, request: pytest.FixtureRequest) -> Open:
+    """Open a notebook in a project, with a panel in its first cell and more cells below."""
 
-    def open_(*cells: str, kernel: str = "7.4", code: str = OPEN) -> Panel:
+    def open_(*cells: str, kernel: str = "7.4", code: str = OPEN) -> tuple[Notebook, ChatView]:
         work: Path = make_project(lab.root / re.sub(r"\W+", "-", request.node.name))
         notebook = open_notebook([code, *cells], directory=work, kernel=kernel)
         notebook.run(0)
-        panel = Panel(notebook)
-        expect(panel.message).to_be_visible(timeout=TURN_TIMEOUT)
-        return panel
+        view = ChatView(notebook.page)
+        view.appears()
+        return notebook, view
 
     return open_
 
 
-def test_a_conversation_with_permission_goes_on_while_a_cell_computes(panel: Panels, demo_model: DemoModel) -> None:
+def bash(command: str = "echo allowed") -> list[object]:
+    return [tool("bash", command=command, description="Say it")]
+
+
+@pytest.mark.parametrize("kernel", ["7.4", "7.3"])
+def test_it_streams_and_is_answered_while_a_cell_computes(opened: Open, demo_model: DemoModel, kernel: str) -> None:
+    demo_model.queue([bash(), [text("It said so."), gate(f"computing-{kernel}"), text("And that was all.")]])
+    notebook, view = opened(COMPUTE, kernel=kernel)
+    notebook.start(1)
+    notebook.wait_until_running(1)
+    view.send("Say it")
+    view.button("Allow once").click(timeout=TURN_TIMEOUT)
+    view.says("It said so.")
+    demo_model.release(f"computing-{kernel}")
+    view.says("And that was all.")
+    view.rests()
+    assert notebook.running(1)
+    notebook.interrupt()
+    notebook.wait(1)
+    assert notebook.console == []
+
+
+def test_an_older_kernel_streams_while_a_cell_computes_and_hears_after_it(opened: Open, demo_model: DemoModel) -> None:
+    demo_model.queue([bash(), [text("It said so.")]])
+    notebook, view = opened("panel.send('Say it')\n" + COMPUTE, kernel="6.31")
+    notebook.start(1)
+    view.button("Allow once").click(timeout=TURN_TIMEOUT)
+    assert notebook.running(1)
+    expect(view.button("Allow once")).to_be_visible()
+    notebook.interrupt()
+    view.says("It said so.")
+    view.rests()
+
+
+def test_a_page_reloaded_in_mid_turn_and_in_mid_request_shows_the_same(opened: Open, demo_model: DemoModel) -> None:
     demo_model.queue(
-        [[tool("bash", command="echo allowed", description="Say it")], [text("It said so."), gate("cell")]]
+        [[reason("Hm."), text("The first part, "), gate("reload"), text("the second."), *bash()], [text("The end.")]]
     )
-    shown = panel(COMPUTE, "enough = True")
-    shown.notebook.start(1)
-    shown.notebook.wait_until_running(1)
-    shown.send("Say it")
-    shown.button("Allow once").click(timeout=TURN_TIMEOUT)
-    shown.says("It said so.")
-    assert shown.notebook.running(1)
-    demo_model.release("cell")
-    shown.rests()
-    shown.notebook.interrupt()
-    shown.notebook.wait(1)
-    assert shown.notebook.console == []
+    notebook, view = opened()
+    notebook.save()
+    view.send("go")
+    view.says("The first part,")
+    notebook.reload()
+    view.says("The first part,")
+    expect(view.button("Stop")).to_be_visible()
+    demo_model.release("reload")
+    view.says("The first part, the second.")
+    expect(view.button("Allow once")).to_be_visible(timeout=TURN_TIMEOUT)
+    notebook.reload()
+    view.says("The first part, the second.")
+    view.message.fill("a draft")
+    notebook.reload()
+    view.button("Allow once").click(timeout=TURN_TIMEOUT)
+    view.says("The end.")
+    view.rests()
+    expect(view.message).to_have_value("a draft")
+    expect(view.log.get_by_role("article")).to_have_count(1)
+    assert notebook.console == []
+
+
+def test_two_panels_on_one_session_agree_at_every_moment(opened: Open, demo_model: DemoModel) -> None:
+    demo_model.queue([[text("One, "), gate("agree-1"), text("two, "), gate("agree-2"), *bash()], [text("three.")]])
+    notebook, view = opened("other = oc.chat(panel.session)\nother")
+    notebook.run(1)
+    other = ChatView(notebook.page, 1)
+    other.appears()
+    view.send("go")
+
+    def agree(words: str) -> None:
+        for one in (view, other):
+            one.says(words)
+        shown, there = (one.log.locator("[data-part]").all_inner_texts() for one in (view, other))
+        assert shown == there
+
+    agree("One,")
+    demo_model.release("agree-1")
+    agree("One, two,")
+    other.send("and then")
+    for one in (view, other):
+        expect(one.root.get_by_role("list", name="Waiting messages")).to_contain_text("and then")
+    demo_model.release("agree-2")
+    for one in (view, other):
+        expect(one.button("Allow once")).to_be_visible(timeout=TURN_TIMEOUT)
+    demo_model.queue([[text("Four.")]])
+    other.button("Allow once").click()
+    agree("three.")
+    agree("Four.")
+    for one in (view, other):
+        one.rests()
+        expect(one.button("Allow once")).to_have_count(0)
+    assert notebook.console == []
+
+
+def test_a_restarted_kernel_leaves_a_page_that_says_so(opened: Open, demo_model: DemoModel) -> None:
+    demo_model.queue([[text("Before.")]])
+    notebook, view = opened()
+    view.send("go")
+    view.says("Before.")
+    view.rests()
+    notebook.restart()
+    view.send("are you there?")
+    expect(view.root).to_contain_text("has been restarted", timeout=TURN_TIMEOUT)
+    view.says("Before.")
+    notebook.run(0)
+    again = ChatView(notebook.page)
+    again.appears()
+    demo_model.queue([[text("After.")]])
+    again.send("go on")
+    again.says("After.")
+
+
+def test_a_server_that_is_killed_comes_back(opened: Open, demo_model: DemoModel) -> None:
+    demo_model.queue([[text("The first words "), gate("killed"), text("never come on.")]])
+    notebook, view = opened(KILL)
+    view.send("go")
+    view.says("The first words")
+    notebook.run(1)
+    view.rests()
+    view.says("The first words")
+    expect(view.log.get_by_role("alert")).to_be_visible()
+    demo_model.release("killed")
+    expect(view.root.get_by_text("Connecting to OpenCode again")).to_have_count(0, timeout=TURN_TIMEOUT)
+    demo_model.queue([[text("Here again.")]])
+    view.send("and now?")
+    view.says("Here again.")
+    view.rests()
+
+
+def test_a_stream_that_drops_loses_nothing_and_a_burst_is_shown_whole(
+    opened: Open, server: Server, demo_model: DemoModel
+) -> None:
+    proxy = Proxy(urlsplit(server.url).port or 0)
+    options = f"base_url='http://127.0.0.1:{proxy.port}', password='{server.password}'"
+    demo_model.queue([[text("Before, "), gate("cut"), text("in the gap, "), gate("mended"), text("after.")]])
+    notebook, view = opened(code=OPEN.replace("oc.chat()", f"oc.chat({options})"))
+    view.send("go")
+    view.says("Before,")
+    proxy.cut()
+    expect(view.root.get_by_text("Connecting to OpenCode again")).to_be_visible(timeout=TURN_TIMEOUT)
+    demo_model.release("cut")
+    proxy.mend()
+    expect(view.root.get_by_text("Connecting to OpenCode again")).to_have_count(0, timeout=TURN_TIMEOUT)
+    demo_model.release("mended")
+    view.says("Before, in the gap, after.")
+    view.rests()
+    demo_model.queue([[text([f"w{number} " for number in range(200)])]])
+    view.send("burst")
+    view.says(" ".join(f"w{number}" for number in range(200)))
+    view.rests()
+    proxy.close()
+    assert notebook.console == []
+
+
+def test_a_session_of_two_thousand_messages_stays_light(opened: Open, tmp_path: Path) -> None:
+    import_history(LONG, MESSAGES, make_project(tmp_path / "long"))
+    _notebook, view = opened(code=OPEN.replace("oc.chat()", f"oc.chat('{LONG}')"))
+    view.says(f"Answer {MESSAGES // 2 - 1}")
+    most = (0, 0)
+    while view.log.get_by_role("button", name="Earlier messages").count():
+        first = view.log.evaluate(FIRST)
+        view.log.evaluate(SCROLL_UP)
+        view.page.wait_for_function(
+            "([log, first]) => (" + FIRST + ")(log) !== first", arg=[view.log.element_handle(), first]
+        )
+        turns, elements = view.log.evaluate(COUNT)
+        most = (max(most[0], turns), max(most[1], elements))
+    print(f"{MESSAGES} messages: at most {most[0]} turns and {most[1]} elements in the page")
+    view.says("Answer 0")
+    assert most[0] <= 30
+    view.button("Jump to latest").click()
+    view.says(f"Answer {MESSAGES // 2 - 1}")
