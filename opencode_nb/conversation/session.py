@@ -130,11 +130,15 @@ class AsyncSession(ManagedSession):
     ) -> Turn:
         """As `prompt`, for parts that are ready (see `content`); does not wait for the turn."""
         begun = _Beginning(self, model, agent, variant, permission, person, timeout)
-        comments = [{"type": "text", "text": comment.prompt} for comment in self.comments]
-        body = await begun.body(parts=[*parts, *comments], system=system, noReply=no_reply or None)
-        run = begun.run(body["messageID"])
-        await run.send(body, no_reply)
-        del self.comments[: len(comments)]
+        comments, self.comments[:] = list(self.comments), []  # gone before the prompt is told of
+        try:
+            said = [{"type": "text", "text": comment.prompt} for comment in comments]
+            body = await begun.body(parts=[*parts, *said], system=system, noReply=no_reply or None)
+            run = begun.run(body["messageID"])
+            await run.send(body, no_reply)
+        except BaseException:
+            self.comments[:0] = comments  # they go along with the next prompt that can be sent
+            raise
         return run.turn
 
     async def command(

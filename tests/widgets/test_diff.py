@@ -346,6 +346,9 @@ def test_a_comment_on_a_line_goes_along_with_the_next_prompt(
     expect(readme.get_by_role("note")).to_contain_text("Why? n p ] /")
     expect(added).to_be_focused()
     assert [comment.at for comment in session.comments] == ["n1"]
+    with pytest.raises(oc.OpencodeError):
+        session.prompt("Go on", agent="nobody")
+    assert len(session.comments) == 1, "a prompt that could not be sent takes nothing along"
     demo_model.queue([text("Done.")])
     turn = session.prompt("Go on")
     asked = "The user made the following comment regarding line 1 of README.md: Why? n p ] /\n> # Another title"
