@@ -1,20 +1,9 @@
 // What a person does with an answer's code and words: copy them, or put code into a cell of the notebook.
 
-import { icon, iconButton, make } from "./dom.js";
+import { copyText, icon, iconButton, make } from "./dom.js";
 import { insertCell, notebookOf, runCell } from "./notebook.js";
 
 const TOLD_MS = 1500;
-
-async function toClipboard(text) {
-  if (navigator.clipboard) return navigator.clipboard.writeText(text);
-  const area = make("textarea", { style: "position:fixed;opacity:0" }); // a page that is not from localhost or https
-  area.value = text;
-  document.body.append(area);
-  area.select();
-  const done = document.execCommand("copy");
-  area.remove();
-  if (!done) throw new Error("The browser does not let this page copy. Select the text, and copy it by keys.");
-}
 
 /** Gives code blocks and turns in `root` their buttons, once each; call it after changes. `say` tells what was done. */
 export function createAnswerTools({ root, model, tell, notices, say }) {
@@ -26,7 +15,7 @@ export function createAnswerTools({ root, model, tell, notices, say }) {
   };
   const copy = async (button, text) => {
     try {
-      await toClipboard(text);
+      await copyText(text);
       confirm(button, "Copied");
     } catch (error) {
       notices.show("copy", error.message, { alert: true });

@@ -69,6 +69,18 @@ export function update(node, values) {
   for (const [name, value] of Object.entries(values)) if (node[name] !== value) node[name] = value;
 }
 
+/** Puts text into the clipboard. Throws where the browser does not let it, with what to do then. */
+export async function copyText(text) {
+  if (navigator.clipboard) return navigator.clipboard.writeText(text);
+  const area = make("textarea", { style: "position:fixed;opacity:0" }); // a page that is not from localhost or https
+  area.value = text;
+  document.body.append(area);
+  area.select();
+  const done = document.execCommand("copy");
+  area.remove();
+  if (!done) throw new Error("The browser does not let this page copy. Select the text, and copy it by keys.");
+}
+
 /** What the browser keeps for this tab. A frame without an origin (some viewers' sandboxes) has no storage: then nothing is kept. */
 export const tabStore = {
   get(key) {

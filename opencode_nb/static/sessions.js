@@ -1,6 +1,6 @@
 // The bar above the log: which session this is, and what can be done with it.
 
-import { iconButton, isComposing, make, textButton, update } from "./dom.js";
+import { copyText, iconButton, isComposing, make, textButton, update } from "./dom.js";
 import { createCombobox, createMenu } from "./menus.js";
 
 const MINUTE_MS = 60_000;
@@ -112,10 +112,18 @@ export function createSessionBar({ client, notices, focusMessage }) {
   };
   const remove = () => notices.confirm(`Delete \u201c${titleOf(state.session)}\u201d and all its messages for good?`, "Delete",
     () => begin("delete", { session: state.session.id }));
+  const copyLink = async (url) => {
+    try {
+      await copyText(url);
+      notices.show("share", `In the clipboard: ${url}`);
+    } catch (error) {
+      notices.show("share", `${error.message} ${url}`, { alert: true });
+    }
+  };
   const share = () => {
     const url = state.session.shared_url;
     if (url) {
-      return [{ label: "Copy share link", run: () => navigator.clipboard?.writeText(url) },
+      return [{ label: "Copy share link", run: () => copyLink(url) },
         { label: "Stop sharing", run: () => tell("unshare") }];
     }
     return state.can_share ? [{ label: "Share", run: () => tell("share") }] : [];
@@ -127,8 +135,9 @@ export function createSessionBar({ client, notices, focusMessage }) {
     ...FORMATS.map(([format, name]) => ({ label: `Export as ${name}`, run: () => save(format) })),
     { label: "Delete", run: remove },
   ]);
+  const shared = make("a", { class: "chat-shared", target: "_blank", rel: "noopener noreferrer", hidden: true }, "shared");
   const bar = make("div", { class: "chat-bar", role: "group", "aria-label": "Session bar" },
-    combobox.box, rename.field, meter.box, undo,
+    combobox.box, rename.field, shared, meter.box, undo,
     iconButton("fork", "Fork", () => begin("fork")),
     iconButton("plus", "New session", () => begin("new")), menu);
 
@@ -138,6 +147,9 @@ export function createSessionBar({ client, notices, focusMessage }) {
       state = given;
       combobox.set(titleOf(state.session));
       update(combobox.field, { title: [titleOf(state.session), state.session?.directory].filter(Boolean).join("\n") });
+      const url = state.session?.shared_url ?? "";
+      update(shared, { hidden: !/^https?:/.test(url), title: url });
+      shared.setAttribute("href", shared.hidden ? "" : url);
       meter.show(state.meter);
       update(undo, { disabled: Boolean(state.busy), title: state.git === false ? "Undo the last message (outside git, files stay as they are)" : "Undo the last message and its changes" });
     },

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import pytest
 from playwright.sync_api import Locator, Page, expect
 
@@ -9,7 +11,8 @@ from tests.support.axe import violations
 from tests.widgets.chat_page import SCENES, ChatPage, Theme
 
 SESSIONS = [{"id": "ses_1", "title": "Load the measurements", "updated": 1, "busy": True}]
-NARROW, WIDE = 320, 1400
+NARROW = 320
+WIDTHS = (360, 800, 1400)
 
 STICKS_OUT = """
 (panel) => {
@@ -30,15 +33,18 @@ def sticks_out(panel: Locator) -> list[str]:
 
 @pytest.mark.parametrize("theme", ["light", "dark", "dark-high-contrast"])
 @pytest.mark.parametrize("scene", SCENES)
-def test_no_state_has_a_violation(page: Page, scene: str, theme: Theme) -> None:
+def test_no_state_has_a_violation(page: Page, scene: str, theme: Theme, artifacts: Path) -> None:
+    """Each leaves pictures, to be looked at."""
     chat = ChatPage(page, theme, width=NARROW)
     panel = chat.scene(scene)
     if scene != "empty":
         panel.get_by_role("button", name="Copy text").first.wait_for()
     assert violations(panel) == []
     assert sticks_out(panel) == []
-    page.set_viewport_size({"width": WIDE, "height": 900})
-    assert sticks_out(panel) == []
+    for width in WIDTHS:
+        page.set_viewport_size({"width": width, "height": 700})
+        assert sticks_out(panel) == []
+        page.screenshot(path=artifacts / "screenshots" / f"chat-{scene}-{theme}-{width}.png")
 
 
 @pytest.mark.parametrize("theme", ["light", "dark"])

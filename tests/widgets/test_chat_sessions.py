@@ -153,8 +153,13 @@ def test_sharing_is_offered_where_it_is_allowed(chat: ChatPage, panel: Locator) 
     choose(panel, "Share")
     chat.done("share")
     chat.set_state(session={**STATE["session"], "shared_url": "https://share.test/x"})
+    expect(panel.get_by_role("link", name="shared")).to_have_attribute("href", "https://share.test/x")
+    choose(panel, "Copy share link")
+    expect(panel.get_by_text("https://share.test/x")).to_be_visible()
     choose(panel, "Stop sharing")
     chat.done("unshare")
+    chat.set_state(session={**STATE["session"], "shared_url": "javascript:alert(1)"})
+    expect(panel.get_by_role("link", name="shared")).to_be_hidden()
 
 
 def test_compact_and_export(chat: ChatPage, panel: Locator) -> None:
