@@ -36,6 +36,11 @@ class ChatWidget(LiveWidget):
     _css = assets.styles("turn.css", "chat.css")
     state = traitlets.Dict().tag(sync=True)
 
+    def __repr__(self) -> str:
+        """What stands in its place where there is no page, or no kernel any more."""
+        session = self.state.get("session", {})
+        return f"Chat panel on {session.get('title')!r} ({session.get('id')}). Run the cell again to have it."
+
 
 class ChatPanel:
     """A chat on one session: displays itself in a cell; `send` and `value` are the same from Python.

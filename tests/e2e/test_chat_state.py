@@ -51,10 +51,12 @@ def bash(command: str = "echo allowed") -> list[object]:
     return [tool("bash", command=command, description="Say it")]
 
 
-@pytest.mark.parametrize("kernel", ["7.4", "7.3"])
-def test_it_streams_and_is_answered_while_a_cell_computes(opened: Open, demo_model: DemoModel, kernel: str) -> None:
+@pytest.mark.parametrize(("kernel", "code"), [("7.4", OPEN), ("7.3", "%load_ext opencode_nb\n%opencode chat")])
+def test_it_streams_and_is_answered_while_a_cell_computes(
+    opened: Open, demo_model: DemoModel, kernel: str, code: str
+) -> None:
     demo_model.queue([bash(), [text("It said so."), gate(f"computing-{kernel}"), text("And that was all.")]])
-    notebook, view = opened(COMPUTE, kernel=kernel)
+    notebook, view = opened(COMPUTE, kernel=kernel, code=code)
     notebook.start(1)
     notebook.wait_until_running(1)
     view.send("Say it")

@@ -1,0 +1,28 @@
+"""Subcommand for the chat panel: chat."""
+
+from __future__ import annotations
+
+from argparse import Namespace
+
+from IPython.core.getipython import get_ipython
+
+from opencode_nb.errors import OpencodeError
+from opencode_nb.magics.commands.group import Group, argument
+from opencode_nb.magics.frontend import Frontend, detect
+from opencode_nb.magics.workspace import Workspace
+
+group = Group("Chat")
+
+_HELP = "its id, the beginning of it, or its title; the notebook's current session by default"
+
+
+@group.command(argument("session", nargs="*", metavar="SESSION", help=_HELP))
+def chat(workspace: Workspace, options: Namespace) -> object:
+    """Open a chat panel: the same session as %%prompt, with everything that OpenCode's own apps have."""
+    from opencode_nb.widgets.chat import ChatPanel
+
+    shell = get_ipython()
+    if shell is None or detect(shell) is Frontend.TERMINAL:
+        raise OpencodeError("A terminal shows no panel: %opencode tui goes on with this session in OpenCode's own UI.")
+    wanted = " ".join(options.session)
+    return ChatPanel(workspace.find(wanted) if wanted else workspace.current())
