@@ -11,7 +11,7 @@ from collections.abc import Callable, Sequence
 from typing import Any
 
 from opencode_nb.render import ansi, diff
-from opencode_nb.render.escaping import NOTHING, Html, element, escape, is_data_image, join, link
+from opencode_nb.render.escaping import NOTHING, Html, element, escape, is_data_image, is_data_pdf, join, link
 from opencode_nb.render.highlight import highlight, highlight_file
 from opencode_nb.render.markdown import to_html
 from opencode_nb.render.tools import (
@@ -223,10 +223,14 @@ def _problem(block: Problem) -> Html:
 
 
 def attachment_html(block: Attachment) -> Html:
-    """A picture that came with the turn, or any other file as its name."""
+    """A picture that came with the turn, a PDF that unfolds, or any other file as its name."""
     if is_data_image(block.url):
         return element("img", style="picture", src=block.url, alt=block.name)
-    return element("span", escape(f"{block.name} ({block.mime})" if block.mime else block.name), style="chip")
+    name = escape(f"{block.name} ({block.mime})" if block.mime else block.name)
+    if is_data_pdf(block.url):
+        page = element("object", escape("This page shows no PDF."), style="pdf", type="application/pdf", data=block.url)
+        return element("details", join([element("summary", name, style="more"), page]))
+    return element("span", name, style="chip")
 
 
 _BLOCKS: dict[type, Callable[[Any], Html]] = {

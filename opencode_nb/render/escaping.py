@@ -31,6 +31,7 @@ _WEB_SCHEMES = frozenset({"http", "https", "mailto"})
 _SCHEME = re.compile(r"([^:/?#]*):")
 _IGNORED_IN_URLS = re.compile(r"[\x00-\x20\x7f-\xa0\u200b-\u200f\u2028-\u202e\u2060-\u2069\ufeff]+")
 _DATA_IMAGE = re.compile(r"data:image/(?:png|jpeg|gif|webp);base64,[A-Za-z0-9+/\s]*={0,2}\s*", re.IGNORECASE)
+_DATA_PDF = re.compile(r"data:application/pdf;base64,[A-Za-z0-9+/\s]*={0,2}\s*", re.IGNORECASE)
 
 
 def _mark(character: str) -> str:
@@ -97,6 +98,11 @@ def is_safe_link(url: str) -> bool:
 def is_data_image(url: str) -> bool:
     """Whether this is a picture that needs no request: a base64 data URL of a raster format without scripts."""
     return _DATA_IMAGE.fullmatch(url) is not None
+
+
+def is_data_pdf(url: str) -> bool:
+    """Whether this is a PDF that needs no request; browsers show one in a sandbox of its own."""
+    return _DATA_PDF.fullmatch(url) is not None
 
 
 def link(url: str, content: Html) -> Html:

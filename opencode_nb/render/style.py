@@ -71,6 +71,7 @@ STYLES: dict[str, str] = {
     "primary": "font-size:13px;padding:3px 12px;border-radius:6px;border:1px solid rgba(20,110,50,.7);background-color:rgba(40,160,80,.22);font-weight:600;cursor:pointer",
     "chip": f"display:inline-block;padding:0 8px;margin:0 6px 4px 0;border:1px solid {_LINE};border-radius:10px;font-size:.88em",
     "picture": "max-width:100%;height:auto;margin:0 0 6px;border-radius:6px",
+    "pdf": "display:block;width:100%;height:480px;margin:0 0 6px;border:0",
     "actions": "display:flex;flex-wrap:wrap;gap:6px;margin:4px 0 0",
     "reason": "padding:0 10px 8px",
     "choice": "display:block;padding:2px 0",

@@ -20,22 +20,23 @@ from opencode_nb.render.stream import MarkdownStream
 from opencode_nb.render.terminal import turn_terminal
 
 from .page_model import Node, Page, parse
-from .turns import PICTURE, tool, turn
+from .turns import PDF, PICTURE, tool, turn
 
 HOSTILE: dict[str, str] = json.loads((Path(__file__).parent / "fixtures" / "hostile.json").read_text("utf-8"))
 
 TAGS = set(
     """a article blockquote br button code del details div em fieldset footer form h1 h2 h3 h4 h5 h6 hr img input ins
-    label legend li ol p pre progress s span strong summary table tbody td th thead time tr ul""".split()  # noqa: SIM905
+    label legend li object ol p pre progress s span strong summary table tbody td th thead time tr ul""".split()  # noqa: SIM905
 )
 ATTRIBUTES = set(
     """class style href target rel title src alt open start type name value placeholder role aria-label data-key
     data-fold data-message data-part data-tool data-status data-file data-view data-intent data-id data-reply
-    data-since data-until max""".split()  # noqa: SIM905
+    data-since data-until data max""".split()  # noqa: SIM905
 )
 INTENTS = {"permission", "question", "stop", "redo", "earlier", "later"}
 SAFE_HREF = re.compile(r"(?:https?:|mailto:)|(?![^/?#]*:)", re.IGNORECASE)
 SAFE_SRC = re.compile(r"data:image/(?:png|jpeg|gif|webp);base64,[A-Za-z0-9+/=\s]*\Z")
+SAFE_PDF = re.compile(r"data:application/pdf;base64,[A-Za-z0-9+/=\s]*\Z")
 SAFE_STYLE = re.compile(r"[A-Za-z0-9 .,:;()#%/-]*\Z")
 RAW_CONTROLS = re.compile("[\x00-\x08\x0b-\x1f\x7f-\x9f\u202a-\u202e\u2066-\u2069\ud800-\udfff]")
 
@@ -62,6 +63,10 @@ def check_attribute(node: Node, name: str, value: str) -> None:
         assert node.attrs["target"] == "_blank"
     if name == "src":
         assert SAFE_SRC.match(value), value
+    if name == "data":
+        assert node.tag == "object"
+        assert node.attrs["type"] == "application/pdf"
+        assert SAFE_PDF.match(value), value
     if name == "style":
         assert SAFE_STYLE.match(value), value
         assert "url" not in value
@@ -131,6 +136,8 @@ ENTRIES: dict[str, Maker] = {
     "invalid": _tool("invalid", input={"tool": H, "error": H}),
     "attachment": _tool("read", attachments=[{"mime": H, "filename": H, "url": H}]),
     "attached picture": _tool("read", attachments=[{"mime": "image/png", "filename": H, "url": PICTURE}]),
+    "attached PDF": _tool("read", attachments=[{"mime": "application/pdf", "filename": H, "url": PDF}]),
+    "attached PDF's breakout": _tool("read", attachments=[{"mime": "application/pdf", "url": PDF + H}]),
     "attached breakout": _tool("read", attachments=[{"mime": "image/png", "url": PICTURE + H}]),
     "times": _tool("bash", time={"start": H, "end": H}),
     "file part": lambda t: turn({"type": "file", "mime": t, "filename": t, "url": t}),

@@ -10,7 +10,7 @@ from opencode_nb.render import ansi, cards
 from opencode_nb.render.tools import Context, Problem, describe, duration, elapsed, explored, shorten
 
 from .page_model import Node, parse
-from .turns import PICTURE, tool
+from .turns import PDF, PICTURE, tool
 
 HERE = Context(directory="/project")
 
@@ -170,6 +170,17 @@ def test_attachments_are_pictures_or_names() -> None:
     (picture,) = [node for node in nodes if node.tag == "img"]
     assert (picture.attrs["src"], picture.attrs["alt"]) == (PICTURE, "p.png")
     assert any(node.text == "application/pdf (application/pdf)" for node in nodes)
+
+
+def test_a_pdf_unfolds_where_its_data_is_at_hand() -> None:
+    nodes = list(card("read", attachments=[{"mime": "application/pdf", "filename": "p.pdf", "url": PDF}]).walk())
+    (shown,) = [node for node in nodes if node.tag == "object"]
+    assert (shown.attrs["data"], shown.attrs["type"]) == (PDF, "application/pdf")
+    assert shown.parent is not None
+    assert shown.parent.tag == "details"
+    assert "open" not in shown.parent.attrs
+    elsewhere = card("read", attachments=[{"mime": "application/pdf", "url": "https://example.org/p.pdf"}]).walk()
+    assert [node for node in elsewhere if node.tag == "object"] == []
 
 
 def test_long_output_shows_its_end() -> None:

@@ -13,6 +13,7 @@ from opencode_nb.conversation.transcript import Transcript
 RECORDINGS = Path(__file__).parent.parent / "recordings"
 NAMES = sorted(path.stem for path in RECORDINGS.glob("*.jsonl"))
 PICTURE = "data:image/png;base64,iVBORw0KGgo="
+PDF = "data:application/pdf;base64,JVBERi0xLjQ="
 
 
 def events(name: str) -> list[dict[str, Any]]:
