@@ -137,6 +137,7 @@ async def measure(page: Page, diff: Diff) -> tuple[float, list[float]]:
     count = len(diff.files)
     wanted = [count - 1, *(random.Random(2).sample(range(1, count - 1), min(SWITCHES, count - 2)))]
     times = [await page.evaluate(SWITCH, index) for index in wanted]
+    await page.evaluate("dispose()")
     await asyncio.to_thread(view.close)
     return paint, times
 

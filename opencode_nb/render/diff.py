@@ -144,7 +144,7 @@ _TERMINAL = {"+": "green", "-": "red", "@": "cyan", "\\": "dim"}
 def terminal(diff: Json) -> Text:
     """The file for a terminal."""
     added, removed = stats(diff)
-    text = Text(visible(str(diff.get("file") or "")), style="bold")
+    text = Text().append(visible(str(diff.get("file") or "")), style="bold")
     text.append(f"  +{added}", style="green").append(f" \u2212{removed}\n", style="red")
     for line in visible(patch_text(diff)).split("\n"):
         text.append(f"{line}\n", style=_TERMINAL.get(line[:1], ""))
