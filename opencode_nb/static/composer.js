@@ -85,6 +85,34 @@ function createHistory(field, earlier, write) {
   };
 }
 
+function roundButton(name, label, onclick, attributes = {}) {
+  return make("button", { type: "button", class: "chat-send", "aria-label": label, onclick, ...attributes }, icon(name));
+}
+
+/** The button that attaches files, and the browser's own dialog behind it. */
+function createChooser(attachments) {
+  const chooser = make("input", { type: "file", multiple: true, hidden: true, tabindex: "-1", onchange() {
+    attachments.add(chooser.files);
+    chooser.value = "";
+  } });
+  return { chooser, attach: iconButton("attach", "Attach files", () => chooser.click()) };
+}
+
+function takePasted(field, attachments) {
+  field.addEventListener("paste", (event) => {
+    const { files, types } = event.clipboardData;
+    if (!files.length || types.includes("text/plain")) return; // copied cells of a sheet come as text, and as a picture
+    event.preventDefault();
+    attachments.add(files);
+  });
+}
+
+function onResize(node, listener, signal) {
+  const observer = new ResizeObserver(listener);
+  observer.observe(node);
+  signal.addEventListener("abort", () => observer.disconnect());
+}
+
 /**
  * The composer. `earlier()` gives the texts of earlier messages, oldest first; `sent()` is called when one was sent.
  * `pickers` are shown in its lower row.
@@ -95,17 +123,12 @@ export function createComposer({ client, signal, notices, earlier, sent, pickers
     refuse: (text) => (text ? notices.show("attachments", text, { alert: true }) : notices.hide("attachments")),
     changed: () => enable(),
   });
-  const chooser = make("input", { type: "file", multiple: true, hidden: true, tabindex: "-1", onchange() {
-    attachments.add(chooser.files);
-    chooser.value = "";
-  } });
-  const send = make("button", { type: "button", class: "chat-send", "aria-label": "Send", onclick: () => submit("auto") }, icon("send"));
-  const stop = make("button", { type: "button", class: "chat-send chat-stop", "aria-label": "Stop", title: "Stop", hidden: true,
-    onclick() {
-      client.tell("stop");
-      field.focus(); // the button goes when it has worked
-    } }, icon("stop"));
-  const attach = iconButton("attach", "Attach files", () => chooser.click());
+  const { chooser, attach } = createChooser(attachments);
+  const send = roundButton("send", "Send", () => submit(busy ? "queue" : "auto"));
+  const stop = roundButton("stop", "Stop", () => {
+    client.tell("stop");
+    field.focus(); // the button goes when it has worked
+  }, { class: "chat-send chat-stop", title: "Stop", hidden: true });
   const completion = createCompletion({ field, ask: client.ask });
   const row = make("div", { class: "chat-row" }, attach, ...pickers, make("span", { class: "chat-space" }), stop, send);
   const box = make("div", { class: "chat-composer" }, completion.list, attachments.box, field, row, chooser);
@@ -158,9 +181,7 @@ export function createComposer({ client, signal, notices, earlier, sent, pickers
     attachments.give(files);
   };
 
-  const resized = new ResizeObserver(grow); // shown, or wrapped anew; the row's height does not depend on the field's
-  resized.observe(row);
-  signal.addEventListener("abort", () => resized.disconnect());
+  onResize(row, grow, signal); // shown, or wrapped anew; the row's height does not depend on the field's
   field.addEventListener("input", () => {
     history.reset();
     changed();
@@ -175,12 +196,7 @@ export function createComposer({ client, signal, notices, earlier, sent, pickers
       else submit("auto");
     } else if (history.key(event)) event.preventDefault();
   });
-  field.addEventListener("paste", (event) => {
-    const { files, types } = event.clipboardData;
-    if (!files.length || types.includes("text/plain")) return; // copied cells of a sheet come as text, and as a picture
-    event.preventDefault();
-    attachments.add(files);
-  });
+  takePasted(field, attachments);
 
   return {
     box,

@@ -123,7 +123,10 @@ def test_while_it_works_a_message_waits_or_steers_and_stop_stops(chat: ChatPage,
     for text, keys in (("later", "Enter"), ("now", "Control+Enter")):
         field.fill(text)
         field.press(keys)
-    assert [(item["text"], item["mode"]) for item in chat.sent("send")] == [("later", "queue"), ("now", "steer")]
+    field.fill("later, too")
+    panel.get_by_role("button", name="Send").click()
+    sent = [(item["text"], item["mode"]) for item in chat.sent("send")]
+    assert sent == [("later", "queue"), ("now", "steer"), ("later, too", "queue")]
     stop.focus()
     chat.page.keyboard.press("Enter")
     chat.done("stop")
