@@ -35,8 +35,8 @@ BACKOFF_FIRST = 0.25  # seconds before the first attempt to reconnect; doubled e
 BACKOFF_MOST = 5.0  # seconds
 STABLE_AFTER = 5.0  # seconds after which a connection counts as good, and the backoff begins anew
 AT_HAND = 0.0002  # seconds; what took longer to come had to be waited for
-STREAMING = 0.02  # seconds between two pieces of a stream in full flow
-GATHER = 0.01  # seconds; no eye sees them
+STREAMING = 0.05  # seconds between two pieces of a stream in full flow
+GATHER = 0.02  # seconds; no eye sees them
 MAX_BACKLOG = 64 * 1024 * 1024  # bytes that the reader may lag behind
 
 Connect = Callable[[float | None], AbstractAsyncContextManager[AsyncIterator[bytes]]]

@@ -18,8 +18,8 @@ from opencode_nb.portal import start
 from opencode_nb.render.escaping import Html
 from opencode_nb.render.patching import Op
 
-FLUSH_INTERVAL = 0.04
-"""Seconds over which changes are gathered: the front-end drops messages above 1,000 a second, an eye sees 25."""
+FLUSH_INTERVAL = 0.05
+"""Seconds over which changes are gathered: the front-end drops messages above 1,000 a second, an eye sees 20."""
 
 UNHEARD_SNAPSHOTS = (0.5, 1.0, 2.0, 4.0, 8.0)
 """Seconds after which the view is sent whole while the page is unheard: on some kernels it cannot ask for it."""
