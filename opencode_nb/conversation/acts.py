@@ -92,9 +92,9 @@ def _unactable(change: Change, root: Path | None) -> str:
 
 
 def _standing(change: Change, now: Side | None, old_now: Side | None) -> Standing:
-    if _same(now, change.after) and old_now is None:
+    if same(now, change.after) and old_now is None:
         return Standing("applied", now, old_now)
-    if (_same(old_now, change.before) and now is None) if change.old_path else _same(now, change.before):
+    if (same(old_now, change.before) and now is None) if change.old_path else same(now, change.before):
         return Standing("reverted", now, old_now)
     back = _taken_back(change, now) if old_now is None else None
     if back is not None:
@@ -124,7 +124,8 @@ def _changed(change: Change, now: Side | None, old_now: Side | None) -> str:
     return "it was changed since by somebody else: the user, another turn or another session."
 
 
-def _same(one: Side | None, other: Side | None) -> bool:
+def same(one: Side | None, other: Side | None) -> bool:
+    """Whether both are the same file, or both none."""
     return one is other if one is None or other is None else one.same(other)
 
 
@@ -247,7 +248,7 @@ def refusal(path: str, reason: str) -> DiffConflictError:
 
 def _write(root: Path, path: str, now: Side | None, then: Side | None) -> None:
     """Keep what is there, write, and look whether it is there. Raises DiffConflictError."""
-    if _same(now, then):
+    if same(now, then):
         return
     try:
         if now is not None and now.mode != LINK:
@@ -259,5 +260,5 @@ def _write(root: Path, path: str, now: Side | None, then: Side | None) -> None:
         raise refusal(
             path, f"it could not be written: {error.strerror}. Free some space or check its permissions."
         ) from error
-    if not _same(written, then):
+    if not same(written, then):
         raise refusal(path, "what was written is not there: somebody writes to it at the same time. Try again.")

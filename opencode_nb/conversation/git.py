@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import subprocess
 from collections import OrderedDict
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import NamedTuple
@@ -110,6 +110,22 @@ def moved_since(repository: Repository, tree: str) -> set[str]:
     options = ("-z", "--name-only", "--no-renames", "--no-ext-diff")
     staged = repository.run("diff-index", "--cached", *options, tree)
     return {*_fields(staged), *_fields(repository.run("diff-files", "-z", "--name-only"))}
+
+
+def names_between(repository: Repository, before: str, after: str) -> set[str]:
+    """The files that differ between two trees."""
+    said = repository.run("diff-tree", "-r", "-z", "--name-only", "--no-renames", "--no-ext-diff", before, after)
+    return set(_fields(said))
+
+
+def sides(repository: Repository, tree: str, paths: Iterable[str]) -> dict[str, Side | None]:
+    """These files as a tree has them, or with "" the index; None for those that it has not."""
+    listing = ("ls-tree", "-r", "--full-tree", tree) if tree else ("ls-files", "--stage")
+    wanted, at = dict.fromkeys(paths), 2 if tree else 1  # "mode type id" of a tree, "mode id stage" of an index
+    rows = (field.partition("\t") for field in _fields(repository.run(listing[0], "-z", *listing[1:])))
+    found = {path: meta.split() for meta, _, path in rows if path in wanted}
+    blobs = Blobs(repository, [(path, "000000", meta[0], _NOTHING, meta[at]) for path, meta in found.items()])
+    return {path: blobs.side(path, found[path][0], found[path][at]) if path in found else None for path in wanted}
 
 
 def base(repository: Repository, branch: str = "") -> str:

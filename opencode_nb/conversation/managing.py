@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import asyncio
+from collections.abc import Awaitable, Callable
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from opencode_nb.conversation import export, meter, undo
+from opencode_nb.conversation import export, guard, meter, sources, undo
 from opencode_nb.conversation.policy import Reply
 from opencode_nb.conversation.state import Json, TurnState
 from opencode_nb.conversation.transcript import Transcript
@@ -110,40 +112,64 @@ class ManagedSession:
         """The turns that count (undone ones do not) and are loaded, oldest first; `load_all` loads the others."""
         raise NotImplementedError
 
+    @property
+    def place(self) -> sources.Place:
+        """Where its changes are to be looked for."""
+        raise NotImplementedError
+
     # -- undo and redo ---------------------------------------------------------------------------------------------
 
-    async def revert(self, to: Turn | str | None = None) -> Undone:
+    async def revert(self, to: Turn | str | None = None, *, force: bool = False) -> Undone:
         """Undo this turn (by default the last) and all after it, files included; or redo up to it what was undone.
 
         The files are looked at afterwards: outside git nothing restores them. Raises OpencodeError where there is no
-        such turn, or one runs.
+        such turn, or one runs; DiffConflictError, having done nothing, where somebody has changed a file of the turns
+        since. With `force` that is overwritten, and the result's warning says where a copy is kept.
         """
         message_id = await self._turn_id(to)
-        try:
-            info = dict(await self.owner.client.session.revert(self.id, messageID=message_id))
-        except ConflictError as error:
-            raise OpencodeError(BUSY) from error
-        self._learn(info)
+        turns = [turn for turn in self.transcript.turns.values() if turn.id >= message_id]
+        api = self.owner.client.session
+        info, kept = await self._restore(lambda: api.revert(self.id, messageID=message_id), turns, force=force)
         done = info.get("revert") or {}
         if done.get("messageID") != message_id:
             raise OpencodeError("The server did not undo the turn: the session has no such message any more.")
         undone = self.transcript.undone_turns
-        return undo.outcome(undone, undone, self._root, back=False, by_git=bool(done.get("snapshot")))
+        return undo.outcome(undone, undone, self._root, back=False, by_git=bool(done.get("snapshot")), kept=kept)
 
-    async def unrevert(self) -> Undone:
-        """Redo all that was undone; possible until the next prompt. Raises OpencodeError where nothing is undone."""
+    async def unrevert(self, *, force: bool = False) -> Undone:
+        """Redo all that was undone; possible until the next prompt. Raises OpencodeError where nothing is undone.
+
+        What was changed since in files of other turns stays. For the turns' own files as `revert`.
+        """
         undone = self.transcript.undone_turns
         reverted = self.transcript.info.get("revert")
         if not reverted:
             raise OpencodeError("Nothing is undone here: an undo can be taken back until the next prompt.")
-        try:
-            info = dict(await self.owner.client.session.unrevert(self.id))
-        except ConflictError as error:
-            raise OpencodeError(BUSY) from error
-        self._learn(info)
+        info, kept = await self._restore(lambda: self.owner.client.session.unrevert(self.id), [], force=force)
         if info.get("revert"):
             raise OpencodeError("The server did not bring it back: its log may say why.")
-        return undo.outcome([], undone, self._root, back=True, by_git=bool(reverted.get("snapshot")))
+        return undo.outcome([], undone, self._root, back=True, by_git=bool(reverted.get("snapshot")), kept=kept)
+
+    async def _restore(
+        self, send: Callable[[], Awaitable[Json]], undoing: list[TurnState], *, force: bool
+    ) -> tuple[Json, str]:
+        """Let the server write the files where that loses nothing; its answer, and where copies of the rest are."""
+        reverted = self.transcript.info.get("revert") or {}
+        if reverted:
+            await self._reach(str(reverted.get("messageID")))
+        undone, snapshot = self.transcript.undone_turns, str(reverted.get("snapshot") or "")
+        overwritten = await asyncio.to_thread(guard.look, undoing, undone, snapshot, self.place)
+        kept = await asyncio.to_thread(overwritten.settle, force=force)
+        try:
+            info = dict(await send())
+        except ConflictError as error:
+            raise OpencodeError(BUSY) from error
+        except OpencodeError:  # nobody knows how far it came
+            await asyncio.to_thread(overwritten.put_back)
+            raise
+        self._learn(info)
+        await asyncio.to_thread(overwritten.put_back)
+        return info, kept
 
     async def _turn_id(self, to: Turn | str | None) -> str:
         """The id of the turn to undo. The server would take any id, and answer 200 having done nothing."""

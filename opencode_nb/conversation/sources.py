@@ -68,11 +68,10 @@ def of_turns(turns: Sequence[TurnState], place: Place) -> Found:
     return Found(compose(layers, place.own.has), root, source, place.own)
 
 
-def snapshots_of(turn: TurnState, place: Place) -> tuple[git.Repository, str] | None:
-    """The server's snapshots, and the tree after this turn; None where they are not on this machine."""
-    root, trees = _worktree(turn), _trees(turn)
-    repository = _snapshots([turn], Path(root), place) if root and trees else None
-    return (repository, trees[1]) if repository and trees else None
+def snapshots_of(turns: Sequence[TurnState], place: Place) -> git.Repository | None:
+    """The server's snapshots of these turns; None where they are not on this machine."""
+    root = next(filter(None, map(_worktree, turns)), "")
+    return _snapshots(turns, Path(root), place) if root else None
 
 
 def _layers(turns: Sequence[TurnState], place: Place) -> tuple[list[list[Change]], Path | None, str]:

@@ -280,17 +280,21 @@ class Session:
         """Stop what runs; returns when the session rests. What came is kept."""
         run(self._async.abort)
 
-    def revert(self, to: Turn | str | None = None) -> Undone:
+    def revert(self, to: Turn | str | None = None, *, force: bool = False) -> Undone:
         """Undo this turn (by default the last) and all after it, files included; or redo up to it what was undone.
 
         The files are looked at afterwards: outside git nothing restores them. Raises OpencodeError where there is no
-        such turn, or one runs.
+        such turn, or one runs; DiffConflictError, having done nothing, where somebody has changed a file of the turns
+        since. With `force` that is overwritten, and the result's warning says where a copy is kept.
         """
-        return run(self._async.revert, to)
+        return run(self._async.revert, to, force=force)
 
-    def unrevert(self) -> Undone:
-        """Redo all that was undone; possible until the next prompt. Raises OpencodeError where nothing is undone."""
-        return run(self._async.unrevert)
+    def unrevert(self, *, force: bool = False) -> Undone:
+        """Redo all that was undone; possible until the next prompt. Raises OpencodeError where nothing is undone.
+
+        What was changed since in files of other turns stays. For the turns' own files as `revert`.
+        """
+        return run(self._async.unrevert, force=force)
 
     def fork(self, at: Turn | str | None = None) -> Session:
         """A new session with the history before `at` (all of it by default). Raises OpencodeError for an unknown one.

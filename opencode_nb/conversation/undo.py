@@ -32,8 +32,13 @@ class Undone:
         return "\n".join(filter(None, (restored, self.warning))) or "It had changed no files."
 
 
-def outcome(undone: list[TurnState], touched: list[TurnState], root: Path, *, back: bool, by_git: bool) -> Undone:
-    """Look at the files of the turns that were `touched`: undone now, or with `back` redone now."""
+def outcome(
+    undone: list[TurnState], touched: list[TurnState], root: Path, *, back: bool, by_git: bool, kept: str
+) -> Undone:
+    """Look at the files of the turns that were `touched`: undone now, or with `back` redone now.
+
+    `kept` says what was kept of what was overwritten.
+    """
     diffs = _edges(touched, root, back=back)
     differ = [file for file, diff in diffs.items() if root.is_dir() and not _stands(root / file, diff, back=back)]
     files = [file for file in diffs if file not in differ]
@@ -43,6 +48,7 @@ def outcome(undone: list[TurnState], touched: list[TurnState], root: Path, *, ba
         used_tools = any(part.get("type") == "tool" for turn in touched for part in turn.parts)
         warning = _NO_GIT if used_tools else ""
         warning += f" Still changed: {_named(differ)}" if differ else ""
+    warning = "\n".join(filter(None, (warning, kept)))
     return Undone(tuple(_prompt(turn) for turn in undone), tuple(files), tuple(differ), warning)
 
 

@@ -369,6 +369,24 @@ def test_undo_and_redo_in_git(run_cell: RunCell, work: Path) -> None:
     run_cell("%opencode undo")
 
 
+def test_undo_and_redo_overwrite_hand_edits_only_when_told_to(run_cell: RunCell, work: Path) -> None:
+    file = work / "src/temperatures.py"
+    before = file.read_text()
+    run_cell("%%prompt --permission allow\nEdit src/temperatures.py")
+    for act, mine, then in (
+        ("undo", "by hand\n", before),
+        ("redo", "again\n", "by hand\n"),
+        ("undo", "more\n", before),
+    ):
+        file.write_text(mine)
+        assert "Nothing was done: src/temperatures.py: it was changed since" in one_line(
+            run_cell(f"%opencode {act}").printed
+        )
+        assert file.read_text() == mine
+        assert "kept for 30 days: src/temperatures.py as " in run_cell(f"%opencode {act} --force").printed
+        assert file.read_text() == then
+
+
 def test_undo_outside_git_tells_the_truth(run_cell: RunCell, tmp_path: Path) -> None:
     file = tmp_path / "hello.py"
     file.write_text("x = 1\n")

@@ -299,6 +299,10 @@ def test_undo_takes_files_back_and_redo_brings_them_again(shown: Panel, project:
         )
         shown.panel.send(f"write {number}").wait()
     shown.rests()
+    (project / "new2.txt").write_text("by hand\n")
+    assert "Nothing was done: new2.txt: it was changed since" in shown.do("undo")["message"]
+    assert (project / "new2.txt").read_text() == "by hand\n"
+    (project / "new2.txt").write_text("x\n")
     shown.done("undo")
     shown.says("1 message undone")
     assert not (project / "new2.txt").exists()

@@ -4,10 +4,12 @@ from __future__ import annotations
 
 from argparse import Namespace
 
-from opencode_nb.magics.commands.group import Group, say
+from opencode_nb.magics.commands.group import Group, argument, say
 from opencode_nb.magics.workspace import Workspace
 
 group = Group("Turns")
+
+_FORCE = argument("--force", action="store_true", help="overwrite what was changed since, and keep a copy")
 
 
 @group.command()
@@ -21,8 +23,8 @@ def abort(workspace: Workspace, _options: Namespace) -> None:
     say("Stopped. What came until then is kept." if busy else "Nothing was running in this session.")
 
 
-@group.command()
-def undo(workspace: Workspace, _options: Namespace) -> None:
+@group.command(_FORCE)
+def undo(workspace: Workspace, options: Namespace) -> None:
     """Undo the last turn, and what it changed in files (in a git repository)."""
     session = workspace.session
     turns = session.turns() if session is not None else []
@@ -33,17 +35,17 @@ def undo(workspace: Workspace, _options: Namespace) -> None:
         say("A turn is running: wait for its end, or stop it with %opencode abort, then undo it.")
         return
     last = turns[-1]
-    undone = session.revert(last)
+    undone = session.revert(last, force=options.force)
     say(f"Undone: {next(iter(last.prompt.splitlines()), last.id)}")
     say(str(undone))
 
 
-@group.command()
-def redo(workspace: Workspace, _options: Namespace) -> None:
+@group.command(_FORCE)
+def redo(workspace: Workspace, options: Namespace) -> None:
     """Bring back what undo took."""
     session = workspace.session
     if session is None or not session._async.transcript.info.get("revert"):
         say("Nothing is undone: undo can be taken back until the next prompt.")
         return
-    redone = session.unrevert()
+    redone = session.unrevert(force=options.force)
     say("\n".join(filter(None, ("Everything undone is back.", redone.warning))))
