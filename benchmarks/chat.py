@@ -66,7 +66,11 @@ OPEN = "begun = time.time()\npanel = oc.chat(ai.session(id='{session}'))\npanel"
 BEGUN = "print(begun)"
 SEND = "used = time.process_time()\nturn = panel.send('go')"
 USED = "turn.wait()\nprint(time.process_time() - used)"
-MEMORY = "gc.collect()\nprint(round(psutil.Process().memory_info().rss / 1e6), len(panel.chat._turns), len(panel.session._async.transcript.turns))"
+MEMORY = """
+gc.collect()
+known = panel.session._async.transcript.turns
+print(round(psutil.Process().memory_info().rss / 1e6), len(panel.chat._turns), len(known))
+"""
 
 
 @contextmanager

@@ -66,7 +66,7 @@ class Panel:
 
     def rests(self) -> None:
         """Wait until the page shows a session that rests, as it is."""
-        self.wait(lambda state: not state["busy"])
+        self.wait(lambda state: not self.panel.session.busy and not state["busy"])
         transcript = self.panel.session._async.transcript
         self.wire.wait(lambda: self.wire.page.html() == Page(LiveChat(transcript).snapshot()).html())
 
