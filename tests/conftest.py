@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import os
 import shutil
+import signal
 import subprocess
 import tempfile
 from collections.abc import Iterator
@@ -47,7 +48,12 @@ PROJECT_FILES = {
 
 
 def pytest_configure(config: pytest.Config) -> None:
-    """Isolate before anything is collected, so that no import sees the user's environment either."""
+    """Isolate before anything is collected, so that no import sees the user's environment either.
+
+    A shell starts what it puts in the background with SIGINT ignored, and every child inherits that: Stop would do
+    nothing in any test.
+    """
+    signal.signal(signal.SIGINT, signal.default_int_handler)
     program = isolation.find_program()
     config.stash[HOME] = tempfile.mkdtemp(prefix="opencode-nb-tests-")
     isolation.isolate(os.environ, Path(config.stash[HOME]), program)
