@@ -328,7 +328,7 @@ def test_a_turn_is_shown_through_rich(terminal: Any) -> None:
     assert code == 0
     assert MODEL_LINE in shown
     assert "▌ Premature optimisation is the root of all evil." in shown
-    assert "See the documentation (https://docs.python.org" in shown
+    assert "See the documentation (https://docs.python.org" in shown, shown[-2000:]
 
 
 def test_a_dialogue(terminal: Any, place: Path) -> None:
