@@ -155,6 +155,13 @@ def project(tmp_path: Path) -> Path:
     return make_project(tmp_path / "project")
 
 
+@pytest.fixture
+def short_path() -> Iterator[Path]:
+    """A directory whose path leaves room for a socket's name: `tmp_path` of a worker is too long for one."""
+    with tempfile.TemporaryDirectory(prefix="oc-") as directory:
+        yield Path(directory)
+
+
 def make_project(directory: Path) -> Path:
     """Write the files of a small project into `directory`, and commit them."""
     for name, content in PROJECT_FILES.items():

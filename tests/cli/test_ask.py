@@ -264,7 +264,7 @@ class Terminal:
 
     def __init__(self, command: str, directory: Path) -> None:
         env = {
-            **os.environ,
+            **{name: value for name, value in os.environ.items() if name not in ("COLUMNS", "LINES")},
             "PROMPT_TOOLKIT_NO_CPR": "1",
             "TERM": "xterm",
             "PATH": path_with_program(),

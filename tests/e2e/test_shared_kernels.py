@@ -102,10 +102,10 @@ def jupyter(directory: Path) -> Iterator[Jupyter]:
 
 
 @pytest.fixture(autouse=True)
-def runtime(opencode_program: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+def runtime(opencode_program: Path, tmp_path: Path, short_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """A runtime directory, and so a server, of the test's own."""
-    monkeypatch.setenv("XDG_RUNTIME_DIR", str(tmp_path))
-    return tmp_path / "opencode-nb"
+    monkeypatch.setenv("XDG_RUNTIME_DIR", str(short_path))
+    return short_path / "opencode-nb"
 
 
 @pytest.mark.parametrize("end", [signal.SIGTERM, signal.SIGKILL])

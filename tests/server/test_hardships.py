@@ -25,11 +25,11 @@ from tests.server.support_holders import HolderProcess, quick_program
 
 
 @pytest.fixture(autouse=True)
-def runtime(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+def runtime(tmp_path: Path, short_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """A runtime directory and an environment, and so servers, of the test's own."""
     monkeypatch.setenv(CASE, str(tmp_path))
-    monkeypatch.setenv("XDG_RUNTIME_DIR", str(tmp_path))
-    return tmp_path / "opencode-nb"
+    monkeypatch.setenv("XDG_RUNTIME_DIR", str(short_path))
+    return short_path / "opencode-nb"
 
 
 @pytest.fixture
@@ -163,7 +163,7 @@ def test_a_runtime_directory_that_is_none(
     quick: Path, runtime: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, why: str
 ) -> None:
     """Then the temporary directory has one, whose owner and rights are looked at."""
-    temporary = tmp_path / "t"
+    temporary = runtime.parent / "t"
     temporary.mkdir()
     monkeypatch.setattr("tempfile.tempdir", str(temporary))
     if why == "a file":

@@ -26,11 +26,11 @@ Hold = Callable[..., HolderProcess]
 
 
 @pytest.fixture(autouse=True)
-def runtime(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+def runtime(tmp_path: Path, short_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """A runtime directory and an environment, and so servers, of the test's own."""
     monkeypatch.setenv(CASE, str(tmp_path))
-    monkeypatch.setenv("XDG_RUNTIME_DIR", str(tmp_path))
-    return tmp_path / "opencode-nb"
+    monkeypatch.setenv("XDG_RUNTIME_DIR", str(short_path))
+    return short_path / "opencode-nb"
 
 
 @pytest.fixture
