@@ -67,6 +67,7 @@ class Turn:
         self.state = state
         self.session = session
         self._done = done
+        self._shown: tuple[Json, Json] | None = None
 
     # -- what came -------------------------------------------------------------------------------------------------
 
@@ -224,6 +225,12 @@ class Turn:
         return str(getattr(self.session, "server_version", ""))
 
     def _repr_mimebundle_(self, include: Any = None, exclude: Any = None) -> tuple[Json, Json]:
+        if self._shown is None or not self.done:
+            self._shown = self._rendered()
+        data, metadata = self._shown
+        return dict(data), dict(metadata)
+
+    def _rendered(self) -> tuple[Json, Json]:
         from opencode_nb.render import page
 
         data = {

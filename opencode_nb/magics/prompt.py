@@ -124,9 +124,9 @@ class _Cell:
         jobs = Jobs()
         view = make_view(self._frontend, session, jobs, quiet=self._options.quiet)
         turn, failure = self._wait(session, view, jobs)
-        if view.cleared:
-            print(*self._notes, sep="\n", end="\n" if self._notes else "")  # noqa: T201
-        _warn_of_own_notebook(turn)
+        notes = [*(self._notes if view.cleared else ()), *_warnings(turn)]
+        turn._repr_mimebundle_()  # before anything is printed: that takes the view's place, and the turn must follow
+        print(*notes, sep="\n", end="\n" if notes else "")  # noqa: T201  # the cell's own output
         if failure is None and not (self._options.quiet or view.final):
             self._store(turn, as_value=False)
             return turn
@@ -180,16 +180,16 @@ class _Cell:
         turn.on_done(settle.start)  # not on the loop's own thread: closing the view waits for the loop
 
 
-def _warn_of_own_notebook(turn: Turn) -> None:
-    """Say so if the agent changed the open notebook, while there is still time to reload it."""
+def _warnings(turn: Turn) -> list[str]:
+    """Whether the agent changed the open notebook, while there is still time to reload it."""
     if not turn.tools:
-        return
+        return []
     try:
         diff = turn.diff()
     except (OpencodeError, OSError):
-        return  # what cannot be looked at can be no reason for a cell to fail
-    if warning := own_notebook_warning(diff.files, diff.root):
-        print(warning)  # noqa: T201  # the cell's own output
+        return []  # what cannot be looked at can be no reason for a cell to fail
+    warning = own_notebook_warning(diff.files, diff.root)
+    return [warning] if warning else []
 
 
 class _Unsent(Exception):  # a signal within this file

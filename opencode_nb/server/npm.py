@@ -114,6 +114,7 @@ def _npm_of_wheel(wheel: Path) -> list[str]:
 
 def run(command: list[str], scratch: Path, step: str, progress: Progress) -> str:
     """Run it to its end and return what it printed; it ends with this call, whatever ends that."""
+    progress(step, 0, None)  # also a step that takes no time
     before = size_below(scratch)
     process = subprocess.Popen(
         command, cwd=scratch, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.PIPE
