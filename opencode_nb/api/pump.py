@@ -34,9 +34,6 @@ FIRST_EVENT_WAIT = 2.0  # seconds; the server greets at once with `server.connec
 BACKOFF_FIRST = 0.25  # seconds before the first attempt to reconnect; doubled each time
 BACKOFF_MOST = 5.0  # seconds
 STABLE_AFTER = 5.0  # seconds after which a connection counts as good, and the backoff begins anew
-AT_HAND = 0.0002  # seconds; what took longer to come had to be waited for
-STREAMING = 0.05  # seconds between two pieces of a stream in full flow
-GATHER = 0.02  # seconds; no eye sees them
 MAX_BACKLOG = 64 * 1024 * 1024  # bytes that the reader may lag behind
 
 Connect = Callable[[float | None], AbstractAsyncContextManager[AsyncIterator[bytes]]]
@@ -186,15 +183,14 @@ class Pump:
     async def _drain(self, chunks: AsyncIterator[bytes]) -> None:
         decoder = Decoder()
         greeted = False
-        rhythm = _Rhythm()
         async for chunk in chunks:
             events = decoder.feed(chunk)
-            if events and not greeted:
+            if not events:
+                continue
+            if not greeted:
                 greeted = True
                 self._greet()
-            if events:
-                self.backlog.put(events, len(chunk))
-            await rhythm.pause()
+            self.backlog.put(events, len(chunk))
 
     def _greet(self) -> None:
         """The server's first words: it listens now, or a little later."""
@@ -249,23 +245,6 @@ class Pump:
         if self._give_up_after is None or self._down_since is None:
             return float("inf")
         return self._down_since + self._give_up_after - time.monotonic()
-
-
-class _Rhythm:
-    """Small pieces read one by one cost more than they say: in full flow a short pause lets some come together.
-
-    What is at hand is read without any, so that a burst is drained as fast as it comes.
-    """
-
-    def __init__(self) -> None:
-        self._asked = self._came = time.monotonic()
-
-    async def pause(self) -> None:
-        """Call it after each piece, when it has been handed over."""
-        last, self._came = self._came, time.monotonic()
-        if self._came - self._asked > AT_HAND and self._came - last < STREAMING:
-            await asyncio.sleep(GATHER)
-        self._asked = time.monotonic()
 
 
 def _marker(kind: str, **properties: Any) -> Record:
