@@ -56,6 +56,7 @@ class _Face:
         headers: Mapping[str, str] | None = None,
         http_client: httpx.AsyncClient | None = None,
         operations: Sequence[Mapping[str, Any]] | None = None,
+        ready: Callable[[], Awaitable[object]] | None = None,
     ) -> None:
         self._settings: dict[str, Any] = {
             "password": None if password is None else Secret(password),
@@ -67,6 +68,7 @@ class _Face:
             "headers": headers,
             "http_client": http_client,
             "operations": operations,
+            "ready": ready,
         }
         self._url = _checked(base_url)
         if http_client is not None and not hasattr(http_client, "aclose"):
@@ -80,7 +82,7 @@ class _Face:
         from opencode_nb.api.transport import Transport
 
         username, password = _credentials(self._url, self._settings["username"], self._settings["password"])
-        names = ("timeout", "max_retries", "headers", "http_client")
+        names = ("timeout", "max_retries", "headers", "http_client", "ready")
         settings = {name: self._settings[name] for name in names}
         return Transport(self.base_url, username=username, password=password, **settings)
 
@@ -138,7 +140,8 @@ class AsyncClient(_Face, AsyncOperations):
     (operations that wait for a model get an hour); `max_retries`: how often a request is repeated where that is safe,
     a prompt never once it was sent; `headers`: sent with every request; `http_client`: an `httpx.AsyncClient` of your
     own, for proxies, TLS settings or a test double, which you close yourself; `operations`: another table than the
-    pinned one.
+    pinned one; `ready`: awaited before anything is sent, for a server that may be away for a while: one that is just
+    starting never answers what reaches it between binding its port and being ready.
 
     Results are Records (dicts with attribute access), lists of them, or None. Path arguments are positional, query and
     body fields are keywords with the server's names; `extra_query`, `extra_body`, `extra_headers`, `timeout` (seconds)

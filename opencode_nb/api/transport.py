@@ -11,7 +11,7 @@ import logging
 import random
 import time
 from base64 import b64encode
-from collections.abc import AsyncIterator, Iterator, Mapping
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Mapping
 from contextlib import asynccontextmanager, contextmanager
 from email.utils import parsedate_to_datetime
 from typing import TYPE_CHECKING, Any
@@ -32,6 +32,7 @@ from opencode_nb.errors import (
     NotSupportedError,
     OpencodeError,
     RateLimitError,
+    ServerError,
     status_error,
 )
 from opencode_nb.secret import Secret
@@ -58,6 +59,12 @@ BODY_SHOWN = 200  # characters of an unreadable answer that an error carries
 
 _LOOPBACK = ("127.0.0.1", "localhost", "::1")
 
+Ready = Callable[[], Awaitable[object]]
+
+
+async def _at_once() -> None:
+    """Nothing has to be waited for."""
+
 
 class Transport:
     """One server, one user, one policy. Holds an HTTP client for each event loop that it is used from."""
@@ -72,6 +79,7 @@ class Transport:
         max_retries: int,
         headers: Mapping[str, str] | None,
         http_client: httpx.AsyncClient | None,
+        ready: Ready | None,
     ) -> None:
         self.base_url = base_url
         self.timeout = timeout
@@ -79,6 +87,7 @@ class Transport:
         self._local = urlsplit(base_url).hostname in _LOOPBACK
         self._headers = {**_authorization(username, password), **(headers or {})}
         self._given = http_client
+        self._ready = ready or _at_once
         # Connections belong to the event loop that opened them, and a client may be used from several.
         self._clients: WeakKeyDictionary[asyncio.AbstractEventLoop, httpx.AsyncClient] = WeakKeyDictionary()
 
@@ -108,6 +117,7 @@ class Transport:
         try:
             with self._errors(call):
                 async with asyncio.timeout(self._timeout(call)):
+                    await self._ready()
                     response = await self._client().send(self._request(call))
             outcome = str(response.status_code)
         finally:
@@ -125,6 +135,7 @@ class Transport:
         read = None if call.silent else STALE_AFTER
         with self._errors(call):
             async with asyncio.timeout(within):
+                await self._ready()
                 response = await self._client().send(self._request(call, read), stream=True)
             log.debug("%s %s: %s, a stream", call.method, call.path, response.status_code)
             try:
@@ -142,7 +153,7 @@ class Transport:
         url = self.base_url.replace("http", "ws", 1) + call.path
         query = f"?{urlencode(call.query)}" if call.query else ""
         timeout = CONNECT_TIMEOUT if call.timeout is ... else call.timeout
-        return Handshake(url + query, call.path, {**self._headers, **call.headers}, self._local, timeout)
+        return Handshake(url + query, call.path, {**self._headers, **call.headers}, self._local, timeout, self._ready)
 
     async def aclose(self) -> None:
         """Close the connections of the running loop. A client that was given is its giver's to close."""
@@ -278,7 +289,7 @@ def _is_events(response: httpx.Response) -> bool:
 
 def _may_repeat(call: Call, error: OpencodeError) -> bool:
     """Whether sending again can help and cannot do the thing twice."""
-    if not error.retryable:
+    if not error.retryable or isinstance(error, ServerError):  # the server was waited for already
         return False
     if isinstance(error, APIConnectionError) and not error.sent:
         return True

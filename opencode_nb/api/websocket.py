@@ -8,7 +8,7 @@ from __future__ import annotations
 import asyncio
 import json
 import logging
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, NamedTuple, Self
 
@@ -32,13 +32,17 @@ METADATA = b"\x00"  # what a binary frame begins with; JSON follows
 
 
 class Handshake(NamedTuple):
-    """What opens a websocket. `local`: on this machine, where no proxy leads; `timeout`: seconds, None for no limit."""
+    """What opens a websocket.
+
+    `local`: on this machine, where no proxy leads; `timeout`: seconds, None for no limit; `ready`: awaited before.
+    """
 
     url: str
     path: str
     headers: dict[str, str]
     local: bool
     timeout: float | None
+    ready: Callable[[], Awaitable[object]]
 
 
 class AsyncTerminal:
@@ -61,6 +65,7 @@ class AsyncTerminal:
 
         shake = self._handshake
         with _errors(shake):
+            await shake.ready()
             self._connection = await connect(
                 shake.url,
                 additional_headers=shake.headers,

@@ -133,11 +133,15 @@ class AsyncOpencode(Catalog):
                 await self._connect()
         return self
 
+    async def server_ready(self) -> None:
+        """Wait until a managed server answers: at once, unless it is being started again. Raises ServerExitedError."""
+        if self.server is not None and not self.server.ready:
+            await asyncio.to_thread(self.server.wait_ready)
+
     async def _resume(self, feed: Feed) -> None:
         """Open the stream again as soon as the server answers; nothing where it has ended for good."""
-        if self.server is not None:
-            with contextlib.suppress(ServerExitedError):
-                await asyncio.to_thread(self.server.wait_ready)
+        with contextlib.suppress(ServerExitedError):
+            await self.server_ready()
         if self.started:
             await feed.restart()
 
@@ -161,7 +165,9 @@ class AsyncOpencode(Catalog):
             self.server = await _serve_in_thread(directory=self.directory, **self._serve)
             base_url, password = self.server.url, Secret(self.server.password)
         try:
-            self._client = AsyncClient(base_url, password=password, directory=str(self.directory))
+            self._client = AsyncClient(
+                base_url, password=password, directory=str(self.directory), ready=self.server_ready
+            )
             self.version = str((await self._client.global_.health()).get("version", ""))
             feed = Feed(self._client, secret=password)
             feed.listen(self._route)

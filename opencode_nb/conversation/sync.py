@@ -114,7 +114,12 @@ class Opencode:
         inner = self._async.client
         if self._client is None or str(self._client.base_url) != str(inner.base_url):
             password = self.server.password if self.server else self._join_password
-            self._client = Client(str(inner.base_url), password=password, directory=str(self.directory))
+            self._client = Client(
+                str(inner.base_url),
+                password=password,
+                directory=str(self.directory),
+                ready=self._async.server_ready,
+            )
         return self._client
 
     def start(self) -> Self:

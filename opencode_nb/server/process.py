@@ -85,6 +85,11 @@ class Server:
         return not (self._closing or self._held.exited)
 
     @property
+    def ready(self) -> bool:
+        """Whether it answers, as far as its keeper has told: not while it is being started again."""
+        return not self._closing and self._held.ready
+
+    @property
     def exit_code(self) -> int | None:
         """The server's exit code when it has ended for good, negative for a signal; None while it is alive."""
         return self._held.state.code if self._held.exited else None

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import socket
 import threading
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from urllib.parse import urlsplit
 
@@ -14,6 +15,10 @@ import opencode_nb as oc
 from opencode_nb.demo import DemoModel, gate, text
 from opencode_nb.server import Server
 from tests.support.proxy import Proxy
+
+ASKING_AT_ONCE = 100
+BETWEEN = 0.05
+"""Seconds between two questions: a server takes 1.2 and more to come back, a tenth of it bound and not ready."""
 
 
 @pytest.mark.parametrize("how", ["own", "shared", "shared, by its keeper"])
@@ -46,6 +51,28 @@ def test_a_server_killed_in_mid_turn(opencode_program: Path, project: Path, how:
         assert (ai.server is server) is shared
         assert (server.url == str(ai.client.base_url).rstrip("/")) is shared
         assert server.alive is shared
+
+
+def test_what_is_asked_while_the_server_is_away_waits_for_it(opencode_program: Path, project: Path) -> None:
+    """A server that has bound its port and is not ready never answers what reaches it: nothing is sent until then."""
+    with (
+        DemoModel(pace=0) as model,
+        oc.Opencode(directory=project, binary=opencode_program, config=model.config()) as ai,
+        ai.client.copy(max_retries=0) as client,
+        ThreadPoolExecutor(ASKING_AT_ONCE) as pool,
+    ):
+        server = ai.server
+        assert server is not None
+        down = threading.Event()
+        server.on_down(down.set)
+        psutil.Process(server.pid).kill()
+        assert down.wait(30)
+        asked = []
+        while not server.ready:
+            asked.append(pool.submit(client.session.list))
+            threading.Event().wait(BETWEEN)
+        assert len(asked) > 1
+        assert [call.result() for call in asked] == [[]] * len(asked)
 
 
 def test_a_lost_stream_loses_no_text(server: Server, demo_model: DemoModel, project: Path) -> None:

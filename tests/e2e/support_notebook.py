@@ -26,6 +26,7 @@ _EXECUTED = re.compile(r"\[\d+\]:")
 _RUNNING = re.compile(r"\[\*\]:")
 _THEMES = {"dark": "JupyterLab Dark", "light": "JupyterLab Light"}
 _READY = "() => window.jupyterapp?.shell.currentWidget?.context?.isReady === true"
+_KERNEL_KNOWN = "() => window.jupyterapp.shell.currentWidget.sessionContext.session?.kernel != null"
 _KERNEL_UP = (
     "() => ['idle', 'busy'].includes(window.jupyterapp.shell.currentWidget.sessionContext.session?.kernel?.status)"
 )
@@ -78,10 +79,11 @@ class Notebook:
         self._wait_until_ready(kernel=kernel)
         return self
 
-    def reload(self) -> None:
-        """Reload the page, as F5 does; the kernel goes on."""
+    def reload(self, *, kernel_up: bool = True) -> None:
+        """Reload the page, as F5 does; the kernel goes on. One that blocks does not tell the new page that it is up."""
         self.page.reload(timeout=OPEN_TIMEOUT)
-        self._wait_until_ready(kernel=True)
+        self._wait_until_ready(kernel=kernel_up)
+        self.page.wait_for_function(_KERNEL_KNOWN, timeout=OPEN_TIMEOUT)
 
     def _wait_until_ready(self, *, kernel: bool) -> None:
         self.page.wait_for_function(_READY, timeout=OPEN_TIMEOUT)

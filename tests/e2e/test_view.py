@@ -121,8 +121,7 @@ def test_a_page_reloaded_in_mid_turn_can_stop_it(notebook: Callable[..., Noteboo
     page.start(1)
     expect(views(page)).to_contain_text("The partial text", timeout=TURN_TIMEOUT)
     page.save()
-    page.page.reload(timeout=OPEN_TIMEOUT)
-    expect(page.cell(1)).to_be_visible(timeout=OPEN_TIMEOUT)
+    page.reload(kernel_up=False)
     page.interrupt()
     page.page.wait_for_function(
         "() => jupyterapp.shell.currentWidget.sessionContext.session?.kernel?.status === 'idle'", timeout=OPEN_TIMEOUT

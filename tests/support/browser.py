@@ -6,7 +6,7 @@ import shutil
 from collections.abc import Iterator
 from contextlib import contextmanager
 
-from playwright.sync_api import Browser, sync_playwright
+from playwright.sync_api import Browser, expect, sync_playwright
 
 PROGRAMS = ("chromium", "chromium-browser", "google-chrome")
 ARGUMENTS = [
@@ -20,6 +20,12 @@ ARGUMENTS = [
 ]
 
 
+EXPECT_TIMEOUT = 30_000
+"""Milliseconds until what a test expects of a page has come, unless it says otherwise. Only a failing test waits so
+long; playwright's own 5,000 are too few for a kernel that is slow to answer on a busy machine.
+"""
+
+
 @contextmanager
 def chromium() -> Iterator[Browser]:
     """Start this machine's Chromium, and end it.
@@ -27,6 +33,7 @@ def chromium() -> Iterator[Browser]:
     For fixtures whose scope is a package: playwright's sync API keeps an event loop marked as running in the main
     thread for as long as it is started. Ended with the package, it can't stand in the way of `asyncio.run` elsewhere.
     """
+    expect.set_options(timeout=EXPECT_TIMEOUT)
     with sync_playwright() as playwright:
         browser = playwright.chromium.launch(executable_path=program(), args=ARGUMENTS)
         yield browser
