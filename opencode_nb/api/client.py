@@ -255,7 +255,7 @@ def _pinned() -> list[Row]:
 
 
 def _stream_options(row: Row, kwargs: Mapping[str, Any]) -> dict[str, Any]:
-    given = {name: kwargs[name] for name in ("on_reconnect", "give_up_after") if name in kwargs}
+    given = {name: kwargs[name] for name in ("on_reconnect", "give_up_after", "gather") if name in kwargs}
     return {"settle": row.get("settle", 0.0), "silent": row.get("silent", False), **given}
 
 

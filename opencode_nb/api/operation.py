@@ -17,7 +17,7 @@ __all__ = ["Call", "Defaults", "Namespace", "Operation", "bind", "build"]
 ESCAPES = ("extra_query", "extra_body", "extra_headers", "timeout", "raw")
 """The keywords of every operation beside its own: whatever the table does not know goes out through the first three."""
 
-STREAM_ESCAPES = ("extra_query", "extra_headers", "on_reconnect", "give_up_after")
+STREAM_ESCAPES = ("extra_query", "extra_headers", "on_reconnect", "give_up_after", "gather")
 """The same for operations that give a stream of events."""
 
 SOCKET_ESCAPES = ("extra_query", "extra_headers", "timeout")
@@ -242,7 +242,7 @@ class _TypeText(str):
 
 
 _UNSET = _TypeText("...")  # shown where None is not the default, because it means "no limit"
-_DEFAULTS = {"timeout": _UNSET, "give_up_after": _UNSET, "raw": False}
+_DEFAULTS = {"timeout": _UNSET, "give_up_after": _UNSET, "gather": 0.0, "raw": False}
 
 
 class _Described:

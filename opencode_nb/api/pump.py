@@ -34,6 +34,7 @@ FIRST_EVENT_WAIT = 2.0  # seconds; the server greets at once with `server.connec
 BACKOFF_FIRST = 0.25  # seconds before the first attempt to reconnect; doubled each time
 BACKOFF_MOST = 5.0  # seconds
 STABLE_AFTER = 5.0  # seconds after which a connection counts as good, and the backoff begins anew
+PLENTY = 32 * 1024  # bytes, half of what one read gives at most: where so much came there may be more
 MAX_BACKLOG = 64 * 1024 * 1024  # bytes that the reader may lag behind
 
 Connect = Callable[[float | None], AbstractAsyncContextManager[AsyncIterator[bytes]]]
@@ -61,15 +62,17 @@ class Backlog:
         self._ended = False
         self._error: OpencodeError | None = None
 
-    def put(self, items: list[Any], size: int = 0) -> None:
-        """Add items that take `size` bytes."""
+    def put(self, items: list[Any], size: int = 0) -> bool:
+        """Add items that take `size` bytes; whether they begin a batch, the reader having taken all before them."""
         with self._lock:
+            begins = not self._items
             self._size += size
             if self._size > MAX_BACKLOG:
                 self._overflow()
             else:
                 self._items += items
         self._ready.set()
+        return begins
 
     def _overflow(self) -> None:
         log.warning("the reader of an event stream lags %d events behind: it is told to refetch", len(self._items))
@@ -106,7 +109,7 @@ class Pump:
     """Keeps a stream connected and its backlog filled, as a task of the running asyncio loop.
 
     `settle`: seconds after the greeting until the server can be relied on to listen; `silent`: the server says nothing,
-    not even that the stream is open, before the first event.
+    not even that the stream is open, before the first event; `gather`: seconds in which nothing is read, see `_drain`.
     """
 
     def __init__(
@@ -117,12 +120,14 @@ class Pump:
         give_up_after: float | None = GIVE_UP_AFTER,
         settle: float = 0.0,
         silent: bool = False,
+        gather: float = 0.0,
     ) -> None:
         self.backlog = Backlog(ready)
         self._connect = connect
         self._give_up_after = give_up_after
         self._settle = settle
         self._silent = silent
+        self._gather = gather
         self._task: asyncio.Task[None] | None = None
         self._opened = False  # the first connection was made: from now on a loss is made good
         self._listening = asyncio.Event()
@@ -181,8 +186,12 @@ class Pump:
         return "the server closed the stream"
 
     async def _drain(self, chunks: AsyncIterator[bytes]) -> None:
+        """Hand over what comes. To wait for a small piece costs more than all that is done with it: where gathering is
+        wanted, a pause follows the second batch, so that the next one is all that came meanwhile. A burst has none.
+        """
         decoder = Decoder()
         greeted = False
+        batches = size = 0
         async for chunk in chunks:
             events = decoder.feed(chunk)
             if not events:
@@ -190,7 +199,11 @@ class Pump:
             if not greeted:
                 greeted = True
                 self._greet()
-            self.backlog.put(events, len(chunk))
+            batches, size = batches + self.backlog.put(events, len(chunk)), size + len(chunk)
+            if batches > 1 and self._gather:
+                if size < PLENTY:
+                    await asyncio.sleep(self._gather)
+                batches = size = 0
 
     def _greet(self) -> None:
         """The server's first words: it listens now, or a little later."""

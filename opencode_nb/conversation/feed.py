@@ -30,10 +30,14 @@ CONNECT_TIMEOUT = 30.0
 GIVE_UP_AFTER = 60.0
 """Seconds without a connection after which open turns are ended with an error: longer than any restart of a server."""
 
+GATHER = 0.04
+"""Seconds in which events come together: an eye sees 20 pictures a second, and each wait for an event has its price."""
+
 CHILDREN_AT_ONCE = 8
 """Sub-sessions that are fetched at the same time."""
 
-_SHOWING = ("message.part.updated", "message.part.delta")
+_DELTA = "message.part.delta"
+_SHOWING = ("message.part.updated", _DELTA)
 """The events that carry what tools and models say."""
 
 
@@ -66,6 +70,7 @@ class Feed:
         self._task: asyncio.Task[None] | None = None
         self._resync: asyncio.Task[None] | None = None
         self._connected: asyncio.Future[None] | None = None
+        self._said: Json | None = None  # deltas of one part that came together, as one event that is not folded in yet
 
     async def start(self) -> None:
         """Open the stream; returns once it is live, so that nothing of a prompt sent after it is missed."""
@@ -159,7 +164,7 @@ class Feed:
 
     async def _pump(self) -> None:
         try:
-            async with self.client.event.subscribe(give_up_after=GIVE_UP_AFTER) as events:
+            async with self.client.event.subscribe(give_up_after=GIVE_UP_AFTER, gather=GATHER) as events:
                 async for event in events:
                     self._take(event)
         except OpencodeError as error:
@@ -169,7 +174,12 @@ class Feed:
             self._lost(error)
 
     def _take(self, event: Json) -> None:
+        event = dict(event)  # what is read in it a thousand times a second need not become Records
         kind = event.get("type")
+        if kind == _DELTA and _is_text(event.get("properties")):
+            self._join(event)
+            return
+        self._take_said()
         if kind == "server.connected":
             self._opened()
         elif kind == "client.disconnected":
@@ -178,8 +188,23 @@ class Feed:
             self._set_connection("connected")
             self._resync = asyncio.create_task(self.resync(), name="opencode_nb resync")
         else:
-            plain = dict(event)  # what is read in it a thousand times a second need not become Records
-            self.apply(self._masked(plain) if kind in _SHOWING else plain)
+            self.apply(self._masked(event) if kind in _SHOWING else event)
+
+    def _join(self, delta: Json) -> None:
+        """Deltas at hand are folded in as one: what follows from each costs many times what it takes to join them."""
+        if self._said is None:
+            asyncio.get_running_loop().call_soon(self._take_said)  # when nothing more is at hand
+        elif _place(self._said) == _place(delta):
+            self._said["properties"]["delta"] += delta["properties"]["delta"]
+            return
+        self._take_said()
+        self._said = delta
+
+    def _take_said(self) -> None:
+        """Fold in what has been joined: before anything else is, so that all keeps its order."""
+        said, self._said = self._said, None
+        if said is not None:
+            self.apply(self._masked(said))
 
     def _masked(self, event: Json) -> Json:
         masked: Json = mask(event, self._secret) if self._secret else event
@@ -197,6 +222,7 @@ class Feed:
             self.tell(session_id, "connection", connected=state == "connected")
 
     def _lost(self, error: Exception) -> None:
+        self._take_said()
         if self._connected is not None and not self._connected.done():
             self._connected.set_exception(error)
             return
@@ -292,6 +318,16 @@ class Feed:
 
 
 _GONE: Json = {"name": "SessionDeleted", "data": {"message": "The session is no longer there."}}
+
+
+def _is_text(properties: Any) -> bool:
+    return isinstance(properties, dict) and isinstance(properties.get("delta"), str)
+
+
+def _place(delta: Json) -> tuple[Any, Any]:
+    """The text that a delta belongs to."""
+    properties = delta["properties"]
+    return properties.get("partID"), properties.get("field")
 
 
 def mask(value: Any, secret: str) -> Any:

@@ -4,7 +4,9 @@ import asyncio
 import json
 import logging
 import threading
+import time
 from collections.abc import Callable
+from itertools import pairwise
 from typing import Any
 
 import pytest
@@ -280,6 +282,36 @@ def test_a_slow_reader_does_not_stall_the_server() -> None:
         assert written.wait(WAIT)
         numbers = [next(events).get("number") for _ in range(count + 1)]
     assert numbers == [None, *range(count)]
+
+
+def test_whoever_gathers_gets_together_what_came_meanwhile() -> None:
+    async def handle(request: Request, writer: asyncio.StreamWriter) -> None:
+        writer.write(STREAM_HEAD)
+        for number in range(4):
+            writer.write(line({"number": number}))
+            await asyncio.sleep(0.2)
+
+    with serving(handle) as server, Client(server.url) as client, client.event.subscribe(gather=1.0) as events:
+        times = []
+        for number in range(4):
+            assert next(events).number == number
+            times.append(time.monotonic())
+    gaps = [after - before for before, after in pairwise(times)]
+    assert gaps[1] > 0.9, "after two that were waited for there is a pause"
+    assert gaps[2] < 0.1, "in which the others came"
+
+
+def test_a_burst_is_drained_without_a_pause() -> None:
+    count = 20_000
+    burst = [{"number": number, "text": "x" * 100} for number in range(count)]
+    with (
+        serving(streaming(*burst)) as server,
+        Client(server.url) as client,
+        client.event.subscribe(gather=WAIT) as events,
+    ):
+        begun = time.monotonic()
+        assert [next(events).get("number") for _ in range(count + 1)] == [None, *range(count)]
+        assert time.monotonic() - begun < WAIT
 
 
 def test_every_stream_keeps_its_own_connection_and_requests_go_on() -> None:

@@ -42,6 +42,7 @@ _ESCAPES = {
         "extra_headers: Headers = None",
         "on_reconnect: Callable[[], object] | None = None",
         "give_up_after: float | None = ...",
+        "gather: float = ...",
     ),
     "websocket": ("extra_query: Query = None", "extra_headers: Headers = None", "timeout: float | None = ..."),
 }

@@ -465,6 +465,7 @@ class Event:
         extra_headers: Headers = None,
         on_reconnect: Callable[[], object] | None = None,
         give_up_after: float | None = ...,
+        gather: float = ...,
     ) -> AsyncEvents[results.Event | ClientDisconnected | ClientReconnected]:
         """Subscribe to events.
 
@@ -959,6 +960,7 @@ class Global:
         extra_headers: Headers = None,
         on_reconnect: Callable[[], object] | None = None,
         give_up_after: float | None = ...,
+        gather: float = ...,
     ) -> AsyncEvents[results.GlobalEvent | ClientDisconnected | ClientReconnected]:
         """Get global events.
 
@@ -5391,6 +5393,7 @@ class V2Event:
         extra_headers: Headers = None,
         on_reconnect: Callable[[], object] | None = None,
         give_up_after: float | None = ...,
+        gather: float = ...,
     ) -> AsyncEvents[results.V2Event | ClientDisconnected | ClientReconnected]:
         """Subscribe to events.
 
@@ -6869,6 +6872,7 @@ class V2Session:
         extra_headers: Headers = None,
         on_reconnect: Callable[[], object] | None = None,
         give_up_after: float | None = ...,
+        gather: float = ...,
     ) -> AsyncEvents[results.SessionDurableEvent | ClientDisconnected | ClientReconnected]:
         """Subscribe to session events.
 
