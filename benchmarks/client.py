@@ -25,7 +25,8 @@ HERE = Path(__file__).parent
 DELTAS = 50_000
 MESSAGES = 2_000
 MODEL_SECONDS = 0.05  # from a request to the first delta
-IMPORTS = 9
+PASSES = 6  # by turns, so that what else the machine does hits all clients; what is slower than the best was disturbed
+IMPORTS = 2  # in each
 GOALS = {"stream": 1.3, "load": 1.1, "first": 1.05}  # times raw httpx
 IMPORT_GOAL = 0.2  # times opencode-py
 PEERS = {"opencode_py": ["opencode-py==0.8.0"], "opencode_ai": ["--pre", "opencode-ai"]}
@@ -174,8 +175,9 @@ def main() -> int:
     with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE) as server:
         assert server.stdout
         url = f"http://127.0.0.1:{int(server.stdout.readline())}"
-        results = {name: measured(name, url) for name in names}
+        passes = [{name: measured(name, url) for name in names} for _ in range(PASSES)]
         server.communicate()
+    results = {name: {key: min(one[name][key] for one in passes) for key in UNITS} for name in names}
     show(results)
     return int(any(missed(results)))
 

@@ -25,6 +25,10 @@ _NEWLINE = re.compile(r"\r\n?")
 _TASK = re.compile(r"\[([ xX])\][ \t]+")
 _BOX = {" ": "\u2610", "x": "\u2611"}
 
+MAX_COLOURED = 40_000
+"""Characters of a block of code beyond which it stays plain: its colours, many times as much markup, come to the page
+at once, and must not make it stand still for more than 50 ms."""
+
 OPEN_END = "open_end"
 """Key of the environment: the number of lines of a text that still grows; a fence that reaches it stays uncoloured."""
 
@@ -131,7 +135,8 @@ class _Renderer(RendererHTML):
 
     def fence(self, tokens: Sequence[Token], idx: int, options: OptionsDict, env: EnvType) -> str:
         token = tokens[idx]
-        return code_block(highlight(token.content, "" if token.meta.get(OPEN_END) else language(token)))
+        plain = token.meta.get(OPEN_END) or len(token.content) > MAX_COLOURED
+        return code_block(highlight(token.content, "" if plain else language(token)))
 
     def link_open(self, tokens: Sequence[Token], idx: int, options: OptionsDict, env: EnvType) -> str:
         href = str(tokens[idx].attrs.get("href", ""))

@@ -51,8 +51,8 @@ export function createAnswerTools({ root, model, tell, notices, say }) {
     for (const article of root.querySelectorAll("[role=log] > article[data-message]")) {
       if (!article.querySelector(":scope > .chat-turn-tools")) article.append(turnTools(article));
     }
-    for (const box of root.querySelectorAll("pre, .oc-scroll, .oc-tall")) { // who has no mouse scrolls by keys
-      if (!box.hasAttribute("tabindex") && box.scrollWidth > box.clientWidth) box.tabIndex = 0;
-    }
+    const wide = [...root.querySelectorAll(":is(pre, .oc-scroll, .oc-tall):not([tabindex])")]
+      .filter((box) => box.scrollWidth > box.clientWidth); // all are looked at before one is changed: one layout
+    for (const box of wide) box.tabIndex = 0; // who has no mouse scrolls by keys
   };
 }
