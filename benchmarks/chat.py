@@ -14,7 +14,7 @@ import os
 import sys
 import tempfile
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -90,19 +90,18 @@ def notebook() -> Iterator[tuple[Any, Any]]:
     from tests.e2e.support_notebook import Notebook, write_notebook
     from tests.support.browser import chromium
 
-    with DemoModel(pace=0) as model, chromium() as browser:
+    with ExitStack() as stack:
+        stack.callback(isolation.end_survivors)
+        model, browser = stack.enter_context(DemoModel(pace=0)), stack.enter_context(chromium())
         environment = {**os.environ, "OPENCODE_CONFIG_CONTENT": json.dumps(model.config())}
         lab = Lab.start(home / "lab", environment)
+        stack.callback(lab.close)
         project = make_project(lab.root / "project")
         import_history(LONG, MESSAGES, project)
         import_history(EMPTY, 0, project)
         write_notebook(project / "notebook.ipynb", [SETUP, ""], "7.4")
         page = browser.new_page(viewport={"width": 1280, "height": 900})
-        try:
-            yield Notebook(page, lab, project / "notebook.ipynb", home, "benchmark").open(), model
-        finally:
-            lab.close()
-            isolation.end_survivors()
+        yield Notebook(page, lab, project / "notebook.ipynb", home, "benchmark").open(), model
 
 
 def run(book: Any, code: str) -> str:
