@@ -14,6 +14,7 @@ from base64 import b64encode
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Mapping
 from contextlib import asynccontextmanager, contextmanager
 from email.utils import parsedate_to_datetime
+from ipaddress import ip_address
 from typing import TYPE_CHECKING, Any
 from urllib.parse import urlencode, urlsplit
 from weakref import WeakKeyDictionary
@@ -57,8 +58,6 @@ RETRY_MOST = 8.0  # seconds
 RETRY_AFTER_MOST = 60.0  # seconds; a server that asks for more gets no repetition, and the caller the error at once
 BODY_SHOWN = 200  # characters of an unreadable answer that an error carries
 
-_LOOPBACK = ("127.0.0.1", "localhost", "::1")
-
 Ready = Callable[[], Awaitable[object]]
 
 
@@ -84,7 +83,7 @@ class Transport:
         self.base_url = base_url
         self.timeout = timeout
         self.max_retries = max_retries
-        self._local = urlsplit(base_url).hostname in _LOOPBACK
+        self._local = _is_loopback(urlsplit(base_url).hostname or "")
         self._headers = {**_authorization(username, password), **(headers or {})}
         self._given = http_client
         self._ready = ready or _at_once
@@ -338,6 +337,13 @@ def _connection_error(message: str, *, sent: bool = True) -> APIConnectionError:
 
 def _said(error: Exception) -> str:
     return str(error) or type(error).__name__
+
+
+def _is_loopback(host: str) -> bool:
+    try:
+        return host == "localhost" or ip_address(host).is_loopback
+    except ValueError:  # another name
+        return False
 
 
 def _authorization(user: str, password: str | None) -> dict[str, str]:

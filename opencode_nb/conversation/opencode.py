@@ -140,10 +140,13 @@ class AsyncOpencode(Catalog):
 
     async def _resume(self, feed: Feed) -> None:
         """Open the stream again as soon as the server answers; nothing where it has ended for good."""
-        with contextlib.suppress(ServerExitedError):
+        try:
             await self.server_ready()
-        if self.started:
-            await feed.restart()
+        except ServerExitedError:
+            if self.started:  # it is late: what it is asked now it would never answer
+                raise
+            return
+        await feed.restart()
 
     @property
     def connection(self) -> Connection:

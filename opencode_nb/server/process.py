@@ -117,6 +117,9 @@ class Server:
     def wait_ready(self, timeout: float = START_SECONDS) -> None:
         """Return when it answers: at once, unless it is being started again. Raises ServerExitedError."""
         if self._closing or not self._held.wait_until(lambda: self._held.ready, timeout):
+            if self.alive:
+                late = f"The OpenCode server at {self.url} is being started again, and was not ready in {timeout:g} s"
+                raise ServerExitedError(f"{late}. Try again.")
             raise self._lost(f"The OpenCode server at {self.url} is not running")
 
     def restart(self) -> None:

@@ -43,7 +43,7 @@ STREAM_HEAD = b"HTTP/1.1 200 OK\r\ncontent-type: text/event-stream\r\nconnection
 
 
 @contextmanager
-def serving(handler: Handler) -> Iterator[Loopback]:
+def serving(handler: Handler, host: str = "127.0.0.1") -> Iterator[Loopback]:
     """Serve in a thread of its own; every connection carries one request and is closed when the handler returns."""
     loop = asyncio.new_event_loop()
     thread = threading.Thread(target=loop.run_forever, name="loopback")
@@ -70,7 +70,7 @@ def serving(handler: Handler) -> Iterator[Loopback]:
                 await writer.wait_closed()
 
     async def open_(port: int) -> None:
-        state["server"] = await asyncio.start_server(connected, "127.0.0.1", port)
+        state["server"] = await asyncio.start_server(connected, host, port)
 
     async def shut() -> None:
         state["server"].close()
@@ -84,7 +84,7 @@ def serving(handler: Handler) -> Iterator[Loopback]:
 
     run(open_(0))
     port = state["server"].sockets[0].getsockname()[1]
-    served.url = f"http://127.0.0.1:{port}"
+    served.url = f"http://{host}:{port}"
     served.stop = lambda: run(shut())
     served.restart = lambda: run(open_(port))
     try:

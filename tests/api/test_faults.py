@@ -247,6 +247,31 @@ def test_an_event_stream_that_does_not_answer(monkeypatch: pytest.MonkeyPatch) -
         raise AssertionError("the stream must not open")
 
 
+def test_nothing_is_sent_to_a_server_that_is_not_ready() -> None:
+    asked: list[str] = []
+
+    async def ready() -> None:
+        asked.append("ready?")
+        if len(asked) in (1, 4):
+            raise errors.ServerExitedError("away")
+
+    with serving(answering(response(status="500 Oops"), OK)) as server, Client(server.url, ready=ready) as client:
+        with pytest.raises(errors.ServerExitedError):
+            client.global_.health()
+        assert server.requests == []
+        assert client.copy(timeout=5).global_.health().healthy
+        with pytest.raises(errors.ServerExitedError), client.event.subscribe():
+            raise AssertionError("the stream must not open")
+        assert len(server.requests) == 2
+
+
+def test_no_proxy_leads_to_this_machine(monkeypatch: pytest.MonkeyPatch) -> None:
+    for name in ("HTTP_PROXY", "http_proxy", "ALL_PROXY"):
+        monkeypatch.setenv(name, f"http://127.0.0.1:{free_port()}")
+    with serving(answering(OK), "127.0.0.2") as server, Client(server.url, password="secret") as client:
+        assert client.global_.health().healthy
+
+
 def test_a_stream_that_falls_silent_counts_as_lost(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(transport, "STALE_AFTER", 0.2)
 

@@ -75,6 +75,19 @@ def test_what_is_asked_while_the_server_is_away_waits_for_it(opencode_program: P
         assert [call.result() for call in asked] == [[]] * len(asked)
 
 
+def test_a_server_of_ones_own_that_ended_is_named(opencode_program: Path, project: Path) -> None:
+    with oc.Opencode(directory=project, binary=opencode_program, shared=False) as ai:
+        ai.client.session.create(title="kept")
+        client, ended = ai.client, threading.Event()
+        assert ai.server
+        ai.server.on_exit(lambda code: ended.set())
+        psutil.Process(ai.server.pid).kill()
+        assert ended.wait(30)
+        with pytest.raises(oc.ServerExitedError, match="Start another"):
+            client.session.list()
+        assert [session.title for session in ai.client.session.list()] == ["kept"]
+
+
 def test_a_lost_stream_loses_no_text(server: Server, demo_model: DemoModel, project: Path) -> None:
     proxy = Proxy(urlsplit(server.url).port or 0)
     url = f"http://127.0.0.1:{proxy.port}"

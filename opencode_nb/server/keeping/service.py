@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
 PAUSES = (0.0, 0.25, 0.5, 1.0, 2.0)  # seconds before a server that crashed is started again; after the last one, never
 QUICK_SECONDS = 60.0  # a server that ran for longer has not crashed "again"
-AGAIN_SECONDS = 30.0  # for it to become ready again
+AGAIN_SECONDS = 60.0  # for it to become ready again: a very busy machine takes 25
 END_SECONDS = PROGRAM_END_SECONDS + TOOL_TERM_SECONDS + KILL_SECONDS
 
 
