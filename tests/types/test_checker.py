@@ -13,17 +13,22 @@ PROGRAMS = Path(__file__).with_name("programs")
 ROOT = PROGRAMS.parents[2]
 
 
-@pytest.fixture(scope="module")
-def complaints(tmp_path_factory: pytest.TempPathFactory) -> dict[str, set[int]]:
-    """The lines of each program that mypy --strict rejects."""
-    cache = tmp_path_factory.mktemp("mypy")
-    command = [sys.executable, "-m", "mypy", "--strict", "--cache-dir", str(cache)]
+CHECKERS = {
+    "mypy": ("mypy", "--strict", "--no-incremental"),
+    "basedpyright": ("basedpyright", "--level", "error"),  # pyright, and so what editors show
+}
+
+
+@pytest.fixture(scope="module", params=CHECKERS)
+def complaints(request: pytest.FixtureRequest) -> dict[str, set[int]]:
+    """The lines of each program that a type checker rejects."""
+    module, *options = CHECKERS[request.param]
     files = [PROGRAMS / "right.py", PROGRAMS / "wrong.py"]
-    done = subprocess.run([*command, *files], cwd=ROOT, capture_output=True, text=True)
+    done = subprocess.run([sys.executable, "-m", module, *options, *files], cwd=ROOT, capture_output=True, text=True)
     assert done.returncode == 1, done.stdout + done.stderr
     found: dict[str, set[int]] = {}
     for line in done.stdout.splitlines():
-        if match := re.match(r"(.+?):(\d+): error: ", line):
+        if match := re.match(r"\s*(.+?):(\d+):(?:\d+ -)? error: ", line):
             found.setdefault(Path(match[1]).name, set()).add(int(match[2]))
     return found
 
