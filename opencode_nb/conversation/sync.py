@@ -113,6 +113,7 @@ class Opencode:
         self.start()
         inner = self._async.client
         if self._client is None or str(self._client.base_url) != str(inner.base_url):
+            self._disconnect()
             password = self.server.password if self.server else self._join_password
             self._client = Client(
                 str(inner.base_url),
@@ -129,10 +130,13 @@ class Opencode:
 
     def close(self) -> None:
         """End the event stream, and let go of the server: one of its own ends."""
+        self._disconnect()
+        run(self._async.aclose)
+
+    def _disconnect(self) -> None:
         if self._client is not None:
             self._client.close()
             self._client = None
-        run(self._async.aclose)
 
     def __enter__(self) -> Self:
         return self.start()
