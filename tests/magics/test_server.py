@@ -7,10 +7,12 @@ import re
 import stat
 import subprocess
 import sys
+import threading
 from collections.abc import Iterator
 from pathlib import Path
 
 import pexpect
+import psutil
 import pytest
 from IPython.core.interactiveshell import InteractiveShell
 
@@ -53,7 +55,7 @@ def test_status_tells_program_server_holders_and_sessions(
     lines = run_cell("%opencode status").printed.splitlines()
     assert lines[0].startswith(f"OpenCode {server.version} at {server.url}, in ")
     assert lines[1] == f"Program: {opencode_program}"
-    told = re.fullmatch(r"Server: shared, process (\d+), (\d+) MB, up \d+ s", lines[2])
+    told = re.fullmatch(r"Server: shared, process (\d+), (\d+) MB, up (?:\d+ min )?\d+ s", lines[2])
     assert told
     assert int(told[1]) == server.pid
     assert int(told[2]) > 100
@@ -86,6 +88,31 @@ def test_who_else_holds_the_server_is_told_and_not_harmed(
     assert server_of(shell).pid != pid
     run_cell("%%prompt -q\nSay exactly: after the restart")
     assert shell.user_ns["_"].session.id == session
+
+
+def test_status_does_not_wait_for_a_server_that_is_coming_back(run_cell: RunCell, shell: InteractiveShell) -> None:
+    run_cell("%%prompt -q\nSay exactly: before")
+    server = server_of(shell)
+    process = psutil.Process(server.pid)
+    keeper = process.parent()
+    assert keeper is not None
+    down = threading.Event()
+
+    def stay_down() -> None:
+        if not down.is_set():
+            keeper.suspend()
+            down.set()
+
+    server.on_down(stay_down)
+    process.kill()
+    assert down.wait(STEP)
+    lines = run_cell("%opencode status").printed.splitlines()
+    keeper.resume()
+    assert lines[0] == "OpenCode is being started again; the next %%prompt waits for it."
+    assert lines[-1] == f"Log: {server.log_path}"
+    run_cell("%%prompt -q\nSay exactly: back")
+    assert shell.user_ns["_"].text == "back"
+    assert f"OpenCode {server.version} at {server.url}" in run_cell("%opencode status").printed
 
 
 def test_a_server_of_ones_own(

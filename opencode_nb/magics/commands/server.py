@@ -154,9 +154,11 @@ def status(workspace: Workspace, _options: Namespace) -> None:
         if server is not None:
             say(f"It ended by itself. Its log: {server.log_path}")
         return
-    say(f"OpenCode {ai.version} at {ai.client.base_url}, in {ai.directory}")
-    for line in _server_lines(server.status()) if server else ():
-        say(line)
+    told = list(_server_lines(server.status())) if server else []
+    if server is not None and not server.ready:  # who asks it something now has to wait for it
+        say("\n".join(["OpenCode is being started again; the next %%prompt waits for it.", *told]))
+        return
+    say("\n".join([f"OpenCode {ai.version} at {ai.client.base_url}, in {ai.directory}", *told]))
     try:
         say(announcement(ai.model_choice()))
     except ModelError as error:
