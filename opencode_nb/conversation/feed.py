@@ -17,7 +17,7 @@ from opencode_nb.api.client import AsyncClient
 from opencode_nb.conversation import history
 from opencode_nb.conversation.state import Json
 from opencode_nb.conversation.transcript import Change, Transcript
-from opencode_nb.errors import APIConnectionError, APITimeoutError, NotFoundError, OpencodeError
+from opencode_nb.errors import APITimeoutError, NotFoundError, OpencodeError
 from opencode_nb.secret import MASK
 
 log = logging.getLogger("opencode_nb")
@@ -241,7 +241,7 @@ class Feed:
                 await self._load(transcript)
             except NotFoundError:
                 self.tell(transcript.id, "failed", error=_GONE)
-            except APIConnectionError as error:
+            except OpencodeError as error:  # the others are fetched all the same
                 log.warning("Session %s could not be fetched again: %s", transcript.id, error)
 
     async def all_messages(self, session_id: str) -> list[Json]:

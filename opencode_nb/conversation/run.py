@@ -30,6 +30,9 @@ ERROR_TIMEOUT = 2.0
 BEGIN_TIMEOUT = 30.0
 """Seconds that a command may take until its turn is under way: its template may run shell commands first."""
 
+LOST = ("ConnectionLost", "ServerExited")
+"""The errors of a turn that the loss of the server ended."""
+
 
 class Run:
     """One turn on its way: sends it, answers its requests, keeps its time limit, and sees it to its end."""
@@ -44,21 +47,20 @@ class Run:
         self._news = asyncio.Event()
         self._doubted = False
         self._clock: asyncio.TimerHandle | None = None
+        self._sending: asyncio.Task[None] | None = None
         self._tasks: set[asyncio.Task[None]] = set()
 
     async def send(self, body: Json, no_reply: bool) -> None:
         """Send the prompt. One that the server refuses ends as a failed turn; raises where it cannot be reached."""
         self._start_clock()
-        await self._post(self.session.owner.client.session.prompt_async(self.session.id, **body))
+        await self._sent(self.session.owner.client.session.prompt_async(self.session.id, **body))
         if no_reply and not self.turn.state.ended:
             self._feed.tell(self.session.id, "noted", messageID=self.turn.id)
 
     async def follow(self, request: Awaitable[Any]) -> None:
         """Send what is answered at the turn's end only; returns as soon as it is under way. Errors as for `send`."""
         self._start_clock()
-        post = asyncio.create_task(self._post(request))
-        self._tasks.add(post)
-        post.add_done_callback(self._tasks.discard)
+        post = self._sent(request)
         post.add_done_callback(lambda _task: self._news.set())
         await self._until(lambda: post.done() or self.turn.state.prompt is not None, BEGIN_TIMEOUT)
         if post.done():
@@ -69,6 +71,18 @@ class Run:
     def _start_clock(self) -> None:
         if self._timeout is not None:
             self._clock = asyncio.get_running_loop().call_later(self._timeout, self._too_long, self._timeout)
+
+    def _sent(self, request: Awaitable[Any]) -> asyncio.Task[None]:
+        self._sending = asyncio.create_task(self._sent_or_lost(request))
+        return self._sending
+
+    async def _sent_or_lost(self, request: Awaitable[Any]) -> None:
+        try:
+            await self._post(request)
+        except asyncio.CancelledError:
+            if self._ended_by(*LOST) and (error := self.turn.error):
+                raise error from None
+            raise
 
     async def _post(self, request: Awaitable[Any]) -> None:
         try:
@@ -81,10 +95,8 @@ class Run:
             self._fail({"name": "PromptNotSent", "data": {"message": f"The prompt could not be sent: {error}"}})
             raise
 
-    @property
-    def _gone(self) -> bool:
-        """Whether nothing more can come: the server or the connection is what ended the turn."""
-        return (self.turn.state.error or {}).get("name") in ("ConnectionLost", "ServerExited", "PromptNotSent")
+    def _ended_by(self, *names: str) -> bool:
+        return (self.turn.state.error or {}).get("name") in names
 
     async def _arrived(self) -> bool:
         """Whether the server has the prompt although its answer was lost: it is never sent twice, so look for it."""
@@ -127,6 +139,8 @@ class Run:
         if change.kind == "request":
             self._responder.look()
         elif change.kind == "ended":
+            if self._ended_by(*LOST) and self._sending is not None:
+                self._sending.cancel()  # it may wait for the server to come back: a turn that has failed must not run
             self._spawn(self._finish())
 
     def _spawn(self, work: Coroutine[Any, Any, None]) -> None:
@@ -142,7 +156,7 @@ class Run:
     async def _finish(self) -> None:
         try:
             await self._responder.close()
-            if not self._gone:
+            if not self._ended_by("PromptNotSent", *LOST):  # else nothing more can come
                 await self._until(lambda: _complete(self.turn.state), TRAILING_TIMEOUT)
                 await self._until(lambda: _counted(self.turn.state), DIFFS_TIMEOUT)
         finally:

@@ -12,6 +12,7 @@ import psutil
 import pytest
 
 import opencode_nb as oc
+from opencode_nb.api import transport
 from opencode_nb.demo import DemoModel, gate, text
 from opencode_nb.server import Server
 from tests.support.proxy import Proxy
@@ -86,6 +87,28 @@ def test_a_server_of_ones_own_that_ended_is_named(opencode_program: Path, projec
         with pytest.raises(oc.ServerExitedError, match="Start another"):
             client.session.list()
         assert [session.title for session in ai.client.session.list()] == ["kept"]
+
+
+def test_a_prompt_that_failed_with_the_server_is_not_sent_to_the_next(
+    opencode_program: Path, project: Path, demo_model: DemoModel, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """It is on its way when the server ends, and nobody knows yet: it could be repeated when that is back."""
+    monkeypatch.setattr(transport, "RETRY_FIRST", 2.0)
+    with oc.Opencode(directory=project, binary=opencode_program, config=demo_model.config()) as ai:
+        session = ai.session()
+        session.prompt("first")
+        assert ai.server
+        server = psutil.Process(ai.server.pid)
+        keeper = server.parent()
+        assert keeper
+        keeper.suspend()  # so that it does not tell
+        server.kill()
+        session.subscribe(lambda change: keeper.resume() if change.kind == "turn" else None)
+        with pytest.raises(oc.TurnError, match="ended in the middle"):
+            session.prompt("second")
+        session.prompt("third")
+        said = [message["parts"][0]["text"] for message in session.messages() if message["info"]["role"] == "user"]
+        assert said == ["first", "third"]
 
 
 def test_a_lost_stream_loses_no_text(server: Server, demo_model: DemoModel, project: Path) -> None:
