@@ -5,6 +5,7 @@ An act never overwrites what it does not know: the file must be as the change le
 
 from __future__ import annotations
 
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
@@ -12,10 +13,10 @@ from typing import Literal
 from opencode_nb.conversation import disk, kept
 from opencode_nb.conversation.own import Own
 from opencode_nb.diffs import edits
+from opencode_nb.diffs.blocks import blocks
 from opencode_nb.diffs.change import LINK, SUBMODULE, Change, Side, known
-from opencode_nb.diffs.compare import blocks
 from opencode_nb.diffs.patch import Hunk, parse
-from opencode_nb.diffs.text import decode, encode, is_binary, split
+from opencode_nb.diffs.text import decode, encode, is_binary
 from opencode_nb.errors import DiffConflictError
 
 State = Literal["applied", "reverted", "partly", "changed since"]
@@ -188,7 +189,7 @@ def switch_hunk(change: Change, root: Path | None, own: Own, hunk: Hunk, *, back
     standing = look(change, root)
     if is_whole(change, standing):
         return switch_file(change, root, own, back=back)
-    is_back = hunk_is_back(change, standing, hunk)
+    (is_back,) = hunks_back(change, standing, [hunk])
     if is_back is back:
         return False
     changed = _switched_hunk(change, standing, hunk, back=back)
@@ -208,15 +209,32 @@ def is_whole(change: Change, standing: Standing) -> bool:
     return change.before is None or change.after is None or bool(change.old_path and standing.state == "reverted")
 
 
-def hunk_is_back(change: Change, standing: Standing, hunk: Hunk) -> bool | None:
-    """Whether this hunk is taken back now; None where its lines were changed since."""
+def hunks_back(change: Change, standing: Standing, hunks: Sequence[Hunk]) -> list[bool | None]:
+    """Which of the hunks are taken back now; None for those whose lines were changed since."""
     if standing.state in ("applied", "reverted"):
-        return standing.state == "reverted"
+        return [standing.state == "reverted"] * len(hunks)
     if standing.back:
-        mine = [standing.back[index] for index in _blocks_of(change, hunk)]
-        return True if all(mine) else False if not any(mine) else None
-    can_go, can_come = (_switched_hunk(change, standing, hunk, back=back) is not None for back in (True, False))
-    return None if can_go == can_come else can_come
+        flags = dict(zip(blocks(text(change.before) or "", text(change.after) or ""), standing.back, strict=True))
+        return [_agreed(flags.get(block) for block in hunk.blocks) for hunk in hunks]
+    can_go, can_come = (_switchable(change, standing, hunks, back=back) for back in (True, False))
+    return [None if go == come else come for go, come in zip(can_go, can_come, strict=True)]
+
+
+def _agreed(flags: Iterable[bool | None]) -> bool | None:
+    """What all of them are; None where they differ."""
+    (first, *others) = {*flags}
+    return None if others else first
+
+
+def _switchable(change: Change, standing: Standing, hunks: Sequence[Hunk], *, back: bool) -> list[bool]:
+    """Which hunks stand in a file that was changed since as they were after the change; not `back`, before it."""
+    now, before, after = (text(side) for side in (standing.now, change.before, change.after))
+    if now is not None and standing.state == "changed since":
+        if _in_pieces(change):
+            return [edits.placed(now, hunk, back=back) is not None for hunk in hunks]
+        if before is not None and after is not None:
+            return edits.switchable(now, hunks, source=after if back else before, back=back)
+    return [False] * len(hunks)
 
 
 def _switched_hunk(change: Change, standing: Standing, hunk: Hunk, *, back: bool) -> str | None:
@@ -228,17 +246,12 @@ def _switched_hunk(change: Change, standing: Standing, hunk: Hunk, *, back: bool
         return edits.placed(now, hunk, back=back) if _in_pieces(change) else None
     if standing.state == "changed since":
         return edits.switched(now, hunk, source=after if back else before, back=back)
-    mine = set(_blocks_of(change, hunk))
-    flags = standing.back or [standing.state == "reverted"] * len(blocks(split(before), split(after)))
-    return edits.composed(before, after, [back if index in mine else flag for index, flag in enumerate(flags)])
-
-
-def _blocks_of(change: Change, hunk: Hunk) -> list[int]:
-    """Which of the blocks between before and after are in this hunk."""
-    before, after = text(change.before) or "", text(change.after) or ""
-    start = hunk.old_start - 1 if hunk.old_lines else hunk.old_start
-    span = range(start, start + hunk.old_lines + 1)
-    return [i for i, block in enumerate(blocks(split(before), split(after))) if block.old_start in span]
+    mine, all_blocks = {*hunk.blocks}, blocks(before, after)
+    if not mine.issubset(all_blocks):
+        return None
+    flags = standing.back or [standing.state == "reverted"] * len(all_blocks)
+    kept_as = zip(all_blocks, flags, strict=True)
+    return edits.composed(before, after, [back if block in mine else flag for block, flag in kept_as])
 
 
 def refusal(path: str, reason: str) -> DiffConflictError:

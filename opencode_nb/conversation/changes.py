@@ -5,7 +5,7 @@ Nothing here remembers what was reverted: each look and each act reads the files
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
@@ -83,7 +83,7 @@ class Hunk:
     @property
     def reverted(self) -> bool | None:
         """Whether it is taken back now; None where its lines were changed since by somebody else."""
-        return self.file._is_back(self.value)
+        return self.file._are_back([self.value])[0]
 
     def revert(self) -> Outcome:
         """Take it back, and leave the rest of the file as it is now. Raises DiffConflictError, and then did nothing."""
@@ -179,6 +179,11 @@ class FileDiff:
         """Its changed places, parsed when first asked for."""
         return tuple(Hunk(self, index, value) for index, value in enumerate(self._parsed))
 
+    @property
+    def reverted(self) -> tuple[bool | None, ...]:
+        """Which of its hunks are taken back now, by one look at the file; None for those changed since by others."""
+        return tuple(self._are_back(self._parsed))
+
     @cached_property
     def _parsed(self) -> tuple[patches.Hunk, ...]:
         return patches.parse(self.patch)
@@ -204,8 +209,8 @@ class FileDiff:
     def _look(self) -> acts.Standing:
         return acts.look(self._change, self._root)
 
-    def _is_back(self, hunk: patches.Hunk) -> bool | None:
-        return acts.hunk_is_back(self._change, self._look(), hunk)
+    def _are_back(self, hunks: Sequence[patches.Hunk]) -> list[bool | None]:
+        return acts.hunks_back(self._change, self._look(), hunks)
 
     def _switch(self, *, back: bool) -> Outcome:
         return self._outcome(acts.switch_file(self._change, self._root, self._own, back=back))
@@ -259,7 +264,11 @@ class Diff:
     @property
     def patch(self) -> str:
         """All files' patches, as `git diff` shows them."""
+        self._compare_all()
         return "".join(file.patch for file in self.files)
+
+    def _compare_all(self) -> None:
+        making.compare_all(file._change for file in self.files)
 
     def revert(self) -> Outcome:
         """Take everything back; files that were changed since stay as they are, and are in `refused`.
@@ -297,12 +306,14 @@ class Diff:
     def _repr_mimebundle_(self, include: Any = None, exclude: Any = None) -> tuple[Json, Json]:
         from opencode_nb.render import diff_static as render
 
+        self._compare_all()
         forms = {"text/html": render.diff_html, "text/markdown": render.diff_markdown, "text/plain": render.diff_text}
         return {mime: form(self) for mime, form in forms.items()}, {}
 
     def __rich__(self) -> RenderableType:
         from opencode_nb.render import diff_static
 
+        self._compare_all()
         return diff_static.diff_terminal(self)
 
     def __repr__(self) -> str:

@@ -9,7 +9,6 @@ kept with what acts overwrite (`kept`), and outlive the kernel.
 from __future__ import annotations
 
 import contextlib
-import json
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -46,18 +45,7 @@ class Images:
     _seen: set[tuple[str, str]] = field(default_factory=set)
 
     def __post_init__(self) -> None:
-        with contextlib.suppress(FileNotFoundError):
-            for line in self._index.read_text(encoding="utf-8").splitlines():
-                self._recall(line)
-
-    @property
-    def _index(self) -> Path:
-        return kept.folder() / f"{self.session_id}.jsonl"
-
-    def _recall(self, line: str) -> None:
-        """Take in one line of the index; one that a killed kernel has written half of is passed over."""
-        with contextlib.suppress(ValueError, KeyError, TypeError):
-            entry = json.loads(line)
+        for entry in kept.notes(self.session_id):
             file = kept.folder() / entry["kept"] if entry["kept"] else None
             if file is None or file.exists():
                 images = self.before if entry["when"] == "before" else self.after
@@ -99,9 +87,8 @@ class Images:
             return
         (self.before if when == "before" else self.after)[call, path] = image
         entry = {"when": when, "call": call, "path": path, "mode": image.mode, "kept": image.file and image.file.name}
-        with contextlib.suppress(OSError), self._index.open("a", encoding="utf-8") as index:
-            # a full disk: this kernel still knows it
-            index.write(json.dumps(entry) + "\n")
+        with contextlib.suppress(OSError):  # a full disk: this kernel still knows it
+            kept.note(self.session_id, entry)
 
     def _read(self, path: str) -> Image | None:
         """The file now; None where it can't be kept: it is too large, no file, or the disk is full."""
@@ -110,7 +97,6 @@ class Images:
             if place.is_file() and place.stat().st_size > MAX_BYTES:
                 return None
             side = disk.read(place)
-            kept.folder().mkdir(mode=0o700, parents=True, exist_ok=True)
             return Image(side.mode, kept.keep(side.read())) if side else Image("", None)
         except (OSError, disk.UnreadableError):  # then its change is shown, and can't be taken back: `unknown` says so
             return None

@@ -1,13 +1,19 @@
-"""What was overwritten, kept aside: whatever an act replaces or deletes is first written here, under its own hash."""
+"""What was overwritten, kept aside: whatever an act replaces or deletes is first written here, under its own hash.
+
+Beside it stand notes of what a later kernel must know, a line of JSON each.
+"""
 
 from __future__ import annotations
 
 import contextlib
 import functools
 import hashlib
+import json
 import os
 import time
+from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import platformdirs
 
@@ -26,13 +32,33 @@ def keep(data: bytes) -> Path:
     if place.exists():
         os.utime(place)
         return place
-    place.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
-    _forget_old(place.parent)
+    _make_folder()
     new = place.with_suffix(f".{os.getpid()}")
     descriptor = os.open(new, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
     with os.fdopen(descriptor, "wb") as file:
         file.write(data)
     return new.replace(place)
+
+
+def note(name: str, entry: object) -> None:
+    """Add to the notes of that name. Raises OSError."""
+    _make_folder()
+    descriptor = os.open(folder() / f"{name}.jsonl", os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o600)
+    with os.fdopen(descriptor, "ab") as file:
+        file.write(f"{json.dumps(entry)}\n".encode())
+
+
+def notes(name: str) -> Iterator[Any]:
+    """The notes of that name; a line that a killed kernel has written half of is passed over."""
+    with contextlib.suppress(FileNotFoundError):
+        for line in (folder() / f"{name}.jsonl").read_bytes().splitlines():
+            with contextlib.suppress(ValueError):
+                yield json.loads(line)
+
+
+def _make_folder() -> None:
+    folder().mkdir(mode=0o700, parents=True, exist_ok=True)
+    _forget_old(folder())
 
 
 @functools.cache  # once in a process: looking at every file for each act would make many acts slow

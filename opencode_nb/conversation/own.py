@@ -1,26 +1,48 @@
 """Which states of files a session knows to be its own doing: turns left them so, or acts did from such a state.
 
-What is not its own may have another's changes in it, and is never overwritten. In memory only: after a restart of the
-kernel, states between turns count as another's where they are no plain mixture of before and after.
+What is not its own may have another's changes in it, and is never overwritten. What acts did is noted in a file, by
+hashes, so that a kernel that comes later knows it too; what turns did is in the session.
 """
 
 from __future__ import annotations
 
-import hashlib
+import logging
 from collections.abc import Iterable, Sequence
+from functools import cached_property
 
+from opencode_nb.conversation import kept
 from opencode_nb.diffs.change import Change, Side
+
+log = logging.getLogger("opencode_nb")
 
 
 class Own:
-    """The known states, by path and content."""
+    """The known states, by path and content. Without a session's id they are in memory only."""
 
-    def __init__(self) -> None:
-        self._known: set[tuple[str, str]] = set()
+    def __init__(self, session: str = "") -> None:
+        self._session = session
+
+    @cached_property
+    def _known(self) -> set[tuple[str, str]]:
+        return {(path, digest) for path, digest in kept.notes(self._notes)} if self._session else set()
+
+    @property
+    def _notes(self) -> str:
+        return f"{self._session}.own"
 
     def add(self, path: str, side: Side | None) -> None:
-        """Take note of a state."""
-        self._known.add((path, _digest(side)))
+        """Take note of a state that an act has made."""
+        state = path, _digest(side)
+        if state not in self._known:
+            self._known.add(state)
+            if self._session:
+                self._note(state)
+
+    def _note(self, state: tuple[str, str]) -> None:
+        try:
+            kept.note(self._notes, state)
+        except OSError as error:  # the act itself is done
+            log.warning("A later kernel will not know what was done to %s: %s", state[0], error)
 
     def has(self, path: str, side: Side | None) -> bool:
         """Whether a state is known."""
@@ -35,20 +57,12 @@ class Own:
                 paths = {change.old_path: (change.before, None), change.path: (None, change.after)}
             for path, (before, after) in paths.items():
                 if path not in last or self.has(path, before):
-                    self.add(path, before)
-                    self.add(path, after)
+                    self._known.update([(path, _digest(before)), (path, _digest(after))])
                 last[path] = after
 
 
 def _digest(side: Side | None) -> str:
-    """Mode and git's id of the content; a source that knows the id saves reading it."""
+    """Mode and git's id of the content."""
     if side is None:
         return ""
-    return f"{side.mode} {side.id if len(side.id) == _SHA1 else _blob_id(side.read())}"
-
-
-_SHA1 = 40
-
-
-def _blob_id(data: bytes) -> str:
-    return hashlib.sha1(b"blob %d\0" % len(data) + data, usedforsecurity=False).hexdigest()
+    return f"{side.mode} {side.blob}"

@@ -48,7 +48,7 @@ class AsyncSession(ManagedSession):
         self._running: dict[str, Run] = {}
         self._turns: dict[str, Turn] = {}
         self._images: Images | None = None
-        self._own = Own()
+        self._own = Own(self.id)
 
     @property
     def busy(self) -> bool:

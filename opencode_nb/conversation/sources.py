@@ -21,6 +21,7 @@ from opencode_nb.conversation.state import Json, TurnState
 from opencode_nb.diffs import tools
 from opencode_nb.diffs.change import REGULAR, SUBMODULE, Change, Side, Status, known
 from opencode_nb.diffs.composing import compose
+from opencode_nb.diffs.making import counted
 from opencode_nb.diffs.patch import parse
 from opencode_nb.diffs.quoting import unquote
 from opencode_nb.diffs.renames import detect
@@ -65,7 +66,7 @@ def of_turns(turns: Sequence[TurnState], place: Place) -> Found:
     layers, root, source = _layers(turns, place)
     if turns and turns[0].id == place.first_turn:
         place.own.learn(layers)
-    return Found(compose(layers, place.own.has), root, source, place.own)
+    return Found(counted(compose(layers, place.own.has)), root, source, place.own)
 
 
 def snapshots_of(turns: Sequence[TurnState], place: Place) -> git.Repository | None:
@@ -246,7 +247,7 @@ def of_work_tree(directory: Path, branch: str = "") -> Found:
     listed = git.uncommitted(repository, git.base(repository, branch))
     changes = [change for entry in listed if (change := _with_disk(entry, repository.worktree))]
     name = f"where this branch left {branch}" if branch else "the last commit"
-    return Found(detect(changes), repository.worktree, _WORK_TREE.format(name))
+    return Found(counted(detect(changes)), repository.worktree, _WORK_TREE.format(name))
 
 
 def _with_disk(change: Change, root: Path) -> Change | None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Literal
@@ -10,6 +11,10 @@ Status = Literal["added", "deleted", "modified", "renamed"]
 
 REGULAR, EXECUTABLE, LINK, SUBMODULE = "100644", "100755", "120000", "160000"
 """Git's modes of a file, an executable, a symbolic link (its content is where it points) and a submodule's commit."""
+
+
+_SHA1 = 40
+"""Digits of an id; repositories that count by SHA-256 have longer ones."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -22,6 +27,14 @@ class Side:
     mode: str
     read: Callable[[], bytes] = field(repr=False)
     id: str = ""
+
+    @property
+    def blob(self) -> str:
+        """Git's id of its content."""
+        if len(self.id) == _SHA1:
+            return self.id
+        data = self.read()
+        return hashlib.sha1(b"blob %d\0" % len(data) + data, usedforsecurity=False).hexdigest()
 
     def same(self, other: Side) -> bool:
         """Whether mode and bytes are the same."""

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
+from functools import cached_property
 
-from opencode_nb.diffs.compare import Block, blocks
+from opencode_nb.diffs.blocks import Block, blocks
 from opencode_nb.diffs.patch import CONTEXT, Hunk
 from opencode_nb.diffs.text import split
 
@@ -16,26 +17,58 @@ def switched(now: str, hunk: Hunk, *, source: str, back: bool) -> str | None:
     it again. Other places of `now` may have changed since: the hunk is looked for where its lines have moved to, and
     they must stand there only.
     """
-    start, old, new = _sides(hunk, back)
-    lines = split(now)
-    first = start - 1 if old else start
-    found = _moved(split(source), lines, first, first + len(old))
-    if found is None or not _edges_fit(hunk, *found, len(lines)) or _stands_twice(lines, old):
-        return None
-    return "".join([*lines[: found[0]], *new, *lines[found[1] :]])
+    later = _Later(source, now)
+    place = later.place(hunk, back)
+    _, _, new = _sides(hunk, back)
+    return None if place is None else "".join([*later.lines[: place[0]], *new, *later.lines[place[1] :]])
 
 
-def _moved(source: Sequence[str], now: Sequence[str], start: int, end: int) -> tuple[int, int] | None:
-    """Where lines `start:end` of `source` are in `now`; None where they were changed, or something came in between."""
-    if not source:
-        return None if now else (0, 0)
-    shift = 0
-    for block in blocks(source, now):
-        if block.old_end <= start:
-            shift = block.new_end - block.old_end
-        elif block.old_start < end:
+def switchable(now: str, hunks: Iterable[Hunk], *, source: str, back: bool) -> list[bool]:
+    """Which of the hunks `switched` would take back (or make again)."""
+    later = _Later(source, now)
+    return [later.place(hunk, back) is not None for hunk in hunks]
+
+
+class _Later:
+    """A text as it is now, in which hunks of another version are looked for."""
+
+    def __init__(self, source: str, now: str) -> None:
+        self.lines = split(now)
+        self._is_new = not source
+        self._changed = blocks(source, now)
+
+    def place(self, hunk: Hunk, back: bool) -> tuple[int, int] | None:
+        """The lines of `now` that are the hunk's; None where it does not stand there as it was, or also elsewhere."""
+        start, old, _ = _sides(hunk, back)
+        first = start - 1 if old else start
+        found = self._moved(first, first + len(old))
+        if found is None or not _edges_fit(hunk, *found, len(self.lines)) or self._stands_twice(old):
             return None
-    return start + shift, end + shift
+        return found
+
+    def _moved(self, start: int, end: int) -> tuple[int, int] | None:
+        """Where these lines of the other version are now; None where they changed, or something came in between."""
+        if self._is_new:
+            return None if self.lines else (0, 0)
+        shift = 0
+        for block in self._changed:
+            if block.old_end <= start:
+                shift = block.new_end - block.old_end
+            elif block.old_start < end:
+                return None
+        return start + shift, end + shift
+
+    def _stands_twice(self, part: Sequence[str]) -> bool:
+        places = self._places.get(part[0], ()) if part else ()
+        return sum(self.lines[at : at + len(part)] == part for at in places) > 1
+
+    @cached_property
+    def _places(self) -> dict[str, list[int]]:
+        """Where each line stands."""
+        found: dict[str, list[int]] = {}
+        for at, line in enumerate(self.lines):
+            found.setdefault(line, []).append(at)
+        return found
 
 
 def _edges_fit(hunk: Hunk, start: int, end: int, length: int) -> bool:
@@ -43,11 +76,6 @@ def _edges_fit(hunk: Hunk, start: int, end: int, length: int) -> bool:
     kinds = "".join(line.kind for line in hunk.lines)
     above, below = len(kinds) - len(kinds.lstrip(" ")), len(kinds) - len(kinds.rstrip(" "))
     return (above >= CONTEXT or start == 0) and (below >= CONTEXT or end == length)
-
-
-def _stands_twice(lines: Sequence[str], part: Sequence[str]) -> bool:
-    places = (at for at in range(len(lines) - len(part) + 1) if lines[at] == part[0]) if part else iter(())
-    return sum(lines[at : at + len(part)] == part for at in places) > 1
 
 
 def placed(now: str, hunk: Hunk, *, back: bool) -> str | None:
@@ -68,7 +96,7 @@ def _sides(hunk: Hunk, back: bool) -> tuple[int, list[str], list[str]]:
 def reverted(before: str, after: str, now: str) -> list[bool] | None:
     """Which of `blocks(before, after)` are taken back in `now`, in order; None where `now` is something else too."""
     old, new, lines = split(before), split(after), split(now)
-    changed = blocks(old, new)
+    changed = blocks(before, after)
     ways: list[dict[int, tuple[int, bool]]] = []  # after each block: place in `now` -> place before it, taken back?
     places, at = {0}, 0
     for block in changed:
@@ -107,7 +135,7 @@ def composed(before: str, after: str, back: Sequence[bool]) -> str:
     old, new = split(before), split(after)
     pieces: list[str] = []
     at = 0
-    for block, is_back in zip(blocks(old, new), back, strict=True):
+    for block, is_back in zip(blocks(before, after), back, strict=True):
         pieces += old[at : block.old_start]
         pieces += old[block.old_start : block.old_end] if is_back else new[block.new_start : block.new_end]
         at = block.old_end
@@ -117,7 +145,7 @@ def composed(before: str, after: str, back: Sequence[bool]) -> str:
 def merged(base: str, one: str, other: str) -> str | None:
     """`base` with the changes of both; None where they changed the same place, or places that touch, differently."""
     lines, sides = split(base), (split(one), split(other))
-    changes = sorted((*block, side) for side in (0, 1) for block in blocks(lines, sides[side]))
+    changes = sorted((*block, side) for side, text in enumerate((one, other)) for block in blocks(base, text))
     pieces: list[str] = []
     at = 0
     while changes:

@@ -9,7 +9,8 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
-from typing import Literal
+from itertools import groupby
+from typing import Literal, NamedTuple
 
 from opencode_nb.diffs.quoting import quote, unquote
 
@@ -22,6 +23,15 @@ _HUNK = re.compile(r"@@ -(\d+)(?:,(\d+))? \+(\d+)(?:,(\d+))? @@(?: (.*))?")
 _NO_NEWLINE = "\\ No newline at end of file"
 _DEV_NULL = "/dev/null"
 _TAB = "\t"
+
+
+class Block(NamedTuple):
+    """Lines `old_start:old_end` became `new_start:new_end`; counted from 0, one of the two may be empty."""
+
+    old_start: int
+    old_end: int
+    new_start: int
+    new_end: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,6 +79,17 @@ class Hunk:
     def new(self) -> list[str]:
         """The lines after, with their newlines."""
         return [line.content for line in self.lines if line.kind != "-"]
+
+    @property
+    def blocks(self) -> Iterator[Block]:
+        """The changed places in it."""
+        old, new = self.old_start - bool(self.old_lines), self.new_start - bool(self.new_lines)
+        for is_same, lines in groupby(self.lines, lambda line: line.kind == " "):
+            kinds = [line.kind for line in lines]
+            block = Block(old, old + len(kinds) - kinds.count("+"), new, new + len(kinds) - kinds.count("-"))
+            old, new = block.old_end, block.new_end
+            if not is_same:
+                yield block
 
     def reversed(self) -> Hunk:
         """The hunk that takes this one back."""

@@ -236,6 +236,14 @@ class _Hunks:
         self._whole = sides(decode(file.before or b""), self._after, file.file) if self._lines else UNKNOWN
         self._width = len(str(max((max(_end(hunk)) for hunk in file.hunks), default=1)))
         self._notes = _notes(index, comments)
+        self._taken = self._which_are_taken()
+
+    def _which_are_taken(self) -> Sequence[bool | None]:
+        """Which hunks are reverted. Only where not all are alike the file is looked at."""
+        state = self._view.state
+        if state in ("partly", "changed since"):
+            return self._file.reverted
+        return [state == "reverted"] * len(self._file.hunks)
 
     def html(self, shown: int) -> Iterator[Html]:
         old = new = 1  # the first lines that stand behind the hunk before
@@ -252,7 +260,7 @@ class _Hunks:
 
     def _hunk(self, number: int, hunk: Hunk, limit: int) -> Html:
         rows = numbered(hunk, limit, LONGEST_LINE)
-        key, taken = f"{self._index}.{number}", self._is_taken(hunk)
+        key, taken = f"{self._index}.{number}", self._taken[number]
         act = ("Apply hunk", "apply") if taken else ("Revert hunk", "revert")
         head = [element("span", escape(hunk.header), classes="oc-range")]
         if taken:
@@ -271,11 +279,6 @@ class _Hunks:
             aria_label=f"Change {number + 1} of {len(self._file.hunks)}, {_place(hunk)}",
             data_hunk=key,
         )
-
-    def _is_taken(self, hunk: Hunk) -> bool:
-        """Whether it is reverted. Only where not all are alike the file is looked at for each."""
-        state = self._view.state
-        return bool(hunk.reverted) if state in ("partly", "changed since") else state == "reverted"
 
     def _block(self, painted: Sequence[Painted]) -> Html:
         if self._columns == 2:

@@ -111,7 +111,7 @@ class Acts:
         if file.state != "partly":
             return (Target(index),)
         wanted = act == "revert"
-        return tuple(Target(index, number) for number, hunk in enumerate(file.hunks) if hunk.reverted != wanted)
+        return tuple(Target(index, number) for number, is_back in enumerate(file.reverted) if is_back != wanted)
 
     def _carry_out(self, act: Act, targets: Sequence[Target], name: str) -> tuple[_Step, Report]:
         done: list[Target] = []

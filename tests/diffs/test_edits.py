@@ -7,11 +7,10 @@ import random
 import pytest
 
 from opencode_nb.diffs import edits, making
+from opencode_nb.diffs.blocks import blocks
 from opencode_nb.diffs.change import Change, Side, known
-from opencode_nb.diffs.compare import blocks
 from opencode_nb.diffs.composing import MIXED, compose
 from opencode_nb.diffs.patch import Hunk
-from opencode_nb.diffs.text import split
 
 BEFORE = "".join(f"{i}\n" for i in range(40))
 AFTER = BEFORE.replace("5\n6\n", "five\n6\n", 1).replace("30\n", "30\nthirty and a half\n")
@@ -56,7 +55,7 @@ def test_random_choices_of_blocks_are_recognised() -> None:
             at = chance.randint(0, len(after))
             after[at : at + chance.randint(0, 3)] = [chance.choice("abcd") + "\n" for _ in range(chance.randint(0, 3))]
         old, new = "".join(before), "".join(after).rstrip("\n" if chance.random() < 0.3 else "")
-        back = [chance.random() < 0.5 for _ in blocks(split(old), split(new))]
+        back = [chance.random() < 0.5 for _ in blocks(old, new)]
         now = edits.composed(old, new, back)
         found = edits.reverted(old, new, now)
         assert found is not None
