@@ -27,7 +27,6 @@ from playwright.async_api import Page, async_playwright
 
 from opencode_nb.conversation.changes import Diff
 from opencode_nb.diffs.change import Change, known
-from opencode_nb.diffs.making import build
 from opencode_nb.widgets import assets
 from opencode_nb.widgets.diff import DiffView
 from tests.support.browser import ARGUMENTS, program
@@ -96,6 +95,10 @@ class Kernel:
             elif "snapshot" in (data.get("state") or {}):
                 await self._page.evaluate("value => model.set('snapshot', value)", data["state"]["snapshot"])
 
+    def close(self) -> None:
+        """No message goes to the page any more."""
+        self._task.cancel()
+
     def receive(self, content: dict[str, Any]) -> None:
         """From the page."""
         if self._comm is not None:
@@ -112,10 +115,7 @@ def make_diff(root: Path, files: int, lines: int) -> Diff:
         old = [f"    value_{i} = compute({i}, 'text {chance.random()}')\n" for i in range(2 * lines)]
         new = [line.replace("compute", "measure") if i % 4 == 0 else line for i, line in enumerate(old)]
         before, after = (f"def f():\n{''.join(text)}".encode() for text in (old, new))
-        change = Change(path, known(before), known(after), additions=lines // 2, deletions=lines // 2)
-        changes.append(
-            Change(path, change.before, change.after, additions=lines // 2, deletions=lines // 2, patch=build(change))
-        )
+        changes.append(Change(path, known(before), known(after), additions=lines // 2, deletions=lines // 2))
         file = root / path
         file.parent.mkdir(parents=True, exist_ok=True)
         file.write_bytes(after)
@@ -178,6 +178,7 @@ async def run(many: int, lines: int) -> bool:
                     paint, times = await measure(page, diff)
                     paints[count].append(paint)
                     switches[count] += times
+            holder[0].close()
             await browser.close()
         memory = {count: kept(diff) for count, diff in diffs.items()}
     return report(many, lines, paints, switches, memory)

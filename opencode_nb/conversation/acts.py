@@ -143,7 +143,7 @@ def switch_file(change: Change, root: Path | None, own: Own, *, back: bool) -> b
     if standing.state == ("reverted" if back else "applied"):
         return False
     if standing.state == "changed since":
-        raise refusal(change.path, standing.reason + _by_hunks(change, standing))
+        raise refusal(change.path, standing.reason + _by_hunks(change, standing, back=back))
     assert root is not None
     _carry_out(change, standing, root, own, back=back)
     return True
@@ -175,10 +175,11 @@ def _moves(change: Change, standing: Standing, *, back: bool) -> list[tuple[str,
     return moves if back else moves[::-1]
 
 
-def _by_hunks(change: Change, standing: Standing) -> str:
+def _by_hunks(change: Change, standing: Standing, *, back: bool) -> str:
     if change.unknown or text(standing.now) is None or text(change.after) is None or text(change.before) is None:
         return ""
-    return " Its hunks that are still as they were can be taken one by one: .hunks[0].revert()."
+    call = "revert" if back else "apply"
+    return f" Its hunks that are still as they were can be taken one by one: .hunks[0].{call}()."
 
 
 def switch_hunk(change: Change, root: Path | None, own: Own, hunk: Hunk, *, back: bool) -> bool:

@@ -7,7 +7,7 @@ hashes, so that a kernel that comes later knows it too; what turns did is in the
 from __future__ import annotations
 
 import logging
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from functools import cached_property
 
 from opencode_nb.conversation import kept
@@ -16,11 +16,15 @@ from opencode_nb.diffs.change import Change, Side
 log = logging.getLogger("opencode_nb")
 
 
+Turns = Callable[[], Iterable[Sequence[Change]]]
+
+
 class Own:
     """The known states, by path and content. Without a session's id they are in memory only."""
 
     def __init__(self, session: str = "") -> None:
         self._session = session
+        self._read: Turns | None = None
 
     @cached_property
     def _known(self) -> set[tuple[str, str]]:
@@ -45,8 +49,16 @@ class Own:
             log.warning("A later kernel will not know what was done to %s: %s", state[0], error)
 
     def has(self, path: str, side: Side | None) -> bool:
-        """Whether a state is known."""
-        return (path, _digest(side)) in self._known
+        """Whether a state is known. Reads the turns of `learn_from` where it must."""
+        state = path, _digest(side)
+        if state not in self._known and self._read is not None:
+            read, self._read = self._read, None
+            self.learn(read())
+        return state in self._known
+
+    def learn_from(self, read: Turns) -> None:
+        """Learn from these turns, the session's first among them, where a state is asked for that is not known."""
+        self._read = read
 
     def learn(self, turns: Iterable[Sequence[Change]]) -> None:
         """Take note of what the turns, from the session's first on, found and left, until somebody else was there."""

@@ -300,8 +300,8 @@ class AsyncSession(ManagedSession):
     def place(self) -> sources.Place:
         """Where its changes are to be looked for."""
         project = str(self.transcript.info.get("projectID") or "")
-        first = "" if self.transcript.has_earlier else next(iter(self.transcript.turns), "")
-        return sources.Place(self._root, project, first, self._watching, self._own, self.owner.environment)
+        turns = [] if self.transcript.has_earlier else self.transcript.visible_turns
+        return sources.Place(self._root, project, turns, self._watching, self._own, self.owner.environment)
 
     @property
     def _watching(self) -> Images:

@@ -44,12 +44,12 @@ class Found(NamedTuple):
 class Place:
     """Where a session works: its directory and project as the server names them, and what this kernel knows of it.
 
-    `first_turn` is the id of its first turn, "" where that is not loaded.
+    `turns` are all of its turns, none where the first ones are not loaded.
     """
 
     directory: Path
     project: str
-    first_turn: str
+    turns: Sequence[TurnState]
     images: Images | None
     own: Own
     environment: Mapping[str, str]
@@ -64,8 +64,10 @@ class Place:
 def of_turns(turns: Sequence[TurnState], place: Place) -> Found:
     """What these turns of one session changed, put together into one change for each file."""
     layers, root, source = _layers(turns, place)
-    if turns and turns[0].id == place.first_turn:
+    if turns == place.turns:
         place.own.learn(layers)
+    elif place.turns:
+        place.own.learn_from(lambda: _layers(place.turns, place)[0])
     return Found(counted(compose(layers, place.own.has)), root, source, place.own)
 
 

@@ -20,6 +20,16 @@ _DONE = {"revert": "Reverted", "apply": "Brought back"}
 _NOT_DONE = {"revert": "Not reverted", "apply": "Not brought back"}
 
 
+_IN_PAGE = {
+    ".hunks[0].revert()": "press Revert hunk",
+    ".hunks[0].apply()": "press Apply hunk",
+    "session.revert(turn)": "%opencode undo, or Undo in the chat panel",
+    "turn.diff()": "oc.diff(turn)",
+    "in .after and .before": "in the lines below",
+}
+"""How a person at the page does what the reasons of a refusal name in Python."""
+
+
 class Target(NamedTuple):
     """A file by its index, or one of its hunks."""
 
@@ -133,10 +143,10 @@ class Acts:
         try:
             outcome: Outcome = subject.revert() if act == "revert" else subject.apply()
         except DiffConflictError as error:
-            return [f"{path}: {reason}" for path, reason in error.refused] or [str(error)]
+            return [f"{path}: {_in_page(reason)}" for path, reason in error.refused] or [_in_page(str(error))]
         except (OpencodeError, OSError) as error:
             return [f"{file.file}: {error}"]
-        return [f"{path}: {reason}" for path, reason in outcome.refused]
+        return [f"{path}: {_in_page(reason)}" for path, reason in outcome.refused]
 
     def _name(self, key: str, targets: Sequence[Target]) -> str:
         files = {target.file for target in targets}
@@ -145,6 +155,12 @@ class Acts:
         file, _, hunk = key.partition(".")
         path = self._diff.files[targets[0].file].file if targets else f"file {file}"
         return f"change {int(hunk) + 1} of {path}" if hunk.isdecimal() else path
+
+
+def _in_page(reason: str) -> str:
+    for call, button in _IN_PAGE.items():
+        reason = reason.replace(call, button)
+    return reason
 
 
 def _verb(act: Act) -> str:

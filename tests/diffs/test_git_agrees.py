@@ -1,4 +1,4 @@
-"""Patches made here are what the real `git diff` prints, and `git apply` takes them."""
+"""Patches made here are what the real `git diff` prints, and `git apply` takes them; without git they are as true."""
 
 from __future__ import annotations
 

@@ -129,7 +129,7 @@ def test_acts_are_undone_and_done_again_in_their_order(root: Locator, tmp_path: 
 def test_what_was_changed_since_is_refused_and_kept(root: Locator, tmp_path: Path) -> None:
     (tmp_path / "README.md").write_text("# Mine\n")
     button(file(root, "README.md"), "Revert file").click()
-    said(root, re.compile(r"^Not reverted: README\.md: .*changed since"))
+    said(root, re.compile(r"^Not reverted: README\.md: .*changed since.* one by one: press Revert hunk\.$"))
     expect(file(root, "README.md").locator("summary")).to_contain_text("changed since")
     expect(button(root, "Undo")).to_be_disabled()
     button(root, "Revert all").click()
