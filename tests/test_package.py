@@ -142,6 +142,12 @@ def test_libraries_stay_in_their_rooms() -> None:
     assert [line for file in modules() for line in out_of_its_room(file)] == []
 
 
+def test_only_one_module_of_the_pure_rooms_starts_a_program() -> None:
+    pure = (file for file in modules() if own_room(file) in ("diffs", "render"))
+    starting = [file for file in pure if any(found.module.split(".")[0] == "subprocess" for found in imports_of(file))]
+    assert [named(file) for file in starting] == ["opencode_nb/diffs/by_git.py"]
+
+
 def test_the_public_face_is_this() -> None:
     assert sorted(opencode_nb.__all__) == sorted(PUBLIC)
     assert set(PUBLIC) <= set(dir(opencode_nb))

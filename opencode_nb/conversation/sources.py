@@ -93,11 +93,13 @@ def _layers(turns: Sequence[TurnState], place: Place) -> tuple[list[list[Change]
 
 
 _SHARED = "What else changed files meanwhile (you, another session) is in it too"
-_SNAPSHOTS = f"From the server's git snapshots of {{}}. {_SHARED}; ignored files and new files over 2 MB are not."
-_PATCHES = f"From the server's patches (its snapshots are not on this machine). {_SHARED}; ignored files, new files \
-over 2 MB, and the bytes of what is no UTF-8 text are not."
+_SNAPSHOTS = f"From the server's git snapshots of {{}}. {_SHARED}; ignored files, repositories inside \
+it, and new files over 2 MB are not."
+_PATCHES = f"From the server's patches (its snapshots are not on this machine). {_SHARED}; ignored files, \
+repositories inside it, new files over 2 MB, and the bytes of what is no UTF-8 text are not."
 _TOOLS = "From what the tools said they wrote: this is no git repository, so what commands changed is not in it."
-_WORK_TREE = "From git: the files as they are now against {}, new ones included. Ignored files are not in it."
+_WORK_TREE = "From git: the files as they are now against {}, new ones included. Ignored files \
+and repositories inside it are not."
 
 
 def _scope(directory: Path, worktree: Path) -> str:

@@ -17,7 +17,7 @@ from opencode_nb.diffs.by_git import Pair
 from opencode_nb.diffs.patch import Block
 from opencode_nb.diffs.text import split
 
-__all__ = ["Block", "Pair", "blocks", "compared"]
+__all__ = ["Block", "Pair", "blocks", "compared", "prepare"]
 
 _TOGETHER = 8_000_000
 """Characters that one run of git is given at least, where there are more: a run costs as much as a megabyte."""
@@ -45,6 +45,12 @@ def compared(pairs: Iterable[Pair]) -> Iterator[Sequence[Block]]:
             found[key] = blocks
             _memory.put(key, blocks)
         yield from (found[key] for key in keys)
+
+
+def prepare(pairs: Iterable[Pair]) -> None:
+    """Compare many pairs with few runs of git; as far as that is remembered, `blocks` costs none for them."""
+    for _ in compared(pairs):
+        pass
 
 
 def _groups(pairs: Iterable[Pair]) -> Iterator[list[Pair]]:

@@ -9,8 +9,7 @@ from __future__ import annotations
 import os
 import subprocess
 import tempfile
-from collections.abc import Iterable, Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 
 from opencode_nb.diffs.patch import Block, parse_files
@@ -19,7 +18,7 @@ from opencode_nb.diffs.text import decode, encode
 TIMEOUT = 60.0
 """Seconds that one run may take: a hundred files of thousands of lines take a tenth of one."""
 
-_DIFF = ("git", "diff", "--no-index", "--no-color", "--no-ext-diff", "--no-textconv", "--no-prefix")
+_PLAIN = ("--no-color", "--no-ext-diff", "--no-textconv", "--no-prefix")
 _TEXTS = ("--text", "--no-renames", "--diff-algorithm=myers", "--indent-heuristic", "--inter-hunk-context=0", "-U1")
 """With -U0 git compares in another way, and finds other blocks than those of the patch that it prints for people."""
 
@@ -28,29 +27,26 @@ _RENAMES = ("--find-renames=50%", "--diff-filter=R", "--name-status", "-z")
 Pair = tuple[str, str]
 """A text before and after."""
 
+Named = tuple[str, bytes]
+"""A file's name, without folders, and its content."""
+
 
 def blocks(pairs: Sequence[Pair]) -> list[list[Block]] | None:
     """The changed places of each pair; None where there is no git, or where it failed."""
-    with _folder() as folder:
-        texts = ((f"{'ab'[i]}/{number}", text) for number, pair in enumerate(pairs) for i, text in enumerate(pair))
-        said = _said(folder, ((path, text.encode("utf-8", "surrogatepass")) for path, text in texts), _TEXTS)
+    texts = ((f"{'ab'[i]}/{number}", text) for number, pair in enumerate(pairs) for i, text in enumerate(pair))
+    said = _said(((path, text.encode("utf-8", "surrogatepass")) for path, text in texts), _TEXTS)
     if said is None:
         return None
     found = {int(file.path): file.hunks for file in parse_files(decode(said))}
     return [[block for hunk in found.get(number, ()) for block in hunk.blocks] for number in range(len(pairs))]
 
 
-def renames(gone: Sequence[tuple[str, bytes]], new: Sequence[tuple[str, bytes]]) -> list[tuple[int, int, int]]:
-    """Which of the new files are like one that is gone: their indices, and the percentage; none without git.
-
-    Each file is its name without folders, and its content.
-    """
-    with _folder() as folder:
-        sides = (("a", gone), ("b", new))
-        files = ((f"{s}/{s}{i}/{name}", data) for s, listed in sides for i, (name, data) in enumerate(listed))
-        said = _said(folder, files, _RENAMES)
-    fields = decode(said or b"").split("\0")
-    rows = zip(fields[::3], fields[1::3], fields[2::3])  # noqa: B905  # the last field is what stands behind the last \0
+def renames(gone: Sequence[Named], new: Sequence[Named]) -> list[tuple[int, int, int]]:
+    """Which of the new files are like one that is gone: their indices, and the percentage; none without git."""
+    sides = (("a", gone), ("b", new))
+    said = _said(((f"{s}/{s}{i}/{name}", data) for s, files in sides for i, (name, data) in enumerate(files)), _RENAMES)
+    fields = decode(said or b"").split("\0")[:-1]
+    rows = zip(fields[::3], fields[1::3], fields[2::3], strict=True)
     return [(_number(old), _number(after), int(score[1:])) for score, old, after in rows]
 
 
@@ -59,29 +55,25 @@ def _number(path: str) -> int:
     return int(path.split("/")[1][1:])
 
 
-@contextmanager
-def _folder() -> Iterator[Path]:
-    """A folder for two sides, `a` and `b`; only the user can read it."""
-    with tempfile.TemporaryDirectory(prefix="opencode-nb-") as name:
-        folder = Path(name).resolve()
-        for side in "ab":
-            (folder / side).mkdir()
-        yield folder
-
-
-def _said(folder: Path, files: Iterable[tuple[str, bytes]], options: Sequence[str]) -> bytes | None:
-    """What git prints about the two sides; None where it could not be asked."""
+def _said(files: Iterable[tuple[str, bytes]], options: Sequence[str]) -> bytes | None:
+    """What git prints about two folders, `a` and `b`, with these files; None where it could not be asked."""
     try:
-        for path, data in files:
-            place = os.path.join(encode(str(folder)), encode(path))  # noqa: PTH118  # bytes: names may be no UTF-8
-            os.makedirs(os.path.dirname(place), exist_ok=True)  # noqa: PTH103, PTH120
-            with open(place, "wb") as file:  # noqa: PTH123
-                file.write(data)
-        command = [*_DIFF, *options, "a", "b"]
-        done = subprocess.run(command, cwd=folder, env=_environment(folder), capture_output=True, timeout=TIMEOUT)
+        with tempfile.TemporaryDirectory(prefix="opencode-nb-") as name:
+            folder = Path(name).resolve()
+            for path, data in files:
+                _write(os.path.join(encode(str(folder)), encode(path)), data)  # noqa: PTH118  # as bytes
+            command = ["git", "diff", "--no-index", *_PLAIN, *options, "a", "b"]
+            done = subprocess.run(command, cwd=folder, env=_environment(folder), capture_output=True, timeout=TIMEOUT)
     except (OSError, subprocess.TimeoutExpired):
         return None
     return done.stdout if done.returncode in (0, 1) else None
+
+
+def _write(place: bytes, data: bytes) -> None:
+    """Write a file; its name may be no UTF-8, which bytes always are good for."""
+    os.makedirs(os.path.dirname(place), exist_ok=True)  # noqa: PTH103, PTH120
+    with open(place, "wb") as file:  # noqa: PTH123
+        file.write(data)
 
 
 def _environment(folder: Path) -> dict[str, str]:

@@ -6,7 +6,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import replace
 from typing import Any
 
-from opencode_nb.diffs.blocks import Block, Pair, blocks, compared
+from opencode_nb.diffs.blocks import Block, Pair, blocks, compared, prepare
 from opencode_nb.diffs.change import LINK, SUBMODULE, Change, Side
 from opencode_nb.diffs.patch import CONTEXT, FilePatch, Hunk, Kind, Line, write_file
 from opencode_nb.diffs.text import decode, encode, is_binary, split
@@ -47,7 +47,7 @@ def file_patch(change: Change) -> FilePatch:
 
 
 def counted(changes: Iterable[Change]) -> list[Change]:
-    """The changes with their lines counted where nobody has, by few runs of git."""
+    """The changes with their lines counted where nobody has, with few runs of git."""
     listed = [*changes]
     lacking = [change for change in listed if change.additions is None and _is_one_patch(change)]
     counts = map(_count, compared(map(_texts, lacking)))
@@ -63,9 +63,8 @@ def _count(found: Sequence[Block]) -> dict[str, Any]:
 
 
 def compare_all(changes: Iterable[Change]) -> None:
-    """Compare many files by few runs of git: as far as that is remembered, their patches cost no more runs."""
-    for _ in compared(_texts(change) for change in changes if _is_one_patch(change)):
-        pass
+    """Compare many files with few runs of git, so that their patches cost no more."""
+    prepare(_texts(change) for change in changes if _is_one_patch(change))
 
 
 def _is_one_patch(change: Change) -> bool:

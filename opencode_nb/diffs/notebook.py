@@ -1,4 +1,4 @@
-"""Two versions of a notebook, compared cell by cell: added, removed, moved, changed. Pure.
+"""Two versions of a notebook, compared cell by cell: added, removed, moved, changed.
 
 What matters is what a person wrote: sources and cell types. Outputs, execution counts, metadata and ids come and go
 with every run (nbdime tells them apart the same way); they count only where they are asked for.
@@ -13,6 +13,7 @@ from dataclasses import dataclass, field
 from difflib import SequenceMatcher
 from typing import Any, Literal
 
+from opencode_nb.diffs.blocks import prepare
 from opencode_nb.diffs.making import hunks
 from opencode_nb.diffs.patch import Hunk
 
@@ -75,6 +76,7 @@ def compare(before: bytes | None, after: bytes | None, *, outputs: bool = False)
     old_notebook, new_notebook = _read(before), _read(after)
     old, new = _cells(old_notebook), _cells(new_notebook)
     pairs = _pairs(old, new)
+    prepare((old[i].source, new[j].source) for j, i in pairs.items())
     kept = _in_order(pairs)
     cells = list(_ordered(old, new, pairs, kept, outputs))
     return NotebookDiff(tuple(cells), old_notebook.get("metadata") != new_notebook.get("metadata"))

@@ -1,4 +1,4 @@
-"""A changed notebook on the live page, as cells: what was added, removed, moved and changed in their sources. Pure.
+"""A changed notebook on the live page, as cells: what was added, removed, moved and changed in their sources.
 
 Outputs and counts come and go with every run; they are shown where a person asks for them.
 """
@@ -10,6 +10,7 @@ from collections.abc import Iterator
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
+from opencode_nb.diffs.blocks import prepare
 from opencode_nb.diffs.making import hunks
 from opencode_nb.diffs.notebook import CellDiff, NotebookDiff, compare
 from opencode_nb.render.diff import block
@@ -40,6 +41,7 @@ def read(file: FileDiff, *, outputs: bool) -> NotebookDiff | None:
 def cells_html(index: int, notebook: NotebookDiff, *, columns: int, outputs: bool) -> Iterator[Html]:
     """The cells that are not as they were."""
     changed = notebook.changed
+    prepare(_printed(cell) for cell in changed if outputs and cell.ran)
     if not changed:
         what = "its metadata" if notebook.metadata else "outputs, counts or ids"
         yield element("div", escape(f"No source of a cell changed, only {what}."), classes="oc-facts")
@@ -83,10 +85,14 @@ def _sources(cell: CellDiff) -> tuple[str, str]:
 
 
 def _outputs(cell: CellDiff, columns: int) -> Html:
-    before, after = (_text(side.outputs) if side else "" for side in (cell.before, cell.after))
-    found = hunks(before, after)
+    found = hunks(*_printed(cell))
     title = element("div", escape("Outputs"), classes="oc-facts")
     return join([title, _changes(found, "", columns)]) if found else NOTHING
+
+
+def _printed(cell: CellDiff) -> tuple[str, str]:
+    before, after = (_text(side.outputs) if side else "" for side in (cell.before, cell.after))
+    return before, after
 
 
 def _text(outputs: list[Json]) -> str:

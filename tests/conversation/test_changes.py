@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import itertools
 import json
 import random
 import subprocess
@@ -16,6 +17,7 @@ import opencode_nb as oc
 from opencode_nb.conversation import kept
 from opencode_nb.conversation.changes import Diff
 from opencode_nb.demo import DemoModel, text, tool
+from opencode_nb.diffs import notebook as notebooks
 from opencode_nb.diffs.text import decode
 from opencode_nb.server import Server
 
@@ -85,13 +87,50 @@ def proves_itself(diff: Diff, directory: Path, before: Files, patch: str) -> Non
 
 
 CELL = {"cell_type": "code", "id": "a", "metadata": {}, "outputs": [], "source": ["x = 1\n"], "execution_count": 1}
-NOTEBOOK = {"cells": [CELL], "metadata": {}, "nbformat": 4, "nbformat_minor": 5}
+
+
+def notebook(*sources: str, nbformat: int = 4, **ran: Any) -> str:
+    cells = [{**CELL, "id": source[:8], "source": [source], **ran} for source in sources]
+    found = {"cells": cells} if nbformat == 4 else {"worksheets": [{"cells": cells}]}
+    return json.dumps({**found, "metadata": {}, "nbformat": nbformat, "nbformat_minor": 5}, indent=1)
+
+
+OUTPUT = {"output_type": "stream", "name": "stdout", "text": ["3\n"]}
+NOTEBOOKS = {  # what becomes of which cells: status and the indices before and after; None for what is no notebook
+    "cells.ipynb": (
+        notebook("a", "b", "c"), notebook("c", "a", "d"),
+        [("moved", 2, 0), ("same", 0, 1), ("added", None, 2), ("removed", 1, None)],
+    ),
+    "ran.ipynb": (notebook("a"), notebook("a", outputs=[OUTPUT], execution_count=2), [("same", 0, 0)]),
+    "gone.ipynb": (notebook("a"), None, [("removed", 0, None)]),
+    "new.ipynb": (None, notebook("x = 1\n" * 200), [("added", None, 0)]),
+    "old.ipynb": (notebook("a", nbformat=3), notebook("b", nbformat=3), None),
+    "broken.ipynb": ('{"cells": [', '{"cells": [1', None),
+}  # fmt: skip
+
+
+def notebooks_of(directory: Path, which: int) -> None:
+    directory.mkdir(exist_ok=True)
+    for name, versions in NOTEBOOKS.items():
+        if (text := versions[which]) is not None:
+            (directory / name).write_text(str(text))
+
+
+def cells_of(file: oc.FileDiff) -> list[tuple[str, int | None, int | None]] | None:
+    try:
+        cells = notebooks.compare(file.before, file.after).cells
+    except ValueError:
+        return None
+    return [(cell.status, cell.old_index, cell.new_index) for cell in cells]
+
+
 CONTENTS = {
     "crlf.txt": b"a\r\nb\r\nc\r\n", "no newline.txt": b"x\ny", "bin.dat": b"\0\1\2", "latin.txt": b"caf\xe9\nb\n",
     "utf16.txt": "hé\nb\n".encode("utf-16"), "old.py": b"".join(b"line %d\n" % i for i in range(30)),
     "run.sh": b"echo\n",
     "with blank.txt": b"a\n", 'q"uo\nte.txt': b"a\n", "tab\there.txt": b"a\n", "ünï.txt": b"a\n", "gone.txt": b"g\n",
     "empty.txt": b"", "nested/deep/x.txt": b"deep\n", "image.png": b"\x89PNG\r\n\x1a\n\0\0", "a.ipynb": b"",
+    "cells.ipynb": b"", "ran.ipynb": b"", "gone.ipynb": b"", "old.ipynb": b"", "broken.ipynb": b'{"cells": [',
     "long.txt": b"".join(b"line %d\n" % i for i in range(100_000)), "folder": b"becomes one\n", "same.txt": b"s\n",
     ".gitignore": b"ignored.txt\n", "ignored.txt": b"i\n",
 }  # fmt: skip
@@ -102,6 +141,7 @@ sed -i 's/line.3$/LINE/' 'new name.py'; chmod +x run.sh; echo b >> 'with blank.t
 echo b >> "$(printf 'q"uo\nte.txt')"; echo b >> "$(printf 'tab\there.txt')"; echo b >> ünï.txt; rm gone.txt
 echo e > empty.txt; : > 'new empty.txt'; rm -r nested; printf '\211PNG\r\n\032\n\0\1' > image.png
 sed -i '500s/.*/changed/; 99000d' long.txt; rm folder; mkdir folder; echo in > folder/file.txt; ln -sfn same.txt link
+rm gone.ipynb; cp ../later/*.ipynb .
 sed -i 's/x = 1/x = 2/' a.ipynb; echo i >> ignored.txt; ln -s nowhere dangling; printf 'x\n' > -dash.txt
 """
 
@@ -112,7 +152,9 @@ def corpus(directory: Path) -> None:
         file = directory / name
         file.parent.mkdir(parents=True, exist_ok=True)
         file.write_bytes(content)
-    (directory / "a.ipynb").write_text(json.dumps(NOTEBOOK, indent=1))
+    (directory / "a.ipynb").write_text(notebook("x = 1\n"))
+    notebooks_of(directory, 0)
+    notebooks_of(directory.parent / "later", 1)
     (directory / "link").symlink_to("crlf.txt")
 
 
@@ -144,6 +186,8 @@ def test_the_corpus_in_a_repository(
     assert diff["utf16.txt"].binary
     assert diff["image.png"].after == b"\x89PNG\r\n\x1a\n\0\1"
     assert (diff["long.txt"].additions, diff["long.txt"].deletions, len(diff["long.txt"].hunks)) == (1, 2, 2)
+    for name, (*_, cells) in NOTEBOOKS.items():
+        assert cells_of(diff[name]) == cells
     assert session.diff().patch == diff.patch
     patch = git_says(root)
     the_servers_patches_do_where_its_snapshots_are_elsewhere(session, root, diff)
@@ -195,13 +239,19 @@ def test_without_commits_in_a_folder_and_with_repositories_inside(
     git(outer, "commit", "-qm", "module")
     git(fresh, "init", "-q")
 
+    git(tmp_path, "clone", "-q", "inner", "fresh/inside")
     before = files_of(fresh)
-    turn = plays(demo_model, open_at(fresh), shell("echo b >> a.txt; echo n > new.txt"))
+    session = open_at(fresh)
+    turn = plays(demo_model, session, shell("echo b >> a.txt; echo n > new.txt; echo b >> inside/a.txt"))
+    assert "repositories inside" in turn.diff().source
+    assert "repositories inside" in session.owner.diff("git").source
+    assert [file.file for file in session.owner.diff("git").files] == ["a.txt", "new.txt"]
+    (fresh / "inside" / "a.txt").write_text("a\n")
     git(fresh, "add", "-A")
     now = git(fresh, "ls-files", "-s")
     assert [(file.status, file.file) for file in turn.diff().files] == [("modified", "a.txt"), ("added", "new.txt")]
     proves_itself(turn.diff(), fresh, before, turn.diff().patch)
-    assert now.count("\n") == 2
+    assert now.count("\n") == 3
 
     before = files_of(outer)
     command = "echo c >> b.txt; echo d > ünï.txt; cd module; echo x >> a.txt; git commit -qam inside"
@@ -326,6 +376,51 @@ def test_whoever_changed_a_file_since_is_not_overwritten(
     file.symlink_to("/etc/hostname")
     with pytest.raises(oc.DiffConflictError):
         first["f.txt"].revert()
+
+
+@pytest.mark.parametrize("order", list(itertools.permutations(["one", "other", "user"])), ids="-".join)
+def test_two_sessions_and_the_user_in_every_order(
+    open_at: Callable[[Path], oc.Session], demo_model: DemoModel, tmp_path: Path, order: tuple[str, ...]
+) -> None:
+    """Each changes a line of its own and one of all. Only who came last can take all back; nobody loses a line."""
+    file = tmp_path / "shared" / "f.txt"
+    file.parent.mkdir()
+    file.write_text("".join(f"{i}\n" for i in range(40)))
+    commit(file.parent)
+    lines = {"one": 3, "other": 20, "user": 30}
+    sessions = {name: open_at(file.parent) for name in ("one", "other")}
+    diffs: dict[str, list[Diff]] = {}
+    for name in order:
+        edit = rf"sed -i 's/^{lines[name]}$/{name}/; s/^10.*/&{name}/' f.txt"
+        if name == "user":
+            subprocess.run(edit, shell=True, cwd=file.parent, check=True)
+        else:
+            turn = plays(demo_model, sessions[name], shell(edit))
+            diffs[name] = [turn.diff(), sessions[name].diff()]
+
+    def others_lines(name: str) -> dict[int, str]:
+        now = file.read_text().splitlines()
+        return {at: now[at] for other, at in lines.items() if other != name}
+
+    for name, (turn_diff, session_diff) in diffs.items():
+        kept_lines, now = others_lines(name), file.read_bytes()
+        for diff in (session_diff, turn_diff):
+            assert diff["f.txt"].state == ("applied" if name == order[-1] else "changed since")
+            for act in (diff.revert, diff["f.txt"].revert, diff["f.txt"].apply):
+                if name != order[-1]:
+                    with pytest.raises(oc.DiffConflictError, match="changed since by somebody else"):
+                        act()
+                    assert file.read_bytes() == now
+        own, *common = sorted(turn_diff["f.txt"].hunks, key=lambda hunk: f"+{name}\n" not in hunk.patch)
+        assert own.revert().done == ("f.txt",)
+        assert file.read_text().splitlines()[lines[name]] == str(lines[name])
+        assert others_lines(name) == kept_lines
+        for hunk in common:
+            if name != order[-1]:
+                with pytest.raises(oc.DiffConflictError, match="these lines"):
+                    hunk.revert()
+        assert own.apply().done == ("f.txt",)
+        assert file.read_bytes() == now
 
 
 def test_random_turns_and_random_reverts(

@@ -98,6 +98,36 @@ def test_changes_are_taken_back_and_brought_back_by_keys(
     assert notebook.console == []
 
 
+def test_a_hunk_goes_and_comes_and_what_is_mine_stays(changed: Callable[..., Notebook], work: Path) -> None:
+    notebook = changed("oc.diff()")
+    root = view(notebook)
+    module, status, path = file(root, MODULE), root.get_by_role("status"), work / MODULE
+    after = path.read_text()
+
+    def press(where: Locator, name: str, told: str, now: str) -> None:
+        where.get_by_role("button", name=name).focus()
+        notebook.page.keyboard.press("Enter")
+        expect(status).to_have_text(told)
+        assert path.read_text() == now
+
+    gone, back = f"Reverted: change 1 of {MODULE}.", f"Brought back: change 1 of {MODULE}."
+    press(module, "Revert hunk", gone, BEFORE)
+    press(module, "Apply hunk", back, after)
+    press(root, "Undo", gone, BEFORE)
+    press(root, "Redo", back, after)
+    press(module, "Revert file", f"Reverted: {MODULE}.", BEFORE)
+    press(module, "Apply file", f"Brought back: {MODULE}.", after)
+    path.write_text(f"# mine\n{after}")
+    refused = (
+        f"Not reverted: {MODULE}: it was changed since by somebody else: the user, another turn or another session. "
+        "Its hunks that are still as they were can be taken one by one: press Revert hunk."
+    )
+    press(module, "Revert file", refused, f"# mine\n{after}")
+    notebook.screenshot("refused")
+    press(module, "Revert hunk", gone, f"# mine\n{BEFORE}")
+    assert notebook.console == []
+
+
 def test_it_fits_narrow_and_wide_pages_in_both_themes(changed: Callable[..., Notebook]) -> None:
     notebook = changed("oc.diff()")
     root = view(notebook)
