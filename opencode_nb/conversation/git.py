@@ -40,13 +40,13 @@ class Repository:
         where = ("--git-dir", str(self.git_dir), "--work-tree", str(self.worktree))
         return _run(self.worktree, *where, *arguments, stdin=stdin, allowed=allowed)
 
-    def has(self, tree: str) -> bool:
-        """Whether it has this object."""
+    def has(self, *trees: str) -> bool:
+        """Whether it has all of these objects."""
         try:
-            self.run("cat-file", "-e", tree)
+            said = self.run("cat-file", "--batch-check", stdin="\n".join(trees).encode() + b"\n")
         except GitError:
             return False
-        return True
+        return not any(line.endswith(b" missing") for line in said.splitlines())
 
     def ignored(self, paths: Sequence[str]) -> set[str]:
         """Those of the paths that the ignore rules name, be they tracked or not."""

@@ -129,7 +129,7 @@ def _snapshots(turns: Iterable[TurnState], worktree: Path, place: Place) -> git.
     if not store.git_dir.is_dir() or not worktree.is_dir():
         return None
     trees = {tree for turn in turns for tree in _trees(turn) or ()}
-    return store if all(map(store.has, sorted(trees))) else None
+    return store if store.has(*trees) else None
 
 
 # The server's patches
