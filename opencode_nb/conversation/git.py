@@ -43,7 +43,7 @@ class Repository:
     def has(self, *trees: str) -> bool:
         """Whether it has all of these objects."""
         try:
-            said = self.run("cat-file", "--batch-check", stdin="\n".join(trees).encode() + b"\n")
+            said = self.run("cat-file", "--batch-check", stdin="".join(f"{tree}\n" for tree in trees).encode())
         except GitError:
             return False
         return not any(line.endswith(b" missing") for line in said.splitlines())
