@@ -1,9 +1,30 @@
-"""A string that does not show itself: not in `vars()`, not in a debugger, not in a traceback that shows locals."""
+"""What must not show itself: a string that masks its repr, and what looks like a secret in what is about to be told."""
 
 from __future__ import annotations
 
+import re
+
 MASK = "••••••••"
 """What stands where a secret stood."""
+
+_NAMED = r"password|passwd|pwd|passphrase|secrets?|token|bearer|credentials?|(?:api|access|private|secret|auth)_?key"
+_SNAKE = re.compile(r"(?<=[a-z0-9])(?=[A-Z])")
+_NAME = re.compile(rf"(?:.*_)?(?:{_NAMED})_?\d*", re.IGNORECASE)
+_ASSIGNED = re.compile(
+    rf"""((?:\b|_)(?:{_NAMED})\d*["']?\s*[:=]\s*[rbu]*)(?P<quote>["'])(?:\\.|(?!(?P=quote)).)+""", re.IGNORECASE
+)
+_KNOWN = re.compile(
+    r"""
+    \b(?:sk|pk|rk)[-_][A-Za-z0-9_-]{12,}            # OpenAI, Anthropic, Stripe
+    | \bgh[a-z]_[A-Za-z0-9]{12,} | \bgithub_pat_\w{12,} | \bglpat-[\w-]{12,} | \bhf_[A-Za-z0-9]{12,}
+    | \bxox[a-z]-[\w-]{8,} | \bAKIA[0-9A-Z]{12,} | \bAIza[\w-]{20,}
+    | \beyJ[\w-]{8,}\.[\w-]{8,}(?:\.[\w-]*)?         # JSON web tokens
+    | (?<=Bearer\s)[\w.~+/=-]{8,} | (?<=Basic\s)[\w+/=]{8,}
+    | (?<=://)[^\s/@:'"]*:[^\s/@'"]+(?=@)            # name and password in an address
+    | -----BEGIN\ [A-Z ]*PRIVATE\ KEY-----(?s:.*?)(?:-----END\ [A-Z ]*PRIVATE\ KEY-----|\Z)
+    """,
+    re.VERBOSE,
+)
 
 
 class Secret(str):
@@ -13,3 +34,13 @@ class Secret(str):
 
     def __repr__(self) -> str:
         return repr(MASK)
+
+
+def names_secret(name: str) -> bool:
+    """Whether what has this name is most likely a secret: `api_key`, `dbPassword`; `token_counts` is not."""
+    return _NAME.fullmatch(_SNAKE.sub("_", name).replace("-", "_")) is not None
+
+
+def mask(text: str) -> str:
+    """A text with what looks like a secret in it masked: keys by their well-known forms, strings by their names."""
+    return _KNOWN.sub(MASK, _ASSIGNED.sub(rf"\1\g<quote>{MASK}", text))

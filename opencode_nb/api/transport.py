@@ -50,9 +50,7 @@ show_log()
 
 SLOW_TIMEOUT = 3600.0  # seconds, where the answer waits for a model, a person or a browser
 CONNECT_TIMEOUT = 10.0  # seconds to open a connection
-STALE_AFTER = (
-    30.0  # seconds of silence after which an event stream counts as lost; the server's heartbeat is every 10 s
-)
+STALE_AFTER = 22.0  # seconds of silence after which an event stream counts as lost: two of the server's heartbeats
 RETRY_FIRST = 0.5  # seconds before the first repetition; doubled each time
 RETRY_MOST = 8.0  # seconds
 RETRY_AFTER_MOST = 60.0  # seconds; a server that asks for more gets no repetition, and the caller the error at once

@@ -6,12 +6,15 @@ import base64
 import contextlib
 import mimetypes
 import re
-from collections.abc import Collection, Iterable
+from collections.abc import Awaitable, Callable, Collection, Iterable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from opencode_nb.conversation.state import Json
+
+Mentions = Callable[[str], Awaitable[list[Json]]]
+"""The parts for what a text names, and only the caller knows of: a kernel's variables."""
 
 _RANGE = re.compile(r"^(?P<path>.+?):(?P<start>\d+)(?:-(?P<end>\d+))?$")
 _MENTION = re.compile(r"(?:^|(?<=[\s(\[{\"']))@([^\s@]+)")

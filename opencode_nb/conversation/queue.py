@@ -27,11 +27,11 @@ log = logging.getLogger("opencode_nb")
 
 @dataclass(frozen=True, slots=True)
 class QueueItem:
-    """A message that waits: `parts` is what it is sent as, `options` are those of `send`."""
+    """A message that waits: `files` are the parts that go along, `options` are those of `prompt`."""
 
     id: str
     text: str
-    parts: tuple[Json, ...]
+    files: tuple[Json, ...]
     options: Json
 
 
@@ -55,12 +55,12 @@ class Queue:
     async def add(
         self, text: str, *, files: Iterable[Any] = (), images: Iterable[Any] = (), **options: Any
     ) -> QueueItem:
-        """Have this sent when the session rests and all before it is sent; options as for `send`.
+        """Have this sent when the session rests and all before it is sent; options as for `prompt`.
 
-        Raises FileNotFoundError or TypeError at once.
+        Raises FileNotFoundError or TypeError at once. What the text mentions is looked up when it is sent.
         """
-        parts = tuple(content.parts(text, files, images, self._session.owner.directory))
-        item = QueueItem(f"q{next(self._numbers)}", text, parts, options)
+        _text, *attached = content.parts(text, files, images, self._session.owner.directory)
+        item = QueueItem(f"q{next(self._numbers)}", text, tuple(attached), options)
         self._set((*self.items, item))
         self._advance()
         return item
@@ -68,8 +68,7 @@ class Queue:
     async def edit(self, item_id: str, text: str) -> None:
         """Give a waiting message another text. Raises OpencodeError where it has been sent."""
         item = self._find(item_id)
-        parts = ({**item.parts[0], "text": text}, *item.parts[1:])
-        changed = replace(item, text=text, parts=parts)
+        changed = replace(item, text=text)
         self._set(tuple(changed if other is item else other for other in self.items))
 
     async def remove(self, item_id: str) -> None:
@@ -128,7 +127,7 @@ class Queue:
     async def _send(self, item: QueueItem) -> Turn:
         self._leaving.add(item.id)
         try:
-            turn = await self._session.send(list(item.parts), **item.options)
+            turn = await self._session.prompt(item.text, files=item.files, **item.options, wait=False)
         finally:
             self._leaving.discard(item.id)
         self._set(tuple(other for other in self.items if other is not item))

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 from opencode_nb.conversation import content, ids, meter, sources
 from opencode_nb.conversation.changes import Diff
 from opencode_nb.conversation.comments import Comment
+from opencode_nb.conversation.content import Mentions
 from opencode_nb.conversation.images import Images
 from opencode_nb.conversation.managing import BUSY, ManagedSession
 from opencode_nb.conversation.models import refuse_unasked, split_model
@@ -80,7 +81,7 @@ class AsyncSession(ManagedSession):
         *,
         files: Iterable[Any] = (),
         images: Iterable[Any] = (),
-        mentions: bool = False,
+        mentions: bool | Mentions = False,
         system: str | None = None,
         model: str | None = None,
         agent: str | None = None,
@@ -96,12 +97,15 @@ class AsyncSession(ManagedSession):
         While a turn runs, the agent takes it up after its present step, as a turn of its own ("steering").
         `timeout` in seconds aborts the turn and keeps what came. `permission` overrides the policy for this turn;
         `person` is asked what the policy leaves open. `mentions` attaches the files and agents that the text names as
-        `@path` and `@agent`. `no_reply` only adds to the conversation.
+        `@path` and `@agent`; a function instead of True adds what else it names. `no_reply` only adds to the
+        conversation.
         Raises FileNotFoundError before anything is sent, TurnError (with `.turn`) when the turn ended in an error.
         """
         parts = content.parts(text, files, images, self.owner.directory)
         if mentions:
             parts += await self.owner.mentions(text)
+        if callable(mentions):
+            parts += await mentions(text)
         turn = await self.send(
             parts,
             system=system,

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 from opencode_nb.conversation.changes import Diff
 from opencode_nb.conversation.comments import Comment
 from opencode_nb.conversation.console import ConsolePerson
+from opencode_nb.conversation.content import Mentions
 from opencode_nb.conversation.meter import Context
 from opencode_nb.conversation.policy import PermissionOption, Person, Reply
 from opencode_nb.conversation.queue import QueueItem
@@ -118,7 +119,7 @@ class Session:
         *,
         files: Iterable[Any] = (),
         images: Iterable[Any] = (),
-        mentions: bool = False,
+        mentions: bool | Mentions = False,
         system: str | None = None,
         model: str | None = None,
         agent: str | None = None,
@@ -134,7 +135,8 @@ class Session:
         While it waits, a person is asked through `input()` what the policy leaves open, unless `person` is given.
         `timeout` in seconds aborts the turn and keeps what came, as an interrupt does. While another turn runs, the
         agent takes the prompt up after its present step. `mentions` attaches the files and agents that the text names
-        as `@path` and `@agent`. `no_reply` only adds to the conversation.
+        as `@path` and `@agent`; an async function instead of True adds what else it names. `no_reply` only adds to the
+        conversation.
         Raises FileNotFoundError before anything is sent, TurnError (with `.turn`) when the turn ended in an error.
         """
         jobs = Jobs()
@@ -370,9 +372,9 @@ class Queue:
         return self._async.paused
 
     def add(self, text: str, *, files: Iterable[Any] = (), images: Iterable[Any] = (), **options: Any) -> QueueItem:
-        """Have this sent when the session rests and all before it is sent; options as for `AsyncSession.send`.
+        """Have this sent when the session rests and all before it is sent; options as for `prompt`.
 
-        Raises FileNotFoundError or TypeError at once.
+        Raises FileNotFoundError or TypeError at once. What the text mentions is looked up when it is sent.
         """
         return run(self._async.add, text, files=files, images=images, **options)
 

@@ -17,6 +17,7 @@ from opencode_nb.conversation.sync import Session
 from opencode_nb.conversation.turn import Turn
 from opencode_nb.conversation.waiting import Jobs
 from opencode_nb.errors import OpencodeError
+from opencode_nb.kernel import context
 from opencode_nb.magics import body
 from opencode_nb.magics.failure import CellError, Interrupted
 from opencode_nb.magics.frontend import Frontend, detect
@@ -116,7 +117,7 @@ class _Cell:
         }
         if sent.kind == "command":
             return session.command(sent.name, sent.text, **settings)
-        return session.prompt(sent.text, **settings)
+        return session.prompt(sent.text, mentions=context.mentioned, **settings)
 
     # -- in the foreground ---------------------------------------------------------------------------------------------
 

@@ -113,15 +113,16 @@ def _is_noteworthy(seconds: float | None) -> bool:
 def body_html(card: Card) -> Html:
     """A card's content."""
     growing = card.status == "running"
-    several = sum(isinstance(block, Change) for block in card.blocks) > 1
-    return join(block_html(block, growing=growing, titled=several) for block in card.blocks)
+    changes = [block for block in card.blocks if isinstance(block, Change)]
+    choice = diff.columns_html(changes[0].columns) if changes and changes[0].columns else NOTHING
+    return join([choice, *(block_html(block, growing=growing, titled=len(changes) > 1) for block in card.blocks)])
 
 
 def block_html(block: Block, *, growing: bool = False, titled: bool = False) -> Html:
     """One block of content; of an output that grows only the end; a change with the file's name if it's `titled`."""
     if isinstance(block, Change):
         title = element("div", diff.file_title(block.diff), style="line") if titled else NOTHING
-        content = join([title, diff.body(block.diff)])
+        content = join([title, diff.body(block.diff, block.columns)])
         return element("div", content, style="rule", data_file=str(block.diff.get("file") or ""))
     content = _output(block, growing) if isinstance(block, Output) else _BLOCKS[type(block)](block)
     return element("div", content, style="body") if content else NOTHING

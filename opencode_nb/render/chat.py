@@ -15,7 +15,7 @@ from opencode_nb.render.escaping import NOTHING, Html, element, escape, join
 from opencode_nb.render.page import LiveTurn
 from opencode_nb.render.patching import Op
 from opencode_nb.render.tools import Json
-from opencode_nb.render.views import RequestsView
+from opencode_nb.render.views import Look, RequestsView
 
 if TYPE_CHECKING:
     from opencode_nb.conversation.state import TurnState
@@ -36,23 +36,27 @@ _NUMBERS = itertools.count(1)
 class ChatTurn(LiveTurn):
     """A turn among others: its prompt stands above it, and what waits for a person stands in the docks."""
 
-    def __init__(self, turn: TurnState) -> None:
-        super().__init__(turn, actions=False, prompt=True, key=f"t{next(_NUMBERS)}")
+    def __init__(self, turn: TurnState, look: Look) -> None:
+        super().__init__(turn, actions=False, prompt=True, key=f"t{next(_NUMBERS)}", look=look)
 
     def _contents(self) -> dict[str, Html]:
         return {**super()._contents(), "e": NOTHING}
 
 
 class LiveChat:
-    """The conversation on the live page, below the root of its view. The transcript is read, never changed."""
+    """The conversation on the live page, below the root of its view. The transcript is read, never changed.
 
-    def __init__(self, transcript: Transcript) -> None:
+    After a change of the `look` update all of it.
+    """
+
+    def __init__(self, transcript: Transcript, look: Look | None = None) -> None:
         self._transcript = transcript
+        self.look = look or Look()
         self._window: list[str] = []  # ids of the turns on the page: consecutive ones
         self._turns: dict[str, ChatTurn] = {}
         self._at_end = True
         self._edges = (NOTHING, NOTHING)
-        self._requests = RequestsView("requests")
+        self._requests = RequestsView("requests", self.look)
         self._docks = {"todos": NOTHING, "undone": NOTHING}
 
     # -- where the window is ---------------------------------------------------------------------------------------
@@ -145,7 +149,7 @@ class LiveChat:
         following = "after"
         for turn in reversed(self._window):
             if turn not in self._turns:
-                self._turns[turn] = ChatTurn(self._transcript.turns[turn])
+                self._turns[turn] = ChatTurn(self._transcript.turns[turn], self.look)
                 ops.append(["put", self._turns[turn].key, "log", self._turns[turn].snapshot(), following])
             following = self._turns[turn].key
         return ops + self._update_edges()

@@ -12,7 +12,7 @@ from typing import Any
 from rich.text import Text
 
 from opencode_nb.diffs.patch import FilePatch, parse_files, write_hunks
-from opencode_nb.render.diff_rows import number_width, numbered, paint, unified
+from opencode_nb.render.diff_rows import lines, number_width, numbered, paint
 from opencode_nb.render.escaping import NOTHING, Html, element, escape, join, visible
 from opencode_nb.render.highlight import MAX_HIGHLIGHTED
 
@@ -41,13 +41,13 @@ def _files(diff: Json) -> list[FilePatch]:
 # HTML
 
 
-def html(diff: Json, *, open_: bool = True) -> Html:
+def html(diff: Json, *, open_: bool = True, columns: int = 1) -> Html:
     """The file as a box that folds."""
     path = str(diff.get("file") or "")
     summary = element(
         "summary", join([file_title(diff), element("span", counts(*stats(diff)), style="end")]), style="summary"
     )
-    return element("details", join([summary, body(diff)]), style="file", open=open_, data_file=path)
+    return element("details", join([summary, body(diff, columns)]), style="file", open=open_, data_file=path)
 
 
 def file_title(diff: Json) -> Html:
@@ -65,13 +65,31 @@ def counts(added: int, removed: int) -> Html:
     )
 
 
-def body(diff: Json) -> Html:
-    """The changed lines of the file, the end of a long diff folded."""
+def columns_html(columns: int) -> Html:
+    """Whether changes stand in one column or two, to be chosen; a live view gives this word on (`page.Look`)."""
+    choices = (("1", "Unified", "Changes in one column"), ("2", "Split", "Before and after beside each other"))
+    buttons = [
+        element(
+            "button",
+            escape(label),
+            type="button",
+            title=title,
+            aria_pressed=str(id_ == str(columns)).lower(),
+            data_intent="columns",
+            data_id=id_,
+        )
+        for id_, label, title in choices
+    ]
+    return element("div", join(buttons), classes="oc-columns", role="group", aria_label="Columns of the changes")
+
+
+def body(diff: Json, columns: int = 1) -> Html:
+    """The changed lines of the file in so many columns, the end of a long diff folded."""
     files = _files(diff)
     if not any(file.hunks for file in files):
         return element("div", escape(_without_lines(files)), style="body")
-    lines = list(_lines(str(diff.get("file") or ""), files))
-    shown, folded = lines[:FOLDED_AFTER], lines[FOLDED_AFTER:]
+    every = list(_lines(str(diff.get("file") or ""), files, columns))
+    shown, folded = every[:FOLDED_AFTER], every[FOLDED_AFTER:]
     return join([block(shown), _fold(folded) if folded else NOTHING])
 
 
@@ -85,25 +103,25 @@ def _without_lines(files: Sequence[FilePatch]) -> str:
     return f"Mode changed from {mode.old_mode} to {mode.new_mode}." if mode else "No changed lines to show."
 
 
-def block(lines: Iterable[Html]) -> Html:
+def block(content: Iterable[Html]) -> Html:
     """Lines of a diff as one block of code."""
-    return element("pre", element("code", join(lines), style="rows"), style="patch")
+    return element("pre", element("code", join(content), style="rows"), style="patch")
 
 
-def _fold(lines: Sequence[Html]) -> Html:
-    plural = "" if len(lines) == 1 else "s"
-    summary = element("summary", escape(f"Show {len(lines)} more line{plural}"), style="more body")
-    return element("details", join([summary, block(lines)]))
+def _fold(rest: Sequence[Html]) -> Html:
+    plural = "" if len(rest) == 1 else "s"
+    summary = element("summary", escape(f"Show {len(rest)} more line{plural}"), style="more body")
+    return element("details", join([summary, block(rest)]))
 
 
-def _lines(path: str, files: Sequence[FilePatch]) -> Iterable[Html]:
+def _lines(path: str, files: Sequence[FilePatch], columns: int) -> Iterable[Html]:
     hunks = [(hunk, numbered(hunk)) for file in files for hunk in file.hunks]
     every = [row for _, rows in hunks for row in rows]
     width = number_width(every)
     coloured = sum(len(row.text) for row in every) <= MAX_HIGHLIGHTED
     for hunk, rows in hunks:
         yield element("span", escape(f"{hunk.header}\n"), style="hunk")
-        yield from (unified([item], width) for item in paint(rows, path if coloured else ""))
+        yield from lines(paint(rows, path if coloured else ""), width, columns)
 
 
 # Markdown and terminal

@@ -163,14 +163,18 @@ Notes = Mapping[str, Html]
 """What stands below a row, by the row's `at`."""
 
 
-def unified(painted: Iterable[Painted], width: int, notes: Notes | None = None) -> Html:
-    """The rows below each other, each a line of its own also without styles; with `notes` a page can name them."""
-    return join(_noted(_line(item, _numbers(item.row, width), notes), (item,), notes) for item in painted)
+def lines(painted: Iterable[Painted], width: int, columns: int = 1, notes: Notes | None = None) -> Iterator[Html]:
+    """The rows as lines of markup; with `notes` a page can name them.
 
-
-def split(painted: Iterable[Painted], width: int, notes: Notes | None) -> Html:
-    """The rows in two columns, what changed beside what it became. Only for live pages."""
-    return join(_noted(_pair(left, right, width, notes), (left, right), notes) for left, right in _beside(painted))
+    In one column each is a line of its own also without styles. In two what changed stands beside what it became: only
+    for live pages (static/rows.css).
+    """
+    if columns == 2:
+        for left, right in _beside(painted):
+            yield _noted(_pair(left, right, width, notes), (left, right), notes)
+    else:
+        for item in painted:
+            yield _noted(_line(item, _numbers(item.row, width), notes), (item,), notes)
 
 
 def _noted(line: Html, items: Iterable[Painted | None], notes: Notes | None) -> Html:

@@ -184,6 +184,13 @@ def is_shown(part: Json) -> bool:
     return bool(str(part.get("text") or "").strip()) if kind in ("text", "reasoning") else True
 
 
+def variable(part: Json) -> tuple[str, str] | None:
+    """The name and type of the kernel's variable that a hidden text of a prompt describes."""
+    metadata = part.get("metadata")
+    own = metadata.get("opencode_nb") if isinstance(metadata, dict) else None
+    return (str(own.get("variable")), str(own.get("kind"))) if isinstance(own, dict) and own.get("variable") else None
+
+
 def notice(part: Json) -> str:
     """A part that is one line of text: an agent's mention, a subtask, a compaction, a retry; "" for others."""
     kind = part.get("type")

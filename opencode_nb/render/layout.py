@@ -25,7 +25,18 @@ def prompt_html(turn: TurnState) -> Html:
     parts = list(turn.prompt.parts.values()) if turn.prompt else []
     texts = [element("div", escape(str(part["text"])), style="plain") for part in parts if _is_text(part)]
     files = [cards.attachment_html(attachment(part)) for part in parts if part.get("type") == "file"]
-    return element("div", join([*texts, *files]), style="prompt", data_part="prompt") if texts or files else NOTHING
+    variables = [_variable_html(part, told) for part in parts if (told := facts.variable(part))]
+    content = join([*texts, *files, *variables])
+    return element("div", content, style="prompt", data_part="prompt") if content else NOTHING
+
+
+def _variable_html(part: Json, told: tuple[str, str]) -> Html:
+    """What the model was shown of a variable, folded."""
+    name, kind = (escape(word) for word in told)
+    title = join([element("span", name, style="subtitle"), element("span", kind, style="muted small")], Html(" "))
+    shown = element("pre", escape(str(part.get("text") or "")), style="output tall")
+    inside = join([element("summary", title, style="more"), shown])
+    return element("details", inside, data_variable=told[0], data_fold=str(part.get("id")))
 
 
 def _is_text(part: Json) -> bool:
@@ -67,7 +78,7 @@ def error_html(turn: TurnState) -> Html:
     return element("div", join(texts), style="error", data_part="error", role="alert")
 
 
-def changes_html(turn: TurnState, key: str = "") -> Html:
+def changes_html(turn: TurnState, key: str = "", columns: int = 0) -> Html:
     """What the whole turn changed on disk, if no single card shows it."""
     diffs = facts.unshown_diffs(turn)
     if not diffs:
@@ -78,7 +89,9 @@ def changes_html(turn: TurnState, key: str = "") -> Html:
         element("span", diff.counts(*facts.total(diffs)), style="end"),
     ]
     summary = element("summary", join(title), style="summary")
-    files = element("div", join(diff.html(item, open_=len(diffs) == 1) for item in diffs), style="body")
+    choice = diff.columns_html(columns) if columns else NOTHING
+    boxes = [diff.html(item, open_=len(diffs) == 1, columns=columns) for item in diffs]
+    files = element("div", join([choice, *boxes]), style="body")
     return element(
         "details", join([summary, files]), style="card", data_part="changes", data_fold=cards.part_key(key, "f")
     )
@@ -140,10 +153,10 @@ def _waiting(retry: Json) -> Html:
     return join([text, escape("in "), element("span", escape("a moment"), role="timer", data_until=str(int(until)))])
 
 
-def context(turn: TurnState) -> Context:
+def context(turn: TurnState, columns: int = 0) -> Context:
     """What the turn's parts don't say themselves."""
     asked = frozenset(step.id for step in turn.steps.values() if step.info.get("role") == "user")
-    return Context(turn.ended, facts.directory(turn), frozenset(turn.children), asked)
+    return Context(turn.ended, facts.directory(turn), frozenset(turn.children), asked, columns)
 
 
 def kind(part: Json, context: Context) -> str:

@@ -16,8 +16,8 @@ from opencode_nb.render.escaping import NOTHING, Html, element, escape, join
 from opencode_nb.render.markdown import to_html
 from opencode_nb.render.patching import Op
 from opencode_nb.render.text import turn_markdown, turn_text
-from opencode_nb.render.tools import Json, describe, is_exploring
-from opencode_nb.render.views import GroupView, OtherView, ReasoningView, RequestsView, TextView, ToolView, View
+from opencode_nb.render.tools import Context, Json, describe, is_exploring
+from opencode_nb.render.views import GroupView, Look, OtherView, ReasoningView, RequestsView, TextView, ToolView, View
 
 if TYPE_CHECKING:
     from opencode_nb.conversation.state import TurnState
@@ -37,18 +37,24 @@ class LiveTurn:
 
     `actions` says whether a person can answer and stop it there; `prompt` whether the prompt is shown above it; `key`
     is the article's key, and begins those of all that is in it; a `nested` turn has no status and no bill of its own.
-    The turn is read, never changed. While `heard` is False nothing that can be clicked is shown: on some kernels a
-    page's clicks wait until the cell has ended.
+    The turn is read, never changed. After a change of the `look`, which turns of one page share, update all of it.
     """
 
     def __init__(
-        self, turn: TurnState, *, actions: bool = True, prompt: bool = False, key: str = "", nested: bool = False
+        self,
+        turn: TurnState,
+        *,
+        actions: bool = True,
+        prompt: bool = False,
+        key: str = "",
+        nested: bool = False,
+        look: Look | None = None,
     ) -> None:
         self._turn = turn
         self._nested = nested
         self._actions = actions
         self._prompt = prompt
-        self._heard = True
+        self.look = look or Look()
         # Ids are long, and a key goes with every operation: the end of an id is random enough.
         self.key = key or "t" + _NOT_IN_KEYS.sub("", turn.id)[-_KEY_LENGTH:]
         self._forget()
@@ -57,19 +63,10 @@ class LiveTurn:
         self._serial = 0
         self._views: dict[str, View] = {}
         self._groups: dict[str, GroupView] = {}
-        self._requests = RequestsView(f"{self.key}q", heard=self._heard)
+        self._requests = RequestsView(f"{self.key}q", self.look)
         self._slots: dict[str, Html] = dict.fromkeys("abcdefg", NOTHING)
         self._is_open = False
         self._was_ended = False
-
-    @property
-    def heard(self) -> bool:
-        """Whether clicks on the page reach the kernel now; a change of it shows with the next update of "turn"."""
-        return self._heard
-
-    @heard.setter
-    def heard(self, heard: bool) -> None:
-        self._heard = self._requests.heard = heard
 
     def open(self) -> Html:
         """The content of the view's root as it is with nothing in it; the next `update` sends all there is."""
@@ -105,7 +102,7 @@ class LiveTurn:
     # Parts
 
     def _update_parts(self, ops: list[Op], dirty: set[str]) -> None:
-        context = layout.context(self._turn)
+        context = self._context()
         unknown = False
         for part_id in sorted(dirty):
             view, part = self._views.get(part_id), self._find(part_id)
@@ -159,11 +156,21 @@ class LiveTurn:
 
     def _make_view(self, part: Json) -> View:
         self._serial += 1
-        key, context = f"{self.key}.{self._serial}", layout.context(self._turn)
+        key, context = f"{self.key}.{self._serial}", self._context()
         if part.get("type") == "tool":
-            return ToolView(key, part, context, lambda session: self._turn.children.get(session, []), _make_child)
+            return ToolView(key, part, context, lambda session: self._turn.children.get(session, []), self._child)
         kinds: dict[Any, Callable[..., View]] = {"text": TextView, "reasoning": ReasoningView}
         return kinds.get(layout.kind(part, context), OtherView)(key, part, context)
+
+    def _child(self, turn: TurnState, key: str) -> LiveTurn:
+        return LiveTurn(turn, actions=False, key=key, nested=True, look=self.look)
+
+    @property
+    def _columns(self) -> int:
+        return self.look.columns if self.look.heard else 0
+
+    def _context(self) -> Context:
+        return layout.context(self._turn, self._columns)
 
     # The places around the parts
 
@@ -188,9 +195,9 @@ class LiveTurn:
         return {
             "a": layout.prompt_html(turn) if self._prompt else NOTHING,
             **own,
-            "d": layout.changes_html(turn, f"{self.key}d"),
+            "d": layout.changes_html(turn, f"{self.key}d", self._columns),
             "e": layout.todos_html(turn),
-            "f": layout.status_html(turn, actions=self._actions and self._heard),
+            "f": layout.status_html(turn, actions=self._actions and self.look.heard),
             "g": layout.footer_html(turn),
         }
 
@@ -199,10 +206,6 @@ class LiveTurn:
             if html != self._slots[name]:
                 self._slots[name] = html
                 ops.append(["put", f"{self.key}{name}", self.key, self._slot(name)])
-
-
-def _make_child(turn: TurnState, key: str) -> LiveTurn:
-    return LiveTurn(turn, actions=False, key=key, nested=True)
 
 
 def turn_html(turn: TurnState, *, provenance: Json | None = None, title: str = "") -> Html:

@@ -15,14 +15,14 @@ from opencode_nb.render.tools import Json
 _REPLIES = (("once", "Allow once", "primary"), ("always", "Allow always", "button"), ("reject", "Deny", "button"))
 
 
-def request_html(request: Json, root: str = "", *, heard: bool = True) -> Html:
-    """A request of either kind; paths in it are shown relative to `root`."""
+def request_html(request: Json, root: str = "", *, heard: bool = True, columns: int = 1) -> Html:
+    """A request of either kind; paths in it are shown relative to `root`, a change in so many `columns`."""
     if "questions" in request:
         return question_html(request, heard=heard)
-    return permission_html(request, root, heard=heard)
+    return permission_html(request, root, heard=heard, columns=columns)
 
 
-def permission_html(request: Json, root: str = "", *, heard: bool = True) -> Html:
+def permission_html(request: Json, root: str = "", *, heard: bool = True, columns: int = 1) -> Html:
     """A permission request: what for, the command or change itself, and the three answers where they are `heard`."""
     kind = str(request.get("permission") or "")
     title = [
@@ -30,14 +30,14 @@ def permission_html(request: Json, root: str = "", *, heard: bool = True) -> Htm
         element("span", escape("Permission needed"), style="name"),
         element("span", escape(kind), style="subtitle"),
     ]
-    pieces = [element("div", join(title), style="line"), _matter(request, root)]
+    pieces = [element("div", join(title), style="line"), _matter(request, root, columns if heard else 0)]
     pieces += [_covered(request), _answers(request), _reason(request)] if heard else [_elsewhere()]
     return element(
         "div", join(pieces), style="asking", data_part="permission", role="group", aria_label="Permission needed"
     )
 
 
-def _matter(request: Json, root: str) -> Html:
+def _matter(request: Json, root: str, columns: int) -> Html:
     """The command or change itself."""
     metadata = request.get("metadata")
     metadata = metadata if isinstance(metadata, dict) else {}
@@ -48,7 +48,9 @@ def _matter(request: Json, root: str) -> Html:
     if not metadata.get("diff"):
         return subject
     change = {"file": facts.subject(request, root), "patch": str(metadata["diff"])}
-    return join([subject, element("div", diff.body(change), style="rule tall", data_file=change["file"])])
+    choice = diff.columns_html(columns) if columns else NOTHING
+    lines = element("div", diff.body(change, columns), style="rule tall", data_file=change["file"])
+    return join([subject, choice, lines])
 
 
 def _elsewhere() -> Html:

@@ -18,12 +18,11 @@ from opencode_nb.render.diff_rows import (
     Notes,
     Painted,
     context,
+    lines,
     numbered,
     paint,
     shortened,
     sides,
-    split,
-    unified,
 )
 from opencode_nb.render.escaping import NOTHING, Html, element, escape, join
 from opencode_nb.render.review_tree import amount
@@ -281,9 +280,7 @@ class _Hunks:
         )
 
     def _block(self, painted: Sequence[Painted]) -> Html:
-        if self._columns == 2:
-            return block([split(painted, self._width, self._notes)])
-        return block([unified(painted, self._width, self._notes)])
+        return block(lines(painted, self._width, self._columns, self._notes))
 
     # unchanged lines
 

@@ -14,7 +14,7 @@ from opencode_nb.diffs.blocks import prepare
 from opencode_nb.diffs.making import hunks
 from opencode_nb.diffs.notebook import CellDiff, NotebookDiff, compare
 from opencode_nb.render.diff import block
-from opencode_nb.render.diff_rows import Painted, number_width, numbered, paint, split, unified
+from opencode_nb.render.diff_rows import Painted, lines, number_width, numbered, paint
 from opencode_nb.render.escaping import NOTHING, Html, element, escape, join
 
 if TYPE_CHECKING:
@@ -114,4 +114,4 @@ def _changes(found: tuple[Hunk, ...], path: str, columns: int) -> Html:
     rows = [[replace(row, newline=True) for row in numbered(hunk)] for hunk in found]
     width = number_width(row for hunk in rows for row in hunk)
     painted: list[Painted] = [item for hunk in rows for item in paint(hunk, path)]
-    return block([split(painted, width, None) if columns == 2 else unified(painted, width)]) if painted else NOTHING
+    return block(lines(painted, width, columns)) if painted else NOTHING

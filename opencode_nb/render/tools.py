@@ -42,9 +42,10 @@ class Code:
 
 @dataclass(slots=True, frozen=True)
 class Change:
-    """A changed file, `{file, patch, additions, deletions, status}`."""
+    """A changed file, `{file, patch, additions, deletions, status}`; for `columns` see `Context`."""
 
     diff: Json
+    columns: int = 0
 
 
 @dataclass(slots=True, frozen=True)
@@ -123,13 +124,15 @@ class Context:
     """What a part itself doesn't say.
 
     Whether its turn has ended, the directory that paths are relative to, the sub-sessions that are shown themselves,
-    and the messages that a person sent while the turn was running.
+    the messages that a person sent while the turn was running, and in how many columns changes stand; 0 where nobody
+    can choose.
     """
 
     ended: bool = False
     directory: str = ""
     children: frozenset[str] = frozenset()
     asked: frozenset[str] = frozenset()
+    columns: int = 0
 
     def path(self, path: str) -> str:
         """A path as short as it can be and still be understood."""
@@ -282,7 +285,8 @@ def _changing(call: _Call, name: str, about: str, diffs: Sequence[Json]) -> Card
     from opencode_nb.render.diff import stats
 
     counted = [stats(diff) for diff in diffs]
-    card = call.card("\u270e", name, about, *(Change(diff) for diff in diffs), *_diagnostics(call))
+    changes = [Change(diff, call.context.columns) for diff in diffs]
+    card = call.card("\u270e", name, about, *changes, *_diagnostics(call))
     if diffs:
         card.counts = (sum(added for added, _ in counted), sum(removed for _, removed in counted))
         card.open = sum(card.counts) <= _SHOWN_CHANGES

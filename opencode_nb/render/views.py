@@ -6,6 +6,7 @@ Knows how one part changes, not where it stands (page.py) nor what it looks like
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Protocol
 
 from opencode_nb.render import cards, layout
@@ -17,6 +18,18 @@ from opencode_nb.render.tools import Card, Context, Json, describe
 
 if TYPE_CHECKING:
     from opencode_nb.conversation.state import TurnState
+
+
+@dataclass(slots=True)
+class Look:
+    """What all of a live view has in common; who changes it has everything updated.
+
+    While `heard` is False nothing that can be clicked is shown: on some kernels a page's clicks wait until the cell has
+    ended. Changes stand in so many `columns`, as a person chose.
+    """
+
+    heard: bool = True
+    columns: int = 1
 
 
 class Child(Protocol):
@@ -206,25 +219,14 @@ class GroupView:
 class RequestsView:
     """Open requests, which come and go one by one: what a person types into one stays when another is answered.
 
-    While `heard` is False they are told without what can be clicked; a change of it shows with the next `update`.
+    They are as the `look` has it at the time of an `update`.
     """
 
-    def __init__(self, key: str, *, heard: bool = True) -> None:
+    def __init__(self, key: str, look: Look) -> None:
         self.key = key
         self._serial = 0
         self._shown: dict[str, tuple[str, Html]] = {}  # request id -> its card's key, and the card
-        self._heard = heard
-        self._stale = False
-
-    @property
-    def heard(self) -> bool:
-        """Whether clicks on the page reach the kernel now."""
-        return self._heard
-
-    @heard.setter
-    def heard(self, heard: bool) -> None:
-        self._stale = self._stale or heard != self._heard
-        self._heard = heard
+        self._look, self._drawn = look, replace(look)
 
     def html(self) -> Html:
         """The whole element as it stands."""
@@ -232,13 +234,14 @@ class RequestsView:
 
     def update(self, requests: dict[str, Json], root: str) -> list[Op]:
         """Operations after requests came or were answered; paths in them are shown relative to `root`."""
-        stale, self._stale = self._stale, False
+        stale, self._drawn = self._drawn != self._look, replace(self._look)
         ops: list[Op] = []
         for request_id in [known for known in self._shown if stale or known not in requests]:
             ops.append(["drop", self._shown.pop(request_id)[0]])
         for request_id in [new for new in requests if new not in self._shown]:
             self._serial += 1
-            key, card = f"{self.key}{self._serial}", request_html(requests[request_id], root, heard=self._heard)
+            key = f"{self.key}{self._serial}"
+            card = request_html(requests[request_id], root, heard=self._look.heard, columns=self._look.columns)
             self._shown[request_id] = (key, card)
             ops.append(put(key, self.key, card))
         return ops

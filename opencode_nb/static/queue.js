@@ -1,6 +1,6 @@
 // Messages that wait for the running turn to end: seen, changed, sent at once, or taken out.
 
-import { iconButton, isComposing, make } from "./dom.js";
+import { icon, iconButton, isComposing, make } from "./dom.js";
 
 export function createQueue({ client, notices }) {
   const box = make("ul", { class: "chat-queue", "aria-label": "Waiting messages", hidden: true });
@@ -31,6 +31,7 @@ export function createQueue({ client, notices }) {
   const row = (item) => {
     const node = make("li", { class: "chat-queue-item" },
       make("span", { class: "chat-queue-text", dir: "auto", title: item.text }, item.text),
+      ...(item.files ? [make("span", { class: "chat-queue-files", title: item.files }, icon("attach"), item.files)] : []),
       iconButton("send", "Steer now", () => client.tell("queue_send", { item: item.id })),
       iconButton("edit", "Edit", () => edit(item, node)),
       iconButton("close", "Remove from queue", () => client.tell("queue_drop", { item: item.id })));

@@ -39,14 +39,18 @@ function identity(node) {
   return JSON.stringify([node.tagName, intent, id, reply, fold, node.name, node.value, node.href]);
 }
 
+const placeOf = (node) => node.closest("[data-key]")?.dataset.key;
+
 /** Runs `change` on nodes inside `root`; focus that it takes away goes to what has come for it, else to the root. */
 function keepFocus(root, change) {
   const focused = root.getRootNode().activeElement;
   const wanted = focused !== root && root.contains(focused) ? identity(focused) : null;
+  const place = wanted && placeOf(focused); // one button may stand in many cards
   change();
   if (wanted === null || root.contains(focused)) return;
-  const same = [...root.querySelectorAll(FOCUSABLE)].find((node) => identity(node) === wanted);
-  (same ?? root).focus({ preventScroll: true });
+  const same = [...root.querySelectorAll(FOCUSABLE)].filter((node) => identity(node) === wanted);
+  const best = same.find((node) => placeOf(node) === place) ?? same[0] ?? root;
+  best.focus({ preventScroll: true });
 }
 
 /** Patches the nodes below `root` by key; `prepare` is given each fragment before it is shown. */

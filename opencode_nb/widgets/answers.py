@@ -1,4 +1,4 @@
-"""What a person answered on a request's card, as the page tells it."""
+"""What a person answered or chose on a card, as the page tells it."""
 
 from __future__ import annotations
 
@@ -23,6 +23,11 @@ def question_answer(intent: Json) -> list[list[str]] | Literal["reject"] | None:
     if intent.get("reply") == "reject":
         return "reject"
     return _texts(intent["answers"]) if isinstance(intent.get("answers"), list) else None
+
+
+def chosen_columns(intent: Json) -> int:
+    """In how many columns changes are to stand."""
+    return 2 if intent.get("id") == "2" else 1
 
 
 def _texts(answers: list[object]) -> list[list[str]]:

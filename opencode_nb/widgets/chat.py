@@ -20,9 +20,11 @@ from opencode_nb.conversation.state import Json
 from opencode_nb.conversation.sync import Opencode, Session
 from opencode_nb.conversation.transcript import Change
 from opencode_nb.conversation.turn import Turn
+from opencode_nb.kernel import context
 from opencode_nb.portal import run
 from opencode_nb.render.chat import Key, LiveChat
-from opencode_nb.widgets import assets, variables
+from opencode_nb.render.views import Look
+from opencode_nb.widgets import assets
 from opencode_nb.widgets.chat_answers import Answers
 from opencode_nb.widgets.chat_intents import Intents
 from opencode_nb.widgets.chat_state import Facts
@@ -33,7 +35,7 @@ class ChatWidget(LiveWidget):
     """The model of a panel: `state` is what the page's controls show, see `chat_state.Facts.state`."""
 
     _esm = assets.script("chat.js")
-    _css = assets.styles("turn.css", "chat.css")
+    _css = assets.styles("turn.css", "rows.css", "chat.css")
     state = traitlets.Dict().tag(sync=True)
 
     def __repr__(self) -> str:
@@ -62,6 +64,7 @@ class ChatPanel:
         self.answers = Answers(self)
         self._view: LiveView[Key] = LiveView(self.widget, self._intents.take)
         self._facts = Facts()
+        self._look = Look()
         self._ends: list[Callable[[], None]] = []
         self._state_due: asyncio.TimerHandle | None = None
         self._closed = False
@@ -106,7 +109,7 @@ class ChatPanel:
         """Show this session from now on."""
         self._unfollow()
         self._session = Session(session, self._session.owner)
-        self.chat = LiveChat(session.transcript)
+        self.chat = LiveChat(session.transcript, self._look)
         self._ends = [session.subscribe(self._changed), session.queue.subscribe(self._tell_state)]
         self._view.open(self.chat)
         await self.learn()
@@ -114,8 +117,12 @@ class ChatPanel:
     async def prompt(self, text: str, **options: Any) -> Turn:
         """Send a prompt, not waiting for its turn; the panel's pages are asked what its policy leaves open."""
         self.chat.latest()
-        options |= {"person": self._intents, "mentions": True, "wait": False}
-        return await self._session._async.prompt(text, **options)
+        return await self._session._async.prompt(text, **options, **self._sending, wait=False)
+
+    @property
+    def _sending(self) -> Json:
+        """What goes for every message, sent at once or from the queue."""
+        return {"person": self._intents, "mentions": context.mentioned}
 
     async def compose(self, text: str, attachments: list[Json], mode: str | None) -> None:
         """What was written in the composer: a message, a /command, or with mode "shell" a command of one's own.
@@ -132,9 +139,9 @@ class ChatPanel:
         elif name.startswith("/") and name[1:] in [command["name"] for command in await session.owner.commands()]:
             await session.command(name, arguments.strip(), files=files, person=self._intents, wait=False)
         elif mode != "steer" and session.busy:
-            await session.queue.add(text, files=[*files, *variables.mentioned(text)], person=self._intents)
+            await session.queue.add(text, files=files, **self._sending)
         else:
-            await self.prompt(text, files=[*files, *variables.mentioned(text)])
+            await self.prompt(text, files=files)
 
     async def learn(self) -> None:
         """Ask again what the server has, and show it."""
@@ -155,6 +162,11 @@ class ChatPanel:
     def send_to_page(self, message: Json) -> None:
         """A message to all of the panel's pages."""
         self.widget.send(message)
+
+    def set_columns(self, columns: int) -> None:
+        """Show changes in one column or two, whatever session is open."""
+        self._look.columns = columns
+        self._view.take_snapshot()
 
     def refresh(self) -> None:
         """Bring the window and the facts that the page shows up to date."""

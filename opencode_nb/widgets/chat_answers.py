@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 from opencode_nb.conversation.session import AsyncSession
 from opencode_nb.conversation.state import Json
-from opencode_nb.widgets import variables
+from opencode_nb.kernel import context
 
 if TYPE_CHECKING:
     from opencode_nb.widgets.chat import ChatPanel
@@ -62,7 +62,7 @@ class Answers:
         return await self._session.owner.models_detail()
 
     async def _complete(self, question: Json) -> list[Json]:
-        found = await self._session.owner.complete(str(question.get("text") or ""), variables=variables.names())
+        found = await self._session.owner.complete(str(question.get("text") or ""), variables=context.names())
         return [{"text": one.label, "detail": one.detail, "kind": one.kind} for one in found]
 
     async def _export(self, question: Json) -> list[Json]:

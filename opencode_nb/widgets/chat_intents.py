@@ -16,7 +16,7 @@ from opencode_nb.conversation.policy import Answer
 from opencode_nb.conversation.session import AsyncSession
 from opencode_nb.conversation.state import Json
 from opencode_nb.errors import OpencodeError
-from opencode_nb.widgets.answers import permission_answer, question_answer
+from opencode_nb.widgets.answers import chosen_columns, permission_answer, question_answer
 
 if TYPE_CHECKING:
     from opencode_nb.widgets.chat import ChatPanel
@@ -186,12 +186,15 @@ class Intents:
         self._panel.chat.latest()
         self._panel.refresh()
 
+    async def _columns(self, intent: Json) -> None:
+        self._panel.set_columns(chosen_columns(intent))
+
     async def _dismiss(self, _intent: Json) -> None:
         self._panel.dismiss()
 
 
-_ASKED = ("permission", "question")
-"""The intents whose id is the request's."""
+_ASKED = ("permission", "question", "columns")
+"""The intents whose id is not the page's number for them, but what they are about."""
 
 _INTENTS: dict[str, Callable[[Intents, Json], Awaitable[None]]] = {
     "permission": Intents._permission,
@@ -218,5 +221,6 @@ _INTENTS: dict[str, Callable[[Intents, Json], Awaitable[None]]] = {
     "earlier": Intents._earlier,
     "later": Intents._later,
     "latest": Intents._latest,
+    "columns": Intents._columns,
     "dismiss": Intents._dismiss,
 }

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from opencode_nb.conversation import meter
 from opencode_nb.conversation.models import ModelError
+from opencode_nb.conversation.queue import QueueItem
 from opencode_nb.conversation.session import AsyncSession
 from opencode_nb.conversation.state import Json
 
@@ -56,7 +57,7 @@ class Facts:
             "agents": self._agents,
             "meter": self._meter(session, model),
             "connection": _connection(session),
-            "queue": [{"id": item.id, "text": item.text} for item in session.queue.items],
+            "queue": [_waiting(item) for item in session.queue.items],
             "paused": session.queue.paused,
             "undone": _undone(session),
             "can_share": self._can_share,
@@ -101,6 +102,11 @@ def _session(session: AsyncSession) -> Json:
 def _connection(session: AsyncSession) -> Json:
     connection = session.owner.connection
     return {"state": connection.state, "error": connection.error}
+
+
+def _waiting(item: QueueItem) -> Json:
+    files = [str(part.get("filename") or "file") for part in item.files]
+    return {"id": item.id, "text": item.text, "files": ", ".join(files)}
 
 
 def _undone(session: AsyncSession) -> Json | None:

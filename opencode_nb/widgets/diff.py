@@ -20,6 +20,7 @@ from opencode_nb.conversation.transcript import Change
 from opencode_nb.portal import run
 from opencode_nb.render.review import LiveDiff
 from opencode_nb.widgets import assets
+from opencode_nb.widgets.answers import chosen_columns
 from opencode_nb.widgets.diff_acts import Act, Acts, Report
 from opencode_nb.widgets.live import LiveView, LiveWidget
 from opencode_nb.widgets.own_notebook import own_notebook_warning
@@ -29,7 +30,7 @@ class DiffWidget(LiveWidget):
     """The model of a diff's view."""
 
     _esm = assets.script("diff.js")
-    _css = assets.styles("turn.css", "diff.css")
+    _css = assets.styles("turn.css", "rows.css", "diff.css")
 
 
 class DiffView:
@@ -151,7 +152,7 @@ class DiffView:
             await self._render(index)
 
     async def _set_columns(self, message: Json) -> None:
-        self._send(self._live.set_columns(2 if message.get("id") == "2" else 1))
+        self._send(self._live.set_columns(chosen_columns(message)))
 
     async def _more(self, message: Json) -> None:
         if (index := self._index(message)) is not None:

@@ -22,7 +22,7 @@ from opencode_nb.conversation.turn import Turn
 from opencode_nb.portal import run
 from opencode_nb.render.page import LiveTurn
 from opencode_nb.widgets import assets
-from opencode_nb.widgets.answers import permission_answer, question_answer
+from opencode_nb.widgets.answers import chosen_columns, permission_answer, question_answer
 from opencode_nb.widgets.live import LiveView, LiveWidget, settle
 
 
@@ -30,7 +30,7 @@ class TurnWidget(LiveWidget):
     """The model of a turn's view."""
 
     _esm = assets.script("turn.js")
-    _css = assets.styles("turn.css")
+    _css = assets.styles("turn.css", "rows.css")
 
 
 class TurnView:
@@ -67,10 +67,9 @@ class TurnView:
 
     def _show_heard(self, heard: bool) -> None:
         """Show what can be clicked only where clicks arrive."""
-        if self._live is not None and self._live.heard != heard:
-            self._live.heard = heard
-            self._view.changed("turn")
-            self._view.flush()
+        if self._live is not None and self._live.look.heard != heard:
+            self._live.look.heard = heard
+            self._view.take_snapshot()
 
     def close(self) -> None:
         """Take the view down; what a person had still been asked here is left unanswered.
@@ -94,6 +93,9 @@ class TurnView:
             settle(waiting, answer)
         elif kind == "question" and (answers := question_answer(intent)):
             settle(waiting, answers)
+        elif kind == "columns" and self._live is not None:
+            self._live.look.columns = chosen_columns(intent)
+            self._view.take_snapshot()
         elif kind == "stop":
             await self._session._async.abort()
 

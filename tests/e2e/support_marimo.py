@@ -1,4 +1,4 @@
-"""marimo with an app of some cells, run as an app: what is shown stands in shadow roots there."""
+"""marimo with some cells, run as an app or opened to be edited: what is shown stands in shadow roots there."""
 
 from __future__ import annotations
 
@@ -22,13 +22,13 @@ _TAIL = '\nif __name__ == "__main__":\n    app.run()\n'
 
 
 @contextmanager
-def marimo(cells: list[str], directory: Path, env: Mapping[str, str]) -> Iterator[str]:
-    """Serve an app of these cells from `directory`; gives its address."""
+def marimo(mode: str, cells: list[str], directory: Path, env: Mapping[str, str]) -> Iterator[str]:
+    """Serve a notebook of these cells from `directory`, `mode` run or edit; gives its address."""
     file = directory / "app.py"
     file.write_text(_HEAD + "".join(map(_cell, cells)) + _TAIL)
     options = ["--headless", "--no-token", "--host=127.0.0.1", f"--port={_free_port()}"]
     process = subprocess.Popen(
-        [sys.executable, "-m", "marimo", "run", file.name, *options],
+        [sys.executable, "-m", "marimo", mode, file.name, *options],
         cwd=directory,
         env=env,
         stdin=subprocess.DEVNULL,

@@ -75,17 +75,22 @@ def test_in_notebook(page: Page, lab: Lab, demo_model: DemoModel) -> None:
     lab.shut_kernels_down()
 
 
+@pytest.mark.parametrize("mode", ["run", "edit"])
 def test_in_marimo(
-    page: Page, server_model: DemoModel, demo_model: DemoModel, opencode_program: Path, tmp_path: Path
+    page: Page, server_model: DemoModel, demo_model: DemoModel, opencode_program: Path, tmp_path: Path, mode: str
 ) -> None:
+    """As an app, and in the editor, whose own keys must not take what is typed in the panel."""
     demo_model.queue(SCRIPT)
     env = {**os.environ, "OPENCODE_CONFIG_CONTENT": json.dumps(server_model.config())}
-    with marimo([f"{OPEN}.widget", "1 + 1"], make_project(tmp_path / "app"), env) as address:
+    with marimo(mode, [f"{OPEN}.widget", "1 + 1"], make_project(tmp_path / "app"), env) as address:
         page.goto(address, timeout=OPEN_TIMEOUT)
+        if mode == "edit":
+            page.locator("#run-button").first.click(timeout=OPEN_TIMEOUT)
         view = ChatView(page)
         view.appears()
         converse(view)
         assert view.root.evaluate("panel => panel.getRootNode() instanceof ShadowRoot")
+        assert view.root.evaluate("panel => getComputedStyle(panel).display") == "flex"
         expect(view.log.get_by_role("listitem").first).to_have_css("list-style-type", "disc")
         page.context.grant_permissions(["clipboard-read", "clipboard-write"])
         view.button("Insert into a new cell").click()

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import time
 from collections.abc import Callable
 from pathlib import Path
 from urllib.parse import urlsplit
@@ -22,6 +23,8 @@ from tests.support.proxy import Proxy
 
 COMPUTE = "import time\nend = time.time() + 600\nwhile time.time() < end: sum(range(1000))"
 KILL = "import os, signal\nos.kill(panel.session.owner.server.pid, signal.SIGKILL)"
+GONE_S = 30
+"""Seconds that a network is gone."""
 LONG = "ses_" + "0" * 26
 MESSAGES = 2_000
 
@@ -83,18 +86,22 @@ def test_an_older_kernel_streams_while_a_cell_computes_and_hears_after_it(opened
     view.rests()
 
 
-def test_a_page_reloaded_in_mid_turn_and_in_mid_request_shows_the_same(opened: Open, demo_model: DemoModel) -> None:
+@pytest.mark.parametrize("kernel", ["7.4", "6.31"])
+def test_a_page_reloaded_in_mid_turn_and_in_mid_request_shows_the_same(
+    opened: Open, demo_model: DemoModel, kernel: str
+) -> None:
+    reload = f"reload-{kernel}"
     demo_model.queue(
-        [[reason("Hm."), text("The first part, "), gate("reload"), text("the second."), *bash()], [text("The end.")]]
+        [[reason("Hm."), text("The first part, "), gate(reload), text("the second."), *bash()], [text("The end.")]]
     )
-    notebook, view = opened()
+    notebook, view = opened(kernel=kernel)
     notebook.save()
     view.send("go")
     view.says("The first part,")
     notebook.reload()
     view.says("The first part,")
     expect(view.button("Stop")).to_be_visible()
-    demo_model.release("reload")
+    demo_model.release(reload)
     view.says("The first part, the second.")
     expect(view.button("Allow once")).to_be_visible(timeout=TURN_TIMEOUT)
     notebook.reload()
@@ -199,6 +206,50 @@ def test_a_stream_that_drops_loses_nothing_and_a_burst_is_shown_whole(
     view.says(" ".join(f"w{number}" for number in range(200)))
     view.rests()
     proxy.close()
+    assert notebook.console == []
+
+
+def test_a_network_that_is_gone_for_thirty_seconds_loses_nothing(
+    opened: Open, server: Server, demo_model: DemoModel
+) -> None:
+    """Takes 35 s: one panel's connections are closed and refused, another's fall silent and stay open."""
+    proxies = [Proxy(urlsplit(server.url).port or 0) for _ in range(2)]
+    options = [f"base_url='http://127.0.0.1:{proxy.port}', password='{server.password}'" for proxy in proxies]
+    demo_model.queue([[text("Before, "), gate("gap"), text("in the gap, "), tool("read", filePath="README.md")]])
+    demo_model.queue([[text("still in it, "), gate("gap-end"), text("after.")]])
+    first = OPEN.replace("oc.chat()", f"oc.chat({options[0]})")
+    notebook, view = opened(f"other = oc.chat(panel.session.id, {options[1]})\nother", code=first)
+    notebook.run(1)
+    views = [view, ChatView(notebook.page, 1)]
+    views[1].appears()
+    views[1].send("go")
+    for one in views:
+        one.says("Before,")
+    proxies[0].cut()
+    proxies[1].hold()
+    gone = time.monotonic()
+    demo_model.release("gap")
+    for one in views:
+        expect(one.root.get_by_text("Connecting to OpenCode again")).to_be_visible(timeout=GONE_S * 1000)
+        expect(one.button("Reconnect")).to_be_visible()
+    demo_model.wait_for_gate("gap-end", GONE_S)
+    notebook.page.wait_for_timeout(max(0.0, gone + GONE_S - time.monotonic()) * 1000)
+    for one in views:
+        expect(one.root.get_by_text("Connecting to OpenCode again")).to_be_visible()
+        expect(one.log).not_to_contain_text("in the gap")
+    for proxy in proxies:
+        proxy.mend()
+    for one in views:
+        expect(one.root.get_by_text("Connecting to OpenCode again")).to_have_count(0, timeout=TURN_TIMEOUT)
+        one.says("in the gap,")
+        one.says("still in it,")
+    demo_model.release("gap-end")
+    for one in views:
+        one.says("still in it, after.")
+        one.rests()
+        expect(one.log.get_by_role("article")).to_have_count(1)
+    for proxy in proxies:
+        proxy.close()
     assert notebook.console == []
 
 

@@ -31,9 +31,9 @@ TAGS = set(
 ATTRIBUTES = set(
     """class style href target rel title src alt open start type name value placeholder role aria-label data-key
     data-fold data-message data-part data-tool data-status data-file data-view data-intent data-id data-reply
-    data-since data-until data max""".split()  # noqa: SIM905
+    data-since data-until data-variable data max aria-pressed""".split()  # noqa: SIM905
 )
-INTENTS = {"permission", "question", "stop", "redo", "earlier", "later"}
+INTENTS = {"columns", "permission", "question", "stop", "redo", "earlier", "later"}
 SAFE_HREF = re.compile(r"(?:https?:|mailto:)|(?![^/?#]*:)", re.IGNORECASE)
 SAFE_SRC = re.compile(r"data:image/(?:png|jpeg|gif|webp);base64,[A-Za-z0-9+/=\s]*\Z")
 SAFE_PDF = re.compile(r"data:application/pdf;base64,[A-Za-z0-9+/=\s]*\Z")

@@ -9,6 +9,7 @@ import pytest
 
 from opencode_nb.conversation.state import Decision, Message
 from opencode_nb.render.page import LiveTurn, turn_html, turn_markdown, turn_text
+from opencode_nb.render.views import Look
 
 from .page_model import Node, Page, canonical, parse
 from .test_hostile import check_markup
@@ -46,7 +47,7 @@ def test_recorded_turns_end_as_they_stand(name: str) -> None:
 @pytest.mark.parametrize("name", NAMES)
 def test_static_and_live_say_the_same(name: str) -> None:
     for state in turns(name):
-        live = parse(LiveTurn(state).snapshot())
+        live = parse(LiveTurn(state, look=Look(heard=False)).snapshot())  # what is clicked is on live pages only
         bars = [node for node in live.walk() if node.attrs.get("role") == "status"]
         static = check_markup(turn_html(state))
         if not bars and not state.permissions and not state.questions:
@@ -356,7 +357,7 @@ def test_where_clicks_do_not_arrive_nothing_can_be_clicked() -> None:
     assert len(find(page.html(), data_part="permission")) == len(find(page.html(), data_part="question")) == 1
     assert find(page.html(), data_intent="stop")
     for heard in (False, True):
-        live.heard = heard
+        live.look.heard = heard
         page.apply(live.update({"turn"}))
         html = page.html()
         assert ("Answer in the input box" in html) is not heard

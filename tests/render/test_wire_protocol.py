@@ -34,6 +34,8 @@ def test_requests_send_the_intents_of_the_fixture() -> None:
     intents = {case["name"]: case for case in FIXTURE["intents"]}
     permission = {"id": "per_1", "permission": "bash", "patterns": ["ls"], "always": ["ls *"], "metadata": {}}
     assert intents["a permission"]["message"] in buttons(permission_html(permission))
+    change = {"id": "per_2", "permission": "edit", "metadata": {"diff": "@@ -1 +1 @@\n-a\n+b\n"}}
+    assert intents["columns"]["message"] in buttons(permission_html(change))
     question = {"id": "que_1", "questions": [{"question": "Q?", "options": [{"label": "CSV"}, {"label": "JSON"}]}]}
     html = question_html(question)
     assert buttons(html) == [intents["a question is dismissed"]["message"]]

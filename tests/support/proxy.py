@@ -15,6 +15,8 @@ class Proxy:
         self._listener = socket.create_server(("127.0.0.1", 0))
         self._sockets: list[socket.socket] = []
         self._refusing = threading.Event()
+        self._flowing = threading.Event()
+        self._flowing.set()
         self.port = self._listener.getsockname()[1]
         threading.Thread(target=self._accept, daemon=True).start()
 
@@ -33,6 +35,7 @@ class Proxy:
     def _relay(self, source: socket.socket, sink: socket.socket) -> None:
         with contextlib.suppress(OSError), source, sink:
             while data := source.recv(65536):
+                self._flowing.wait()
                 sink.sendall(data)
 
     def cut(self) -> None:
@@ -42,12 +45,18 @@ class Proxy:
             with contextlib.suppress(OSError):
                 end.shutdown(socket.SHUT_RDWR)
 
+    def hold(self) -> None:
+        """Let nothing through until `mend`, neither data nor the end of a connection: a cable that is pulled."""
+        self._flowing.clear()
+
     def mend(self) -> None:
-        """Relay again."""
+        """Relay again, what was held first."""
         self._refusing.clear()
+        self._flowing.set()
 
     def close(self) -> None:
         """End it."""
+        self._flowing.set()
         self.cut()
         self._listener.close()
         for end in self._sockets:

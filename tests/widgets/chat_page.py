@@ -13,6 +13,7 @@ from playwright.sync_api import Locator, Page
 from opencode_nb.conversation.state import TurnState
 from opencode_nb.render.page import LiveTurn
 from opencode_nb.render.requests import permission_html, question_html
+from opencode_nb.render.views import Look
 from opencode_nb.widgets import assets
 from tests.render.turns import tool, turn
 from tests.widgets.conftest import Widget
@@ -137,11 +138,13 @@ def _failed() -> TurnState:
     return turn(status="error", prompt="Parse the time column", info={"error": error})
 
 
-def log(*turns: TurnState, before: str = "", after: str = "") -> str:
-    """The log of these turns."""
+def log(*turns: TurnState, before: str = "", after: str = "", columns: int = 1) -> str:
+    """The log of these turns, changes in so many columns."""
     articles = []
     for number, state in enumerate(turns):
-        articles.append(LiveTurn(state, actions=False, prompt=True, key=f"t{number}").snapshot())
+        articles.append(
+            LiveTurn(state, actions=False, prompt=True, key=f"t{number}", look=Look(columns=columns)).snapshot()
+        )
     label = 'role="log" aria-live="off" aria-label="Conversation"'
     return f'<div data-key="log" {label}>{before}{"".join(articles)}{after}</div>'
 
@@ -151,9 +154,9 @@ def docks(html: str = "") -> str:
     return f'<div data-key="docks">{html}</div>'
 
 
-def permission(request: dict[str, Any], key: str = "q1") -> str:
+def permission(request: dict[str, Any], key: str = "q1", columns: int = 1) -> str:
     """A permission's card."""
-    return f'<div data-key="{key}" data-part="permission">{permission_html(request)}</div>'
+    return f'<div data-key="{key}" data-part="permission">{permission_html(request, columns=columns)}</div>'
 
 
 def question(request: dict[str, Any], key: str = "q1") -> str:
@@ -170,6 +173,7 @@ SCENES: dict[str, tuple[str, dict[str, Any]]] = {
     "permission": (log(_done(), _running()) + docks(permission(PERMISSION)), {"busy": True}),
     "question": (log(_done(), _running()) + docks(question(QUESTION)), {"busy": True}),
     "diff": (log(_done()) + docks(permission(EDIT_PERMISSION)), {"busy": True}),
+    "split": (log(_done(), columns=2) + docks(permission(EDIT_PERMISSION, columns=2)), {"busy": True}),
     "error": (
         log(_done(), _failed()) + docks(),
         {"connection": {"state": "lost", "error": "The server has ended (exit code 1)."}},
@@ -186,7 +190,7 @@ class ChatPage(Widget):
         page.set_content('<!doctype html><html lang="en"><title>Panel</title><body></body></html>')
         super().__init__(page, "chat.js")
         page.add_style_tag(path=THEMES / f"theme-{theme}-extension/index.css")
-        page.add_style_tag(content=assets.styles("turn.css", "chat.css"))
+        page.add_style_tag(content=assets.styles("turn.css", "rows.css", "chat.css"))
         page.add_style_tag(content="body { margin: 8px; background: var(--jp-layout-color0) }")
         page.evaluate("light => { document.body.dataset.jpThemeLight = light }", str(theme == "light").lower())
         self.state: dict[str, Any] = copy.deepcopy(STATE)

@@ -9,9 +9,11 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from IPython.core.interactiveshell import InteractiveShell
 
 import opencode_nb as oc
 from opencode_nb.demo import DemoModel, gate, text, tool
+from opencode_nb.kernel import context
 from opencode_nb.render.chat import LiveChat
 from opencode_nb.server import Server
 from tests.render.page_model import Page
@@ -149,6 +151,66 @@ def test_while_it_works_a_message_waits_where_it_can_be_changed(shown: Panel, de
     shown.says("four")
     shown.rests()
     assert [turn.prompt for turn in shown.panel.value] == ["first", "another second", "fourth"]
+
+
+def test_what_waits_is_sent_as_if_it_had_been_sent_at_once(
+    shown: Panel, demo_model: DemoModel, project: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Mentions are looked up when it is sent, also those that came by editing it; attachments stay with it."""
+    shell = InteractiveShell(user_ns={"rain": [763], "wind": [5]})
+    monkeypatch.setattr(context, "get_ipython", lambda: shell)
+    demo_model.queue([text("one"), gate("chat-mentions")])
+    shown.done("send", text="first", mode="auto")
+    shown.says("one")
+    notes = {"name": "notes.txt", "mime": "text/plain", "data": base64.b64encode(b"remember this").decode()}
+    shown.done("send", text="look at @later.py and @rain", attachments=[notes], mode="queue")
+    shown.done("send", text="nothing yet", attachments=[notes], mode="queue")
+    shown.wait(lambda state: [item["files"] for item in state["queue"]] == ["notes.txt", "notes.txt"])
+    edited = "@general, look at @later.py and @wind"
+    shown.done("queue_edit", item=shown.state["queue"][1]["id"], text=edited)
+    (project / "later.py").write_text("print('made meanwhile')")
+    shell.user_ns["rain"] = [2495]
+    demo_model.queue([text("two")])
+    demo_model.queue([text("three")])
+    demo_model.release("chat-mentions")
+    shown.says("three")
+    shown.rests()
+    two, three = (json.dumps(sent["messages"][-1]) for sent in demo_model.requests[-2:])
+    for sent in (two, three):
+        assert "made meanwhile" in json.dumps(sent)
+        assert "remember this" in json.dumps(sent)
+    assert "[2495]" in two
+    assert "[5]" in three
+    assert "general" in three
+    assert [turn.prompt for turn in shown.panel.value[1:]] == ["look at @later.py and @rain", edited]
+    assert 'data-variable="wind"' in shown.wire.page.html()
+    assert "notes.txt" in shown.wire.page.root.text
+
+
+def test_changes_stand_in_one_column_or_two(shown: Panel, demo_model: DemoModel) -> None:
+    """As a person chose it in this panel, in requests and cards, whatever session is open."""
+    edit = tool("edit", filePath="README.md", oldString="Reads measurements", newString="Reads all measurements")
+    demo_model.queue([[tool("read", filePath="README.md")], [edit], [text("Changed.")]])
+    turn = shown.panel.send("edit it")
+    shown.says("Permission needed")
+
+    def columns(number: int) -> None:
+        shown.wire.send({"kind": "columns", "id": str(number)})
+        shown.wire.wait(lambda: ("oc-pair" in shown.wire.page.html()) == (number == 2))
+
+    columns(2)
+    columns(1)
+    columns(2)
+    shown.wire.send({"kind": "permission", "id": next(iter(turn.state.permissions)), "reply": "once"})
+    shown.says("Changed.")
+    shown.wait(lambda state: not state["busy"])
+    shown.wire.wait(lambda: "oc-pair" in shown.wire.page.html())
+    first = shown.panel.session.id
+    shown.done("new")
+    shown.done("open", session=first)
+    shown.wire.wait(lambda: "oc-pair" in shown.wire.page.html())
+    columns(1)
+    shown.rests()
 
 
 def test_a_stopped_turn_keeps_what_came_and_the_queue(shown: Panel, demo_model: DemoModel) -> None:

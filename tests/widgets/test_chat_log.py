@@ -264,6 +264,40 @@ def test_the_answers_of_a_long_request_are_in_sight(chat: ChatPage) -> None:
     assert box["y"] + box["height"] <= bottom["y"]
 
 
+HALVES = """
+panel => [...panel.querySelectorAll("[role=log] .oc-pair")].map((pair) => [...pair.children]
+  .filter((half) => half.checkVisibility())
+  .map((half) => half.getBoundingClientRect())
+  .map(({ left, top }) => [left, top]))
+"""
+
+
+def test_what_changed_stands_beside_what_it_was_or_below_where_there_is_no_room(chat: ChatPage) -> None:
+    panel = chat.scene("split")
+    panel.locator("[role=log] [data-tool=edit]").evaluate("card => { card.open = true }")
+    for left, right in panel.evaluate(HALVES):
+        assert left[0] < right[0]
+        assert left[1] == right[1]
+    chat.page.set_viewport_size({"width": 360, "height": 700})
+    rows = panel.evaluate(HALVES)
+    assert {left for row in rows for left, _top in row} == {rows[0][0][0]}
+    assert [len(row) for row in rows] == [1, 1, 2, 2, 1]
+
+
+def test_the_choice_of_columns_is_made_anywhere_and_the_focus_stays_there(chat: ChatPage) -> None:
+    panel = chat.scene("diff")
+    groups = panel.get_by_role("group", name="Columns of the changes")
+    expect(groups).to_have_count(2)
+    expect(groups.last.get_by_role("button", name="Unified", pressed=True)).to_be_visible()
+    groups.first.get_by_role("button", name="Split").focus()
+    groups.last.get_by_role("button", name="Split").focus()
+    chat.page.keyboard.press("Enter")
+    assert chat.wait_for_sent("columns") == [{"kind": "columns", "id": "2"}]
+    html, _changes = SCENES["split"]
+    chat.set_html(html)
+    expect(groups.last.get_by_role("button", name="Split", pressed=True)).to_be_focused()
+
+
 def test_the_stream_is_silent_and_the_end_of_a_turn_is_told_once(chat: ChatPage) -> None:
     panel = chat.scene("streaming")
     told = panel.locator("[aria-live=polite]")

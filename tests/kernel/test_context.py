@@ -1,0 +1,66 @@
+"""Variables that a prompt names, in a real kernel on a real server."""
+
+from __future__ import annotations
+
+import json
+import os
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from opencode_nb.demo import DemoModel, text
+from tests.conftest import make_project
+from tests.magics.support_kernel import Kernel, printed
+
+VALUES = """
+import pandas
+frame = pandas.DataFrame({"city": ["Oslo", "Bergen"], "rain": [763, 2495]})
+api_key = "hunter2"
+src = "of no interest"
+import opencode_nb as oc
+"""
+PANEL = "panel = oc.chat(); turn = panel.send({text!r}); turn.wait(); print(turn.text); panel.close()"
+
+
+@pytest.fixture(scope="module")
+def kernel(
+    opencode_program: Path, server_model: DemoModel, tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[Kernel]:
+    env = {**os.environ, "OPENCODE_CONFIG_CONTENT": json.dumps(server_model.config())}
+    kernel = Kernel(make_project(tmp_path_factory.mktemp("work") / "project"), env, allow_stdin=False)
+    kernel.run(VALUES + "%load_ext opencode_nb")
+    yield kernel
+    kernel.close()
+
+
+def last_prompt(model: DemoModel) -> str:
+    """What the model was told last by a person."""
+    (*_, last) = [one["content"] for one in model.requests[-1]["messages"] if one["role"] == "user"]
+    return last if isinstance(last, str) else "\n".join(part.get("text", "") for part in last)
+
+
+@pytest.mark.parametrize("way", ["%%prompt", "panel"])
+def test_what_is_mentioned_is_shown_to_the_model(kernel: Kernel, demo_model: DemoModel, way: str) -> None:
+    asked = "Plot @frame, not @src/temperatures.py, with @api_key. Mail ada@frame.org about @nothing."
+    demo_model.queue([[text("Seen.")]])
+    cell = f"%%prompt\n{asked}" if way == "%%prompt" else PANEL.format(text=asked)
+    assert "Seen." in printed(kernel.run(cell))
+    told = last_prompt(demo_model)
+    assert asked in told
+    assert "`frame` in the notebook's kernel is a `pandas.DataFrame`, 2 rows, 2 columns" in told
+    assert "Bergen" in told
+    assert "2495" in told
+    assert told.count("in the notebook's kernel") == 2
+    assert "`api_key` in the notebook's kernel is a `str`. By its name it is a secret" in told
+    assert "hunter2" not in told
+    assert "def " in told  # the file's own text
+
+
+def test_an_attribute_is_the_variables_and_a_suffix_a_files(kernel: Kernel, demo_model: DemoModel) -> None:
+    kernel.run("readme = [1]; numbers = [2]")
+    demo_model.queue([[text("Seen.")]])
+    kernel.run("%%prompt\nTake @numbers.index and (@readme.md)")
+    told = last_prompt(demo_model)
+    assert "`numbers` in the notebook's kernel" in told
+    assert "`readme` in" not in told
