@@ -84,11 +84,14 @@ def test_in_marimo(
     env = {**os.environ, "OPENCODE_CONFIG_CONTENT": json.dumps(server_model.config())}
     with marimo(mode, [f"{OPEN}.widget", "1 + 1"], make_project(tmp_path / "app"), env) as address:
         page.goto(address, timeout=OPEN_TIMEOUT)
-        if mode == "edit":
-            page.locator("#run-button").first.click(timeout=OPEN_TIMEOUT)
+        cells = page.locator(".cm-content")
+        if mode == "edit":  # nothing runs by itself there
+            cells.first.click(timeout=OPEN_TIMEOUT)
+            page.keyboard.press("ControlOrMeta+Enter")
         view = ChatView(page)
         view.appears()
         converse(view)
+        expect(cells).to_have_count(2 if mode == "edit" else 0)
         assert view.root.evaluate("panel => panel.getRootNode() instanceof ShadowRoot")
         assert view.root.evaluate("panel => getComputedStyle(panel).display") == "flex"
         expect(view.log.get_by_role("listitem").first).to_have_css("list-style-type", "disc")

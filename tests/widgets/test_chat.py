@@ -10,6 +10,7 @@ from typing import Any
 
 import pytest
 from IPython.core.interactiveshell import InteractiveShell
+from traitlets.config import Config
 
 import opencode_nb as oc
 from opencode_nb.demo import DemoModel, gate, text, tool
@@ -157,7 +158,8 @@ def test_what_waits_is_sent_as_if_it_had_been_sent_at_once(
     shown: Panel, demo_model: DemoModel, project: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Mentions are looked up when it is sent, also those that came by editing it; attachments stay with it."""
-    shell = InteractiveShell(user_ns={"rain": [763], "wind": [5]})
+    config = Config({"HistoryManager": {"enabled": False}})
+    shell = InteractiveShell(user_ns={"rain": [763], "wind": [5]}, config=config)
     monkeypatch.setattr(context, "get_ipython", lambda: shell)
     demo_model.queue([text("one"), gate("chat-mentions")])
     shown.done("send", text="first", mode="auto")
