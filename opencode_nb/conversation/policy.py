@@ -88,12 +88,21 @@ class Policy:
         """The rules that a session needs for the server to ask at all; `configured`: the user's configuration has some.
 
         The user's own rules stand, unless this policy was made to be stricter: what the server allows by itself is
-        never asked, and then nothing here could deny it.
+        never asked, and then nothing here could deny it. The last rule that fits counts, but a subagent's session gets
+        only those of them that deny: as nobody would be asked there, it may not do what is not allowed anyway.
         """
         if configured and self.option in ("ask", "allow"):
             return []
         extra = self.option if isinstance(self.option, Mapping) else ()
-        return [{"permission": name, "pattern": "*", "action": "ask"} for name in dict.fromkeys((*CAREFUL, *extra))]
+        names = list(dict.fromkeys((*CAREFUL, *extra)))
+        denied = [{"permission": name, "pattern": "*", "action": "deny"} for name in names if not self._allows(name)]
+        return [*denied, *({"permission": name, "pattern": "*", "action": "ask"} for name in names)]
+
+    def _allows(self, permission: str) -> bool:
+        """Whether the answer is known to be yes, whatever exactly is asked."""
+        if isinstance(self.option, Mapping):
+            return self.option.get(permission, self.option.get("*")) == "allow"
+        return self.option == "allow"
 
     async def decide(self, request: Json) -> Answer | None:
         """The answer, or None where a person must be asked. A callable that raises denies, and says so."""

@@ -224,9 +224,9 @@ class AsyncSession(ManagedSession):
         """Have the server ask what this turn's policy decides, where the session lets it pass unasked."""
         rules = policy.rules(configured=await self.owner.has_permission_rules())
         present = self.transcript.info.get("permission") or []
-        if missing := [rule for rule in rules if rule not in present]:
-            changed: list[Any] = [*present, *missing]
-            info = await self.owner.client.session.update(self.id, permission=changed)
+        if any(rule not in present for rule in rules):
+            appended: list[Any] = rules  # all of them, as their order counts; the server puts them behind the others
+            info = await self.owner.client.session.update(self.id, permission=appended)
             self.owner.feed.apply({"type": "session.updated", "properties": {"info": info}})
 
     async def _model(self, model: str | None, agent: str | None) -> str | None:

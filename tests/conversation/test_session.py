@@ -151,6 +151,20 @@ def test_deny_holds_in_a_session_that_was_made_to_allow(server: Server, project:
     assert turn.state.decisions[0].reply == "reject"
 
 
+@pytest.mark.parametrize(
+    ("policy", "made"), [("ask", False), ("deny", False), ({"bash": "allow"}, True), ("allow", True)]
+)
+def test_a_subagent_does_nothing_that_its_session_would_be_asked_for(
+    server: Server, project: Path, demo_model: DemoModel, policy: Any, made: bool
+) -> None:
+    task = tool("task", description="Look", prompt="Look.", subagent_type="general")
+    demo_model.queue([[task], [tool("bash", command="touch by-child", description="Make it")]])
+    demo_model.queue([[text("Child.")], [text("Done.")]])
+    with oc.Opencode(base_url=server.url, password=server.password, directory=project, permission=policy) as ai:
+        assert ai.session().prompt("go").text == "Done."
+    assert (project / "by-child").exists() is made
+
+
 def test_nobody_to_ask_means_no_and_nothing_hangs(ai: oc.Opencode, project: Path) -> None:
     before = (project / "src/temperatures.py").read_bytes()
     turn = ai.session().prompt("Edit src/temperatures.py")

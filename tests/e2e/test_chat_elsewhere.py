@@ -92,6 +92,8 @@ def test_in_marimo(
         view.appears()
         converse(view)
         expect(cells).to_have_count(2 if mode == "edit" else 0)
+        expect(view.message).to_be_in_viewport(ratio=1)
+        expect(view.button("Send")).to_be_in_viewport(ratio=1)
         assert view.root.evaluate("panel => panel.getRootNode() instanceof ShadowRoot")
         assert view.root.evaluate("panel => getComputedStyle(panel).display") == "flex"
         expect(view.log.get_by_role("listitem").first).to_have_css("list-style-type", "disc")

@@ -54,7 +54,7 @@ def allow(view: ChatView) -> None:
 
 def test_a_turn_shows_all_that_the_agent_does(opened: tuple[Notebook, ChatView], demo_model: DemoModel) -> None:
     notebook, view = opened
-    child = tool("bash", command="echo of the child", description="Say it")
+    child = tool("read", filePath="/etc/hosts")
     demo_model.queue(
         [tool("todowrite", todos=TODOS)],
         [tool("read", filePath="dot.png"), tool("read", filePath="page.pdf"), tool("glob", pattern="*.md")],
@@ -69,7 +69,7 @@ def test_a_turn_shows_all_that_the_agent_does(opened: tuple[Notebook, ChatView],
     )
     view.send("Look at @rain")
     expect(view.root.locator('[data-part="todos"]').last).to_contain_text("1 of 2 done", timeout=TURN_TIMEOUT)
-    expect(view.root.get_by_role("group", name="Permission needed")).to_contain_text("echo of the child")
+    expect(view.root.get_by_role("group", name="Permission needed")).to_contain_text("/etc")
     view.root.get_by_text("Say why not").click()
     view.root.get_by_role("textbox", name="Reason").fill("Not now.")
     view.button("Refuse and say why").click()
