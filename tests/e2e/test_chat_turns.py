@@ -16,16 +16,17 @@ from tests.e2e.conftest import OpenNotebook
 from tests.e2e.support_chat import TURN_TIMEOUT, ChatView
 from tests.e2e.support_lab import Lab
 from tests.e2e.support_notebook import Notebook
-from tests.render.turns import PDF, PICTURE
+from tests.render.turns import PDF
 
+PIXEL = "iVBORw0KGgoAAAANSUhEUgAAAAEAAAABCAYAAAAfFcSJAAAADUlEQVR42mNk+M9QDwADhgGAWjR9awAAAABJRU5ErkJggg=="
 TODOS = [
     {"content": "Look around", "status": "completed", "priority": "high"},
     {"content": "Change the file", "status": "in_progress", "priority": "high"},
 ]
 FILES = f"""
 import base64, pathlib
-for name, url in (("dot.png", {PICTURE!r}), ("page.pdf", {PDF!r})):
-    pathlib.Path(name).write_bytes(base64.b64decode(url.partition(",")[2]))
+for name, data in (("dot.png", {PIXEL!r}), ("page.pdf", {PDF.partition(",")[2]!r})):
+    pathlib.Path(name).write_bytes(base64.b64decode(data))
 rain = {{"Oslo": 763, "Bergen": 2495}}
 """
 EDIT = {"filePath": "README.md", "oldString": "Reads measurements", "newString": "Reads all measurements"}
@@ -70,17 +71,20 @@ def test_a_turn_shows_all_that_the_agent_does(opened: tuple[Notebook, ChatView],
     view.send("Look at @rain")
     expect(view.root.locator('[data-part="todos"]').last).to_contain_text("1 of 2 done", timeout=TURN_TIMEOUT)
     expect(view.root.get_by_role("group", name="Permission needed")).to_contain_text("/etc")
-    view.root.get_by_text("Say why not").click()
+    view.root.get_by_text("Say why not\u2026", exact=True).click()
     view.root.get_by_role("textbox", name="Reason").fill("Not now.")
     view.button("Refuse and say why").click()
     expect(card(view, "task")).to_contain_text("The child is done.", timeout=TURN_TIMEOUT)
     expect(card(view, "task")).to_contain_text("general agent")
-    explored = view.log.locator('[data-part="group"]')
+    explored = view.log.locator('[data-part="group"]').first
     expect(explored.locator("> summary")).to_contain_text("2 reads, 1 search")
     explored.locator("> summary").click()
-    expect(view.log.get_by_role("img", name="dot.png")).to_have_count(0)  # in its folded card
-    card(view, "read").locator("> summary").click()
-    expect(card(view, "read")).to_contain_text("application/pdf")
+    reads = explored.locator('[data-tool="read"]')
+    expect(explored.get_by_role("img")).to_be_hidden()  # in its folded card
+    reads.first.locator("> summary").click()
+    expect(explored.get_by_role("img")).to_be_visible()
+    reads.last.locator("> summary").click()
+    expect(reads.last).to_contain_text("application/pdf")
     view.button("Split").last.click()
     expect(view.root.locator(".oc-pair").first).to_be_visible()
     allow(view)
