@@ -26,7 +26,8 @@ def prompt_html(turn: TurnState) -> Html:
     texts = [element("div", escape(str(part["text"])), style="plain") for part in parts if _is_text(part)]
     files = [cards.attachment_html(attachment(part)) for part in parts if part.get("type") == "file"]
     variables = [_variable_html(part, told) for part in parts if (told := facts.variable(part))]
-    content = join([*texts, *files, *variables])
+    notices = [element("div", escape(said), style="muted small") for part in parts if (said := facts.notice(part))]
+    content = join([*texts, *files, *variables, *notices])
     return element("div", content, style="prompt", data_part="prompt") if content else NOTHING
 
 

@@ -132,9 +132,10 @@ def test_a_cell_drives_the_session_of_an_open_panel(opened: tuple[Notebook, Chat
     notebook.wait(2)
     demo_model.queue([text("## Goal\n\nA summary.")])
     view.choose("Compact")
+    view.says("The conversation was compacted.")
     view.says("A summary.")
     view.rests()
     view.message.focus()
     notebook.page.keyboard.press("ArrowUp")
-    expect(view.message).to_have_value("this steers")
+    expect(view.message).to_have_value("this waits")
     assert notebook.console == []
