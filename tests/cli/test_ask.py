@@ -123,10 +123,10 @@ def test_a_failed_turn(place: Path) -> None:
 
 
 def test_a_turn_that_takes_too_long_keeps_what_came(place: Path) -> None:
-    done = ask(place, "--demo", "--timeout", "4", LONG)
+    done = ask(place, "--demo", "--timeout", "10", LONG)
     assert done.code == 124
     assert "item 1" in done.out
-    assert "opencode-nb: Stopped after 4 s, its time limit." in done.err
+    assert "opencode-nb: Stopped after 10 s, its time limit." in done.err
 
 
 def test_nothing_is_sent_and_no_session_made_for_a_file_that_is_not_there(place: Path) -> None:

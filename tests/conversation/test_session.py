@@ -323,17 +323,22 @@ def test_many_sessions_at_once(ai: oc.Opencode, demo_model: DemoModel) -> None:
 
 
 def test_the_async_face(server: Server, project: Path, demo_model: DemoModel) -> None:
-    async def main() -> tuple[str, int]:
+    async def main() -> tuple[str, list[str]]:
         async with oc.AsyncOpencode(base_url=server.url, password=server.password, directory=project) as ai:
             turn = await ai.ask("hello")
-            deltas = [change async for change in ai.stream("hello") if change.kind == "delta"]
+            demo_model.queue([[text("as it "), gate("first-heard"), text("comes")]])
+            deltas = []
+            async for change in ai.stream("speak"):
+                if change.kind == "delta":
+                    deltas.append(change.delta)
+                    demo_model.release("first-heard")
             later = await (await ai.session()).prompt("hello", wait=False)
             assert (await later).status == "completed"
-            return turn.text, len(deltas)
+            return turn.text, deltas
 
     said, deltas = asyncio.run(main())
     assert "scripted demo" in said
-    assert deltas > 1
+    assert deltas == ["as it ", "comes"]
 
 
 def png(pixels: bytes = b"\x00\xff\x00\x00") -> bytes:

@@ -370,7 +370,7 @@ def test_undo_takes_files_back_and_redo_brings_them_again(shown: Panel, project:
     shown.done("undo")
     shown.says("1 message undone")
     assert not (project / "new2.txt").exists()
-    assert shown.state["undone"] == {"count": 1, "text": "write 2"}
+    shown.wait(lambda state: state["undone"] == {"count": 1, "text": "write 2"})
     shown.done("undo", message=shown.panel.value[0].id)
     shown.says("2 messages undone")
     assert not (project / "new1.txt").exists()

@@ -201,7 +201,7 @@ def test_a_draft_outlives_a_reload_and_belongs_to_its_session(page: Page) -> Non
 def test_commands_are_completed_by_keys(chat: ChatPage, panel: Locator) -> None:
     field, options = field_of(panel), suggestions(panel)
     field.click()
-    chat.page.keyboard.type("/in")
+    chat.page.keyboard.insert_text("/in")  # at once: each pause would be asked for
     items = [{"text": "/init", "detail": "Write AGENTS.md", "kind": "command"}, {"text": "/install", "kind": "command"}]
     assert chat.answer(items)["text"] == "/in"
     expect(options).to_have_text(["/initWrite AGENTS.md", "/install"])
@@ -222,7 +222,7 @@ def test_files_and_variables_are_completed_in_mid_sentence(chat: ChatPage, panel
     field.fill("look at  please")
     for _ in range(7):
         field.press("ArrowLeft")
-    chat.page.keyboard.type("@s")
+    chat.page.keyboard.insert_text("@s")
     assert chat.answer([{"text": "@src/", "kind": "file"}, {"text": "@series", "kind": "variable"}])["text"] == "@s"
     expect(options).to_have_count(2)
     field.press("Enter")
@@ -237,7 +237,7 @@ def test_files_and_variables_are_completed_in_mid_sentence(chat: ChatPage, panel
 def test_escape_closes_suggestions_and_late_ones_stay_away(chat: ChatPage, panel: Locator) -> None:
     field, options = field_of(panel), suggestions(panel)
     field.click()
-    chat.page.keyboard.type("@a")
+    chat.page.keyboard.insert_text("@a")
     chat.answer([{"text": "@a.py"}])
     expect(options).to_have_count(1)
     field.press("Escape")
