@@ -116,13 +116,13 @@ def server_model() -> Iterator[DemoModel]:
 def demo_model(server_model: DemoModel) -> Iterator[DemoModel]:
     """A scripted model that answers as fast as it is asked. It remembers this test's requests only.
 
-    Give gates names that no other test in the module has: a gate stays open. A script that nothing asked for fails the
-    test.
+    A script that nothing asked for fails the test, and is gone for the next one.
     """
-    server_model.requests.clear()
-    server_model.titles.clear()
+    server_model.reset()
     yield server_model
-    assert server_model.queued == 0, "the test queued scripts that nothing asked for"
+    left = server_model.queued
+    server_model.reset()
+    assert left == 0, "the test queued scripts that nothing asked for"
 
 
 @pytest.fixture(scope="module")

@@ -51,7 +51,9 @@ def stage(house: Theatre, request: pytest.FixtureRequest) -> Iterator[Stage]:
     name = "".join(c if c.isalnum() else "_" for c in request.node.name)
     with house.stage(name, permission=getattr(request, "param", None)) as stage:
         yield stage
-    assert house.demo.queued == 0
+    left = house.demo.queued
+    house.demo.reset()
+    assert left == 0
 
 
 def tools_used(stage: Stage) -> list[tuple[str, str]]:
@@ -444,6 +446,9 @@ def test_requests_are_kept_and_titles_apart(demo: DemoModel) -> None:
     assert (len(demo.requests), len(demo.titles)) == (1, 1)
     with pytest.raises(TimeoutError, match="1 of 2"):
         demo.wait_for_request(2, timeout=0.01)
+    demo.queue([text("never asked for")])
+    demo.reset()
+    assert (demo.queued, demo.requests, demo.titles) == (0, [], [])
 
 
 def test_models_and_unknown_paths(demo: DemoModel) -> None:

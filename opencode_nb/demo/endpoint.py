@@ -132,6 +132,12 @@ class DemoModel:
         """How many requests' worth of queued scripts have not been played yet."""
         return len(self._queue)
 
+    def reset(self) -> None:
+        """Be as at the beginning: no scripts queued, no requests remembered, every gate closed."""
+        with self._changed:
+            for known in (self.requests, self.titles, self._queue, self._refused, self._released, self._reached):
+                known.clear()
+
     def wait_for_request(self, n: int, timeout: float = 10.0) -> Json:
         """Wait until there are `n` requests (titles not counted); the n-th one's body. Raises TimeoutError."""
         self._await(lambda: len(self.requests) >= n, timeout, f"only {len(self.requests)} of {n} requests came")

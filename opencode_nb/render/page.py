@@ -93,7 +93,7 @@ class LiveTurn:
             dirty = {str(part.get("id")) for part in self._turn.parts} | self._views.keys() | {"turn"}
         self._is_open, self._was_ended = True, self._turn.ended
         self._update_parts(ops, dirty)
-        if not all(key.startswith("prt") for key in dirty):
+        if any(not key.startswith("prt") or self._is_of_prompt(key) for key in dirty):
             self._update_slots(ops)
             open_now = {**self._turn.permissions, **self._turn.questions} if self._actions else {}
             ops += self._requests.update(open_now, facts.directory(self._turn))
@@ -115,6 +115,9 @@ class LiveTurn:
                 ops += self._groups[part_id].changed() if part_id in self._groups else []
         if unknown:
             self._add_parts(ops)
+
+    def _is_of_prompt(self, part_id: str) -> bool:
+        return self._turn.prompt is not None and part_id in self._turn.prompt.parts
 
     def _find(self, part_id: str) -> Json | None:
         return next((step.parts[part_id] for step in self._turn.steps.values() if part_id in step.parts), None)

@@ -5,6 +5,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from typing import TYPE_CHECKING
 
 from opencode_nb.render.diff import counts
@@ -154,6 +155,11 @@ class LiveDiff:
         top, bottom = self.views[index].gaps.get(gap, (0, 0))
         steps = {"top": (top + CONTEXT_STEP, bottom), "bottom": (top, bottom + CONTEXT_STEP), "all": (_ALL, 0)}
         self.views[index].gaps[gap] = steps[part]
+
+    def refuse(self, indices: Iterable[int], reason: str) -> None:
+        """Tell it at the files too, whose line stays in sight while one is among their changes; "": it is done now."""
+        for index in indices:
+            self.views[index].refused = reason
 
     def say(self, text: str, refused: str = "") -> None:
         """Tell what has happened, and what was refused and why."""

@@ -52,7 +52,7 @@ class FileView:
 
     `gaps`: for the gap before each hunk (and behind the last) how many unchanged lines are shown at its beginning and
     at its end. `as_cells` and `outputs` are of notebooks. `version` counts what makes a body that the page has stale.
-    `state` is what was last seen on disk.
+    `state` is what was last seen on disk, `refused` why the last act on it did nothing.
     """
 
     limit: int = 0
@@ -62,6 +62,7 @@ class FileView:
     version: int = 1
     sent: bool = False
     state: str = ""
+    refused: str = ""
 
 
 def section_html(index: int, file: FileDiff, view: FileView) -> Html:
@@ -83,7 +84,8 @@ def head_html(index: int, file: FileDiff, view: FileView) -> Html:
     """The line with a file's name; its version tells the page whether the body below is still true."""
     name = element("span", escape(file.file), classes="oc-path")
     pieces = [name, _status(file), element("span", escape(view.state), classes="oc-state") if _tells(view) else NOTHING]
-    content = join([*(piece for piece in pieces if piece), amount(file)], Html(" "))
+    refused = element("span", escape(view.refused), classes="oc-refused") if view.refused else NOTHING
+    content = join([*(piece for piece in pieces if piece), amount(file), refused], Html(" "))
     return element(
         "summary", content, classes="oc-file", data_key=f"f{index}h", data_id=str(index), data_version=str(view.version)
     )

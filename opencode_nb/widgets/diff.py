@@ -191,6 +191,7 @@ class DiffView:
         """Show what came of an act: what was said of it, and the files that it was about as they are now."""
         live = self._live
         live.say(report.text, report.refused)
+        live.refuse(report.files, report.refused if len(report.files) == 1 else "")
         live.undo, live.redo = self._acts.undo_title, self._acts.redo_title
         await asyncio.to_thread(self._look, report.files)
         if len(report.files) == 1:

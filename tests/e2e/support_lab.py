@@ -115,7 +115,8 @@ def _directories(directory: Path) -> dict[str, str]:
 def _write_page_config(config: Path) -> None:
     file = config / "labconfig" / "page_config.json"
     file.parent.mkdir(parents=True)
-    file.write_text(json.dumps({"disabledExtensions": dict.fromkeys(QUIET_EXTENSIONS, True)}))
+    no_build = {"buildAvailable": False, "buildCheck": False}  # each page would have Node.js look for what to build
+    file.write_text(json.dumps({"disabledExtensions": dict.fromkeys(QUIET_EXTENSIONS, True), **no_build}))
 
 
 def _write_kernelspecs(kernels: Path) -> None:

@@ -123,6 +123,7 @@ def test_a_hunk_goes_and_comes_and_what_is_mine_stays(changed: Callable[..., Not
         "Its hunks that are still as they were can be taken one by one: press Revert hunk."
     )
     press(module, "Revert file", refused, f"# mine\n{after}")
+    expect(module.get_by_text("Not reverted")).to_be_in_viewport()
     notebook.screenshot("refused")
     press(module, "Revert hunk", gone, f"# mine\n{BEFORE}")
     assert notebook.console == []

@@ -98,6 +98,16 @@ def test_only_a_window_of_a_long_conversation_is_on_the_page() -> None:
     assert shown.chat.at_end
 
 
+def test_a_prompt_whose_text_comes_by_itself_is_shown() -> None:
+    shown = Shown(1)
+    shown.apply("message.updated", info={"id": "msg_00020", "sessionID": SESSION, "role": "user", "time": {}})
+    shown.update()
+    part = {"id": "prt_0002", "type": "text", "messageID": "msg_00020", "sessionID": SESSION, "text": "this steers"}
+    shown.apply("message.part.updated", part=part)
+    shown.update()
+    assert "this steers" in shown.page.html()
+
+
 def test_new_turns_come_into_a_window_at_the_end_only() -> None:
     shown = Shown(50)
     for number in range(50, 80):

@@ -131,9 +131,11 @@ def test_what_was_changed_since_is_refused_and_kept(root: Locator, tmp_path: Pat
     button(file(root, "README.md"), "Revert file").click()
     said(root, re.compile(r"^Not reverted: README\.md: .*changed since.* one by one: press Revert hunk\.$"))
     expect(file(root, "README.md").locator("summary")).to_contain_text("changed since")
+    expect(file(root, "README.md").locator("summary")).to_contain_text("Not reverted: README.md")
     expect(button(root, "Undo")).to_be_disabled()
     button(root, "Revert all").click()
     said(root, re.compile(r"^Reverted: 3 files\. Not reverted: README\.md"))
+    expect(file(root, "README.md").locator("summary")).not_to_contain_text("Not reverted")
     assert in_files(tmp_path) == {"README.md": "# Mine\n", "src/long.py": numbered(60)}
 
 
