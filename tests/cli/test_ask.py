@@ -208,7 +208,6 @@ def test_a_reader_that_leaves_ends_the_turn(place: Path) -> None:
         assert err == MODEL_LINE + "\n"
 
 
-@pytest.mark.skipif(not Path("/dev/full").exists(), reason="only Linux has a device that is always full")
 def test_a_full_disk_is_told(place: Path) -> None:
     with Path("/dev/full").open("w") as full, started(place, "--demo", "Say exactly: hi", stdout=full) as process:
         _, err = process.communicate(timeout=WAIT)
