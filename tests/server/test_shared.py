@@ -74,6 +74,19 @@ def test_ten_at_once_have_one_server_until_the_last_has_gone(
     assert list(runtime.iterdir()) == []
 
 
+def test_holders_that_go_in_one_moment_are_no_longer_counted(hold: Hold) -> None:
+    last, *others = [hold() for _ in range(4)]
+    told = [process.ask("hold()") for process in (last, *others)]
+    assert last.ask("wait_until(lambda: len(holders()) == 4)")
+    _, keeper = keepers(told[0]["pid"])
+    keeper.suspend()  # so that it finds the second and third gone when it tells of the first
+    for process in others:
+        process.kill()
+    keeper.resume()
+    assert last.ask("wait_until(lambda: len(holders()) == 1)")
+    assert last.ask("[server.alive, events]") == [True, []]
+
+
 @pytest.mark.parametrize("victim", ["keeper", "guard", "both", "server"])
 def test_whatever_is_killed_comes_back_for_its_holders(hold: Hold, victim: str) -> None:
     first, second = hold(), hold()

@@ -157,12 +157,19 @@ class Keeper:
             self._loop.alarm = self._until
 
     def _tell(self, phase: str) -> None:
-        """Everything, to everybody, each time: whoever comes late knows no less."""
+        """Everything, to everybody, each time: whoever comes late knows no less.
+
+        Again without those who are found to be gone meanwhile, until nobody is: the others must not count them.
+        """
         self._phase = phase
+        while gone := self._told_in_vain():
+            for holder in gone:
+                holder.cut()
+                self._let_go(holder)
+
+    def _told_in_vain(self) -> list[Holder]:
         line = json.dumps(self._state()).encode() + b"\n"
-        for holder in [holder for holder in self._holders if not holder.tell(line)]:
-            holder.cut()
-            self._let_go(holder)
+        return [holder for holder in self._holders if not holder.tell(line)]
 
     def _state(self) -> dict[str, Any]:
         program, job = self._program, self._job
