@@ -2,9 +2,10 @@
 
 All clients talk to the same loopback server, which knows three answers: 2,000 messages, a burst of 50,000 deltas, and
 a delta 50 ms after a request. Measured are the import (a process for each), the CPU time for each streamed delta, the
-CPU time for loading the messages, and the time to the first delta. `--peers` installs the two other Python clients,
-each into an environment of its own under the cache directory, and measures them in the same run.
-Exits with 1 if a goal is missed.
+CPU time for loading the messages, and the time to the first delta: each client by turns with raw httpx in one process
+(client_contenders.py). `--peers` installs the two other Python clients, each into an environment of its own under the
+cache directory, and measures them in the same run. Printed are the least values, and in parentheses the medians of what
+each measurement was beside its neighbour. Exits with 1 if a goal is missed.
 """
 
 from __future__ import annotations
@@ -17,6 +18,8 @@ import sys
 import threading
 import venv
 from pathlib import Path
+from statistics import median
+from typing import NamedTuple
 from urllib.parse import parse_qs, urlsplit
 
 from platformdirs import user_cache_path
@@ -25,8 +28,7 @@ HERE = Path(__file__).parent
 DELTAS = 50_000
 MESSAGES = 2_000
 MODEL_SECONDS = 0.05  # from a request to the first delta
-PASSES = 6  # by turns, so that what else the machine does hits all clients; what is slower than the best was disturbed
-IMPORTS = 2  # in each
+IMPORTS = 9
 GOALS = {"stream": 1.3, "load": 1.1, "first": 1.05}  # times raw httpx
 IMPORT_GOAL = 0.2  # times opencode-py
 PEERS = {"opencode_py": ["opencode-py==0.8.0"], "opencode_ai": ["--pre", "opencode-ai"]}
@@ -149,17 +151,35 @@ def environment(name: str) -> str:
     return str(python)
 
 
-def importing(name: str) -> float:
-    """CPU milliseconds."""
-    code = f"import time; t = time.process_time(); {IMPORT[name]}; print((time.process_time() - t) * 1000)"
-    command = [environment(name), "-c", code]
-    return min(float(subprocess.run(command, check=True, capture_output=True).stdout) for _ in range(IMPORTS))
+class Measured(NamedTuple):
+    """A client's least value in UNITS, the least of raw httpx beside it, and the median of the ratios."""
+
+    own: float
+    beside: float
+    ratio: float
+
+    @classmethod
+    def of(cls, pairs: list[tuple[float, float]]) -> Measured:
+        """From what was measured by turns: raw httpx, the client."""
+        beside, own = zip(*pairs, strict=True)
+        return cls(min(own), min(beside), median(one / other for other, one in pairs))
 
 
-def measured(name: str, url: str) -> dict[str, float]:
+def importing(name: str) -> list[tuple[float, float]]:
+    """CPU milliseconds of raw httpx and this client, by turns."""
+
+    def once(what: str) -> float:
+        code = f"import time; t = time.process_time(); {IMPORT[what]}; print((time.process_time() - t) * 1000)"
+        return float(subprocess.run([environment(name), "-c", code], check=True, capture_output=True).stdout)
+
+    once("raw"), once(name)  # compiles
+    return [(once("raw"), once(name)) for _ in range(IMPORTS)]
+
+
+def measured(name: str, url: str) -> dict[str, Measured]:
     command = [environment(name), str(HERE / "client_contenders.py"), name, url, str(DELTAS)]
-    found: dict[str, float] = json.loads(subprocess.run(command, check=True, capture_output=True).stdout)
-    return {"import": importing(name), **found}
+    found = json.loads(subprocess.run(command, check=True, capture_output=True).stdout)
+    return {key: Measured.of(pairs) for key, pairs in {"import": importing(name), **found}.items()}
 
 
 def main() -> int:
@@ -170,31 +190,30 @@ def main() -> int:
     if options.serve:
         asyncio.run(serve())
         return 0
-    names = ["raw", "opencode_nb", *(PEERS if options.peers else ())]
     command = [sys.executable, __file__, "--serve"]
     with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE) as server:
         assert server.stdout
         url = f"http://127.0.0.1:{int(server.stdout.readline())}"
-        passes = [{name: measured(name, url) for name in names} for _ in range(PASSES)]
+        results = {name: measured(name, url) for name in ["opencode_nb", *(PEERS if options.peers else ())]}
         server.communicate()
-    results = {name: {key: min(one[name][key] for one in passes) for key in UNITS} for name in names}
     show(results)
     return int(any(missed(results)))
 
 
-def show(results: dict[str, dict[str, float]]) -> None:
+def show(results: dict[str, dict[str, Measured]]) -> None:
     """A row for each measurement; times raw httpx in parentheses."""
-    print(f"{'':30}" + "".join(f"{name:>22}" for name in results))
+    print(f"{'':30}{'raw':>16}" + "".join(f"{name:>22}" for name in results))
     for key, unit in UNITS.items():
-        cells = [f"{result[key]:.2f} ({result[key] / results['raw'][key]:.2f})" for result in results.values()]
-        print(f"{unit:30}" + "".join(f"{cell:>22}" for cell in cells))
+        cells = [f"{result[key].own:.2f} ({result[key].ratio:.2f})" for result in results.values()]
+        print(f"{unit:30}{results['opencode_nb'][key].beside:>16.2f}" + "".join(f"{cell:>22}" for cell in cells))
 
 
-def missed(results: dict[str, dict[str, float]]) -> list[bool]:
-    ours, beside = results["opencode_nb"], results["raw"]
-    goals = [(f"{UNITS[key]}: times raw httpx", ours[key] / beside[key], goal) for key, goal in GOALS.items()]
+def missed(results: dict[str, dict[str, Measured]]) -> list[bool]:
+    ours = results["opencode_nb"]
+    goals = [(f"{UNITS[key]}: times raw httpx", ours[key].ratio, goal) for key, goal in GOALS.items()]
     if "opencode_py" in results:
-        goals.append(("import: times opencode-py", ours["import"] / results["opencode_py"]["import"], IMPORT_GOAL))
+        beside = results["opencode_py"]["import"]
+        goals.append(("import: times opencode-py", ours["import"].own / beside.own, IMPORT_GOAL))
     for what, ratio, goal in goals:
         print(f"{what} {ratio:.2f}, at most {goal}: {'yes' if ratio <= goal else 'NO'}")
     return [ratio > goal for _, ratio, goal in goals]

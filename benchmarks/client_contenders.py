@@ -1,7 +1,9 @@
-"""One client's measurements, made in the environment that has it: `python client_contenders.py NAME URL`.
+"""One client beside raw httpx, in the environment that has it: `python client_contenders.py NAME URL DELTAS`.
 
-Prints JSON: CPU microseconds for each streamed delta, CPU milliseconds for loading the messages, milliseconds from a
-request to the first delta. Imports nothing but the standard library and the client in question.
+Both by turns in one process, because what a machine gives from one second to the next differs by half. Prints JSON: for
+each measurement a list of pairs (raw httpx, the client): CPU microseconds for each streamed delta, CPU milliseconds for
+loading the messages, milliseconds from a request to the first delta. Imports nothing but the standard library, httpx,
+and the client in question.
 """
 
 from __future__ import annotations
@@ -13,8 +15,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import Any, NamedTuple
 
-LOADS = 3
-FIRSTS = 6
+SECONDS = 15.0  # for each measurement: what one of them takes differs by half from its neighbour
 DELTA, END = "message.part.delta", "end"
 
 
@@ -126,17 +127,28 @@ def first(contender: Contender) -> float:
         return (time.perf_counter() - start) * 1000
 
 
+def by_turns(both: list[Contender], measure: Callable[[Contender], float]) -> list[list[float]]:
+    """Pairs of measurements, either one first in every second pair; at least two."""
+    pairs: list[list[float]] = []
+    end = time.monotonic() + SECONDS
+    while time.monotonic() < end or len(pairs) < 2:
+        step = 1 if len(pairs) % 2 else -1
+        pairs.append([measure(contender) for contender in both[::step]][::step])
+    return pairs
+
+
 def main() -> None:
-    contender = {each.__name__: each for each in (raw, opencode_nb, opencode_py, opencode_ai)}[sys.argv[1]](sys.argv[2])
-    deltas = int(sys.argv[3])
-    contender.load()  # what is imported late is no part of this
-    streaming(contender, 100)
-    result = {
-        "stream": streaming(contender, deltas),
-        "load": min(loading(contender) for _ in range(LOADS)),
-        "first": min(first(contender) for _ in range(FIRSTS)),
+    name, url, deltas = sys.argv[1], sys.argv[2], int(sys.argv[3])
+    both = [raw(url), {each.__name__: each for each in (opencode_nb, opencode_py, opencode_ai)}[name](url)]
+    for contender in both:  # what is imported late is no part of this
+        contender.load()
+        streaming(contender, 100)
+    results = {
+        "stream": by_turns(both, lambda contender: streaming(contender, deltas)),
+        "load": by_turns(both, loading),
+        "first": by_turns(both, first),
     }
-    print(json.dumps(result), flush=True)
+    print(json.dumps(results), flush=True)
 
 
 if __name__ == "__main__":

@@ -19,10 +19,9 @@ from weakref import WeakMethod
 if TYPE_CHECKING:
     import asyncio
 
-    from anyio.from_thread import BlockingPortal
-
 __all__ = ["before_stop", "run", "start"]
 
+_Running = tuple["asyncio.AbstractEventLoop", Callable[[], None]]  # a loop, and what ends it
 Cleanup = Callable[[], Awaitable[None]]
 P = ParamSpec("P")
 T = TypeVar("T")
@@ -33,18 +32,18 @@ POLL = 0.1 if sys.platform == "win32" else None  # seconds
 
 
 class _Loop:
-    """The running portal, its thread, and what to do before it ends."""
+    """The running loop, its thread, and what to do before it ends."""
 
     def __init__(self) -> None:
         self.cleanups: list[WeakMethod[Cleanup]] = []
-        started: Future[BlockingPortal] = Future()
+        started: Future[_Running] = Future()
         self.thread = threading.Thread(target=_run_loop, args=(started, self.cleanups), name="opencode_nb", daemon=True)
         self.thread.start()
-        self.portal = started.result()
+        self.asyncio, self._end = started.result()
 
     def stop(self) -> None:
         """Cancel what runs, clean up, and end the thread."""
-        self.portal.start_task_soon(self.portal.stop, True)
+        self.asyncio.call_soon_threadsafe(self._end)
         self.thread.join(STOP_TIMEOUT)
 
 
@@ -76,10 +75,16 @@ def run(function: Callable[P, Awaitable[T]], *args: P.args, **kwargs: P.kwargs) 
 
 def start(function: Callable[P, Awaitable[T]], *args: P.args, **kwargs: P.kwargs) -> Future[T]:
     """Start an async function on the background loop. Cancelling the future cancels the function."""
+    import asyncio  # only when a loop is needed
+
     loop = _ensure()
     if threading.current_thread() is loop.thread:
         raise RuntimeError("this is the background event loop itself: await the async version instead")
-    return loop.portal.start_task_soon(partial(function, *args, **kwargs))
+    return asyncio.run_coroutine_threadsafe(_awaited(function, *args, **kwargs), loop.asyncio)
+
+
+async def _awaited(function: Callable[P, Awaitable[T]], *args: P.args, **kwargs: P.kwargs) -> T:
+    return await function(*args, **kwargs)
 
 
 class _Cancellable(Generic[T]):
@@ -121,23 +126,27 @@ def _ensure() -> _Loop:
         return _loop
 
 
-def _run_loop(started: Future[BlockingPortal], cleanups: list[WeakMethod[Cleanup]]) -> None:
-    import anyio  # only when a loop is needed
+def _run_loop(started: Future[_Running], cleanups: list[WeakMethod[Cleanup]]) -> None:
+    import asyncio
 
     try:
-        anyio.run(_serve, started, cleanups, backend="asyncio")
+        asyncio.run(_serve(started, cleanups))
     except BaseException as error:
         if started.done():
             raise
-        started.set_exception(error)  # the thread that waits for the portal must not wait for ever
+        started.set_exception(error)  # the thread that waits for the loop must not wait for ever
 
 
-async def _serve(started: Future[BlockingPortal], cleanups: list[WeakMethod[Cleanup]]) -> None:
-    from anyio.from_thread import BlockingPortal
+async def _serve(started: Future[_Running], cleanups: list[WeakMethod[Cleanup]]) -> None:
+    import asyncio
 
-    async with BlockingPortal() as portal:
-        started.set_result(portal)
-        await portal.sleep_until_stopped()
+    ended = asyncio.Event()
+    started.set_result((asyncio.get_running_loop(), ended.set))
+    await ended.wait()
+    tasks = asyncio.all_tasks() - {asyncio.current_task()}
+    for task in tasks:
+        task.cancel()
+    await asyncio.gather(*tasks, return_exceptions=True)
     for reference in cleanups:
         cleanup = reference()
         if cleanup is not None:
