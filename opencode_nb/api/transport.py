@@ -14,6 +14,7 @@ from base64 import b64encode
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Mapping
 from contextlib import asynccontextmanager, contextmanager
 from email.utils import parsedate_to_datetime
+from functools import cached_property
 from ipaddress import ip_address
 from typing import TYPE_CHECKING, Any
 from urllib.parse import urlencode, urlsplit
@@ -133,7 +134,7 @@ class Transport:
         with self._errors(call):
             async with asyncio.timeout(within):
                 await self._ready()
-                response = await self._client().send(self._request(call, read), stream=True)
+                response = await self._stream_client().send(self._request(call, read), stream=True)
             log.debug("%s %s: %s, a stream", call.method, call.path, response.status_code)
             try:
                 if not _is_events(response):
@@ -174,6 +175,19 @@ class Transport:
             client = self._clients[loop] = self._new_client()
             portal.before_stop(self.aclose)
         return client
+
+    def _stream_client(self) -> httpx.AsyncClient:
+        if self._given is not None or not self._local or not self.base_url.startswith("http:"):
+            return self._client()
+        return self._loopback
+
+    @cached_property
+    def _loopback(self) -> httpx.AsyncClient:
+        import httpx
+
+        from opencode_nb.api.loopback import LoopbackTransport
+
+        return httpx.AsyncClient(transport=LoopbackTransport())  # keeps no connections: good for every event loop
 
     def _new_client(self) -> httpx.AsyncClient:
         import httpx  # tens of milliseconds: paid with the first request

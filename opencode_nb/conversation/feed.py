@@ -30,7 +30,7 @@ CONNECT_TIMEOUT = 30.0
 GIVE_UP_AFTER = 60.0
 """Seconds without a connection after which open turns are ended with an error: longer than any restart of a server."""
 
-GATHER = 0.04
+GATHER = 0.05
 """Seconds in which events come together: an eye sees 20 pictures a second, and each wait for an event has its price."""
 
 CHILDREN_AT_ONCE = 8

@@ -18,7 +18,7 @@ from opencode_nb.portal import start
 from opencode_nb.render.escaping import Html
 from opencode_nb.render.patching import Op
 
-FLUSH_INTERVAL = 0.04
+FLUSH_INTERVAL = 0.05
 """Seconds between two messages: the front-end drops them above 1,000 a second, an eye sees 20."""
 
 UNHEARD_SNAPSHOTS = (0.5, 1.0, 2.0, 4.0, 8.0)
