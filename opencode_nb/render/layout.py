@@ -74,9 +74,15 @@ def error_html(turn: TurnState) -> Html:
         return NOTHING
     texts = [
         element("div", escape(problem.text), style="bad strong plain"),
-        element("div", escape(problem.next_step), style="muted"),
+        element("div", _with_commands(problem.next_step), style="muted"),
     ]
     return element("div", join(texts), style="error", data_part="error", role="alert")
+
+
+def _with_commands(text: str) -> Html:
+    """Text, with what stands between backticks as something to type."""
+    pieces = enumerate(text.split("`"))
+    return join(element("code", escape(piece), style="value") if odd % 2 else escape(piece) for odd, piece in pieces)
 
 
 def changes_html(turn: TurnState, key: str = "", columns: int = 0) -> Html:

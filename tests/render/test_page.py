@@ -199,6 +199,12 @@ def test_errors_name_the_next_step(error: dict, shown: str) -> None:
     assert shown in turn_text(state)
 
 
+def test_a_command_in_the_next_step_is_shown_as_one() -> None:
+    html = turn_html(turn(status="error", error={"name": "ProviderAuthError", "data": {"message": "no `key`"}}))
+    assert re.findall(r"<code[^>]*>([^<]*)</code>", html) == ["opencode auth login"]
+    assert "no `key`" in parse(html).text
+
+
 def test_a_stopped_turn_says_so_and_shows_what_was_running_as_interrupted() -> None:
     state = turn(
         tool("bash", "running", input={"command": "sleep 9"}),
