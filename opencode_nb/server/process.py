@@ -103,7 +103,7 @@ class Server:
             pid=state.pid,
             memory=memory_of([state.pid, *descendants(state.pid, {})]) if self.alive else None,
             uptime=time.monotonic() - state.since,
-            holders=tuple(Holder(pid, label, this=pid == os.getpid()) for pid, label in state.holders),
+            holders=tuple(Holder(pid, label, this=pid == os.getpid()) for pid, label in dict.fromkeys(state.holders)),
             restarts=state.restarts,
             program=state.program,
             log_path=self.log_path,

@@ -87,6 +87,12 @@ def test_holders_that_go_in_one_moment_are_no_longer_counted(hold: Hold) -> None
     assert last.ask("[server.alive, events]") == [True, []]
 
 
+def test_a_process_that_holds_it_twice_is_one_holder(hold: Hold) -> None:
+    process = hold()
+    assert process.ask("hold()") == process.ask("hold()")
+    assert process.ask("holders()") == [[process.pid, "-c", True]]
+
+
 @pytest.mark.parametrize("victim", ["keeper", "guard", "both", "server"])
 def test_whatever_is_killed_comes_back_for_its_holders(hold: Hold, victim: str) -> None:
     first, second = hold(), hold()
