@@ -40,9 +40,9 @@ class ChatView:
     def button(self, name: str) -> Locator:
         return self.root.get_by_role("button", name=name, exact=True)
 
-    def appears(self) -> None:
-        """Wait until it is there, and the server behind it."""
-        expect(self.message).to_be_visible(timeout=TURN_TIMEOUT)
+    def appears(self, timeout: float = TURN_TIMEOUT) -> None:
+        """Wait (milliseconds) until it is there, and the server behind it."""
+        expect(self.message).to_be_visible(timeout=timeout)
 
     def send(self, words: str) -> None:
         """Send a message by keys."""

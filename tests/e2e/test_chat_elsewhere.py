@@ -85,11 +85,12 @@ def test_in_marimo(
     with marimo(mode, [f"{OPEN}.widget", "1 + 1"], make_project(tmp_path / "app"), env) as address:
         page.goto(address, timeout=OPEN_TIMEOUT)
         cells = page.locator(".cm-content")
-        if mode == "edit":  # nothing runs by itself there
+        if mode == "edit":  # nothing runs by itself there, nor before the editor has its kernel
             cells.first.click(timeout=OPEN_TIMEOUT)
+            expect(page.get_by_test_id("run-button").first).to_be_enabled(timeout=OPEN_TIMEOUT)
             page.keyboard.press("ControlOrMeta+Enter")
         view = ChatView(page)
-        view.appears()
+        view.appears(OPEN_TIMEOUT)  # marimo's kernel is slow the first time: nothing of it has been compiled
         converse(view)
         expect(cells).to_have_count(2 if mode == "edit" else 0)
         expect(view.message).to_be_in_viewport(ratio=1)
