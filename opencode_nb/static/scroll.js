@@ -31,16 +31,22 @@ function drift(log, anchors) {
   return 0;
 }
 
+const sizeOf = (log) => `${log.clientWidth} ${log.clientHeight}`;
+
 /**
  * Follows the log's end below `root`. The log is drawn anew by snapshots, so it is looked up each time. Call `before`
  * and `after` around every change; `latest` asks for the newest turns where they are not in the page.
  */
 export function createScroll({ root, signal, latest }) {
   const jump = iconButton("down", "Jump to latest", () => end(), { class: "chat-tool chat-jump", hidden: true });
-  const resized = new ResizeObserver(() => settle());
+  const resized = new ResizeObserver(() => {
+    size = sizeOf(log);
+    settle();
+  });
   let follows = true;
   let anchors = [];
   let log = null;
+  let size = "";
   let asked = "";
   let awaitsLatest = false;
 
@@ -59,6 +65,7 @@ export function createScroll({ root, signal, latest }) {
     button.click();
   };
   const scrolled = () => {
+    if (sizeOf(log) !== size) return; // the browser did, while it lays out anew: the observer is told next
     follows = awaitsLatest || isAtEnd();
     jump.hidden = follows;
     load("earlier", log.scrollTop);
@@ -73,6 +80,7 @@ export function createScroll({ root, signal, latest }) {
     log.tabIndex = 0; // to be scrolled by keys
     log.ariaLive = "off"; // words come many times a second: read as they come they would be noise
     log.addEventListener("scroll", scrolled, { passive: true, signal });
+    size = sizeOf(log);
     resized.observe(log);
   };
   const follow = () => {

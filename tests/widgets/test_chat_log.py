@@ -21,6 +21,14 @@ AT_END = """
 }
 """
 
+RESIZE = """
+(panel, width) => new Promise((done) => {
+  panel.style.width = width;
+  panel.querySelector("[role=log]").scrollTop -= 40; // before the size is told, as the browser may
+  setTimeout(done, 200);
+})
+"""
+
 
 @pytest.fixture
 def chat(page: Page) -> ChatPage:
@@ -102,6 +110,19 @@ def test_the_end_stays_in_sight_when_docks_come_and_the_panel_changes_its_size(c
     panel.evaluate("panel => { panel.style.height = '330px' }")
     chat.page.wait_for_function(AT_END)
     expect(panel.get_by_role("button", name="Jump to latest")).to_be_hidden()
+
+
+def test_the_end_stays_in_sight_when_the_panel_gets_narrower(chat: ChatPage) -> None:
+    """Where a layout on the way was shorter, the browser scrolls, and tells of that as if a person had."""
+    panel = chat.show()
+    wordy = turns(1, 2, 3).replace(
+        "Line ", "A line of many words that takes several lines where the panel is narrow, line "
+    )
+    chat.set_html(wordy)
+    for width in ("420px", "280px", "700px", "240px"):
+        panel.evaluate(RESIZE, width)
+        chat.page.wait_for_function(AT_END)
+        expect(panel.get_by_role("button", name="Jump to latest")).to_be_hidden()
 
 
 def test_earlier_turns_are_asked_for_on_the_way_up_once_and_the_place_is_kept(chat: ChatPage) -> None:
