@@ -50,7 +50,7 @@ class Asking:
     def turn(self, session: Session, prompt: str) -> Turn:
         """One turn, shown as it comes; a failed one is returned, too. Raises OpencodeError if it could not be sent."""
         jobs = Jobs()
-        with self._view(session, jobs) as view:
+        with self._view(session, jobs) as view, session.stopped_by_interrupt():
             turn = self._send(session, prompt, view)
             view.attach(turn)
             return session.wait(turn, jobs)

@@ -67,8 +67,8 @@ class Dialogue:
                 self._turn(self._session, prompt)
         except Ended:
             raise
-        except KeyboardInterrupt:
-            self._session.abort()  # also where it was being sent still
+        except KeyboardInterrupt:  # the turn was stopped
+            pass
         except (OpencodeError, ValueError) as error:
             print(f"opencode-nb: {error}")
         return True

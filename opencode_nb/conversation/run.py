@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from opencode_nb.conversation.policy import Person, Policy
 from opencode_nb.conversation.responder import Responder
-from opencode_nb.conversation.state import Json, TurnState
+from opencode_nb.conversation.state import STOPPED, Json, TurnState
 from opencode_nb.conversation.transcript import Change
 from opencode_nb.conversation.turn import Turn
 from opencode_nb.errors import APIConnectionError, APIStatusError, OpencodeError
@@ -53,7 +53,8 @@ class Run:
     async def send(self, body: Json, no_reply: bool) -> None:
         """Send the prompt. One that the server refuses ends as a failed turn; raises where it cannot be reached."""
         self._start_clock()
-        await self._sent(self.session.owner.client.session.prompt_async(self.session.id, **body))
+        post = self._sent(self.session.owner.client.session.prompt_async(self.session.id, **body))
+        await self._or_stopped(asyncio.shield(post))
         if no_reply and not self.turn.state.ended:
             self._feed.tell(self.session.id, "noted", messageID=self.turn.id)
 
@@ -62,11 +63,18 @@ class Run:
         self._start_clock()
         post = self._sent(request)
         post.add_done_callback(lambda _task: self._news.set())
-        await self._until(lambda: post.done() or self.turn.state.prompt is not None, BEGIN_TIMEOUT)
+        is_under_way = self._until(lambda: post.done() or self.turn.state.prompt is not None, BEGIN_TIMEOUT)
+        await self._or_stopped(is_under_way)
         if post.done():
             post.result()
-        else:
-            post.add_done_callback(_retrieve)
+
+    async def _or_stopped(self, sending: Awaitable[None]) -> None:
+        """Wait until it is sent. Cancelled meanwhile, stop it: nobody knows yet whether the server has it."""
+        try:
+            await sending
+        except asyncio.CancelledError:
+            await self.session.abort()
+            raise
 
     def _start_clock(self) -> None:
         if self._timeout is not None:
@@ -74,6 +82,7 @@ class Run:
 
     def _sent(self, request: Awaitable[Any]) -> asyncio.Task[None]:
         self._sending = asyncio.create_task(self._sent_or_lost(request))
+        self._sending.add_done_callback(_retrieve)
         return self._sending
 
     async def _sent_or_lost(self, request: Awaitable[Any]) -> None:
@@ -115,9 +124,15 @@ class Run:
     async def _never_begun(self) -> None:
         """The server may accept a prompt (204), then fail on it (an image it cannot read) and never be busy with it."""
         await self._until(lambda: self.turn.state.status != "queued", ERROR_TIMEOUT)
-        if self.turn.state.status == "queued" and self.turn.state.error:
+        if self._is_doubtful and self.turn.state.error:
             self._fail(self.turn.state.error)
         self._doubted = False
+
+    @property
+    def _is_doubtful(self) -> bool:
+        """Whether it has an error before it has begun, other than our own reason to stop it."""
+        state = self.turn.state
+        return state.status == "queued" and state.error is not None and not self._ended_by(*STOPPED)
 
     async def _until(self, condition: Callable[[], bool], seconds: float) -> None:
         """Wait until what changes makes `condition` true, or the time is up."""
@@ -133,7 +148,7 @@ class Run:
     def changed(self, change: Change) -> None:
         """Take note of what an event changed in this turn."""
         self._news.set()
-        if self.turn.state.status == "queued" and self.turn.state.error and not self._doubted:
+        if self._is_doubtful and not self._doubted:
             self._doubted = True
             self._spawn(self._never_begun())
         if change.kind == "request":

@@ -9,6 +9,7 @@ from concurrent.futures import Future
 from typing import TYPE_CHECKING, Any
 
 from opencode_nb.conversation import content, ids, meter, sources
+from opencode_nb.conversation.beginning import Beginning
 from opencode_nb.conversation.changes import Diff
 from opencode_nb.conversation.comments import Comment
 from opencode_nb.conversation.content import Mentions
@@ -30,6 +31,9 @@ if TYPE_CHECKING:
 ABORT_TIMEOUT = 5.0
 """Seconds that an aborted turn may take to come to rest before it is declared over here."""
 
+ABORT_AGAIN = 0.5
+"""Seconds after which a turn that does not rest is aborted again: what has just been sent may not have begun."""
+
 Subscriber = Callable[[Change], None]
 
 
@@ -48,6 +52,8 @@ class AsyncSession(ManagedSession):
         self._subscribers: list[Subscriber] = []
         self._running: dict[str, Run] = {}
         self._turns: dict[str, Turn] = {}
+        self._stillborn: set[str] = set()  # turns that were declared over, stopped, before they had begun
+        self._late: asyncio.Task[None] | None = None  # aborts one of them
         self._images: Images | None = None
         self._own = Own(self.id)
 
@@ -133,7 +139,7 @@ class AsyncSession(ManagedSession):
         no_reply: bool = False,
     ) -> Turn:
         """As `prompt`, for parts that are ready (see `content`); does not wait for the turn."""
-        begun = _Beginning(self, model, agent, variant, permission, person, timeout)
+        begun = Beginning(self, model, agent, variant, permission, person, timeout)
         comments, self.comments[:] = list(self.comments), []  # gone before the prompt is told of
         try:
             said = [{"type": "text", "text": comment.prompt} for comment in comments]
@@ -165,7 +171,7 @@ class AsyncSession(ManagedSession):
         """
         attached = [content.file_part(file, self.owner.directory) for file in files]
         name = await self.owner.command_name(name)
-        begun = _Beginning(self, model, agent, variant, permission, person, timeout)
+        begun = Beginning(self, model, agent, variant, permission, person, timeout)
         body = await begun.body(command=name, arguments=arguments, parts=attached or None)
         if chosen := body.get("model"):
             body["model"] = f"{chosen['providerID']}/{chosen['modelID']}"
@@ -263,17 +269,35 @@ class AsyncSession(ManagedSession):
                 await self.abort()
 
     async def abort(self) -> None:
-        """Stop what runs; returns when the session rests. What came is kept."""
+        """Stop what runs, or was just sent; returns when the session rests. What came is kept."""
         self._stopping(_ABORTED)
+        runs = list(self._running.values())
+        await self._send_abort()
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout(ABORT_TIMEOUT):
+                await self._ended(runs)
+        for state in [run.turn.state for run in runs if not run.turn.state.ended]:
+            self._stillborn.add(state.id)
+            error = state.error or _ABORTED
+            self.owner.feed.tell(self.id, "failed", messageID=state.id, error=error, status="aborted")
+
+    async def _send_abort(self) -> None:
         with contextlib.suppress(APIStatusError):
             await self.owner.client.session.abort(self.id)
-        runs = list(self._running.values())
+
+    async def _ended(self, runs: list[Run]) -> None:
+        """Wait until these are done. One that was just sent has not begun, and an abort passes it by (answered 200)."""
         waits = [asyncio.wrap_future(run.turn._done) for run in runs]
-        if waits:
-            await asyncio.wait(waits, timeout=ABORT_TIMEOUT)
-        for run in runs:
-            if not run.turn.state.ended:
-                self.owner.feed.tell(self.id, "failed", messageID=run.turn.id, error=_ABORTED, status="aborted")
+        while waits:
+            _done, waits = map(list, await asyncio.wait(waits, timeout=ABORT_AGAIN))
+            if not all(run.turn.state.ended for run in runs):
+                await self._send_abort()
+
+    def _stop_late(self, change: Change) -> None:
+        """A turn that was declared over begins after all: now an abort reaches it."""
+        if change.turn in self._stillborn and change.kind == "message" and change.key != change.turn:  # an answer
+            self._stillborn.discard(change.turn)
+            self._late = asyncio.create_task(self._send_abort(), name="opencode_nb late abort")
 
     def _stopping(self, error: Json) -> None:
         """Note the reason first: an abort in a retry's wait ends without an error of the server's (SERVER_FACTS)."""
@@ -318,6 +342,7 @@ class AsyncSession(ManagedSession):
         for change in changes:
             if change.kind in ("part", "request") and (state := self.transcript.turns.get(change.turn)):
                 self._watching.observe(state)
+            self._stop_late(change)
             run = self._running.get(change.turn)
             if run is not None:
                 run.changed(change)
@@ -326,47 +351,6 @@ class AsyncSession(ManagedSession):
             for subscriber in list(self._subscribers):
                 subscriber(change)
             self.queue.changed(change)
-
-
-class _Beginning:
-    """What every turn that asks a model begins with: its model, its policy, and the checks before anything is sent."""
-
-    def __init__(
-        self,
-        session: AsyncSession,
-        model: str | None,
-        agent: str | None,
-        variant: str | None,
-        permission: PermissionOption | None,
-        person: Person | None,
-        timeout: float | None,
-    ) -> None:
-        self._session = session
-        self._model, self._agent, self._variant = model, agent, variant
-        self._permission, self._person, self._timeout = permission, person, timeout
-        self._policy = Policy(permission) if permission is not None else session.owner.policy
-
-    async def body(self, **fields: Any) -> Json:
-        """The request's body with these fields. Raises OpencodeError for a model or agent that is not there."""
-        session, owner = self._session, self._session.owner
-        await owner.start()
-        await owner.check(self._model or session.model, self._agent or session.agent)
-        model = await session._model(self._model, self._agent)
-        if self._permission is not None:
-            await session._enforce(self._policy)
-        body: Json = {
-            "messageID": ids.message_id(),
-            "model": dict(zip(("providerID", "modelID"), split_model(model), strict=True)) if model else None,
-            "agent": self._agent or session.agent,
-            "variant": self._variant or session.variant,
-            **fields,
-        }
-        return {key: value for key, value in body.items() if value is not None}
-
-    def run(self, message_id: str) -> Run:
-        """The turn with this id, about to be sent."""
-        timeout = self._timeout or self._session.owner.timeout
-        return self._session._begin(message_id, self._policy, self._person, timeout)
 
 
 _ABORTED: Json = {"name": "MessageAbortedError", "data": {"message": "The turn was stopped."}}

@@ -14,6 +14,9 @@ Json = dict[str, Any]
 
 TurnStatus = Literal["queued", "running", "completed", "aborted", "error"]
 
+STOPPED = ("MessageAbortedError", "TurnTimeout")
+"""The errors of a turn that was stopped, by a person or by its time limit."""
+
 
 @dataclass(slots=True, eq=False)
 class Message:

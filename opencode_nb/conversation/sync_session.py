@@ -7,6 +7,7 @@ meanwhile, so that a person can be asked there, and aborts the turn when it is i
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator
+from contextlib import contextmanager
 from queue import SimpleQueue
 from typing import TYPE_CHECKING, Any
 
@@ -133,31 +134,32 @@ class Session:
         """Send a prompt; the Turn when it has ended, or at once with `wait=False` (`turn.wait()` waits).
 
         While it waits, a person is asked through `input()` what the policy leaves open, unless `person` is given.
-        `timeout` in seconds aborts the turn and keeps what came, as an interrupt does. While another turn runs, the
-        agent takes the prompt up after its present step. `mentions` attaches the files and agents that the text names
-        as `@path` and `@agent`; an async function instead of True adds what else it names. `no_reply` only adds to the
-        conversation.
+        `timeout` in seconds aborts the turn and keeps what came, as an interrupt does, even while it is being sent.
+        While another turn runs, the agent takes the prompt up after its present step. `mentions` attaches the files
+        and agents that the text names as `@path` and `@agent`; an async function instead of True adds what else it
+        names. `no_reply` only adds to the conversation.
         Raises FileNotFoundError before anything is sent, TurnError (with `.turn`) when the turn ended in an error.
         """
         jobs = Jobs()
         waits = wait and not no_reply
-        turn = run(
-            self._async.prompt,
-            text,
-            files=files,
-            images=images,
-            mentions=mentions,
-            system=system,
-            model=model,
-            agent=agent,
-            variant=variant,
-            permission=permission,
-            person=person or (ConsolePerson(jobs) if waits else None),
-            timeout=timeout,
-            no_reply=no_reply,
-            wait=False,
-        )
-        return self._waited(turn, jobs) if waits else self._mine(turn)
+        with self.stopped_by_interrupt():
+            turn = run(
+                self._async.prompt,
+                text,
+                files=files,
+                images=images,
+                mentions=mentions,
+                system=system,
+                model=model,
+                agent=agent,
+                variant=variant,
+                permission=permission,
+                person=person or (ConsolePerson(jobs) if waits else None),
+                timeout=timeout,
+                no_reply=no_reply,
+                wait=False,
+            )
+            return self._waited(turn, jobs) if waits else self._mine(turn)
 
     def command(
         self,
@@ -178,28 +180,30 @@ class Session:
         Raises OpencodeError for a command that is not there. A command's own model and agent count before these.
         """
         jobs = Jobs()
-        turn = run(
-            self._async.command,
-            name,
-            arguments,
-            files=files,
-            model=model,
-            agent=agent,
-            variant=variant,
-            permission=permission,
-            person=person or (ConsolePerson(jobs) if wait else None),
-            timeout=timeout,
-            wait=False,
-        )
-        return self._waited(turn, jobs) if wait else self._mine(turn)
+        with self.stopped_by_interrupt():
+            turn = run(
+                self._async.command,
+                name,
+                arguments,
+                files=files,
+                model=model,
+                agent=agent,
+                variant=variant,
+                permission=permission,
+                person=person or (ConsolePerson(jobs) if wait else None),
+                timeout=timeout,
+                wait=False,
+            )
+            return self._waited(turn, jobs) if wait else self._mine(turn)
 
     def shell(self, command: str, *, timeout: float | None = None, wait: bool = True) -> Turn:
         """Run a shell command of one's own in the session's directory: nobody is asked, and no model answers.
 
         The agent reads command and output with the next prompt. Raises OpencodeError while a turn runs.
         """
-        turn = run(self._async.shell, command, timeout=timeout, wait=False)
-        return self._waited(turn, Jobs()) if wait else self._mine(turn)
+        with self.stopped_by_interrupt():
+            turn = run(self._async.shell, command, timeout=timeout, wait=False)
+            return self._waited(turn, Jobs()) if wait else self._mine(turn)
 
     def compact(self) -> Turn:
         """Have the model sum the conversation up, and go on from its summary; the turn that did it.
@@ -216,13 +220,18 @@ class Session:
         return self.wait(self._mine(turn), jobs).raise_for_status()
 
     def wait(self, turn: Turn, jobs: Jobs) -> Turn:
-        """Wait for a turn on this thread and run its jobs; an interrupt aborts it, and is raised when it rests."""
-        try:
-            jobs.serve_until(turn._done)
-        except KeyboardInterrupt:
-            self.abort()
-            raise
+        """Wait for a turn on this thread and run its jobs. An interrupt passes: see `stopped_by_interrupt`."""
+        jobs.serve_until(turn._done)
         return turn
+
+    @contextmanager
+    def stopped_by_interrupt(self) -> Iterator[None]:
+        """Around what sends a turn and waits for it: an interrupt stops the turn, and is raised when it rests."""
+        try:
+            yield
+        except KeyboardInterrupt:
+            self.abort()  # also while it is being sent: nobody knows then whether the server has it
+            raise
 
     def stream(self, text: str, **options: Any) -> Iterator[Change]:
         """Send a prompt and iterate over what changes until it has ended; options as for `prompt`."""

@@ -15,12 +15,15 @@ from collections.abc import Callable, Iterable
 from typing import Any
 
 from opencode_nb.conversation.folding import Change, Folding
-from opencode_nb.conversation.state import Decision, Json, TurnState, TurnStatus
+from opencode_nb.conversation.state import STOPPED, Decision, Json, TurnState, TurnStatus
 
 __all__ = ["Change", "Transcript"]
 
 REMEMBERED_EVENTS = 4096
 """How many event ids are kept to recognise one that comes twice; a bound on memory, far above what is in flight."""
+
+OVERTAKEN_MS = 5000
+"""How old an event can be that an answer has overtaken; what is older yet tells of a clock that was set back."""
 
 
 class Transcript(Folding):
@@ -175,9 +178,13 @@ class Transcript(Folding):
 
     def _session_info(self, properties: Json) -> Iterable[Change]:
         info = properties.get("info")
-        if isinstance(info, dict) and info.get("id") == self.id:
+        if isinstance(info, dict) and info.get("id") == self.id and not self._is_overtaken(info):
             self.info = info
             yield Change("session", "", "session")
+
+    def _is_overtaken(self, info: Json) -> bool:
+        """Whether this was true before what is known: the answer to an act comes before the events ahead of it."""
+        return 0 < _updated(self.info) - _updated(info) < OVERTAKEN_MS
 
     def _session_deleted(self, properties: Json) -> Iterable[Change]:
         yield from self._end_all("error", {"name": "SessionDeleted", "data": {"message": "The session was deleted."}})
@@ -398,10 +405,16 @@ def _opens(part: Json, child_id: str) -> bool:
     return part.get("type") == "tool" and metadata.get("sessionId") == child_id
 
 
+def _updated(info: Json) -> float:
+    time = info.get("time")
+    updated = time.get("updated") if isinstance(time, dict) else None
+    return updated if isinstance(updated, int | float) else 0.0
+
+
 def _outcome(error: Json | None) -> TurnStatus:
     if error is None:
         return "completed"
-    return "aborted" if error.get("name") in ("MessageAbortedError", "TurnTimeout") else "error"
+    return "aborted" if error.get("name") in STOPPED else "error"
 
 
 _HANDLERS: dict[str, Callable[[Transcript, Json], Iterable[Change]]] = {

@@ -183,7 +183,8 @@ class Turn:
         return self.raise_for_status()
 
     def __await__(self) -> Generator[Any, None, Turn]:
-        yield from asyncio.wrap_future(self._done).__await__()
+        # shielded: who gives up waiting must not end it for the others
+        yield from asyncio.shield(asyncio.wrap_future(self._done)).__await__()
         return self.raise_for_status()
 
     def _finish(self) -> None:

@@ -141,11 +141,15 @@ class _Cell:
     def _wait(self, session: Session, view: View, jobs: Jobs) -> tuple[Turn, CellError | None]:
         """Show the turn while it runs; an interrupt aborts it and keeps what came."""
         with view:
-            turn = self._send(session, view.person)
-            view.attach(turn)
+            turn: Turn | None = None
             try:
-                session.wait(turn, jobs)
+                with session.stopped_by_interrupt():
+                    turn = self._send(session, view.person)
+                    view.attach(turn)
+                    session.wait(turn, jobs)
             except KeyboardInterrupt:
+                if turn is None:
+                    raise
                 return turn, Interrupted("Interrupted: the agent was stopped. What came until then is kept, in `_`.")
         if turn.error is not None:
             return turn, CellError(f"{type(turn.error).__name__}: {turn.error}")

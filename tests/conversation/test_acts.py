@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import json
 import threading
+import time
 from collections.abc import Iterator
 from itertools import pairwise
 from pathlib import Path
@@ -15,9 +16,11 @@ import pytest
 
 import opencode_nb as oc
 from opencode_nb.conversation.content import Attachment
+from opencode_nb.conversation.session import ABORT_TIMEOUT
 from opencode_nb.conversation.transcript import Change
 from opencode_nb.demo import DemoModel, gate, reason, text, tool, usage
 from opencode_nb.server import Server
+from tests.support.interrupts import interrupt_when_told
 
 
 @pytest.fixture
@@ -26,6 +29,7 @@ def ai(server: Server, project: Path, demo_model: DemoModel) -> Iterator[oc.Open
     (project / ".opencode/command/greet.md").write_text(
         "---\ndescription: Greets\n---\nSay exactly: hello $ARGUMENTS\n"
     )
+    (project / ".opencode/command/slow.md").write_text("Say exactly: !`sleep $ARGUMENTS`\n")
     with oc.Opencode(base_url=server.url, password=server.password, directory=project) as ai:
         yield ai
 
@@ -55,6 +59,23 @@ def test_an_unknown_command_is_refused_with_those_that_there_are(ai: oc.Opencode
     with pytest.raises(oc.OpencodeError, match=r"no command /great\. Did you mean /greet\? There are: .*/init"):
         ai.session().command("great")
     assert demo_model.requests == []
+
+
+@pytest.mark.parametrize("seconds", [2, ABORT_TIMEOUT + 2])
+def test_an_interrupt_before_a_command_begins_stops_it(ai: oc.Opencode, demo_model: DemoModel, seconds: float) -> None:
+    """Its template runs shell commands first, and the server's abort passes by what has not begun."""
+    demo_model.queue([[text("must not go on"), gate("slow")]])
+    session = ai.session()
+    interrupt_when_told(session, "turn")  # it is about to go
+    began = time.monotonic()
+    with pytest.raises(KeyboardInterrupt):
+        session.command("slow", f"{seconds:g}")
+    turn = session.turns()[-1]
+    assert turn.status == "aborted"
+    time.sleep(max(0.0, began + seconds + 3 - time.monotonic()))
+    assert len(turn.messages) == 2, "it has not begun at all"
+    assert session.id not in ai.client.session.status()
+    demo_model.reset()
 
 
 def test_a_command_is_stopped_and_keeps_what_came(ai: oc.Opencode, demo_model: DemoModel) -> None:

@@ -3,10 +3,9 @@
 from __future__ import annotations
 
 import asyncio
-import os
-import signal
 import struct
 import threading
+import time
 import zlib
 from collections.abc import Iterator
 from pathlib import Path
@@ -20,6 +19,7 @@ from opencode_nb.conversation.models import ModelError
 from opencode_nb.conversation.policy import Answer, PermissionRequest
 from opencode_nb.demo import DemoModel, gate, reason, text, tool
 from opencode_nb.server import Server
+from tests.support.interrupts import interrupt_when_told
 
 
 @pytest.fixture
@@ -116,22 +116,31 @@ def test_a_time_limit_stops_the_turn_and_keeps_the_text(ai: oc.Opencode, demo_mo
 def test_an_interrupt_aborts_and_the_session_goes_on(ai: oc.Opencode, demo_model: DemoModel) -> None:
     demo_model.queue([[text("partial answer"), gate("interrupt")]])
     session = ai.session()
-    seen = threading.Event()
-    session.subscribe(lambda change: seen.set() if change.kind == "delta" else None)
-
-    def interrupt() -> None:
-        seen.wait(60)
-        os.kill(os.getpid(), signal.SIGINT)
-
-    threading.Thread(target=interrupt, daemon=True).start()
+    interrupt_when_told(session, "delta")
     with pytest.raises(KeyboardInterrupt):
         session.prompt("go")
-    demo_model.release("interrupt")
     turn = session.turns()[-1]
     assert turn.status == "aborted"
     assert turn.text == "partial answer"
     assert ai.client.session.status().get(session.id, {"type": "idle"})["type"] == "idle"
     assert session.prompt("hello").status == "completed"
+
+
+def test_an_interrupt_while_a_prompt_is_sent_stops_it(ai: oc.Opencode, demo_model: DemoModel) -> None:
+    demo_model.queue([[text("must not go on"), gate("sending")]])
+    session = ai.session()
+    interrupt_when_told(session, "turn")  # it is about to go
+    with pytest.raises(KeyboardInterrupt):
+        session.prompt("go")
+    assert session.turns()[-1].status == "aborted"
+    assert_rests(ai, session)
+    demo_model.reset()
+    assert session.prompt("hello").status == "completed"
+
+
+def assert_rests(ai: oc.Opencode, session: oc.Session) -> None:
+    time.sleep(3)  # as long as a turn may take to begin
+    assert session.id not in ai.client.session.status()
 
 
 @pytest.mark.parametrize("policy", ["deny", {"edit": "deny"}, {"edit": {"*": "allow", "*.py": "deny"}}])
@@ -374,3 +383,18 @@ def test_files_and_images_go_along(ai: oc.Opencode, demo_model: DemoModel, proje
     assert "tuesday,19.0" in sent
     assert "data:image/png;base64," in sent
     assert "def to_fahrenheit" not in sent
+
+
+def test_who_gives_up_waiting_ends_it_for_nobody_else(server: Server, project: Path, demo_model: DemoModel) -> None:
+    demo_model.queue([[text("partial answer"), gate("patience")]])
+
+    async def main() -> None:
+        async with oc.AsyncOpencode(base_url=server.url, password=server.password, directory=project) as ai:
+            turn = await (await ai.session()).prompt("go", wait=False)
+            with pytest.raises(TimeoutError):
+                await asyncio.wait_for(turn, 0.1)
+            assert not turn.done
+            demo_model.release("patience")
+            assert (await turn).status == "completed"
+
+    asyncio.run(main())

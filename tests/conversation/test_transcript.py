@@ -214,6 +214,17 @@ def test_a_step_that_starts_again_forgets_its_first_attempt() -> None:
     assert texts[-1]
 
 
+def test_an_event_that_an_answer_has_overtaken_takes_nothing_back() -> None:
+    transcript = Transcript("ses_1")
+    for updated, title in ((10_000, "before"), (10_700, "the answer"), (10_600, "an event before it")):
+        info = {"id": "ses_1", "title": title, "time": {"updated": updated}}
+        transcript.apply({"type": "session.updated", "properties": {"info": info}})
+    assert transcript.info["title"] == "the answer"
+    set_back = {"id": "ses_1", "title": "the clock was set back", "time": {"updated": 1_000}}
+    transcript.apply({"type": "session.updated", "properties": {"info": set_back}})
+    assert transcript.info["title"] == "the clock was set back"
+
+
 def test_an_idle_of_an_earlier_turn_does_not_end_a_new_one() -> None:
     transcript = replay(events_of("markdown"))
     session = {"sessionID": transcript.id}

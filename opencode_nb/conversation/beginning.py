@@ -1,0 +1,55 @@
+"""Beginning: what every turn that asks a model begins with: its model, its policy, its checks before it is sent."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from opencode_nb.conversation import ids
+from opencode_nb.conversation.models import split_model
+from opencode_nb.conversation.policy import PermissionOption, Person, Policy
+from opencode_nb.conversation.run import Run
+from opencode_nb.conversation.state import Json
+
+if TYPE_CHECKING:
+    from opencode_nb.conversation.session import AsyncSession
+
+
+class Beginning:
+    """The options of one turn, before it is sent."""
+
+    def __init__(
+        self,
+        session: AsyncSession,
+        model: str | None,
+        agent: str | None,
+        variant: str | None,
+        permission: PermissionOption | None,
+        person: Person | None,
+        timeout: float | None,
+    ) -> None:
+        self._session = session
+        self._model, self._agent, self._variant = model, agent, variant
+        self._permission, self._person, self._timeout = permission, person, timeout
+        self._policy = Policy(permission) if permission is not None else session.owner.policy
+
+    async def body(self, **fields: Any) -> Json:
+        """The request's body with these fields. Raises OpencodeError for a model or agent that is not there."""
+        session, owner = self._session, self._session.owner
+        await owner.start()
+        await owner.check(self._model or session.model, self._agent or session.agent)
+        model = await session._model(self._model, self._agent)
+        if self._permission is not None:
+            await session._enforce(self._policy)
+        body: Json = {
+            "messageID": ids.message_id(),
+            "model": dict(zip(("providerID", "modelID"), split_model(model), strict=True)) if model else None,
+            "agent": self._agent or session.agent,
+            "variant": self._variant or session.variant,
+            **fields,
+        }
+        return {key: value for key, value in body.items() if value is not None}
+
+    def run(self, message_id: str) -> Run:
+        """The turn with this id, about to be sent."""
+        timeout = self._timeout or self._session.owner.timeout
+        return self._session._begin(message_id, self._policy, self._person, timeout)
