@@ -22,6 +22,8 @@ OLDER_KERNELS := 7.3 6.31
 export PIP_DISABLE_PIP_VERSION_CHECK := 1
 export PIP_NO_INPUT := 1
 export PYTHONUNBUFFERED := 1
+# Where the environment sets it, every kernel and command that a test starts would compile this package anew.
+export PYTHONDONTWRITEBYTECODE :=
 
 help:
 	@sed -n 's/^#   //p' Makefile

@@ -98,7 +98,11 @@ def opencode_program() -> Path:
     """Return the `opencode` program; `make` has installed it, else it is installed for this run."""
     from opencode_nb.server import install_binary
 
-    program = isolation.find_program() or install_binary()
+    program = isolation.find_program()
+    if program is None:
+        with pytest.MonkeyPatch.context() as patch:
+            patch.delenv(isolation.NPM_OFFLINE)
+            program = install_binary()
     os.environ[isolation.PROGRAM] = str(program)
     return program
 

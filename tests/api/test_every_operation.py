@@ -77,9 +77,8 @@ def sandboxed(
     }
     env = {f"XDG_{kind}_HOME": str(home / kind.lower()) for kind in ("DATA", "CONFIG", "CACHE", "STATE")}
     env |= {"HOME": str(home), "OPENCODE_EXPERIMENTAL_WORKSPACES": "1", "NO_PROXY": "127.0.0.1,localhost"}
+    env["OPENCODE_MODELS_PATH"] = ""  # its own catalog: the whole of it
     env |= dict.fromkeys(("HTTP_PROXY", "HTTPS_PROXY", "http_proxy", "https_proxy"), outside.url)
-    # In the background the server installs a package into its configuration directory; no setting of its own stops it.
-    env["npm_config_registry"] = outside.url
     with serve(config=config, directory=home, binary=opencode_program, env=env) as server:
         yield server
 

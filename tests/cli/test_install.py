@@ -14,6 +14,7 @@ import pexpect
 import pytest
 
 from tests.server.registry import Registry, serving, tarball
+from tests.support.isolation import NPM_OFFLINE
 
 SIZE = 4_000_000
 STEP = 60
@@ -24,6 +25,7 @@ COMMAND = [sys.executable, "-c", "import sys; from opencode_nb.cli import main; 
 def registry(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Registry]:
     """A registry with a version that takes a while; nothing is installed, and npm's cache is empty."""
     with serving(Registry({"1.21.0": tarball("1.21.0", SIZE)}, {"next": "1.21.0"})) as registry:
+        monkeypatch.delenv(NPM_OFFLINE)
         monkeypatch.setenv("npm_config_registry", registry.url)
         monkeypatch.setenv("npm_config_cache", str(tmp_path / "cache"))
         monkeypatch.setenv("XDG_DATA_HOME", str(tmp_path / "data"))

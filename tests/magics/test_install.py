@@ -11,6 +11,7 @@ import pytest
 
 from tests.magics.support_kernel import Kernel, Message, printed
 from tests.server.registry import Registry, serving, tarball
+from tests.support.isolation import NPM_OFFLINE
 
 SIZE = 4_000_000
 STEP = 30
@@ -31,7 +32,7 @@ def registry() -> Iterator[Registry]:
 @pytest.fixture(scope="module")
 def kernel(place: Path, registry: Registry) -> Iterator[Kernel]:
     """A kernel with nothing installed, whose npm asks a registry on loopback."""
-    env = {name: value for name, value in os.environ.items() if name != "OPENCODE_NB_BINARY"}
+    env = {name: value for name, value in os.environ.items() if name not in ("OPENCODE_NB_BINARY", NPM_OFFLINE)}
     env |= {"XDG_DATA_HOME": str(place / "data"), "npm_config_registry": registry.url}
     kernel = Kernel(place, env | {"npm_config_cache": str(place / "cache")})
     kernel.run("%load_ext opencode_nb")

@@ -19,6 +19,7 @@ from opencode_nb.server.install import LOCK, UNFINISHED
 from opencode_nb.server.installed import installed, installed_lines, remove_version, unused_hint
 from opencode_nb.server.platforms import platform_packages
 from tests.server.registry import Registry, serving, tarball
+from tests.support.isolation import NPM_OFFLINE
 
 SIZE = 4_000_000
 """Bytes of a program that is to be broken off: more than fits into the buffers between here and there."""
@@ -31,6 +32,7 @@ def data(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """A data directory with nothing in it, and no other program anywhere."""
     monkeypatch.setenv("XDG_DATA_HOME", str(tmp_path / "data"))
     monkeypatch.delenv("OPENCODE_NB_BINARY", raising=False)
+    monkeypatch.delenv(NPM_OFFLINE)
     monkeypatch.setattr(binary, "INSTALLER_PLACES", ())
     return tmp_path / "data"
 

@@ -27,8 +27,8 @@ def script() -> Path:
     """Return axe-core's file, fetched by npm if it is not there yet."""
     file = HOME / "node_modules/axe-core/axe.min.js"
     if not file.exists():
-        options = ["--prefix", str(HOME), "--no-save", "--ignore-scripts", "--no-audit", "--no-fund", "--silent"]
-        status = npm(["install", *options, f"axe-core@{VERSION}"])
+        quietly = ["--no-save", "--ignore-scripts", "--no-audit", "--no-fund", "--silent"]
+        status = npm(["install", "--prefix", str(HOME), "--no-offline", *quietly, f"axe-core@{VERSION}"])
         if status != 0:
             raise RuntimeError(f"npm could not install axe-core {VERSION} (exit code {status})")
     return file

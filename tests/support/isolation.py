@@ -22,6 +22,14 @@ GRACE = "1"
 """Seconds that a shared server goes on without a holder: long enough for the next test, and soon over at the end."""
 
 OFFLINE = ("MODELS_FETCH", "AUTOUPDATE", "LSP_DOWNLOAD", "SHARE")
+
+NPM_OFFLINE = "npm_config_offline"
+"""Environment variable of npm. The server installs a package beside each configuration that it finds, in the
+background: a core is busy with it for 5 to 20 seconds. Offline it gives up at once; tests of npm take this away."""
+
+CATALOG = Path(__file__).with_name("models.json")
+"""A catalog of one model, in the shape of models.dev. The server reads its own, of some thousands, for each directory
+anew: 2 to 4 seconds of a core."""
 GIT_IDENTITY = {
     f"GIT_{role}_{key}": value
     for role in ("AUTHOR", "COMMITTER")
@@ -53,6 +61,7 @@ def isolate(environment: MutableMapping[str, str], home: Path, program: Path | N
         directory.mkdir(parents=True)
     environment.update({name: str(directory) for name, directory in directories.items()})
     environment.update({f"OPENCODE_DISABLE_{name}": "1" for name in OFFLINE})
+    environment.update({NPM_OFFLINE: "true", "OPENCODE_MODELS_PATH": str(CATALOG)})
     environment.update(XDG_RUNTIME_DIR=str(home), OPENCODE_NB_GRACE=GRACE)
     environment.update(GIT_IDENTITY, GIT_CONFIG_NOSYSTEM="1", HOME=str(home), IPYTHONDIR=str(home / "ipython"))
     environment[MARK] = run
