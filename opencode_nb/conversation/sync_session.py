@@ -230,8 +230,7 @@ class Session:
         try:
             yield
         except KeyboardInterrupt:
-            if self._async.running:  # also while it is being sent: nobody knows then whether the server has it
-                self.abort()
+            run(self._async.abort_own)  # also while it is being sent: nobody knows then whether the server has it
             raise
 
     def stream(self, text: str, **options: Any) -> Iterator[Change]:
