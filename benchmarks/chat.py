@@ -2,9 +2,9 @@
 
 Opening: the time until a session of 2,000 messages is painted, as a multiple of that of an empty one. Scrolling: how
 many turns and elements the page has at most on the way through all of it, and how much the kernel grows. Streaming:
-kernel CPU and long tasks in the page for 5,000 deltas at 1,000 a second. The CPU is told beside what raw httpx and json
-take for as many deltas (see client.py) at the same time: the goal of 0.4 s was set where that is 3.35 us for each. The
-best of several runs counts: what is slower was disturbed, as the load average beside it may tell.
+kernel CPU and long tasks in the page for 5,000 deltas at 1,000 a second. The CPU is also told beside what raw httpx and
+json take for as many deltas (see client.py) at the same time: the goal of 0.4 s was set where that is 3.35 us for each,
+and machines differ. The best of several runs counts: what is slower was disturbed, as the load average may tell.
 Exits with 1 if a goal is missed.
 """
 
@@ -32,6 +32,7 @@ LONG = "ses_" + "0" * 26
 EMPTY = "ses_" + "0" * 25 + "1"
 GOALS = {
     "opening: times an empty session's": 3.0,
+    "streaming: seconds of kernel CPU": 0.4,
     "streaming: kernel CPU, times raw httpx's": 24.0,
     "streaming: the page's longest task above 50 ms, ms": 0.0,
 }
@@ -206,7 +207,7 @@ def main() -> None:
         streams = [streaming(book, model, name) for name in ("first", "second", "third", "fourth", "fifth")]
     cpus, raws, tasks = zip(*streams, strict=True)
     longest = min(max(each, default=0.0) for each in tasks)
-    figures = dict(zip(GOALS, (full / empty, min(cpus) / min(raws), longest), strict=True))
+    figures = dict(zip(GOALS, (full / empty, min(cpus), min(cpus) / min(raws), longest), strict=True))
     for name, goal in GOALS.items():
         print(f"{name} {figures[name]:.2f}, at most {goal:g}: {'yes' if figures[name] <= goal else 'NO'}")
     sys.exit(any(figures[name] > goal for name, goal in GOALS.items()))

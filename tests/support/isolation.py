@@ -30,6 +30,7 @@ background: a core is busy with it for 5 to 20 seconds. Offline it gives up at o
 CATALOG = Path(__file__).with_name("models.json")
 """A catalog of one model, in the shape of models.dev. The server reads its own, of some thousands, for each directory
 anew: 2 to 4 seconds of a core."""
+
 GIT_IDENTITY = {
     f"GIT_{role}_{key}": value
     for role in ("AUTHOR", "COMMITTER")
