@@ -187,11 +187,13 @@ class Pump:
 
     async def _drain(self, chunks: AsyncIterator[bytes]) -> None:
         """Hand over what comes. To wait for a small piece costs more than all that is done with it: where gathering is
-        wanted, a pause follows the second batch, so that the next one is all that came meanwhile. A burst has none.
+        wanted, a pause follows a batch that came soon after another, so that the next one is all that came meanwhile.
+        A burst has none.
         """
         decoder = Decoder()
         greeted = False
-        batches = size = 0
+        size = 0
+        begun = float("-inf")  # the last batch
         async for chunk in chunks:
             events = decoder.feed(chunk)
             if not events:
@@ -199,11 +201,14 @@ class Pump:
             if not greeted:
                 greeted = True
                 self._greet()
-            batches, size = batches + self.backlog.put(events, len(chunk)), size + len(chunk)
-            if batches > 1 and self._gather:
+            size += len(chunk)
+            if not self.backlog.put(events, len(chunk)) or not self._gather:
+                continue
+            before, begun = begun, time.monotonic()
+            if begun - before < 2 * self._gather:
                 if size < PLENTY:
                     await asyncio.sleep(self._gather)
-                batches = size = 0
+                size = 0
 
     def _greet(self) -> None:
         """The server's first words: it listens now, or a little later."""

@@ -194,7 +194,7 @@ class Feed:
         """Deltas at hand are folded in as one: what follows from each costs many times what it takes to join them."""
         if self._said is None:
             asyncio.get_running_loop().call_soon(self._take_said)  # when nothing more is at hand
-        elif _place(self._said) == _place(delta):
+        elif _same_text(self._said["properties"], delta["properties"]):
             self._said["properties"]["delta"] += delta["properties"]["delta"]
             return
         self._take_said()
@@ -324,10 +324,9 @@ def _is_text(properties: Any) -> bool:
     return isinstance(properties, dict) and isinstance(properties.get("delta"), str)
 
 
-def _place(delta: Json) -> tuple[Any, Any]:
-    """The text that a delta belongs to."""
-    properties = delta["properties"]
-    return properties.get("partID"), properties.get("field")
+def _same_text(one: Json, other: Json) -> bool:
+    """Whether two deltas go on with the same text."""
+    return bool(one.get("partID") == other.get("partID") and one.get("field") == other.get("field"))
 
 
 def mask(value: Any, secret: str) -> Any:
