@@ -122,12 +122,11 @@ class LiveChat:
 
     def update(self, dirty: set[Key] | None) -> list[Op]:
         """Operations after these changes; None means everything may have changed."""
-        ops = self._update_window()
+        writing = dirty is not None and all(key.startswith("prt") for _turn, key in dirty)
+        ops = [] if writing else self._update_window()
         for turn, keys in self._by_turn(dirty).items():
             ops += self._turns[turn].update(keys)
-        if dirty is None or any(not key.startswith("prt") for _turn, key in dirty):
-            ops += self._update_docks()
-        return ops
+        return ops if writing else ops + self._update_docks()
 
     def _by_turn(self, dirty: set[Key] | None) -> dict[str, set[str] | None]:
         if dirty is None:

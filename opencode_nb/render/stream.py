@@ -226,7 +226,7 @@ class MarkdownStream:
             return False
         if last.type == "fence":
             self._begin_fence(ops, last)
-        return self._begin_container(ops)
+        return last.type in _ITEMS and self._begin_container(ops)
 
     def _take(self, lines: int) -> str:
         """The first lines of the pending text, which are pending no longer."""

@@ -7,6 +7,7 @@ shown: a `Picture` renders it, and intents go to whoever made the view, on the p
 from __future__ import annotations
 
 import asyncio
+import time
 from collections.abc import Awaitable, Callable
 from typing import Any, Generic, Protocol, TypeVar
 
@@ -20,6 +21,13 @@ from opencode_nb.render.patching import Op
 
 FLUSH_INTERVAL = 0.05
 """Seconds between two messages: the front-end drops them above 1,000 a second, an eye sees 20."""
+
+FLUSH_REST = 100
+"""How many times the processor time of a message it takes until the next: what a model writes faster than anyone reads
+must not cost more than this share of a processor, which the kernel is there to give to the user's code..."""
+
+FLUSH_SLOWEST = 0.1
+"""...but seconds at most: slower than that does not look like writing."""
 
 UNHEARD_SNAPSHOTS = (0.5, 1.0, 2.0, 4.0, 8.0)
 """Seconds after which the view is sent whole while the page is unheard: on some kernels it cannot ask for it."""
@@ -71,7 +79,7 @@ class LiveView(Generic[K]):
         self._heard = False
         self._closed = False
         self._flush: asyncio.TimerHandle | None = None
-        self._flushed = 0.0  # the loop's time
+        self._flush_after = 0.0  # the loop's time
         self._snapshots: asyncio.Task[None] | None = None
         self._pongs: dict[str, asyncio.Future[None]] = {}
         hear_while_blocked(widget)
@@ -93,17 +101,19 @@ class LiveView(Generic[K]):
         """Send what changed there as soon as this may be, together with what else has changed until then."""
         self._dirty.add(key)
         if self._flush is None:
-            self._flush = asyncio.get_running_loop().call_at(self._flushed + FLUSH_INTERVAL, self.flush)
+            self._flush = asyncio.get_running_loop().call_at(self._flush_after, self.flush)
 
     def flush(self) -> None:
         """Send at once what has changed."""
         if self._flush is not None:
             self._flush.cancel()
             self._flush = None
-        self._flushed = asyncio.get_running_loop().time()
+        begun, used = asyncio.get_running_loop().time(), time.thread_time()
         dirty, self._dirty = self._dirty, set()
         if self._picture is not None and dirty:
             self._send_ops(self._picture.update(dirty))
+        rest = FLUSH_REST * (time.thread_time() - used)
+        self._flush_after = begun + min(max(FLUSH_INTERVAL, rest), FLUSH_SLOWEST)
 
     def _send_ops(self, ops: list[Op]) -> None:
         if ops:
