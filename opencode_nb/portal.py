@@ -8,8 +8,8 @@ from __future__ import annotations
 
 import atexit
 import os
-import sys
 import threading
+import time
 from collections.abc import Awaitable, Callable
 from concurrent.futures import Future, wait
 from functools import partial
@@ -19,7 +19,7 @@ from weakref import WeakMethod
 if TYPE_CHECKING:
     import asyncio
 
-__all__ = ["before_stop", "run", "start"]
+__all__ = ["POLL", "before_stop", "result_of", "run", "start"]
 
 _Running = tuple["asyncio.AbstractEventLoop", Callable[[], None]]  # a loop, and what ends it
 Cleanup = Callable[[], Awaitable[None]]
@@ -27,8 +27,10 @@ P = ParamSpec("P")
 T = TypeVar("T")
 
 STOP_TIMEOUT = 2.0  # seconds that the exiting interpreter waits for cancelled tasks to clean up
-# Windows delivers Ctrl-C only between waits (https://github.com/python/cpython/issues/80116); elsewhere it ends one.
-POLL = 0.1 if sys.platform == "win32" else None  # seconds
+# Every wait on the main thread is a row of short ones, so that an interrupt gets through: one that comes when the
+# thread has let go of the interpreter's lock and does not wait yet is seen only at the wait's end, on Windows each is
+# (https://github.com/python/cpython/issues/80116).
+POLL = 0.1  # seconds
 
 
 class _Loop:
@@ -62,15 +64,24 @@ def run(function: Callable[P, Awaitable[T]], *args: P.args, **kwargs: P.kwargs) 
     future: Future[T] | None = None
     try:
         future = start(task.run)
-        while not future.done():
-            wait((future,), POLL)
-        return future.result()
+        return result_of(future)
     except BaseException:
         if future is None or not future.done():
             task.cancel()
         raise
     finally:
         del future  # it holds the exception, whose traceback holds this frame
+
+
+def result_of(future: Future[T], timeout: float | None = None) -> T:
+    """Wait for a future's result, so that an interrupt gets through. Raises TimeoutError after `timeout` seconds."""
+    end = float("inf") if timeout is None else time.monotonic() + timeout
+    while not future.done():
+        left = end - time.monotonic()
+        if left <= 0:
+            raise TimeoutError(f"It has not ended within {timeout:g} s.")
+        wait((future,), min(POLL, left))
+    return future.result()
 
 
 def start(function: Callable[P, Awaitable[T]], *args: P.args, **kwargs: P.kwargs) -> Future[T]:

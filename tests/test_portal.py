@@ -4,18 +4,24 @@ from __future__ import annotations
 
 import asyncio
 import contextvars
+import os
 import signal
 import subprocess
 import sys
 import textwrap
 import threading
-from concurrent.futures import CancelledError
+from collections.abc import Callable
+from concurrent.futures import CancelledError, Future
+from queue import SimpleQueue
 
 import pytest
 
 from opencode_nb import portal
+from opencode_nb.conversation.waiting import next_of
 
 PROCESS_SECONDS = 60.0
+INTERRUPTS = 30
+"""How often one is sent: each third is lost where nothing is done about it."""
 
 
 def python(code: str, *, interrupt_after: str = "") -> subprocess.CompletedProcess[str]:
@@ -136,6 +142,36 @@ def test_an_interrupt_cancels_and_is_raised_again() -> None:
     assert done.stderr == ""
     assert set(done.stdout.split("\n")) >= {"interrupted", "cleaned up", "still there"}
     assert done.returncode == 0
+
+
+@pytest.mark.parametrize(
+    "wait",
+    [
+        pytest.param(lambda: portal.result_of(Future()), id="a future"),
+        pytest.param(lambda: next_of(SimpleQueue()), id="a queue"),
+    ],
+)
+def test_an_interrupt_gets_through_at_the_moment_when_the_waiting_begins(wait: Callable[[], object]) -> None:
+    """A wait without an end goes on for ever where the interrupting thread is just being handed the interpreter."""
+    begins, ended = threading.Event(), False
+
+    def interrupt() -> None:
+        while not ended:
+            begins.wait()
+            begins.clear()
+            os.kill(os.getpid(), signal.SIGINT)
+
+    def begin_and_wait() -> None:
+        begins.set()
+        wait()
+
+    thread = threading.Thread(target=interrupt)
+    thread.start()
+    for number in range(INTERRUPTS):
+        ended = number == INTERRUPTS - 1
+        with pytest.raises(KeyboardInterrupt):
+            begin_and_wait()
+    thread.join()
 
 
 def test_the_interpreter_ends_at_once_and_in_silence() -> None:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import sys
 import threading
 from collections import deque
 from collections.abc import Callable
@@ -15,8 +14,6 @@ from opencode_nb.api.record import Record
 from opencode_nb.api.sse import decode_event
 
 __all__ = ["AsyncEventStream", "EventStream"]
-
-POLL = 0.1 if sys.platform == "win32" else None  # seconds; see portal.POLL
 
 OnReconnect = Callable[[], object] | None
 
@@ -131,7 +128,7 @@ class EventStream(_Reader):
         raise StopIteration
 
     def _refill(self) -> None:
-        while not self._ready.wait(POLL):
+        while not self._ready.wait(portal.POLL):
             pass
         batch = self._pump.backlog.take()
         if batch is None:

@@ -23,7 +23,7 @@ from opencode_nb.conversation.sync_queue import Queue
 from opencode_nb.conversation.transcript import Change
 from opencode_nb.conversation.turn import Turn
 from opencode_nb.conversation.undo import Undone
-from opencode_nb.conversation.waiting import Jobs
+from opencode_nb.conversation.waiting import Jobs, next_of
 from opencode_nb.portal import run
 
 if TYPE_CHECKING:
@@ -241,7 +241,7 @@ class Session:
         try:
             turn = self.prompt(text, **{**options, "wait": False})
             turn.on_done(lambda: queue.put(None))
-            while (change := queue.get()) is not None:
+            while (change := next_of(queue)) is not None:
                 if change.turn == turn.id:
                     yield change
             turn.raise_for_status()

@@ -17,6 +17,7 @@ from opencode_nb.conversation.turn_undo import TurnUndo
 from opencode_nb.diffs import tools
 from opencode_nb.errors import TurnError
 from opencode_nb.failures import turn_error
+from opencode_nb.portal import result_of
 
 if TYPE_CHECKING:
     from rich.console import RenderableType
@@ -179,7 +180,7 @@ class Turn:
 
     def wait(self, timeout: float | None = None) -> Turn:
         """Wait until it has ended (`timeout` seconds at most: TimeoutError, the turn goes on). Raises its error."""
-        self._done.result(timeout)
+        result_of(self._done, timeout)
         return self.raise_for_status()
 
     def __await__(self) -> Generator[Any, None, Turn]:

@@ -6,13 +6,23 @@ User code runs where user code always runs, and `input()` asks where a person lo
 from __future__ import annotations
 
 import asyncio
+import contextlib
 from collections.abc import Callable
 from concurrent.futures import CancelledError, Future
-from queue import SimpleQueue
+from queue import Empty, SimpleQueue
 from typing import TypeVar
+
+from opencode_nb.portal import POLL
 
 T = TypeVar("T")
 _Job = tuple[Callable[[], object], "Future[object] | None"]
+
+
+def next_of(queue: SimpleQueue[T]) -> T:
+    """Wait for a queue's next item, so that an interrupt gets through."""
+    while True:
+        with contextlib.suppress(Empty):
+            return queue.get(timeout=POLL)
 
 
 class Jobs:
@@ -35,7 +45,7 @@ class Jobs:
         """Run jobs on this thread until `done`. KeyboardInterrupt passes through, at once."""
         done.add_done_callback(lambda _future: self._queue.put(None))
         while not done.done():
-            job = self._queue.get()
+            job = next_of(self._queue)
             if job is not None:
                 _run(*job)
 
