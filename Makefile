@@ -67,7 +67,8 @@ clean:
 # --- the parts of `make test` -----------------------------------------------------------------------------------------
 
 # PYTEST_ARGS="tests/e2e -k dark", for instance, runs some of it. Tests mostly wait for servers and pages: two at a time are
-# faster on two cores, and each worker has its own servers, JupyterLab and browser. WORKERS=0 runs all in one process.
+# faster on two cores, and each worker has its own servers, JupyterLab and browser. WORKERS=0 runs all in one process. The files
+# go in their own order, the slow ones (e2e) in the middle: at the end both workers have something short to do.
 # What fails is run once more, named in the summary as RERUN, and shown: on a busy machine pages and processes may miss a limit of
 # time, a defect fails again. RERUNS=0 takes no second look.
 WORKERS := 2
