@@ -94,16 +94,23 @@ def summary_html(card: Card) -> Html:
 
 
 def _end(card: Card) -> Html:
-    word, style = _STATUS[card.status]
+    word, style = ("waiting for you", "warn") if card.waits else _STATUS[card.status]
     pieces = [
         diff.counts(*card.counts) if card.counts else NOTHING,
         element("span", escape(card.note), style="bad" if card.note.startswith("exit") else "muted")
         if card.note
         else NOTHING,
         element("span", escape(word), style=style) if word else NOTHING,
-        element("span", escape(duration(card.seconds)), style="muted") if _is_noteworthy(card.seconds) else NOTHING,
+        _time(card),
     ]
     return join([piece for piece in pieces if piece], Html(" "))
+
+
+def _time(card: Card) -> Html:
+    """How long the call took; the page counts while it runs, and a screen reader is not told each second of a timer."""
+    if card.since is not None:
+        return element("time", style="muted", role="timer", data_since=f"{card.since:.0f}")
+    return element("span", escape(duration(card.seconds)), style="muted") if _is_noteworthy(card.seconds) else NOTHING
 
 
 def _is_noteworthy(seconds: float | None) -> bool:

@@ -165,6 +165,12 @@ def subject(request: Json, root: str = "") -> str:
     return shorten(text[len(prefix) :] if len(prefix) > 1 and text.startswith(prefix) else text, _LONG_SUBJECT)
 
 
+def waiting(turn: TurnState) -> frozenset[str]:
+    """The tool calls that wait for a person's answer."""
+    requests = [*turn.permissions.values(), *turn.questions.values()]
+    return frozenset(str(call) for request in requests if (call := _object(request.get("tool")).get("callID")))
+
+
 def decision(made: Decision, root: str = "") -> str:
     """One answered request as a sentence without its full stop."""
     request = made.request

@@ -163,7 +163,7 @@ def _waiting(retry: Json) -> Html:
 def context(turn: TurnState, columns: int = 0) -> Context:
     """What the turn's parts don't say themselves."""
     asked = frozenset(step.id for step in turn.steps.values() if step.info.get("role") == "user")
-    return Context(turn.ended, facts.directory(turn), frozenset(turn.children), asked, columns)
+    return Context(turn.ended, facts.directory(turn), frozenset(turn.children), asked, columns, facts.waiting(turn))
 
 
 def kind(part: Json, context: Context) -> str:

@@ -65,6 +65,7 @@ class LiveTurn:
         self._groups: dict[str, GroupView] = {}
         self._requests = RequestsView(f"{self.key}q", self.look)
         self._slots: dict[str, Html] = dict.fromkeys("abcdefg", NOTHING)
+        self._waiting: frozenset[str] = frozenset()
         self._is_open = False
         self._was_ended = False
 
@@ -92,7 +93,7 @@ class LiveTurn:
         if dirty is None or not self._is_open or ended:
             dirty = {str(part.get("id")) for part in self._turn.parts} | self._views.keys() | {"turn"}
         self._is_open, self._was_ended = True, self._turn.ended
-        self._update_parts(ops, dirty)
+        self._update_parts(ops, dirty | self._asking_or_answered())
         if any(not key.startswith("prt") or self._is_of_prompt(key) for key in dirty):
             self._update_slots(ops)
             open_now = {**self._turn.permissions, **self._turn.questions} if self._actions else {}
@@ -115,6 +116,12 @@ class LiveTurn:
                 ops += self._groups[part_id].changed() if part_id in self._groups else []
         if unknown:
             self._add_parts(ops)
+
+    def _asking_or_answered(self) -> set[str]:
+        """The parts whose call waits for a person, or did: a request is the turn's, and doesn't name them."""
+        old, self._waiting = self._waiting, facts.waiting(self._turn)
+        calls = old ^ self._waiting
+        return {str(part["id"]) for part in self._turn.parts if str(part.get("callID")) in calls} if calls else set()
 
     def _is_of_prompt(self, part_id: str) -> bool:
         return self._turn.prompt is not None and part_id in self._turn.prompt.parts

@@ -104,7 +104,11 @@ Block = Output | Code | Change | Checklist | Prose | Pairs | Link | Answers | Pr
 
 @dataclass(slots=True)
 class Card:
-    """A tool call: `name` and `about` make its line (with `counts` added and removed lines), `blocks` its content."""
+    """A tool call: `name` and `about` make its line (with `counts` added and removed lines), `blocks` its content.
+
+    `since` is when it began to run, in ms since the epoch, for as long as it does; one that `waits` for a person does
+    not run.
+    """
 
     tool: str
     status: Status
@@ -114,6 +118,8 @@ class Card:
     counts: tuple[int, int] | None = None
     note: str = ""
     seconds: float | None = None
+    since: float | None = None
+    waits: bool = False
     open: bool = False
     blocks: list[Block] = field(default_factory=list)
     child_session: str = ""
@@ -124,8 +130,8 @@ class Context:
     """What a part itself doesn't say.
 
     Whether its turn has ended, the directory that paths are relative to, the sub-sessions that are shown themselves,
-    the messages that a person sent while the turn was running, and in how many columns changes stand; 0 where nobody
-    can choose.
+    the messages that a person sent while the turn was running, in how many columns changes stand, 0 where nobody can
+    choose, and the calls that wait for a person's answer.
     """
 
     ended: bool = False
@@ -133,6 +139,7 @@ class Context:
     children: frozenset[str] = frozenset()
     asked: frozenset[str] = frozenset()
     columns: int = 0
+    waiting: frozenset[str] = frozenset()
 
     def path(self, path: str) -> str:
         """A path as short as it can be and still be understood."""
@@ -148,7 +155,7 @@ def describe(part: Json, context: Context | None = None) -> Card:
     """The card of a tool part. Whatever the part holds, this doesn't raise."""
     context = context or Context()
     tool = str(part.get("tool") or "tool")
-    call = _Call(tool, _object(part.get("state")), context)
+    call = _Call(tool, part, context)
     card = _TOOLS.get(tool, _generic)(call)
     if call.status in ("error", "interrupted"):
         _add_problem(card, call)
@@ -199,12 +206,13 @@ def elapsed(time: Any) -> float | None:
 class _Call:
     """A tool part's state, read with care: nothing in it is sure to be there, or of the type it should be."""
 
-    def __init__(self, tool: str, state: Json, context: Context) -> None:
+    def __init__(self, tool: str, part: Json, context: Context) -> None:
         self.tool = tool
-        self.state = state
+        self.state = _object(part.get("state"))
         self.context = context
-        self.input = _object(state.get("input"))
-        self.metadata = _object(state.get("metadata"))
+        self.waits = str(part.get("callID")) in context.waiting and not context.ended
+        self.input = _object(self.state.get("input"))
+        self.metadata = _object(self.state.get("metadata"))
 
     @property
     def status(self) -> Status:
@@ -228,9 +236,16 @@ class _Call:
     def path(self, *names: str) -> str:
         return self.context.path(self.text(*names))
 
+    @property
+    def since(self) -> float | None:
+        start = _object(self.state.get("time")).get("start")
+        runs = self.status == "running" and not self.waits
+        return start if runs and isinstance(start, int | float) else None
+
     def card(self, glyph: str, name: str, about: str = "", *blocks: Block, **more: Any) -> Card:
-        seconds = elapsed(self.state.get("time"))
-        return Card(self.tool, self.status, glyph, name, about, seconds=seconds, blocks=list(blocks), **more)
+        card = Card(self.tool, self.status, glyph, name, about, blocks=list(blocks), **more)
+        card.seconds, card.since, card.waits = elapsed(self.state.get("time")), self.since, self.waits
+        return card
 
 
 def _bash(call: _Call) -> Card:

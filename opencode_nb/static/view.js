@@ -5,6 +5,7 @@
 const HELLO_AT_MS = [0, 300, 1000]; // a page's first messages wait for the running cell: say hello until one passes
 const ASK_AGAIN_MS = 2000; // a request for a snapshot can be lost, too
 const TICK_MS = 1000;
+const QUICK_MS = 1000; // what ends before needs no clock: it would only flicker
 const TOLD_LENGTH = 200; // characters of a request that a screen reader is told; the rest is there to be read
 
 const ASKING = '[data-part="permission"], [data-part="question"]';
@@ -125,7 +126,10 @@ function clock(ms) {
 /** Brings the clocks in `scope` up to date: how long since, or until, a time in ms of the epoch. */
 function tick(scope) {
   const now = Date.now();
-  for (const node of scope.querySelectorAll("[data-since]")) node.textContent = clock(now - Number(node.dataset.since));
+  for (const node of scope.querySelectorAll("[data-since]")) {
+    const passed = now - Number(node.dataset.since);
+    node.textContent = passed < QUICK_MS ? "" : clock(passed);
+  }
   for (const node of scope.querySelectorAll("[data-until]")) node.textContent = clock(Number(node.dataset.until) - now);
 }
 

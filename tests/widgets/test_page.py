@@ -283,6 +283,15 @@ def test_clocks_run(widget: Widget) -> None:
     assert root.locator("i, b").all_inner_texts() == ["7 s", "1 min 33 s"]
 
 
+def test_what_has_only_begun_has_no_clock_yet(widget: Widget) -> None:
+    widget.page.clock.install(time=1000)
+    root = widget.render()
+    widget.snapshot(0, '<time data-since="999500"></time>')
+    expect(root.locator("time")).to_be_empty()
+    widget.page.clock.run_for(1000)
+    expect(root.locator("time")).to_have_text("2 s")
+
+
 def test_a_request_is_told_at_once_and_once_but_the_stream_is_not_read_out(widget: Widget) -> None:
     root = widget.render()
     region = widget.page.locator('#view > [aria-live="assertive"]')

@@ -1,0 +1,57 @@
+"""What a turn's page says while it runs: for how long each call has, what it waits for, and a sub-agent's retry."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from opencode_nb.render.page import LiveTurn, turn_html
+
+from .page_model import Node, Page, parse
+from .turns import tool, turn
+
+ASKED = {"permission": "bash", "patterns": ["ls"], "metadata": {"command": "ls"}, "tool": {"callID": "c"}}
+
+
+def bash(status: str = "running", **time: int) -> dict[str, Any]:
+    return {**tool("bash", status, input={"command": "ls"}, time=time), "id": "prt_000"}
+
+
+def clocks(html: str) -> list[str]:
+    """When the clocks in the line of a card started."""
+    (card,) = [node for node in parse(html).walk() if node.attrs.get("data-part") == "tool"]
+    return [node.attrs["data-since"] or "" for node in card.walk() if "data-since" in node.attrs]
+
+
+def card_of(page: Page) -> Node:
+    return next(node for node in page.root.walk() if node.attrs.get("data-part") == "tool")
+
+
+def test_a_running_call_has_a_clock_and_then_its_duration() -> None:
+    state = turn(bash(start=3000), status="running")
+    live = LiveTurn(state)
+    page = Page(live.snapshot())
+    assert clocks(page.html()) == ["3000"]
+    state.steps["msg_step"].parts["prt_000"] = bash("completed", start=3000, end=6500)
+    page.apply(live.update({"prt_000"}))
+    assert clocks(page.html()) == []
+    assert "3.5 s" in card_of(page).text
+
+
+def test_a_call_that_has_not_begun_or_was_interrupted_has_no_clock() -> None:
+    assert clocks(LiveTurn(turn(bash("pending"), status="running")).snapshot()) == []
+    assert clocks(turn_html(turn(bash(start=3000), status="aborted"))) == []
+
+
+def test_a_call_that_waits_for_an_answer_does_not_run() -> None:
+    """The request belongs to the turn, and changes the card of the call that it was made for."""
+    state = turn(bash(start=3000), status="running")
+    live = LiveTurn(state)
+    page = Page(live.snapshot())
+    state.permissions["per_1"] = {**ASKED, "id": "per_1"}
+    page.apply(live.update({"turn"}))
+    assert clocks(page.html()) == []
+    assert "waiting for you" in card_of(page).text
+    del state.permissions["per_1"]
+    page.apply(live.update({"turn"}))
+    assert clocks(page.html()) == ["3000"]
+    assert "waiting" not in card_of(page).text
