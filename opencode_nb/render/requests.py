@@ -8,6 +8,7 @@ from __future__ import annotations
 from typing import Any
 
 from opencode_nb.render import diff, facts
+from opencode_nb.render.cards import part_key
 from opencode_nb.render.escaping import NOTHING, Html, element, escape, join
 from opencode_nb.render.highlight import highlight
 from opencode_nb.render.tools import Json
@@ -15,14 +16,17 @@ from opencode_nb.render.tools import Json
 _REPLIES = (("once", "Allow once", "primary"), ("always", "Allow always", "button"), ("reject", "Deny", "button"))
 
 
-def request_html(request: Json, root: str = "", *, heard: bool = True, columns: int = 1) -> Html:
-    """A request of either kind; paths in it are shown relative to `root`, a change in so many `columns`."""
+def request_html(request: Json, root: str = "", *, heard: bool = True, columns: int = 1, key: str = "") -> Html:
+    """A request of either kind; paths in it are shown relative to `root`, a change in so many `columns`.
+
+    The change in the card with this `key` can be patched by itself, see `change_html`.
+    """
     if "questions" in request:
         return question_html(request, heard=heard)
-    return permission_html(request, root, heard=heard, columns=columns)
+    return permission_html(request, root, heard=heard, columns=columns, key=key)
 
 
-def permission_html(request: Json, root: str = "", *, heard: bool = True, columns: int = 1) -> Html:
+def permission_html(request: Json, root: str = "", *, heard: bool = True, columns: int = 1, key: str = "") -> Html:
     """A permission request: what for, the command or change itself, and the three answers where they are `heard`."""
     kind = str(request.get("permission") or "")
     title = [
@@ -30,27 +34,36 @@ def permission_html(request: Json, root: str = "", *, heard: bool = True, column
         element("span", escape("Permission needed"), style="name"),
         element("span", escape(kind), style="subtitle"),
     ]
-    pieces = [element("div", join(title), style="line"), _matter(request, root, columns if heard else 0)]
+    pieces = [element("div", join(title), style="line"), _matter(request, root, columns if heard else 0, key)]
     pieces += [_covered(request), _answers(request), _reason(request)] if heard else [_elsewhere()]
-    return element(
-        "div", join(pieces), style="asking", data_part="permission", role="group", aria_label="Permission needed"
-    )
+    return _card(request, "permission", join(pieces), role="group", aria_label="Permission needed")
 
 
-def _matter(request: Json, root: str, columns: int) -> Html:
+def _card(request: Json, part: str, content: Html, **attributes: str) -> Html:
+    return element("div", content, style="asking", data_part=part, data_id=str(request.get("id") or ""), **attributes)
+
+
+def _matter(request: Json, root: str, columns: int, key: str) -> Html:
     """The command or change itself."""
-    metadata = request.get("metadata")
-    metadata = metadata if isinstance(metadata, dict) else {}
+    metadata = _metadata(request)
     if metadata.get("command"):
         command = element("pre", highlight(str(metadata["command"]), "sh"), style="output")
         return element("div", command, style="body")
     subject = element("div", escape(facts.subject(request, root)), style="body value")
-    if not metadata.get("diff"):
-        return subject
-    change = {"file": facts.subject(request, root), "patch": str(metadata["diff"])}
+    return join([subject, change_html(request, root, columns, key)]) if metadata.get("diff") else subject
+
+
+def _metadata(request: Json) -> Json:
+    metadata = request.get("metadata")
+    return metadata if isinstance(metadata, dict) else {}
+
+
+def change_html(request: Json, root: str, columns: int, key: str) -> Html:
+    """The change that a permission is asked for, with the choice of its columns, inside the card with this key."""
+    change = {"file": facts.subject(request, root), "patch": str(_metadata(request)["diff"])}
     choice = diff.columns_html(columns) if columns else NOTHING
     lines = element("div", diff.body(change, columns), style="rule tall", data_file=change["file"])
-    return join([subject, choice, lines])
+    return element("div", join([choice, lines]), data_key=part_key(key, "m"))
 
 
 def _elsewhere() -> Html:
@@ -96,7 +109,7 @@ def question_html(request: Json, *, heard: bool = True) -> Html:
     questions = [item for item in request.get("questions") or [] if isinstance(item, dict)]
     if not heard:
         told = [element("div", escape(str(item.get("question") or "")), style="body strong") for item in questions]
-        return element("div", join([*told, _elsewhere()]), style="asking", data_part="question")
+        return _card(request, "question", join([*told, _elsewhere()]))
     fields = [_field(index, question) for index, question in enumerate(questions)]
     buttons = [
         element("button", escape("Answer"), style="primary", type="submit"),
@@ -117,7 +130,7 @@ def question_html(request: Json, *, heard: bool = True) -> Html:
         data_intent="question",
         data_id=key,
     )
-    return element("div", form, style="asking", data_part="question")
+    return _card(request, "question", form)
 
 
 def _field(index: int, question: Json) -> Html:

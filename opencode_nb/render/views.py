@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Protocol
 from opencode_nb.render import cards, layout
 from opencode_nb.render.escaping import NOTHING, Html, element, join
 from opencode_nb.render.patching import Op, keyed, put, splice
-from opencode_nb.render.requests import request_html
+from opencode_nb.render.requests import change_html, request_html
 from opencode_nb.render.stream import MarkdownStream
 from opencode_nb.render.tools import Card, Context, Json, describe
 
@@ -217,9 +217,9 @@ class GroupView:
 
 
 class RequestsView:
-    """Open requests, which come and go one by one: what a person types into one stays when another is answered.
+    """Open requests, which come and go one by one: what a person enters into one stays until it's answered.
 
-    They are as the `look` has it at the time of an `update`.
+    They are as the `look` has it at the time of an `update`. In other columns only the changes are drawn anew.
     """
 
     def __init__(self, key: str, look: Look) -> None:
@@ -234,17 +234,35 @@ class RequestsView:
 
     def update(self, requests: dict[str, Json], root: str) -> list[Op]:
         """Operations after requests came or were answered; paths in them are shown relative to `root`."""
-        stale, self._drawn = self._drawn != self._look, replace(self._look)
-        ops: list[Op] = []
-        for request_id in [known for known in self._shown if stale or known not in requests]:
-            ops.append(["drop", self._shown.pop(request_id)[0]])
+        gone = [known for known in self._shown if known not in requests]
+        ops: list[Op] = [["drop", self._shown.pop(request_id)[0]] for request_id in gone]
+        drawn, self._drawn = self._drawn, replace(self._look)
+        if drawn != self._look:
+            whole = drawn.heard != self._look.heard
+            ops += [op for known in self._shown for op in self._redraw(known, requests[known], root, whole=whole)]
         for request_id in [new for new in requests if new not in self._shown]:
             self._serial += 1
             key = f"{self.key}{self._serial}"
-            card = request_html(requests[request_id], root, heard=self._look.heard, columns=self._look.columns)
+            card = self._draw(requests[request_id], root, key)
             self._shown[request_id] = (key, card)
             ops.append(put(key, self.key, card))
         return ops
+
+    def _draw(self, request: Json, root: str, key: str) -> Html:
+        return request_html(request, root, heard=self._look.heard, columns=self._look.columns, key=key)
+
+    def _redraw(self, request_id: str, request: Json, root: str, *, whole: bool) -> list[Op]:
+        """Operations for a card that's drawn anew: `whole`, or only the change in it."""
+        key, old = self._shown[request_id]
+        card = self._draw(request, root, key)
+        self._shown[request_id] = (key, card)
+        if card == old:
+            return []
+        return [
+            put(key, self.key, card)
+            if whole
+            else ["put", f"{key}m", key, change_html(request, root, self._look.columns, key)]
+        ]
 
 
 def _is_done(part: Json, context: Context) -> bool:

@@ -133,13 +133,16 @@ function tick(scope) {
   for (const node of scope.querySelectorAll("[data-until]")) node.textContent = clock(Number(node.dataset.until) - now);
 }
 
-/** Tells a screen reader at once, and once, that the agent asks; the transcript itself would be read over and over. */
+/**
+ * Tells a screen reader at once, and once, that the agent asks; the transcript itself would be read over and over. A
+ * request is known by its own id: keys begin again with the next session in the same view.
+ */
 function createAnnouncer(root, region) {
   const told = new Set();
   return () => {
-    const fresh = [...root.querySelectorAll(ASKING)].filter(({ dataset }) => !told.has(dataset.key));
+    const fresh = [...root.querySelectorAll(ASKING)].filter(({ dataset }) => !told.has(dataset.id));
     if (!fresh.length) return;
-    for (const { dataset } of fresh) told.add(dataset.key);
+    for (const { dataset } of fresh) told.add(dataset.id);
     region.textContent = fresh.map((card) => card.innerText.replace(/\s+/g, " ").slice(0, TOLD_LENGTH)).join(" ");
   };
 }

@@ -12,6 +12,7 @@ from playwright.sync_api import Locator, Page
 
 from opencode_nb.conversation.state import TurnState
 from opencode_nb.render.page import LiveTurn
+from opencode_nb.render.patching import keyed
 from opencode_nb.render.requests import permission_html, question_html
 from opencode_nb.render.views import Look
 from opencode_nb.widgets import assets
@@ -156,12 +157,12 @@ def docks(html: str = "") -> str:
 
 def permission(request: dict[str, Any], key: str = "q1", columns: int = 1) -> str:
     """A permission's card."""
-    return f'<div data-key="{key}" data-part="permission">{permission_html(request, columns=columns)}</div>'
+    return keyed(permission_html(request, columns=columns, key=key), key)
 
 
 def question(request: dict[str, Any], key: str = "q1") -> str:
     """A question's card."""
-    return f'<div data-key="{key}" data-part="question">{question_html(request)}</div>'
+    return keyed(question_html(request), key)
 
 
 SCENES: dict[str, tuple[str, dict[str, Any]]] = {

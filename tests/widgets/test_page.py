@@ -17,12 +17,12 @@ PROTOCOL = json.loads((TESTS / "render/wire_protocol.json").read_text("utf-8"))
 HOSTILE = json.loads((TESTS / "render/fixtures/hostile.json").read_text("utf-8"))
 
 ASKING = (
-    '<div data-key="ask" data-part="permission"><span>Permission needed</span> <span>edit x.py</span>'
+    '<div data-key="ask" data-part="permission" data-id="per_1"><span>Permission needed</span> <span>edit x.py</span>'
     '<button type="button" data-intent="permission" data-id="per_1" data-reply="once">Allow once</button>'
     '<button type="button" data-intent="permission" data-id="per_1" data-reply="reject">Deny</button></div>'
 )
 FORM = (
-    '<div data-key="ask" data-part="question"><form data-intent="question" data-id="que_1">'
+    '<div data-key="ask" data-part="question" data-id="que_1"><form data-intent="question" data-id="que_1">'
     '<fieldset><label><input type="radio" name="q0" value="CSV">CSV</label>'
     '<label><input type="radio" name="q0" value="JSON">JSON</label>'
     '<input type="text" name="own0" aria-label="Own answer"></fieldset>'
@@ -307,6 +307,18 @@ def test_a_request_is_told_at_once_and_once_but_the_stream_is_not_read_out(widge
     expect(region).to_have_text("")
     widget.patch(6, ["put", "ask2", "root", FORM.replace('"ask"', '"ask2"')])
     expect(region).to_contain_text("CSVJSON timevalue")
+
+
+def test_a_request_is_known_by_its_id(widget: Widget) -> None:
+    """Another session in the same view begins its keys again; and a card may be drawn anew elsewhere."""
+    widget.render()
+    region = widget.page.locator('#view > [aria-live="assertive"]')
+    widget.snapshot(0, ASKING)
+    expect(region).to_contain_text("edit x.py")
+    widget.patch(1, ["drop", "ask"], ["put", "again", "root", ASKING.replace('"ask"', '"again"').replace("x", "y")])
+    expect(region).to_contain_text("edit x.py")
+    widget.snapshot(2, ASKING.replace("per_1", "per_2").replace("x.py", "z.py"))
+    expect(region).to_contain_text("edit z.py")
 
 
 def test_the_protocol_s_parser_agrees_with_the_browser(widget: Widget) -> None:
