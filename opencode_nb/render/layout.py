@@ -143,6 +143,13 @@ def status_html(turn: TurnState, *, actions: bool) -> Html:
     return element("div", join(pieces), style="bar", role="status")
 
 
+def retry_html(turn: TurnState) -> Html:
+    """That a running sub-agent waits for its model; what else it's doing stands in its parts."""
+    if turn.ended or not turn.retry:
+        return NOTHING
+    return element("div", element("span", _waiting(turn.retry), style="info"), style="bar", data_part="retry")
+
+
 def _activity(turn: TurnState) -> Html:
     if turn.retry:
         return _waiting(turn.retry)

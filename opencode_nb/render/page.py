@@ -36,7 +36,8 @@ class LiveTurn:
     """A turn on the live page, below the root of its view.
 
     `actions` says whether a person can answer and stop it there; `prompt` whether the prompt is shown above it; `key`
-    is the article's key, and begins those of all that is in it; a `nested` turn has no status and no bill of its own.
+    is the article's key, and begins those of all that is in it; a `nested` turn has no bill of its own, and of a status
+    only that it waits to ask its model again.
     The turn is read, never changed. After a change of the `look`, which turns of one page share, update all of it.
     """
 
@@ -201,7 +202,7 @@ class LiveTurn:
         turn = self._turn
         own = {"b": layout.decisions_html(turn), "c": layout.error_html(turn)}
         if self._nested:
-            return own
+            return {**own, "f": layout.retry_html(turn)}
         return {
             "a": layout.prompt_html(turn) if self._prompt else NOTHING,
             **own,

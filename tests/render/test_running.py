@@ -55,3 +55,22 @@ def test_a_call_that_waits_for_an_answer_does_not_run() -> None:
     page.apply(live.update({"turn"}))
     assert clocks(page.html()) == ["3000"]
     assert "waiting" not in card_of(page).text
+
+
+def test_a_sub_agents_retry_counts_down_in_its_tasks_card() -> None:
+    task = tool("task", "running", input={"subagent_type": "general"}, metadata={"sessionId": "ses_2"})
+    state = turn(task, status="running")
+    child = turn(status="running")
+    child.id = "msg_child"
+    state.children["ses_2"] = [child]
+    live = LiveTurn(state)
+    page = Page(live.snapshot())
+    child.retry = {"attempt": 2, "message": "Rate <limit>", "next": 123_456}
+    page.apply(live.update({"prt_000"}))
+    card = card_of(page)
+    assert "Rate <limit> (attempt 2), trying again in" in card.text
+    assert [node.attrs["data-until"] for node in card.walk() if "data-until" in node.attrs] == ["123456"]
+    child.retry = None
+    page.apply(live.update({"prt_000"}))
+    assert "trying again" not in card_of(page).text
+    assert "Working" not in card_of(page).text
