@@ -114,7 +114,7 @@ def _number(value: Any) -> float:
 
 
 def bill(turn: TurnState) -> list[str]:
-    """The turn's figures as short phrases: agent, model, duration, tokens, cost."""
+    """The turn's figures as short phrases: agent, model, duration, tokens, cost, and whether it was interrupted."""
     used = usage(turn)
     tokens = f"{_count(used.input + used.cached)} in, {_count(used.output + used.reasoning)} out"
     cached = f" ({_count(used.cached)} cached)" if used.cached else ""
@@ -124,6 +124,7 @@ def bill(turn: TurnState) -> list[str]:
         duration(seconds(turn)),
         f"{tokens}{cached}" if used.input or used.output or used.cached else "",
         f"${used.cost:.4f}" if used.cost else "",
+        "interrupted" if turn.status == "aborted" else "",
     ]
     return [phrase for phrase in phrases if phrase]
 

@@ -285,6 +285,16 @@ def test_the_footer_is_the_bill() -> None:
         assert piece in text
 
 
+def test_the_footer_says_that_the_turn_was_interrupted() -> None:
+    def footer(status: str) -> str:
+        return next(node.text for node in parse(turn_html(turn(status=status))).walk() if node.tag == "footer")
+
+    assert footer("aborted").split() == [*footer("completed").split(), "interrupted"]
+    assert "interrupted" not in footer("error")
+    for text in (turn_text(turn(status="aborted")), turn_markdown(turn(status="aborted"))):
+        assert "interrupted" in text
+
+
 def test_unknown_keys_are_ignored() -> None:
     live = LiveTurn(turn(status="running"))
     live.open()
