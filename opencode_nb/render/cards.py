@@ -68,7 +68,15 @@ def card_html(card: Card, *, key: str = "", child: Html | None = None) -> Html:
         data_key=key or None,
         data_fold=key or None,
         open=card.open,
+        aria_label=label(card),
     )
+
+
+def label(card: Card) -> str:
+    """What a card is called where nobody sees its line and colours: the tool, what it's about, and how it went."""
+    word = _state(card)[0]
+    about = f"{card.name}: {card.about}" if card.about else card.name
+    return ", ".join(piece for piece in (about, card.note, word or ("" if card.note else "done")) if piece)
 
 
 def part_key(key: str, suffix: str) -> str | None:
@@ -94,7 +102,7 @@ def summary_html(card: Card) -> Html:
 
 
 def _end(card: Card) -> Html:
-    word, style = ("waiting for you", "warn") if card.waits else _STATUS[card.status]
+    word, style = _state(card)
     pieces = [
         diff.counts(*card.counts) if card.counts else NOTHING,
         element("span", escape(card.note), style="bad" if card.note.startswith("exit") else "muted")
@@ -104,6 +112,11 @@ def _end(card: Card) -> Html:
         _time(card),
     ]
     return join([piece for piece in pieces if piece], Html(" "))
+
+
+def _state(card: Card) -> tuple[str, str]:
+    """How it stands, in a word and its style."""
+    return ("waiting for you", "warn") if card.waits else _STATUS[card.status]
 
 
 def _time(card: Card) -> Html:

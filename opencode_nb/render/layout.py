@@ -205,7 +205,13 @@ def group_html(looks: list[Card], content: Html, key: str = "") -> Html:
     summary = element("summary", group_summary(looks), style="summary", data_key=cards.part_key(key, "s"))
     inside = element("div", content, style="group", data_key=cards.part_key(key, "b"))
     return element(
-        "details", join([summary, inside]), style="card", data_part="group", data_key=key or None, data_fold=key or None
+        "details",
+        join([summary, inside]),
+        style="card",
+        data_part="group",
+        data_key=key or None,
+        data_fold=key or None,
+        aria_label="Explored",
     )
 
 
@@ -230,8 +236,8 @@ def text_html(content: Html, key: str = "") -> Html:
 
 def reasoning_html(part: Json, content: Html, *, thinking: bool, key: str = "") -> Html:
     """What the model thought: open while it thinks, folded when done."""
-    title = escape("Thinking\u2026" if thinking else facts.thought(part))
-    summary = element("summary", title, style="more")
+    title = "Thinking\u2026" if thinking else facts.thought(part)
+    summary = element("summary", escape(title), style="more")
     body = element("div", content, style="thought", data_key=cards.part_key(key, "b"))
     status = "running" if thinking else "completed"
     return element(
@@ -243,6 +249,7 @@ def reasoning_html(part: Json, content: Html, *, thinking: bool, key: str = "") 
         data_key=key or None,
         data_fold=key or None,
         open=thinking,
+        aria_label=title,
     )
 
 

@@ -270,6 +270,6 @@ def _is_done(part: Json, context: Context) -> bool:
     return context.ended or (isinstance(time, dict) and time.get("end") is not None)
 
 
-def _looks(card: Card) -> tuple[str, bool]:
+def _looks(card: Card) -> tuple[str, bool, str]:
     """What of a card stands in its outermost tag, and so can't be spliced."""
-    return card.status, card.open
+    return card.status, card.open, cards.label(card)

@@ -74,3 +74,16 @@ def test_a_sub_agents_retry_counts_down_in_its_tasks_card() -> None:
     page.apply(live.update({"prt_000"}))
     assert "trying again" not in card_of(page).text
     assert "Working" not in card_of(page).text
+
+
+def test_the_name_of_a_card_is_that_of_now() -> None:
+    state = turn(bash(start=3000), status="running")
+    live = LiveTurn(state)
+    page = Page(live.snapshot())
+    state.permissions["per_1"] = {**ASKED, "id": "per_1"}
+    page.apply(live.update({"turn"}))
+    assert card_of(page).attrs["aria-label"] == "Shell: ls, waiting for you"
+    del state.permissions["per_1"]
+    state.steps["msg_step"].parts["prt_000"] = bash("error", start=3000, end=6500)
+    page.apply(live.update({"turn", "prt_000"}))
+    assert card_of(page).attrs["aria-label"] == "Shell: ls, failed"

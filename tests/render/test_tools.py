@@ -267,3 +267,20 @@ def test_colours(codes: str, css: str) -> None:
 def test_text_on_a_colour_is_readable_on_both_themes() -> None:
     for codes in ("44;37", "7", "7;31", "48;2;9;9;9"):
         assert "color:light-dark(rgb(255,255,255),#000)" in ansi.to_html(ansi.lines(f"\x1b[{codes}mx"))
+
+
+@pytest.mark.parametrize(
+    ("part", "name"),
+    [
+        (tool("bash", "pending"), "Shell, waiting"),
+        (tool("bash", "running", input={"command": "ls <a>"}), "Shell: ls <a>, running"),
+        (tool("bash", input={"command": "ls"}), "Shell: ls, done"),
+        (tool("bash", input={"command": "ls"}, metadata={"exit": 3}), "Shell: ls, exit 3"),
+        (tool("edit", "error", input={"filePath": "/project/a.py"}, error="no"), "Edit: a.py, failed"),
+        (tool("grep", input={"pattern": "x"}, metadata={"matches": 2}), "Grep: x, 2 found"),
+    ],
+)
+def test_a_card_has_a_name_that_says_what_it_is_and_how_it_went(part: dict, name: str) -> None:
+    """For a screen reader, which sees no colours."""
+    (details,) = [node for node in parse(cards.card_html(describe(part, HERE))).walk() if "data-tool" in node.attrs]
+    assert details.attrs["aria-label"] == name
