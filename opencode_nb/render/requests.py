@@ -138,7 +138,7 @@ def _field(index: int, question: Json) -> Html:
     kind = "checkbox" if question.get("multiple") else "radio"
     legend = element("legend", escape(str(question.get("question") or "")), style="strong")
     choices = [_choice(f"q{index}", kind, option) for option in options]
-    own = NOTHING if question.get("custom") is False else _own_words(index)
+    own = NOTHING if question.get("custom") is False else _own_words(index, alone=kind == "radio")
     return element("fieldset", join([legend, *choices, own]), style="fieldset")
 
 
@@ -153,7 +153,12 @@ def _choice(name: str, kind: str, option: Json) -> Html:
     return element("label", join(pieces), style="choice")
 
 
-def _own_words(index: int) -> Html:
-    return element(
+def _own_words(index: int, *, alone: bool) -> Html:
+    """A field for one's own words; a choice beside the others where an answer must stand `alone`."""
+    field = element(
         "input", style="field", type="text", name=f"own{index}", placeholder="Own answer", aria_label="Own answer"
     )
+    if not alone:
+        return field
+    choice = element("input", type="radio", name=f"q{index}", value="", data_own=True, aria_label="In own words")
+    return element("div", join([choice, field]), classes="oc-own")

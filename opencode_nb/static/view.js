@@ -9,6 +9,7 @@ const QUICK_MS = 1000; // what ends before needs no clock: it would only flicker
 const TOLD_LENGTH = 200; // characters of a request that a screen reader is told; the rest is there to be read
 
 const ASKING = '[data-part="permission"], [data-part="question"]';
+const OWN_CHOICE = 'input[type="radio"][data-own]';
 const FOCUSABLE = "a[href], button, input, textarea, select, summary";
 export const UNSEEN = "position:absolute;width:1px;height:1px;overflow:hidden;clip-path:inset(50%);white-space:nowrap";
 
@@ -147,13 +148,26 @@ function createAnnouncer(root, region) {
   };
 }
 
-/** A question's form -> one list of answers for each question: chosen labels, or one's own words. */
-function answersOf(form) {
-  return [...form.querySelectorAll("fieldset")].map((box) => {
-    const chosen = [...box.querySelectorAll("input:checked")].map(({ value }) => value);
-    const own = [...box.querySelectorAll('input[type="text"]')].map(({ value }) => value.trim()).filter(Boolean);
-    return [...chosen, ...own];
-  });
+/**
+ * One question's fieldset -> its answers: chosen labels, and one's own words. Where there can be one answer only, own
+ * words are a choice like the others, and count if they are chosen.
+ */
+function answersIn(box) {
+  const choice = box.querySelector(OWN_CHOICE);
+  const chosen = [...box.querySelectorAll("input:checked")].filter((input) => input !== choice).map(({ value }) => value);
+  const own = box.querySelector('input[type="text"]')?.value.trim();
+  return own && (!choice || choice.checked) ? [...chosen, own] : chosen;
+}
+
+/** A question's form -> one list of answers for each question. */
+const answersOf = (form) => [...form.querySelectorAll("fieldset")].map(answersIn);
+
+/** Who writes own words chooses them, and who takes them away chooses nothing. */
+function chooseByWriting(root, signal) {
+  root.addEventListener("input", ({ target }) => {
+    const choice = target.matches('input[type="text"]') && target.closest("fieldset")?.querySelector(OWN_CHOICE);
+    if (choice) choice.checked = target.value.trim() !== "";
+  }, { signal });
 }
 
 /**
@@ -168,11 +182,16 @@ export function keepKeys(root, signal, matches = "input, textarea, select, butto
   root.addEventListener("beforeinput", (event) => event.stopPropagation(), { capture: true, signal });
 }
 
+/** Enter sends a form, but not before all its questions are answered: it goes on to the first that is not. */
 function submitByEnter(root, signal) {
   root.addEventListener("keydown", (event) => {
     if (event.key !== "Enter" || event.isComposing || !event.target.matches('input[type="text"]')) return;
     event.preventDefault();
-    event.target.form?.requestSubmit();
+    const here = event.target.closest("fieldset");
+    const open = [...event.target.form?.querySelectorAll("fieldset") ?? []]
+      .find((box) => box !== here && !answersIn(box).length);
+    if (open) open.querySelector("input")?.focus();
+    else event.target.form?.requestSubmit();
   }, { signal });
 }
 
@@ -255,6 +274,7 @@ export function live({ model, root, region, signal, listeners = {}, lost = (erro
   listenForIntents(root, send, signal);
   keepKeys(root, signal);
   submitByEnter(root, signal);
+  chooseByWriting(root, signal);
 
   on(model, signal, "change:snapshot", () => { receiver.snapshot(); announce(); });
   on(model, signal, "msg:custom", (content) => { receiver.message(content); announce(); });

@@ -25,6 +25,7 @@ FORM = (
     '<div data-key="ask" data-part="question" data-id="que_1"><form data-intent="question" data-id="que_1">'
     '<fieldset><label><input type="radio" name="q0" value="CSV">CSV</label>'
     '<label><input type="radio" name="q0" value="JSON">JSON</label>'
+    '<input type="radio" name="q0" value="" data-own aria-label="In own words">'
     '<input type="text" name="own0" aria-label="Own answer"></fieldset>'
     '<fieldset><label><input type="checkbox" name="q1" value="time">time</label>'
     '<label><input type="checkbox" name="q1" value="value">value</label>'
@@ -216,6 +217,44 @@ def test_a_question_is_answered_in_own_words_only(widget: Widget) -> None:
     root.get_by_label("Own answer").first.fill("Parquet")
     root.get_by_role("button", name="Answer").click()
     assert widget.sent() == [{"kind": "question", "id": "que_1", "answers": [["Parquet"], []]}]
+
+
+def answers_sent(widget: Widget, root: Locator) -> list[list[str]]:
+    root.get_by_role("button", name="Answer").click()
+    return list(widget.sent("question")[-1]["answers"])
+
+
+def test_a_question_with_one_answer_gets_one(widget: Widget) -> None:
+    """Own words are a choice like the others: what is chosen is what is sent."""
+    root = widget.render()
+    widget.snapshot(0, FORM)
+    own, choice = root.get_by_label("Own answer").first, root.get_by_label("In own words")
+    root.get_by_label("JSON").check()
+    own.fill("Parquet")
+    expect(choice).to_be_checked()
+    assert answers_sent(widget, root) == [["Parquet"], []]
+    root.get_by_label("CSV").check()
+    expect(choice).not_to_be_checked()
+    assert answers_sent(widget, root) == [["CSV"], []]
+    choice.check()
+    assert answers_sent(widget, root) == [["Parquet"], []]
+    own.fill(" ")
+    expect(choice).not_to_be_checked()
+    assert answers_sent(widget, root) == [[], []]
+
+
+def test_enter_answers_when_nothing_else_is_open(widget: Widget) -> None:
+    """It must not send off the questions that nobody has looked at yet: it goes on to the first of them."""
+    root = widget.render()
+    widget.snapshot(0, FORM)
+    first, last = root.get_by_label("Own answer").all()
+    first.fill("Parquet")
+    first.press("Enter")
+    expect(root.get_by_label("time")).to_be_focused()
+    assert widget.sent() == []
+    last.fill("all")
+    last.press("Enter")
+    assert widget.sent() == [{"kind": "question", "id": "que_1", "answers": [["Parquet"], ["all"]]}]
 
 
 def test_a_fold_stays_as_it_was_set(widget: Widget) -> None:
