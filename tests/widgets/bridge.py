@@ -17,11 +17,12 @@ ADDRESS = "http://localhost/"
 """Nothing is served there; but a page from there has a clipboard."""
 
 FETCH = """() => {
+  const TRAITS = ["snapshot", "state"];
   model.send = (content) => { model.sent.push(content); toKernel(content); };
   setInterval(async () => {
     for (const { method, content, state } of await fromKernel()) {
       if (method === "custom") model.tell("msg:custom", content, []);
-      else if (state?.snapshot) model.set("snapshot", state.snapshot);
+      else for (const name of TRAITS) if (state?.[name]) model.set(name, state[name]);
     }
   }, 10);
 }"""

@@ -146,7 +146,7 @@ def log(*turns: TurnState, before: str = "", after: str = "", columns: int = 1) 
         articles.append(
             LiveTurn(state, actions=False, prompt=True, key=f"t{number}", look=Look(columns=columns)).snapshot()
         )
-    label = 'role="log" aria-live="off" aria-label="Conversation"'
+    label = 'role="log" aria-label="Conversation"'
     return f'<div data-key="log" {label}>{before}{"".join(articles)}{after}</div>'
 
 
