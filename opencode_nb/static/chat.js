@@ -101,7 +101,7 @@ function render({ model, el, signal }) {
   const view = lifetime(signal);
   const panel = createElement(el, PANEL);
   const root = make("div", { "data-key": "root", class: "chat-root" });
-  const notices = createNotices();
+  const notices = createNotices({ leave: () => composer.field.focus() });
   const report = {
     failed: (message) => notices.show("failed", message || "That did not work.", { alert: true }),
     slow: (slow) => (slow

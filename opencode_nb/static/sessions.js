@@ -32,7 +32,9 @@ function createMeter() {
   const share = make("span", { class: "chat-meter-share" });
   const tip = make("span", { class: "chat-tip", role: "tooltip" });
   const gauge = make("button", { type: "button", class: "chat-meter" }, make("span", { class: "chat-gauge" }), share);
-  const box = make("div", { class: "chat-anchor", hidden: true, onkeydown: ({ key }) => key === "Escape" && gauge.blur() }, gauge, tip);
+  const box = make("div", { class: "chat-anchor", hidden: true, onkeydown: ({ key }) => key === "Escape" && setQuiet(true) }, gauge, tip);
+  const setQuiet = (quiet) => box.classList.toggle("chat-quiet", quiet); // without the numbers, until one comes anew
+  for (const left of ["blur", "pointerleave"]) gauge.addEventListener(left, () => setQuiet(false));
   return {
     box,
     show(meter) {
@@ -55,6 +57,7 @@ function createRename(combobox, rename) {
   const field = make("input", { type: "text", class: "chat-combobox", "aria-label": "Title", dir: "auto", hidden: true });
   const end = () => {
     if (field.hidden) return;
+  let session = ""; // whose title it is, whatever is shown meanwhile
     field.hidden = true;
     combobox.box.hidden = false;
   };
@@ -63,13 +66,14 @@ function createRename(combobox, rename) {
     if (isComposing(event) || !["Enter", "Escape"].includes(event.key)) return;
     event.preventDefault();
     event.stopPropagation();
-    if (event.key === "Enter" && field.value.trim()) rename(field.value.trim());
+    if (event.key === "Enter" && field.value.trim()) rename(session, field.value.trim());
     end();
     combobox.field.focus();
   });
   return {
     field,
-    begin(title) {
+    begin(id, title) {
+      session = id;
       combobox.box.hidden = true;
       field.hidden = false;
       field.value = title;
@@ -99,7 +103,7 @@ export function createSessionBar({ client, notices, focusMessage }) {
     })),
     choose: ({ id }) => begin("open", { session: id }),
   });
-  const rename = createRename(combobox, (title) => tell("rename", { session: state.session.id, title }));
+  const rename = createRename(combobox, (session, title) => tell("rename", { session, title }));
   const meter = createMeter();
   const undo = iconButton("undo", "Undo", () => tell("undo"));
 
@@ -110,8 +114,11 @@ export function createSessionBar({ client, notices, focusMessage }) {
       notices.show("export", error.message, { alert: true });
     }
   };
-  const remove = () => notices.confirm(`Delete \u201c${titleOf(state.session)}\u201d and all its messages for good?`, "Delete",
-    () => begin("delete", { session: state.session.id }));
+  const remove = () => {
+    const { id } = state.session;
+    notices.confirm(`Delete \u201c${titleOf(state.session)}\u201d and all its messages for good?`, "Delete",
+      () => begin("delete", { session: id }));
+  };
   const copyLink = async (url) => {
     try {
       await copyText(url);
@@ -147,6 +154,7 @@ export function createSessionBar({ client, notices, focusMessage }) {
       state = given;
       combobox.set(titleOf(state.session));
       update(combobox.field, { title: [titleOf(state.session), state.session?.directory].filter(Boolean).join("\n") });
+      if (given.session?.id !== state.session?.id) notices.withdraw(); // it was about what was shown
       const url = state.session?.shared_url ?? "";
       update(shared, { hidden: !/^https?:/.test(url), title: url });
       shared.setAttribute("href", shared.hidden ? "" : url);
