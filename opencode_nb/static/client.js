@@ -8,27 +8,39 @@ const OWN = "page-"; // what these ids begin with; those of cards that Python ma
 
 /** `ask(what, args)` gives items or throws; `tell(kind, args)` gives whether it was done: `report` is told what failed. */
 export function createClient({ model, signal, report }) {
-  const waiting = new Map();
+  const waiting = new Map(); // those without an answer
+  const timers = new Map(); // those that are not known to have arrived: some take long to be done
+  const late = new Set(); // those of them that should have arrived by now
   let serial = Math.floor(Math.random() * 2 ** 40); // every view of the model, and one after a reload, hears all answers
 
   const wait = (key, message) => new Promise((resolve) => {
     waiting.set(key, resolve);
-    setTimeout(() => report.slow(waiting.has(key)), SLOW_MS);
+    timers.set(key, setTimeout(() => {
+      late.add(key);
+      report.slow(true);
+    }, SLOW_MS));
     try {
       model.send(message);
     } catch { // the widget manager has no comm to send by any more
       settle(key, { kind: "failed", message: GONE, error: GONE });
     }
   });
+  const arrived = (key) => {
+    clearTimeout(timers.get(key));
+    timers.delete(key);
+    late.delete(key);
+    report.slow(late.size > 0);
+  };
   const settle = (key, content) => {
     const resolve = waiting.get(key);
     if (!resolve) return;
     waiting.delete(key);
-    report.slow(false);
+    arrived(key);
     resolve(content);
   };
 
   on(model, signal, "msg:custom", (content) => {
+    if (content.kind === "received" && waiting.has(content.id)) arrived(content.id);
     if (content.kind === "answer") settle(content.n, content);
     if (content.kind === "done" || content.kind === "failed") settle(content.id, content);
     if (content.kind === "failed" && !String(content.id).startsWith(OWN)) report.failed(content.message);

@@ -48,6 +48,9 @@ class Intents:
         if key is not None and key in self._taken:
             return
         self._taken.append(key)
+        received = key if kind != "ask" else intent.get("n")
+        if received is not None:
+            self._panel.send_to_page({"kind": "received", "id": received})  # what is wanted may take its time
         try:
             await act(self, intent)
         except Exception as error:  # whatever it was, the page must hear of it: nobody else listens here

@@ -3,14 +3,19 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from pathlib import Path
 from typing import Any
 
 import comm
 import pytest
 from playwright.sync_api import Browser, BrowserContext, Locator, Page
 
+import opencode_nb as oc
+from opencode_nb.demo import DemoModel
+from opencode_nb.server import Server
 from opencode_nb.widgets import assets
 from tests.support.browser import chromium
+from tests.widgets.panel import Panel
 from tests.widgets.wire import Wire
 
 MODEL = """
@@ -119,3 +124,18 @@ def wire(monkeypatch: pytest.MonkeyPatch) -> Iterator[Wire]:
     monkeypatch.setattr(comm, "create_comm", wire.make)
     yield wire
     wire.unplug()
+
+
+@pytest.fixture
+def ai(server: Server, project: Path, demo_model: DemoModel) -> Iterator[oc.Opencode]:
+    """What panels are made with, on the test run's server."""
+    with oc.Opencode(base_url=server.url, password=server.password, directory=project) as ai:
+        yield ai
+
+
+@pytest.fixture
+def shown(ai: oc.Opencode, wire: Wire) -> Iterator[Panel]:
+    """A panel on a new session."""
+    panel = oc.chat(ai.session())
+    yield Panel(panel, wire)
+    panel.close()

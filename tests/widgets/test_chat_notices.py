@@ -1,0 +1,81 @@
+"""The chat panel's notices: where the focus goes when one goes, and what is told of a kernel that does not answer."""
+
+from __future__ import annotations
+
+import pytest
+from playwright.sync_api import Locator, Page, expect
+
+from tests.widgets.chat_page import ChatPage
+
+
+@pytest.fixture
+def chat(page: Page) -> ChatPage:
+    return ChatPage(page)
+
+
+# --- the focus --------------------------------------------------------------------------------------------------------
+
+
+def message(panel: Locator) -> Locator:
+    return panel.get_by_role("textbox", name="Message")
+
+
+def test_after_dismissing_a_notice_one_goes_on_with_the_message(chat: ChatPage) -> None:
+    panel = chat.scene("empty")
+    chat.set_state(notice={"n": 1, "text": "The files stay as they are.", "level": "warning"})
+    panel.get_by_role("button", name="Dismiss").press("Enter")
+    expect(panel.get_by_text("The files stay")).to_have_count(0)
+    expect(message(panel)).to_be_focused()
+
+
+def test_who_has_reconnected_goes_on_with_the_message(chat: ChatPage) -> None:
+    panel = chat.scene("error")
+    reconnect = panel.get_by_role("button", name="Reconnect")
+    reconnect.press("Enter")
+    chat.set_state(connection={"state": "reconnecting", "error": ""})
+    expect(panel.get_by_text("Connecting to OpenCode again")).to_be_visible()
+    expect(reconnect).to_be_focused()
+    chat.set_state(connection={"state": "connected", "error": ""})
+    expect(message(panel)).to_be_focused()
+
+
+def test_a_notice_that_goes_by_itself_takes_no_focus(chat: ChatPage) -> None:
+    panel = chat.scene("error")
+    session = panel.get_by_role("combobox", name="Session")
+    session.focus()
+    chat.set_state(connection={"state": "connected", "error": ""})
+    expect(panel.get_by_role("button", name="Reconnect")).to_have_count(0)
+    expect(session).to_be_focused()
+
+
+# --- a kernel that does not answer ------------------------------------------------------------------------------------
+
+SILENT = "The kernel has not answered yet"
+LATER_MS = 5000
+"""Past the time in which a kernel says that it has heard."""
+
+
+def test_a_kernel_that_has_heard_may_take_its_time(chat: ChatPage) -> None:
+    chat.page.clock.install()
+    panel = chat.scene("empty")
+    panel.get_by_role("button", name="Fork").click()
+    wish = chat.wait_for_sent("fork")[0]
+    chat.message({"kind": "received", "id": wish["id"]})
+    chat.page.clock.run_for(LATER_MS)
+    expect(panel.get_by_text(SILENT)).to_have_count(0)
+
+
+def test_what_was_heard_later_does_not_hide_what_was_not(chat: ChatPage) -> None:
+    chat.page.clock.install()
+    panel = chat.scene("empty")
+    panel.get_by_role("button", name="Fork").click()
+    panel.get_by_role("combobox", name="Session").click()
+    fork, asked = chat.wait_for_sent("fork")[0], chat.wait_for_sent("ask")[0]
+    chat.page.clock.run_for(LATER_MS)
+    expect(panel.get_by_text(SILENT)).to_be_visible()
+    chat.message({"kind": "received", "id": asked["n"]})
+    chat.message({"kind": "answer", "n": asked["n"], "items": []})
+    expect(panel.get_by_text("No session with these words")).to_be_visible()
+    expect(panel.get_by_text(SILENT)).to_be_visible()
+    chat.message({"kind": "received", "id": fork["id"]})
+    expect(panel.get_by_text(SILENT)).to_have_count(0)
