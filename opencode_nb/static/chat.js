@@ -37,11 +37,13 @@ function takeDrops(panel, drop, signal) {
   for (const kind of ["dragover", "dragleave", "drop"]) panel.addEventListener(kind, over, { signal });
 }
 
-/** Says politely, once, that the agent has ended its work: who listens to something else hears that it is their turn. */
+const ENDS = { completed: "The agent is done.", aborted: "The turn was stopped.", error: "The turn failed." };
+
+/** Says politely, once, how the agent's work has ended: who listens to something else hears that it is their turn. */
 function createTurnTeller(region) {
   let worked = false;
-  return ({ busy }) => {
-    if (worked && !busy) region.textContent = "The agent is done.";
+  return ({ busy, outcome }) => {
+    if (worked && !busy) region.textContent = ENDS[outcome] ?? ENDS.completed;
     if (busy) region.textContent = "";
     worked = Boolean(busy);
   };

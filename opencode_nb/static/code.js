@@ -7,10 +7,16 @@ const TOLD_MS = 1500;
 
 /** Gives code blocks and turns in `root` their buttons, once each; call it after changes. `say` tells what was done. */
 export function createAnswerTools({ root, model, tell, notices, say }) {
+  const pictures = new Map(); // of buttons that show the check mark now
   const confirm = (button, text) => {
-    const picture = button.firstElementChild;
+    if (!pictures.has(button)) {
+      pictures.set(button, button.firstElementChild);
+      setTimeout(() => {
+        button.replaceChildren(pictures.get(button));
+        pictures.delete(button);
+      }, TOLD_MS);
+    }
     button.replaceChildren(icon("check"));
-    setTimeout(() => button.replaceChildren(picture), TOLD_MS);
     say(text);
   };
   const copy = async (button, text) => {

@@ -40,13 +40,14 @@ function createMeter() {
     show(meter) {
       box.hidden = !meter;
       if (!meter) return;
-      const percent = `${Math.round((meter.share ?? 0) * 100)}%`;
+      const percent = meter.window ? `${Math.round((meter.share ?? 0) * 100)}%` : ""; // of an unknown window none
+      const tokens = (meter.tokens ?? 0).toLocaleString();
       const cost = meter.cost ? `, $${meter.cost.toFixed(meter.cost < 1 ? 4 : 2)}` : "";
       const of = meter.window ? ` of ${meter.window.toLocaleString()}` : "";
-      update(share, { textContent: percent });
-      update(tip, { textContent: `${(meter.tokens ?? 0).toLocaleString()}${of} tokens of context${cost}` });
-      update(gauge, { ariaLabel: `Context: ${percent}, ${tip.textContent}` });
-      gauge.style.setProperty("--share", percent);
+      update(share, { textContent: percent || tokens });
+      update(tip, { textContent: `${tokens}${of} tokens of context${cost}` });
+      update(gauge, { ariaLabel: `Context: ${[percent, tip.textContent].filter(Boolean).join(", ")}` });
+      gauge.style.setProperty("--share", percent || "0%");
       gauge.dataset.level = meter.share > 0.9 ? "high" : meter.share > 0.7 ? "raised" : "";
     },
   };

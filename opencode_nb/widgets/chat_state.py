@@ -55,6 +55,7 @@ class Facts:
             "variant": session.variant or "",
             "variants": list(self._models.get(model, {}).get("variants") or []),
             "agents": self._agents,
+            "outcome": _outcome(session),
             "meter": self._meter(session, model),
             "connection": _connection(session),
             "queue": [_waiting(item) for item in session.queue.items],
@@ -105,6 +106,12 @@ def _connection(session: AsyncSession) -> Json:
 
 
 def _waiting(item: QueueItem) -> Json:
+def _outcome(session: AsyncSession) -> str:
+    """How the last turn has ended, as its status; "" where there is none."""
+    turns = session.transcript.visible_turns
+    return turns[-1].status if turns else ""
+
+
     files = [str(part.get("filename") or "file") for part in item.files]
     return {"id": item.id, "text": item.text, "files": ", ".join(files)}
 

@@ -319,17 +319,6 @@ def test_the_choice_of_columns_is_made_anywhere_and_the_focus_stays_there(chat: 
     expect(groups.last.get_by_role("button", name="Split", pressed=True)).to_be_focused()
 
 
-def test_the_stream_is_silent_and_the_end_of_a_turn_is_told_once(chat: ChatPage) -> None:
-    panel = chat.scene("streaming")
-    told = panel.locator("[aria-live=polite]")
-    expect(panel.get_by_role("log")).to_have_attribute("aria-live", "off")
-    expect(told).to_have_text("")
-    chat.set_state(busy=False, status="idle", queue=[])
-    expect(told).to_have_text("The agent is done.")
-    chat.set_state(busy=True)
-    expect(told).to_have_text("")
-
-
 def test_the_connection_is_told_with_the_way_back(chat: ChatPage) -> None:
     panel = chat.scene("empty")
     status = panel.get_by_role("status")

@@ -143,6 +143,34 @@ def test_a_session_is_deleted_only_after_a_question(chat: ChatPage, panel: Locat
     assert chat.done("delete")["session"] == "ses_1"
 
 
+def test_the_question_is_withdrawn_where_another_session_is_shown(chat: ChatPage, panel: Locator) -> None:
+    asked = panel.get_by_role("alertdialog")
+    choose(panel, "Delete")
+    expect(asked.get_by_role("button", name="Cancel")).to_be_focused()
+    chat.set_state(session={**STATE["session"], "id": "ses_2", "title": "Plot the means"})
+    expect(asked).to_have_count(0)
+    expect(panel.get_by_role("button", name="More")).to_be_focused()
+    assert chat.sent("delete") == []
+
+
+def test_a_question_stands_once_however_often_it_is_asked(chat: ChatPage, panel: Locator) -> None:
+    for _ in range(2):
+        choose(panel, "Delete")
+    asked = panel.get_by_role("alertdialog")
+    expect(asked).to_have_count(1)
+    chat.set_state(session={**STATE["session"], "title": "Another title"})
+    asked.get_by_role("button", name="Delete").click()
+    assert [wish["session"] for wish in chat.wait_for_sent("delete")] == ["ses_1"]
+
+
+def test_a_title_is_given_to_the_session_that_it_was_written_for(chat: ChatPage, panel: Locator) -> None:
+    choose(panel, "Rename")
+    chat.page.keyboard.type("Load and clean")
+    chat.set_state(session={**STATE["session"], "id": "ses_2", "title": "Plot the means"})
+    chat.page.keyboard.press("Enter")
+    assert chat.wait_for_sent("rename")[0]["session"] == "ses_1"
+
+
 def test_sharing_is_offered_where_it_is_allowed(chat: ChatPage, panel: Locator) -> None:
     more = panel.get_by_role("button", name="More")
     more.click()
@@ -198,6 +226,17 @@ def test_the_meter_tells_its_numbers_to_keys_too(chat: ChatPage, panel: Locator)
     expect(tip).to_have_text("12,400 of 32,000 tokens of context, $0.0312")
     chat.page.keyboard.press("Escape")
     expect(tip).to_be_hidden()
+    expect(meter).to_be_focused()
+    chat.page.keyboard.press("Tab")
+    chat.page.keyboard.press("Shift+Tab")
+    expect(tip).to_be_visible()
+
+
+def test_where_the_window_of_the_model_is_unknown_only_tokens_are_told(chat: ChatPage, panel: Locator) -> None:
+    chat.set_state(meter={"tokens": 12400, "window": 0, "share": 0.0, "cost": 0})
+    meter = panel.get_by_role("button", name="Context: 12,400 tokens")
+    expect(meter).to_have_text("12,400")
+    expect(panel.get_by_role("button", name="0%")).to_have_count(0)
 
 
 # --- pickers ----------------------------------------------------------------------------------------------------------
