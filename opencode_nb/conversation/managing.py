@@ -200,6 +200,12 @@ class ManagedSession:
         info = await self.owner.client.session.fork(self.id, messageID=message_id)
         return await self.owner.session(id=info["id"])
 
+    def choose(self, **choice: str | None) -> None:
+        """Set the `model`, `agent` or `variant` of prompts that name none, and tell all who follow the session."""
+        for name, value in choice.items():
+            setattr(self, name, value)
+        self._learn(self.transcript.info)
+
     async def rename(self, title: str) -> None:
         """Give it another title."""
         self._learn(dict(await self.owner.client.session.update(self.id, title=title)))

@@ -97,11 +97,10 @@ class Intents:
         await self._session.abort()
 
     async def _pick(self, intent: Json) -> None:
-        for name in ("model", "agent", "variant"):
-            if name in intent:
-                setattr(self._session, name, str(intent[name]) or None)
-        if "model" in intent:
-            self._session.variant = str(intent.get("variant") or "") or None  # each model has its own
+        choice = {name: str(intent[name]) or None for name in ("model", "agent", "variant") if name in intent}
+        if "model" in choice:
+            choice.setdefault("variant", None)  # each model has its own
+        self._session.choose(**choice)
         await self._panel.learn()
 
     async def _edit_waiting(self, intent: Json) -> None:

@@ -14,6 +14,7 @@ class Facts:
 
     def __init__(self) -> None:
         self._agents: list[Json] = []
+        self._models_of_agents: dict[str, str] = {}
         self._models: dict[str, Json] = {}
         self._default_model = ""
         self._git = True
@@ -24,10 +25,14 @@ class Facts:
     async def learn(self, session: AsyncSession) -> None:
         """Ask the server which models and agents there are, and what is allowed."""
         owner = session.owner
+        agents = await owner.agents()
         self._agents = [
-            {"name": str(agent["name"]), "description": str(agent.get("description") or "")}
-            for agent in await owner.agents()
+            {"name": str(agent["name"]), "description": str(agent.get("description") or "")} for agent in agents
         ]
+        own = {str(agent["name"]): agent.get("model") for agent in agents}
+        self._models_of_agents = {
+            name: f"{model['providerID']}/{model['modelID']}" for name, model in own.items() if model
+        }
         self._models = {str(model["id"]): model for model in await owner.models_detail()}
         self._default_model = await _default_model(session)
         self._git = (await owner.client.project.current()).get("vcs") == "git"
@@ -45,7 +50,7 @@ class Facts:
     def state(self, session: AsyncSession, *, at_end: bool) -> Json:
         """The page's `state` trait but for its serial number; plain JSON, and nothing secret in it."""
         transcript = session.transcript
-        model = _model(session) or self._default_model
+        model = _model(session) or self._models_of_agents.get(session.agent or "") or self._default_model
         return {
             "session": _session(session),
             "busy": session.busy,
@@ -78,7 +83,7 @@ class Facts:
 
 async def _default_model(session: AsyncSession) -> str:
     try:
-        return (await session.owner.model_choice(agent=session.agent)).model
+        return (await session.owner.model_choice()).model
     except ModelError:  # none is set up: the next prompt says so
         return ""
 
