@@ -112,6 +112,7 @@ class ChatPanel:
         self.chat = LiveChat(session.transcript, self._look)
         self._ends = [session.subscribe(self._changed), session.queue.subscribe(self._tell_state)]
         self._view.open(self.chat)
+        self._set_state()  # log and bar name one session, also where the server can't be asked
         await self.learn()
 
     async def prompt(self, text: str, **options: Any) -> Turn:
