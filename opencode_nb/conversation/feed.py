@@ -240,7 +240,7 @@ class Feed:
             try:
                 await self._load(transcript)
             except NotFoundError:
-                self.tell(transcript.id, "failed", error=_GONE)
+                self.apply({"type": "session.deleted", "properties": {"sessionID": transcript.id}})
             except OpencodeError as error:  # the others are fetched all the same
                 log.warning("Session %s could not be fetched again: %s", transcript.id, error)
 
@@ -315,9 +315,6 @@ class Feed:
         """What was fetched, as an event of type "client.<kind>" for this transcript."""
         event = self._masked({"type": f"client.{kind}", "properties": properties})
         self._tell(transcript, transcript.apply(event))
-
-
-_GONE: Json = {"name": "SessionDeleted", "data": {"message": "The session is no longer there."}}
 
 
 def _is_text(properties: Any) -> bool:

@@ -215,6 +215,8 @@ class ManagedSession:
         if self.busy:
             await self.abort()
         await self.owner.client.session.delete(self.id)
+        deleted = {"type": "session.deleted", "properties": {"sessionID": self.id}}
+        self.owner.feed.apply(deleted)  # the server's own event comes when nobody follows it any more
         self.owner.forget(self.id)
 
     async def abort(self) -> None:

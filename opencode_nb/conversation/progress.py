@@ -18,6 +18,7 @@ class Progress(Folding):
         super().__init__(session_id)
         self.info: Json = {}
         self.status: Json = {"type": "idle"}
+        self.deleted = False
         self.todos: list[Json] = []
         self._busy_since_prompt: set[str] = set()
         self._stopped: set[str] = set()  # turns that were stopped from here, for a reason that is known
@@ -35,6 +36,7 @@ class Progress(Folding):
         return 0 < _updated(self.info) - _updated(info) < OVERTAKEN_MS
 
     def _session_deleted(self, properties: Json) -> Iterable[Change]:
+        self.deleted, self.status = True, {"type": "idle"}
         yield from self._end_all("error", {"name": "SessionDeleted", "data": {"message": "The session was deleted."}})
         yield Change("session", "", "session")
 

@@ -55,10 +55,10 @@ function createMeter() {
 
 /** The title as a field, in the list's place: Enter keeps what is written, Escape and leaving do not. */
 function createRename(combobox, rename) {
+  let session = ""; // whose title it is, whatever is shown meanwhile
   const field = make("input", { type: "text", class: "chat-combobox", "aria-label": "Title", dir: "auto", hidden: true });
   const end = () => {
     if (field.hidden) return;
-  let session = ""; // whose title it is, whatever is shown meanwhile
     field.hidden = true;
     combobox.box.hidden = false;
   };
@@ -137,7 +137,7 @@ export function createSessionBar({ client, notices, focusMessage }) {
     return state.can_share ? [{ label: "Share", run: () => tell("share") }] : [];
   };
   const menu = createMenu(iconButton("more", "More", undefined), () => [
-    { label: "Rename", run: () => rename.begin(titleOf(state.session)) },
+    { label: "Rename", run: () => rename.begin(state.session.id, titleOf(state.session)) },
     ...share(),
     { label: "Compact", run: () => tell("compact") },
     ...FORMATS.map(([format, name]) => ({ label: `Export as ${name}`, run: () => save(format) })),
@@ -152,10 +152,12 @@ export function createSessionBar({ client, notices, focusMessage }) {
   return {
     bar,
     show(given) {
+      if (given.session?.id !== state.session?.id) notices.withdraw(); // it was about what was shown
       state = given;
+      if (!state.deleted) notices.hide("deleted");
+      else notices.show("deleted", "This session was deleted.", { alert: true, lasting: true, action: ["Begin a new one", () => begin("new")] });
       combobox.set(titleOf(state.session));
       update(combobox.field, { title: [titleOf(state.session), state.session?.directory].filter(Boolean).join("\n") });
-      if (given.session?.id !== state.session?.id) notices.withdraw(); // it was about what was shown
       const url = state.session?.shared_url ?? "";
       update(shared, { hidden: !/^https?:/.test(url), title: url });
       shared.setAttribute("href", shared.hidden ? "" : url);

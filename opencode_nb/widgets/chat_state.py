@@ -53,14 +53,15 @@ class Facts:
         model = _model(session) or self._models_of_agents.get(session.agent or "") or self._default_model
         return {
             "session": _session(session),
+            "deleted": transcript.deleted,
             "busy": session.busy,
+            "outcome": _outcome(session),
             "status": str(transcript.status.get("type") or "idle"),
             "model": model,
             "agent": session.agent or str(transcript.info.get("agent") or "build"),
             "variant": session.variant or "",
             "variants": list(self._models.get(model, {}).get("variants") or []),
             "agents": self._agents,
-            "outcome": _outcome(session),
             "meter": self._meter(session, model),
             "connection": _connection(session),
             "queue": [_waiting(item) for item in session.queue.items],
@@ -105,18 +106,18 @@ def _session(session: AsyncSession) -> Json:
     }
 
 
-def _connection(session: AsyncSession) -> Json:
-    connection = session.owner.connection
-    return {"state": connection.state, "error": connection.error}
-
-
-def _waiting(item: QueueItem) -> Json:
 def _outcome(session: AsyncSession) -> str:
     """How the last turn has ended, as its status; "" where there is none."""
     turns = session.transcript.visible_turns
     return turns[-1].status if turns else ""
 
 
+def _connection(session: AsyncSession) -> Json:
+    connection = session.owner.connection
+    return {"state": connection.state, "error": connection.error}
+
+
+def _waiting(item: QueueItem) -> Json:
     files = [str(part.get("filename") or "file") for part in item.files]
     return {"id": item.id, "text": item.text, "files": ", ".join(files)}
 
