@@ -2,7 +2,7 @@
 // What is shown of the session comes from the trait `state`; drafts, open lists and where one looks live only here.
 
 import { createAnswerTools } from "./code.js";
-import { pressInToolbar } from "./notebook.js";
+import { noteNotebook, saveNotebook } from "./notebook.js";
 import { GONE, createClient } from "./client.js";
 import { createComposer } from "./composer.js";
 import { make, update } from "./dom.js";
@@ -11,6 +11,7 @@ import { createPickers } from "./pickers.js";
 import { createQueue } from "./queue.js";
 import { createScroll } from "./scroll.js";
 import { createSessionBar } from "./sessions.js";
+import { anyway, createUndo } from "./undo.js";
 import { UNSEEN, createElement, keepKeys, lifetime, live, on } from "./view.js";
 
 const PANEL = { class: "opencode-nb", "data-view": "chat" };
@@ -21,7 +22,7 @@ function keepPanelKeys(panel, signal) {
   keepKeys(panel, signal, "*");
   panel.addEventListener("keydown", (event) => {
     const saves = (event.ctrlKey || event.metaKey) && !event.shiftKey && event.key === "s";
-    if (saves && pressInToolbar(panel, "docmanager:save")) event.preventDefault();
+    if (saves && saveNotebook(panel)) event.preventDefault();
   }, { signal });
 }
 
@@ -57,11 +58,13 @@ function showConnection(notices, client, { state, error } = {}) {
 }
 
 /** Shows what Python wants told beside its answers, each once: what was dismissed stays away. */
-function createNoticeTeller(notices) {
+function createNoticeTeller(notices, tell) {
   let told = 0;
   return (notice) => {
     if (!notice) notices.hide("notice");
-    else if (notice.n !== told) notices.show("notice", notice.text, { alert: notice.level === "error" });
+    else if (notice.n !== told) {
+      notices.show("notice", notice.text, { alert: notice.level === "error", action: anyway(notice.again, tell) });
+    }
     told = notice?.n ?? told;
   };
 }
@@ -105,14 +108,15 @@ function render({ model, el, signal }) {
   const root = make("div", { "data-key": "root", class: "chat-root" });
   const notices = createNotices({ leave: () => composer.field.focus() });
   const report = {
-    failed: (message) => notices.show("failed", message || "That did not work.", { alert: true }),
+    failed: (message, again) => notices.show("failed", message || "That did not work.", { alert: true, action: anyway(again, client.tell) }),
     slow: (slow) => (slow
       ? notices.show("slow", "The kernel has not answered yet. It may be running a cell, or have been restarted: then run the panel\u2019s cell again.")
       : notices.hide("slow")),
   };
   const client = createClient({ model, signal: view.signal, report });
   const scroll = createScroll({ root, signal: view.signal, latest: () => client.tell("latest") });
-  const bar = createSessionBar({ client, notices, focusMessage: () => composer.field.focus() });
+  const undo = createUndo({ client, notices });
+  const bar = createSessionBar({ client, notices, undo, focusMessage: () => composer.field.focus() });
   const pickers = createPickers({ client });
   const queue = createQueue({ client, notices });
   const welcome = createWelcome(root);
@@ -125,16 +129,16 @@ function render({ model, el, signal }) {
   panel.append(bar.bar, body, notices.box, queue.box, composer.box, urgent, polite);
 
   const tellTurn = createTurnTeller(polite);
-  const tellNotice = createNoticeTeller(notices);
+  const tellNotice = createNoticeTeller(notices, client.tell);
   const showState = () => {
     const state = model.get("state") ?? {};
-    for (const part of [bar, composer, pickers, queue, welcome]) part.show(state);
+    for (const part of [bar, undo, composer, pickers, queue, welcome]) part.show(state);
     showConnection(notices, client, state.connection);
     tellNotice(state.notice);
     tellTurn(state);
   };
   const addTools = throttle(createAnswerTools({
-    root, model, notices, tell: client.tell, say: (text) => { polite.textContent = text; },
+    panel, root, model, notices, client, undo, say: (text) => { polite.textContent = text; },
   }), TOOLS_AFTER_MS, view.signal);
   let focused = false;
   const before = () => {
@@ -148,6 +152,7 @@ function render({ model, el, signal }) {
     if (focused && !panel.contains(panel.getRootNode().activeElement)) composer.field.focus({ preventScroll: true });
   };
 
+  noteNotebook(panel, model, view.signal);
   keepPanelKeys(panel, view.signal);
   takeDrops(panel, composer.drop, view.signal);
   for (const event of ["msg:custom", "change:snapshot"]) on(model, view.signal, event, before);

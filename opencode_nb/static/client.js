@@ -56,8 +56,8 @@ export function createClient({ model, signal, report }) {
     async tell(kind, args = {}) {
       serial += 1;
       const id = OWN + serial.toString(36);
-      const { kind: outcome, message } = await wait(id, { ...args, kind, id });
-      if (outcome === "failed") report.failed(message);
+      const { kind: outcome, message, again } = await wait(id, { ...args, kind, id });
+      if (outcome === "failed") report.failed(message, again);
       return outcome === "done";
     },
   };

@@ -69,8 +69,13 @@ export function update(node, values) {
   for (const [name, value] of Object.entries(values)) if (node[name] !== value) node[name] = value;
 }
 
-/** Puts text into the clipboard. Throws where the browser does not let it, with what to do then. */
-export async function copyText(text) {
+/** Puts text, or what a promise gives of it, into the clipboard. Throws where the browser does not let it, with what to do then. */
+export async function copyText(given) {
+  if (given instanceof Promise && navigator.clipboard?.write) { // Safari takes only what it is given while one clicks
+    const blob = given.then((text) => new Blob([text], { type: "text/plain" }));
+    return navigator.clipboard.write([new ClipboardItem({ "text/plain": blob })]);
+  }
+  const text = await given;
   if (navigator.clipboard) return navigator.clipboard.writeText(text);
   const area = make("textarea", { style: "position:fixed;opacity:0" }); // a page that is not from localhost or https
   area.value = text;

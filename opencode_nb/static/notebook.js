@@ -1,29 +1,54 @@
-// The notebook that a view stands in, reached without an extension: by what widgets are given, and by its toolbar.
+// The notebook that a view belongs to, reached without an extension: by what widgets are given, and by its toolbar.
+// The view may stand in a tab of its own, with another notebook beside it: which one is in sight says nothing.
 
 const FRAMES = 60; // how many to wait for a new cell to be drawn
 
-/** The notebook that the view is in: by the widget manager that JupyterLab and Notebook give to every model. */
-export async function notebookOf(model) {
-  const manager = await model.widget_manager;
-  const notebook = manager?.context?.model?.sharedModel;
-  return typeof notebook?.insertCell === "function" ? notebook : null;
+const contexts = new Map(); // the elements of live views -> where the notebook of each is kept and changed
+
+/** The context of the model's notebook: by the widget manager that JupyterLab and Notebook give to every model. */
+export async function contextOf(model) {
+  const context = (await model.widget_manager)?.context;
+  return typeof context?.model?.sharedModel?.insertCell === "function" ? context : null;
 }
 
-/** The notebook's element on the page: around the view, or the only one in sight where the view has a tab of its own. */
+/** Notes which notebook the view belongs to, for as long as `signal` lasts. */
+export async function noteNotebook(view, model, signal) {
+  const context = await contextOf(model);
+  if (!context || signal.aborted) return;
+  contexts.set(view, context);
+  signal.addEventListener("abort", () => contexts.delete(view));
+}
+
+/** The notebook's element on the page: around the view, or around another view that belongs to the same notebook. */
 function notebookNode(view) {
-  const inSight = document.querySelectorAll(".jp-NotebookPanel:not(.lm-mod-hidden)");
-  return view.closest(".jp-NotebookPanel") ?? (inSight.length === 1 ? inSight[0] : null);
+  const context = contexts.get(view);
+  const beside = context ? [...contexts.keys()].filter((other) => contexts.get(other) === context) : [];
+  return [view, ...beside].map((one) => one.closest(".jp-NotebookPanel")).find(Boolean) ?? null;
 }
 
-/** Presses the button of a command in the notebook's toolbar; gives whether there is one. */
+/** Whether one sees the view's notebook. */
+export function seesNotebook(view) {
+  return notebookNode(view)?.checkVisibility() ?? false;
+}
+
+/** Presses the button of a command in the toolbar of the view's notebook; gives whether there is one. */
 export function pressInToolbar(view, command) {
   const button = notebookNode(view)?.querySelector(`.jp-NotebookPanel-toolbar [data-command="${command}"]`);
   button?.dispatchEvent(new KeyboardEvent("keydown", { key: "Enter", bubbles: true })); // some hear no click, some nothing else
   return Boolean(button);
 }
 
+/** Saves the view's notebook, and gives whether that can be done. The toolbar's command saves what has the focus. */
+export function saveNotebook(view) {
+  if (view.closest(".jp-NotebookPanel")) return pressInToolbar(view, "docmanager:save");
+  const context = contexts.get(view);
+  context?.save().catch(() => {}); // JupyterLab itself tells what went wrong
+  return Boolean(context);
+}
+
 /** Inserts code into a new cell below the active one, at the end where that is not known; gives its index. */
-export function insertCell(notebook, view, source) {
+export function insertCell(context, view, source) {
+  const notebook = context.model.sharedModel;
   const active = notebookNode(view)?.querySelector(".jp-Cell.jp-mod-active");
   const index = active ? Number(active.dataset.windowedListIndex) + 1 : notebook.cells.length;
   notebook.insertCell(index, { cell_type: "code", source, metadata: {} });
@@ -37,8 +62,8 @@ export async function runCell(view, index) {
     await new Promise(requestAnimationFrame); // cells are drawn when the browser has time
     const editor = node.querySelector(`.jp-Cell[data-windowed-list-index="${index}"] .cm-content`);
     if (!editor) continue;
-    editor.focus();
-    return pressInToolbar(view, "notebook:run-cell-and-select-next");
+    editor.focus(); // the toolbar runs what is active in the notebook that has the focus
+    return editor.contains(document.activeElement) && pressInToolbar(view, "notebook:run-cell-and-select-next");
   }
   return false;
 }

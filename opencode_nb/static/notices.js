@@ -22,12 +22,16 @@ export function createNotices({ leave }) {
   const hide = (key) => {
     if (take(key)) leave();
   };
+  const actionButton = (key, lasting, label, run) => textButton(label, () => {
+    if (!lasting) hide(key); // what lasts goes when it is no longer so
+    run();
+  });
   const show = (key, text, { alert = false, action, lasting = false } = {}) => {
     if (lines.get(key)?.dataset.text === text) return;
     const focused = take(key);
     const line = make("div", { class: "chat-notice", role: alert ? "alert" : "status", "data-text": text },
       make("span", { class: "chat-notice-text", dir: "auto" }, text));
-    if (action) line.append(textButton(...action));
+    if (action) line.append(actionButton(key, lasting, ...action));
     if (!lasting) line.append(iconButton("close", "Dismiss", () => hide(key)));
     lines.set(key, line);
     box.append(line);

@@ -84,7 +84,7 @@ function createRename(combobox, rename) {
   };
 }
 
-export function createSessionBar({ client, notices, focusMessage }) {
+export function createSessionBar({ client, notices, undo, focusMessage }) {
   let state = {};
   const { ask, tell } = client;
   const begin = async (kind, args) => { // and go on with writing, but for who has gone on to something else meanwhile
@@ -106,7 +106,7 @@ export function createSessionBar({ client, notices, focusMessage }) {
   });
   const rename = createRename(combobox, (session, title) => tell("rename", { session, title }));
   const meter = createMeter();
-  const undo = iconButton("undo", "Undo", () => tell("undo"));
+  const undoButton = iconButton("undo", "Undo", () => undo.from());
 
   const save = async (format) => {
     try {
@@ -145,14 +145,17 @@ export function createSessionBar({ client, notices, focusMessage }) {
   ]);
   const shared = make("a", { class: "chat-shared", target: "_blank", rel: "noopener noreferrer", hidden: true }, "shared");
   const bar = make("div", { class: "chat-bar", role: "group", "aria-label": "Session bar" },
-    combobox.box, rename.field, shared, meter.box, undo,
+    combobox.box, rename.field, shared, meter.box, undoButton,
     iconButton("fork", "Fork", () => begin("fork")),
     iconButton("plus", "New session", () => begin("new")), menu);
 
   return {
     bar,
     show(given) {
-      if (given.session?.id !== state.session?.id) notices.withdraw(); // it was about what was shown
+      if (given.session?.id !== state.session?.id) { // what stands there is about what was shown
+        notices.withdraw();
+        notices.hide("failed");
+      }
       state = given;
       if (!state.deleted) notices.hide("deleted");
       else notices.show("deleted", "This session was deleted.", { alert: true, lasting: true, action: ["Begin a new one", () => begin("new")] });
@@ -162,7 +165,7 @@ export function createSessionBar({ client, notices, focusMessage }) {
       update(shared, { hidden: !/^https?:/.test(url), title: url });
       shared.setAttribute("href", shared.hidden ? "" : url);
       meter.show(state.meter);
-      update(undo, { disabled: Boolean(state.busy), title: state.git === false ? "Undo the last message (outside git, files stay as they are)" : "Undo the last message and its changes" });
+      update(undoButton, { disabled: Boolean(state.busy), title: state.git === false ? "Undo the last message (outside git, files stay as they are)" : "Undo the last message and its changes" });
     },
   };
 }

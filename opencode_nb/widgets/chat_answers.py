@@ -65,6 +65,11 @@ class Answers:
         found = await self._session.owner.complete(str(question.get("text") or ""), variables=context.names())
         return [{"text": one.label, "detail": one.detail, "kind": one.kind} for one in found]
 
+    async def _answer(self, question: Json) -> list[Json]:
+        """What a turn has answered, as the model wrote it: in Markdown."""
+        turns = [turn for turn in self._session.turns() if turn.id == question.get("message")]
+        return [{"text": turn.text} for turn in turns]
+
     async def _export(self, question: Json) -> list[Json]:
         """The session as one file to download, in base64."""
         kind = str(question.get("format"))
@@ -78,5 +83,6 @@ _QUESTIONS: dict[str, Callable[[Answers, Json], Awaitable[list[Json]]]] = {
     "sessions": Answers._sessions,
     "models": Answers._models,
     "complete": Answers._complete,
+    "answer": Answers._answer,
     "export": Answers._export,
 }

@@ -15,7 +15,7 @@ from tests.conftest import make_project
 from tests.e2e.conftest import OpenNotebook
 from tests.e2e.support_chat import CODE, OPEN, TURN_TIMEOUT, ChatView
 from tests.e2e.support_lab import Lab
-from tests.e2e.support_notebook import Notebook
+from tests.e2e.support_notebook import Notebook, write_notebook
 
 LARGE = 6_900_000
 """Bytes of a file just below what a message takes."""
@@ -39,6 +39,17 @@ def opened(
 
 
 Opened = Callable[..., tuple[Notebook, ChatView]]
+
+OPEN_BESIDE = """async () => {
+  window.widgetOf = (id) => [...jupyterapp.shell.widgets("main")].find((widget) => widget.id === id);
+  const own = [...jupyterapp.shell.widgets("main")].find((widget) => widget.context);
+  const path = own.context.path.replace("notebook.ipynb", "other.ipynb");
+  const options = { mode: "tab-after", ref: own.id };
+  const other = await jupyterapp.commands.execute("docmanager:open", { path, factory: "Notebook", options });
+  await other.context.ready;
+  return [own.id, other.id];
+}"""
+"""Opens the other notebook in a tab before the panel's own, which it hides; gives the ids of both."""
 
 
 def cells_of(notebook: Notebook) -> int:
@@ -116,6 +127,38 @@ def test_a_panel_in_a_tab_of_its_own_fills_it_and_both_show_the_same(opened: Ope
     second.rests()
     expect(second.button("Jump to latest")).to_be_hidden()
     notebook.screenshot("two")
+
+
+def test_a_panel_in_a_tab_of_its_own_works_on_its_own_notebook(opened: Opened, demo_model: DemoModel) -> None:
+    """Another notebook, that is in sight instead, is left alone."""
+    notebook, view = opened("1 + 1")
+    page = notebook.page
+    demo_model.queue([text(CODE)])
+    view.send("hello")
+    view.rests()
+    notebook.output(0).click(position={"x": 300, "y": 3})
+    page.evaluate("jupyterapp.commands.execute('notebook:create-output-view')")
+    tab = ChatView(page, 1)
+    tab.says("Here it is")
+    write_notebook(notebook.path.with_name("other.ipynb"), ["2 + 2", "3 + 3"], "7.4")
+    own, other = page.evaluate(OPEN_BESIDE)
+    visible = page.locator(".jp-NotebookPanel:visible")
+    expect(visible).to_have_count(1)
+    expect(visible.locator(".cm-content").first).to_have_text("2 + 2")
+    tab.button("Run in a new cell").click()
+    expect(tab.root.get_by_role("status").filter(has_text="is not in sight")).to_be_visible()
+    tab.message.press("ControlOrMeta+s")
+    page.wait_for_function("id => !widgetOf(id).context.model.dirty", arg=own)
+    assert [cell.source for cell in notebook.saved().cells] == [OPEN, "print('ran', 6 * 7)\n", "1 + 1"]
+    assert page.evaluate("id => widgetOf(id).context.model.sharedModel.cells.map((cell) => cell.source)", other) == [
+        "2 + 2",
+        "3 + 3",
+    ]
+    assert visible.locator(".jp-OutputArea-output").count() == 0
+    page.evaluate("id => jupyterapp.shell.activateById(id)", own)
+    expect(visible.locator(".cm-content").first).to_contain_text("import opencode_nb")
+    tab.button("Run in a new cell").click()
+    expect(visible.locator(".jp-OutputArea-output").filter(has_text="ran 42")).to_be_visible(timeout=TURN_TIMEOUT)
 
 
 def test_a_day_with_sessions(opened: Opened, tmp_path: Path) -> None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 from playwright.sync_api import Locator, Page, expect
 
-from tests.widgets.chat_page import ANSWER, PERMISSION, QUESTION, SCENES, ChatPage, docks, log, permission, question
+from tests.widgets.chat_page import PERMISSION, QUESTION, SCENES, ChatPage, docks, log, permission, question
 
 LINE = "<p>{}</p>"
 SCROLL = """
@@ -183,45 +183,6 @@ def test_two_views_look_at_different_places(chat: ChatPage) -> None:
 
 
 # --- what can be done with it -----------------------------------------------------------------------------------------
-
-
-def test_code_and_answers_are_copied(chat: ChatPage) -> None:
-    chat.page.evaluate(
-        "Object.defineProperty(navigator, 'clipboard', {value: {writeText: async (text) => { window.copied = text }}})"
-    )
-    panel = chat.scene("diff")
-    panel.get_by_role("button", name="Copy code").click()
-    chat.page.wait_for_function("window.copied?.startsWith('frame = load')")
-    assert chat.page.evaluate("copied") == ANSWER.split("```")[1].removeprefix("python\n")
-    expect(panel.locator("[aria-live=polite]")).to_have_text("Copied")
-    panel.get_by_role("button", name="Copy text").click()
-    chat.page.wait_for_function("window.copied.startsWith('load now parses the time column')")
-
-
-def test_code_goes_into_a_new_cell_of_the_notebook_around(chat: ChatPage) -> None:
-    chat.page.evaluate(
-        """() => {
-          const cells = [], sharedModel = { cells, insertCell: (index, cell) => cells.splice(index, 0, cell.source) };
-          model.widget_manager = Promise.resolve({ context: { model: { sharedModel } } });
-          window.cells = cells;
-        }"""
-    )
-    panel = chat.scene("diff")
-    panel.get_by_role("button", name="Insert into a new cell").click()
-    chat.page.wait_for_function("cells.length === 1 && cells[0].startsWith('frame = load')")
-    panel.get_by_role("button", name="Run in a new cell").click()
-    chat.page.wait_for_function("cells.length === 2")
-    expect(panel.get_by_role("status").filter(has_text="run it by Shift+Enter")).to_be_visible()
-
-
-def test_where_there_is_no_notebook_code_is_copied_and_that_is_said(chat: ChatPage) -> None:
-    chat.page.evaluate(
-        "Object.defineProperty(navigator, 'clipboard', {value: {writeText: async (text) => { window.copied = text }}})"
-    )
-    panel = chat.scene("diff")
-    panel.get_by_role("button", name="Insert into a new cell").click()
-    expect(panel.get_by_role("status").filter(has_text="the code is in the clipboard")).to_be_visible()
-    assert chat.page.evaluate("copied").startswith("frame = load")
 
 
 def test_buttons_stay_single_while_text_streams(chat: ChatPage) -> None:

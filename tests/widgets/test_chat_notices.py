@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 from playwright.sync_api import Locator, Page, expect
 
-from tests.widgets.chat_page import ChatPage
+from tests.widgets.chat_page import STATE, ChatPage
 
 
 @pytest.fixture
@@ -46,6 +46,17 @@ def test_a_notice_that_goes_by_itself_takes_no_focus(chat: ChatPage) -> None:
     chat.set_state(connection={"state": "connected", "error": ""})
     expect(panel.get_by_role("button", name="Reconnect")).to_have_count(0)
     expect(session).to_be_focused()
+
+
+def test_a_deleted_session_is_told_with_the_way_on(chat: ChatPage) -> None:
+    panel = chat.scene("empty")
+    chat.set_state(deleted=True)
+    alert = panel.get_by_role("alert").filter(has_text="This session was deleted.")
+    alert.get_by_role("button", name="Begin a new one").press("Enter")
+    chat.done("new")
+    chat.set_state(deleted=False, session={**STATE["session"], "id": "ses_2"})
+    expect(alert).to_have_count(0)
+    expect(message(panel)).to_be_focused()
 
 
 # --- a kernel that does not answer ------------------------------------------------------------------------------------

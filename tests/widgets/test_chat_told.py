@@ -1,11 +1,12 @@
-"""What the chat panel says of itself: to a screen reader, and by its buttons."""
+"""What the chat panel tells: to a screen reader, by its buttons, and into the clipboard."""
 
 from __future__ import annotations
 
 import pytest
 from playwright.sync_api import Page, expect
 
-from tests.widgets.chat_page import ChatPage
+from tests.widgets.bridge import ADDRESS
+from tests.widgets.chat_page import ANSWER, ChatPage, docks, log
 
 CLIPBOARD = (
     "Object.defineProperty(navigator, 'clipboard', {value: {writeText: async (text) => { window.copied = text }}})"
@@ -50,3 +51,54 @@ def test_a_button_has_its_own_picture_again_however_often_it_is_pressed(chat: Ch
         assert button.inner_html() != before
     chat.page.clock.run_for(5000)
     assert button.inner_html() == before
+
+
+def test_code_is_copied(chat: ChatPage) -> None:
+    chat.page.evaluate(CLIPBOARD)
+    panel = chat.scene("diff")
+    panel.get_by_role("button", name="Copy code").click()
+    chat.page.wait_for_function("window.copied?.startsWith('frame = load')")
+    assert chat.page.evaluate("copied") == ANSWER.split("```")[1].removeprefix("python\n")
+    expect(panel.locator("[aria-live=polite]")).to_have_text("Copied")
+
+
+PARTS = (
+    '<article data-key="t" data-message="m"><div data-part="text" data-key="a">Bold words.</div>'
+    '<div data-key="c" class="oc-child"><div data-part="text" data-key="b">Of a subagent.</div></div></article>'
+)
+
+
+def test_an_answer_is_copied_as_the_model_wrote_it(chat: ChatPage) -> None:
+    chat.page.evaluate(CLIPBOARD)
+    panel = chat.show()
+    chat.set_html(log(before=PARTS) + docks())
+    panel.get_by_role("button", name="Copy text").click()
+    asked = chat.answer([{"text": "**Bold** words."}])
+    assert (asked["what"], asked["message"]) == ("answer", "m")
+    chat.page.wait_for_function("window.copied === '**Bold** words.'")
+
+
+@pytest.mark.parametrize("gone", ["model.send = () => { throw new Error('Cannot send') }", "model.send = () => {}"])
+def test_without_a_kernel_an_answer_is_copied_as_one_reads_it(chat: ChatPage, gone: str) -> None:
+    """And nothing of what its subagents said."""
+    chat.page.evaluate(CLIPBOARD)
+    panel = chat.show()
+    chat.set_html(log(before=PARTS) + docks())
+    chat.page.evaluate(f"void ({gone})")
+    panel.get_by_role("button", name="Copy text").click()
+    chat.page.wait_for_function("window.copied === 'Bold words.'")
+
+
+def test_the_clipboard_takes_what_is_still_on_its_way(page: Page) -> None:
+    """Safari takes nothing else: the kernel answers when the click is over."""
+    page.route(ADDRESS, lambda route: route.fulfill(body="<!doctype html>", content_type="text/html"))
+    page.goto(ADDRESS)
+    page.context.grant_permissions(["clipboard-read", "clipboard-write"], origin=ADDRESS)
+    page.evaluate("void (navigator.clipboard.writeText = () => { throw new Error('Too late') })")
+    chat = ChatPage(page)
+    panel = chat.show()
+    chat.set_html(log(before=PARTS) + docks())
+    panel.get_by_role("button", name="Copy text").click()
+    chat.answer([{"text": "**Bold** words."}])
+    expect(panel.locator("[aria-live=polite]")).to_have_text("Copied")
+    assert page.evaluate("navigator.clipboard.readText()") == "**Bold** words."
