@@ -34,17 +34,36 @@ def todos_html(todos: list[Json], *, busy: bool) -> Html:
 
 
 def undone_html(undone: list[TurnState]) -> Html:
-    """The messages that were taken back, and the way to have them again."""
+    """The messages that were taken back, and the ways to have them again: all, or up to one of them."""
     if not undone:
         return NOTHING
-    texts = [shorten(" ".join(_words(turn).split()), _LONG_LINE) for turn in undone]
     title = f"{len(undone)} message{'' if len(undone) == 1 else 's'} undone"
-    redo = element("button", escape("Redo"), style="button", type="button", data_intent="redo")
+    redo = _redo("Redo", undone[-1], "")
     head = element("div", join([element("span", escape(title), style="name"), redo], Html(" ")), style="line")
-    lines = [element("div", escape(text), style="struck wrap") for text in texts if text]
+    lines = [_undone_line(turn) for turn in undone]
     note = element("div", escape("They are gone for good with the next message."), style="muted small")
     return element(
         "div", join([head, element("div", join([*lines, note]), style="body")]), style="notice", data_part="undone"
+    )
+
+
+def _undone_line(turn: TurnState) -> Html:
+    words = shorten(" ".join(_words(turn).split()), _LONG_LINE) or "A message without text"
+    redo = _redo("Redo up to here", turn, f": {words}")
+    return element("div", join([element("span", escape(words), style="struck wrap"), redo], Html(" ")), style="line")
+
+
+def _redo(label: str, turn: TurnState, about: str) -> Html:
+    """The button that brings back what is undone, up to and with this turn; `about` is told to who does not see it."""
+    return element(
+        "button",
+        escape(label),
+        style="button",
+        type="button",
+        aria_label=label + about,
+        data_intent="redo",
+        data_session=turn.session_id,
+        data_message=turn.id,
     )
 
 

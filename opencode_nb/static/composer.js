@@ -134,6 +134,7 @@ export function createComposer({ client, signal, notices, earlier, sent, pickers
   const box = make("div", { class: "chat-composer" }, completion.list, attachments.box, field, row, chooser);
   let session = "";
   let busy = false;
+  let undone = ""; // the text of the first message that is undone, which may be written anew
 
   const draft = () => `opencode-nb:draft:${session}`;
   const isShell = () => field.value.startsWith("!");
@@ -155,6 +156,12 @@ export function createComposer({ client, signal, notices, earlier, sent, pickers
   const write = (text) => {
     field.value = text;
     changed();
+  };
+  /** Offers an undone message where nothing else is written; what was offered goes when the message comes back. */
+  const offer = (text) => {
+    const free = (!field.value.trim() && attachments.count === 0) || field.value === undone;
+    if (text !== undone && free && text !== field.value) write(text);
+    undone = text;
   };
   const history = createHistory(field, earlier, (text) => {
     write(text);
@@ -209,9 +216,11 @@ export function createComposer({ client, signal, notices, earlier, sent, pickers
       const id = state.session?.id ?? "";
       if (id !== session) {
         session = id;
+        undone = state.undone ?? "";
         write(tabStore.get(draft()));
         history.reset();
       }
+      offer(state.undone ?? "");
       enable();
     },
   };

@@ -112,6 +112,7 @@ class ChatPanel:
         self.chat = LiveChat(session.transcript, self._look)
         self._ends = [session.subscribe(self._changed), session.queue.subscribe(self._tell_state)]
         self._view.open(self.chat)
+        self._facts.dismiss()  # what was told of another session
         self._set_state()  # log and bar name one session, also where the server can't be asked
         await self.learn()
 
@@ -150,9 +151,9 @@ class ChatPanel:
         self._view.changed(("", "session"))
         self._set_state()
 
-    def notify(self, text: str, level: str = "info") -> None:
-        """Tell the panel's pages something that no answer tells; level is info, warning or error."""
-        self._facts.notify(text, level)
+    def notify(self, text: str, level: str = "info", again: Json | None = None) -> None:
+        """Tell the panel's pages something that no answer tells, see `Facts.notify`."""
+        self._facts.notify(text, level, again)
         self._tell_state()
 
     def dismiss(self) -> None:

@@ -15,7 +15,8 @@ from typing import TYPE_CHECKING, Any, Literal
 from opencode_nb.conversation.policy import Answer
 from opencode_nb.conversation.session import AsyncSession
 from opencode_nb.conversation.state import Json
-from opencode_nb.errors import OpencodeError
+from opencode_nb.conversation.undo import Undone
+from opencode_nb.errors import DiffConflictError, OpencodeError
 from opencode_nb.widgets.answers import chosen_columns, permission_answer, question_answer
 
 if TYPE_CHECKING:
@@ -54,19 +55,19 @@ class Intents:
         try:
             await act(self, intent)
         except Exception as error:  # whatever it was, the page must hear of it: nobody else listens here
-            self._failed(key, error)
+            self._failed(key, error, _again(intent, error))
         else:
             if key is not None:
                 self._panel.send_to_page({"kind": "done", "id": key})
 
-    def _failed(self, key: Any, error: Exception) -> None:
+    def _failed(self, key: Any, error: Exception, again: Json | None) -> None:
         if not isinstance(error, (OpencodeError, OSError, ValueError)):
             log.exception("An intent of the chat panel failed")
         text = str(error) or type(error).__name__
         if key is not None:
-            self._panel.send_to_page({"kind": "failed", "id": key, "message": text})
+            self._panel.send_to_page({"kind": "failed", "id": key, "message": text, "again": again})
         else:
-            self._panel.notify(text, "error")
+            self._panel.notify(text, "error", again)
 
     # -- being asked: the docks answer, whoever sent the turn ----------------------------------------------------------
 
@@ -155,15 +156,25 @@ class Intents:
 
     async def _undo(self, intent: Json) -> None:
         """Take back a message and all after it; the last one where none is named."""
-        message = intent.get("message")
-        self._tell((await self._session.revert(str(message) if message else None)).warning)
+        session = await self._named(intent)
+        last = next(reversed(session.transcript.visible_turns), None)
+        message = str(intent.get("message") or (last.id if last else "")) or None
+        intent.update(session=session.id, message=message)  # who wants it all the same means these
+        self._tell(await session.revert(message, force=bool(intent.get("force"))))
 
-    async def _redo(self, _intent: Json) -> None:
-        self._tell((await self._session.unrevert()).warning)
+    async def _redo(self, intent: Json) -> None:
+        """Bring back what is undone, up to and with the message that is named; all of it where none is."""
+        session = await self._named(intent)
+        force = bool(intent.get("force"))
+        following = _following(session, str(intent.get("message") or ""))
+        if following:
+            self._tell(await session.revert(following, force=force))
+        else:
+            self._tell(await session.unrevert(force=force))
 
-    def _tell(self, warning: str) -> None:
-        if warning:
-            self._panel.notify(warning, "warning")
+    def _tell(self, done: Undone) -> None:
+        if done.warning:
+            self._panel.notify(done.warning, "warning")
 
     async def _reconnect(self, _intent: Json) -> None:
         await self._session.owner.reconnect()
@@ -193,6 +204,20 @@ class Intents:
 
     async def _dismiss(self, _intent: Json) -> None:
         self._panel.dismiss()
+
+
+def _following(session: AsyncSession, message: str) -> str | None:
+    """The first message that stays undone where this one is the last to come back; None where all do."""
+    undone = [turn.id for turn in session.transcript.undone_turns]
+    if message and message not in undone:
+        raise OpencodeError("This message is not undone any more: nothing was done.")
+    return next((one for one in undone if message and one > message), None)
+
+
+def _again(intent: Json, error: Exception) -> Json | None:
+    """The intent that does it all the same, where only somebody's changes were in the way."""
+    in_the_way = isinstance(error, DiffConflictError) and not intent.get("force")
+    return {**intent, "force": True} if in_the_way else None
 
 
 _ASKED = ("permission", "question", "columns")

@@ -38,10 +38,13 @@ class Facts:
         self._git = (await owner.client.project.current()).get("vcs") == "git"
         self._can_share = await owner.can_share()
 
-    def notify(self, text: str, level: str = "info") -> None:
-        """Tell something that no answer can tell; the next `state` has it. Level: info, warning or error."""
+    def notify(self, text: str, level: str = "info", again: Json | None = None) -> None:
+        """Tell something that no answer can tell; the next `state` has it. Level: info, warning or error.
+
+        `again` is the intent that goes on all the same, where one can.
+        """
         self._notices += 1
-        self._notice = {"n": self._notices, "text": text, "level": level}
+        self._notice = {"n": self._notices, "text": text, "level": level, "again": again}
 
     def dismiss(self) -> None:
         """Take the notice away."""
@@ -122,10 +125,7 @@ def _waiting(item: QueueItem) -> Json:
     return {"id": item.id, "text": item.text, "files": ", ".join(files)}
 
 
-def _undone(session: AsyncSession) -> Json | None:
+def _undone(session: AsyncSession) -> str:
+    """The text of the first message that is undone: the page offers it to be written anew."""
     undone = session.transcript.undone_turns
-    if not undone:
-        return None
-    parts = undone[0].prompt.parts.values() if undone[0].prompt else ()
-    text = next((str(part.get("text")) for part in parts if part.get("type") == "text"), "")
-    return {"count": len(undone), "text": text.split("\n", 1)[0]}
+    return session._turn(undone[0]).prompt if undone else ""

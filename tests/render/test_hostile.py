@@ -31,7 +31,7 @@ TAGS = set(
 ATTRIBUTES = set(
     """class style href target rel title src alt open start type name value placeholder role aria-label data-key
     data-fold data-message data-part data-tool data-status data-file data-view data-intent data-id data-reply
-    data-since data-until data-variable data-own data max aria-pressed""".split()  # noqa: SIM905
+    data-since data-until data-variable data-own data-session data max aria-pressed""".split()  # noqa: SIM905
 )
 INTENTS = {"columns", "permission", "question", "stop", "redo", "earlier", "later"}
 SAFE_HREF = re.compile(r"(?:https?:|mailto:)|(?![^/?#]*:)", re.IGNORECASE)
