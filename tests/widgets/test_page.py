@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from playwright.sync_api import Locator, expect
+from playwright.sync_api import Locator, Page, expect
 
 from tests.render.page_model import Node, canonical, parse
 from tests.widgets.conftest import Widget
@@ -25,7 +25,7 @@ FORM = (
     '<div data-key="ask" data-part="question" data-id="que_1"><form data-intent="question" data-id="que_1">'
     '<fieldset><label><input type="radio" name="q0" value="CSV">CSV</label>'
     '<label><input type="radio" name="q0" value="JSON">JSON</label>'
-    '<input type="radio" name="q0" value="" data-own aria-label="In own words">'
+    '<input type="radio" name="q0" value="" data-own="" aria-label="In own words">'
     '<input type="text" name="own0" aria-label="Own answer"></fieldset>'
     '<fieldset><label><input type="checkbox" name="q1" value="time">time</label>'
     '<label><input type="checkbox" name="q1" value="value">value</label>'
@@ -307,9 +307,15 @@ def test_focus_stays_in_the_view_when_its_button_goes(widget: Widget) -> None:
 # --- what is told -----------------------------------------------------------------------------------------------------
 
 
+def stop_clock(page: Page) -> None:
+    """It is 1000 s after the epoch until a test says otherwise, however long that takes."""
+    page.clock.install(time=0)
+    page.clock.pause_at(1000)
+
+
 def test_clocks_run(widget: Widget) -> None:
     page = widget.page
-    page.clock.install(time=1000)
+    stop_clock(page)
     root = widget.render()
     clocks = '<i data-since="{}"></i><b data-until="{}"></b>'
     widget.snapshot(0, f'<p data-key="p">{clocks.format(1_000_000 - 58_000, 1_000_000 + 3_000)}</p>')
@@ -323,7 +329,7 @@ def test_clocks_run(widget: Widget) -> None:
 
 
 def test_what_has_only_begun_has_no_clock_yet(widget: Widget) -> None:
-    widget.page.clock.install(time=1000)
+    stop_clock(widget.page)
     root = widget.render()
     widget.snapshot(0, '<time data-since="999500"></time>')
     expect(root.locator("time")).to_be_empty()
