@@ -1,7 +1,8 @@
 """What a person does in a panel: each intent of the page as what it does to the session.
 
-Every method runs on the package's loop thread, and may be called twice for one click. What fails is told to the page
-that asked; an intent without an id is one of the transcript's own buttons, and its failure becomes a notice.
+Every method runs on the package's loop thread, and may be called twice for one click. The page that asked is told at
+once that its wish has arrived, and later that it is done, or what failed; an intent without an id is one of the
+transcript's own buttons, and its failure becomes a notice.
 """
 
 from __future__ import annotations
