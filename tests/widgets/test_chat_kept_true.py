@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterator
 from pathlib import Path
 from urllib.parse import urlsplit
@@ -44,6 +45,25 @@ def test_what_is_picked_in_one_panel_shows_in_the_other(shown: Panel, other: Pan
     other.done("pick", model="demo/demo")
     for one in (shown, other):
         one.wait(lambda state: (state["model"], state["variant"]) == ("demo/demo", ""))
+
+
+def test_an_agents_own_model_shows_where_the_agent_is_picked(
+    server: Server, tmp_path: Path, wire: Wire, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    agents = {"careful": {"mode": "primary", "model": "demo/careful", "prompt": "Be careful."}}
+    (tmp_path / "opencode.json").write_text(json.dumps({"agent": agents}))
+    with oc.Opencode(base_url=server.url, password=server.password, directory=tmp_path) as ai:
+        session = ai.session()
+        one = Panel(oc.chat(session), wire)
+        wire_of_two = Wire()
+        monkeypatch.setattr("comm.create_comm", wire_of_two.make)
+        two = Panel(oc.chat(session), wire_of_two)
+        assert one.state["model"] == "demo/demo"
+        one.done("pick", agent="careful")
+        for panel in (one, two):
+            panel.wait(lambda state: state["model"] == "demo/careful")
+            panel.panel.close()
+        wire_of_two.unplug()
 
 
 def test_a_session_that_is_deleted_in_one_panel_says_so_in_the_other(
