@@ -29,19 +29,27 @@ async function mimeOf(file) {
   }
 }
 
-/** The chips; `refuse(text)` says what was not taken and why. */
+/**
+ * The chips of the session that is shown; each session has its own, as it has its draft. `refuse(text)` says what was
+ * not taken and why.
+ */
 export function createAttachments({ refuse, changed }) {
   const box = make("ul", { class: "chat-chips", "aria-label": "Attachments", hidden: true });
-  let files = [];
+  const kept = new Map();
+  const of = (session) => {
+    if (!kept.has(session)) kept.set(session, { files: [], unread: 0, read: Promise.resolve(true) });
+    return kept.get(session);
+  };
+  let shown = of("");
 
-  const total = () => files.reduce((sum, file) => sum + file.size, 0);
+  const total = ({ files }) => files.reduce((sum, file) => sum + file.size, 0);
   const draw = () => {
-    box.hidden = files.length === 0;
-    box.replaceChildren(...files.map(chip));
+    box.hidden = shown.files.length === 0;
+    box.replaceChildren(...shown.files.map(chip));
     changed();
   };
   const remove = (file) => {
-    files = files.filter((one) => one !== file);
+    shown.files = shown.files.filter((one) => one !== file);
     draw();
   };
   const chip = (file) => make("li", { class: "chat-chip" },
@@ -49,36 +57,58 @@ export function createAttachments({ refuse, changed }) {
     make("span", { class: "chat-chip-name", dir: "auto" }, file.name),
     make("span", { class: "chat-muted" }, size(file.size)),
     iconButton("close", `Remove ${file.name}`, () => remove(file)));
-  const take = async (file) => {
-    if (total() + file.size > LIMIT) {
+  const take = async (file, place) => {
+    if (total(place) + file.size > LIMIT) {
       return `${file.name} (${size(file.size)}) was left out: a message takes ${size(LIMIT)} of files. Name it by @ instead.`;
     }
     const mime = await mimeOf(file);
     if (!mime) return `${file.name} was left out: it is neither a picture, nor a PDF, nor text.`;
-    const data = (await read(file)).replace(/^[^,]*,/, "");
-    files.push({ name: file.name || "pasted", mime, data, size: file.size });
+    const url = await read(file).catch(() => undefined);
+    if (!url) return `${file.name} was left out: the browser cannot read it.`;
+    place.files.push({ name: file.name || "pasted", mime, data: url.replace(/^[^,]*,/, ""), size: file.size });
     return "";
+  };
+  const takeAll = async (given, place) => {
+    const problems = [];
+    for (const file of given) problems.push(await take(file, place));
+    place.unread -= given.length;
+    draw();
+    refuse(problems.filter(Boolean).join(" "));
+    return problems.every((problem) => !problem);
   };
 
   return {
     box,
-    async add(list) {
-      const given = [...list]; // the browser empties its own after the event
-      const problems = [];
-      for (const file of given) problems.push(await take(file));
+    show(session) {
+      shown = of(session);
       draw();
-      refuse(problems.filter(Boolean).join(" "));
     },
-    get count() { return files.length; },
-    /** What goes along now; nothing is left after it. */
-    take() {
-      const taken = files;
-      files = [];
+    add(list) {
+      const given = [...list]; // the browser empties its own after the event
+      const place = shown;
+      const before = place.unread ? place.read : true;
+      place.unread += given.length;
+      place.read = Promise.resolve(before) // one after the other: only then is known what else there is room for
+        .then(async (fine) => (await takeAll(given, place)) && fine);
+      changed();
+    },
+    /** How many there are in the session that is shown, with those that are still being read. */
+    get count() { return shown.files.length + shown.unread; },
+    /** What goes along with a session's message, when it has been read; undefined where something cannot, and all stays. */
+    async take(session) {
+      const place = of(session);
+      if (!(await (place.unread ? place.read : true))) return undefined;
+      if (total(place) > LIMIT) { // what came back is beside what was added meanwhile
+        refuse(`The files are too large for one message, which takes ${size(LIMIT)}. Remove some, and send again.`);
+        return undefined;
+      }
+      const taken = place.files;
+      place.files = [];
       draw();
       return taken;
     },
-    give(back) {
-      files = [...back, ...files];
+    give(session, back) {
+      of(session).files.unshift(...back);
       draw();
     },
   };

@@ -1,7 +1,8 @@
 // Where a message is written: a field that grows, with completions, history, a draft that outlives a reload, and files.
 
 import { createAttachments } from "./attachments.js";
-import { icon, iconButton, isComposing, make, tabStore, update } from "./dom.js";
+import { icon, iconButton, isComposing, make, update } from "./dom.js";
+import { createDrafts, joinDrafts } from "./drafts.js";
 import { createListbox } from "./menus.js";
 
 const COMPLETE_AFTER_MS = 80;
@@ -75,6 +76,8 @@ function createHistory(field, earlier, write) {
   };
   return {
     reset() { position = 0; },
+    /** Goes back to what was being written. */
+    leave() { go(-position); },
     key(event) {
       if (event.shiftKey || event.altKey || event.ctrlKey || event.metaKey || isComposing(event)) return false;
       const { selectionStart, selectionEnd, value } = field;
@@ -132,11 +135,11 @@ export function createComposer({ client, signal, notices, earlier, sent, pickers
   const completion = createCompletion({ field, ask: client.ask });
   const row = make("div", { class: "chat-row" }, attach, ...pickers, make("span", { class: "chat-space" }), stop, send);
   const box = make("div", { class: "chat-composer" }, completion.list, attachments.box, field, row, chooser);
+  const drafts = createDrafts();
   let session = "";
   let busy = false;
   let undone = ""; // the text of the first message that is undone, which may be written anew
 
-  const draft = () => `opencode-nb:draft:${session}`;
   const isShell = () => field.value.startsWith("!");
   const grow = () => {
     field.style.height = "auto";
@@ -151,7 +154,7 @@ export function createComposer({ client, signal, notices, earlier, sent, pickers
   const changed = () => {
     grow();
     enable();
-    tabStore.set(draft(), field.value);
+    drafts.set(session, field.value);
   };
   const write = (text) => {
     field.value = text;
@@ -168,24 +171,46 @@ export function createComposer({ client, signal, notices, earlier, sent, pickers
     field.setSelectionRange(text.length, text.length);
   });
 
+  /** Puts back what could not be sent, beside what was written meanwhile: the cursor stays in that. */
+  const giveBack = (id, text) => {
+    if (id !== session) return drafts.set(id, joinDrafts(text, drafts.get(id)));
+    history.leave();
+    const { value: written, selectionStart: start, selectionEnd: end } = field;
+    const all = joinDrafts(text, written);
+    const moved = all.length - written.length;
+    write(all);
+    if (all.endsWith(written)) field.setSelectionRange(start + moved, end + moved);
+    else field.setSelectionRange(start, end);
+    return undefined;
+  };
+  const deliver = async (id, message) => {
+    const files = message.mode === "shell" ? [] : await attachments.take(id); // a shell command leaves them to the next message
+    if (!files) return false;
+    if (id !== session) { // it would go to the session that is open now
+      attachments.give(id, files);
+      notices.show("unsent", "Not sent: another session was opened while its files were read. The message waits in its session.", { alert: true });
+      return false;
+    }
+    const carried = files.map(({ name, mime, data }) => ({ name, mime, data }));
+    const done = await client.tell("send", { ...message, attachments: carried });
+    if (!done) attachments.give(id, files);
+    return done;
+  };
   const submit = async (mode) => {
     const written = field.value;
     const text = written.trim();
     if (!text && attachments.count === 0) return;
-    const files = attachments.take();
     const message = isShell() ? { mode: "shell", text: text.slice(1).trim() } : { mode, text };
-    const key = draft();
+    const id = session;
     completion.hide();
     history.reset();
     write("");
-    tabStore.set(key, written); // until it has arrived
+    const settled = drafts.leaves(id, written);
     field.focus();
     sent();
-    const done = await client.tell("send", { ...message, attachments: files.map(({ name, mime, data }) => ({ name, mime, data })) });
-    if (done && tabStore.get(key) === written) tabStore.set(key, field.value);
-    if (done || field.value || draft() !== key) return;
-    write(written);
-    attachments.give(files);
+    const done = await deliver(id, message);
+    settled();
+    if (!done) giveBack(id, written);
   };
 
   onResize(row, grow, signal); // shown, or wrapped anew; the row's height does not depend on the field's
@@ -215,10 +240,11 @@ export function createComposer({ client, signal, notices, earlier, sent, pickers
       update(stop, { hidden: !busy });
       const id = state.session?.id ?? "";
       if (id !== session) {
+        history.leave();
         session = id;
         undone = state.undone ?? "";
-        write(tabStore.get(draft()));
-        history.reset();
+        attachments.show(id);
+        write(drafts.get(id));
       }
       offer(state.undone ?? "");
       enable();

@@ -20,6 +20,7 @@ from opencode_nb.conversation.state import Json
 from opencode_nb.conversation.sync import Opencode, Session
 from opencode_nb.conversation.transcript import Change
 from opencode_nb.conversation.turn import Turn
+from opencode_nb.errors import OpencodeError
 from opencode_nb.kernel import context
 from opencode_nb.portal import run
 from opencode_nb.render.chat import Key, LiveChat
@@ -137,6 +138,8 @@ class ChatPanel:
         files = [Attachment(str(one["name"]), str(one["mime"]), b64decode(one["data"])) for one in attachments]
         name, _blank, arguments = text.partition(" ")
         if mode == "shell":
+            if files:
+                raise OpencodeError("A shell command takes no files: send them with a message.")
             await session.shell(text, wait=False)
         elif name.startswith("/") and name[1:] in [command["name"] for command in await session.owner.commands()]:
             await session.command(name, arguments.strip(), files=files, person=self._intents, wait=False)

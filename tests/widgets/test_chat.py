@@ -65,6 +65,8 @@ def test_a_command_and_the_shell_are_turns(shown: Panel, project: Path, demo_mod
     shown.done("send", text="echo from the shell", mode="shell")
     shown.says("from the shell")
     shown.rests()
+    attached = [{"name": "a.txt", "mime": "text/plain", "data": ""}]
+    assert "takes no files" in shown.do("send", text="ls", mode="shell", attachments=attached)["message"]
     demo_model.queue([text("A path.")])
     shown.done("send", text="/etc/hosts is a path", mode="auto")
     shown.says("A path.")
