@@ -24,6 +24,11 @@ if TYPE_CHECKING:
 
 log = logging.getLogger("opencode_nb")
 
+HOLD = 120.0
+"""Seconds for which a message is held without another word from who edits it: a page can be closed in the middle."""
+
+_numbers = itertools.count(1)  # one for all queues: a page must not take one session's message for another's
+
 
 @dataclass(frozen=True, slots=True)
 class QueueItem:
@@ -45,9 +50,9 @@ class Queue:
         self._session = session
         self.items: tuple[QueueItem, ...] = ()
         self.paused = ""
-        self._numbers = itertools.count(1)
         self._sending: asyncio.Task[None] | None = None
         self._leaving: set[str] = set()  # what is being sent waits until it has been
+        self._held: dict[str, asyncio.TimerHandle] = {}  # what is being edited, and when that is taken for over
         self._subscribers: list[Callable[[], None]] = []
 
     # -- what waits ------------------------------------------------------------------------------------------------
@@ -60,21 +65,43 @@ class Queue:
         Raises FileNotFoundError or TypeError at once. What the text mentions is looked up when it is sent.
         """
         _text, *attached = content.parts(text, files, images, self._session.owner.directory)
-        item = QueueItem(f"q{next(self._numbers)}", text, tuple(attached), options)
+        item = QueueItem(f"q{next(_numbers)}", text, tuple(attached), options)
         self._set((*self.items, item))
         self._advance()
         return item
 
     async def edit(self, item_id: str, text: str) -> None:
-        """Give a waiting message another text. Raises OpencodeError where it has been sent."""
+        """Give a waiting message another text, and release it.
+
+        Raises OpencodeError where it has been sent, or would say nothing.
+        """
         item = self._find(item_id)
+        if not text.strip() and not item.files:
+            raise OpencodeError("A message without words says nothing: write some, or take it out of the queue.")
         changed = replace(item, text=text)
         self._set(tuple(changed if other is item else other for other in self.items))
+        self._release(item_id)
+
+    async def hold(self, item_id: str) -> None:
+        """Send neither this message nor those behind it, as somebody edits it.
+
+        Until it is edited, released or taken away, or `HOLD` seconds after the last call. Raises OpencodeError where it
+        has been sent.
+        """
+        self._find(item_id)
+        if item_id in self._held:
+            self._held[item_id].cancel()
+        self._held[item_id] = asyncio.get_running_loop().call_later(HOLD, self._release, item_id)
+
+    async def release(self, item_id: str) -> None:
+        """Let a message that was held go when its turn comes."""
+        self._release(item_id)
 
     async def remove(self, item_id: str) -> None:
         """Take a waiting message away. Raises OpencodeError where it has been sent."""
         item = self._find(item_id)
         self._set(tuple(other for other in self.items if other is not item))
+        self._advance()  # it may have been held
 
     async def clear(self) -> None:
         """Take all of them away."""
@@ -108,8 +135,15 @@ class Queue:
         if change.kind in ("ended", "session"):
             self._advance()
 
+    def _release(self, item_id: str) -> None:
+        if item_id in self._held:
+            self._held.pop(item_id).cancel()
+            self._advance()
+
     def _advance(self) -> None:
-        if self.items and not self.paused and not self._session.busy and self._sending is None:
+        if not self.items or self.items[0].id in self._held:
+            return
+        if not self.paused and not self._session.busy and self._sending is None:
             self._sending = asyncio.create_task(self._send_first(self.items[0]), name="opencode_nb queue")
 
     async def _send_first(self, item: QueueItem) -> None:
@@ -146,6 +180,8 @@ class Queue:
 
     def _set(self, items: tuple[QueueItem, ...]) -> None:
         self.items = items
+        for gone in self._held.keys() - {item.id for item in items}:
+            self._held.pop(gone).cancel()
         if not items:
             self.paused = ""
         self._tell()

@@ -41,8 +41,23 @@ class Queue:
         return run(self._async.add, text, files=files, images=images, **options)
 
     def edit(self, item_id: str, text: str) -> None:
-        """Give a waiting message another text. Raises OpencodeError where it has been sent."""
+        """Give a waiting message another text, and release it.
+
+        Raises OpencodeError where it has been sent, or would say nothing.
+        """
         run(self._async.edit, item_id, text)
+
+    def hold(self, item_id: str) -> None:
+        """Send neither this message nor those behind it for a while, as somebody edits it.
+
+        Until it is edited, released or taken away, or two minutes after the last call. Raises OpencodeError where it
+        has been sent.
+        """
+        run(self._async.hold, item_id)
+
+    def release(self, item_id: str) -> None:
+        """Let a message that was held go when its turn comes."""
+        run(self._async.release, item_id)
 
     def remove(self, item_id: str) -> None:
         """Take a waiting message away. Raises OpencodeError where it has been sent."""

@@ -118,7 +118,10 @@ function render({ model, el, signal }) {
   const undo = createUndo({ client, notices });
   const bar = createSessionBar({ client, notices, undo, focusMessage: () => composer.field.focus() });
   const pickers = createPickers({ client });
-  const queue = createQueue({ client, notices });
+  const queue = createQueue({
+    client, notices, signal: view.signal,
+    giveBack: (session, text) => composer.giveBack(session, text), focusMessage: () => composer.field.focus(),
+  });
   const welcome = createWelcome(root);
   const composer = createComposer({
     client, notices, signal: view.signal, earlier: () => promptsIn(root), sent: scroll.follow, pickers: pickers.fields,

@@ -235,6 +235,7 @@ export function createComposer({ client, signal, notices, earlier, sent, pickers
     field,
     /** Takes files dropped anywhere on the panel. */
     drop: (files) => attachments.add(files),
+    giveBack,
     show(state) {
       busy = state.busy;
       update(stop, { hidden: !busy });

@@ -108,6 +108,13 @@ class Intents:
     async def _edit_waiting(self, intent: Json) -> None:
         await self._session.queue.edit(str(intent.get("item")), str(intent.get("text") or ""))
 
+    async def _hold_waiting(self, intent: Json) -> None:
+        await self._session.queue.hold(str(intent.get("item")))
+
+    async def _release_waiting(self, intent: Json) -> None:
+        """Its page may show another session by now."""
+        await (await self._named(intent)).queue.release(str(intent.get("item")))
+
     async def _drop_waiting(self, intent: Json) -> None:
         await self._session.queue.remove(str(intent.get("item")))
 
@@ -231,6 +238,8 @@ _INTENTS: dict[str, Callable[[Intents, Json], Awaitable[None]]] = {
     "stop": Intents._stop,
     "pick": Intents._pick,
     "queue_edit": Intents._edit_waiting,
+    "queue_hold": Intents._hold_waiting,
+    "queue_release": Intents._release_waiting,
     "queue_drop": Intents._drop_waiting,
     "queue_send": Intents._send_waiting,
     "queue_resume": Intents._resume,

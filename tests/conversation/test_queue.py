@@ -148,3 +148,47 @@ def test_what_waits_outlives_the_server(demo_model: DemoModel, project: Path) ->
         session.queue.resume()
         until(session, lambda: not session.queue.items and not session.busy)
         assert [kept.text for kept in session.turns()] == ["Working.", "still here"]
+
+
+def test_what_is_edited_is_held_with_what_is_behind_it(
+    session: oc.Session, demo_model: DemoModel, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    turn = busy(session, demo_model, "queue-hold")
+    queue = session.queue
+    first, second, third = (queue.add(f"Say exactly: {n}") for n in ("one", "two", "three"))
+    queue.hold(first.id)
+    demo_model.release("queue-hold")
+    turn.wait(LIMIT)
+    assert session.prompt("Say exactly: in between").text == "in between"  # another turn's end sends it as little
+    assert texts(session) == ["Say exactly: one", "Say exactly: two", "Say exactly: three"]
+    with pytest.raises(oc.OpencodeError, match="without words"):
+        queue.edit(first.id, " \n")
+    queue.hold(second.id)
+    queue.edit(first.id, "Say exactly: eins")
+    until(session, lambda: session.turns()[-1].text == "eins" and not session.busy)
+    assert texts(session) == ["Say exactly: two", "Say exactly: three"]
+    monkeypatch.setattr("opencode_nb.conversation.queue.HOLD", 0.1)
+    queue.hold(third.id)
+    queue.hold(second.id)  # a last word, and then nobody is there any more
+    until(session, lambda: not queue.items and not session.busy)
+    assert [kept.text for kept in session.turns()] == ["Working.", "in between", "eins", "two", "three"]
+
+
+def test_what_is_held_goes_when_it_is_released_or_gives_way_when_it_is_removed(
+    session: oc.Session, demo_model: DemoModel
+) -> None:
+    turn = busy(session, demo_model, "queue-release")
+    queue = session.queue
+    first, second, _third = (queue.add(f"Say exactly: {n}") for n in ("one", "two", "three"))
+    queue.hold(first.id)
+    queue.hold(second.id)
+    demo_model.release("queue-release")
+    turn.wait(LIMIT)
+    queue.release(first.id)
+    until(session, lambda: session.turns()[-1].text == "one" and not session.busy)
+    assert texts(session) == ["Say exactly: two", "Say exactly: three"]
+    queue.remove(second.id)
+    until(session, lambda: not queue.items and not session.busy)
+    assert [kept.text for kept in session.turns()] == ["Working.", "one", "three"]
+    with pytest.raises(oc.OpencodeError, match="no longer waits"):
+        queue.hold(second.id)
