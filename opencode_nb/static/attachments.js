@@ -1,6 +1,6 @@
 // Files that go along with a message: pasted, dropped or chosen, shown as chips, within what a message can carry.
 
-import { iconButton, make } from "./dom.js";
+import { iconButton, make, setChildren } from "./dom.js";
 
 const LIMIT = 7_000_000; // bytes of all files together: Jupyter closes the connection at a message of 10 MiB, base64 takes a third more
 const PICTURES = /^image\/(png|jpeg|gif|webp)$/;
@@ -31,9 +31,9 @@ async function mimeOf(file) {
 
 /**
  * The chips of the session that is shown; each session has its own, as it has its draft. `refuse(text)` says what was
- * not taken and why.
+ * not taken and why; `focusMessage` takes the focus where no chip is left for it.
  */
-export function createAttachments({ refuse, changed }) {
+export function createAttachments({ refuse, changed, focusMessage }) {
   const box = make("ul", { class: "chat-chips", "aria-label": "Attachments", hidden: true });
   const kept = new Map();
   const of = (session) => {
@@ -45,12 +45,16 @@ export function createAttachments({ refuse, changed }) {
   const total = ({ files }) => files.reduce((sum, file) => sum + file.size, 0);
   const draw = () => {
     box.hidden = shown.files.length === 0;
-    box.replaceChildren(...shown.files.map(chip));
+    setChildren(box, shown.files.map((file) => (file.chip ??= chip(file))));
     changed();
   };
   const remove = (file) => {
+    const index = shown.files.indexOf(file);
     shown.files = shown.files.filter((one) => one !== file);
     draw();
+    const near = box.children[Math.min(index, shown.files.length - 1)];
+    if (near) near.querySelector("button").focus();
+    else focusMessage();
   };
   const chip = (file) => make("li", { class: "chat-chip" },
     ...(file.mime.startsWith("image/") ? [make("img", { src: `data:${file.mime};base64,${file.data}`, alt: "" })] : []),

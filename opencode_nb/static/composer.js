@@ -125,6 +125,7 @@ export function createComposer({ client, signal, notices, earlier, sent, pickers
   const attachments = createAttachments({
     refuse: (text) => (text ? notices.show("attachments", text, { alert: true }) : notices.hide("attachments")),
     changed: () => enable(),
+    focusMessage: () => field.focus(),
   });
   const { chooser, attach } = createChooser(attachments);
   const send = roundButton("send", "Send", () => submit(busy ? "queue" : "auto"));

@@ -69,6 +69,14 @@ export function update(node, values) {
   for (const [name, value] of Object.entries(values)) if (node[name] !== value) node[name] = value;
 }
 
+/** Has these children in this order: what is in its place is left there, and keeps the focus. */
+export function setChildren(node, wanted) {
+  for (const child of [...node.children]) if (!wanted.includes(child)) child.remove();
+  wanted.forEach((child, index) => {
+    if (child !== node.children[index]) node.insertBefore(child, node.children[index]);
+  });
+}
+
 /** Puts text, or what a promise gives of it, into the clipboard. Throws where the browser does not let it, with what to do then. */
 export async function copyText(given) {
   if (given instanceof Promise && navigator.clipboard?.write) { // Safari takes only what it is given while one clicks

@@ -1,6 +1,6 @@
 // Messages that wait for the running turn to end: seen, changed, sent at once, or taken out.
 
-import { icon, iconButton, isComposing, make } from "./dom.js";
+import { icon, iconButton, isComposing, make, setChildren } from "./dom.js";
 
 const HOLD_MS = 30_000; // often enough in a hidden page, too: Python lets a message go two minutes after the last word
 const REMOVE = "Remove from queue";
@@ -105,10 +105,7 @@ export function createQueue({ client, signal, notices, giveBack, focusMessage })
       const known = rows.get(item.id);
       return known && (known.text === item.text || known.editor) ? known.node : row(item);
     });
-    for (const node of [...box.children]) if (!wanted.includes(node)) node.remove();
-    wanted.forEach((node, index) => { // what is in its place is left there, and keeps the focus
-      if (node !== box.children[index]) box.insertBefore(node, box.children[index]);
-    });
+    setChildren(box, wanted);
     box.hidden = items.length === 0;
   };
   const editors = () => [...rows.values()].flatMap(({ editor }) => editor ?? []);

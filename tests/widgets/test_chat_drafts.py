@@ -223,3 +223,16 @@ def test_a_shell_command_leaves_the_files_to_the_next_message(chat: ChatPage, pa
     field.fill("look")
     field.press("Enter")
     assert [file["name"] for file in chat.wait_for_sent("send", 2)[1]["attachments"]] == ["a.txt"]
+
+
+def test_the_focus_goes_to_a_neighbour_of_a_file_that_is_removed(chat: ChatPage, panel: Locator) -> None:
+    for count, name in enumerate(("one.txt", "two.txt", "three.txt"), 1):
+        paste(panel, name)
+        expect(chips(panel)).to_have_count(count)
+    panel.get_by_role("button", name="Remove two.txt").focus()
+    for name in ("three.txt", "one.txt"):
+        chat.page.keyboard.press("Enter")
+        expect(panel.get_by_role("button", name=f"Remove {name}")).to_be_focused()
+    chat.page.keyboard.press("Enter")
+    expect(chips(panel)).to_have_count(0)
+    expect(field_of(panel)).to_be_focused()
