@@ -3,6 +3,7 @@
 import { icon, isComposing, make, uniqueId } from "./dom.js";
 
 const PAGE = 8; // options that PageUp and PageDown pass
+const PAUSE_MS = 150; // of typing, after which what was typed is searched for
 
 const STEPS = { ArrowDown: 1, ArrowUp: -1, PageDown: PAGE, PageUp: -PAGE };
 
@@ -78,9 +79,10 @@ export function createListbox({ field, label, choose, changed = () => {} }) {
 
 /**
  * A field that shows what is chosen, and searches when typed into. `load(words)` promises items {label, detail, ...};
- * an empty result is said in the list's place by `nothing`.
+ * an empty result is said in the list's place by `nothing`. What is `costly` is searched for when typing begins and
+ * when it pauses, not at every letter.
  */
-export function createCombobox({ label, load, choose, nothing }) {
+export function createCombobox({ label, load, choose, nothing, costly = false }) {
   const field = make("input", {
     type: "text", role: "combobox", class: "chat-combobox", "aria-label": label, "aria-expanded": "false",
     "aria-autocomplete": "list", autocomplete: "off", spellcheck: "false", dir: "auto",
@@ -89,6 +91,10 @@ export function createCombobox({ label, load, choose, nothing }) {
   const box = make("div", { class: "chat-combo" }, field, icon("chevron"), empty);
   let shown = "";
   let asked = 0;
+  let wanted; // the words that a person looks for now; undefined where nobody does
+  let sought; // those that were searched for last
+  let found; // those that the list is of
+  let pause = 0;
 
   const listbox = createListbox({
     field,
@@ -108,6 +114,9 @@ export function createCombobox({ label, load, choose, nothing }) {
   };
   const close = () => {
     asked += 1; // what is still on its way is not shown
+    clearTimeout(pause);
+    pause = 0;
+    wanted = found = undefined;
     listbox.hide();
     say("");
     field.value = shown;
@@ -115,13 +124,16 @@ export function createCombobox({ label, load, choose, nothing }) {
   const search = async (words) => {
     asked += 1;
     const serial = asked;
+    sought = words;
     try {
       const items = await load(words);
       if (serial !== asked) return;
+      found = words;
       listbox.show(items, Math.max(0, items.findIndex((item) => item.current)));
       say(items.length ? "" : nothing);
     } catch (error) {
       if (serial !== asked) return;
+      found = words;
       listbox.hide();
       say(error.message);
     }
@@ -129,16 +141,32 @@ export function createCombobox({ label, load, choose, nothing }) {
   const open = () => {
     if (listbox.open) return;
     field.select();
+    wanted = "";
     search("");
+  };
+  const catchUp = () => {
+    clearTimeout(pause);
+    pause = 0;
+    if (wanted !== sought) search(wanted);
+  };
+  const typed = () => {
+    wanted = field.value.trim();
+    if (!costly || !pause) search(wanted);
+    clearTimeout(pause);
+    pause = setTimeout(catchUp, PAUSE_MS);
   };
 
   field.addEventListener("click", open);
-  field.addEventListener("input", () => search(field.value.trim()));
+  field.addEventListener("input", typed);
   field.addEventListener("blur", close);
   field.addEventListener("keydown", (event) => {
     if (event.key === "Escape" && (listbox.open || !empty.hidden || field.value !== shown)) {
       event.stopPropagation();
       close();
+    } else if (wanted !== found && ["Enter", "Tab"].includes(event.key) && !isComposing(event)) {
+      if (event.key === "Tab") return; // nothing is chosen from a list of other words
+      event.preventDefault();
+      catchUp();
     } else if (listbox.key(event)) return;
     else if (["ArrowDown", "ArrowUp", "Enter"].includes(event.key) && !isComposing(event)) {
       event.preventDefault();

@@ -26,10 +26,14 @@ function matches(words, model) {
 
 export function createPickers({ client }) {
   let state = {};
-  let known = [];
+  let known; // asked for once in each visit of the field: what is typed only narrows it
   const pick = async (choice) => {
     await client.tell("pick", choice);
     show(state); // what was refused is not shown as chosen
+  };
+  const forget = (error) => {
+    known = undefined;
+    throw error;
   };
   const agent = createSelect("Agent", (name) => pick({ agent: name }));
   const effort = createSelect("Effort", (variant) => pick({ variant }));
@@ -37,12 +41,13 @@ export function createPickers({ client }) {
     label: "Model",
     nothing: "No model with these words",
     async load(words) {
-      if (!words) known = await client.ask("models"); // when the list opens; what is typed then only narrows it
-      return known.filter((one) => matches(words, one))
+      known ??= client.ask("models");
+      return (await known.catch(forget)).filter((one) => matches(words, one))
         .map((one) => ({ ...one, label: one.name || one.id, detail: one.provider, current: one.id === state.model }));
     },
     choose: ({ id }) => pick({ model: id }),
   });
+  model.field.addEventListener("blur", () => { known = undefined; });
 
   const show = (given) => {
     state = given;

@@ -96,6 +96,7 @@ export function createSessionBar({ client, notices, undo, focusMessage }) {
   const combobox = createCombobox({
     label: "Session",
     nothing: "No session with these words",
+    costly: true,
     load: async (search) => (await ask("sessions", { search })).map((item) => ({
       ...item,
       label: titleOf(item),

@@ -61,7 +61,8 @@ def test_a_session_is_found_and_opened_by_keys(chat: ChatPage, panel: Locator) -
     expect(field).to_have_attribute("aria-expanded", "true")
     expect(options.first).to_have_attribute("aria-selected", "true")
     chat.page.keyboard.type("plot")  # what was there is selected, and replaced
-    assert chat.answer(SESSIONS[1:2], 5)["search"] == "plot"
+    assert chat.answer(SESSIONS, 2)["search"] == "p"
+    assert chat.answer(SESSIONS[1:2], 3)["search"] == "plot"  # the first letter at once, the others when they are there
     expect(options).to_have_text(["Plot the meansworking"])
     chat.page.keyboard.press("Enter")
     expect(options).to_have_count(0)
@@ -102,6 +103,28 @@ def test_a_late_list_of_another_search_is_not_shown(chat: ChatPage, panel: Locat
     chat.answer(SESSIONS[1:2], 2)
     chat.message({"kind": "answer", "n": first["n"], "items": SESSIONS})
     expect(panel.get_by_role("listbox", name="Session list").get_by_role("option")).to_have_count(1)
+
+
+def test_enter_chooses_nothing_from_the_list_of_other_words(chat: ChatPage) -> None:
+    chat.page.clock.install()
+    panel = chat.scene("empty")
+    panel.get_by_role("combobox", name="Session").select_text()
+    options = panel.get_by_role("listbox", name="Session list").get_by_role("option")
+    chat.page.keyboard.type("p")
+    chat.answer(SESSIONS)
+    expect(options).to_have_count(3)
+    chat.page.keyboard.type("lot")
+    assert len(chat.sent("ask")) == 1
+    chat.page.keyboard.press("Enter")
+    assert chat.sent("ask")[1]["search"] == "plot"  # who presses Enter has written all
+    chat.page.keyboard.press("Enter")
+    assert chat.sent("open") == []
+    chat.answer(SESSIONS[1:2], 2)
+    expect(options).to_have_text(["Plot the meansworking"])
+    chat.page.clock.run_for(1000)
+    assert len(chat.sent("ask")) == 2
+    chat.page.keyboard.press("Enter")
+    assert chat.done("open")["session"] == "ses_2"
 
 
 def test_new_fork_and_undo(chat: ChatPage, panel: Locator) -> None:
@@ -256,6 +279,46 @@ def test_a_model_is_searched_for_and_picked(chat: ChatPage, panel: Locator) -> N
     chat.set_state(model="other/large", variants=[])
     expect(field).to_have_value("large")
     expect(panel.get_by_role("combobox", name="Effort")).to_be_hidden()
+
+
+def test_a_model_is_found_by_keys_alone(chat: ChatPage, panel: Locator) -> None:
+    field = panel.get_by_role("combobox", name="Model")
+    options = panel.get_by_role("listbox", name="Model list").get_by_role("option")
+    panel.get_by_role("combobox", name="Agent").focus()
+    chat.page.keyboard.press("Tab")
+    expect(field).to_be_focused()
+    chat.page.keyboard.type("small")
+    chat.page.keyboard.press("Enter")  # too early: nothing is there to be chosen
+    chat.answer(MODELS)
+    expect(options).to_have_text(["Demo SmallDemo"])
+    assert len(chat.sent("ask")) == 1
+    chat.page.keyboard.press("Enter")
+    assert chat.done("pick")["model"] == "demo/demo-small"
+    chat.page.keyboard.press("Shift+Tab")
+    chat.page.keyboard.press("Tab")
+    chat.page.keyboard.type("la")
+    chat.answer([*MODELS, {"id": "new/large", "name": "New Large", "provider": "New"}], 2)  # there may be others by now
+    expect(options).to_have_count(3)
+
+
+def test_a_models_list_that_comes_late_is_searched_by_what_was_typed(chat: ChatPage, panel: Locator) -> None:
+    field = panel.get_by_role("combobox", name="Model")
+    options = panel.get_by_role("listbox", name="Model list").get_by_role("option")
+    field.click()
+    chat.wait_for_sent("ask")
+    chat.page.keyboard.type("small")
+    chat.answer(MODELS)
+    expect(options).to_have_text(["Demo SmallDemo"])
+    field.press("Escape")
+    panel.get_by_role("textbox", name="Message").click()
+    field.click()
+    asked = chat.wait_for_sent("ask", 2)[1]
+    chat.message({"kind": "answer", "n": asked["n"], "error": "The server has ended."})
+    expect(panel.get_by_text("The server has ended.")).to_be_visible()
+    field.press("Escape")
+    field.click()  # what failed is asked for again
+    chat.answer(MODELS, 3)
+    expect(options).to_have_count(3)
 
 
 def test_agent_and_effort_are_picked_and_what_was_refused_is_not_shown(chat: ChatPage, panel: Locator) -> None:
