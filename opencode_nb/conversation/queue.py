@@ -13,7 +13,7 @@ from collections.abc import Callable, Iterable
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
-from opencode_nb.conversation import content
+from opencode_nb.conversation import composed, content
 from opencode_nb.conversation.state import Json
 from opencode_nb.conversation.transcript import Change
 from opencode_nb.conversation.turn import Turn
@@ -32,12 +32,16 @@ _numbers = itertools.count(1)  # one for all queues: a page must not take one se
 
 @dataclass(frozen=True, slots=True)
 class QueueItem:
-    """A message that waits: `files` are the parts that go along, `options` are those of `prompt`."""
+    """A message that waits: `files` are the parts that go along, `options` are those of `prompt`.
+
+    `commands`: where its text begins with a command's `/name` when it is sent, that is run.
+    """
 
     id: str
     text: str
     files: tuple[Json, ...]
     options: Json
+    commands: bool = False
 
 
 class Queue:
@@ -58,14 +62,21 @@ class Queue:
     # -- what waits ------------------------------------------------------------------------------------------------
 
     async def add(
-        self, text: str, *, files: Iterable[Any] = (), images: Iterable[Any] = (), **options: Any
+        self,
+        text: str,
+        *,
+        files: Iterable[Any] = (),
+        images: Iterable[Any] = (),
+        commands: bool = False,
+        **options: Any,
     ) -> QueueItem:
         """Have this sent when the session rests and all before it is sent; options as for `prompt`.
 
+        `commands`: a text that then begins with a command's `/name` runs it.
         Raises FileNotFoundError or TypeError at once. What the text mentions is looked up when it is sent.
         """
         _text, *attached = content.parts(text, files, images, self._session.owner.directory)
-        item = QueueItem(f"q{next(_numbers)}", text, tuple(attached), options)
+        item = QueueItem(f"q{next(_numbers)}", text, tuple(attached), options, commands)
         self._set((*self.items, item))
         self._advance()
         return item
@@ -161,7 +172,10 @@ class Queue:
     async def _send(self, item: QueueItem) -> Turn:
         self._leaving.add(item.id)
         try:
-            turn = await self._session.prompt(item.text, files=item.files, **item.options, wait=False)
+            if item.commands:
+                turn = await composed.send(self._session, item.text, files=item.files, **item.options)
+            else:
+                turn = await self._session.prompt(item.text, files=item.files, **item.options, wait=False)
         finally:
             self._leaving.discard(item.id)
         self._set(tuple(other for other in self.items if other is not item))

@@ -33,12 +33,21 @@ class Queue:
         """Why nothing is sent although something waits, "" where nothing stands in the way."""
         return self._async.paused
 
-    def add(self, text: str, *, files: Iterable[Any] = (), images: Iterable[Any] = (), **options: Any) -> QueueItem:
+    def add(
+        self,
+        text: str,
+        *,
+        files: Iterable[Any] = (),
+        images: Iterable[Any] = (),
+        commands: bool = False,
+        **options: Any,
+    ) -> QueueItem:
         """Have this sent when the session rests and all before it is sent; options as for `prompt`.
 
+        `commands`: a text that then begins with a command's `/name` runs it.
         Raises FileNotFoundError or TypeError at once. What the text mentions is looked up when it is sent.
         """
-        return run(self._async.add, text, files=files, images=images, **options)
+        return run(self._async.add, text, files=files, images=images, commands=commands, **options)
 
     def edit(self, item_id: str, text: str) -> None:
         """Give a waiting message another text, and release it.

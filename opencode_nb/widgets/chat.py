@@ -14,6 +14,7 @@ from typing import Any
 
 import traitlets
 
+from opencode_nb.conversation import composed
 from opencode_nb.conversation.content import Attachment
 from opencode_nb.conversation.session import AsyncSession
 from opencode_nb.conversation.state import Json
@@ -130,23 +131,20 @@ class ChatPanel:
     async def compose(self, text: str, attachments: list[Json], mode: str | None) -> None:
         """What was written in the composer: a message, a /command, or with mode "shell" a command of one's own.
 
-        `attachments` are `{name, mime, data}`, data in base64. While a turn runs a message waits in the queue, unless
-        mode is "steer": then the agent takes it up after its present step.
+        `attachments` are `{name, mime, data}`, data in base64. While a turn runs, a message or /command waits in the
+        queue, unless mode is "steer": then the agent takes it up after its present step.
         """
         self.chat.latest()
         session = self._session._async
         files = [Attachment(str(one["name"]), str(one["mime"]), b64decode(one["data"])) for one in attachments]
-        name, _blank, arguments = text.partition(" ")
         if mode == "shell":
             if files:
                 raise OpencodeError("A shell command takes no files: send them with a message.")
             await session.shell(text, wait=False)
-        elif name.startswith("/") and name[1:] in [command["name"] for command in await session.owner.commands()]:
-            await session.command(name, arguments.strip(), files=files, person=self._intents, wait=False)
         elif mode != "steer" and session.busy:
-            await session.queue.add(text, files=files, **self._sending)
+            await session.queue.add(text, files=files, commands=True, **self._sending)
         else:
-            await self.prompt(text, files=files)
+            await composed.send(session, text, files=files, **self._sending)
 
     async def learn(self) -> None:
         """Ask again what the server has, and show it."""

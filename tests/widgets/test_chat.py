@@ -71,6 +71,11 @@ def test_a_command_and_the_shell_are_turns(shown: Panel, project: Path, demo_mod
     shown.done("send", text="/etc/hosts is a path", mode="auto")
     shown.says("A path.")
     shown.rests()
+    demo_model.queue([text("As you say, too.")])
+    shown.done("send", text="/init\nin two lines", mode="auto")
+    shown.says("As you say, too.")
+    shown.rests()
+    assert "AGENTS.md" in shown.panel.value[-1].prompt
 
 
 def test_while_it_works_a_message_waits_where_it_can_be_changed(shown: Panel, demo_model: DemoModel) -> None:
