@@ -153,7 +153,8 @@ class Catalog:
         if word.kind == "command":
             return completion.commands(word, await self.commands(), limit)
         agents: list[Any] = await self.client.app.agents()
-        files: list[Any] = await self.client.find.files(query=word.text, limit=limit)
+        query = word.text.rstrip("/")  # with it, the server finds folders only, and nothing in them
+        files: list[Any] = await self.client.find.files(query=query, limit=limit)
         return completion.mentions(word, files, [a for a in agents if not a.get("hidden")], variables, limit)
 
     async def mentions(self, text: str) -> list[Json]:

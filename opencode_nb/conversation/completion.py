@@ -6,11 +6,15 @@ import re
 from collections.abc import Iterable
 from typing import Any, Literal, NamedTuple
 
+from opencode_nb.conversation import content
+
 LIMIT = 20
 """How many completions are offered at most: more than a menu shows, few enough for every keystroke."""
 
 _COMMAND = re.compile(r"\s*/(\S*)$")
-_MENTION = re.compile(r"(?:^|(?<=[\s(\[{\"']))@([^\s@]*)$")
+_MENTION = re.compile(r"(?:^|(?<=[\s(\[{\"']))@((?:[^\s@\"][^\s@]*)?)$")
+_QUOTED = re.compile(r"(?:^|(?<=[\s(\[{]))@\"((?:[^\s\"][^\"\n]*)?)(?:(?<=/)\"([^\s@\"]*))?$")
+"""A name with blanks; behind a folder's closing quote, what is in it."""
 
 Kind = Literal["command", "agent", "file", "variable"]
 
@@ -40,6 +44,8 @@ def word_at(text: str, cursor: int) -> Word | None:
     before = text[:cursor]
     if found := _COMMAND.fullmatch(before):
         return Word("command", found[1], found.start(1) - 1, cursor)
+    if found := _QUOTED.search(before):
+        return Word("mention", found[1] + (found[2] or ""), found.start(), cursor)
     if found := _MENTION.search(before):
         return Word("mention", found[1], found.start(1) - 1, cursor)
     return None
@@ -63,14 +69,16 @@ def mentions(
     paths = [str(path) for path in files if str(path).strip("/")]
     about |= {("file", path): "directory" if path.endswith("/") else "file" for path in paths}
     scored = []
-    for order, (kind, name) in enumerate(about):
+    for order, (kind, name) in enumerate(key for key in about if content.mention(key[1])):
         score = rank(word.text, name)
         if score is not None or kind == "file":
             scored.append(((score or (_FOUND_BY_SERVER,), order), kind, name))
-    return [
-        Completion(kind, f"@{name}", f"@{name}" if name.endswith("/") else f"@{name} ", about[kind, name], *word[2:])
-        for _score, kind, name in sorted(scored)[:limit]
-    ]
+    return [_mention(kind, name, about[kind, name], word) for _score, kind, name in sorted(scored)[:limit]]
+
+
+def _mention(kind: Kind, name: str, detail: str, word: Word) -> Completion:
+    text = content.mention(name)
+    return Completion(kind, text, text if name.endswith("/") else f"{text} ", detail, word.start, word.end)
 
 
 def ranked(text: str, names: Iterable[str]) -> list[str]:

@@ -17,7 +17,9 @@ Mentions = Callable[[str], Awaitable[list[Json]]]
 """The parts for what a text names, and only the caller knows of: a kernel's variables."""
 
 _RANGE = re.compile(r"^(?P<path>.+?):(?P<start>\d+)(?:-(?P<end>\d+))?$")
-_MENTION = re.compile(r"(?:^|(?<=[\s(\[{\"']))@([^\s@]+)")
+_MENTION = re.compile(
+    r"""(?:^|(?<=[\s(\[{]))@"(?P<quoted>[^\s"][^"\n]*)" | (?:^|(?<=[\s(\[{"']))@(?P<plain>[^\s@"][^\s@]*)""", re.VERBOSE
+)
 _PUNCTUATION = ".,;:!?)]}\"'"
 _INLINE_TYPES = ("image/", "audio/", "video/", "application/pdf")
 
@@ -40,17 +42,34 @@ class Attachment:
 
 
 def mentioned(text: str, directory: Path, agents: Collection[str]) -> list[Json]:
-    """The parts for what a text names: agents as `@name`, files and directories that are there as `@path`."""
+    """The parts for what a text names: agents as `@name`, files and directories that are there as `@path`.
+
+    A name with blanks stands in quotes: `@"my data.csv"`.
+    """
     found: dict[str, Json] = {}
     for match in _MENTION.finditer(text):
-        name = match[1].rstrip(_PUNCTUATION)
+        name = _name(match)
         if name in agents:
-            source = {"value": f"@{name}", "start": match.start(1) - 1, "end": match.start(1) + len(name)}
+            value = match[0] if match["quoted"] else f"@{name}"
+            source = {"value": value, "start": match.start(), "end": match.start() + len(value)}
             found.setdefault(name, {"type": "agent", "name": name, "source": source})
         elif name:
             with contextlib.suppress(OSError):  # no such file: it is a word like any other
                 found.setdefault(name, file_part(name, directory))
     return list(found.values())
+
+
+def mention(name: str) -> str:
+    """How a text names this, as it is read back: `@name`, or `@"name"`; "" where no text can."""
+    for text in (f"@{name}", f'@"{name}"'):
+        match = _MENTION.fullmatch(text)
+        if match is not None and _name(match) == name:
+            return text
+    return ""
+
+
+def _name(match: re.Match[str]) -> str:
+    return match["quoted"] or match["plain"].rstrip(_PUNCTUATION)
 
 
 def file_part(file: str | Path | Attachment | Json, directory: Path | None = None) -> Json:

@@ -6,7 +6,11 @@ import { createDrafts, joinDrafts } from "./drafts.js";
 import { createListbox } from "./menus.js";
 
 const COMPLETE_AFTER_MS = 80;
-const TOKEN = /^\/\S*$|(?<=^|[\s([{"'])@[^\s@]*$/; // a command at the very beginning, or anything mentioned
+const TOKENS = [
+  /^\/\S*$/, // a command at the very beginning
+  /(?<=^|[\s([{"'])@(?:[^\s@"][^\s@]*)?$/, // anything mentioned
+  /(?<=^|[\s([{])@"(?:[^\s"][^"\n]*)?(?:(?<=\/)"[^\s@"]*)?$/, // the same with blanks, and what is in a folder
+];
 const HINTS = {
   idle: "Ask; / commands, @ files, ! shell",
   busy: "Enter queues, Ctrl+Enter steers",
@@ -16,7 +20,8 @@ const HINTS = {
 /** The word with its sign that ends at the cursor; "" where nothing is to be completed. */
 function tokenAt(field) {
   if (field.selectionStart !== field.selectionEnd || field.value.startsWith("!")) return "";
-  return TOKEN.exec(field.value.slice(0, field.selectionStart))?.[0] ?? "";
+  const before = field.value.slice(0, field.selectionStart);
+  return TOKENS.map((token) => token.exec(before)?.[0]).find(Boolean) ?? "";
 }
 
 /** What can be chosen for the word at the cursor, while it is typed. */
@@ -29,7 +34,7 @@ function createCompletion({ field, ask }) {
     label: "Suggestions",
     choose({ text }) {
       const end = field.selectionStart;
-      const more = text.endsWith("/") ? "" : " "; // a folder is gone into
+      const more = /\/"?$/.test(text) ? "" : " "; // a folder is gone into
       field.setRangeText(text + more, end - token.length, end, "end");
       field.dispatchEvent(new Event("input"));
     },

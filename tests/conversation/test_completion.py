@@ -25,6 +25,13 @@ from opencode_nb.server import Server
         ("(@a", 3, ("mention", "a", 1, 3)),
         ("@one two", 4, ("mention", "one", 0, 4)),
         ("plain", 5, None),
+        ('look at @"my da', 15, ("mention", "my da", 8, 15)),
+        ('@"', 2, ("mention", "", 0, 2)),
+        ('@"my data/"su', 13, ("mention", "my data/su", 0, 13)),
+        ('@"my data.csv"', 14, None),
+        ('@"my data.csv" and', 18, None),
+        ('the sign "@"', 12, None),
+        ('the sign @" is', 14, None),
     ],
 )
 def test_the_word_at_the_cursor(text: str, cursor: int, word: tuple[str, str, int, int] | None) -> None:
@@ -51,6 +58,34 @@ def test_commands_files_agents_and_variables(server: Server, project: Path, demo
         assert len(ai.complete("@", variables=[f"name{n}" for n in range(100)])) == completion.LIMIT
 
 
+def test_a_name_with_blanks_is_offered_as_it_is_read_back(server: Server, project: Path, demo_model: DemoModel) -> None:
+    (project / "my data").mkdir()
+    for name in ("my data/of may.csv", "what now?", "it's.csv"):
+        (project / name).write_text(f"in {name}")
+    with oc.Opencode(base_url=server.url, password=server.password, directory=project) as ai:
+
+        def offered(text: str) -> dict[str, str]:
+            return {found.label: found.insert for found in ai.complete(text)}
+
+        assert offered("@may")['@"my data/of may.csv"'] == '@"my data/of may.csv" '
+        assert '@"my data/of may.csv"' in offered('look at @"my data/')
+        assert '@"my data/of may.csv"' in offered('look at @"my data/"of')
+        assert "@src/temperatures.py" in offered("@src/")
+        assert offered("@my")['@"my data/"'] == '@"my data/"'  # a folder is gone into
+        assert '@"what now?"' in offered("@what")
+        assert "@it's.csv" in offered("@it")
+        prompt = 'Say exactly: seen (@"my data/of may.csv"), @"what now?", @it\'s.csv, @"my data/", "@" and @"nothing'
+        turn = ai.session().prompt(prompt, mentions=True)
+        names = [part.get("filename") for part in turn.messages[0].parts.values() if part["type"] == "file"]
+        assert names == ["of may.csv", "what now?", "it's.csv", "my data"]
+
+
+def test_what_no_text_can_name_is_not_offered() -> None:
+    word = completion.Word("mention", "a", 0, 2)
+    found = completion.mentions(word, ['a "b" c', "a\nb", 'a"b', "a b", "a@b"], [], [])
+    assert {one.label for one in found} == {'@a"b', '@"a b"', '@"a@b"'}
+
+
 def test_what_a_prompt_names_goes_along(server: Server, project: Path, demo_model: DemoModel) -> None:
     with oc.Opencode(base_url=server.url, password=server.password, directory=project) as ai:
         turn = ai.session().prompt("Say exactly: seen @README.md, (@src) and me@example.org @nothing", mentions=True)
@@ -61,5 +96,7 @@ def test_what_a_prompt_names_goes_along(server: Server, project: Path, demo_mode
 
 
 def test_an_agent_is_a_part_with_its_place_in_the_text(tmp_path: Path) -> None:
+    (quoted,) = content.mentioned('ask @"ex plore", please', tmp_path, {"ex plore"})
+    assert quoted["source"] == {"value": '@"ex plore"', "start": 4, "end": 15}
     (part,) = content.mentioned("ask @explore, please", tmp_path, {"explore"})
     assert part == {"type": "agent", "name": "explore", "source": {"value": "@explore", "start": 4, "end": 12}}

@@ -234,6 +234,28 @@ def test_files_and_variables_are_completed_in_mid_sentence(chat: ChatPage, panel
     assert chat.sent("send") == []
 
 
+def test_a_name_with_blanks_is_completed_in_quotes(chat: ChatPage, panel: Locator) -> None:
+    field, options = field_of(panel), suggestions(panel)
+    field.fill("look at ")
+    chat.page.keyboard.insert_text('@"my da')
+    folder = {"text": '@"my data/"', "kind": "file"}
+    assert chat.answer([folder])["text"] == '@"my da'
+    expect(options).to_have_count(1)
+    field.press("Enter")
+    expect(field).to_have_value('look at @"my data/"')
+    assert chat.answer([folder], 2)["text"] == '@"my data/"'
+    expect(options).to_have_count(1)
+    chat.page.keyboard.insert_text("of")
+    assert chat.answer([{"text": '@"my data/of may.csv"', "kind": "file"}], 3)["text"] == '@"my data/"of'
+    expect(options).to_have_text(['@"my data/of may.csv"'])
+    field.press("Tab")
+    expect(field).to_have_value('look at @"my data/of may.csv" ')
+    field.fill('the sign "@"')
+    chat.page.keyboard.press("Enter")
+    assert chat.wait_for_sent("send")[0]["text"] == 'the sign "@"'
+    assert len(chat.sent("ask")) == 3
+
+
 def test_escape_closes_suggestions_and_late_ones_stay_away(chat: ChatPage, panel: Locator) -> None:
     field, options = field_of(panel), suggestions(panel)
     field.click()
