@@ -13,6 +13,7 @@ from playwright.sync_api import BrowserContext, Page, expect
 from opencode_nb.demo import DemoModel, text, tool
 from tests.conftest import make_project
 from tests.e2e.support_chat import CODE, OPEN, TURN_TIMEOUT, ChatView
+from tests.e2e.support_day import spend_a_day
 from tests.e2e.support_lab import Lab
 from tests.e2e.support_marimo import marimo
 from tests.e2e.support_notebook import OPEN_TIMEOUT, write_notebook
@@ -72,6 +73,8 @@ def test_in_notebook(page: Page, lab: Lab, demo_model: DemoModel) -> None:
         polling=200,
     )
     assert len(json.loads(file.read_text("utf-8"))["cells"]) == 3
+    view.button("New session").click()
+    spend_a_day(view, demo_model, work)
     lab.shut_kernels_down()
 
 
@@ -82,7 +85,8 @@ def test_in_marimo(
     """As an app, and in the editor, whose own keys must not take what is typed in the panel."""
     demo_model.queue(SCRIPT)
     env = {**os.environ, "OPENCODE_CONFIG_CONTENT": json.dumps(server_model.config())}
-    with marimo(mode, [f"{OPEN}.widget", "1 + 1"], make_project(tmp_path / "app"), env) as address:
+    work = make_project(tmp_path / "app")
+    with marimo(mode, [f"{OPEN}.widget", "1 + 1"], work, env) as address:
         page.goto(address, timeout=OPEN_TIMEOUT)
         cells = page.locator(".cm-content")
         if mode == "edit":  # nothing runs by itself there, nor before the editor has its kernel
@@ -102,3 +106,6 @@ def test_in_marimo(
         view.button("Insert into a new cell").click()
         expect(view.root.get_by_role("status").filter(has_text="the code is in the clipboard")).to_be_visible()
         assert page.evaluate("navigator.clipboard.readText()") == "print('ran', 6 * 7)\n"
+        if mode == "run":
+            view.button("New session").click()
+            spend_a_day(view, demo_model, work)

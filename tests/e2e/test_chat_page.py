@@ -14,6 +14,7 @@ from opencode_nb.demo.content import QUESTIONS
 from tests.conftest import make_project
 from tests.e2e.conftest import OpenNotebook
 from tests.e2e.support_chat import CODE, OPEN, TURN_TIMEOUT, ChatView
+from tests.e2e.support_day import spend_a_day
 from tests.e2e.support_lab import Lab
 from tests.e2e.support_notebook import Notebook, write_notebook
 
@@ -27,9 +28,9 @@ def opened(
 ) -> Callable[..., tuple[Notebook, ChatView]]:
     """Open a notebook in a project, with a panel in its first cell and more cells below."""
 
-    def open_(*cells: str) -> tuple[Notebook, ChatView]:
+    def open_(*cells: str, kernel: str = "7.4") -> tuple[Notebook, ChatView]:
         work: Path = make_project(lab.root / re.sub(r"\W+", "-", request.node.name))
-        notebook = open_notebook([OPEN, *cells], directory=work)
+        notebook = open_notebook([OPEN, *cells], directory=work, kernel=kernel)
         notebook.run(0)
         view = ChatView(notebook.page)
         view.appears()
@@ -97,6 +98,13 @@ def test_everything_is_done_by_keys_and_the_notebook_keeps_its_cells(opened: Ope
     keyboard.press("ControlOrMeta+s")
     notebook.page.wait_for_function("() => !jupyterapp.shell.currentWidget.context.model.dirty")
     assert [cell.source for cell in notebook.saved().cells] == [OPEN, "print('ran', 6 * 7)\n", "1 + 1"]
+    assert notebook.console == []
+
+
+@pytest.mark.parametrize("kernel", ["7.4", "6.31"])
+def test_a_day(opened: Opened, demo_model: DemoModel, kernel: str) -> None:
+    notebook, view = opened(kernel=kernel)
+    spend_a_day(view, demo_model, notebook.path.parent)
     assert notebook.console == []
 
 
