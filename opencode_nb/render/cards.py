@@ -11,10 +11,7 @@ from collections.abc import Callable, Sequence
 from typing import Any
 
 from opencode_nb.render import ansi, diff
-from opencode_nb.render.escaping import NOTHING, Html, element, escape, is_data_image, is_data_pdf, join, link
-from opencode_nb.render.highlight import highlight, highlight_file
-from opencode_nb.render.markdown import to_html
-from opencode_nb.render.tools import (
+from opencode_nb.render.description import (
     Answers,
     Attachment,
     Block,
@@ -28,8 +25,11 @@ from opencode_nb.render.tools import (
     Pairs,
     Problem,
     Prose,
-    duration,
 )
+from opencode_nb.render.escaping import NOTHING, Html, element, escape, is_data_image, is_data_pdf, join, link
+from opencode_nb.render.highlight import highlight, highlight_file
+from opencode_nb.render.markdown import to_html
+from opencode_nb.render.phrases import duration
 
 FOLDED_OUTPUT = 300
 """From how many lines on the beginning of an output is folded."""

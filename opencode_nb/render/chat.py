@@ -10,11 +10,11 @@ import itertools
 from typing import TYPE_CHECKING
 
 from opencode_nb.render import facts
+from opencode_nb.render.description import Json
 from opencode_nb.render.docks import todos_html, undone_html
 from opencode_nb.render.escaping import NOTHING, Html, element, escape, join
 from opencode_nb.render.page import LiveTurn
 from opencode_nb.render.patching import Op
-from opencode_nb.render.tools import Json
 from opencode_nb.render.views import Look, RequestsView
 
 if TYPE_CHECKING:

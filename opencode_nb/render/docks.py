@@ -5,8 +5,9 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from opencode_nb.render import cards
+from opencode_nb.render.description import Checklist, Json
 from opencode_nb.render.escaping import NOTHING, Html, element, escape, join
-from opencode_nb.render.tools import Checklist, Json, shorten
+from opencode_nb.render.phrases import shorten
 
 if TYPE_CHECKING:
     from opencode_nb.conversation.state import TurnState

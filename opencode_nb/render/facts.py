@@ -11,8 +11,10 @@ from typing import TYPE_CHECKING, Any
 
 from opencode_nb.diffs.tools import CHANGING
 from opencode_nb.failures import Failure, describe
+from opencode_nb.render.description import Json
 from opencode_nb.render.diff import stats
-from opencode_nb.render.tools import Json, duration, elapsed, shorten
+from opencode_nb.render.phrases import duration, shorten
+from opencode_nb.render.tools import elapsed
 
 if TYPE_CHECKING:
     from opencode_nb.conversation.state import Decision, TurnState

@@ -10,8 +10,10 @@ from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
 from opencode_nb.render import cards, diff, facts
+from opencode_nb.render.description import Card, Context, Json, Pairs
 from opencode_nb.render.escaping import NOTHING, Html, element, escape, join
-from opencode_nb.render.tools import Card, Context, Json, Pairs, attachment, explored, is_exploring, shorten
+from opencode_nb.render.phrases import shorten
+from opencode_nb.render.tools import attachment, explored, is_exploring
 
 if TYPE_CHECKING:
     from opencode_nb.conversation.state import TurnState

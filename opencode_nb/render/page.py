@@ -12,11 +12,12 @@ from typing import TYPE_CHECKING, Any
 
 from opencode_nb.render import facts, layout
 from opencode_nb.render.cards import card_html
+from opencode_nb.render.description import Context, Json
 from opencode_nb.render.escaping import NOTHING, Html, element, escape, join
 from opencode_nb.render.markdown import to_html
 from opencode_nb.render.patching import Op
 from opencode_nb.render.text import turn_markdown, turn_text
-from opencode_nb.render.tools import Context, Json, describe, is_exploring
+from opencode_nb.render.tools import describe, is_exploring
 from opencode_nb.render.views import GroupView, Look, OtherView, ReasoningView, RequestsView, TextView, ToolView, View
 
 if TYPE_CHECKING:

@@ -9,9 +9,9 @@ from typing import Any
 
 from opencode_nb.render import diff, facts
 from opencode_nb.render.cards import part_key
+from opencode_nb.render.description import Json
 from opencode_nb.render.escaping import NOTHING, Html, element, escape, join
 from opencode_nb.render.highlight import highlight
-from opencode_nb.render.tools import Json
 
 _REPLIES = (("once", "Allow once", "primary"), ("always", "Allow always", "button"), ("reject", "Deny", "button"))
 

@@ -17,7 +17,9 @@ from typing import Any
 
 from markdown_it.token import Token
 
-from opencode_nb.render.blocks import (
+from opencode_nb.render.escaping import Html, escape, visible
+from opencode_nb.render.markdown import code_block, is_closed_fence, normalize, parse, parse_blocks, render, to_html
+from opencode_nb.render.markdown_blocks import (
     ITEMS,
     blocks_of,
     end_of,
@@ -29,8 +31,6 @@ from opencode_nb.render.blocks import (
     loosen,
     unindent,
 )
-from opencode_nb.render.escaping import Html, escape, visible
-from opencode_nb.render.markdown import code_block, is_closed_fence, normalize, parse, parse_blocks, render, to_html
 from opencode_nb.render.patching import Op, keyed, put, splice
 
 # A tail of up to this many characters is rendered anew with every update, a longer one when it has grown by 1/_GROWTH.

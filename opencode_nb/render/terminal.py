@@ -17,11 +17,12 @@ from rich.syntax import Syntax
 from rich.text import Text
 
 from opencode_nb.render import ansi, diff, facts, layout
-from opencode_nb.render.blocks import settled_length
+from opencode_nb.render.description import Block, Card, Change, Code, Json, Output, Problem, Prose
 from opencode_nb.render.escaping import visible
 from opencode_nb.render.markdown import normalize
+from opencode_nb.render.markdown_blocks import settled_length
 from opencode_nb.render.text import block_text, card_line
-from opencode_nb.render.tools import Block, Card, Change, Code, Json, Output, Problem, Prose, attachment, describe
+from opencode_nb.render.tools import attachment, describe
 
 if TYPE_CHECKING:
     from opencode_nb.conversation.state import TurnState

@@ -11,9 +11,7 @@ from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
 from opencode_nb.render import ansi, diff, facts, layout
-from opencode_nb.render.escaping import visible
-from opencode_nb.render.markdown import harmless
-from opencode_nb.render.tools import (
+from opencode_nb.render.description import (
     Answers,
     Attachment,
     Block,
@@ -27,10 +25,11 @@ from opencode_nb.render.tools import (
     Pairs,
     Problem,
     Prose,
-    attachment,
-    describe,
-    duration,
 )
+from opencode_nb.render.escaping import visible
+from opencode_nb.render.markdown import harmless
+from opencode_nb.render.phrases import duration
+from opencode_nb.render.tools import attachment, describe
 
 if TYPE_CHECKING:
     from opencode_nb.conversation.state import TurnState

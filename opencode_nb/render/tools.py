@@ -9,146 +9,32 @@ from __future__ import annotations
 import difflib
 import json
 from collections.abc import Callable, Iterable, Sequence
-from dataclasses import dataclass, field
-from typing import Any, Literal
+from typing import Any
 
 from opencode_nb.diffs.tools import reported
-
-Json = dict[str, Any]
-
-Status = Literal["pending", "running", "completed", "error", "interrupted"]
+from opencode_nb.render.description import (
+    LONG_PATH,
+    Answers,
+    Attachment,
+    Block,
+    Card,
+    Change,
+    Checklist,
+    Code,
+    Context,
+    Json,
+    Link,
+    Output,
+    Pairs,
+    Problem,
+    Prose,
+    Status,
+)
+from opencode_nb.render.phrases import shorten
 
 MAX_DIAGNOSTICS = 3
 _EXPLORING = {"read": "read", "grep": "search", "glob": "search", "list": "listing", "ls": "listing"}
-_LONG_PATH = 80
 _LONG_LINE = 120
-
-
-@dataclass(slots=True, frozen=True)
-class Output:
-    """What a program printed, with its terminal's control sequences; `command` is what was typed."""
-
-    text: str
-    command: str = ""
-
-
-@dataclass(slots=True, frozen=True)
-class Code:
-    """The content of a file; its name tells the language."""
-
-    text: str
-    path: str
-
-
-@dataclass(slots=True, frozen=True)
-class Change:
-    """A changed file, `{file, patch, additions, deletions, status}`; for `columns` see `Context`."""
-
-    diff: Json
-    columns: int = 0
-
-
-@dataclass(slots=True, frozen=True)
-class Checklist:
-    """Todos, `[{content, status, priority}]`."""
-
-    todos: list[Json]
-
-
-@dataclass(slots=True, frozen=True)
-class Prose:
-    """Markdown."""
-
-    text: str
-
-
-@dataclass(slots=True, frozen=True)
-class Pairs:
-    """Names and values of inputs."""
-
-    items: list[tuple[str, str]]
-
-
-@dataclass(slots=True, frozen=True)
-class Link:
-    """An address."""
-
-    url: str
-
-
-@dataclass(slots=True, frozen=True)
-class Answers:
-    """Questions, each with the answers that it got."""
-
-    items: list[tuple[str, list[str]]]
-
-
-@dataclass(slots=True, frozen=True)
-class Problem:
-    """What went wrong."""
-
-    text: str
-
-
-@dataclass(slots=True, frozen=True)
-class Attachment:
-    """A file that came with the result, `{mime, filename?, url}`."""
-
-    mime: str
-    name: str
-    url: str
-
-
-Block = Output | Code | Change | Checklist | Prose | Pairs | Link | Answers | Problem | Attachment
-
-
-@dataclass(slots=True)
-class Card:
-    """A tool call: `name` and `about` make its line (with `counts` added and removed lines), `blocks` its content.
-
-    `since` is when it began to run, in ms since the epoch, for as long as it does; one that `waits` for a person does
-    not run.
-    """
-
-    tool: str
-    status: Status
-    glyph: str
-    name: str
-    about: str = ""
-    counts: tuple[int, int] | None = None
-    note: str = ""
-    seconds: float | None = None
-    since: float | None = None
-    waits: bool = False
-    open: bool = False
-    blocks: list[Block] = field(default_factory=list)
-    child_session: str = ""
-
-
-@dataclass(slots=True, frozen=True)
-class Context:
-    """What a part itself doesn't say.
-
-    Whether its turn has ended, the directory that paths are relative to, the sub-sessions that are shown themselves,
-    the messages that a person sent while the turn was running, in how many columns changes stand, 0 where nobody can
-    choose, and the calls that wait for a person's answer.
-    """
-
-    ended: bool = False
-    directory: str = ""
-    children: frozenset[str] = frozenset()
-    asked: frozenset[str] = frozenset()
-    columns: int = 0
-    waiting: frozenset[str] = frozenset()
-
-    def path(self, path: str) -> str:
-        """A path as short as it can be and still be understood."""
-        root = self.directory.rstrip("/")
-        return path[len(root) + 1 :] if root and path.startswith(root + "/") else path
-
-    def short_path(self, path: str) -> str:
-        """A path for a line: its middle left out if it's long."""
-        return shorten(self.path(path), _LONG_PATH)
 
 
 def describe(part: Json, context: Context | None = None) -> Card:
@@ -175,25 +61,6 @@ def explored(tools: Iterable[str]) -> str:
 def is_exploring(part: Json) -> bool:
     """Whether a part only looks around, so that several in a row can be folded into one line."""
     return part.get("type") == "tool" and part.get("tool") in _EXPLORING
-
-
-def shorten(text: str, length: int) -> str:
-    """Text of one line, its middle left out where it's too long."""
-    text = " ".join(text.split())
-    if len(text) <= length:
-        return text
-    half = (length - 1) // 2
-    return f"{text[: length - 1 - half]}\u2026{text[-half:]}"
-
-
-def duration(seconds: float | None) -> str:
-    """Seconds as a person says them: `0.3 s`, `12 s`, `2 min 5 s`."""
-    if seconds is None or seconds < 0:
-        return ""
-    if seconds < 9.95:
-        return f"{seconds:.1f} s"
-    minutes, rest = divmod(round(seconds), 60)
-    return f"{minutes} min {rest} s" if minutes else f"{rest} s"
 
 
 def elapsed(time: Any) -> float | None:
@@ -268,14 +135,14 @@ def _edit(call: _Call) -> Card:
     diff = {**next(iter(_reported(call)), {}), "file": path}
     if not diff.get("patch"):
         diff["patch"] = _text(call.metadata.get("diff")) or _patch(path, call.text("oldString"), call.text("newString"))
-    return _changing(call, "Edit", shorten(path, _LONG_PATH), [diff] if call.status == "completed" else [])
+    return _changing(call, "Edit", shorten(path, LONG_PATH), [diff] if call.status == "completed" else [])
 
 
 def _write(call: _Call) -> Card:
     path, content = call.path("filePath", "path"), call.text("content")
     name = "Write" if call.metadata.get("exists") else "Create"
     card = call.card(
-        "\u270e", name, shorten(path, _LONG_PATH), *([Code(content, path)] if content else []), *_diagnostics(call)
+        "\u270e", name, shorten(path, LONG_PATH), *([Code(content, path)] if content else []), *_diagnostics(call)
     )
     if call.status == "completed" and not call.metadata.get("exists"):
         card.counts = (len(content.splitlines()), 0)
@@ -286,7 +153,7 @@ def _apply_patch(call: _Call) -> Card:
     diffs = _reported(call)
     if not diffs:
         return call.card("\u270e", "Patch", "", *([Code(call.text("patchText"), "a.diff")] if call.input else []))
-    names = shorten(diffs[0]["file"], _LONG_PATH) if len(diffs) == 1 else f"{len(diffs)} files"
+    names = shorten(diffs[0]["file"], LONG_PATH) if len(diffs) == 1 else f"{len(diffs)} files"
     return _changing(call, "Patch", names, diffs)
 
 
@@ -341,7 +208,7 @@ def _read(call: _Call) -> Card:
     offset, limit = call.input.get("offset"), call.input.get("limit")
     lines = f" from line {offset}" if offset else ""
     lines += f", {limit} lines" if limit else ""
-    return call.card("\u2192", "Read", shorten(path, _LONG_PATH) + lines, *([Code(text, path)] if text else []))
+    return call.card("\u2192", "Read", shorten(path, LONG_PATH) + lines, *([Code(text, path)] if text else []))
 
 
 def _search(call: _Call) -> Card:
@@ -355,7 +222,7 @@ def _search(call: _Call) -> Card:
 
 
 def _list(call: _Call) -> Card:
-    return call.card("\u2192", "List", shorten(call.path("path", "filePath"), _LONG_PATH), *_output(call))
+    return call.card("\u2192", "List", shorten(call.path("path", "filePath"), LONG_PATH), *_output(call))
 
 
 def _output(call: _Call) -> list[Block]:

@@ -10,11 +10,12 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Protocol
 
 from opencode_nb.render import cards, layout
+from opencode_nb.render.description import Card, Context, Json
 from opencode_nb.render.escaping import NOTHING, Html, element, join
 from opencode_nb.render.patching import Op, keyed, put, splice
 from opencode_nb.render.requests import change_html, request_html
 from opencode_nb.render.stream import MarkdownStream
-from opencode_nb.render.tools import Card, Context, Json, describe
+from opencode_nb.render.tools import describe
 
 if TYPE_CHECKING:
     from opencode_nb.conversation.state import TurnState

@@ -7,8 +7,8 @@ import io
 import pytest
 from rich.console import Console
 
-from opencode_nb.render.blocks import settled_length
 from opencode_nb.render.markdown import to_html
+from opencode_nb.render.markdown_blocks import settled_length
 from opencode_nb.render.page import turn_markdown, turn_text
 from opencode_nb.render.terminal import LiveTerminal, turn_terminal
 

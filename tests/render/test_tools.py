@@ -7,7 +7,9 @@ from typing import Any
 import pytest
 
 from opencode_nb.render import ansi, cards
-from opencode_nb.render.tools import Context, Problem, describe, duration, elapsed, explored, shorten
+from opencode_nb.render.description import Context, Problem
+from opencode_nb.render.phrases import duration, shorten
+from opencode_nb.render.tools import describe, elapsed, explored
 
 from .page_model import Node, parse
 from .turns import PDF, PICTURE, tool
