@@ -7,6 +7,7 @@ import { createDraft } from "./diff_comments.js";
 import { createCopier, linkFiles } from "./diff_links.js";
 import { createFileTree } from "./diff_tree.js";
 import { createWalk } from "./diff_walk.js";
+import { noteNotebook } from "./notebook.js";
 
 const KERNEL_GONE = "The kernel has been restarted, and this view is no longer in it. Run the cell again: nothing is lost.";
 const ACTS = '[data-intent="act"], [data-intent="history"]';
@@ -65,6 +66,7 @@ function renderDiff({ model, el, signal }) {
     }
   };
 
+  noteNotebook(root, model, view.signal);
   const setBusy = createBusy(root, view.signal); // before the intents are listened for
   const bodies = createBodies(root, send, view.signal);
   const walk = createWalk(root, bodies, view.signal);

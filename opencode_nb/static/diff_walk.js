@@ -1,7 +1,7 @@
 // Going through the changes by keys: from change to change, file to file, line to line.
 
 import { isComposing } from "./dom.js";
-import { pressInToolbar } from "./notebook.js";
+import { saveNotebook } from "./notebook.js";
 
 const HEAD_PX = 40; // height of a file's line, which stays at the top of the pane
 
@@ -90,7 +90,7 @@ export function createWalk(root, bodies, signal) {
 
   root.addEventListener("keydown", (event) => {
     const { key, ctrlKey, metaKey, altKey, shiftKey, target } = event;
-    if ((ctrlKey || metaKey) && !shiftKey && key === "s" && pressInToolbar(root, "docmanager:save")) event.preventDefault();
+    if ((ctrlKey || metaKey) && !shiftKey && key === "s" && saveNotebook(root)) event.preventDefault();
     if (ctrlKey || metaKey || altKey || isComposing(event)) return;
     if (event.defaultPrevented || target.matches("input, textarea")) return;
     const step = keys[key];

@@ -32,7 +32,7 @@ export function seesNotebook(view) {
 }
 
 /** Presses the button of a command in the toolbar of the view's notebook; gives whether there is one. */
-export function pressInToolbar(view, command) {
+function pressInToolbar(view, command) {
   const button = notebookNode(view)?.querySelector(`.jp-NotebookPanel-toolbar [data-command="${command}"]`);
   button?.dispatchEvent(new KeyboardEvent("keydown", { key: "Enter", bubbles: true })); // some hear no click, some nothing else
   return Boolean(button);
