@@ -17,7 +17,7 @@ from opencode_nb.conversation.policy import Answer
 from opencode_nb.conversation.session import AsyncSession
 from opencode_nb.conversation.state import Json
 from opencode_nb.conversation.undo import Undone
-from opencode_nb.errors import DiffConflictError, OpencodeError
+from opencode_nb.errors import DiffConflictError, NotFoundError, OpencodeError
 from opencode_nb.widgets.answers import chosen_columns, permission_answer, question_answer
 
 if TYPE_CHECKING:
@@ -131,7 +131,11 @@ class Intents:
         await self._panel.open(await self._session.owner.session())
 
     async def _open(self, intent: Json) -> None:
-        await self._panel.open(await self._session.owner.session(id=str(intent.get("session"))))
+        try:
+            session = await self._session.owner.session(id=str(intent.get("session")))
+        except NotFoundError:
+            raise OpencodeError("This session is not there any more: it was deleted elsewhere.") from None
+        await self._panel.open(session)
 
     async def _rename(self, intent: Json) -> None:
         await (await self._named(intent)).rename(str(intent.get("title")))
@@ -141,11 +145,18 @@ class Intents:
         await self._panel.open(await self._session.fork(str(message) if message else None))
 
     async def _delete(self, intent: Json) -> None:
-        """Delete a session; where the panel shows it, it goes on with a new one."""
+        """Delete a session; where the panel shows it, it goes on with a new one, as soon as the old one is gone."""
         session = await self._named(intent)
-        if session is self._session:
-            await self._new(intent)
-        await session.delete()
+        if session is not self._session:
+            await session.delete()
+            return
+        following = await session.owner.session()
+        try:
+            await session.delete()
+        except OpencodeError:
+            await following.delete()
+            raise
+        await self._panel.open(following)
 
     async def _named(self, intent: Json) -> AsyncSession:
         """The session that an intent names, else the one that is shown."""

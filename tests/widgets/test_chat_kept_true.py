@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 from urllib.parse import urlsplit
 
 import pytest
@@ -82,6 +83,27 @@ def test_a_session_that_is_deleted_in_one_panel_says_so_in_the_other(
     assert other.state["session"]["id"] == deleted
     other.done("new")
     other.wait(lambda state: not state["deleted"] and state["session"]["id"] != deleted)
+
+
+def test_the_next_session_is_shown_when_the_deleted_one_is_gone(shown: Panel, other: Panel) -> None:
+    """Else the list of sessions still offers it; and it never stands there as deleted."""
+    deleted = shown.panel.session.id
+    seen: list[tuple[bool, bool]] = []
+
+    def note(change: dict[str, Any]) -> None:
+        if change["new"]["session"]["id"] != deleted:
+            seen.append((other.panel.session._async.transcript.deleted, change["new"]["deleted"]))
+
+    shown.panel.widget.observe(note, "state")
+    shown.done("delete", session=deleted)
+    assert set(seen) == {(True, False)}
+
+
+def test_a_session_that_is_gone_when_it_is_to_be_opened_leaves_the_one_that_is_shown(shown: Panel) -> None:
+    before = shown.panel.session.id
+    answer = shown.do("open", session="ses_" + "0" * 26)
+    assert (answer["kind"], shown.panel.session.id) == ("failed", before)
+    assert answer["message"] == "This session is not there any more: it was deleted elsewhere."
 
 
 def test_a_session_that_is_deleted_elsewhere_says_so(shown: Panel, server: Server, project: Path) -> None:
