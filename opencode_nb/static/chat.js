@@ -135,7 +135,7 @@ function render({ model, el, signal }) {
   const tellNotice = createNoticeTeller(notices, client.tell);
   const showState = () => {
     const state = model.get("state") ?? {};
-    for (const part of [bar, undo, composer, pickers, queue, welcome]) part.show(state);
+    for (const part of [bar, undo, scroll, composer, pickers, queue, welcome]) part.show(state);
     showConnection(notices, client, state.connection);
     tellNotice(state.notice);
     tellTurn(state);

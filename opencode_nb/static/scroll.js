@@ -49,6 +49,7 @@ export function createScroll({ root, signal, latest }) {
   let size = "";
   let asked = "";
   let awaitsLatest = false;
+  let session = "";
 
   const offered = (intent) => log?.querySelector(`:scope > * > [data-intent="${intent}"]`);
   const isAtEnd = () => log.scrollHeight - log.scrollTop - log.clientHeight <= AT_END_PX && !offered("later");
@@ -104,6 +105,13 @@ export function createScroll({ root, signal, latest }) {
   return {
     jump,
     follow,
+    /** Another session is looked at from its end. */
+    show({ session: { id } = {} }) {
+      if (id === session) return;
+      session = id;
+      follows = true;
+      settle();
+    },
     before() {
       anchors = log && !follows ? anchorsOf(log) : [];
     },
@@ -112,6 +120,7 @@ export function createScroll({ root, signal, latest }) {
       if (anchors.length && log) log.scrollTop += drift(log, anchors);
       anchors = [];
       awaitsLatest = awaitsLatest && Boolean(offered("later"));
+      follows = follows || Boolean(log && isAtEnd()); // what stood below is gone
       settle();
     },
   };

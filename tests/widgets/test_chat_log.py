@@ -102,6 +102,28 @@ def test_what_one_reads_stays_in_its_place(chat: ChatPage) -> None:
     assert top_of(panel, "t2.8") == pytest.approx(place, abs=1)
 
 
+def test_another_session_is_looked_at_from_its_end(chat: ChatPage) -> None:
+    panel = chat.show()
+    chat.set_html(turns(1, 2, 3))
+    scroll(panel, 150)
+    chat.set_html(turns(7, 8, 9))
+    chat.set_state(session={"id": "ses_2", "title": "Another"})
+    assert distance_to_end(panel) <= 1
+    expect(panel.get_by_role("button", name="Jump to latest")).to_be_hidden()
+
+
+def test_who_is_left_at_the_end_follows_it(chat: ChatPage) -> None:
+    panel = chat.show()
+    chat.set_html(turns(1, 2, 3))
+    jump = panel.get_by_role("button", name="Jump to latest")
+    scroll(panel, 150)
+    expect(jump).to_be_visible()
+    chat.set_html(turns(1))
+    expect(jump).to_be_hidden()
+    chat.next_patch(["put", "t4", "log", turn(4), "after"], ["put", "t5", "log", turn(5), "after"])
+    assert distance_to_end(panel) <= 1
+
+
 def test_the_end_stays_in_sight_when_docks_come_and_the_panel_changes_its_size(chat: ChatPage) -> None:
     panel = chat.show()
     chat.set_html(turns(1, 2, 3))
