@@ -92,8 +92,9 @@ def browser() -> Iterator[Browser]:
         yield browser
 
 
-@pytest.fixture(scope="package")
+@pytest.fixture
 def context(browser: Browser) -> Iterator[BrowserContext]:
+    """A profile for each test: a clock that a test has stopped stands still in all pages of its profile."""
     context = browser.new_context()
     yield context
     context.close()

@@ -106,9 +106,10 @@ def test_a_late_list_of_another_search_is_not_shown(chat: ChatPage, panel: Locat
 
 
 def test_enter_chooses_nothing_from_the_list_of_other_words(chat: ChatPage) -> None:
-    chat.page.clock.install()
+    chat.page.clock.install(time=0)
     panel = chat.scene("empty")
     panel.get_by_role("combobox", name="Session").select_text()
+    chat.page.clock.pause_at(1000)  # nothing is typed so slowly that it would be a pause
     options = panel.get_by_role("listbox", name="Session list").get_by_role("option")
     chat.page.keyboard.type("p")
     chat.answer(SESSIONS)
