@@ -41,16 +41,17 @@ def undone_html(undone: list[TurnState]) -> Html:
     title = f"{len(undone)} message{'' if len(undone) == 1 else 's'} undone"
     redo = _redo("Redo", undone[-1], "")
     head = element("div", join([element("span", escape(title), style="name"), redo], Html(" ")), style="line")
-    lines = [_undone_line(turn) for turn in undone]
+    lines = [_undone_line(turn, last=turn is undone[-1]) for turn in undone]
     note = element("div", escape("They are gone for good with the next message."), style="muted small")
     return element(
         "div", join([head, element("div", join([*lines, note]), style="body")]), style="notice", data_part="undone"
     )
 
 
-def _undone_line(turn: TurnState) -> Html:
+def _undone_line(turn: TurnState, *, last: bool) -> Html:
+    """A message, and the button that brings it back: the last one comes with all."""
     words = shorten(" ".join(_words(turn).split()), _LONG_LINE) or "A message without text"
-    redo = _redo("Redo up to here", turn, f": {words}")
+    redo = NOTHING if last else _redo("Redo up to here", turn, f": {words}")
     return element("div", join([element("span", escape(words), style="struck wrap"), redo], Html(" ")), style="line")
 
 
