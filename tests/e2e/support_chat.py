@@ -53,6 +53,10 @@ class ChatView:
         """Wait for words in the log."""
         expect(self.log).to_contain_text(words, timeout=TURN_TIMEOUT)
 
+    def told(self, words: str) -> Locator:
+        """The line above the message that says so."""
+        return self.root.get_by_role("status").filter(has_text=words)
+
     def rests(self) -> None:
         """Wait until the turn has ended."""
         expect(self.button("Stop")).to_be_hidden(timeout=TURN_TIMEOUT)

@@ -65,7 +65,6 @@ def test_in_notebook(page: Page, lab: Lab, demo_model: DemoModel) -> None:
     view.message.click()
     page.keyboard.press("ControlOrMeta+s")
     file = work / "notebook.ipynb"
-    expect(page.get_by_text("Last Checkpoint")).to_be_visible()
     page.wait_for_function(
         """([url, token]) => fetch(`${url}/api/contents/in-notebook/notebook.ipynb?token=${token}`)
              .then((answer) => answer.json()).then(({ content }) => content.cells.length === 3)""",
@@ -104,7 +103,7 @@ def test_in_marimo(
         expect(view.log.get_by_role("listitem").first).to_have_css("list-style-type", "disc")
         page.context.grant_permissions(["clipboard-read", "clipboard-write"])
         view.button("Insert into a new cell").click()
-        expect(view.root.get_by_role("status").filter(has_text="the code is in the clipboard")).to_be_visible()
+        expect(view.told("the code is in the clipboard")).to_be_visible()
         assert page.evaluate("navigator.clipboard.readText()") == "print('ran', 6 * 7)\n"
         if mode == "run":
             view.button("New session").click()

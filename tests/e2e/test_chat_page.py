@@ -154,7 +154,7 @@ def test_a_panel_in_a_tab_of_its_own_works_on_its_own_notebook(opened: Opened, d
     expect(visible).to_have_count(1)
     expect(visible.locator(".cm-content").first).to_have_text("2 + 2")
     tab.button("Run in a new cell").click()
-    expect(tab.root.get_by_role("status").filter(has_text="is not in sight")).to_be_visible()
+    expect(tab.told("is not in sight")).to_be_visible()
     tab.message.press("ControlOrMeta+s")
     page.wait_for_function("id => !widgetOf(id).context.model.dirty", arg=own)
     assert [cell.source for cell in notebook.saved().cells] == [OPEN, "print('ran', 6 * 7)\n", "1 + 1"]
@@ -182,7 +182,7 @@ def test_a_day_with_sessions(opened: Opened, tmp_path: Path) -> None:
     view.button("New session").click()
     expect(session).to_have_value("New session")
     expect(view.message).to_be_focused()
-    expect(view.root.get_by_text("What shall we work on?")).to_be_visible()
+    expect(view.root.locator(".chat-welcome").filter(has_text="What shall we work on?")).to_be_visible()
     session.click()
     session.fill("first")
     view.root.get_by_role("option", name="The first one").first.click()  # a second run finds that of the first run too

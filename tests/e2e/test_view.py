@@ -96,7 +96,7 @@ def test_a_second_view_shows_the_same_from_its_beginning(
     demo_model.release("view-2")
     page.wait(1, timeout=TURN_TIMEOUT)
     expect(views(page)).to_have_count(0)
-    expect(page.page.get_by_text("First words. Second words.")).to_have_count(2)
+    expect(page.page.locator(".jp-OutputArea-output").filter(has_text="First words. Second words.")).to_have_count(2)
     assert page.console == []
 
 

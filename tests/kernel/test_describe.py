@@ -103,7 +103,7 @@ def test_a_repr_that_raises_hangs_or_is_no_text_harms_nobody() -> None:
 
     class Hanging:
         def __repr__(self) -> str:
-            time.sleep(60)
+            time.sleep(60)  # for ever, as far as the test goes
             return "late"
 
     class Wrong:

@@ -175,7 +175,7 @@ def wait_for_bytes(path: Path, count: int) -> None:
     deadline = time.monotonic() + STEP
     while not path.exists() or path.stat().st_size < count:
         assert time.monotonic() < deadline
-        time.sleep(0.01)
+        time.sleep(0.01)  # looks again
 
 
 def test_what_the_caller_raises_ends_it_and_keeps_what_came(registry: Registry) -> None:

@@ -53,6 +53,15 @@ class Widget:
             "async source => { window.widget = await load(source); window.model = makeModel() }", assets.script(module)
         )
 
+    def stop_clock(self) -> None:
+        """It is 1000 s after the epoch until `pass_time` says otherwise, however long a test takes for what it does."""
+        self.page.clock.install(time=0)
+        self.page.clock.pause_at(1000)
+
+    def pass_time(self, ms: int) -> None:
+        """Let this much time pass at once; the clock has been stopped."""
+        self.page.clock.run_for(ms)
+
     def render(self, name: str = "view") -> Locator:
         """One more view of the model; `name` is the id of its element."""
         self.page.evaluate(

@@ -173,7 +173,7 @@ def test_what_came_back_and_was_added_meanwhile_must_fit_together(chat: ChatPage
     chat.failed("send", "The server has ended.")
     expect(chips(panel)).to_contain_text(["one.txt", "two.txt"])
     field.press("Enter")
-    expect(panel.get_by_text("The files are too large for one message")).to_be_visible()
+    expect(panel.get_by_role("alert").filter(has_text="The files are too large for one message")).to_be_visible()
     expect(field).to_have_value("first")
     assert len(chat.sent("send")) == 1
     panel.get_by_role("button", name="Remove one.txt").click()

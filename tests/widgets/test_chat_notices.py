@@ -13,6 +13,11 @@ def chat(page: Page) -> ChatPage:
     return ChatPage(page)
 
 
+def told(panel: Locator, words: str) -> Locator:
+    """The line that says so."""
+    return panel.get_by_role("status").filter(has_text=words)
+
+
 # --- the focus --------------------------------------------------------------------------------------------------------
 
 
@@ -24,7 +29,7 @@ def test_after_dismissing_a_notice_one_goes_on_with_the_message(chat: ChatPage) 
     panel = chat.scene("empty")
     chat.set_state(notice={"n": 1, "text": "The files stay as they are.", "level": "warning"})
     panel.get_by_role("button", name="Dismiss").press("Enter")
-    expect(panel.get_by_text("The files stay")).to_have_count(0)
+    expect(told(panel, "The files stay")).to_have_count(0)
     expect(message(panel)).to_be_focused()
 
 
@@ -33,7 +38,7 @@ def test_who_has_reconnected_goes_on_with_the_message(chat: ChatPage) -> None:
     reconnect = panel.get_by_role("button", name="Reconnect")
     reconnect.press("Enter")
     chat.set_state(connection={"state": "reconnecting", "error": ""})
-    expect(panel.get_by_text("Connecting to OpenCode again")).to_be_visible()
+    expect(told(panel, "Connecting to OpenCode again")).to_be_visible()
     expect(reconnect).to_be_focused()
     chat.set_state(connection={"state": "connected", "error": ""})
     expect(message(panel)).to_be_focused()
@@ -67,26 +72,26 @@ LATER_MS = 5000
 
 
 def test_a_kernel_that_has_heard_may_take_its_time(chat: ChatPage) -> None:
-    chat.page.clock.install()
+    chat.stop_clock()
     panel = chat.scene("empty")
     panel.get_by_role("button", name="Fork").click()
     wish = chat.wait_for_sent("fork")[0]
     chat.message({"kind": "received", "id": wish["id"]})
-    chat.page.clock.run_for(LATER_MS)
-    expect(panel.get_by_text(SILENT)).to_have_count(0)
+    chat.pass_time(LATER_MS)
+    expect(told(panel, SILENT)).to_have_count(0)
 
 
 def test_what_was_heard_later_does_not_hide_what_was_not(chat: ChatPage) -> None:
-    chat.page.clock.install()
+    chat.stop_clock()
     panel = chat.scene("empty")
     panel.get_by_role("button", name="Fork").click()
     panel.get_by_role("combobox", name="Session").click()
     fork, asked = chat.wait_for_sent("fork")[0], chat.wait_for_sent("ask")[0]
-    chat.page.clock.run_for(LATER_MS)
-    expect(panel.get_by_text(SILENT)).to_be_visible()
+    chat.pass_time(LATER_MS)
+    expect(told(panel, SILENT)).to_be_visible()
     chat.message({"kind": "received", "id": asked["n"]})
     chat.message({"kind": "answer", "n": asked["n"], "items": []})
-    expect(panel.get_by_text("No session with these words")).to_be_visible()
-    expect(panel.get_by_text(SILENT)).to_be_visible()
+    expect(told(panel, "No session with these words")).to_be_visible()
+    expect(told(panel, SILENT)).to_be_visible()
     chat.message({"kind": "received", "id": fork["id"]})
-    expect(panel.get_by_text(SILENT)).to_have_count(0)
+    expect(told(panel, SILENT)).to_have_count(0)

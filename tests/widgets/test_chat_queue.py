@@ -50,12 +50,12 @@ def about(chat: ChatPage, *kinds: str) -> list[tuple[Any, ...]]:
 
 
 def test_a_message_is_held_while_it_is_edited(chat: ChatPage) -> None:
-    chat.page.clock.install()
+    chat.stop_clock()
     panel = chat.scene("streaming")
     chat.set_state(queue=[FIRST, SECOND])
     editor = edit(panel)
     assert about(chat, "queue_hold") == [("queue_hold", "q1")]
-    chat.page.clock.run_for(30_000)
+    chat.pass_time(30_000)
     assert len(chat.wait_for_sent("queue_hold", 2)) == 2
     editor.fill("first, and better")
     editor.press("Escape")
@@ -63,7 +63,7 @@ def test_a_message_is_held_while_it_is_edited(chat: ChatPage) -> None:
     assert (released["item"], released["session"]) == ("q1", "ses_1")
     expect(rows(panel)).to_have_text(["first", "second"])
     expect(button(panel, 0, "Edit")).to_be_focused()
-    chat.page.clock.run_for(90_000)
+    chat.pass_time(90_000)
     assert len(chat.sent("queue_hold")) == 2
 
 

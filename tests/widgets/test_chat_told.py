@@ -39,9 +39,9 @@ def test_the_stream_is_silent_and_the_end_of_a_turn_is_told_once(chat: ChatPage,
 
 def test_a_button_has_its_own_picture_again_however_often_it_is_pressed(chat: ChatPage) -> None:
     chat.page.evaluate(CLIPBOARD)
-    chat.page.clock.install()
+    chat.stop_clock()
     panel = chat.scene("diff")
-    chat.page.clock.run_for(1000)  # code gets its buttons
+    chat.pass_time(1000)  # code gets its buttons
     button, told = panel.get_by_role("button", name="Copy code"), panel.locator("[aria-live=polite]")
     before = button.inner_html()
     for _ in range(2):
@@ -49,7 +49,7 @@ def test_a_button_has_its_own_picture_again_however_often_it_is_pressed(chat: Ch
         button.click()
         expect(told).to_have_text("Copied")
         assert button.inner_html() != before
-    chat.page.clock.run_for(5000)
+    chat.pass_time(5000)
     assert button.inner_html() == before
 
 
@@ -70,8 +70,10 @@ PARTS = (
 
 def test_an_answer_is_copied_as_the_model_wrote_it(chat: ChatPage) -> None:
     chat.page.evaluate(CLIPBOARD)
+    chat.stop_clock()  # a kernel that takes its time is not waited for
     panel = chat.show()
     chat.set_html(log(before=PARTS) + docks())
+    chat.pass_time(1000)
     panel.get_by_role("button", name="Copy text").click()
     asked = chat.answer([{"text": "**Bold** words."}])
     assert (asked["what"], asked["message"]) == ("answer", "m")
@@ -96,8 +98,10 @@ def test_the_clipboard_takes_what_is_still_on_its_way(page: Page) -> None:
     page.context.grant_permissions(["clipboard-read", "clipboard-write"], origin=ADDRESS)
     page.evaluate("void (navigator.clipboard.writeText = () => { throw new Error('Too late') })")
     chat = ChatPage(page)
+    chat.stop_clock()  # a kernel that takes its time is not waited for
     panel = chat.show()
     chat.set_html(log(before=PARTS) + docks())
+    chat.pass_time(1000)
     panel.get_by_role("button", name="Copy text").click()
     chat.answer([{"text": "**Bold** words."}])
     expect(panel.locator("[aria-live=polite]")).to_have_text("Copied")

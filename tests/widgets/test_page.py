@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from playwright.sync_api import Locator, Page, expect
+from playwright.sync_api import Locator, expect
 
 from tests.render.page_model import Node, canonical, parse
 from tests.widgets.conftest import Widget
@@ -92,6 +92,7 @@ def test_markup_is_parsed_without_running_it(widget: Widget) -> None:
 
 
 def test_a_gap_is_noticed_and_asked_for_once(widget: Widget) -> None:
+    widget.stop_clock()
     root = widget.render()
     widget.snapshot(0, '<p data-key="p">a</p>')
     for number in (2, 3, 4):
@@ -104,12 +105,12 @@ def test_a_gap_is_noticed_and_asked_for_once(widget: Widget) -> None:
 
 
 def test_a_lost_snapshot_is_asked_for_again(widget: Widget) -> None:
-    widget.page.clock.install()
+    widget.stop_clock()
     widget.render()
     widget.snapshot(0, "")
     widget.patch(5)
     widget.patch(6)
-    widget.page.clock.run_for(2000)
+    widget.pass_time(2000)
     widget.patch(7)
     assert widget.sent() == [{"kind": "snapshot"}] * 2
 
@@ -153,9 +154,9 @@ def test_two_views_are_patched_alike_and_a_late_one_asks_for_what_it_missed(widg
 
 
 def test_hello_is_said_until_one_must_have_passed(widget: Widget) -> None:
-    widget.page.clock.install()
+    widget.stop_clock()
     widget.render()
-    widget.page.clock.run_for(5000)
+    widget.pass_time(5000)
     assert widget.sent("hello") == [{"kind": "hello"}] * 3
 
 
@@ -170,7 +171,7 @@ def test_a_ping_is_answered_by_a_view_that_has_everything(widget: Widget) -> Non
 
 def test_nothing_is_left_of_a_view_that_was_taken_down(widget: Widget) -> None:
     page = widget.page
-    page.clock.install()
+    widget.stop_clock()
     for name, end in (("one", "views.one.cleanup()"), ("two", "views.two.controller.abort()")):
         root = widget.render(name)
         widget.snapshot(0, f'{ASKING}<i data-since="0"></i>')
@@ -180,7 +181,7 @@ def test_nothing_is_left_of_a_view_that_was_taken_down(widget: Widget) -> None:
         clock = root.locator("i").inner_text()
         sent = len(page.evaluate("model.sent"))
         root.get_by_role("button", name="Deny").click()
-        page.clock.run_for(5000)
+        widget.pass_time(5000)
         assert len(page.evaluate("model.sent")) == sent
         assert root.locator("i").inner_text() == clock
         page.evaluate(f"document.getElementById('{name}').remove()")
@@ -260,8 +261,8 @@ def test_enter_answers_when_nothing_else_is_open(widget: Widget) -> None:
 def test_a_fold_stays_as_it_was_set(widget: Widget) -> None:
     root = widget.render()
     widget.snapshot(0, FOLD.format("a", " open") + FOLD.format("b", "") + FOLD.format("c", " open"))
-    root.get_by_text("a", exact=True).click()
-    root.get_by_text("b", exact=True).click()
+    for name in "ab":
+        root.locator("summary").get_by_text(name, exact=True).click()
     widget.patch(1, *(["put", key, "root", FOLD.format(key, " open" if key != "b" else "")] for key in "abc"))
     assert [fold.get_attribute("open") for fold in root.locator("details").all()] == [None, "", ""]
     widget.patch(3)
@@ -307,33 +308,26 @@ def test_focus_stays_in_the_view_when_its_button_goes(widget: Widget) -> None:
 # --- what is told -----------------------------------------------------------------------------------------------------
 
 
-def stop_clock(page: Page) -> None:
-    """It is 1000 s after the epoch until a test says otherwise, however long that takes."""
-    page.clock.install(time=0)
-    page.clock.pause_at(1000)
-
-
 def test_clocks_run(widget: Widget) -> None:
-    page = widget.page
-    stop_clock(page)
+    widget.stop_clock()
     root = widget.render()
     clocks = '<i data-since="{}"></i><b data-until="{}"></b>'
     widget.snapshot(0, f'<p data-key="p">{clocks.format(1_000_000 - 58_000, 1_000_000 + 3_000)}</p>')
     assert root.locator("i, b").all_inner_texts() == ["58 s", "3 s"]
-    page.clock.run_for(1000)
+    widget.pass_time(1000)
     assert root.locator("i, b").all_inner_texts() == ["59 s", "2 s"]
-    page.clock.run_for(6000)
+    widget.pass_time(6000)
     assert root.locator("i, b").all_inner_texts() == ["1 min 5 s", "0 s"]
     widget.patch(1, ["put", "p", "root", f'<p data-key="p">{clocks.format(1_000_000, 1_100_000)}</p>'])
     assert root.locator("i, b").all_inner_texts() == ["7 s", "1 min 33 s"]
 
 
 def test_what_has_only_begun_has_no_clock_yet(widget: Widget) -> None:
-    stop_clock(widget.page)
+    widget.stop_clock()
     root = widget.render()
     widget.snapshot(0, '<time data-since="999500"></time>')
     expect(root.locator("time")).to_be_empty()
-    widget.page.clock.run_for(1000)
+    widget.pass_time(1000)
     expect(root.locator("time")).to_have_text("2 s")
 
 

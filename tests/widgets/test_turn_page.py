@@ -36,10 +36,10 @@ STEPS = "echo one; until [ -e go-1 ]; do sleep 0.05; done; echo two; until [ -e 
 
 
 class Shown:
-    """A view in its page, and the session behind it."""
+    """A view in its page, and the session behind it. `log` is without what a screen reader is told."""
 
-    def __init__(self, root: Locator, session: oc.Session, prompt: Callable[[], Turn]) -> None:
-        self.root, self.session, self.prompt = root, session, prompt
+    def __init__(self, root: Locator, log: Locator, session: oc.Session, prompt: Callable[[], Turn]) -> None:
+        self.root, self.log, self.session, self.prompt = root, log, session, prompt
 
     def card(self, name: str | re.Pattern[str]) -> Locator:
         return self.root.get_by_role("group", name=name)
@@ -71,7 +71,8 @@ def turn(session: oc.Session, plug: Callable[[str], Bridge]) -> Iterator[Shown]:
         view.attach(turn)
         return turn
 
-    yield Shown(bridge.render(), session, prompt)
+    root = bridge.render()
+    yield Shown(root, root, session, prompt)
     view.close()
 
 
@@ -81,7 +82,8 @@ def chat(session: oc.Session, plug: Callable[[str], Bridge]) -> Iterator[Shown]:
     bridge = plug("chat.js")
     panel = oc.chat(session)
     bridge.render()
-    yield Shown(bridge.page.locator(".opencode-nb[data-view=chat]"), session, lambda: panel.send("go"))
+    root = bridge.page.locator(".opencode-nb[data-view=chat]")
+    yield Shown(root, root.get_by_role("log"), session, lambda: panel.send("go"))
     panel.close()
 
 
@@ -103,19 +105,19 @@ def test_finished_blocks_stay_as_they_are_while_the_answer_grows(turn: Shown, de
     first = "# Title\n\nFirst *words*.\n\n- one\n- two\n\n```python\nx = 1\n```\n\nLast "
     demo_model.queue([[text(first), gate("more"), text("goes on.\n\nAnother "), gate("end"), text("ends.\n\nEnd.")]])
     turn.prompt()
-    expect(turn.root.get_by_text("Last")).to_be_visible()
-    heading, words = turn.root.get_by_role("heading", name="Title"), turn.root.get_by_text("First words.")
+    expect(turn.log.get_by_text("Last")).to_be_visible()
+    heading, words = turn.root.get_by_role("heading", name="Title"), turn.log.get_by_text("First words.")
     items, code = turn.root.get_by_role("listitem"), turn.root.get_by_role("code")
     blocks = (heading, words, items.first, items.last, code)
     mark(*blocks)
     demo_model.release("more")
-    expect(turn.root.get_by_text("Another")).to_be_visible()
+    expect(turn.log.get_by_text("Another")).to_be_visible()
     expect_marked(*blocks)
-    last = turn.root.get_by_text("Last goes on.")
+    last = turn.log.get_by_text("Last goes on.")
     mark(last)
     demo_model.release("end")
     expect(turn.root.locator("footer")).to_be_visible()
-    expect(turn.root.get_by_text("Another ends.")).to_be_visible()
+    expect(turn.log.get_by_text("Another ends.")).to_be_visible()
     expect_marked(*blocks, last)
 
 
@@ -128,8 +130,8 @@ def test_reasoning_folds_when_it_is_done_and_says_how_long_it_took(turn: Shown, 
     expect(thinking.get_by_text("Let me think first.")).to_be_visible()
     demo_model.release("thought")
     expect(turn.card(re.compile(r"^Thought for \d"))).not_to_have_attribute("open", "")
-    expect(turn.root.get_by_text(re.compile(r"^Thought for \d+\.\d s$"))).to_be_visible()
-    expect(turn.root.get_by_text("Let me think first.")).to_be_hidden()
+    expect(turn.log.get_by_text(re.compile(r"^Thought for \d+\.\d s$"))).to_be_visible()
+    expect(turn.log.get_by_text("Let me think first.")).to_be_hidden()
     demo_model.release("said")
     expect(turn.root.locator("footer")).to_be_visible()
 
@@ -151,7 +153,7 @@ def test_output_grows_in_its_card_with_the_time(turn: Shown, demo_model: DemoMod
     done = turn.card("Shell: Count, done")
     expect(done.locator("summary")).to_have_text(re.compile(r"Count \d+(\.\d)? s$"))
     expect(done.get_by_role("timer")).to_have_count(0)
-    expect(turn.root.get_by_text("Done.")).to_be_visible()
+    expect(turn.log.get_by_text("Done.")).to_be_visible()
 
 
 def test_a_failed_call_is_open_and_says_why(turn: Shown, demo_model: DemoModel) -> None:
@@ -161,7 +163,7 @@ def test_a_failed_call_is_open_and_says_why(turn: Shown, demo_model: DemoModel) 
     expect(failed).to_have_attribute("open", "")
     expect(failed.get_by_text("oldString")).to_be_visible()
     expect(failed.locator("summary")).to_contain_text("failed")
-    expect(turn.root.get_by_text("Sorry.")).to_be_visible()
+    expect(turn.log.get_by_text("Sorry.")).to_be_visible()
 
 
 def test_the_footer_is_the_whole_bill(turn: Shown, demo_model: DemoModel) -> None:
@@ -174,7 +176,7 @@ def test_the_footer_is_the_whole_bill(turn: Shown, demo_model: DemoModel) -> Non
 def test_the_footer_of_a_stopped_turn_says_so(turn: Shown, demo_model: DemoModel) -> None:
     demo_model.queue([[text("Partial "), gate("stop")]])
     turn.prompt()
-    expect(turn.root.get_by_text("Partial")).to_be_visible()
+    expect(turn.log.get_by_text("Partial")).to_be_visible()
     turn.click("Stop")
     expect(turn.root.locator("footer")).to_contain_text("interrupted")
     demo_model.release("stop")
@@ -192,8 +194,8 @@ def test_a_sub_agents_retry_counts_down_in_its_card(turn: Shown, demo_model: Dem
     waiting = task.get_by_text(re.compile("attempt 1"))
     expect(waiting).to_contain_text("trying again in")
     expect(waiting.get_by_role("timer")).to_have_text(re.compile(r"^\d s$"))
-    expect(turn.root.get_by_text("All done.")).to_be_visible()
-    expect(turn.root.get_by_text("trying again")).to_have_count(0)
+    expect(turn.log.get_by_text("All done.")).to_be_visible()
+    expect(turn.log.get_by_text("trying again")).to_have_count(0)
 
 
 # --- what is asked ----------------------------------------------------------------------------------------------------
@@ -209,7 +211,7 @@ def test_answers_arrive_as_they_were_chosen(turn: Shown, demo_model: DemoModel) 
     turn.root.get_by_label("unit").check()
     own.last.fill("and the place")
     turn.click("Answer")
-    expect(turn.root.get_by_text("Thank you.")).to_be_visible()
+    expect(turn.log.get_by_text("Thank you.")).to_be_visible()
     assert asked.tools[0].metadata["answers"] == [["Parquet"], ["time", "unit", "and the place"]]
 
 
@@ -235,7 +237,7 @@ def test_what_is_half_answered_stays_while_columns_are_chosen(chat: Shown, demo_
     expect(told).to_be_empty()
     chat.click("Answer")
     chat.click("Allow once")
-    expect(chat.root.get_by_text("Done.")).to_be_visible()
+    expect(chat.log.get_by_text("Done.")).to_be_visible()
 
 
 def test_deny_and_allow_always_are_what_the_server_gets(chat: Shown, demo_model: DemoModel, project: Path) -> None:
