@@ -30,6 +30,7 @@ from opencode_nb.render.escaping import NOTHING, Html, element, escape, is_data_
 from opencode_nb.render.highlight import highlight, highlight_file
 from opencode_nb.render.markdown import to_html
 from opencode_nb.render.phrases import duration
+from opencode_nb.render.screen import Line
 
 FOLDED_OUTPUT = 300
 """From how many lines on the beginning of an output is folded."""
@@ -167,7 +168,7 @@ def output_html(text: str, *, growing: bool = False) -> Html:
     return join([_folded(note, _pre(rows[:-SHOWN_OUTPUT])), _pre(rows[-SHOWN_OUTPUT:])])
 
 
-def _pre(rows: Sequence[ansi.Line]) -> Html:
+def _pre(rows: Sequence[Line]) -> Html:
     return element("pre", ansi.to_html(rows), style="output") if rows else NOTHING
 
 

@@ -5,7 +5,6 @@ Outputs and counts come and go with every run; they are shown where a person ask
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterator
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
@@ -13,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 from opencode_nb.diffs.blocks import prepare
 from opencode_nb.diffs.making import hunks
 from opencode_nb.diffs.notebook import CellDiff, NotebookDiff, compare
+from opencode_nb.render import ansi
 from opencode_nb.render.diff import block
 from opencode_nb.render.diff_rows import Painted, lines, number_width, numbered, paint
 from opencode_nb.render.escaping import NOTHING, Html, element, escape, join
@@ -25,7 +25,6 @@ if TYPE_CHECKING:
 
 SUFFIX = ".ipynb"
 _LANGUAGES = {"code": "cell.py", "markdown": "cell.md"}
-_ANSI = re.compile(r"\x1b\[[0-9;]*m")
 
 
 def read(file: FileDiff, *, outputs: bool) -> NotebookDiff | None:
@@ -96,7 +95,7 @@ def _printed(cell: CellDiff) -> tuple[str, str]:
 
 
 def _text(outputs: list[Json]) -> str:
-    return "\n".join(_ANSI.sub("", _output_text(output)).rstrip("\n") for output in outputs)
+    return "\n".join(ansi.plain(_output_text(output)) for output in outputs)
 
 
 def _output_text(output: Json) -> str:

@@ -236,7 +236,7 @@ def test_lines_and_times() -> None:
         ("\x1b[?25lx\x1b(By\x1b=z", "xyz"),
         ("\x9b32mgreen", "green"),
         ("x\x1b", "x"),
-        ("\x1b[2Kabc\x1b[1K", "abc"),
+        ("\x1b[2Kabc\x1b[1Kd", "   d"),
         ("ab\r\x1b[31mX\x1b[0m", "Xb"),
         ("", ""),
     ],
