@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import difflib
 from collections.abc import Iterable
 from pathlib import Path
@@ -161,7 +162,8 @@ class Catalog:
         """The parts for what a text names: files that are there as `@path`, agents as `@agent`."""
         await self.start()
         agents: list[Any] = await self.client.app.agents()
-        return content.mentioned(text, self.directory, {str(agent["name"]) for agent in agents})
+        names = {str(agent["name"]) for agent in agents}
+        return await asyncio.to_thread(content.mentioned, text, self.directory, names)
 
 
 def _model(provider: Json, name: str, model: Json, *, default: bool) -> Json:

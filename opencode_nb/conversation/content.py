@@ -1,16 +1,19 @@
-"""What goes along with a prompt: text, files and images -> the server's part inputs. Pure but for reading the files."""
+"""What goes along with a prompt: text, files and images -> the server's part inputs. Pure but for reading the files.
+
+Files are read on a thread of their own: a slow disk must not hold up the other sessions.
+"""
 
 from __future__ import annotations
 
+import asyncio
 import base64
-import contextlib
-import mimetypes
 import re
 from collections.abc import Awaitable, Callable, Collection, Iterable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from opencode_nb.conversation import media, regular
 from opencode_nb.conversation.state import Json
 
 Mentions = Callable[[str], Awaitable[list[Json]]]
@@ -21,15 +24,26 @@ _MENTION = re.compile(
     r"""(?:^|(?<=[\s(\[{]))@"(?P<quoted>[^\s"][^"\n]*)" | (?:^|(?<=[\s(\[{"']))@(?P<plain>[^\s@"][^\s@]*)""", re.VERBOSE
 )
 _PUNCTUATION = ".,;:!?)]}\"'"
-_INLINE_TYPES = ("image/", "audio/", "video/", "application/pdf")
+
+MAX_BYTES = 32_000_000
+"""Larger pictures and the like are refused: providers take less, and all of it goes into one message."""
 
 
-def parts(
+async def parts(
     text: str, files: Iterable[Any] = (), images: Iterable[Any] = (), directory: Path | None = None
 ) -> list[Json]:
-    """The parts of one prompt. Raises FileNotFoundError or TypeError before anything is sent."""
-    attached = [file_part(file, directory) for file in files] + [image_part(image, directory) for image in images]
+    """The parts of one prompt.
+
+    Raises OSError (no such file, no regular file, too large a one) or TypeError before anything is sent.
+    """
+    attached = await file_parts(files, directory)
+    attached += [await asyncio.to_thread(image_part, image, directory) for image in images]
     return [{"type": "text", "text": text}, *attached]
+
+
+async def file_parts(files: Iterable[Any], directory: Path | None = None) -> list[Json]:
+    """The parts of the files of a prompt or command; errors as for `parts`."""
+    return [await asyncio.to_thread(file_part, file, directory) for file in files]
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,7 +58,7 @@ class Attachment:
 def mentioned(text: str, directory: Path, agents: Collection[str]) -> list[Json]:
     """The parts for what a text names: agents as `@name`, files and directories that are there as `@path`.
 
-    A name with blanks stands in quotes: `@"my data.csv"`.
+    A name with blanks stands in quotes: `@"my data.csv"`. Raises TooLargeError for a file that is too large to send.
     """
     found: dict[str, Json] = {}
     for match in _MENTION.finditer(text):
@@ -54,8 +68,12 @@ def mentioned(text: str, directory: Path, agents: Collection[str]) -> list[Json]
             source = {"value": value, "start": match.start(), "end": match.start() + len(value)}
             found.setdefault(name, {"type": "agent", "name": name, "source": source})
         elif name:
-            with contextlib.suppress(OSError):  # no such file: it is a word like any other
+            try:
                 found.setdefault(name, file_part(name, directory))
+            except regular.TooLargeError:
+                raise
+            except OSError:  # no such file, or no file at all: it is a word like any other
+                continue
     return list(found.values())
 
 
@@ -81,33 +99,39 @@ def file_part(file: str | Path | Attachment | Json, directory: Path | None = Non
     if isinstance(file, dict):
         return file
     if isinstance(file, Attachment):
-        mime = file.mime if _goes_inline(file.mime) else "text/plain"  # as what else it is, no model would read it
-        return {"type": "file", "mime": mime, "filename": file.name, "url": _data_url(mime, file.data)}
+        return _inline(file.name, media.mime(file.name, file.data, file.mime), file.data)
     path, query = _locate(str(file), directory or Path.cwd())
     if path.is_dir():
         return _file(path, "application/x-directory", path.as_uri())
-    mime = mimetypes.guess_type(path.name)[0] or "text/plain"
-    if _goes_inline(mime):
-        return _file(path, mime, _data_url(mime, path.read_bytes()))
-    return _file(path, "text/plain", path.as_uri() + query)
+    mime = media.mime(path.name, _read(regular.head, path))
+    if mime == media.TEXT:
+        return _file(path, mime, path.as_uri() + query)
+    return _inline(path.name, mime, _read(regular.read, path, MAX_BYTES))
 
 
-def _goes_inline(mime: str) -> bool:
-    return mime.startswith(_INLINE_TYPES) and mime != "image/svg+xml"
+def _read(read: Callable[..., bytes], path: Path, *limit: int) -> bytes:
+    try:
+        return read(path, *limit)
+    except regular.NotRegularError as error:
+        raise regular.NotRegularError(f"{error} Copy what it gives into a file. Nothing was sent.") from None
+    except regular.TooLargeError as error:
+        raise regular.TooLargeError(f"{error} Attach a smaller one. Nothing was sent.") from None
+
+
+def _inline(name: str, mime: str, data: bytes) -> Json:
+    url = f"data:{mime};base64,{base64.b64encode(data).decode()}"
+    return {"type": "file", "mime": mime, "filename": name, "url": url}
 
 
 def image_part(image: Any, directory: Path | None = None) -> Json:
     """An image part from a path, bytes (PNG, JPEG, GIF, WebP), or a figure (`_repr_png_` or `savefig`)."""
     if isinstance(image, (str, Path)):
         return file_part(image, directory)
-    data = image if isinstance(image, (bytes, bytearray)) else _png_of(image)
-    mime = _image_type(bytes(data))
-    return {
-        "type": "file",
-        "mime": mime,
-        "filename": f"image.{mime.split('/')[1]}",
-        "url": _data_url(mime, bytes(data)),
-    }
+    data = bytes(image if isinstance(image, (bytes, bytearray)) else _png_of(image))
+    mime = media.picture(data)
+    if mime is None:
+        raise TypeError("These bytes are no PNG, JPEG, GIF or WebP image.")
+    return _inline(f"image.{mime.split('/')[1]}", mime, data)
 
 
 def _locate(text: str, directory: Path) -> tuple[Path, str]:
@@ -123,10 +147,6 @@ def _locate(text: str, directory: Path) -> tuple[Path, str]:
 
 def _file(path: Path, mime: str, url: str) -> Json:
     return {"type": "file", "mime": mime, "filename": path.name, "url": url}
-
-
-def _data_url(mime: str, data: bytes) -> str:
-    return f"data:{mime};base64,{base64.b64encode(data).decode()}"
 
 
 def _png_of(image: Any) -> bytes:
@@ -146,12 +166,3 @@ def _png_of(image: Any) -> bytes:
             f"{type(image).__name__} is no image: give a path, bytes, or an object with _repr_png_ or savefig."
         )
     return png
-
-
-def _image_type(data: bytes) -> str:
-    for magic, mime in ((b"\x89PNG", "image/png"), (b"\xff\xd8\xff", "image/jpeg"), (b"GIF8", "image/gif")):
-        if data.startswith(magic):
-            return mime
-    if data[:4] == b"RIFF" and data[8:12] == b"WEBP":
-        return "image/webp"
-    raise TypeError("These bytes are no PNG, JPEG, GIF or WebP image.")

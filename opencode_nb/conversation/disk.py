@@ -12,6 +12,7 @@ import stat
 import tempfile
 from pathlib import Path
 
+from opencode_nb.conversation import regular
 from opencode_nb.diffs.change import EXECUTABLE, LINK, REGULAR, Side, known
 from opencode_nb.errors import OpencodeError
 
@@ -38,16 +39,19 @@ def locate(root: Path, path: str) -> Path:
     return place
 
 
-def read(place: Path) -> Side | None:
-    """The file as it is now; None where there is none. Raises UnreadableError."""
+def read(place: Path, limit: int | None = None) -> Side | None:
+    """The file as it is now; None where there is none. Raises UnreadableError, also beyond so many bytes."""
     try:
         status = place.lstat()
         if stat.S_ISLNK(status.st_mode):
             return known(os.fsencode(os.readlink(place)), LINK)  # noqa: PTH115  # bytes: any name can be pointed to
         if stat.S_ISREG(status.st_mode):
-            return known(place.read_bytes(), EXECUTABLE if status.st_mode & stat.S_IXUSR else REGULAR)
+            mode = EXECUTABLE if status.st_mode & stat.S_IXUSR else REGULAR
+            return known(regular.read(place, limit, follow=False), mode)
     except (FileNotFoundError, NotADirectoryError):
         return None
+    except (regular.NotRegularError, regular.TooLargeError) as error:
+        raise UnreadableError(str(error)) from error
     except OSError as error:
         raise UnreadableError(f"it can't be read: {error.strerror}. Check its permissions.") from error
     if not stat.S_ISDIR(status.st_mode):

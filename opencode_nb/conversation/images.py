@@ -94,9 +94,7 @@ class Images:
         """The file now; None where it can't be kept: it is too large, no file, or the disk is full."""
         place = self.root / path
         try:
-            if place.is_file() and place.stat().st_size > MAX_BYTES:
-                return None
-            side = disk.read(place)
+            side = disk.read(place, MAX_BYTES)
             return Image(side.mode, kept.keep(side.read())) if side else Image("", None)
         except (OSError, disk.UnreadableError):  # then its change is shown, and can't be taken back: `unknown` says so
             return None

@@ -73,9 +73,10 @@ class Queue:
         """Have this sent when the session rests and all before it is sent; options as for `prompt`.
 
         `commands`: a text that then begins with a command's `/name` runs it.
-        Raises FileNotFoundError or TypeError at once. What the text mentions is looked up when it is sent.
+        Raises OSError or TypeError at once for a file that cannot be sent. What the text mentions is looked up when it
+        is sent.
         """
-        _text, *attached = content.parts(text, files, images, self._session.owner.directory)
+        _text, *attached = await content.parts(text, files, images, self._session.owner.directory)
         item = QueueItem(f"q{next(_numbers)}", text, tuple(attached), options, commands)
         self._set((*self.items, item))
         self._advance()

@@ -105,9 +105,10 @@ class AsyncSession(ManagedSession):
         `person` is asked what the policy leaves open. `mentions` attaches the files and agents that the text names as
         `@path` and `@agent`; a function instead of True adds what else it names. `no_reply` only adds to the
         conversation.
-        Raises FileNotFoundError before anything is sent, TurnError (with `.turn`) when the turn ended in an error.
+        Raises OSError (no such file, no regular file, too large) before anything is sent, TurnError (with `.turn`) when
+        the turn ended in an error.
         """
-        parts = content.parts(text, files, images, self.owner.directory)
+        parts = await content.parts(text, files, images, self.owner.directory)
         if mentions:
             parts += await self.owner.mentions(text)
         if callable(mentions):
@@ -169,7 +170,7 @@ class AsyncSession(ManagedSession):
 
         Raises OpencodeError for a command that is not there. A command's own model and agent count before these.
         """
-        attached = [content.file_part(file, self.owner.directory) for file in files]
+        attached = await content.file_parts(files, self.owner.directory)
         name = await self.owner.command_name(name)
         begun = Beginning(self, model, agent, variant, permission, person, timeout)
         body = await begun.body(command=name, arguments=arguments, parts=attached or None)

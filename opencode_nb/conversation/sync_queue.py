@@ -45,7 +45,8 @@ class Queue:
         """Have this sent when the session rests and all before it is sent; options as for `prompt`.
 
         `commands`: a text that then begins with a command's `/name` runs it.
-        Raises FileNotFoundError or TypeError at once. What the text mentions is looked up when it is sent.
+        Raises OSError or TypeError at once for a file that cannot be sent. What the text mentions is looked up when it
+        is sent.
         """
         return run(self._async.add, text, files=files, images=images, commands=commands, **options)
 

@@ -138,7 +138,8 @@ class Session:
         While another turn runs, the agent takes the prompt up after its present step. `mentions` attaches the files
         and agents that the text names as `@path` and `@agent`; an async function instead of True adds what else it
         names. `no_reply` only adds to the conversation.
-        Raises FileNotFoundError before anything is sent, TurnError (with `.turn`) when the turn ended in an error.
+        Raises OSError (no such file, no regular file, too large) before anything is sent, TurnError (with `.turn`) when
+        the turn ended in an error.
         """
         jobs = Jobs()
         waits = wait and not no_reply
