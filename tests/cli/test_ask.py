@@ -18,12 +18,16 @@ import pexpect
 import psutil
 import pytest
 
+import opencode_nb as oc
 from opencode_nb import cli
+from opencode_nb.demo import DemoModel
+from opencode_nb.server import Server, serve
+from tests.support.terminals import end, hang_up
 
 PROGRAM = str(Path(sys.executable).with_name("opencode-nb"))
 WAIT = 90
 """Seconds for a server to start and a turn to end on a busy machine; about 5 on an idle one."""
-ENDED = 10
+ENDED = 60
 """Seconds that what a command started may outlive it: a moment, on an idle machine."""
 RUN = "TEST_OF_ASK"
 """Environment variable, unique to a command, that everything started by it inherits."""
@@ -55,8 +59,17 @@ def ask(directory: Path, *arguments: str, piped: bytes = b"", **env: str) -> Don
     return Done(done.returncode, done.stdout.decode(), done.stderr.decode())
 
 
+@pytest.fixture(scope="module", autouse=True)
+def shared(opencode_program: Path, server_model: DemoModel) -> Iterator[Server]:
+    """The server that commands without --demo share: held here, it is started once."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("OPENCODE_CONFIG_CONTENT", json.dumps(server_model.config()))
+        with serve(shared=True) as server:
+            yield server
+
+
 @pytest.fixture(scope="module")
-def place(opencode_program: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+def place(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return tmp_path_factory.mktemp("ask")
 
 
@@ -76,7 +89,7 @@ def test_stdout_has_the_answer_and_nothing_else(place: Path) -> None:
 
 
 def test_tools_and_refusals_are_told_on_stderr(place: Path) -> None:
-    done = ask(place, "--demo", "Use several tools with a todo list", piped=b"")
+    done = ask(place, "Use several tools with a todo list", piped=b"")
     assert done.code == 0
     assert done.out.startswith("I'll keep a list.\n\nNow the directory.\n\n### Done")
     told = done.err.splitlines()
@@ -87,7 +100,7 @@ def test_tools_and_refusals_are_told_on_stderr(place: Path) -> None:
 
 
 def test_json_lines_tell_the_whole_turn_and_sessions_go_on(place: Path, tmp_path: Path) -> None:
-    first = ask(place, "--demo", "--json", "--permission", "allow", "Ask for permission")
+    first = ask(place, "--json", "--permission", "allow", "Ask for permission")
     assert first.code == 0
     start, *between, end = first.lines
     assert (start["type"], start["directory"], end["type"], end["status"]) == ("start", str(place), "end", "completed")
@@ -100,12 +113,12 @@ def test_json_lines_tell_the_whole_turn_and_sessions_go_on(place: Path, tmp_path
     assert end["error"] is None
     assert end["tokens"]["output"] > 0
 
-    latest = ask(place, "--demo", "--json", "--continue", "What did I send you?")
+    latest = ask(place, "--json", "--continue", "What did I send you?")
     assert latest.lines[0]["session"] == start["session"]
     assert "earlier prompts in this session: 1" in latest.lines[-1]["text"]
-    named = ask(tmp_path, "--demo", "--directory", str(place), "--session", start["session"], "What did I send you?")
+    named = ask(tmp_path, "--directory", str(place), "--session", start["session"], "What did I send you?")
     assert "earlier prompts in this session: 2" in named.out
-    elsewhere = ask(tmp_path, "--demo", "--session", start["session"], "hello")
+    elsewhere = ask(tmp_path, "--session", start["session"], "hello")
     assert elsewhere.code == 1
     assert f"belongs to another directory: add --directory {place}" in elsewhere.err
 
@@ -114,7 +127,7 @@ def test_json_lines_tell_the_whole_turn_and_sessions_go_on(place: Path, tmp_path
 
 
 def test_a_failed_turn(place: Path) -> None:
-    done = ask(place, "--demo", "--json", "Fail with a provider error 400")
+    done = ask(place, "--json", "Fail with a provider error 400")
     assert done.code == 1
     end = done.lines[-1]
     assert (end["type"], end["status"]) == ("end", "error")
@@ -123,25 +136,23 @@ def test_a_failed_turn(place: Path) -> None:
 
 
 def test_a_turn_that_takes_too_long_keeps_what_came(place: Path) -> None:
-    done = ask(place, "--demo", "--timeout", "10", LONG)
+    done = ask(place, "--timeout", "10", LONG)
     assert done.code == 124
     assert "item 1" in done.out
     assert "opencode-nb: Stopped after 10 s, its time limit." in done.err
 
 
-def test_nothing_is_sent_and_no_session_made_for_a_file_that_is_not_there(place: Path) -> None:
-    before = set(sessions())
-    done = ask(place, "--demo", "--file", "nowhere.txt", "Look at this")
+def test_nothing_is_sent_and_no_session_made_for_a_file_that_is_not_there(place: Path, shared: Server) -> None:
+    before = set(sessions(shared))
+    done = ask(place, "--file", "nowhere.txt", "Look at this")
     assert (done.code, done.out) == (1, "")
     assert done.err.endswith("opencode-nb: No such file: nowhere.txt\n") or "nowhere.txt" in done.err
-    assert set(sessions()) == before
+    assert set(sessions(shared)) == before
 
 
-def sessions() -> list[str]:
-    from opencode_nb.conversation.sync import Opencode
-
-    with Opencode(demo=True) as ai:
-        return [str(info["id"]) for info in ai.client.experimental.session.list()]
+def sessions(server: Server) -> list[str]:
+    with oc.Client(server.url, password=server.password) as client:
+        return [str(info["id"]) for info in client.experimental.session.list()]
 
 
 def test_without_the_program_both_forms_say_so(place: Path) -> None:
@@ -209,11 +220,12 @@ def test_a_reader_that_leaves_ends_the_turn(place: Path) -> None:
 
 
 def test_a_full_disk_is_told(place: Path) -> None:
-    with Path("/dev/full").open("w") as full, started(place, "--demo", "Say exactly: hi", stdout=full) as process:
-        _, err = process.communicate(timeout=WAIT)
-        assert process.returncode == 1
-        assert "opencode-nb: The answer could not be written ([Errno 28] No space left on device)" in err
-        assert "Traceback" not in err
+    command = [PROGRAM, "ask", "Say exactly: hi"]
+    with Path("/dev/full").open("w") as full:
+        done = subprocess.run(command, cwd=place, stdout=full, stderr=subprocess.PIPE, text=True, timeout=WAIT)
+    assert done.returncode == 1
+    assert "opencode-nb: The answer could not be written ([Errno 28] No space left on device)" in done.stderr
+    assert "Traceback" not in done.stderr
 
 
 def helpers(pid: int) -> list[psutil.Process]:
@@ -229,12 +241,12 @@ def run_of(process: psutil.Process) -> str | None:
         return None
 
 
-def started(place: Path, *arguments: str, stdout: Any = subprocess.PIPE) -> subprocess.Popen[str]:
+def started(place: Path, *arguments: str) -> subprocess.Popen[str]:
     return subprocess.Popen(
         [PROGRAM, "ask", *arguments],
         cwd=place,
         stdin=subprocess.DEVNULL,
-        stdout=stdout,
+        stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
         text=True,
         start_new_session=True,
@@ -307,7 +319,7 @@ def terminal(place: Path) -> Iterator[Any]:
 
     yield start
     for each in opened:
-        each.child.close(force=True)
+        end(each.child)
 
 
 def test_the_person_is_asked_at_the_terminal_though_text_is_piped(terminal: Any, place: Path) -> None:
@@ -373,5 +385,5 @@ def test_a_terminal_that_is_closed_ends_the_dialogue(terminal: Any) -> None:
     talk.expect(READY)
     others = helpers(talk.child.pid)
     assert others
-    talk.child.close(force=False)
+    hang_up(talk.child)
     assert psutil.wait_procs(others, timeout=ENDED)[1] == []
