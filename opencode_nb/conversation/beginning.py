@@ -41,7 +41,7 @@ class Beginning:
         if self._permission is not None:
             await session._enforce(self._policy)
         body: Json = {
-            "messageID": ids.message_id(),
+            "messageID": ids.message_id(*session.transcript.last_ids),
             "model": dict(zip(("providerID", "modelID"), split_model(model), strict=True)) if model else None,
             "agent": self._agent or session.agent,
             "variant": self._variant or session.variant,

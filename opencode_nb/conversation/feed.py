@@ -275,7 +275,7 @@ class Feed:
         node = transcript.find(wanted)
         found: Any = await asyncio.gather(
             client.session.get(wanted),
-            history.latest(client, wanted, node.newest if node else ""),
+            history.latest(client, wanted, node.newest.at if node and node.newest else None),
             client.session.todo(wanted),
         )
         info, page, todos = found

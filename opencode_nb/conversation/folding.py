@@ -2,16 +2,18 @@
 
 Every step of the model is a message of its own; those that answer one prompt are its turn. Some prompts the server
 writes itself, in the middle of a turn: they go on with it.
+
+Messages stand in the server's order: that of its list, and by the time of creation that it gave them where an event
+came before the list or after it. Ids say nothing about order: they wrap every 795 days, and each client has its clock.
 """
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Iterable
-from typing import NamedTuple, TypeVar
+from typing import NamedTuple
 
 from opencode_nb.conversation.state import Json, Message, TurnState
-
-T = TypeVar("T")
 
 USER_SHELL = "The following tool was executed by the user"
 """What the server writes as the prompt of a shell command of the user's own."""
@@ -37,7 +39,7 @@ class Folding:
     def __init__(self, session_id: str) -> None:
         self.id = session_id
         self.turns: dict[str, TurnState] = {}
-        self._messages: dict[str, tuple[TurnState, Message]] = {}
+        self._messages: dict[str, tuple[TurnState, Message]] = {}  # in the server's order
         self._homeless: dict[str, Message] = {}  # parts that came before their message
         self._early: dict[str, Json] = {}  # deltas that came before their part: part id -> {field: text}
         self._ours: set[str] = set()  # prompts sent from here
@@ -47,14 +49,21 @@ class Folding:
     def _turn(self, turn_id: str) -> TurnState:
         turn = self.turns.get(turn_id)
         if turn is None:
-            turn = TurnState(turn_id, self.id)
-            self.turns = _inserted(self.turns, turn_id, turn)
+            turn = self.turns[turn_id] = TurnState(turn_id, self.id)
         return turn
 
     def _message_updated(self, properties: Json) -> Iterable[Change]:
         info = properties.get("info")
         if not isinstance(info, dict) or not isinstance(info.get("id"), str):
             return
+        is_new = info["id"] not in self._messages
+        changes = list(self._take_message(info))
+        if is_new:
+            self._place(*self._messages[info["id"]])
+        yield from changes
+
+    def _take_message(self, info: Json) -> Iterable[Change]:
+        """Fold in a message; a new one goes last, until it is placed."""
         message_id = info["id"]
         turn_id = str(info.get("parentID") or message_id) if info.get("role") == "assistant" else message_id
         known = self._messages.get(message_id)
@@ -65,13 +74,44 @@ class Folding:
         if info.get("role") == "assistant":
             if turn.status == "queued" or (turn.status == "completed" and not turn.steps):  # taken for a mere note
                 turn.status = "running"
-            if not known:
-                turn.steps = _inserted(turn.steps, message_id, message)
+            turn.steps[message_id] = message
         elif message_id == turn.id:
             turn.prompt = message
         yield Change("message", turn.id, message_id)
         if not known:
             yield from (Change("part", turn.id, part_id) for part_id in message.parts)
+
+    def _place(self, turn: TurnState, message: Message) -> None:
+        """Put the message that came last into its place: before those that the server created later."""
+        before = itertools.islice(reversed(self._messages.values()), 1, None)
+        message.at = created(message.info) or max((other.at for _, other in before), default=0.0)
+        before = itertools.islice(reversed(self._messages.values()), 1, None)
+        later = [other.id for _, other in itertools.takewhile(lambda known: known[1].at > message.at, before)]
+        for message_id in reversed(later):
+            self._messages[message_id] = self._messages.pop(message_id)
+        if later or (message is turn.prompt and turn.id != next(reversed(self.turns))):
+            self._arrange()
+
+    def _order(self, listed: list[str]) -> None:
+        """Put all messages into their places, these in this order: it is the server's list, or a page of it."""
+        at = 0.0
+        for message_id in listed:
+            message = self._messages[message_id][1]
+            message.at = at = max(at, created(message.info))
+        known = {message_id: self._messages[message_id] for message_id in [*listed, *self._messages]}
+        self._messages = dict(sorted(known.items(), key=lambda entry: entry[1][1].at))
+        self._arrange()
+
+    def _arrange(self) -> None:
+        """Bring turns and steps into the order of their messages; prompts that are on their way go last."""
+        places = {message_id: place for place, message_id in enumerate(self._messages)}
+        for turn in self.turns.values():
+            turn.steps = dict(sorted(turn.steps.items(), key=lambda step: places[step[0]]))
+        first = {
+            turn.id: next((places[key] for key in (turn.id, *turn.steps) if key in places), len(places))
+            for turn in self.turns.values()
+        }
+        self.turns = dict(sorted(self.turns.items(), key=lambda entry: first[entry[0]]))
 
     def _continued(self, message_id: str) -> str:
         """The turn that a message belongs to: a step's parent may itself be a continuation of an earlier prompt."""
@@ -105,7 +145,7 @@ class Folding:
         part_id = part["id"]
         known = part_id in message.parts
         before = message.parts.get(part_id) or self._early.pop(part_id, None)
-        message.parts = _inserted(message.parts, part_id, _merge_part(before, part))
+        message.parts[part_id] = _merge_part(before, part)
         if turn is None:
             return
         if part.get("type") == "step-start" and not known:
@@ -134,10 +174,14 @@ class Folding:
         """
         if message is not turn.prompt or turn.id in self._ours or next(iter(message.parts)) != part["id"]:
             return None
-        before = next((other for other in reversed(self.turns.values()) if other.id < turn.id), None)
+        before = self._previous(turn)
         if before is None or before.ended:
             return None
         return before if _is_continuation(part, before) else None
+
+    def _previous(self, turn: TurnState) -> TurnState | None:
+        backwards = iter(reversed(self.turns.values()))
+        return next(backwards, None) if any(other is turn for other in backwards) else None
 
     def _before(self, turn: TurnState) -> TurnState | None:
         """The turn that a whole turn goes on with, now that those before it are there."""
@@ -149,10 +193,11 @@ class Folding:
         """Make a turn's messages further steps of the turn before it."""
         assert turn.prompt is not None
         del self.turns[turn.id]
-        target.steps = dict(sorted({**target.steps, turn.id: turn.prompt, **turn.steps}.items()))
-        for message_id, (owner, message) in list(self._messages.items()):
+        target.steps = {**target.steps, turn.id: turn.prompt, **turn.steps}
+        for message_id, (owner, message) in self._messages.items():
             if owner is turn:
                 self._messages[message_id] = (target, message)
+        self._arrange()
         yield Change("removed", turn.id, turn.id)
         yield from (Change("message", target.id, message_id) for message_id in [turn.id, *turn.steps])
         yield from (Change("part", target.id, part_id) for part_id in turn.prompt.parts)
@@ -171,17 +216,22 @@ class Folding:
         if turn is not None:
             yield Change("delta", turn.id, part_id, delta)
 
+    def _order_parts(self, message_id: str, listed: list[str]) -> None:
+        """Put a message's parts into their order in the server's list; what is not yet in it comes after."""
+        message = self._messages[message_id][1]
+        message.parts = {key: message.parts[key] for key in [*listed, *message.parts] if key in message.parts}
+
     def _part_removed(self, properties: Json) -> Iterable[Change]:
         turn, message = self._home(str(properties.get("messageID")))
         if message.parts.pop(str(properties.get("partID")), None) is not None and turn is not None:
             yield Change("removed", turn.id, str(properties["partID"]))
 
 
-def _inserted(table: dict[str, T], key: str, value: T) -> dict[str, T]:
-    """The table with this entry, in the order of its keys, which ascend with time; the same one where it goes last."""
-    is_new, last = key not in table, next(reversed(table), "")
-    table[key] = value
-    return dict(sorted(table.items())) if is_new and key < last else table
+def created(info: Json) -> float:
+    """When the server created a message, in ms; 0 where it does not say."""
+    time = info.get("time")
+    created = time.get("created") if isinstance(time, dict) else None
+    return float(created) if isinstance(created, int | float) else 0.0
 
 
 def _merge_part(before: Json | None, part: Json) -> Json:

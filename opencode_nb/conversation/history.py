@@ -28,10 +28,10 @@ class Page(NamedTuple):
 NOTHING = Page([], "")
 
 
-async def latest(client: AsyncClient, session_id: str, known: str = "") -> Page:
-    """The last messages, from the beginning of a turn on; where `known` is a message's id, at least from there on."""
+async def latest(client: AsyncClient, session_id: str, since: float | None = None) -> Page:
+    """The last messages, from the beginning of a turn on; at least those created `since` (the server's ms)."""
     page = await before(client, session_id, "")
-    while page.cursor and known and page.messages[0]["info"]["id"] > known:
+    while page.cursor and since is not None and page.messages[0]["info"]["time"]["created"] > since:
         page = await _longer(client, session_id, page)
     return page
 

@@ -97,7 +97,7 @@ class ManagedSession:
 
     async def _reach(self, message_id: str) -> None:
         """Load turns until this message would be among them."""
-        while self.transcript.has_earlier and message_id < min(self.transcript.turns, default=""):
+        while self.transcript.has_earlier and self.transcript.turn_of(message_id) is None:
             await self.load_earlier()
 
     async def export(self, format: str = "md") -> str:
@@ -127,7 +127,7 @@ class ManagedSession:
         since. With `force` that is overwritten, and the result's warning says where a copy is kept.
         """
         message_id = await self._turn_id(to)
-        turns = [turn for turn in self.transcript.turns.values() if turn.id >= message_id]
+        turns = self.transcript.turns_from(message_id)
         api = self.owner.client.session
         info, kept = await self._restore(lambda: api.revert(self.id, messageID=message_id), turns, force=force)
         done = info.get("revert") or {}
@@ -251,13 +251,9 @@ class ManagedSession:
 
     @property
     def requests(self) -> list[Json]:
-        """The open permission requests and questions (these have `questions`), oldest first, whoever sent the turn."""
-        found = [
-            r
-            for turn in self.transcript.turns.values()
-            for r in (*_open(turn, "permissions"), *_open(turn, "questions"))
-        ]
-        return sorted(found, key=lambda request: str(request["id"]))
+        """The open permission requests, then the questions (these have `questions`), whoever sent the turn."""
+        turns = list(self.transcript.turns.values())
+        return [request for table in ("permissions", "questions") for turn in turns for request in _open(turn, table)]
 
     async def reply(self, request_id: str, reply: Reply, message: str = "") -> bool:
         """Answer a permission request, "once", "always" or "reject"; whether it was still open.

@@ -188,7 +188,12 @@ class AsyncSession(ManagedSession):
         await self._rested()
         agent = self.agent or self.transcript.info.get("agent") or await self.owner.default_agent()
         chosen = dict(zip(("providerID", "modelID"), split_model(self.model), strict=True)) if self.model else None
-        body: Json = {"messageID": ids.message_id(), "agent": agent, "model": chosen, "command": command}
+        body: Json = {
+            "messageID": ids.message_id(*self.transcript.last_ids),
+            "agent": agent,
+            "model": chosen,
+            "command": command,
+        }
         run = self._begin(body["messageID"], self.owner.policy, None, timeout or self.owner.timeout)
         await run.follow(self.owner.client.session.shell(self.id, **body))
         return await run.turn if wait else run.turn
@@ -207,7 +212,7 @@ class AsyncSession(ManagedSession):
             choice = await self.owner.model_choice(self.model, self.agent)
             refuse_unasked(choice)
             provider, name = split_model(choice.model)
-        before = self.transcript.newest
+        before = set(self.transcript.turns)
         try:
             await self.owner.client.session.summarize(self.id, providerID=provider, modelID=name)
         except asyncio.CancelledError:
@@ -215,9 +220,9 @@ class AsyncSession(ManagedSession):
             raise
         return await self._compacted(before)
 
-    async def _compacted(self, before: str) -> Turn:
+    async def _compacted(self, before: set[str]) -> Turn:
         """The compaction's turn when it has ended: the server answers 200 for one that was stopped or failed, too."""
-        turns = [self._turn(state) for key, state in self.transcript.turns.items() if key > before]
+        turns = [self._turn(state) for key, state in self.transcript.turns.items() if key not in before]
         if not turns:
             raise OpencodeError("The server did not compact the session: its log may say why.")
         return await turns[0]

@@ -192,7 +192,7 @@ def _calls(turn: TurnState) -> list[Json]:
     for children in turn.children.values():
         parts += [part for child in children for part in _calls(child)]
     done = [part for part in parts if (part.get("state") or {}).get("status") == "completed"]
-    return sorted(done, key=lambda part: ((part["state"].get("time") or {}).get("end") or 0, str(part.get("id"))))
+    return sorted(done, key=lambda part: (part["state"].get("time") or {}).get("end") or 0)
 
 
 def _of_call(part: Json, place: Place) -> list[Change]:

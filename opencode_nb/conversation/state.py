@@ -20,10 +20,14 @@ STOPPED = ("MessageAbortedError", "TurnTimeout")
 
 @dataclass(slots=True, eq=False)
 class Message:
-    """One message: the server's `info`, and its parts by id in the server's order (ids ascend with time)."""
+    """One message: the server's `info`, and its parts by id in the server's order.
+
+    `at` is the message's place among those of its session: the server sorts them by its own time of creation, in ms.
+    """
 
     info: Json
     parts: dict[str, Json] = field(default_factory=dict)
+    at: float = 0.0
 
     @property
     def id(self) -> str:

@@ -11,13 +11,14 @@ change of the task's part in the parent's turn, and their open requests as the p
 
 from __future__ import annotations
 
+import itertools
 from collections import OrderedDict
 from collections.abc import Callable, Iterable
 from typing import Any
 
-from opencode_nb.conversation.folding import Change
+from opencode_nb.conversation.folding import Change, created
 from opencode_nb.conversation.progress import Progress
-from opencode_nb.conversation.state import Json, TurnState
+from opencode_nb.conversation.state import Json, Message, TurnState
 
 __all__ = ["Change", "Transcript"]
 
@@ -55,28 +56,37 @@ class Transcript(Progress):
     @property
     def visible_turns(self) -> list[TurnState]:
         """The turns that count: those at and after an undo are hidden until redone (they go with the next prompt)."""
-        cut = self._undone_from
-        return [turn for turn in self.turns.values() if not cut or turn.id < cut]
+        undone = {turn.id for turn in self.undone_turns}
+        return [turn for turn in self.turns.values() if turn.id not in undone]
 
     @property
     def undone_turns(self) -> list[TurnState]:
         """The turns that were undone, and can be redone until the next prompt."""
-        cut = self._undone_from
-        return [turn for turn in self.turns.values() if cut and turn.id >= cut]
+        cut = str((self.info.get("revert") or {}).get("messageID") or "")
+        if not cut or (cut not in self._messages and not self.has_earlier):  # the server, too, then hides nothing
+            return []
+        return self.turns_from(cut)
 
     def turn_of(self, message_id: str) -> TurnState | None:
         """The turn that a message belongs to."""
         known = self._messages.get(message_id)
         return known[0] if known else None
 
-    @property
-    def newest(self) -> str:
-        """The id of the last message, "" where there is none."""
-        return max(self._messages, default="")
+    def turns_from(self, message_id: str) -> list[TurnState]:
+        """The turns that begin at this message or after it; all of them where it comes before what is loaded."""
+        places = {key: place for place, key in enumerate(self._messages)}
+        cut = places.get(message_id, 0)
+        return [turn for turn in self.turns.values() if places.get(turn.id, len(places)) >= cut]
 
     @property
-    def _undone_from(self) -> str:
-        return str((self.info.get("revert") or {}).get("messageID") or "")
+    def last_ids(self) -> tuple[str, ...]:
+        """The ids of the last message and the last turn, whose prompt may be on its way."""
+        return (*([self.newest.id] if self.newest else []), *itertools.islice(reversed(self.turns), 1))
+
+    @property
+    def newest(self) -> Message | None:
+        """The last message, None where there is none."""
+        return next((message for _turn, message in reversed(self._messages.values())), None)
 
     @property
     def sub_sessions(self) -> set[str]:
@@ -210,24 +220,31 @@ class Transcript(Progress):
         `messages` are the latest ones, `cursor` leads to those before them.
         """
         yield from self._session_info(properties)
-        messages = properties.get("messages") or []
-        listed = [message["info"]["id"] for message in messages]
-        if not self._messages or (listed and min(listed) < min(self._messages)):
-            self.cursor = str(properties.get("cursor") or "")
-        for gone in [m for m in self._messages if m not in listed and listed and m < max(listed) and m >= min(listed)]:
+        messages, cursor = properties.get("messages") or [], str(properties.get("cursor") or "")
+        for gone in self._gone(messages, cursor):
             yield from self._message_removed({"messageID": gone})
         yield from self._take(messages)
+        if messages and next(iter(self._messages)) == messages[0]["info"]["id"]:  # else more is known already
+            self.cursor = cursor
         self.todos = properties.get("todos", self.todos)
         yield from self._loaded_requests(properties)
         status = properties.get("status") or {"type": "idle"}
         yield from self._end_over(idle=status.get("type") == "idle")
         yield from self._session_status({"status": status})
 
+    def _gone(self, messages: list[Json], cursor: str) -> list[str]:
+        """The messages that a page of the server's list would hold, and doesn't: they were removed meanwhile."""
+        if not messages:
+            return []
+        listed = {message["info"]["id"] for message in messages}
+        first = created(messages[0]["info"]) if cursor else 0.0
+        last = created(messages[-1]["info"])
+        return [key for key, (_, known) in self._messages.items() if key not in listed and first <= known.at < last]
+
     def _earlier(self, properties: Json) -> Iterable[Change]:
         """client.earlier {messages, cursor}: what comes before the first turn here."""
         self.cursor = str(properties.get("cursor") or "")
         known = dict(self.turns)
-        first = next(iter(known), "")
         changes = list(self._take(properties.get("messages") or []))
         for turn in known.values():
             if turn.id in self.turns:  # else it went on with an earlier one as soon as its prompt was there
@@ -235,16 +252,20 @@ class Transcript(Progress):
                 if before is None:
                     break
                 changes += self._continue_turn(turn, before)
-        for turn in [turn for turn in self._open_turns() if turn.id < first]:
+        for turn in [turn for turn in self._open_turns() if turn.id not in known]:
             changes += self._end(turn)
         yield from (change for change in changes if change.turn in known)
         yield Change("earlier", "", "earlier")
 
     def _take(self, messages: list[Json]) -> Iterable[Change]:
+        """A page of the server's list: first all that has to do with order, as what a part means may rest on it."""
         for message in messages:
-            yield from self._message_updated({"info": message["info"]})
+            yield from self._take_message(message["info"])
+        self._order([message["info"]["id"] for message in messages])
+        for message in messages:
             for part in message["parts"]:
                 yield from self._part_updated({"part": part})
+            self._order_parts(message["info"]["id"], [part["id"] for part in message["parts"]])
 
     def _end_over(self, *, idle: bool) -> Iterable[Change]:
         """End what a loaded history shows to be over: all turns of a session that rests, else those before the last
