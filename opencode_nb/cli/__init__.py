@@ -20,7 +20,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     """
     from opencode_nb.errors import OpencodeError
 
-    options = _parser().parse_args(arguments)
+    options = parser().parse_args(arguments)
     try:
         return int(options.command(options))
     except OpencodeError as error:
@@ -34,14 +34,15 @@ def main(arguments: Sequence[str] | None = None) -> int:
         return INTERRUPTED
 
 
-def _parser() -> argparse.ArgumentParser:
+def parser() -> argparse.ArgumentParser:
+    """What the command line is read by."""
     from opencode_nb._version import __version__
 
-    parser = argparse.ArgumentParser(
+    program = argparse.ArgumentParser(
         prog="opencode-nb", description="OpenCode, the open-source coding agent, in Jupyter."
     )
-    parser.add_argument("--version", action="version", version=f"opencode_nb {__version__}")
-    commands = parser.add_subparsers(required=True, metavar="COMMAND")
+    program.add_argument("--version", action="version", version=f"opencode_nb {__version__}")
+    commands = program.add_subparsers(required=True, metavar="COMMAND")
     ask.add(commands)
     doctor.add(commands)
     install.add(commands.add_parser("install", help="bring the opencode program, and print its path"))
@@ -49,4 +50,4 @@ def _parser() -> argparse.ArgumentParser:
         commands.add_parser("demo", help="run the quickstart notebook on the scripted demo model (not an AI)")
     )
     quickstart.add_lab(commands.add_parser("lab", help="open the quickstart notebook in JupyterLab"))
-    return parser
+    return program

@@ -15,11 +15,11 @@ from opencode_nb.magics.options import MagicParser, prompt_parser
 from opencode_nb.magics.workspace import Workspace
 
 DEFAULT = "status"
-"""What %opencode alone does."""
+"""What `%opencode` alone does."""
 
 
 class LineMagic:
-    """The %opencode magic over one workspace."""
+    """The `%opencode` magic over one workspace."""
 
     def __init__(self, workspace: Workspace) -> None:
         self.workspace = workspace

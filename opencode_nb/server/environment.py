@@ -77,18 +77,35 @@ def server_key(program: Path, environment: Mapping[str, str], env: Mapping[str, 
     return hashlib.sha256(told.encode(errors="surrogatepass")).hexdigest()
 
 
+LOOPBACK = ("localhost", "127.0.0.1", "::1", "[::1]")
+_PROXIES = ("http_proxy", "https_proxy", "all_proxy")
+
+
+def loopback_direct(environ: Mapping[str, str]) -> dict[str, str]:
+    """What to add where a proxy is set: no proxy leads to this machine's loopback, and to what the user excepts.
+
+    Programs read `no_proxy` or `NO_PROXY`, some the one first, some the other: both say the same.
+    """
+    if not any(environ.get(form) for name in _PROXIES for form in (name, name.upper())):
+        return {}
+    given = ",".join(environ.get(name, "") for name in ("no_proxy", "NO_PROXY"))
+    excepted = dict.fromkeys([*filter(None, map(str.strip, given.split(","))), *LOOPBACK])
+    return dict.fromkeys(("no_proxy", "NO_PROXY"), "*" if "*" in excepted else ",".join(excepted))
+
+
 def server_environment(
     environ: Mapping[str, str], env: Mapping[str, str] | None, *configs: Config | None
 ) -> dict[str, str]:
     """What the server sees: `environ` with `env` on top, the configurations merged over an inherited one, a password.
 
     The last of `configs` wins. An inherited password or user name is replaced, so that nobody is locked out of, or let
-    into, a server by chance; one given in `env` is meant, and kept. Raises ValueError for an unreadable inherited
-    config.
+    into, a server by chance; one given in `env` is meant, and kept. No proxy leads to loopback, where the demo model
+    and the kernel's tools are. Raises ValueError for an unreadable inherited config.
     """
     explicit = dict(env or {})
     result = {**environ, USERNAME: "opencode", PASSWORD: secrets.token_urlsafe(32), **explicit}
     result[PASSWORD] = Secret(result[PASSWORD])
+    result |= loopback_direct(result)
     given = [config for config in configs if config is not None]
     if given:
         config = inherited_config(result)

@@ -76,7 +76,8 @@ def sandboxed(
         "plugin": [plugin.as_uri()],
     }
     env = {f"XDG_{kind}_HOME": str(home / kind.lower()) for kind in ("DATA", "CONFIG", "CACHE", "STATE")}
-    env |= {"HOME": str(home), "OPENCODE_EXPERIMENTAL_WORKSPACES": "1", "NO_PROXY": "127.0.0.1,localhost"}
+    env |= {"HOME": str(home), "OPENCODE_EXPERIMENTAL_WORKSPACES": "1"}
+    env |= {"NO_PROXY": "", "no_proxy": ""}  # no proxy is asked for loopback anyway
     env["OPENCODE_MODELS_PATH"] = ""  # its own catalog: the whole of it
     env |= dict.fromkeys(("HTTP_PROXY", "HTTPS_PROXY", "http_proxy", "https_proxy"), outside.url)
     with serve(config=config, directory=home, binary=opencode_program, env=env) as server:

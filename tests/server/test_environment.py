@@ -60,6 +60,30 @@ def test_password_given_in_env_is_meant() -> None:
     assert server_environment({}, {PASSWORD: "given", USERNAME: "me"})[PASSWORD] == "given"
 
 
+@pytest.mark.parametrize(
+    ("environ", "excepted"),
+    [
+        ({"HTTP_PROXY": "http://p"}, "localhost,127.0.0.1,::1,[::1]"),
+        (
+            {"https_proxy": "http://p", "NO_PROXY": "corp.example, 10.0.0.1"},
+            "corp.example,10.0.0.1,localhost,127.0.0.1",
+        ),
+        ({"ALL_PROXY": "socks5://p", "no_proxy": "a", "NO_PROXY": "b,a"}, "a,b,localhost"),
+        ({"HTTP_PROXY": "http://p", "NO_PROXY": "*"}, "*"),
+        ({"HTTP_PROXY": "http://p", "no_proxy": "127.0.0.1"}, "127.0.0.1,localhost,::1"),
+    ],
+)
+@pytest.mark.parametrize("given", [False, True])
+def test_no_proxy_leads_to_loopback(environ: dict[str, str], excepted: str, given: bool) -> None:
+    result = server_environment({} if given else environ, environ if given else None)
+    assert result["NO_PROXY"].startswith(excepted)
+    assert result["no_proxy"] == result["NO_PROXY"]
+
+
+def test_without_a_proxy_nothing_is_said_of_one() -> None:
+    assert not {"NO_PROXY", "no_proxy"} & server_environment({"HTTP_PROXY": ""}, None).keys()
+
+
 @pytest.fixture
 def program(tmp_path: Path) -> Path:
     path = tmp_path / "opencode"
