@@ -23,6 +23,9 @@ CellStatus = Literal["same", "added", "removed", "moved", "changed"]
 _ALIKE = 0.5
 """How alike two sources must be to be one changed cell, not one removed and one added."""
 
+_MAX_BYTES = 64 << 20
+"""Larger notebooks are not taken apart: they are shown as text, of which the middle is left out."""
+
 _MAX_COMPARED = 20_000
 """Characters of longer sources are not compared for likeness: it takes their product."""
 
@@ -73,44 +76,59 @@ def compare(before: bytes | None, after: bytes | None, *, outputs: bool = False)
 
     With `outputs`, cells also count as changed where their outputs, counts, metadata or ids differ.
     """
-    old_notebook, new_notebook = _read(before), _read(after)
-    old, new = _cells(old_notebook), _cells(new_notebook)
+    try:
+        return _compared(before, after, outputs)
+    except RecursionError:
+        raise ValueError("This is no notebook that can be shown: it is nested too deeply.") from None
+
+
+def _compared(before: bytes | None, after: bytes | None, outputs: bool) -> NotebookDiff:
+    (old, old_metadata), (new, new_metadata) = _read(before), _read(after)
     pairs = _pairs(old, new)
     prepare((old[i].source, new[j].source) for j, i in pairs.items())
     kept = _in_order(pairs)
-    cells = list(_ordered(old, new, pairs, kept, outputs))
-    return NotebookDiff(tuple(cells), old_notebook.get("metadata") != new_notebook.get("metadata"))
+    return NotebookDiff(tuple(_ordered(old, new, pairs, kept, outputs)), old_metadata != new_metadata)
 
 
 # Reading
 
 
-def _read(data: bytes | None) -> Json:
+def _read(data: bytes | None) -> tuple[list[Cell], Json]:
+    """The cells, and the metadata of the whole. Raises ValueError for whatever nbformat 4 does not have so."""
     if data is None:
-        return {"cells": []}
-    notebook = json.loads(data.decode("utf-8"))  # what is no JSON or UTF-8 raises a ValueError of its own
-    if not isinstance(notebook, dict) or not isinstance(notebook.get("cells"), list):
-        raise ValueError("This is no notebook of nbformat 4: it has no list of cells.")
-    return notebook
-
-
-def _cells(notebook: Json) -> list[Cell]:
-    return [_cell(cell) for cell in notebook["cells"] if isinstance(cell, dict)]
+        return [], {}
+    if len(data) > _MAX_BYTES:
+        raise ValueError(f"This notebook has more than {_MAX_BYTES >> 20} MB.")
+    notebook = _typed(json.loads(data.decode("utf-8"), parse_constant=str), dict)  # NaN: equal to itself, as text
+    return [_cell(_typed(cell, dict)) for cell in _typed(notebook.get("cells"), list)], _object(notebook)
 
 
 def _cell(cell: Json) -> Cell:
+    count = cell.get("execution_count")
     return Cell(
-        type=str(cell.get("cell_type") or ""),
-        source=_joined(cell.get("source")),
+        type=_typed(cell.get("cell_type"), str),
+        source=_joined(cell.get("source", "")),
         id=str(cell.get("id") or ""),
-        execution_count=cell.get("execution_count"),
-        outputs=list(cell.get("outputs") or []),
-        metadata=dict(cell.get("metadata") or {}),
+        execution_count=count if count is None else _typed(count, int),
+        outputs=[_typed(output, dict) for output in _typed(cell.get("outputs") or [], list)],
+        metadata=_object(cell),
     )
 
 
+def _object(holder: Json) -> Json:
+    metadata: Json = _typed(holder.get("metadata") or {}, dict)
+    return metadata
+
+
 def _joined(text: Any) -> str:
-    return "".join(map(str, text)) if isinstance(text, list) else str(text or "")
+    return text if isinstance(text, str) else "".join(_typed(line, str) for line in _typed(text, list))
+
+
+def _typed(value: Any, kind: type) -> Any:
+    if not isinstance(value, kind):
+        found = type(value).__name__
+        raise ValueError(f"This is no notebook of nbformat 4: {found} in place of {kind.__name__}.")
+    return value
 
 
 # Pairing

@@ -100,11 +100,13 @@ def _text(outputs: list[Json]) -> str:
 
 def _output_text(output: Json) -> str:
     """What an output shows as text; pictures and the like by their types."""
-    data = output.get("data") if isinstance(output.get("data"), dict) else {}
-    for text in (output.get("text"), data.get("text/plain"), output.get("traceback")):  # type: ignore[union-attr]
-        if text:
-            return ("\n" if text is output.get("traceback") else "").join(text) if isinstance(text, list) else str(text)
-    return f"({', '.join(map(str, data or {})) or output.get('output_type')})"
+    data = output.get("data")
+    data = data if isinstance(data, dict) else {}
+    for text, between in ((output.get("text"), ""), (data.get("text/plain"), ""), (output.get("traceback"), "\n")):
+        lines = text if isinstance(text, list) else [text]
+        if shown := between.join(line for line in lines if isinstance(line, str)):
+            return shown
+    return f"({', '.join(data) or output.get('output_type')})"
 
 
 def _changes(found: tuple[Hunk, ...], path: str, columns: int) -> Html:

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 from typing import Any
 
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from opencode_nb.diffs import notebook
 
@@ -74,6 +77,81 @@ def test_runs_count_only_where_they_are_asked_for() -> None:
 def test_what_is_no_notebook_is_refused(broken: bytes) -> None:
     with pytest.raises(ValueError):  # noqa: PT011  # json's own, or ours
         notebook.compare(made(A), broken)
+
+
+DEEP = b"[" * 5_000 + b"]" * 5_000
+OUTPUT = {"output_type": "stream", "name": "stdout", "text": "1\n"}
+
+
+@pytest.mark.parametrize(
+    "broken",
+    [
+        made({**A, "outputs": 3}),
+        made({**A, "outputs": "text"}),
+        made({**A, "outputs": [3]}),
+        made({**A, "metadata": 3}),
+        made({**A, "metadata": ["a"]}),
+        made({**A, "source": 3}),
+        made({**A, "source": ["a", 3]}),
+        made({**A, "cell_type": None}),
+        made({**A, "execution_count": "3"}),
+        made(A, 3),  # type: ignore[arg-type]
+        b'{"cells": [], "metadata": 3}',
+        b'{"cells": {"0": {}}}',
+        b'{"cells": [], "x": ' + DEEP + b"}",
+        b'{"cells": [{"cell_type": "code", "source": "", "metadata": {"a": ' + DEEP + b"}}]}",
+        b'{"cells": [], "n": ' + b"9" * 5_000 + b"}",
+        made(A).decode().encode("utf-16"),
+        b"\xef\xbb\xbf" + made(A),
+    ],
+)
+@pytest.mark.parametrize("swapped", [False, True])
+def test_what_is_malformed_is_refused(broken: bytes, swapped: bool) -> None:
+    with pytest.raises(ValueError):  # noqa: PT011  # json's own, or ours
+        notebook.compare(*((broken, made(A)) if swapped else (made(A), broken)), outputs=True)
+
+
+def test_what_is_only_odd_is_compared() -> None:
+    odd = made({**A, "outputs": [{**OUTPUT, "score": float("nan")}]}, {**A}, {**A}, value=float("inf"))
+    assert told(odd, odd, outputs=True) == [("same", 0, 0), ("same", 1, 1), ("same", 2, 2)]
+    twice = b'{"cells": [], "cells": [{"cell_type": "raw", "source": "x"}]}'
+    assert told(None, twice) == [("added", None, 0)]
+
+
+def nested(depth: int) -> bytes:
+    value = "[" * depth + "]" * depth
+    return f'{{"cells": [{{"cell_type": "code", "source": "", "outputs": [{{"data": {value}}}]}}]}}'.encode()
+
+
+@pytest.mark.parametrize("depth", [10, 300, 900, 980, 990, 995, 1_000, 5_000, 100_000])
+def test_no_depth_raises_anything_else(depth: int) -> None:
+    with contextlib.suppress(ValueError):
+        notebook.compare(nested(depth), nested(depth - 1), outputs=True)
+
+
+JSON = st.recursive(
+    st.none() | st.booleans() | st.floats() | st.integers() | st.text(max_size=4),
+    lambda inner: (
+        st.lists(inner, max_size=3)
+        | st.dictionaries(
+            st.sampled_from(["cells", "cell_type", "source", "outputs", "metadata", "id", "execution_count", "text"]),
+            inner,
+        )
+    ),
+    max_leaves=12,
+)
+
+
+@settings(max_examples=60, deadline=None)
+@given(JSON, JSON)
+def test_any_json_is_compared_or_refused(before: Any, after: Any) -> None:
+    for value in (
+        before,
+        {"cells": [before, after]},
+        {"cells": [{"cell_type": "code", "source": "x", "outputs": before}]},
+    ):
+        with contextlib.suppress(ValueError):
+            notebook.compare(json.dumps(value).encode(), made(A), outputs=True)
 
 
 def test_a_long_notebook_takes_no_time() -> None:
