@@ -24,6 +24,7 @@ from opencode_nb.errors import BinaryNotFoundError, OpencodeError, ServerStartEr
 
 if TYPE_CHECKING:
     from opencode_nb.conversation.sync import Opencode
+    from opencode_nb.server.binary import Found
 
 Status = Literal["ok", "warning", "problem"]
 
@@ -47,16 +48,19 @@ class Finding:
         return f"{_MARKS[self.status]} {self.name}: {self.text}{step}"
 
 
-def examine(directory: str | Path | None = None, *, ai: Opencode | None = None) -> Iterator[Finding]:
+def examine(
+    directory: str | Path | None = None, *, ai: Opencode | None = None, binary: str | None = None
+) -> Iterator[Finding]:
     """Everything, the program first, for the agent in `directory` (by default the working one).
 
-    `ai`: the agent in use, which is then looked at instead of one of the doctor's own.
+    `ai`: the agent in use, which is then looked at instead of one of the doctor's own. `binary`: the program that it is
+    started with.
     """
     where = ai.directory if ai is not None else Path(directory or Path.cwd()).expanduser().absolute()
-    found = list(_program())
+    found = list(_program(binary))
     yield from found
     if all(finding.status != "problem" for finding in found):
-        yield from _server(where, ai)
+        yield from _server(where, ai, binary)
     yield from _tools(where)
     yield from _python()
     yield from _jupyter()
@@ -81,40 +85,41 @@ def _count(number: int, what: str) -> str:
 # --- the program ------------------------------------------------------------------------------------------------------
 
 
-def _program() -> Iterator[Finding]:
+def _program(binary: str | None) -> Iterator[Finding]:
     from opencode_nb.server.binary import locate_binary
+    from opencode_nb.server.version import SUPPORTED
 
     try:
-        path, place = locate_binary()
+        found = locate_binary(binary)
     except BinaryNotFoundError as error:
         looked = str(error).rsplit("\n", 1)[0]  # the last line is the next step
         yield Finding("Program", "problem", looked, _INSTALL)
         return
-    yield Finding("Program", "ok", f"{path} ({place})")
-    yield _version(path)
+    yield Finding("Program", "ok", f"{found.path} ({found.place})")
+    yield _version(found)
+    for other in found.passed_over:
+        yield Finding("Passed over", "ok", f"{other}: {SUPPORTED}")
 
 
-def _version(path: Path) -> Finding:
-    from opencode_nb.server.binary import MINIMUM_VERSION, PINNED_VERSION, binary_version, check_version, version_tuple
+def _version(found: Found) -> Finding:
+    from opencode_nb.server.version import PINNED_VERSION, SUPPORTED, binary_version, is_supported
 
     try:
-        version = binary_version(path)
+        version = found.version or binary_version(found.path)
     except ServerStartError as error:
         return Finding("Version", "problem", str(error).rsplit(" Run ", 1)[0], _INSTALL)
-    about = f"OpenCode {version} ({MINIMUM_VERSION} or newer is needed, {PINNED_VERSION} is the tested one)"
-    try:
-        check_version(version, path)
-    except ServerStartError:
-        return Finding("Version", "problem", about, "Run `opencode upgrade`, or `opencode-nb install`.")
-    if version_tuple(version) and version_tuple(version) < version_tuple(MINIMUM_VERSION):
+    about = f"OpenCode {version} ({SUPPORTED}; {PINNED_VERSION} is the tested one)"
+    if is_supported(version):
+        return Finding("Version", "ok", about)
+    if found.accepted:
         return Finding("Version", "warning", f"{about}, and OPENCODE_NB_SKIP_VERSION_CHECK lets it pass", _INSTALL)
-    return Finding("Version", "ok", about)
+    return Finding("Version", "problem", about, f"{_INSTALL} Then name that one: OPENCODE_NB_BINARY={PINNED_VERSION}.")
 
 
 # --- the server and its model -----------------------------------------------------------------------------------------
 
 
-def _server(directory: Path, ai: Opencode | None) -> Iterator[Finding]:
+def _server(directory: Path, ai: Opencode | None, binary: str | None) -> Iterator[Finding]:
     from opencode_nb.conversation.sync import Opencode
 
     if ai is not None and ai.started:
@@ -122,7 +127,7 @@ def _server(directory: Path, ai: Opencode | None) -> Iterator[Finding]:
         yield _model(ai)
         return
     began = time.perf_counter()
-    own = Opencode(directory=directory)
+    own = Opencode(directory=directory, binary=binary)
     try:
         own.start()
         seconds = time.perf_counter() - began

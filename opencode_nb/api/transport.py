@@ -281,7 +281,8 @@ def _unreadable(call: Call, response: httpx.Response) -> OpencodeError:
     if kind.startswith("text/html"):
         return NotSupportedError(
             f"{call.method} {call.path}: the server answered with its web page, as it does for operations that it does "
-            "not have. Update the server, or see the operations that it has with Client.live(base_url).",
+            "not have: an older OpenCode, or OpenCode 2, which has none of them. Use OpenCode 1 in its newest version, "
+            "or see the operations that the server has with Client.live(base_url).",
             method=call.method,
             path=call.path,
         )

@@ -11,7 +11,7 @@ from opencode_nb.cli.progress import progress
 
 def add(parser: argparse.ArgumentParser) -> None:
     """Give `parser` the command's arguments."""
-    from opencode_nb.server.binary import PINNED_VERSION
+    from opencode_nb.server.version import PINNED_VERSION
 
     parser.add_argument(
         "version", nargs="?", default=PINNED_VERSION, help="such as %(default)s (the default), latest or next"
@@ -39,8 +39,8 @@ def _run(options: argparse.Namespace) -> int:
 
 
 def _install(version: str | None = None, *, force: bool = False) -> Path:
-    from opencode_nb.server.binary import PINNED_VERSION
     from opencode_nb.server.install import install_binary
+    from opencode_nb.server.version import PINNED_VERSION
 
     with progress() as tell:
         return install_binary(version or PINNED_VERSION, progress=tell, force=force)

@@ -23,9 +23,10 @@ from opencode_nb.conversation.session import ABORT_TIMEOUT, AsyncSession, call_s
 from opencode_nb.conversation.state import Json
 from opencode_nb.conversation.transcript import Change, Transcript
 from opencode_nb.conversation.turn import Turn
-from opencode_nb.errors import OpencodeError, ServerExitedError
+from opencode_nb.errors import NotFoundError, NotSupportedError, OpencodeError, ServerExitedError
 from opencode_nb.secret import Secret
 from opencode_nb.server import Server, serve
+from opencode_nb.server.version import is_accepted, unanswered, unsupported
 
 
 class AsyncOpencode(Catalog):
@@ -171,7 +172,7 @@ class AsyncOpencode(Catalog):
             self._client = AsyncClient(
                 base_url, password=password, directory=str(self.directory), ready=self.server_ready
             )
-            self.version = str((await self._client.global_.health()).get("version", ""))
+            self.version = await _version_of(self._client)
             feed = Feed(self._client, secret=password)
             feed.listen(self._route)
             await feed.start()
@@ -314,6 +315,18 @@ _ENDED = "The OpenCode server ended in the middle of the turn"
 
 
 _CLOSED = "The connection to the server was closed."
+
+
+async def _version_of(client: AsyncClient) -> str:
+    """The server's version. Raises NotSupportedError for one whose API is another, such as OpenCode 2's."""
+    try:
+        health = await client.global_.health()
+    except (NotFoundError, NotSupportedError) as error:
+        raise NotSupportedError(f"There is a server{unanswered(client.base_url)}") from error
+    version = str(health.get("version", ""))
+    if not is_accepted(version):
+        raise NotSupportedError(f"The server at {client.base_url} is OpenCode {version}{unsupported(version)}")
+    return version
 
 
 async def _serve_in_thread(**options: Any) -> Server:

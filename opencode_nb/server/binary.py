@@ -1,37 +1,40 @@
-"""Find the `opencode` program and tell its version."""
+"""Find the `opencode` program: of a supported version, and never one that merely lies in the current directory."""
 
 from __future__ import annotations
 
+import logging
 import os
 import re
 import shutil
-import subprocess
 from collections.abc import Iterator
 from pathlib import Path
 from typing import NamedTuple
 
 import platformdirs
 
-from opencode_nb.errors import BinaryNotFoundError, ServerStartError
+from opencode_nb.errors import BinaryNotFoundError
+from opencode_nb.server.version import (
+    PINNED_VERSION,
+    SUPPORTED,
+    VERSION,
+    VERSION_SECONDS,
+    is_accepted,
+    is_native,
+    known_version,
+    version_tuple,
+)
 
 __all__ = [
-    "MINIMUM_VERSION",
-    "PINNED_VERSION",
     "Found",
-    "binary_version",
-    "check_version",
     "find_binary",
     "installed_versions",
     "locate_binary",
+    "on_path",
     "versions_directory",
 ]
 
-MINIMUM_VERSION = "1.17.0"  # the oldest whose API this package was made for
-PINNED_VERSION = "1.18.33"  # what `install_binary()` brings, and the tests run against
-VERSION_SECONDS = 20.0  # `opencode --version` takes about 0.5 s, several on a cold disk
 PROGRAM = "opencode.exe" if os.name == "nt" else "opencode"
 OWN = "opencode-nb install"  # what our own installs are called as a place
-VERSION = re.compile(r"\d+\.\d+\.\d+(-[\w.]+)?")
 
 # Where installers put it that a notebook server, started by a desktop, often does not have on its PATH.
 INSTALLER_PLACES = (
@@ -47,7 +50,8 @@ INSTALLER_PLACES = (
     "/home/linuxbrew/.linuxbrew/bin",
 )
 
-_NATIVE = (b"\x7fELF", b"\xcf\xfa\xed\xfe", b"\xca\xfe\xba\xbe", b"MZ")  # Linux, macOS (thin, universal), Windows
+_log = logging.getLogger("opencode_nb")
+_told: set[Found] = set()  # what has been said already
 
 
 def versions_directory() -> Path:
@@ -56,33 +60,69 @@ def versions_directory() -> Path:
 
 
 class Found(NamedTuple):
-    """The program that is used, and by which of the places."""
+    """A program, the place where it was found, its version ("" where it does not tell), and what was passed over."""
 
     path: Path
     place: str
+    version: str
+    passed_over: tuple[Found, ...] = ()
+
+    def __str__(self) -> str:
+        return f"{f'OpenCode {self.version}' if self.version else 'a program'} at {self.path}, found by {self.place}"
+
+    @property
+    def accepted(self) -> bool:
+        """Whether a start may use it."""
+        return is_accepted(self.version)
 
 
 def find_binary(binary: str | os.PathLike[str] | None = None) -> Path:
     """The `opencode` program, the first of: `binary`, $OPENCODE_NB_BINARY, PATH, installers' places, our own installs.
 
-    A place that was named (`binary`, $OPENCODE_NB_BINARY: a file, its directory, a command, or one of our installs by
-    its version) is the only one looked at. Our own installs: the pinned version first, then the newest. npm's launcher
-    script is followed to the program itself where that lies beside it. Raises BinaryNotFoundError, which names every
-    place.
+    A place that was named (`binary`, $OPENCODE_NB_BINARY) is the only one looked at: one of our installs by its
+    version, a command on PATH, or the path of a file or its directory, which is absolute or begins with ./, ../ or ~.
+    In the search programs of versions that are not supported are passed over, which is logged once. Our own installs:
+    the pinned version first, then the newest. npm's launcher script is followed to the program itself where that lies
+    beside it. Raises BinaryNotFoundError, which names every place.
     """
     return locate_binary(binary).path
 
 
-def locate_binary(binary: str | os.PathLike[str] | None = None) -> Found:
-    """As `find_binary`, with the place where it was found."""
-    looked: list[str] = []
+def locate_binary(binary: str | os.PathLike[str] | None = None, seconds: float = VERSION_SECONDS) -> Found:
+    """As `find_binary`, with the place and the version, for which a program is given so many seconds.
+
+    One that was named may be of any version: whoever starts it has to check that.
+    """
+    named = binary is not None or bool(os.environ.get("OPENCODE_NB_BINARY"))
+    looked, passed = list[str](), list[Found]()
     for place, detail, path in _candidates(binary):
-        if path is not None and _executable(path):
-            return Found(_program_behind(path), place)
-        looked.append(f"{place} {detail}".rstrip())
+        found = _found(path, place, seconds) if path and _executable(path) else None
+        if found and (named or found.accepted):
+            _tell_once(passed)
+            return found._replace(passed_over=tuple(passed))
+        passed += [found] if found else []
+        looked.append(f"{place}: {found.path} is OpenCode {found.version}" if found else f"{place} {detail}".rstrip())
+    raise BinaryNotFoundError(_not_found(looked, passed))
+
+
+def _found(path: Path, place: str, seconds: float) -> Found:
+    program = _program_behind(path)
+    own = path.parent.name if path.parent.parent == versions_directory() else ""
+    return Found(program, place, own or known_version(program, seconds))
+
+
+def _tell_once(passed: list[Found]) -> None:
+    for found in passed:
+        if found not in _told:
+            _told.add(found)
+            _log.warning("Passed over %s: %s.", found, SUPPORTED)
+
+
+def _not_found(looked: list[str], passed: list[Found]) -> str:
+    where = f" in a supported version ({SUPPORTED})" if passed else ""
     places = "\n".join(f"  - {place}" for place in looked)
-    raise BinaryNotFoundError(
-        f"The opencode program was not found. Looked at:\n{places}\n"
+    return (
+        f"The opencode program was not found{where}. Looked at:\n{places}\n"
         "Run `opencode-nb install` in a terminal, or `%opencode install` in a notebook."
     )
 
@@ -90,31 +130,65 @@ def locate_binary(binary: str | os.PathLike[str] | None = None) -> Found:
 def _candidates(binary: str | os.PathLike[str] | None) -> Iterator[tuple[str, str, Path | None]]:
     """(what to call the place, what it is just now, the path to try) in order."""
     if binary is not None:
-        yield f"binary={os.fspath(binary)!r}", "", _named(os.fspath(binary))
-        return
-    if variable := os.environ.get("OPENCODE_NB_BINARY"):
-        yield f"$OPENCODE_NB_BINARY={variable}", "", _named(variable)
-        return
-    found = shutil.which("opencode")
-    yield "PATH", f"({os.environ.get('PATH', '')})", Path(found) if found else None
+        yield f"binary={os.fspath(binary)!r}", *_named(binary)
+    elif variable := os.environ.get("OPENCODE_NB_BINARY"):
+        yield f"$OPENCODE_NB_BINARY={variable}", *_named(variable)
+    else:
+        yield from _places()
+
+
+def _places() -> Iterator[tuple[str, str, Path | None]]:
+    on = list(_all_on_path("opencode"))
+    yield from (("PATH", "", path) for path in on)
+    if not on:
+        yield "PATH", f"({os.environ.get('PATH', '')})", None
     for directory in INSTALLER_PLACES:
-        yield directory, "", Path(directory).expanduser() / PROGRAM
+        if (path := Path(directory).expanduser() / PROGRAM) not in on:
+            yield directory, "", path
     for version in installed_versions():
         yield OWN, f"({versions_directory() / version})", versions_directory() / version / PROGRAM
     yield OWN, f"({versions_directory()})", None
 
 
-def _named(name: str) -> Path | None:
-    """A path, a directory with the program in it, one of our installs by version, or the name of a program on PATH."""
-    path = Path(name).expanduser()
-    if path.is_dir():
-        return path / PROGRAM
-    if path.exists() or os.sep in name:
-        return path.absolute()
-    if VERSION.fullmatch(name):
-        return versions_directory() / name / PROGRAM
-    found = shutil.which(name)
-    return Path(found) if found else None
+def _named(name: str | os.PathLike[str]) -> tuple[str, Path | None]:
+    """What a name means: a path, one of our installs by version, or the name of a program on PATH; and the file."""
+    text = os.fspath(name)
+    if not isinstance(name, str) or _is_path(text):
+        path = Path(os.path.expanduser(text))  # noqa: PTH111  # Path's own raises for an unknown user
+        if path.parts[:1] and path.parts[0].startswith("~"):
+            return "(no such user)", None
+        return "", path.absolute() / PROGRAM if path.is_dir() else path.absolute()
+    own = versions_directory() / text / PROGRAM
+    if VERSION.fullmatch(text) and _executable(own):
+        return "", own
+    if VERSION.fullmatch(text):
+        return f"(not installed: run `opencode-nb install {text}`; nor a program on PATH)", on_path(text)
+    hint = f"(on PATH; a path begins with {os.curdir}{os.sep}, ~, or is absolute)"
+    return hint, None if _has_separator(text) else on_path(text)
+
+
+def _is_path(text: str) -> bool:
+    """A name alone is never a path: a project that was cloned may have a file of that name."""
+    return os.path.isabs(text) or re.match(_PATH, text) is not None  # noqa: PTH117
+
+
+_SEPARATORS = re.escape(os.sep + (os.altsep or ""))
+_PATH = rf"\.{{1,2}}([{_SEPARATORS}]|$)|~"
+
+
+def _has_separator(text: str) -> bool:
+    return re.search(rf"[{_SEPARATORS}]", text) is not None
+
+
+def on_path(name: str) -> Path | None:
+    """The first program of this name on PATH, relative entries left out: they mean whatever directory one is in."""
+    return next(_all_on_path(name), None)
+
+
+def _all_on_path(name: str) -> Iterator[Path]:
+    for directory in dict.fromkeys(os.get_exec_path()):
+        if os.path.isabs(directory) and (found := shutil.which(os.path.join(directory, name))):  # noqa: PTH117, PTH118
+            yield Path(found)
 
 
 def installed_versions() -> list[str]:
@@ -133,11 +207,7 @@ def _executable(path: Path) -> bool:
 def _program_behind(path: Path) -> Path:
     """The platform's own program where `path` is npm's launcher: one process less, and one that signals reach."""
     real = path.resolve()
-    try:
-        with real.open("rb") as file:
-            if file.read(4).startswith(_NATIVE):
-                return path
-    except OSError:
+    if is_native(real):
         return path
     from opencode_nb.server.platforms import platform_packages
 
@@ -147,46 +217,3 @@ def _program_behind(path: Path) -> Path:
             if _executable(program):
                 return program
     return path
-
-
-def binary_version(path: Path) -> str:
-    """What `opencode --version` prints. Raises ServerStartError when it does not run."""
-    try:
-        result = subprocess.run(
-            [path, "--version"],
-            capture_output=True,
-            text=True,
-            timeout=VERSION_SECONDS,
-            check=False,
-            stdin=subprocess.DEVNULL,
-        )
-    except (OSError, subprocess.TimeoutExpired) as error:
-        raise ServerStartError(f"{path} does not run ({error}). Run `opencode-nb install`.") from error
-    version = result.stdout.strip()
-    if result.returncode or not version:
-        raise ServerStartError(
-            f"`{path} --version` ended with exit code {result.returncode}. Run `opencode-nb install`.",
-            exit_code=result.returncode,
-            tail=result.stderr[-2000:],
-        )
-    return version.removeprefix("v")
-
-
-def check_version(version: str, program: str | os.PathLike[str]) -> None:
-    """Raise ServerStartError below MINIMUM_VERSION; never where $OPENCODE_NB_SKIP_VERSION_CHECK is 1."""
-    if os.environ.get("OPENCODE_NB_SKIP_VERSION_CHECK", "") not in ("", "0"):
-        return
-    if version_tuple(version) and version_tuple(version) < version_tuple(MINIMUM_VERSION):
-        raise ServerStartError(
-            f"{os.fspath(program)} is OpenCode {version}; {MINIMUM_VERSION} or newer is needed. Run `opencode "
-            f"upgrade`, or `opencode-nb install` and name that one: OPENCODE_NB_BINARY={PINNED_VERSION} "
-            "(OPENCODE_NB_SKIP_VERSION_CHECK=1 tries the old one all the same)."
-        )
-
-
-def version_tuple(version: str) -> tuple[int, ...]:
-    """(1, 18, 33) for "1.18.33"; () for what has no numbers, such as a build from source ("local", "0.0.0-dev...")."""
-    match = re.match(r"v?(\d+(?:\.\d+)*)", version)
-    if not match or version.startswith("0.0.0"):
-        return ()
-    return tuple(int(number) for number in match.group(1).split("."))

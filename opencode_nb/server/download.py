@@ -16,6 +16,8 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import BinaryIO
 
+from opencode_nb.errors import ServerError
+
 __all__ = ["download"]
 
 READ_SECONDS = 30.0  # without a byte
@@ -31,21 +33,41 @@ def download(url: str, integrity: str, target: Path, told: Told) -> bool:
 
     integrity: "sha512-" and the checksum in base 64, as npm has it.
     told: called with (bytes there, bytes in all or None).
-    Raises OSError where `target` can't be written.
+    Raises ServerError where what came is not what was promised, and then nothing of it is left; OSError where `target`
+    can't be written.
     """
     if not (url.startswith(("https:", "http:")) and integrity.startswith("sha512-")):
         return False
-    more, fruitless = not _fits(target, integrity), 0
-    while more and fruitless < FRUITLESS:
+    if _fits(target, integrity):
+        return True
+    left = target.exists()
+    complete = _complete(url, target, told)
+    if complete and left and not _fits(target, integrity):  # what was left may be of something else: without it
+        target.unlink()
+        complete = _complete(url, target, told)
+    if complete and not _fits(target, integrity):
+        target.unlink()
+        raise ServerError(
+            f"What {url} gave is not what the registry promised: its checksum differs. It was deleted. Try again, or "
+            "ask who runs the registry or the proxy before it."
+        )
+    return complete
+
+
+def _complete(url: str, target: Path, told: Told) -> bool:
+    """Fetch in as many attempts as bring something; whether all of it came."""
+    fruitless = 0
+    while fruitless < FRUITLESS:
         before = _size(target)
-        more = _fetch(url, target, told)
+        if (more := _fetch(url, target, told)) is not True:
+            return more is False
         fruitless = 0 if _size(target) != before else fruitless + 1
-        time.sleep(PAUSE_SECONDS if more and fruitless else 0)
-    return _fits(target, integrity)
+        time.sleep(PAUSE_SECONDS if fruitless else 0)
+    return False
 
 
-def _fetch(url: str, target: Path, told: Told) -> bool:
-    """Fetch what is missing, as far as it comes; whether there is more to be had."""
+def _fetch(url: str, target: Path, told: Told) -> bool | None:
+    """Fetch what is missing, as far as it comes; whether there is more to be had, None where it is refused."""
     have = _size(target)
     request = urllib.request.Request(url, headers={"Range": f"bytes={have}-"} if have else {})  # noqa: S310  # checked
     try:
@@ -55,7 +77,7 @@ def _fetch(url: str, target: Path, told: Told) -> bool:
         if error.code == http.client.REQUESTED_RANGE_NOT_SATISFIABLE and have:
             target.unlink()  # complete, and yet it does not fit: from the beginning
             return True
-        return False
+        return None
     except (OSError, http.client.HTTPException):
         return True
     with answer, target.open("ab" if answer.status == http.client.PARTIAL_CONTENT else "wb") as file:

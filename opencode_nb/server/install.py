@@ -18,10 +18,11 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from opencode_nb.errors import ServerError
-from opencode_nb.server.binary import PINNED_VERSION, PROGRAM, VERSION, binary_version, versions_directory
+from opencode_nb.server.binary import PROGRAM, versions_directory
 from opencode_nb.server.download import download
-from opencode_nb.server.npm import STEP_SECONDS, Npm, Progress
+from opencode_nb.server.npm import STEP_SECONDS, Npm, Package, Progress
 from opencode_nb.server.platforms import platform_packages
+from opencode_nb.server.version import PINNED_VERSION, VERSION, binary_version, is_accepted, unsupported
 
 __all__ = ["install_binary", "installing"]
 
@@ -42,8 +43,8 @@ def install_binary(version: str = PINNED_VERSION, *, progress: Progress | None =
     progress: called as (what is being done, bytes done, bytes in all or None), about four times a second, on this
         thread. What it raises ends the install; what was downloaded until then is kept for the next one.
     force: install again what is there already.
-    Raises ServerError (no network, no such version, disk full, ...; the message says what to do), BinaryNotFoundError
-    where OpenCode has no program for this machine.
+    Raises ServerError (no network, no such version, disk full, ...; the message says what to do), also for a version
+    that is not supported, before it is downloaded; BinaryNotFoundError where OpenCode has no program for this machine.
     """
     version = version.removeprefix("v")
     if not (VERSION.fullmatch(version) or _TAG.fullmatch(version)):
@@ -63,10 +64,11 @@ def _install(scratch: Path, version: str, report: Progress, force: bool) -> Path
     package = platform_packages()[0]
     npm = Npm(scratch, report)
     exact = version if VERSION.fullmatch(version) else npm.version(LAUNCHER, version)
+    found = _look_up(npm, package, exact)
     target = versions_directory() / exact / PROGRAM
     if not force and _works(target, exact):
         return target
-    tarball = _download(npm, package, exact, report)
+    tarball = _download(npm, package, found, report)
     program = npm.install(package, exact) / "bin" / PROGRAM
     report(f"Checking OpenCode {exact}", 0, None)
     _check(program, exact)
@@ -76,11 +78,26 @@ def _install(scratch: Path, version: str, report: Progress, force: bool) -> Path
     return target
 
 
-def _download(npm: Npm, package: str, version: str, report: Progress) -> Path:
+def _look_up(npm: Npm, package: str, version: str) -> Package:
+    try:
+        found = npm.look_up(package, version)
+    except ServerError as error:
+        if is_accepted(version):
+            raise
+        raise ServerError(f"{_unsupported(version)}\n{error}", tail=error.tail) from error
+    if not is_accepted(version):
+        raise ServerError(_unsupported(version))
+    return found
+
+
+def _unsupported(version: str) -> str:
+    return f"Nothing was installed: it is OpenCode {version}{unsupported(version)}"
+
+
+def _download(npm: Npm, package: str, found: Package, report: Progress) -> Path:
     """Bring the package's file into npm's cache; where that fails, npm's own install downloads it."""
-    found = npm.look_up(package, version)
-    tarball = versions_directory() / f"{UNFINISHED}{package}-{version}.tgz"
-    step = f"Downloading {package} {version}"
+    tarball = versions_directory() / f"{UNFINISHED}{package}-{found.version}.tgz"
+    step = f"Downloading {package} {found.version}"
     if download(found.tarball, found.integrity, tarball, lambda done, total: report(step, done, total)):
         npm.put_in_cache(tarball)
     return tarball
@@ -88,7 +105,7 @@ def _download(npm: Npm, package: str, version: str, report: Progress) -> Path:
 
 def _works(program: Path, version: str) -> bool:
     try:
-        return program.is_file() and binary_version(program) == version
+        return is_accepted(version) and program.is_file() and binary_version(program) == version
     except ServerError:
         return False
 

@@ -11,18 +11,11 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import NamedTuple
 
-from opencode_nb.errors import BinaryNotFoundError, ServerError, ServerStartError
-from opencode_nb.server.binary import (
-    PINNED_VERSION,
-    PROGRAM,
-    Found,
-    binary_version,
-    installed_versions,
-    locate_binary,
-    versions_directory,
-)
+from opencode_nb.errors import BinaryNotFoundError, ServerError
+from opencode_nb.server.binary import PROGRAM, installed_versions, locate_binary, versions_directory
 from opencode_nb.server.install import UNFINISHED, installing
 from opencode_nb.server.npm import size_below
+from opencode_nb.server.version import PINNED_VERSION, SUPPORTED, is_supported
 
 __all__ = ["MEGABYTE", "Install", "installed", "installed_lines", "remove_version", "unused_hint"]
 
@@ -51,7 +44,9 @@ def installed_lines(binary: str | os.PathLike[str] | None = None) -> list[str]:
     except BinaryNotFoundError as error:
         return [*map(_line, installed()), str(error)]
     lines = [_line(install) + (" (used)" if install.program == found.path else "") for install in installed()]
-    return [*(lines or ["Nothing is installed by opencode-nb."]), f"Used: {_described(found)}."]
+    used = f"Used: {found}{'' if found.accepted else f'. It can not be started: {SUPPORTED}'}."
+    passed = [f"Passed over: {other}: {SUPPORTED}." for other in found.passed_over]
+    return [*(lines or ["Nothing is installed by opencode-nb."]), used, *passed]
 
 
 def unused_hint(program: Path) -> str:
@@ -63,20 +58,13 @@ def unused_hint(program: Path) -> str:
     if found.path == program:
         return ""
     name = program.parent.name
-    return f"A start uses another: {_described(found)}. To use this one: OPENCODE_NB_BINARY={name}, or binary={name!r}."
+    return f"A start uses another: {found}. To use this one: OPENCODE_NB_BINARY={name}, or binary={name!r}."
 
 
 def _line(install: Install) -> str:
     tested = "  tested with opencode_nb" if install.version == PINNED_VERSION else ""
-    return f"{install.version:<12}{install.size // MEGABYTE:>5} MB{tested}"
-
-
-def _described(found: Found) -> str:
-    try:
-        version = f"OpenCode {binary_version(found.path)}"
-    except ServerStartError:
-        version = "a program that does not run"
-    return f"{version} at {found.path}, found by {found.place}"
+    note = tested if is_supported(install.version) else "  not supported"
+    return f"{install.version:<12}{install.size // MEGABYTE:>5} MB{note}"
 
 
 def remove_version(version: str) -> int:

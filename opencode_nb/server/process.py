@@ -19,14 +19,15 @@ from typing import TYPE_CHECKING
 
 from opencode_nb.errors import ServerExitedError, ServerStartError
 from opencode_nb.server import logs
-from opencode_nb.server.binary import binary_version, check_version, find_binary
+from opencode_nb.server.binary import locate_binary
 from opencode_nb.server.environment import Config, server_environment, server_key, shared_environment
-from opencode_nb.server.held import Held, Own, Shared, Source
+from opencode_nb.server.held import Held, Own, Shared, Source, State
 from opencode_nb.server.keeping.processes import descendants
 from opencode_nb.server.keeping.program import endpoint
 from opencode_nb.server.keeping.service import END_SECONDS
 from opencode_nb.server.launch import Job
 from opencode_nb.server.status import Holder, ServerStatus, memory_of
+from opencode_nb.server.version import VERSION_SECONDS, check_version, unanswered
 
 if TYPE_CHECKING:
     from opencode_nb.demo import DemoModel
@@ -182,7 +183,7 @@ def serve(
     directory: the working directory, by default this process's. A shared server has none of its own: name the
         directory with each request.
     hostname, port: where one's own server listens; port 0 takes a free one.
-    timeout: seconds until it must be ready.
+    timeout: seconds until it must be ready; the program gets half as many before that to tell its version.
     binary: the program; by default `find_binary()` looks for it.
     env: environment variables on top of this process's.
     shared: join the server that this user's processes share for the same program, configuration and environment (but
@@ -198,7 +199,8 @@ def serve(
     if not 0 <= port <= 65535:
         raise ValueError(f"port={port} is no port: give 1 to 65535, or 0 for a free one.")
     _refuse_windows()
-    program = find_binary(binary)
+    found = locate_binary(binary, min(timeout / 2, VERSION_SECONDS))
+    check_version(found.version, program := found.path)
     workdir = _directory(directory)
     with contextlib.ExitStack() as cleanup:
         model = _demo_model(cleanup) if demo else None
@@ -267,8 +269,7 @@ def _open(source: Source, program: Path, address: str, timeout: float, shared: b
     try:
         _hold(held)
         _await_ready(held, program, address, timeout)
-        left = max(HEALTH_SECONDS, deadline - time.monotonic())
-        version = _health(held.state.url, held.state.username, held.state.password, left) or binary_version(program)
+        version = _health(held.state, program, max(HEALTH_SECONDS, deadline - time.monotonic()))
         check_version(version, program)
         return Server(held, version=version, shared=shared)
     except BaseException:  # an interrupt too
@@ -325,17 +326,16 @@ def _told(tail: str) -> str:
     return f"Its last output:\n{tail}\n" if tail.strip() else "It printed nothing. "
 
 
-def _health(url: str, username: str, password: str, timeout: float) -> str:
-    """The version that the server tells; "" when it does not know the route. Raises ServerStartError."""
-    token = base64.b64encode(f"{username}:{password}".encode()).decode()
-    connection = http.client.HTTPConnection(*endpoint(url), timeout=timeout)
+def _health(state: State, program: Path, timeout: float) -> str:
+    """The version that the server tells. Raises ServerStartError, also where it does not know the route."""
+    token = base64.b64encode(f"{state.username}:{state.password}".encode()).decode()
+    connection = http.client.HTTPConnection(*endpoint(state.url), timeout=timeout)
     try:
         connection.request("GET", "/global/health", headers={"Authorization": f"Basic {token}"})
-        body = json.loads(connection.getresponse().read())
+        return str(json.loads(connection.getresponse().read())["version"])
     except (OSError, http.client.HTTPException) as error:
-        raise ServerStartError(f"The OpenCode server at {url} does not answer ({error}). Try again.") from error
-    except ValueError:  # an old server answers a web page
-        return ""
+        raise ServerStartError(f"The OpenCode server at {state.url} does not answer ({error}). Try again.") from error
+    except (ValueError, LookupError, TypeError) as error:  # a web page, for a route that it does not know
+        raise ServerStartError(f"{program} started a server{unanswered(state.url)}") from error
     finally:
         connection.close()
-    return str(body.get("version", "")) if isinstance(body, dict) else ""

@@ -106,6 +106,21 @@ def test_programs_that_will_not_do(visit: Any, tmp_path: Path) -> None:
     assert "no such thing" in let_pass.checks["Server"]["text"]
 
 
+def test_opencode_2_is_told_and_not_started(visit: Any, tmp_path: Path) -> None:
+    script = 'touch "$0.run"; [ "$1" = --version ] && rm "$0.run" && echo opencode 2.3.0'
+    named = visit(tmp_path, OPENCODE_NB_BINARY=program(tmp_path, script))
+    assert (named.code, named.status("Version")) == (1, "problem")
+    assert "OpenCode 2.3.0 (1.17.0 or newer is needed, and older than 2" in named.checks["Version"]["text"]
+    assert "opencode-nb install" in named.checks["Version"]["next_step"]
+    assert "Server" not in named.checks
+    (tmp_path / "other").mkdir()
+    program(tmp_path / "other", '[ "$1" = --version ] && echo 1.19.0 || exit 4')
+    found = visit(tmp_path, OPENCODE_NB_BINARY=None, PATH=f"{tmp_path}:{tmp_path / 'other'}:/usr/bin:/bin")
+    assert found.checks["Program"]["text"].startswith(str(tmp_path / "other"))
+    assert f"OpenCode 2.3.0 at {tmp_path / 'opencode'}" in found.checks["Passed over"]["text"]
+    assert not (tmp_path / "opencode.run").exists()
+
+
 def test_directories_and_settings_that_cannot_be_used(visit: Any, tmp_path: Path) -> None:
     file = tmp_path / "file"
     file.touch()

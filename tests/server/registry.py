@@ -10,29 +10,38 @@ import os
 import re
 import tarfile
 import threading
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
 
 from opencode_nb.server.platforms import platform_packages
 
 LAUNCHER = "opencode-ai"
 
 
-def tarball(version: str, size: int = 0) -> bytes:
-    """A platform's package, whose program tells its version, with so many bytes that don't compress behind it."""
+def tarball(version: str, size: int = 0, entries: Mapping[str, bytes | Path] | None = None) -> bytes:
+    """A platform's package, whose program tells its version, with so many bytes that don't compress behind it.
+
+    `entries`: more of them, or others in their place; a path for a link to it.
+    """
     package = {"name": platform_packages()[0], "version": version}
-    files = {
+    files: dict[str, bytes | Path] = {
         "package/package.json": json.dumps(package).encode(),
         "package/bin/opencode": f"#!/bin/sh\necho {version}\nexit\n".encode() + os.urandom(size),
+        **(entries or {}),
     }
     buffer = io.BytesIO()
     with tarfile.open(fileobj=buffer, mode="w:gz", compresslevel=1) as archive:
         for name, content in files.items():
             info = tarfile.TarInfo(name)
-            info.size, info.mode = len(content), 0o755
-            archive.addfile(info, io.BytesIO(content))
+            if isinstance(content, Path):
+                info.type, info.linkname = tarfile.SYMTYPE, str(content)
+                archive.addfile(info)
+            else:
+                info.size, info.mode = len(content), 0o755
+                archive.addfile(info, io.BytesIO(content))
     return buffer.getvalue()
 
 

@@ -1,4 +1,4 @@
-"""Where the program is looked for, and in which order; which versions will do."""
+"""Where the program is looked for, in which order, and what a name means."""
 
 from __future__ import annotations
 
@@ -7,10 +7,10 @@ from pathlib import Path
 
 import pytest
 
-from opencode_nb.errors import BinaryNotFoundError, ServerStartError
+from opencode_nb.errors import BinaryNotFoundError
 from opencode_nb.server import binary, find_binary
-from opencode_nb.server.binary import MINIMUM_VERSION, PINNED_VERSION, binary_version, check_version
 from opencode_nb.server.platforms import platform_packages
+from opencode_nb.server.version import PINNED_VERSION
 
 Put = Callable[[Path], Path]
 
@@ -100,27 +100,69 @@ def test_npms_launcher_is_followed_to_the_program(home: Path, put: Put, nested: 
     assert find_binary() == program
 
 
-def test_version_of_the_real_program(opencode_program: Path) -> None:
-    check_version(binary_version(opencode_program), opencode_program)
+# --- what a name means ------------------------------------------------------------------------------------------------
 
-
-def test_version_of_a_program_that_does_not_run(home: Path, put: Put) -> None:
-    with pytest.raises(ServerStartError, match="does not run"):
-        binary_version(put(home / "opencode"))
-    with pytest.raises(ServerStartError, match="exit code 7"):
-        binary_version(put(home / "opencode", b"#!/bin/sh\nexit 7\n"))
-
-
-@pytest.mark.parametrize(
-    "version", [MINIMUM_VERSION, PINNED_VERSION, "1.100.0", "2.0.0-beta.1", "local", "0.0.0-dev-1"]
+CLONED = (
+    "1.18.33",
+    "v1.18.33",
+    "opencode",
+    "opencode/opencode",
+    "node_modules/.bin/opencode",
+    "~nobody-of-that-name/oc",
 )
-def test_versions_that_will_do(version: str) -> None:
-    check_version(version, "opencode")
+"""Names that a program of a cloned project may have."""
 
 
-@pytest.mark.parametrize("version", ["1.16.99", "1.9.0", "0.3.1"])
-def test_versions_that_are_too_old(version: str, monkeypatch: pytest.MonkeyPatch) -> None:
-    with pytest.raises(ServerStartError, match=rf"{MINIMUM_VERSION} or newer.*OPENCODE_NB_BINARY={PINNED_VERSION}"):
-        check_version(version, "opencode")
-    monkeypatch.setenv("OPENCODE_NB_SKIP_VERSION_CHECK", "1")
-    check_version(version, "opencode")
+@pytest.fixture
+def cloned(home: Path, put: Put, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A project, as the current directory, with an executable for each of CLONED, beside folders that hold one."""
+    project = home / "cloned"
+    for name in CLONED:
+        if name != "opencode":
+            put(project / name)
+    put(project / "bin" / "opencode")
+    monkeypatch.chdir(project)
+    return project
+
+
+@pytest.mark.parametrize("name", [*CLONED, "bin", "", "C:\\opencode"])
+@pytest.mark.parametrize("by", ["binary=", "variable"])
+def test_a_name_never_means_a_file_of_the_current_directory(
+    cloned: Path, name: str, by: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    if by == "variable":
+        monkeypatch.setenv("OPENCODE_NB_BINARY", name)
+    with pytest.raises(BinaryNotFoundError):
+        find_binary(name if by == "binary=" else None)
+
+
+def test_a_name_is_a_version_then_a_program_on_path(cloned: Path, home: Path, put: Put) -> None:
+    on_path = put(home / "path" / "1.18.33")
+    assert find_binary("1.18.33") == on_path
+    assert find_binary("1.18.33") != cloned / "1.18.33"
+    own = put(binary.versions_directory() / "1.18.33" / "opencode")
+    assert find_binary("1.18.33") == own
+
+
+def test_a_path_is_one_that_says_so(cloned: Path, home: Path, put: Put) -> None:
+    assert find_binary("./1.18.33") == cloned / "1.18.33"
+    assert find_binary("./bin") == find_binary("./bin/opencode") == cloned / "bin" / "opencode"
+    assert find_binary("../cloned/1.18.33").samefile(cloned / "1.18.33")
+    assert find_binary(str(cloned / "bin")) == cloned / "bin" / "opencode"
+    assert find_binary("~/cloned/1.18.33") == cloned / "1.18.33"
+    with pytest.raises(BinaryNotFoundError, match=r"a path begins with \./"):
+        find_binary("bin/opencode")
+
+
+@pytest.mark.parametrize("entry", ["", ".", "bin", "./bin"])
+def test_a_relative_entry_of_path_is_passed_over(
+    cloned: Path, home: Path, put: Put, entry: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("PATH", f"{entry}:{home / 'path'}")
+    for name in (None, "opencode"):
+        with pytest.raises(BinaryNotFoundError):
+            find_binary(name)
+    program = put(home / "path" / "opencode")
+    assert find_binary() == find_binary("opencode") == program
+    put(cloned / "bin" / "npm")
+    assert binary.on_path("npm") is None

@@ -73,7 +73,7 @@ def test_a_server_that_does_not_become_ready_is_not_kept(tmp_path: Path, runtime
     """Whoever gives up waiting takes it along, at once; another that waits is told."""
     hanging = tmp_path / "hanging"
     os.mkfifo(tmp_path / "running")
-    hanging.write_text(f"#!/bin/sh\necho $$ > {tmp_path}/running\nexec sleep 1000\n")
+    hanging.write_text(f'#!/bin/sh\n[ "$1" = --version ] && exit\necho $$ > {tmp_path}/running\nexec sleep 1000\n')
     hanging.chmod(0o755)
     with HolderProcess(hanging) as first, HolderProcess(hanging) as second:
         first.tell("hold(timeout=600)")

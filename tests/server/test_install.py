@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import shutil
 import subprocess
 import sys
@@ -14,10 +15,11 @@ import pytest
 
 from opencode_nb.errors import BinaryNotFoundError, ServerError
 from opencode_nb.server import binary, find_binary, install_binary, serve
-from opencode_nb.server.binary import PINNED_VERSION, binary_version, versions_directory
+from opencode_nb.server.binary import versions_directory
 from opencode_nb.server.install import LOCK, UNFINISHED
 from opencode_nb.server.installed import installed, installed_lines, remove_version, unused_hint
 from opencode_nb.server.platforms import platform_packages
+from opencode_nb.server.version import PINNED_VERSION, binary_version
 from tests.server.registry import Registry, serving, tarball
 from tests.support.isolation import NPM_OFFLINE
 
@@ -222,11 +224,63 @@ def test_npm_downloads_what_needs_a_login(registry: Registry, data: Path, monkey
 # --- failures ---------------------------------------------------------------------------------------------------------
 
 
-def test_content_that_is_not_what_was_promised_is_refused(registry: Registry) -> None:
+def test_content_that_is_not_what_was_promised_is_refused_and_nothing_stays(registry: Registry) -> None:
     registry.promised["1.20.0"] = b"something else"
+    for _ in range(2):  # the second time is like the first
+        with pytest.raises(ServerError, match="not what the registry promised"):
+            install_binary("1.20.0")
+        assert names() == set()
+    assert registry.asked == [None, None]  # once each: npm is not asked to download it again
+
+
+def test_content_that_was_changed_in_the_middle_of_a_download(registry: Registry) -> None:
+    whole = registry.versions["1.21.0"]
+    registry.promised["1.21.0"] = whole
+    registry.versions["1.21.0"] = whole[: SIZE // 2] + b"changed" + whole[SIZE // 2 + 7 :]
+    registry.break_after = [SIZE // 4]
     with pytest.raises(ServerError, match="not what the registry promised"):
-        install_binary("1.20.0")
-    assert not own("1.20.0").exists()
+        install_binary("1.21.0")
+    assert names() == set()
+    registry.versions["1.21.0"] = whole
+    install_binary("1.21.0")
+    assert names() == {"1.21.0"}
+
+
+def test_entries_that_lead_out_of_a_package_write_nothing_there(registry: Registry, data: Path) -> None:
+    outside = data.parent / "outside"
+    outside.mkdir()
+    entries = {
+        f"package/../../../../../../../../../../../../../..{outside}/by-dots": b"evil",
+        f"{outside}/by-root": b"evil",
+        "package/link": outside,
+        "package/link/by-link": b"evil",
+        "package/hard": outside / "hard",
+    }
+    registry.versions["1.22.0"] = tarball("1.22.0", entries=entries)
+    assert binary_version(install_binary("1.22.0")) == "1.22.0"
+    assert list(outside.iterdir()) == []
+    assert [path.name for path in own("1.22.0").parent.iterdir()] == ["opencode"]
+
+
+def test_a_program_that_is_a_link_is_refused(registry: Registry, data: Path) -> None:
+    elsewhere = data.parent / "elsewhere"
+    elsewhere.write_text("#!/bin/sh\necho 1.22.0\n")
+    elsewhere.chmod(0o755)
+    registry.versions["1.22.0"] = tarball("1.22.0", entries={"package/bin/opencode": elsewhere})
+    with pytest.raises(ServerError, match="does not run"):
+        install_binary("1.22.0")
+    assert not own("1.22.0").exists()
+
+
+@pytest.mark.parametrize("wanted", ["latest", "2.4.0", "1.2.3"])
+def test_a_version_that_is_not_supported_is_told_before_its_download(registry: Registry, wanted: str) -> None:
+    registry.versions |= {version: tarball(version) for version in ("2.3.0", "1.2.3")}
+    registry.tags["latest"] = "2.3.0"
+    told = "2.3.0" if wanted == "latest" else wanted
+    with pytest.raises(ServerError, match=rf"Nothing was installed: it is OpenCode {re.escape(told)}[,;].*needed"):
+        install_binary(wanted)
+    assert registry.asked == []
+    assert names() == set()
 
 
 def test_a_program_that_is_another_version_is_refused(registry: Registry) -> None:

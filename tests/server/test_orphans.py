@@ -93,7 +93,7 @@ def test_holder_killed_while_the_server_starts(
     monkeypatch.setenv(CASE, str(tmp_path))
     fifo = tmp_path / "running"
     os.mkfifo(fifo)
-    hanging = program(f"echo $$ > {fifo}\nexec sleep 1000")
+    hanging = program(f'[ "$1" = --version ] && exit\necho $$ > {fifo}\nexec sleep 1000')
     code = (
         "import sys, threading, psutil\nfrom opencode_nb.server import serve\n"
         "threading.Thread(target=serve, kwargs={'binary': sys.argv[1], 'timeout': 600}).start()\n"

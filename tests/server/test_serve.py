@@ -15,8 +15,8 @@ import psutil
 import pytest
 
 from opencode_nb.server import Server, find_binary
-from opencode_nb.server.binary import binary_version
 from opencode_nb.server.keeping.program import reachable
+from opencode_nb.server.version import binary_version
 from tests.server.support import END_SECONDS, assert_gone, keepers, request, run_tool
 
 Start = Callable[..., Server]

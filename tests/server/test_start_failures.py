@@ -120,7 +120,7 @@ def test_too_old_server_is_refused(start: Start, program: Program, monkeypatch: 
         "print(f'opencode server listening on http://127.0.0.1:{s.server_port}', flush=True)\n"
         "s.serve_forever()\n"
     )
-    old = program(f"exec {sys.executable} - <<'EOF'\n{server}EOF")
+    old = program(f"[ \"$1\" = --version ] && exit 1\nexec {sys.executable} - <<'EOF'\n{server}EOF")
     with pytest.raises(ServerStartError, match=r"OpenCode 1\.16\.9; 1\.17\.0 or newer is needed"):
         start(binary=old)
     monkeypatch.setenv("OPENCODE_NB_SKIP_VERSION_CHECK", "1")
@@ -130,7 +130,7 @@ def test_too_old_server_is_refused(start: Start, program: Program, monkeypatch: 
 def test_interrupt_while_it_waits_leaves_nothing(program: Program, tmp_path: Path) -> None:
     fifo = tmp_path / "running"
     os.mkfifo(fifo)
-    hanging = program(f"echo $$ > {fifo}\nexec sleep 1000")
+    hanging = program(f'[ "$1" = --version ] && exit\necho $$ > {fifo}\nexec sleep 1000')
     code = (
         "import sys\nfrom opencode_nb.server import serve\n"
         "try:\n    serve(binary=sys.argv[1], timeout=600)\n"

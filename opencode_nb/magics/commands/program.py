@@ -17,12 +17,12 @@ group = Group("The program")
     argument("--list", action="store_true", help="list what is installed, and which one is used"),
     argument("--remove", metavar="INSTALLED", help="remove an installed version"),
 )
-def install(_workspace: Workspace, options: Namespace) -> None:
+def install(workspace: Workspace, options: Namespace) -> None:
     """Install the `opencode` program for this user; list what is installed, or remove a version."""
     from opencode_nb.server.installed import MEGABYTE, installed_lines, remove_version, unused_hint
 
     if options.list:
-        say("\n".join(installed_lines()))
+        say("\n".join(installed_lines(workspace.options.get("binary"))))
     elif options.remove:
         say(f"Removed OpenCode {options.remove}: {remove_version(options.remove) // MEGABYTE} MB are free again.")
     else:
@@ -33,8 +33,8 @@ def install(_workspace: Workspace, options: Namespace) -> None:
 
 
 def _install(version: str | None) -> Path:
-    from opencode_nb.server.binary import PINNED_VERSION
     from opencode_nb.server.install import install_binary
+    from opencode_nb.server.version import PINNED_VERSION
 
     with progress() as tell:
         return install_binary(version or PINNED_VERSION, progress=tell)
@@ -46,7 +46,7 @@ def doctor(workspace: Workspace, _options: Namespace) -> None:
     from opencode_nb.doctor import examine, summary
 
     findings = []
-    for finding in examine(ai=workspace.ai):
+    for finding in examine(ai=workspace.ai, binary=workspace.options.get("binary")):
         findings.append(finding)
         say(str(finding))
     say(summary(findings))
