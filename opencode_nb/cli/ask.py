@@ -7,6 +7,8 @@ import sys
 from functools import partial
 from pathlib import Path
 
+from opencode_nb.conversation import permission_option
+
 DESCRIPTION = """\
 Send a prompt to the agent in a directory, and print its answer.
 
@@ -53,9 +55,7 @@ def add(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
     session.add_argument("-c", "--continue", action="store_true", dest="last", help="go on in the latest session here")
     parser.add_argument("-f", "--file", action="append", default=[], metavar="PATH", help="attach a file; repeatable")
     parser.add_argument("-d", "--directory", type=Path, metavar="DIR", help="where the agent works (default: here)")
-    parser.add_argument(
-        "--permission", choices=("ask", "allow", "deny"), help="who answers permission requests (default: ask)"
-    )
+    parser.add_argument("--permission", **permission_option.ARGUMENT, help=f"{permission_option.HELP} (default: ask)")
     parser.add_argument("--timeout", type=_seconds, metavar="SECONDS", help="stop the turn after so long")
     parser.add_argument("--demo", action="store_true", help="use the scripted demo model, which is not an AI")
     output = parser.add_mutually_exclusive_group()

@@ -29,17 +29,19 @@ class Beginning:
     ) -> None:
         self._session = session
         self._model, self._agent, self._variant = model, agent, variant
-        self._permission, self._person, self._timeout = permission, person, timeout
+        self._person, self._timeout = person, timeout
         self._policy = Policy(permission) if permission is not None else session.owner.policy
 
-    async def body(self, **fields: Any) -> Json:
-        """The request's body with these fields. Raises OpencodeError for a model or agent that is not there."""
+    async def body(self, *, acting: str | None = None, **fields: Any) -> Json:
+        """The request's body with these fields; the server has been told of the policy. `acting`: a command's agent.
+
+        Raises OpencodeError for a model, an agent, or a tool with a rule, that is not there.
+        """
         session, owner = self._session, self._session.owner
         await owner.start()
         await owner.check(self._model or session.model, self._agent or session.agent)
         model = await session._model(self._model, self._agent)
-        if self._permission is not None:
-            await session._enforce(self._policy)
+        await session._enforce(self._policy, acting or self._agent)
         body: Json = {
             "messageID": ids.message_id(*session.transcript.last_ids),
             "model": dict(zip(("providerID", "modelID"), split_model(model), strict=True)) if model else None,

@@ -55,10 +55,6 @@ class Catalog:
         await self.start()
         return (await self.client.config.get()).get("share") != "disabled"
 
-    async def has_permission_rules(self) -> bool:
-        """Whether the user's own OpenCode configuration says what is allowed."""
-        return bool((await self.client.config.get()).get("permission"))
-
     # -- models ------------------------------------------------------------------------------------------------------
 
     async def models(self) -> list[str]:
@@ -128,15 +124,15 @@ class Catalog:
         await self.start()
         return list(await self.client.command.list())
 
-    async def command_name(self, name: str) -> str:
-        """The command's name as it is known, with or without its slash. Raises OpencodeError where there is none."""
+    async def command(self, name: str) -> Json:
+        """The command of this name, with or without its slash. Raises OpencodeError where there is none."""
         wanted = name.removeprefix("/")
-        names = [str(command["name"]) for command in await self.commands()]
-        if wanted not in names:
-            close = difflib.get_close_matches(wanted, names, 1)
+        found = {str(command["name"]): command for command in await self.commands()}
+        if wanted not in found:
+            close = difflib.get_close_matches(wanted, found, 1)
             meant = f" Did you mean /{close[0]}?" if close else ""
-            raise OpencodeError(f"There is no command /{wanted}.{meant} There are: /{', /'.join(sorted(names))}.")
-        return wanted
+            raise OpencodeError(f"There is no command /{wanted}.{meant} There are: /{', /'.join(sorted(found))}.")
+        return found[wanted]
 
     # -- what a prompt may name ----------------------------------------------------------------------------------------
 

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from opencode_nb.conversation import export, guard, meter, sources, undo
+from opencode_nb.conversation.approvals import as_sent
 from opencode_nb.conversation.policy import Reply
 from opencode_nb.conversation.state import Json, TurnState
 from opencode_nb.conversation.transcript import Transcript
@@ -259,13 +260,16 @@ class ManagedSession:
         """Answer a permission request, "once", "always" or "reject"; whether it was still open.
 
         With a message a rejection lets the agent go on with it. The first answer counts, wherever it is given.
+        "always" holds for the sessions of this `Opencode` until it is closed; a rule that denies outweighs it.
         """
         if reply not in ("once", "always", "reject"):
             raise ValueError(f'reply={reply!r}: use "once", "always" or "reject".')
         request = self._request(request_id, "permissions")
         if request is None:
             return False
-        sending = self.owner.client.permission.reply(request_id, reply=reply, message=message or None)
+        if reply == "always":
+            self.owner.approvals.add(request)
+        sending = self.owner.client.permission.reply(request_id, reply=as_sent(reply), message=message or None)
         return await self._answered(request, reply, message, sending)
 
     async def answer(self, request_id: str, answers: list[list[str]] | None) -> bool:

@@ -14,13 +14,15 @@ from typing import Any, Literal, Self
 
 from opencode_nb.api.client import AsyncClient
 from opencode_nb.conversation import sources
+from opencode_nb.conversation.approvals import Approvals
 from opencode_nb.conversation.catalog import Catalog
 from opencode_nb.conversation.changes import Diff
+from opencode_nb.conversation.enforcement import Enforcement
 from opencode_nb.conversation.feed import Connection, Feed
 from opencode_nb.conversation.models import split_model
 from opencode_nb.conversation.policy import PermissionOption, Policy
 from opencode_nb.conversation.session import ABORT_TIMEOUT, AsyncSession, call_soon
-from opencode_nb.conversation.state import Json
+from opencode_nb.conversation.state import Json, TurnState
 from opencode_nb.conversation.transcript import Change, Transcript
 from opencode_nb.conversation.turn import Turn
 from opencode_nb.errors import NotFoundError, NotSupportedError, OpencodeError, ServerExitedError
@@ -73,6 +75,8 @@ class AsyncOpencode(Catalog):
         }
         self.environment: Mapping[str, str] = dict(env or {})
         """What a server of its own gets beside this process's environment."""
+        self.approvals = Approvals()
+        self.enforcement = Enforcement(lambda: self.client, self.directory)
         self._client: AsyncClient | None = None
         self._feed: Feed | None = None
         self._sessions: dict[str, AsyncSession] = {}
@@ -218,6 +222,16 @@ class AsyncOpencode(Catalog):
             await self._cut_off()
             await self._drop()
 
+    def allow_approved(self, turn: TurnState) -> None:
+        """Allow what an earlier "always" covers in a turn that was begun elsewhere: nobody else here answers it."""
+        for request in turn.permissions.values():
+            if self.approvals.cover(request):
+                self._follow_server(self._allow, request)
+
+    async def _allow(self, request: Json) -> None:
+        with contextlib.suppress(OpencodeError):  # answered meanwhile, where the turn was begun
+            await self.client.permission.reply(request["id"], reply="once")
+
     async def _cut_off(self) -> None:
         """A server that goes on must not go on with what nobody here will hear of, or answer."""
         began = [session for session in self._sessions.values() if session.running]
@@ -232,6 +246,8 @@ class AsyncOpencode(Catalog):
         feed, client, server = self._feed, self._client, self.server
         self._feed = self._client = self.server = None
         self._forget_catalog()
+        self.enforcement.forget()
+        self.approvals.clear()
         if feed is not None:
             feed.fail_all("ConnectionLost", _CLOSED)
             await feed.aclose()
@@ -264,7 +280,7 @@ class AsyncOpencode(Catalog):
         return session
 
     async def _create(self, title: str | None, parent: str | None) -> Json:
-        rules = self.policy.rules(await self.has_permission_rules())
+        rules = await self.enforcement.rules(self.policy, self.agent)
         body: Json = {"title": title, "parentID": parent, "permission": rules}
         return dict(await self.client.session.create(**{key: value for key, value in body.items() if value}))
 

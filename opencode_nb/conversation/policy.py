@@ -6,13 +6,15 @@ nobody, the answer is no, with the reason, so that a notebook run by a machine n
 
 from __future__ import annotations
 
-import fnmatch
 import inspect
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any, Literal, Protocol
 
-from opencode_nb.conversation.state import Json
+from opencode_nb.conversation.approvals import Approvals
+from opencode_nb.conversation.rules import ACTIONS, Rules, strictest
+from opencode_nb.conversation.state import BY_APPROVAL, Json
+from opencode_nb.conversation.subjects import Place, subjects
 
 Reply = Literal["once", "always", "reject"]
 Rule = str | Mapping[str, str]
@@ -68,67 +70,74 @@ class Person(Protocol):
 
 
 class Policy:
-    """The `permission=` option: "ask" | "allow" | "deny" | {tool: rule or {pattern: rule}} | a callable.
+    """The `permission=` option: "ask" | "allow" | "deny" | {name: rule or {pattern: rule}} | a callable.
 
-    In a mapping, deny beats ask beats allow over all patterns of a request; what no rule matches is asked.
+    The names are those of permissions (edit, bash, ...), of tools (write, apply_patch, those of MCP servers, your own),
+    or patterns of them; which of several rules counts is told in `rules`. What no rule matches is asked.
     A callable takes a `PermissionRequest` and returns "once", "always", "reject", ("reject", message), or "ask".
-    Raises ValueError for anything else.
+    Raises ValueError for anything else, and for a misspelt name.
     """
 
     def __init__(self, option: PermissionOption = "ask") -> None:
-        if isinstance(option, str) and option not in _RULES:
-            raise ValueError(f"permission={option!r}: use one of {', '.join(_RULES)}, a mapping or a callable.")
-        if isinstance(option, Mapping):
-            _check_rules(option)
-        elif not isinstance(option, str) and not callable(option):
-            raise ValueError(f"permission={option!r}: use one of {', '.join(_RULES)}, a mapping or a callable.")
+        by_name = isinstance(option, Mapping)
+        if not (by_name or callable(option) or option in ACTIONS):
+            raise ValueError(f"permission={option!r}: use one of {', '.join(ACTIONS)}, a mapping or a callable.")
         self.option = option
+        self.rules = Rules(option) if isinstance(option, Mapping) else None
+        self._approved = Approvals()
 
-    def rules(self, configured: bool) -> list[Json]:
-        """The rules that a session needs for the server to ask at all; `configured`: the user's configuration has some.
+    def names(self, configured: bool) -> list[str]:
+        """The permissions that the server has to ask about; `configured`: the user's configuration has rules.
 
-        The user's own rules stand, unless this policy was made to be stricter: what the server allows by itself is
-        never asked, and then nothing here could deny it. The last rule that fits counts, but a subagent's session gets
-        only those of them that deny: as nobody would be asked there, it may not do what is not allowed anyway.
+        These stand, unless this policy was made to be stricter: what the server allows by itself is never asked, and
+        then nothing here could deny it.
         """
         if configured and self.option in ("ask", "allow"):
             return []
-        extra = self.option if isinstance(self.option, Mapping) else ()
-        names = list(dict.fromkeys((*CAREFUL, *extra)))
-        denied = [{"permission": name, "pattern": "*", "action": "deny"} for name in names if not self._allows(name)]
-        return [*denied, *({"permission": name, "pattern": "*", "action": "ask"} for name in names)]
+        return list(dict.fromkeys((*CAREFUL, *(self.rules.names if self.rules else ()))))
 
-    def _allows(self, permission: str) -> bool:
-        """Whether the answer is known to be yes, whatever exactly is asked."""
-        if isinstance(self.option, Mapping):
-            return self.option.get(permission, self.option.get("*")) == "allow"
-        return self.option == "allow"
+    def action(self, permission: str) -> str:
+        """The answer to all of this permission that no pattern singles out; "ask" where it is not known."""
+        if self.rules:
+            return self.rules.action(permission) or "ask"
+        return self.option if isinstance(self.option, str) else "ask"
 
-    async def decide(self, request: Json) -> Answer | None:
-        """The answer, or None where a person must be asked. A callable that raises denies, and says so."""
+    def denies_all(self, permission: str) -> bool:
+        """Whether the answer is known to be no, whatever exactly is asked."""
+        return self.rules.denies_all(permission) if self.rules else self.option == "deny"
+
+    async def decide(self, request: Json, place: Place | None = None) -> Answer | None:
+        """The answer, or None where a person must be asked. A callable that raises denies, and says so.
+
+        `place` says which files the paths of the request are.
+        """
+        if self.rules:
+            name = str(request.get("permission"))
+            said = [self.rules.action(name, spellings) or "ask" for spellings in subjects(request, place)]
+            return _by_rule(str(strictest(said)))
         if isinstance(self.option, str):
             return _by_rule(self.option)
-        if isinstance(self.option, Mapping):
-            return _by_rule(_match(self.option, request))
+        if self._approved.cover(request):
+            return APPROVED
+        return await self._ask_callable(request)
+
+    async def _ask_callable(self, request: Json) -> Answer | None:
+        decide: Any = self.option
         try:
-            result = self.option(PermissionRequest.of(request))
-            return _by_callable(
-                await result if isinstance(result, Awaitable) or inspect.isawaitable(result) else result
-            )
+            result = decide(PermissionRequest.of(request))
+            answer = _by_callable(await result if inspect.isawaitable(result) else result)
         except Exception as error:  # the user's own code: whatever it raises, the agent must not be let through
             return Answer("reject", f"The permission callback failed: {type(error).__name__}: {error}", "policy")
+        if answer and answer.reply == "always":
+            self._approved.add(request)
+        return answer
 
 
-_RULES = ("ask", "allow", "deny")
 NOBODY = Answer("reject", "Nobody is there to be asked, so it was denied.", "policy")
 """The answer where a person would have to be asked and there is none (nbclient, papermill, CI)."""
 
-
-def _check_rules(option: Mapping[str, Rule]) -> None:
-    for tool, rule in option.items():
-        for action in rule.values() if isinstance(rule, Mapping) else [rule]:
-            if action not in _RULES:
-                raise ValueError(f"permission={{{tool!r}: {rule!r}}}: a rule is one of {', '.join(_RULES)}.")
+APPROVED = Answer("once", by=BY_APPROVAL)
+"""The answer to what an earlier "always" covers."""
 
 
 def _by_rule(rule: str) -> Answer | None:
@@ -137,21 +146,6 @@ def _by_rule(rule: str) -> Answer | None:
     if rule == "deny":
         return Answer("reject", "The user's policy denies this.", "policy")
     return None
-
-
-def _match(rules: Mapping[str, Rule], request: Json) -> str:
-    rule = rules.get(str(request.get("permission")), rules.get("*", "ask"))
-    if isinstance(rule, str):
-        return rule
-    patterns = [str(pattern) for pattern in request.get("patterns") or ["*"]]
-    actions = {_pattern_rule(rule, pattern) for pattern in patterns}
-    return next(action for action in ("deny", "ask", "allow") if action in actions)
-
-
-def _pattern_rule(rules: Mapping[str, str], text: str) -> str:
-    """Deny wins over allow; a more permissive pattern never hides a stricter one."""
-    actions = {action for pattern, action in rules.items() if fnmatch.fnmatchcase(text, pattern)}
-    return next((action for action in ("deny", "ask", "allow") if action in actions), "ask")
 
 
 def _by_callable(result: Any) -> Answer | None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 
 from opencode_nb.conversation.folding import Change, Folding
-from opencode_nb.conversation.state import STOPPED, Decision, Json, TurnState, TurnStatus
+from opencode_nb.conversation.state import BY_APPROVAL, STOPPED, Decision, Json, TurnState, TurnStatus
 
 OVERTAKEN_MS = 5000
 """How old an event can be that an answer has overtaken; what is older yet tells of a clock that was set back."""
@@ -137,8 +137,9 @@ class Progress(Folding):
         for turn in self.turns.values():
             mine = turn.permissions.pop(request["id"], None) or turn.questions.pop(request["id"], None)
             if mine is not None:
-                decision = Decision(request, properties["reply"], properties["by"], properties.get("message", ""))
-                turn.decisions.append(decision)
+                if properties["by"] != BY_APPROVAL:  # that was decided when the "always" was said
+                    decision = Decision(request, properties["reply"], properties["by"], properties.get("message", ""))
+                    turn.decisions.append(decision)
                 yield Change("request", turn.id, "turn")
 
     def _todo_updated(self, properties: Json) -> Iterable[Change]:

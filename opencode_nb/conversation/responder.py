@@ -9,9 +9,11 @@ from collections.abc import Coroutine
 from typing import Any
 
 from opencode_nb.api.client import AsyncClient
+from opencode_nb.conversation.approvals import Approvals, as_sent
 from opencode_nb.conversation.feed import Feed
-from opencode_nb.conversation.policy import NOBODY, Answer, Person, Policy
+from opencode_nb.conversation.policy import APPROVED, NOBODY, Answer, Person, Policy
 from opencode_nb.conversation.state import Json, TurnState
+from opencode_nb.conversation.subjects import Place
 from opencode_nb.errors import NotFoundError, OpencodeError
 
 log = logging.getLogger("opencode_nb")
@@ -20,8 +22,17 @@ log = logging.getLogger("opencode_nb")
 class Responder:
     """Answers the requests of one turn. Call `look` after each change; a request gone elsewhere is dropped here."""
 
-    def __init__(self, feed: Feed, turn: TurnState, policy: Policy, person: Person | None) -> None:
+    def __init__(
+        self,
+        feed: Feed,
+        turn: TurnState,
+        policy: Policy,
+        person: Person | None,
+        approvals: Approvals,
+        place: Place | None,
+    ) -> None:
         self._feed, self._turn, self._policy, self._person = feed, turn, policy, person
+        self._approvals, self._place = approvals, place
         self._tasks: dict[str, asyncio.Task[None]] = {}
         self._unanswered: dict[str, Json] = {}
 
@@ -70,15 +81,30 @@ class Responder:
                 await self._decline(request)
 
     async def _permission(self, request: Json) -> None:
-        answer = await self._policy.decide(request)
-        if answer is None and self._person is not None:
-            answer = await self._person.permission(request)
-        await self.reply(request, answer or NOBODY)
+        answer = await self._policy.decide(request, self._place)
+        await self.reply(request, answer or await self._asked(request) or NOBODY)
+
+    async def _asked(self, request: Json) -> Answer | None:
+        """The person's answer, unless an "always" covers the request before it comes."""
+        if self._approvals.cover(request):
+            return APPROVED
+        if self._person is None:
+            return None
+        asking = asyncio.ensure_future(self._person.permission(request))
+        covering = asyncio.ensure_future(self._approvals.covering(request))
+        try:
+            await asyncio.wait((asking, covering), return_when=asyncio.FIRST_COMPLETED)
+            return asking.result() if asking.done() else APPROVED
+        finally:
+            asking.cancel()
+            covering.cancel()
 
     async def reply(self, request: Json, answer: Answer) -> None:
         """Send one answer, and note whose it was."""
         self._decided(request, answer.reply, answer.by, answer.message)
-        await self._client.permission.reply(request["id"], reply=answer.reply, message=answer.message or None)
+        if answer.reply == "always" and answer.by != "policy":  # a callable keeps to itself what it allowed
+            self._approvals.add(request)
+        await self._client.permission.reply(request["id"], reply=as_sent(answer.reply), message=answer.message or None)
 
     async def _question(self, request: Json) -> None:
         answers = await self._person.question(request) if self._person is not None else None

@@ -42,8 +42,9 @@ class Run:
     ) -> None:
         self.session, self.turn = session, turn
         self._timeout = timeout
-        self._feed = session.owner.feed
-        self._responder = Responder(self._feed, turn.state, policy, person)
+        owner = session.owner
+        self._feed = owner.feed
+        self._responder = Responder(self._feed, turn.state, policy, person, owner.approvals, owner.enforcement.place)
         self._news = asyncio.Event()
         self._doubted = False
         self._clock: asyncio.TimerHandle | None = None

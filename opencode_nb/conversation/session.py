@@ -171,9 +171,10 @@ class AsyncSession(ManagedSession):
         Raises OpencodeError for a command that is not there. A command's own model and agent count before these.
         """
         attached = await content.file_parts(files, self.owner.directory)
-        name = await self.owner.command_name(name)
+        known = await self.owner.command(name)
         begun = Beginning(self, model, agent, variant, permission, person, timeout)
-        body = await begun.body(command=name, arguments=arguments, parts=attached or None)
+        fields = {"command": known["name"], "arguments": arguments, "parts": attached or None}
+        body = await begun.body(acting=known.get("agent"), **fields)
         if chosen := body.get("model"):
             body["model"] = f"{chosen['providerID']}/{chosen['modelID']}"
         run = begun.run(body["messageID"])
@@ -232,14 +233,13 @@ class AsyncSession(ManagedSession):
         if self.busy:
             raise OpencodeError(BUSY)
 
-    async def _enforce(self, policy: Policy) -> None:
+    async def _enforce(self, policy: Policy, agent: str | None) -> None:
         """Have the server ask what this turn's policy decides, where the session lets it pass unasked."""
-        rules = policy.rules(configured=await self.owner.has_permission_rules())
-        present = self.transcript.info.get("permission") or []
-        if any(rule not in present for rule in rules):
-            appended: list[Any] = rules  # all of them, as their order counts; the server puts them behind the others
-            info = await self.owner.client.session.update(self.id, permission=appended)
-            self.owner.feed.apply({"type": "session.updated", "properties": {"info": info}})
+        agent = agent or self.agent or self.transcript.info.get("agent")
+        standing = self.transcript.info.get("permission") or []
+        rules: list[Any] = await self.owner.enforcement.rules(policy, agent, standing)
+        if rules:
+            self._learn(dict(await self.owner.client.session.update(self.id, permission=rules)))
 
     async def _model(self, model: str | None, agent: str | None) -> str | None:
         """The model to name in a prompt; None where the server finds it by itself: the session's, or a configured."""
@@ -351,12 +351,15 @@ class AsyncSession(ManagedSession):
 
     def _changed(self, changes: list[Change]) -> None:
         for change in changes:
-            if change.kind in ("part", "request") and (state := self.transcript.turns.get(change.turn)):
+            state = self.transcript.turns.get(change.turn)
+            if change.kind in ("part", "request") and state:
                 self._watching.observe(state)
             self._stop_late(change)
             run = self._running.get(change.turn)
             if run is not None:
                 run.changed(change)
+            elif change.kind == "request" and state:
+                self.owner.allow_approved(state)
             elif change.kind == "ended" and change.turn in self._turns:  # begun elsewhere: nobody else sees to it
                 self._turns[change.turn]._finish()
             for subscriber in list(self._subscribers):

@@ -18,6 +18,10 @@ STOPPED = ("MessageAbortedError", "TurnTimeout")
 """The errors of a turn that was stopped, by a person or by its time limit."""
 
 
+BY_APPROVAL = "always"
+"""Whose answer it is where an earlier "always" gave it: it is no decision of its own."""
+
+
 @dataclass(slots=True, eq=False)
 class Message:
     """One message: the server's `info`, and its parts by id in the server's order.

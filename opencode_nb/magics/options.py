@@ -9,6 +9,8 @@ from typing import NoReturn
 
 from IPython.core.error import UsageError
 
+from opencode_nb.conversation import permission_option
+
 
 class MagicParser(argparse.ArgumentParser):
     """An argument parser that never exits: what is wrong becomes a UsageError, one line in the cell's output.
@@ -71,7 +73,7 @@ def prompt_parser() -> MagicParser:
         default=[],
         help="attach a file, PATH or PATH:FROM-TO; repeatable",
     )
-    add("--permission", metavar="RULE", choices=["ask", "allow", "deny"], help="ask, allow or deny, for this turn")
+    add("--permission", **permission_option.ARGUMENT, help=f"{permission_option.HELP}; for this turn")
     add("--timeout", metavar="SECONDS", type=seconds, help="stop the turn after so many seconds")
     add("-b", "--background", action="store_true", help="return at once; the output fills as the turn goes on")
     add("-q", "--quiet", action="store_true", help="do not show the turn; it is in `_`, and in NAME")

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import math
 import os
 from collections.abc import Callable, Mapping
@@ -13,6 +12,7 @@ from traitlets import Any as AnyTrait
 from traitlets import Bool, TraitError, TraitType, Unicode, validate
 from traitlets.config import Config, Configurable
 
+from opencode_nb.conversation import permission_option
 from opencode_nb.conversation.models import split_model
 from opencode_nb.conversation.policy import Policy
 
@@ -54,7 +54,9 @@ class OpencodeMagics(Configurable):
     model = _text("model", "provider/model for prompts that name none")
     agent = _text("agent", "agent for prompts that name none")
     variant = _text("variant", "variant of the model, such as its effort, for prompts that name none")
-    permission = _trait(AnyTrait(None, allow_none=True), "permission", "ask, allow, deny, or {tool: one of these}")
+    permission = _trait(
+        AnyTrait(None, allow_none=True), "permission", "ask, allow, deny, or {permission or tool: one of these}"
+    )
     timeout = _trait(AnyTrait(None, allow_none=True), "timeout", "seconds after which a turn is stopped")
     directory = _text("directory", "where the agent works, instead of the kernel's directory")
     binary = _text("binary", "the opencode program: a path, or an installed version; the variable comes first")
@@ -109,14 +111,7 @@ def _boolean(text: str) -> bool:
     return _BOOLEANS[text.lower()]
 
 
-def _rules(text: str) -> Any:
-    try:
-        return json.loads(text) if text.startswith("{") else text
-    except ValueError:
-        raise ValueError(f'{text!r} is not JSON: use ask, allow, deny, or such as {{"bash": "deny"}}.') from None
-
-
-_PARSED: dict[str, Callable[[str], Any]] = {"shared": _boolean, "permission": _rules}
+_PARSED: dict[str, Callable[[str], Any]] = {"shared": _boolean, "permission": permission_option.parsed}
 
 
 def _checked(name: str, value: Any) -> Any:

@@ -26,6 +26,7 @@ def answer(request: dict[str, Any]) -> dict[str, Any] | None:
         },
         "ping": dict,
         "tools/list": lambda: {"tools": [{"name": "add", "description": "Adds", "inputSchema": {"type": "object"}}]},
+        "tools/call": lambda: {"content": [{"type": "text", "text": "added"}]},
         "resources/list": lambda: {"resources": [{"uri": "note://one", "name": "one", "mimeType": "text/plain"}]},
     }
     if "id" not in request:

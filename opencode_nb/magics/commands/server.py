@@ -10,6 +10,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from opencode_nb.conversation import permission_option
 from opencode_nb.conversation.models import ModelError, announcement
 from opencode_nb.conversation.sync import Opencode
 from opencode_nb.errors import OpencodeError
@@ -45,7 +46,7 @@ def _directory(text: str) -> Path:
     argument("-a", "--agent", metavar="AGENT", help="agent for prompts that name none"),
     argument("--variant", metavar="VARIANT", help="variant of the model for prompts that name none"),
     argument("-d", "--directory", metavar="PATH", type=_directory, help="where the agent works (default: here)"),
-    argument("--permission", metavar="RULE", choices=["ask", "allow", "deny"], help="ask, allow or deny"),
+    argument("--permission", **permission_option.ARGUMENT, help=permission_option.HELP),
     argument("--timeout", metavar="SECONDS", type=seconds, help="stop a turn after so many seconds"),
     argument("--own", action="store_true", help="a server of this kernel's own, not the one that kernels share"),
     argument("--binary", metavar="PROGRAM", help="the opencode program: a path, or an installed version"),
