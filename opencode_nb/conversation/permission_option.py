@@ -7,16 +7,19 @@ import json
 from collections.abc import Mapping
 from typing import Any
 
-from opencode_nb.conversation.policy import PermissionOption, Policy
-from opencode_nb.conversation.rules import ACTIONS
+from opencode_nb.conversation.rules import ACTIONS, Rules
 
 
-def parsed(text: str) -> PermissionOption:
+def parsed(text: str) -> str | dict[str, Any]:
     """`ask`, `allow`, `deny`, or rules as JSON. Raises ValueError for JSON that is none, and for wrong rules."""
-    return Policy(_rules(text)).option if text.startswith("{") else text
+    if not text.startswith("{"):
+        return text
+    rules = _read(text)
+    Rules(rules)
+    return rules
 
 
-def _rules(text: str) -> dict[str, Any]:
+def _read(text: str) -> dict[str, Any]:
     try:
         rules: dict[str, Any] = json.loads(text, object_pairs_hook=_each_once)
     except json.JSONDecodeError:
@@ -32,7 +35,7 @@ def _each_once(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
     return dict(pairs)
 
 
-def _of_a_line(text: str) -> PermissionOption:
+def _of_a_line(text: str) -> str | dict[str, Any]:
     try:
         return parsed(text)
     except ValueError as error:
