@@ -343,6 +343,7 @@ class Session:
         """Answer a permission request, "once", "always" or "reject"; whether it was still open.
 
         With a message a rejection lets the agent go on with it. The first answer counts, wherever it is given.
+        "always" holds for the sessions of this `Opencode` until it is closed; a rule that denies outweighs it.
         """
         return run(self._async.reply, request_id, reply, message)
 
