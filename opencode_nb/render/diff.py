@@ -15,6 +15,7 @@ from opencode_nb.diffs.patch import FilePatch, parse_files, write_hunks
 from opencode_nb.render.diff_rows import lines, number_width, numbered, paint
 from opencode_nb.render.escaping import NOTHING, Html, element, escape, join, visible
 from opencode_nb.render.highlight import MAX_HIGHLIGHTED
+from opencode_nb.render.markdown import fenced
 
 Json = dict[str, Any]
 
@@ -125,13 +126,6 @@ def _lines(path: str, files: Sequence[FilePatch], columns: int) -> Iterable[Html
 
 
 # Markdown and terminal
-
-
-def fenced(text: str, info: str = "") -> str:
-    """Text as a fenced Markdown block; the fence is longer than any inside."""
-    longest = max((len(run) for run in re.findall(r"`{3,}", text)), default=2)
-    fence = "`" * (longest + 1)
-    return f"{fence}{info}\n{visible(text).rstrip(chr(10))}\n{fence}"
 
 
 def markdown(diff: Json) -> str:

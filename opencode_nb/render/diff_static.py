@@ -13,6 +13,7 @@ from rich.text import Text
 
 from opencode_nb.render import diff as files
 from opencode_nb.render.escaping import NOTHING, Html, element, escape, join, visible
+from opencode_nb.render.markdown import fenced
 
 if TYPE_CHECKING:
     from rich.console import RenderableType
@@ -107,7 +108,7 @@ def diff_markdown(diff: Diff) -> str:
     """A headline, where the diff comes from, and the patch as a code block."""
     head = f"**{headline(diff)}** +{diff.additions} \u2212{diff.deletions}\n\n{visible(diff.source)}"
     return (
-        f"{head}\n\n{files.fenced(_cut(diff.patch), 'diff')}"
+        f"{head}\n\n{fenced(_cut(diff.patch), 'diff')}"
         if diff.files
         else f"**{headline(diff)}**\n\n{visible(diff.source)}"
     )

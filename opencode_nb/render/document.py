@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 from opencode_nb.render import layout
 from opencode_nb.render.escaping import Html, element, escape, join
-from opencode_nb.render.markdown import harmless
+from opencode_nb.render.markdown import contained, document, harmless
 from opencode_nb.render.page import turn_html
 from opencode_nb.render.text import turn_markdown
 
@@ -45,7 +45,8 @@ def _turn(turn: TurnState) -> tuple[Html, Html]:
 
 def session_markdown(title: str, turns: Iterable[TurnState]) -> str:
     """One Markdown file: the prompts as quotations, the answers below them."""
-    return "\n\n".join([heading(title), *(f"{_quoted(turn)}{turn_markdown(turn).strip()}" for turn in turns)]) + "\n"
+    pieces = (piece for turn in turns for piece in (_quoted(turn), turn_markdown(turn).strip("\n")))
+    return document([heading(title), *pieces]) + "\n"
 
 
 def heading(title: str) -> str:
@@ -56,5 +57,5 @@ def heading(title: str) -> str:
 def _quoted(turn: TurnState) -> str:
     parts = turn.prompt.parts.values() if turn.prompt else ()
     texts = [str(part["text"]) for part in parts if part.get("text") and not part.get("synthetic")]
-    lines = harmless("\n\n".join(texts)).splitlines()
-    return "\n".join(f"> {line}".rstrip() for line in lines) + "\n\n" if lines else ""
+    lines = contained("\n\n".join(texts)).splitlines() if texts else []
+    return "\n".join(f"> {line}".rstrip() for line in lines)

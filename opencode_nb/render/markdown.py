@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import functools
 import re
-from collections.abc import MutableMapping, Sequence
+from collections.abc import Callable, Iterable, MutableMapping, Sequence
 from typing import Any
 
 from markdown_it import MarkdownIt
@@ -180,26 +180,27 @@ def code_block(code: Html) -> Html:
 
 
 _WILD_TOKENS = frozenset({"html_block", "html_inline"})
-# From what changes least to what changes most: links are only taken apart where HTML and pictures weren't the trouble.
-_TAMING: tuple[dict[str, str], ...] = ({"<": "&lt;", "![": "["}, {"](": "]\\(", "]:": "]\\:"})
+_COMMENT = "<!--"
+"""Where a comment begins, other readers than CommonMark's look for its end in all that follows."""
+_MARKUP = re.compile(r"([\\`*_\[\]<>()!&:~])")
 
 
 def harmless(text: str) -> str:
     """Markdown that says the same but cannot act, in any reader: no HTML, no fetched pictures, no links to scripts.
 
-    Only lines that hold such a thing are changed; what can't be tamed by that is escaped as a whole.
+    Only lines that hold such a thing are changed; what can't be tamed by that is escaped, in the end as a whole.
     """
     text = visible(normalize(text))
-    for replacements in _TAMING:
+    for tame in _TAMING:
         wild = _wild_lines(text)
         if not wild:
             return text
-        lines = text.split("\n")
-        text = "\n".join(_replaced(line, replacements) if i in wild else line for i, line in enumerate(lines))
-    return _MARKUP.sub(r"\\\1", text) if _wild_lines(text) else text
+        text = "\n".join(tame(line) if i in wild else line for i, line in enumerate(text.split("\n")))
+    return _escaped(text) if _wild_lines(text) else text
 
 
-_MARKUP = re.compile(r"([\\`*_\[\]<>()!&:])")
+def _escaped(text: str) -> str:
+    return _MARKUP.sub(r"\\\1", text)
 
 
 def _replaced(line: str, replacements: dict[str, str]) -> str:
@@ -208,18 +209,37 @@ def _replaced(line: str, replacements: dict[str, str]) -> str:
     return line
 
 
+# From what changes least to what changes most: links are only taken apart where HTML and pictures weren't the trouble.
+_TAMING: tuple[Callable[[str], str], ...] = (
+    lambda line: _replaced(line, {"<": "&lt;", "![": "["}),
+    lambda line: _replaced(line, {"](": "]\\(", "]:": "]\\:"}),
+    _escaped,
+    _escaped,  # what was a part of a block before may be one of its own now
+)
+
+
 def _wild_lines(text: str) -> set[int]:
-    """The lines of blocks that hold HTML, pictures from elsewhere, or links that may not be followed."""
+    """The lines of blocks that hold HTML, pictures from elsewhere, or links that may not be followed.
+
+    A link's definition may stand far from its use, and counts by itself.
+    """
     found: set[int] = set()
-    for token in _permissive_parser().parse(text):
-        if token.type in _WILD_TOKENS or any(_is_wild(child) for child in token.children or ()):
-            found.update(range(*(token.map or [0, text.count("\n") + 1])))
+    for markdown in _permissive_parsers():
+        references: dict[str, Any] = {}
+        for token in markdown.parse(text, {"references": references}):
+            if token.type in _WILD_TOKENS or any(_is_wild(child) for child in token.children or ()):
+                found.update(range(*(token.map or [0, text.count("\n") + 1])))
+        for reference in references.values():
+            if not is_safe_link(str(reference["href"])) and not is_data_image(str(reference["href"])):
+                found.update(range(*reference["map"]))
     return found
 
 
 def _is_wild(token: Token) -> bool:
     if token.type == "image":
         return not is_data_image(str(token.attrs.get("src", "")))
+    if token.type == "text":
+        return _COMMENT in token.content
     return token.type in _WILD_TOKENS or (
         token.type == "link_open" and not is_safe_link(str(token.attrs.get("href", "")))
     )
@@ -231,6 +251,55 @@ class _Permissive(MarkdownIt):
 
 
 @functools.cache
-def _permissive_parser() -> MarkdownIt:
-    """A reader that believes everything, as the worst one might."""
-    return _Permissive("js-default", {"linkify": False, "html": True})
+def _permissive_parsers() -> tuple[MarkdownIt, ...]:
+    """Readers that believe everything, as the worst one might; not all know tables."""
+    return tuple(_Permissive(dialect, {"linkify": False, "html": True}) for dialect in ("js-default", "commonmark"))
+
+
+# One document of several texts
+
+
+_AFTER = "what follows"
+_DISPLAY_MATH = "$$"
+
+
+def contained(text: str) -> str:
+    """Harmless Markdown to be followed by other: what it begins and does not end is ended, and it begins a block.
+
+    A fence or a formula is closed; code that is only indented, which would be read as a part of a list before it, is
+    fenced.
+    """
+    text = _fence_indented(harmless(text).strip("\n").rstrip())
+    last = _blocks(f"{text}\n\n{_AFTER}")[-1]
+    if last.type == "fence":  # one in a list or quotation ends with that
+        text += f"\n{last.markup}"
+    if sum(token.content.count(_DISPLAY_MATH) for token in _blocks(text) if token.type == "inline") % 2:
+        text += f"\n{_DISPLAY_MATH}"
+    return text
+
+
+def document(pieces: Iterable[str]) -> str:
+    """Pieces of harmless Markdown as one, which is harmless, too: a link in one may be defined in another."""
+    return harmless("\n\n".join(piece for piece in pieces if piece))
+
+
+def _fence_indented(text: str) -> str:
+    first = next(iter(_blocks(text)), None)
+    if first is None or first.type != "code_block" or first.map is None:
+        return text
+    rest = text.split("\n")[first.map[1] :]
+    return "\n".join([fenced(first.content), "", *rest])
+
+
+def _blocks(text: str) -> list[Token]:
+    tokens: list[Token] = []
+    markdown = _permissive_parsers()[0]
+    markdown.block.parse(text, markdown, {}, tokens)
+    return tokens
+
+
+def fenced(text: str, info: str = "") -> str:
+    """Text as a fenced Markdown block; the fence is longer than any inside."""
+    longest = max((len(run) for run in re.findall(r"`{3,}", text)), default=2)
+    fence = "`" * (longest + 1)
+    return f"{fence}{info}\n{visible(text).rstrip(chr(10))}\n{fence}"

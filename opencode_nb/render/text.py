@@ -27,7 +27,7 @@ from opencode_nb.render.description import (
     Prose,
 )
 from opencode_nb.render.escaping import visible
-from opencode_nb.render.markdown import harmless
+from opencode_nb.render.markdown import contained, document, fenced
 from opencode_nb.render.phrases import duration
 from opencode_nb.render.tools import attachment, describe
 
@@ -45,7 +45,7 @@ def turn_markdown(turn: TurnState) -> str:
     pieces += [diff.markdown(change) for change in facts.unshown_diffs(turn)]
     if turn.ended and (bill := facts.bill(turn)):
         pieces.append(f"*{_escaped(' · '.join(bill))}*")
-    return "\n\n".join(piece for piece in pieces if piece) + "\n"
+    return document(pieces) + "\n"
 
 
 def turn_text(turn: TurnState) -> str:
@@ -80,9 +80,9 @@ def _parts(turn: TurnState) -> Iterator[str]:
 def _part(turn: TurnState, part: Json) -> str:
     kind = layout.kind(part, layout.context(turn))
     if kind == "text":
-        return harmless(str(part["text"])).strip()
+        return contained(str(part["text"]))
     if kind == "reasoning":
-        return _quoted(f"*{facts.thought(part)}*\n\n{harmless(str(part['text'])).strip()}")
+        return _quoted(f"*{facts.thought(part)}*\n\n{contained(str(part['text']))}")
     if kind == "prompt":
         return _quoted("\n>\n".join(_escaped(line) for line in str(part["text"]).split("\n")))
     if kind != "tool":
@@ -116,9 +116,9 @@ def _block(block: Block) -> str:
     match block:
         case Output(text, command):
             shown = f"$ {command}\n{ansi.plain(text)}" if command else ansi.plain(text)
-            return diff.fenced(_shortened(shown))
+            return fenced(_shortened(shown))
         case Code(text):
-            return diff.fenced(_shortened(text))
+            return fenced(_shortened(text))
         case Change(change):
             return diff.markdown(change)
         case Checklist(todos):
@@ -127,11 +127,11 @@ def _block(block: Block) -> str:
                 for todo in todos
             )
         case Prose(text):
-            return _quoted(harmless(text).strip())
+            return _quoted(contained(text))
         case Link(url):
             return _escaped(url)
         case _:
-            return diff.fenced(block_text(block))
+            return fenced(block_text(block))
 
 
 def block_text(block: Block) -> str:
