@@ -50,9 +50,9 @@ if TYPE_CHECKING:
         TurnError,
         UnprocessableEntityError,
     )
-    from .magics.review import diff
+    from .magics.review import chat, diff
     from .server import Server, serve
-    from .widgets.chat import ChatPanel, chat
+    from .widgets.chat import ChatPanel
     from .widgets.diff import DiffView
 
 _HOMES = {
@@ -64,8 +64,8 @@ _HOMES = {
     ".conversation.changes": ("Diff", "FileDiff"),
     ".conversation.turn": ("ToolCall", "Turn"),
     ".server": ("Server", "serve"),
-    ".magics.review": ("diff",),
-    ".widgets.chat": ("ChatPanel", "chat"),
+    ".magics.review": ("chat", "diff"),
+    ".widgets.chat": ("ChatPanel",),
     ".widgets.diff": ("DiffView",),
     ".errors": (
         "APIConnectionError",

@@ -51,7 +51,9 @@ def add(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
     parser.add_argument("-a", "--agent", help="which agent: build, plan, ...")
     parser.add_argument("--variant", help="the model's variant, such as its effort: low, high, ...")
     session = parser.add_mutually_exclusive_group()
-    session.add_argument("-s", "--session", metavar="ID", help="go on in this session")
+    session.add_argument(
+        "-s", "--session", metavar="SESSION", help="go on in this session: id, beginning of it, or title"
+    )
     session.add_argument("-c", "--continue", action="store_true", dest="last", help="go on in the latest session here")
     parser.add_argument("-f", "--file", action="append", default=[], metavar="PATH", help="attach a file; repeatable")
     parser.add_argument("-d", "--directory", type=Path, metavar="DIR", help="where the agent works (default: here)")

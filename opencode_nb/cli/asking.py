@@ -33,8 +33,8 @@ class Asking:
     def once(self, prompt: str) -> int:
         """Send one prompt; the exit code. Raises OpencodeError where nothing could be sent."""
         try:
-            with ending_signals(), self._ai as ai:
-                return exit_code(self.turn(self._begin(ai), prompt))
+            with ending_signals(), self._ai as ai, ai._session_for_prompt(self._begin(ai)) as session:
+                return exit_code(self.turn(session, prompt))
         except OpencodeError as error:
             if self._options.json:
                 tell_unsent(error)
@@ -47,64 +47,56 @@ class Asking:
         with ending_signals(), self._ai as ai:
             return Dialogue(ai, self._begin(ai), self.turn).run(prompt)
 
-    def turn(self, session: Session, prompt: str) -> Turn:
+    def turn(self, session: Session, prompt: str, model: str | None = None) -> Turn:
         """One turn, shown as it comes; a failed one is returned, too. Raises OpencodeError if it could not be sent."""
         jobs = Jobs()
         with self._view(session, jobs) as view, session.stopped_by_interrupt():
-            turn = self._send(session, prompt, view)
+            turn = self._send(session, prompt, model, view)
             view.attach(turn)
             return session.wait(turn, jobs)
 
     # -- before --------------------------------------------------------------------------------------------------------
 
-    def _begin(self, ai: Opencode) -> Session:
+    def _begin(self, ai: Opencode) -> Session | None:
+        """The session to go on in, None for a new one; and the model that answers, where that is news."""
         session = self._session(ai)
-        if self._options.model or not session.turns():
+        if self._options.model or session is None or not session.turns():
             choice = ai.model_choice()
             refuse_unasked(choice)
             print(announcement(choice), file=sys.stderr)
         return session
 
-    def _session(self, ai: Opencode) -> Session:
+    def _session(self, ai: Opencode) -> Session | None:
         if self._options.session:
             return self._here(ai, self._options.session)
         if not self._options.last:
-            refuse_unasked(ai.model_choice())  # before a session is made, which would be left behind empty
-            return ai.session()
+            return None
         latest = ai.sessions(limit=1)
         if not latest:
             raise OpencodeError(f"There is no session in {ai.directory} yet: leave out --continue to begin one.")
         return ai.session(id=str(latest[0]["id"]))
 
-    def _here(self, ai: Opencode, session_id: str) -> Session:
+    def _here(self, ai: Opencode, wanted: str) -> Session:
         """The session, if its events come here: each directory has a stream of its own."""
-        directory = str(ai.client.session.get(session_id).get("directory") or ai.directory)
+        info = ai.find_session(wanted)
+        directory = str(info.get("directory") or ai.directory)
         if directory != str(ai.directory):
             raise OpencodeError(f"That session belongs to another directory: add --directory {directory}.")
-        return ai.session(id=session_id)
+        return ai.session(id=info["id"])
 
     def _view(self, session: Session, jobs: Jobs) -> View:
         if self._options.json:
             return JsonView(session, jobs)
         return TerminalView(session, jobs) if sys.stdout.isatty() else PlainView(session, jobs)
 
-    def _send(self, session: Session, prompt: str, view: View) -> Turn:
-        options = self._options
+    def _send(self, session: Session, prompt: str, model: str | None, view: View) -> Turn:
+        files, permission = self._options.file, self._options.permission
         try:
             return session.prompt(
-                prompt, files=options.file, permission=options.permission, person=view.person, wait=False
+                prompt, files=files, model=model, permission=permission, person=view.person, wait=False
             )
         except (OSError, ValueError) as error:  # a file that is not there, or cannot be read
-            self._give_up(session)
             raise OpencodeError(str(error)) from error
-        except OpencodeError:
-            self._give_up(session)
-            raise
-
-    def _give_up(self, session: Session) -> None:
-        """Leave no empty session behind."""
-        if self._ai.started and not (self._options.session or session.turns()):
-            session.delete()
 
 
 def exit_code(turn: Turn) -> int:

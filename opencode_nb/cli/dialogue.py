@@ -26,14 +26,18 @@ Ctrl-C stops a turn and keeps what came. Up and down go through earlier prompts;
 _COMMAND = re.compile(r"/(\w*)(?:\s+(.*))?$")
 _SHOWN_MODELS = 30
 
-TakeTurn = Callable[[Session, str], Turn]
+TakeTurn = Callable[[Session, str, str | None], Turn]
 
 
 class Dialogue:
-    """A dialogue that begins in `session`; `turn` sends one prompt, and shows what comes."""
+    """A dialogue that begins in `session`, None for a new one; `turn` sends a prompt to a model, and shows what comes.
 
-    def __init__(self, ai: Opencode, session: Session, turn: TakeTurn) -> None:
+    A new session is made with its first prompt.
+    """
+
+    def __init__(self, ai: Opencode, session: Session | None, turn: TakeTurn) -> None:
         self._ai, self._session, self._turn = ai, session, turn
+        self._chosen: str | None = None
         self._commands: dict[str, Callable[[str], None]] = {"new": self._new, "model": self._model, "help": self._help}
         words = [f"/{name}" for name in (*self._commands, "exit")]
         self._prompts: PromptSession[str] = PromptSession(
@@ -64,7 +68,7 @@ class Dialogue:
             if command:
                 self._commands.get(command[1], self._unknown)(command[2] or "")
             else:
-                self._turn(self._session, prompt)
+                self._take_turn(prompt)
         except Ended:
             raise
         except KeyboardInterrupt:  # the turn was stopped
@@ -73,14 +77,22 @@ class Dialogue:
             print(f"opencode-nb: {error}")
         return True
 
+    def _take_turn(self, prompt: str) -> None:
+        with self._ai._session_for_prompt(self._session) as session:
+            try:
+                self._turn(session, prompt, self._chosen)
+            finally:
+                if session.turns():  # one that was stopped, too
+                    self._session = session
+
     def _new(self, _rest: str) -> None:
-        self._session = self._ai.session()
+        self._session = None
         print("A new session.")
 
     def _model(self, name: str) -> None:
         if name:
-            print(f"Model: {self._ai.model_choice(name).model} from now on.")
-            self._session.model = name
+            self._chosen = self._ai.model_choice(name).model
+            print(f"Model: {self._chosen} from now on.")
             return
         models = self._ai.models()
         more = f"\n… and {len(models) - _SHOWN_MODELS} more" if len(models) > _SHOWN_MODELS else ""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import difflib
 from collections.abc import Iterable
 from pathlib import Path
@@ -13,7 +14,28 @@ from opencode_nb.conversation import completion, content
 from opencode_nb.conversation.completion import Completion
 from opencode_nb.conversation.models import ModelChoice, choose_model
 from opencode_nb.conversation.state import Json
-from opencode_nb.errors import OpencodeError
+from opencode_nb.errors import NotFoundError, OpencodeError
+
+PAGE = 1000
+"""Sessions that are asked for at first: the server gives 100 unless told, and has no cursor for them."""
+
+LONGER = 10
+"""How many times as many are asked for, where there may be more."""
+
+SESSION_ID = "ses"
+"""What the id of a session begins with. The server fails, rather than finds nothing, for any other."""
+
+
+def is_archived(info: Json) -> bool:
+    """Whether a session is archived, as `sessions` lists it."""
+    return bool((info.get("time") or {}).get("archived"))
+
+
+def _matching(wanted: str, listed: list[Json]) -> list[Json]:
+    """The newest that has this very title, else all whose id begins so or whose title contains it."""
+    named = [info for info in listed if info.get("title") == wanted]
+    text = wanted.lower()
+    return named[:1] or [i for i in listed if i["id"].startswith(wanted) or text in str(i.get("title") or "").lower()]
 
 
 class Catalog:
@@ -45,10 +67,41 @@ class Catalog:
 
     # -- sessions ----------------------------------------------------------------------------------------------------
 
-    async def sessions(self, *, search: str | None = None, limit: int | None = None) -> list[Json]:
-        """The sessions of this directory, newest first, sub-sessions left out; `search` is a part of their title."""
+    async def sessions(
+        self, *, search: str | None = None, limit: int | None = None, archived: bool = False
+    ) -> list[Json]:
+        """All sessions of this directory, newest first, without sub-sessions; `search` is a part of their title.
+
+        `limit`: only the newest ones, so many at most. `archived`: with those that are archived (`time.archived`).
+        """
+        if limit is not None and limit < 0:
+            raise ValueError(f"limit={limit}: give a number of sessions, or None for all.")
         await self.start()
-        return list(await self.client.session.list(search=search, limit=limit, roots=True))
+        count = limit or PAGE
+        while True:
+            listed: list[Json] = list(await self.client.session.list(search=search, limit=count, roots=True))
+            found = [info for info in listed if archived or not is_archived(info)]
+            if len(listed) < count or (limit is not None and len(found) >= limit):
+                return found[:limit]
+            count *= LONGER
+
+    async def find_session(self, wanted: str) -> Json:
+        """The session with this id, beginning of an id, or title (or part of it), as `sessions` lists it.
+
+        An id is looked up by itself, whatever its directory; what is not archived comes first. Raises OpencodeError
+        where none or several match.
+        """
+        await self.start()
+        if wanted.startswith(SESSION_ID):
+            with contextlib.suppress(NotFoundError):
+                return dict(await self.client.session.get(wanted))
+        listed = await self.sessions(archived=True)
+        present = [info for info in listed if not is_archived(info)]
+        found = _matching(wanted, present) or _matching(wanted, listed)
+        if len(found) != 1:
+            many = f"{len(found)} sessions match" if found else "No session matches"
+            raise OpencodeError(f"{many} {wanted!r}: %opencode sessions lists them.")
+        return found[0]
 
     async def can_share(self) -> bool:
         """Whether OpenCode's configuration lets sessions be shared."""

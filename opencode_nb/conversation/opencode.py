@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import re
 from collections.abc import AsyncIterator, Callable, Coroutine, Mapping
 from pathlib import Path
 from types import TracebackType
@@ -286,13 +287,33 @@ class AsyncOpencode(Catalog):
 
     async def ask(self, prompt: str, **options: Any) -> Turn:
         """One prompt in a session of its own; options as for `AsyncSession.prompt`."""
-        return await (await self.session()).prompt(prompt, **options)
+        async with self._session_for_prompt() as session:
+            return await session.prompt(prompt, **options)
 
     async def stream(self, prompt: str, **options: Any) -> AsyncIterator[Change]:
         """One prompt in a session of its own, as an iterator of what changes."""
+        async with self._session_for_prompt() as session:
+            async for change in session.stream(prompt, **options):
+                yield change
+
+    @contextlib.asynccontextmanager
+    async def _session_for_prompt(self) -> AsyncIterator[AsyncSession]:
+        """A new session for the prompt in the body, deleted where that could not be sent."""
         session = await self.session()
-        async for change in session.stream(prompt, **options):
-            yield change
+        try:
+            yield session
+        except BaseException:
+            await self.discard(session)
+            raise
+
+    async def discard(self, session: AsyncSession) -> None:
+        """Delete a session that the caller made, if nothing was ever sent in it and nobody has named it.
+
+        Raises nothing: it follows a failure that is worth more.
+        """
+        if not session.transcript.turns and _UNNAMED.match(session.title):
+            with contextlib.suppress(OpencodeError):
+                await session.delete()
 
     def forget(self, session_id: str) -> None:
         """Let go of a session that is no longer there."""
@@ -329,6 +350,9 @@ class AsyncOpencode(Catalog):
 
 _ENDED = "The OpenCode server ended in the middle of the turn"
 
+
+_UNNAMED = re.compile(r"New session - \d{4}-|$")
+"""The title that the server gives a new session."""
 
 _CLOSED = "The connection to the server was closed."
 

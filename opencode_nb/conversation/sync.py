@@ -6,6 +6,7 @@ Each method runs its original on the package's loop thread.
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping
+from contextlib import contextmanager
 from pathlib import Path
 from types import TracebackType
 from typing import Any, Literal, Self
@@ -152,15 +153,44 @@ class Opencode:
 
     def ask(self, prompt: str, **options: Any) -> Turn:
         """One prompt in a session of its own; options as for `Session.prompt`."""
-        return self.session().prompt(prompt, **options)
+        with self._session_for_prompt() as session:
+            return session.prompt(prompt, **options)
 
     def stream(self, prompt: str, **options: Any) -> Iterator[Change]:
         """One prompt in a session of its own, as an iterator of what changes."""
-        return self.session().stream(prompt, **options)
+        with self._session_for_prompt() as session:
+            yield from session.stream(prompt, **options)
 
-    def sessions(self, *, search: str | None = None, limit: int | None = None) -> list[Json]:
-        """The sessions of this directory, newest first, sub-sessions left out; `search` is a part of their title."""
-        return run(self._async.sessions, search=search, limit=limit)
+    @contextmanager
+    def _session_for_prompt(self, given: Session | None = None) -> Iterator[Session]:
+        """The given session, or a new one for the prompt in the body, deleted where that could not be sent."""
+        session = given or self.session()
+        try:
+            yield session
+        except BaseException:
+            if given is None:
+                self._discard(session)
+            raise
+
+    def _discard(self, session: Session) -> None:
+        """Delete a session that was made here, if nothing was ever sent in it and nobody has named it."""
+        if self.started and not session._async.transcript.turns:
+            run(self._async.discard, session._async)
+
+    def sessions(self, *, search: str | None = None, limit: int | None = None, archived: bool = False) -> list[Json]:
+        """All sessions of this directory, newest first, without sub-sessions; `search` is a part of their title.
+
+        `limit`: only the newest ones, so many at most. `archived`: with those that are archived (`time.archived`).
+        """
+        return run(self._async.sessions, search=search, limit=limit, archived=archived)
+
+    def find_session(self, wanted: str) -> Json:
+        """The session with this id, beginning of an id, or title (or part of it), as `sessions` lists it.
+
+        An id is looked up by itself, whatever its directory; what is not archived comes first. Raises OpencodeError
+        where none or several match.
+        """
+        return run(self._async.find_session, wanted)
 
     def models(self) -> list[str]:
         """The models that can be used now, as "provider/model"."""

@@ -14,8 +14,7 @@ from opencode_nb.magics.failure import one_line
 from opencode_nb.magics.line import LineMagic
 from opencode_nb.magics.options import prompt_parser
 from opencode_nb.magics.prompt import run_prompt
-from opencode_nb.magics.settings import OpencodeMagics
-from opencode_nb.magics.workspace import Workspace
+from opencode_nb.magics.workspace import forget, workspace_of
 
 _loaded: dict[int, _Extension] = {}
 
@@ -25,8 +24,8 @@ class _Extension:
 
     def __init__(self, shell: InteractiveShell) -> None:
         self.shell = shell
-        self.settings = OpencodeMagics.of(shell.config)
-        self.workspace = Workspace(self.settings)
+        self.workspace = workspace_of(shell)
+        self.settings = self.workspace.settings
         self.line = LineMagic(self.workspace)
         self.completion = Completion(self.workspace, self.line)
 
@@ -42,7 +41,7 @@ class _Extension:
         self._configurables.remove(self.settings)
         for kind, name in (("cell", "prompt"), ("line", "opencode")):
             self.shell.magics_manager.magics[kind].pop(name, None)
-        self.workspace.close()
+        forget(self.shell)
 
     @property
     def _configurables(self) -> list[Any]:
@@ -76,12 +75,6 @@ def load(shell: InteractiveShell) -> None:
     if id(shell) not in _loaded:
         extension = _loaded[id(shell)] = _Extension(shell)
         extension.register()
-
-
-def workspace_of(shell: InteractiveShell | None) -> Workspace | None:
-    """The notebook's own Opencode and session; None where the magics aren't loaded."""
-    extension = _loaded.get(id(shell))
-    return extension.workspace if extension is not None else None
 
 
 def unload(shell: InteractiveShell) -> None:

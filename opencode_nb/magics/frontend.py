@@ -17,12 +17,20 @@ class Frontend(Enum):
     HEADLESS = "headless"
 
 
-def detect(shell: InteractiveShell) -> Frontend:
+def detect(shell: InteractiveShell | None) -> Frontend:
     """The front-end of the cell that runs now. Who cannot be asked (nbclient, papermill) does not watch either."""
+    if shell is None:
+        return Frontend.PAGE if _in_marimo() else Frontend.TERMINAL
     kernel = getattr(shell, "kernel", None)
     if kernel is None:
         return Frontend.TERMINAL
     return Frontend.PAGE if getattr(kernel, "_allow_stdin", True) else Frontend.HEADLESS
+
+
+def _in_marimo() -> bool:
+    """Whether this is a cell of marimo, which has widgets and no IPython."""
+    marimo = sys.modules.get("marimo")
+    return marimo is not None and bool(marimo.running_in_notebook())
 
 
 def can_ask() -> bool:

@@ -55,17 +55,18 @@ class _Cell:
 
     def run(self) -> Turn | None:
         self._announce()
-        before = self._workspace.session
-        session = self._session()
+        try:
+            with self._workspace.for_prompt(self._options.session, new=self._options.new) as session:
+                return self._in(session)
+        except _Unsent as unsent:
+            raise unsent.error from None
+
+    def _in(self, session: Session) -> Turn | None:
         if session.busy:
             self._note(_BUSY)
-        try:
-            if not self._options.background:
-                return self._in_foreground(session)
-            self._in_background(session)
-        except _Unsent as unsent:
-            self._workspace.give_up(session, before)
-            raise unsent.error from None
+        if not self._options.background:
+            return self._in_foreground(session)
+        self._in_background(session)
         return None
 
     # -- before --------------------------------------------------------------------------------------------------------
@@ -89,17 +90,17 @@ class _Cell:
             workspace.announced = True
             self._note(announcement(choice))
 
-    def _session(self) -> Session:
-        options, workspace = self._options, self._workspace
-        if options.new:
-            return workspace.new()
-        return workspace.use(options.session) if options.session else workspace.current()
-
     def _send(self, session: Session, person: Person | None) -> Turn:
         try:
-            return self._begin(session, person)
+            turn = self._begin(session, person)
         except (OpencodeError, OSError, ValueError) as error:
             raise _Unsent(error) from error
+        except KeyboardInterrupt:
+            if session.turns():  # nobody knows whether the server has it
+                self._workspace.session = session
+            raise
+        self._workspace.session = session
+        return turn
 
     def _begin(self, session: Session, person: Person | None) -> Turn:
         options, sent = self._options, self._body

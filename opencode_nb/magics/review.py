@@ -1,8 +1,8 @@
-"""oc.diff and %opencode diff: what is looked through, and where it is shown."""
+"""oc.chat, oc.diff and %opencode diff: what is shown of the notebook's own agent and session, and where."""
 
 from __future__ import annotations
 
-from typing import Literal
+from typing import Any, Literal
 
 from IPython.core.getipython import get_ipython
 from IPython.core.interactiveshell import InteractiveShell
@@ -12,12 +12,30 @@ from opencode_nb.conversation.sync import Opencode, Session
 from opencode_nb.conversation.turn import Turn
 from opencode_nb.errors import OpencodeError
 from opencode_nb.magics.frontend import Frontend, detect
-from opencode_nb.magics.workspace import Workspace
+from opencode_nb.magics.workspace import Workspace, workspace_of
+from opencode_nb.widgets.chat import ChatPanel
 from opencode_nb.widgets.diff import DiffView
 
 Source = Literal["session", "last", "git", "branch"]
 
-_NO_SESSION = "There are no changes to show: no session has begun in this notebook. %opencode use goes on with one."
+_NO_SESSION = (
+    "There are no changes to show: no session has begun in this notebook. %%prompt and oc.chat() begin one, "
+    "%opencode use goes on with one."
+)
+
+
+def chat(session: Session | str | None = None, **options: Any) -> ChatPanel:
+    """A chat panel on the notebook's session (that of %%prompt), on another one, or the one with this id or title.
+
+    With options, which are those of `Opencode`, the panel brings an agent of its own: `session` is then an id, or None
+    for a new session. Raises OpencodeError where no session matches.
+    """
+    if options or isinstance(session, Session):
+        return ChatPanel(session, **options)
+    workspace = workspace_of(get_ipython())
+    if session is None:
+        return ChatPanel(workspace.current())
+    return ChatPanel(workspace.ai.session(id=workspace.ai.find_session(session)["id"]))
 
 
 def diff(subject: Diff | Turn | Session | Opencode | None = None) -> DiffView:
@@ -30,20 +48,15 @@ def diff(subject: Diff | Turn | Session | Opencode | None = None) -> DiffView:
     subject = subject if subject is not None else _current_session(shell)
     session = subject if isinstance(subject, Session) else getattr(subject, "session", None)
     found = subject if isinstance(subject, Diff) else subject.diff()
-    return DiffView(found, session if isinstance(session, Session) else None, live=_has_page(shell))
-
-
-def _has_page(shell: InteractiveShell | None) -> bool:
-    return shell is not None and detect(shell) is Frontend.PAGE
+    live = detect(shell) is Frontend.PAGE
+    return DiffView(found, session if isinstance(session, Session) else None, live=live)
 
 
 def _current_session(shell: InteractiveShell | None) -> Session:
-    from opencode_nb.magics.extension import workspace_of
-
-    workspace = workspace_of(shell)
-    if workspace is None or workspace.session is None:
+    session = workspace_of(shell).session
+    if session is None:
         raise OpencodeError(_NO_SESSION)
-    return workspace.session
+    return session
 
 
 def changes_of(workspace: Workspace, source: Source) -> tuple[Diff, Session | None]:

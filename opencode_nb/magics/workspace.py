@@ -2,8 +2,15 @@
 
 from __future__ import annotations
 
+import atexit
 import os
+import threading
+from collections.abc import Iterator
+from contextlib import AbstractContextManager, contextmanager
 from typing import Any
+from weakref import WeakKeyDictionary
+
+from IPython.core.interactiveshell import InteractiveShell
 
 from opencode_nb.conversation.sync import Opencode, Session
 from opencode_nb.errors import OpencodeError
@@ -27,11 +34,23 @@ class Workspace:
 
     def __init__(self, settings: OpencodeMagics | None = None) -> None:
         self.settings = settings or OpencodeMagics()
-        self.session: Session | None = None
+        self._session: Session | None = None
+        self._unasked: Session | None = None  # made for a view, not for a prompt
         self.announced = False
         self._ai: Opencode | None = None
         self._made_with: dict[str, Any] = {}
         self._started_with: dict[str, Any] = {}
+
+    @property
+    def session(self) -> Session | None:
+        """The session that prompts go to; None where none has begun, or it was deleted."""
+        if self._session is not None and self._session._async.transcript.deleted:
+            self._session = None
+        return self._session
+
+    @session.setter
+    def session(self, session: Session | None) -> None:
+        self._session = session
 
     @property
     def options(self) -> dict[str, Any]:
@@ -59,21 +78,42 @@ class Workspace:
 
     def configure(self, **options: Any) -> Opencode:
         """Begin anew with these options of `Opencode`; what ran is stopped. Raises ValueError, and then nothing is."""
+        with self.renewed(**options) as ai:
+            return ai
+
+    @contextmanager
+    def renewed(self, **options: Any) -> Iterator[Opencode]:
+        """Begin anew with an `Opencode` of these options as soon as the body has tried it; what ran is stopped then.
+
+        Where the body raises, all stays as it was. Raises ValueError for options that make no sense.
+        """
         before, self._started_with = self._started_with, options
+        ai: Opencode | None = None
         try:
-            ai = _opencode(self.options)
-        except ValueError:
+            ai, made_with = _opencode(self.options), self.options
+            yield ai
+        except BaseException:
             self._started_with = before
+            if ai is not None:
+                ai.close()
             raise
+        self._discard_unused()
         self.stop()
-        self.session, self.announced, self._ai, self._made_with = None, False, ai, self.options
-        return ai
+        self.session, self.announced, self._ai, self._made_with = None, False, ai, made_with
 
     def current(self) -> Session:
-        """The current session, made where there is none."""
+        """The current session, made where there is none; if nobody uses that one, it goes with this workspace."""
         if self.session is None:
-            self.session = self.ai.session()
+            self.session = self._unasked = self.ai.session()
+            atexit.register(self._discard_unused)
         return self.session
+
+    def _discard_unused(self) -> None:
+        """Leave no empty session behind that nobody asked for."""
+        atexit.unregister(self._discard_unused)
+        if self._unasked is not None and self.running:
+            self._unasked.owner._discard(self._unasked)
+        self._unasked = None
 
     def new(self, title: str | None = None) -> Session:
         """A new session, current from now on."""
@@ -86,26 +126,23 @@ class Workspace:
         return self.session
 
     def find(self, wanted: str) -> Session:
-        """The session with this id, beginning of an id, or title. Raises OpencodeError."""
-        return self.ai.session(id=self._find(wanted))
+        """The session with this id, beginning of an id, or title. Raises OpencodeError, also for another directory's.
 
-    def _find(self, wanted: str) -> str:
-        listed = self.ai.sessions()
-        exact = [info["id"] for info in listed if wanted in (info["id"], info.get("title"))]
-        close = [i["id"] for i in listed if i["id"].startswith(wanted) or wanted.lower() in str(i.get("title")).lower()]
-        found = exact[:1] or close
-        if len(found) != 1:
-            many = f"{len(found)} sessions match" if found else "No session matches"
-            raise OpencodeError(f"{many} {wanted!r}: %opencode sessions lists them.")
-        return str(found[0])
+        Each directory has an event stream of its own: nothing of its turns would come here.
+        """
+        info = self.ai.find_session(wanted)
+        directory = str(info.get("directory") or self.ai.directory)
+        if directory != str(self.ai.directory):
+            raise OpencodeError(f"That session belongs to {directory}: %opencode start -d {directory} works there.")
+        return self.ai.session(id=info["id"])
 
-    def give_up(self, session: Session, before: Session | None) -> None:
-        """Go back to the session `before`, as nothing could be sent to `session`; a new one is not left behind."""
-        if session is before:
-            return
-        self.session = before
-        if self.running and not session.turns():
-            session.delete()
+    def for_prompt(self, wanted: str | None = None, *, new: bool = False) -> AbstractContextManager[Session]:
+        """The session that the prompt in the body goes to, deleted where it was made for it and nothing was sent.
+
+        Whoever sends makes it current, so that a prompt that cannot be sent changes nothing. Raises OpencodeError.
+        """
+        session = self.find(wanted) if wanted else None if new else self.session
+        return self.ai._session_for_prompt(session)
 
     def stop(self) -> None:
         """Stop the server, if one runs. Options and session stay: the next prompt goes on with them."""
@@ -113,7 +150,8 @@ class Workspace:
             self._ai.close()
 
     def close(self) -> None:
-        """Stop the server and forget everything; the sessions stay in its store."""
+        """Stop the server and forget everything; sessions that were used stay in its store."""
+        self._discard_unused()
         self.stop()
         self._ai, self.session, self.announced, self._started_with = None, None, False, {}
 
@@ -126,6 +164,26 @@ class Workspace:
     def busy(self) -> bool:
         """Whether a turn runs in the current session."""
         return self.session is not None and self.session.busy
+
+
+_places: WeakKeyDictionary[object, Workspace] = WeakKeyDictionary()
+
+
+def workspace_of(shell: InteractiveShell | None) -> Workspace:
+    """The notebook's own agent and session, made when first asked for, whether the magics are loaded or not.
+
+    Where there is no shell, as in marimo, that of the thread: an app of marimo has one for each visitor.
+    """
+    place = threading.current_thread() if shell is None else shell
+    if place not in _places:
+        _places[place] = Workspace(OpencodeMagics() if shell is None else OpencodeMagics.of(shell.config))
+    return _places[place]
+
+
+def forget(shell: InteractiveShell) -> None:
+    """Close the workspace of a shell; the next one begins anew."""
+    if workspace := _places.pop(shell, None):
+        workspace.close()
 
 
 def _opencode(options: dict[str, Any]) -> Opencode:

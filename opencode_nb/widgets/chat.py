@@ -55,9 +55,9 @@ class ChatPanel:
 
     def __init__(self, session: Session | str | None = None, **options: Any) -> None:
         self._own: Opencode | None = None
+        self._made: Session | None = None
         if not isinstance(session, Session):
-            self._own = Opencode(**options)
-            session = self._own.session(id=session)
+            session = self._bring(session, options)
         elif options:
             raise TypeError("Options are for a panel that makes its own session: give a session, or options.")
         self.widget = ChatWidget()
@@ -70,7 +70,22 @@ class ChatPanel:
         self._ends: list[Callable[[], None]] = []
         self._state_due: asyncio.TimerHandle | None = None
         self._closed = False
-        run(self.open, session._async)
+        try:
+            run(self.open, session._async)
+        except BaseException:
+            self.close()
+            raise
+
+    def _bring(self, session_id: str | None, options: Json) -> Session:
+        """The session with this id, or a new one, of an agent of the panel's own."""
+        self._own = Opencode(**options)
+        try:
+            session = self._own.session(id=session_id)
+        except BaseException:
+            self._own.close()
+            raise
+        self._made = None if session_id else session
+        return session
 
     # -- the Python face -------------------------------------------------------------------------------------------
 
@@ -91,16 +106,25 @@ class ChatPanel:
         return turn
 
     def close(self) -> None:
-        """Take the panel down. What runs goes on; the server ends if the panel had brought its own."""
+        """Take the panel down. What runs goes on; the server ends if the panel had brought its own.
+
+        Of a session that the panel has made, and in which nothing was sent, nothing is left.
+        """
         if not self._closed:
             self._closed = True
             run(self._close)
             self._view.remove()
             if self._own is not None:
+                if self._made is not None:
+                    self._own._discard(self._made)
                 self._own.close()
 
     def _repr_mimebundle_(self, **options: Any) -> Any:
         return self.widget._repr_mimebundle_(**options)
+
+    def _display_(self) -> ChatWidget:
+        """What marimo shows where the panel is a cell's last value."""
+        return self.widget
 
     def __repr__(self) -> str:
         return f"<ChatPanel {self._session!r}>"
@@ -207,8 +231,3 @@ class ChatPanel:
         self._unfollow()
         self._forget_state_due()
         await self._view.close()
-
-
-def chat(session: Session | str | None = None, **options: Any) -> ChatPanel:
-    """A chat panel on a session, on the one with this id, or on a new one; options as for `Opencode`."""
-    return ChatPanel(session, **options)

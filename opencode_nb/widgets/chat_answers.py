@@ -13,9 +13,6 @@ from opencode_nb.kernel import context
 if TYPE_CHECKING:
     from opencode_nb.widgets.chat import ChatPanel
 
-SESSIONS = 50
-"""How many sessions are listed at most; a search finds the others."""
-
 _EXPORTS = {
     "md": "text/markdown",
     "html": "text/html",
@@ -46,7 +43,7 @@ class Answers:
 
     async def _sessions(self, question: Json) -> list[Json]:
         owner = self._session.owner
-        found = await owner.sessions(search=str(question.get("search") or "") or None, limit=SESSIONS)
+        found = await owner.sessions(search=str(question.get("search") or "") or None)
         statuses = await owner.client.session.status()
         return [
             {

@@ -115,6 +115,10 @@ class DiffView:
         bundle = {"text/html": summary_html(self.diff), "text/plain": data["text/plain"]}
         return {**bundle, **_view_of(self.widget)}, metadata
 
+    def _display_(self) -> DiffWidget | Diff:
+        """What marimo shows where the view is a cell's last value."""
+        return self.diff if self.widget is None else self.widget
+
     def __repr__(self) -> str:
         return f"<DiffView of {self.diff!r}>"
 

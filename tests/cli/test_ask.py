@@ -142,17 +142,38 @@ def test_a_turn_that_takes_too_long_keeps_what_came(place: Path) -> None:
     assert "opencode-nb: Stopped after 10 s, its time limit." in done.err
 
 
-def test_nothing_is_sent_and_no_session_made_for_a_file_that_is_not_there(place: Path, shared: Server) -> None:
-    before = set(sessions(shared))
-    done = ask(place, "--file", "nowhere.txt", "Look at this")
-    assert (done.code, done.out) == (1, "")
-    assert done.err.endswith("opencode-nb: No such file: nowhere.txt\n") or "nowhere.txt" in done.err
-    assert set(sessions(shared)) == before
+@pytest.fixture
+def ai(shared: Server, place: Path) -> Iterator[oc.Opencode]:
+    with oc.Opencode(base_url=shared.url, password=shared.password, directory=place) as ai:
+        yield ai
 
 
-def sessions(server: Server) -> list[str]:
-    with oc.Client(server.url, password=server.password) as client:
-        return [str(info["id"]) for info in client.experimental.session.list()]
+def ids(ai: oc.Opencode) -> set[str]:
+    return {info["id"] for info in ai.sessions()}
+
+
+def test_what_could_not_be_sent_takes_no_session_along(ai: oc.Opencode, place: Path) -> None:
+    """One whose turns are undone is not new; none is made for a file that is not there."""
+    session = ai.session()
+    session.prompt("Say exactly: undone")
+    session.revert()
+    before = ids(ai)
+    for which in ([], ["--continue"], ["--session", session.id]):
+        done = ask(place, *which, "--file", "nowhere.txt", "Look at this")
+        assert (done.code, done.out) == (1, "")
+        assert "opencode-nb: No such file: nowhere.txt" in done.err
+    assert ids(ai) == before
+
+
+def test_an_archived_session_is_not_the_latest_and_is_found_by_its_name(ai: oc.Opencode, place: Path) -> None:
+    latest, archived = ai.session("Latest").id, ai.session("Put away").id
+    ai.client.session.update(archived, time={"archived": 1})
+    for which, id in (
+        (["--continue"], latest),
+        (["--session", "put away"], archived),
+        (["-s", archived[:-4]], archived),
+    ):
+        assert ask(place, "--json", *which, "Say exactly: hi").lines[0]["session"] == id
 
 
 def test_without_the_program_both_forms_say_so(place: Path) -> None:
@@ -378,6 +399,23 @@ def test_a_dialogue(terminal: Any, place: Path) -> None:
     assert psutil.wait_procs(others, timeout=ENDED)[1] == []
     kept = Path(os.environ["XDG_STATE_HOME"]) / "opencode-nb" / "prompts"
     assert kept.stat().st_mode & 0o077 == 0
+
+
+def test_a_dialogue_goes_on_after_a_prompt_that_could_not_be_sent(terminal: Any, ai: oc.Opencode, place: Path) -> None:
+    """And leaves no empty session behind."""
+    before = ids(ai)
+    talk = terminal("exec opencode-nb ask -i -f later.txt hello")
+    talk.expect("No such file: later.txt")
+    talk.expect(READY)
+    (place / "later.txt").write_text("Here.")
+    talk.answer("What did I send you?")
+    talk.expect("earlier prompts in this session: 0")
+    talk.expect(READY)
+    talk.answer("/new")
+    talk.expect(READY)
+    talk.answer("/exit")
+    assert talk.ended()[0] == 0
+    assert len(ids(ai) - before) == 1
 
 
 def test_a_terminal_that_is_closed_ends_the_dialogue(terminal: Any) -> None:

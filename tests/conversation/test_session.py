@@ -47,6 +47,25 @@ def test_a_turn_has_everything_that_came(ai: oc.Opencode, project: Path) -> None
     assert turn.state.decisions[0].by == "policy"
 
 
+def test_a_prompt_that_could_not_be_sent_leaves_no_session(ai: oc.Opencode, server: Server, project: Path) -> None:
+    kept = ai.session("Somebody's").id
+
+    async def ask() -> None:
+        async with oc.AsyncOpencode(base_url=server.url, password=server.password, directory=project) as ai:
+            with pytest.raises(FileNotFoundError):
+                await ai.ask("go", files=["none.txt"])
+            with pytest.raises(oc.OpencodeError, match="no agent"):
+                async for _change in ai.stream("go", agent="nobody"):
+                    pass
+
+    asyncio.run(ask())
+    with pytest.raises(FileNotFoundError):
+        ai.ask("go", files=["none.txt"])
+    with pytest.raises(oc.OpencodeError, match="no agent"):
+        list(ai.stream("go", agent="nobody"))
+    assert [info["id"] for info in ai.sessions()] == [kept]
+
+
 def test_text_joins_the_steps_and_leaves_reasoning_out(ai: oc.Opencode, demo_model: DemoModel) -> None:
     demo_model.queue([[reason("Hm."), text("First."), tool("glob", pattern="*.py")], [text("Second.")]])
     turn = ai.ask("go")

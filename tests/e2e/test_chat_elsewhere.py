@@ -18,6 +18,8 @@ from tests.e2e.support_lab import Lab
 from tests.e2e.support_marimo import marimo
 from tests.e2e.support_notebook import OPEN_TIMEOUT, write_notebook
 
+CHANGES = [[tool("write", filePath="new.txt", content="Written.\n")], [text("Changed.")]]
+DIFF = "panel.session.prompt('go', permission='allow')\noc.diff()"
 SCRIPT = [[tool("bash", command="echo allowed", description="Say it")], [text(CODE)]]
 
 
@@ -81,11 +83,14 @@ def test_in_notebook(page: Page, lab: Lab, demo_model: DemoModel) -> None:
 def test_in_marimo(
     page: Page, server_model: DemoModel, demo_model: DemoModel, opencode_program: Path, tmp_path: Path, mode: str
 ) -> None:
-    """As an app, and in the editor, whose own keys must not take what is typed in the panel."""
-    demo_model.queue(SCRIPT)
+    """As an app, and in the editor, whose own keys must not take what is typed in the panel.
+
+    A panel and a diff show themselves as a cell's last value.
+    """
+    demo_model.queue(*([CHANGES, SCRIPT] if mode == "run" else [SCRIPT]))
     env = {**os.environ, "OPENCODE_CONFIG_CONTENT": json.dumps(server_model.config())}
     work = make_project(tmp_path / "app")
-    with marimo(mode, [f"{OPEN}.widget", "1 + 1"], work, env) as address:
+    with marimo(mode, [OPEN, "1 + 1", *([DIFF] if mode == "run" else [])], work, env) as address:
         page.goto(address, timeout=OPEN_TIMEOUT)
         cells = page.locator(".cm-content")
         if mode == "edit":  # nothing runs by itself there, nor before the editor has its kernel
@@ -94,6 +99,12 @@ def test_in_marimo(
             page.keyboard.press("ControlOrMeta+Enter")
         view = ChatView(page)
         view.appears(OPEN_TIMEOUT)  # marimo's kernel is slow the first time: nothing of it has been compiled
+        if mode == "run":
+            diff = page.locator('.opencode-nb[data-view="diff"]')
+            expect(diff.get_by_role("treeitem", name="new.txt")).to_be_visible(timeout=OPEN_TIMEOUT)
+            diff.get_by_role("button", name="Revert all").click()
+            expect(diff.get_by_text("Reverted: 1 file.")).to_be_visible()
+            assert not (work / "new.txt").exists()
         converse(view)
         expect(cells).to_have_count(2 if mode == "edit" else 0)
         expect(view.message).to_be_in_viewport(ratio=1)

@@ -16,6 +16,7 @@ from IPython.core.interactiveshell import InteractiveShell
 
 import opencode_nb as oc
 from opencode_nb.demo import DemoModel, gate, text
+from opencode_nb.magics.workspace import PASSWORD
 from tests.magics.conftest import RunCell
 
 STEP = 30
@@ -168,8 +169,50 @@ def test_bad_input_is_one_line_and_loses_nothing(
 def test_a_prompt_that_could_not_be_sent_leaves_no_session(run_cell: RunCell) -> None:
     run_cell("%%prompt -q\nSay exactly: before")
     sessions = run_cell("%opencode sessions").printed
-    assert run_cell("%%prompt --new -f none.txt\nhi").error is not None
+    for where in ("--new", "--new -b", "--new -a nobody"):
+        assert run_cell(f"%%prompt {where} -f none.txt\nhi").error is not None
+        assert run_cell("%opencode sessions").printed == sessions
+    assert run_cell("%%prompt --new\n/no-such-command").error is not None
     assert run_cell("%opencode sessions").printed == sessions
+
+
+@pytest.mark.parametrize("where", ["-s {other}", "-s {other} -b -q", "-q"])
+@pytest.mark.parametrize("turns", ["undone", "none"])
+def test_a_prompt_that_could_not_be_sent_takes_nothing_along(run_cell: RunCell, where: str, turns: str) -> None:
+    """A session without a turn to show is not new: what is undone, or only has a title, is somebody's."""
+    other = run_cell("%opencode new Only a title").printed.split()[2]
+    if turns == "undone":
+        run_cell("%%prompt -q\nSay exactly: undone")
+        assert "Undone" in run_cell("%opencode undo").printed
+    if "other" in where:
+        run_cell("%opencode new The current one")
+    sessions, status = run_cell("%opencode sessions").printed, model_and_session(run_cell)
+    wrong = run_cell(f"%%prompt {where.format(other=other)} -f does-not-exist.txt\nhi")
+    assert "FileNotFoundError" in one_line(wrong.printed)
+    assert run_cell("%opencode sessions").printed == sessions
+    assert model_and_session(run_cell) == status
+    run_cell(f"%opencode use {other}")
+    assert ("Everything undone is back." in run_cell("%opencode redo").printed) == (turns == "undone")
+
+
+@pytest.mark.parametrize("options", ["-m demo/none", "--binary ./no-such-program", "--url http://127.0.0.1:9"])
+def test_a_start_that_fails_leaves_the_agent_and_its_session(
+    run_cell: RunCell, shell: InteractiveShell, options: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv(PASSWORD, "wrong")
+    run_cell("%%prompt -q\nSay exactly: before")
+    before, status = shell.user_ns["_"].session, model_and_session(run_cell)
+    assert run_cell(f"%opencode start {options}").error is not None
+    assert model_and_session(run_cell) == status
+    run_cell("%%prompt -q\nSay exactly: after")
+    assert (shell.user_ns["_"].text, shell.user_ns["_"].session.id) == ("after", before.id)
+
+
+def test_a_session_that_was_deleted_elsewhere_is_not_prompted(run_cell: RunCell, shell: InteractiveShell) -> None:
+    run_cell("%%prompt -q\nSay exactly: before")
+    shell.user_ns["_"].session.delete()
+    assert run_cell("%%prompt -q\nSay exactly: after").error is None
+    assert shell.user_ns["_"].text == "after"
 
 
 def test_a_failed_turn_is_shown_kept_and_fails_the_cell(run_cell: RunCell, shell: InteractiveShell) -> None:

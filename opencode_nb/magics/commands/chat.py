@@ -22,7 +22,7 @@ def chat(workspace: Workspace, options: Namespace) -> object:
     from opencode_nb.widgets.chat import ChatPanel
 
     shell = get_ipython()
-    if shell is None or detect(shell) is Frontend.TERMINAL:
+    if detect(shell) is Frontend.TERMINAL:
         raise OpencodeError("A terminal shows no panel: %opencode tui goes on with this session in OpenCode's own UI.")
     wanted = " ".join(options.session)
     return ChatPanel(workspace.find(wanted) if wanted else workspace.current())

@@ -26,8 +26,7 @@ def diff(workspace: Workspace, options: Namespace) -> object:
     from opencode_nb.widgets.diff import DiffView
 
     changes, session = changes_of(workspace, options.what)
-    shell = get_ipython()
-    frontend = Frontend.TERMINAL if shell is None else detect(shell)
+    frontend = detect(get_ipython())
     if frontend is Frontend.TERMINAL:
         from rich.console import Console
 

@@ -55,16 +55,16 @@ def _directory(text: str) -> Path:
 def start(workspace: Workspace, options: Namespace) -> None:
     """Start the agent, with options that hold until it is started anew."""
     earlier = workspace.session
-    ai = workspace.configure(**_wanted(options))
-    say("Connecting…" if "base_url" in workspace.options else "Starting OpenCode…")
-    ai.start()
+    with workspace.renewed(**_wanted(options)) as ai:
+        say("Connecting…" if "base_url" in workspace.options else "Starting OpenCode…")
+        ai.start()
+        if options.model:
+            ai.model_choice()  # a wrong one fails this cell, rather than the first prompt
     status(workspace, options)
     if options.demo:
         say("It plays fixed turns, chosen by plain words: any %%prompt that it does not know gets the list of them.")
-    if earlier is not None:
+    if earlier is not None and not earlier._async.transcript.deleted:
         say(f"The session before is kept: %opencode use {earlier.id} goes on with it.")
-    if options.model:
-        ai.model_choice()  # a wrong one fails this cell, rather than the first prompt
 
 
 def _wanted(options: Namespace) -> dict[str, Any]:

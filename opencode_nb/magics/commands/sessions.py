@@ -5,6 +5,7 @@ from __future__ import annotations
 from argparse import Namespace
 from datetime import datetime
 
+from opencode_nb.conversation.catalog import is_archived
 from opencode_nb.conversation.state import Json
 from opencode_nb.conversation.sync import Session
 from opencode_nb.magics.commands.group import Group, argument, say
@@ -36,21 +37,25 @@ def use(workspace: Workspace, options: Namespace) -> None:
 
 @group.command(
     argument("search", nargs="*", metavar="WORDS", help="only those whose title has these words"),
-    argument("-n", "--limit", type=int, metavar="N", default=LISTED, help="how many at most"),
+    argument("-n", "--limit", type=int, metavar="N", help=f"how many at most (default {LISTED})"),
+    argument("--archived", action="store_true", help="those that are archived, too"),
 )
 def sessions(workspace: Workspace, options: Namespace) -> None:
     """List the sessions of this directory, newest first."""
-    listed = workspace.ai.sessions(search=" ".join(options.search) or None, limit=options.limit)
+    listed = workspace.ai.sessions(search=" ".join(options.search) or None, archived=options.archived)
     current = workspace.session.id if workspace.session else ""
-    for info in listed:
+    for info in listed[: LISTED if options.limit is None else max(options.limit, 0)]:
         say(_line(info, info["id"] == current))
     if not listed:
         say("No session here has that in its title." if options.search else "No sessions here yet.")
+    if options.limit is None and len(listed) > LISTED:
+        say(f"And {len(listed) - LISTED} older ones: -n {len(listed)} lists all, words those whose title has them.")
 
 
 def _line(info: Json, current: bool) -> str:
     updated = datetime.fromtimestamp(info["time"]["updated"] / 1000).strftime("%Y-%m-%d %H:%M")
-    return f"{'*' if current else ' '} {info['id']}  {updated}  {info.get('title') or ''}"
+    archived = "  (archived)" if is_archived(info) else ""
+    return f"{'*' if current else ' '} {info['id']}  {updated}  {info.get('title') or ''}{archived}"
 
 
 def named(session: Session) -> str:
