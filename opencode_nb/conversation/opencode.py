@@ -23,7 +23,7 @@ from opencode_nb.conversation.feed import Connection, Feed
 from opencode_nb.conversation.models import split_model
 from opencode_nb.conversation.policy import PermissionOption, Policy
 from opencode_nb.conversation.session import ABORT_TIMEOUT, AsyncSession, call_soon
-from opencode_nb.conversation.state import Json, TurnState
+from opencode_nb.conversation.state import BY_APPROVAL, Json, TurnState
 from opencode_nb.conversation.transcript import Change, Transcript
 from opencode_nb.conversation.turn import Turn
 from opencode_nb.errors import NotFoundError, NotSupportedError, OpencodeError, ServerExitedError
@@ -227,9 +227,10 @@ class AsyncOpencode(Catalog):
         """Allow what an earlier "always" covers in a turn that was begun elsewhere: nobody else here answers it."""
         for request in turn.permissions.values():
             if self.approvals.cover(request):
-                self._follow_server(self._allow, request)
+                self._follow_server(self._allow, turn.session_id, request)
 
-    async def _allow(self, request: Json) -> None:
+    async def _allow(self, session_id: str, request: Json) -> None:
+        self.feed.tell(session_id, "decided", request=request, reply="once", by=BY_APPROVAL)
         with contextlib.suppress(OpencodeError):  # answered meanwhile, where the turn was begun
             await self.client.permission.reply(request["id"], reply="once")
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+import threading
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -214,6 +215,25 @@ def always_then_denied(ai: oc.Opencode, demo_model: DemoModel, place: Path) -> N
     assert made == [True, True, False, False]
     assert person.asked == ["edit"]
     assert ai.client.permission.list() == []
+
+
+def test_always_covers_the_rest_of_a_turn_that_another_client_began(
+    server: Server, demo_model: DemoModel, place: Path
+) -> None:
+    with oc.Opencode(base_url=server.url, password=server.password, directory=place) as ai:
+        session = ai.session()
+        asked, over = threading.Event(), threading.Event()
+        session.subscribe(lambda change: (asked if change.kind == "request" else threading.Event()).set())
+        session.subscribe(lambda change: (over if change.kind == "ended" else threading.Event()).set())
+        demo_model.queue([*writing("fifth.txt")[:1], *writing("sixth.txt")])
+        ai.client.session.prompt_async(session.id, parts=[{"type": "text", "text": "go"}])
+        assert asked.wait(60)
+        assert session.reply(session.requests[0]["id"], "always")
+        assert over.wait(60)
+        assert session.turns()[-1].text == "Done."
+        assert [made.reply for made in session.turns()[-1].state.decisions] == ["always"]
+    assert (place / "fifth.txt").exists()
+    assert (place / "sixth.txt").exists()
 
 
 def test_each_prompt_has_its_own_rules(ai: oc.Opencode, demo_model: DemoModel, place: Path) -> None:

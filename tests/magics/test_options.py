@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import shlex
+
 import pytest
 from IPython.core.error import UsageError
 
+from opencode_nb import cli
 from opencode_nb.magics.options import MagicParser, prompt_parser
 
 
@@ -48,6 +51,10 @@ def test_everything_given() -> None:
         ("--timeout 0", "'0' is no number"),
         ("--timeout nan", "'nan' is no number"),
         ("--permission maybe", "invalid choice: 'maybe' (choose from"),
+        ("""--permission '{"bsh": "deny"}'""", "there is no 'bsh'. Did you mean 'bash'?"),
+        ("""--permission '{"bash": "no"}'""", "a rule is one of ask, allow, deny"),
+        ("""--permission '{"bash": "deny", "bash": "allow"}'""", "two rules for 'bash'"),
+        ("--permission {bash:deny}", "is not JSON: use ask, allow, deny"),
         ("--new -s ses_1", "not allowed with argument"),
     ],
 )
@@ -59,6 +66,13 @@ def test_a_wrong_line_is_one_line_with_the_next_step(line: str, says: str) -> No
     assert says in message
     assert message.endswith("%%prompt? lists the options; the prompt itself stands below this line.")
     assert "\n" not in message
+
+
+def test_rules_on_the_line() -> None:
+    line = """--permission '{"write": "deny", "bash": {"git *": "allow", "*": "ask"}}'"""
+    rules = {"write": "deny", "bash": {"git *": "allow", "*": "ask"}}
+    assert prompt_parser().parse_line(line).permission == rules
+    assert cli.parser().parse_args(["ask", *shlex.split(line), "go"]).permission == rules
 
 
 def test_an_apostrophe_is_no_quotation() -> None:

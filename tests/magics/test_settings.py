@@ -98,6 +98,7 @@ def test_start_comes_before_all(monkeypatch: pytest.MonkeyPatch, tmp_path: Path)
         ("model", "gpt", "expected provider/model, such as"),
         ("permission", "maybe", "use one of ask, allow, deny"),
         ("permission", {"bash": "perhaps"}, "a rule is one of ask, allow, deny"),
+        ("permission", {"edti": "deny"}, "Did you mean 'edit'?"),
         ("timeout", "soon", "'soon' is no number of seconds above 0"),
         ("timeout", -1, "-1 is no number of seconds above 0"),
         ("directory", "/no/such/place", "there is no directory /no/such/place"),
@@ -122,6 +123,9 @@ def test_what_makes_no_sense_is_refused_with_what_is_allowed(
 def test_rules_that_are_no_json(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("OPENCODE_NB_PERMISSION", "{bash: deny}")
     with pytest.raises(ValueError, match=r"OPENCODE_NB_PERMISSION: .* is not JSON"):
+        OpencodeMagics().options()
+    monkeypatch.setenv("OPENCODE_NB_PERMISSION", '{"Bash": "deny"}')
+    with pytest.raises(ValueError, match=r"OPENCODE_NB_PERMISSION: .* Did you mean 'bash'"):
         OpencodeMagics().options()
 
 
