@@ -83,6 +83,23 @@ def _switched_pieces(change: Change, now: Side, *, back: bool) -> Side | None:
     return None if lines is None else known(encode(lines), now.mode)
 
 
+def placed(change: Change, now: Side | None, *, back: bool) -> Side | None:
+    """The file with a change's hunks taken back, or made again, where only they are known; None where they don't fit.
+
+    What is so already stays as it is.
+    """
+    if now is None or not _in_pieces(change):
+        return None
+    return _switched_pieces(change, now, back=back) or (now if _switched_pieces(change, now, back=not back) else None)
+
+
+def patched(before: str | None, patch: str | None) -> str | None:
+    """A text with every hunk of a patch made at its very place; None where one does not stand there."""
+    for hunk in reversed(parse(patch or "")):
+        before = None if before is None else edits.placed(before, hunk, back=False)
+    return before
+
+
 def _unactable(change: Change, root: Path | None) -> str:
     """Why nothing can be done about this change; "" where something can."""
     if root is None:
@@ -157,9 +174,11 @@ def finish(change: Change, root: Path | None, own: Own, *, back: bool) -> None:
 
 
 def _carry_out(change: Change, standing: Standing, root: Path, own: Own, *, back: bool) -> None:
+    is_own = own.is_pure(change)
     for path, now, then in _moves(change, standing, back=back):
         _write(root, path, now, then)
-        own.add(path, then)
+        if is_own:
+            own.add(path, then)
 
 
 def _moves(change: Change, standing: Standing, *, back: bool) -> list[tuple[str, Side | None, Side | None]]:
@@ -198,7 +217,7 @@ def switch_hunk(change: Change, root: Path | None, own: Own, hunk: Hunk, *, back
         raise refusal(change.path, _HUNK_CHANGED if standing.now else standing.reason)
     then = known(encode(changed), standing.now.mode)
     _write(root, change.path, standing.now, then)
-    if standing.state != "changed since" or own.has(change.path, standing.now):
+    if (standing.state != "changed since" and own.is_pure(change)) or own.has(change.path, standing.now):
         own.add(change.path, then)
     return True
 

@@ -157,6 +157,11 @@ class FileDiff:
         """Why `before` and `after` are not to be had, and what can be done; "" where they are."""
         return self._change.unknown
 
+    @property
+    def certain(self) -> bool:
+        """Whether a tool of the agent reported it; else it changed while a tool ran that reports nothing."""
+        return self._change.certain
+
     @cached_property
     def binary(self) -> bool:
         """Whether it has no lines to show: a NUL byte near its beginning, as git decides."""

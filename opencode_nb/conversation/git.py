@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import subprocess
 from collections import OrderedDict
 from collections.abc import Iterable, Iterator, Sequence
@@ -48,12 +49,18 @@ class Repository:
             return False
         return not any(line.endswith(b" missing") for line in said.splitlines())
 
-    def ignored(self, paths: Sequence[str]) -> set[str]:
-        """Those of the paths that the ignore rules name, be they tracked or not."""
-        if not paths:
+    def ignored(self, paths: Iterable[str]) -> set[str]:
+        """Those of the paths that the ignore rules name, be they tracked or not; none that is beyond a link."""
+        root = os.path.realpath(self.worktree)
+        asked = [path for path in paths if _is_below(root, path)]
+        if not asked:
             return set()
-        said = self.run("check-ignore", "--no-index", "--stdin", "-z", stdin=_nul(paths), allowed=(0, 1))
+        said = self.run("check-ignore", "--no-index", "--stdin", "-z", stdin=_nul(asked), allowed=(0, 1))
         return set(_fields(said))
+
+    def ignored_files(self) -> list[str]:
+        """The files in the work tree that the ignore rules name; a folder that they name as a whole ends with "/"."""
+        return _fields(self.run("ls-files", "--others", "--ignored", "--exclude-standard", "--directory", "-z"))
 
     def filtered(self, paths: Sequence[str]) -> set[str]:
         """Those of the paths whose bytes differ between git and disk by .gitattributes: line ends, LFS, encodings."""
@@ -85,6 +92,12 @@ def _run(directory: Path, *arguments: str, stdin: bytes = b"", allowed: Sequence
     return done.stdout
 
 
+def _is_below(root: str, path: str) -> bool:
+    """Whether the folders of a path are folders of the work tree: git fails on a path that is beyond a link."""
+    folder = os.path.dirname(os.path.join(root, path))  # noqa: PTH118, PTH120  # no Path: there may be many
+    return os.path.realpath(folder) == os.path.normpath(folder)
+
+
 def _nul(paths: Sequence[str]) -> bytes:
     return b"".join(encode(path) + b"\0" for path in paths)
 
@@ -98,11 +111,19 @@ Entry = tuple[str, str, str, str, str]
 
 
 def between(repository: Repository, before: str, after: str) -> list[Change]:
-    """What changed from one tree to another; what is ignored is left out: the server's snapshots drop such files."""
-    said = _said(repository, "diff-tree", "-r", before, after)
-    ignored = repository.ignored([path for path, *_ in said.entries])
+    """What changed from one tree to another, or with "" to the index.
+
+    A file that is ignored by now and still there is left out: the server's snapshots have only dropped it.
+    """
+    said = _said(repository, *(("diff-tree", "-r", before, after) if after else ("diff-index", "--cached", before)))
+    gone = [entry[0] for entry in said.entries if entry[2] == "000000" and _exists(repository.worktree / entry[0])]
+    dropped = repository.ignored(gone)
     blobs = Blobs(repository, said.entries)
-    return [_change(blobs, said, entry) for entry in said.entries if entry[0] not in ignored]
+    return [_change(blobs, said, entry) for entry in said.entries if entry[0] not in dropped]
+
+
+def _exists(place: Path) -> bool:
+    return place.is_file() or place.is_symlink()
 
 
 def moved_since(repository: Repository, tree: str) -> set[str]:
@@ -113,9 +134,15 @@ def moved_since(repository: Repository, tree: str) -> set[str]:
 
 
 def names_between(repository: Repository, before: str, after: str) -> set[str]:
-    """The files that differ between two trees."""
-    said = repository.run("diff-tree", "-r", "-z", "--name-only", "--no-renames", "--no-ext-diff", before, after)
-    return set(_fields(said))
+    """The files that differ between two trees, or with "" between a tree and the index."""
+    options = ("-z", "--name-only", "--no-renames", "--no-ext-diff")
+    compared = ("diff-tree", "-r", *options, before, after) if after else ("diff-index", "--cached", *options, before)
+    return set(_fields(repository.run(*compared)))
+
+
+def names_in(repository: Repository, tree: str) -> list[str]:
+    """All files of a tree."""
+    return _fields(repository.run("ls-tree", "-r", "-z", "--full-tree", "--name-only", tree))
 
 
 def sides(repository: Repository, tree: str, paths: Iterable[str]) -> dict[str, Side | None]:

@@ -1,9 +1,9 @@
-"""What files were before and after the agent's tools changed them, where nobody else records it: outside git.
+"""What files were right before and after each call of the agent's tools that change files.
 
 A before-image is what the disk has when the tool asks for permission: it waits for the answer, so nothing is faster.
-Where it asks for none, it is what the disk has when the call is seen to run; if the tool was faster, both images are
-the same, and then neither counts. An after-image is what the disk has when the call is seen to be completed. They are
-kept with what acts overwrite (`kept`), and outlive the kernel.
+Where it asks for none, it is what the disk has when the call is seen to run, unless the file was written to since the
+call began; then it is a copy from before the call, where there is one (`copies`). An after-image is what the disk has
+when the call is seen to be completed. They are kept with what acts overwrite (`kept`), and outlive the kernel.
 """
 
 from __future__ import annotations
@@ -13,25 +13,13 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from opencode_nb.conversation import disk, kept
+from opencode_nb.conversation.attribution import located
+from opencode_nb.conversation.copies import Copies, Image
 from opencode_nb.conversation.state import Json, TurnState
 from opencode_nb.diffs import tools
-from opencode_nb.diffs.change import Side
 
 MAX_BYTES = 16 * 1024 * 1024
 """Larger files are not kept: they would be copied for each call that touches them."""
-
-
-@dataclass(frozen=True, slots=True)
-class Image:
-    """A file at one moment: git's mode and the kept file with its bytes; "" and None where there was no file."""
-
-    mode: str
-    file: Path | None
-
-    @property
-    def side(self) -> Side | None:
-        """It as a side of a change."""
-        return Side(self.mode, self.file.read_bytes, self.file.name) if self.file else None
 
 
 @dataclass(slots=True)
@@ -43,8 +31,10 @@ class Images:
     before: dict[tuple[str, str], Image] = field(default_factory=dict)
     after: dict[tuple[str, str], Image] = field(default_factory=dict)
     _seen: set[tuple[str, str]] = field(default_factory=set)
+    copies: Copies = field(init=False)
 
     def __post_init__(self) -> None:
+        self.copies = Copies(self.root)
         for entry in kept.notes(self.session_id):
             file = kept.folder() / entry["kept"] if entry["kept"] else None
             if file is None or file.exists():
@@ -53,22 +43,34 @@ class Images:
 
     def observe(self, turn: TurnState) -> None:
         """Look at what a turn's tools are about to change, or have just changed. Cheap where there is nothing new."""
-        parts = _last_parts(turn)
-        if any(part.get("snapshot") for part in parts):  # the server records it, and better
-            return
-        for part in parts:
+        for part in _last_parts(turn):
             self._observe_part(part)
         for request in turn.permissions.values():
             self._asked(turn, request)
 
+    def is_write_coming(self, turn: TurnState) -> bool:
+        """Whether the model has begun to write a call that replaces a whole file; True once for each call."""
+        pending = [
+            (str(part.get("callID")), "pending")
+            for part in _last_parts(turn)
+            if part.get("tool") == "write" and (part.get("state") or {}).get("status") == "pending"
+        ]
+        is_new = any(call not in self._seen for call in pending)
+        self._seen.update(pending)
+        return is_new
+
     def _observe_part(self, part: Json) -> None:
-        call, status = str(part.get("callID")), str((part.get("state") or {}).get("status"))
+        state = part.get("state") or {}
+        call, status = str(part.get("callID")), str(state.get("status"))
         if part.get("tool") not in tools.CHANGING or (call, status) in self._seen:
             return
         if status in ("running", "completed"):
             self._seen.add((call, status))
-            for path in tools.paths(part):
-                self._take("before" if status == "running" else "after", call, path)
+            for name in tools.paths(part):
+                if status == "completed":
+                    self._take("after", call, name)
+                elif (call, name) not in self.before:
+                    self._begun(call, name, float((state.get("time") or {}).get("start") or 0))
 
     def _asked(self, turn: TurnState, request: Json) -> None:
         """The call waits for an answer: what is there now is what was there before."""
@@ -78,21 +80,30 @@ class Images:
         self._seen.add((call, "asked"))
         for part in _last_parts(turn):
             if part.get("callID") == call:
-                for path in tools.paths(part):
-                    self._take("before", call, path)
+                for name in tools.paths(part):
+                    self._take("before", call, name)
 
-    def _take(self, when: str, call: str, path: str) -> None:
-        image = self._read(path)
-        if image is None:
-            return
-        (self.before if when == "before" else self.after)[call, path] = image
-        entry = {"when": when, "call": call, "path": path, "mode": image.mode, "kept": image.file and image.file.name}
+    def _begun(self, call: str, name: str, started: float) -> None:
+        """The call runs, and may have written already: a file that was written to since counts as its copy has it."""
+        place = located(name, self.root)
+        with contextlib.suppress(OSError):
+            if place.lstat().st_mtime_ns / 1e6 < started:
+                self._take("before", call, name)
+            elif (copied := self.copies.before(place, started)) is not None:
+                self._note("before", call, name, copied)
+
+    def _take(self, when: str, call: str, name: str) -> None:
+        if (image := self._read(located(name, self.root))) is not None:
+            self._note(when, call, name, image)
+
+    def _note(self, when: str, call: str, name: str, image: Image) -> None:
+        (self.before if when == "before" else self.after)[call, name] = image
+        entry = {"when": when, "call": call, "path": name, "mode": image.mode, "kept": image.file and image.file.name}
         with contextlib.suppress(OSError):  # a full disk: this kernel still knows it
             kept.note(self.session_id, entry)
 
-    def _read(self, path: str) -> Image | None:
+    def _read(self, place: Path) -> Image | None:
         """The file now; None where it can't be kept: it is too large, no file, or the disk is full."""
-        place = self.root / path
         try:
             side = disk.read(place, MAX_BYTES)
             return Image(side.mode, kept.keep(side.read())) if side else Image("", None)

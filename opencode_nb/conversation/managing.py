@@ -7,7 +7,7 @@ from collections.abc import Awaitable, Callable
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from opencode_nb.conversation import export, guard, meter, sources, undo
+from opencode_nb.conversation import export, meter, sources, undo, undo_plan, undo_record
 from opencode_nb.conversation.approvals import as_sent
 from opencode_nb.conversation.policy import Reply
 from opencode_nb.conversation.state import Json, TurnState
@@ -123,54 +123,55 @@ class ManagedSession:
     async def revert(self, to: Turn | str | None = None, *, force: bool = False) -> Undone:
         """Undo this turn (by default the last) and all after it, files included; or redo up to it what was undone.
 
-        The files are looked at afterwards: outside git nothing restores them. Raises OpencodeError where there is no
-        such turn, or one runs; DiffConflictError, having done nothing, where somebody has changed a file of the turns
-        since. With `force` that is overwritten, and the result's warning says where a copy is kept.
+        Restores the files that the turns changed, and no others: by the server's snapshots, where it takes any, and by
+        what the tools report. Raises OpencodeError where there is no such turn, or one runs; DiffConflictError, having
+        done nothing, where somebody has changed a file of the turns since. With `force` that is overwritten, and the
+        result's warning says where a copy is kept.
         """
         message_id = await self._turn_id(to)
-        turns = self.transcript.turns_from(message_id)
+        undoing = self.transcript.turns_from(message_id)
+        redoing = [turn for turn in self.transcript.undone_turns if turn not in undoing]
         api = self.owner.client.session
-        info, kept = await self._restore(lambda: api.revert(self.id, messageID=message_id), turns, force=force)
-        done = info.get("revert") or {}
-        if done.get("messageID") != message_id:
-            raise OpencodeError("The server did not undo the turn: the session has no such message any more.")
-        undone = self.transcript.undone_turns
-        return undo.outcome(undone, undone, self._root, back=False, by_git=bool(done.get("snapshot")), kept=kept)
+        return await self._restore(lambda: api.revert(self.id, messageID=message_id), undoing, redoing, force=force)
 
     async def unrevert(self, *, force: bool = False) -> Undone:
         """Redo all that was undone; possible until the next prompt. Raises OpencodeError where nothing is undone.
 
-        What was changed since in files of other turns stays. For the turns' own files as `revert`.
+        The turns' files become what they were before the undo; those of others stay. Raises as `revert` does.
         """
-        undone = self.transcript.undone_turns
         reverted = self.transcript.info.get("revert")
         if not reverted:
             raise OpencodeError("Nothing is undone here: an undo can be taken back until the next prompt.")
-        info, kept = await self._restore(lambda: self.owner.client.session.unrevert(self.id), [], force=force)
-        if info.get("revert"):
-            raise OpencodeError("The server did not bring it back: its log may say why.")
-        return undo.outcome([], undone, self._root, back=True, by_git=bool(reverted.get("snapshot")), kept=kept)
+        await self._reach(str(reverted.get("messageID")))
+        api = self.owner.client.session
+        undone = self.transcript.undone_turns
+        return await self._restore(lambda: api.unrevert(self.id), [], undone, force=force)
 
     async def _restore(
-        self, send: Callable[[], Awaitable[Json]], undoing: list[TurnState], *, force: bool
-    ) -> tuple[Json, str]:
-        """Let the server write the files where that loses nothing; its answer, and where copies of the rest are."""
-        reverted = self.transcript.info.get("revert") or {}
-        if reverted:
-            await self._reach(str(reverted.get("messageID")))
-        undone, snapshot = self.transcript.undone_turns, str(reverted.get("snapshot") or "")
-        overwritten = await asyncio.to_thread(guard.look, undoing, undone, snapshot, self.place)
-        kept = await asyncio.to_thread(overwritten.settle, force=force)
+        self, send: Callable[[], Awaitable[Json]], undoing: list[TurnState], redoing: list[TurnState], *, force: bool
+    ) -> Undone:
+        """Have the server change the conversation, and see to the files: copied before, put right after."""
+        reverted, place = self.transcript.info.get("revert") or {}, self.place
+        plan = await asyncio.to_thread(undo_plan.make, undoing, redoing, place, reverted=reverted, force=force)
+        await asyncio.to_thread(plan.keep)
         try:
             info = dict(await send())
         except ConflictError as error:
             raise OpencodeError(BUSY) from error
         except OpencodeError:  # nobody knows how far it came
-            await asyncio.to_thread(overwritten.put_back)
+            await asyncio.to_thread(plan.take_back)
             raise
+        if ((info.get("revert") or {}).get("messageID") or "") != (undoing[0].id if undoing else ""):
+            await asyncio.to_thread(plan.take_back)
+            raise OpencodeError("The server did not do it: the session has no such message any more.")
         self._learn(info)
-        await asyncio.to_thread(overwritten.put_back)
-        return info, kept
+        if undoing:
+            sides = {path: goal.now for path, goal in plan.goals.items()}
+            await asyncio.to_thread(undo_record.note, self.id, sides, first=not reverted)
+        failed = await asyncio.to_thread(plan.carry_out, place)
+        return await asyncio.to_thread(
+            undo.outcome, self.transcript.undone_turns, undoing or redoing, plan, failed, place
+        )
 
     async def _turn_id(self, to: Turn | str | None) -> str:
         """The id of the turn to undo. The server would take any id, and answer 200 having done nothing."""

@@ -56,6 +56,10 @@ class Own:
             self.learn(read())
         return state in self._known
 
+    def is_pure(self, change: Change) -> bool:
+        """Whether nobody else had a hand in what stood before a change: then nobody has in what acts make of it."""
+        return not change.unknown and self.has(change.old_path or change.path, change.before)
+
     def learn_from(self, read: Turns) -> None:
         """Learn from these turns, the session's first among them, where a state is asked for that is not known."""
         self._read = read

@@ -55,6 +55,7 @@ class AsyncSession(ManagedSession):
         self._stillborn: set[str] = set()  # turns that were declared over, stopped, before they had begun
         self._late: asyncio.Task[None] | None = None  # aborts one of them
         self._images: Images | None = None
+        self._copying: asyncio.Future[None] | None = None
         self._own = Own(self.id)
 
     @property
@@ -252,6 +253,7 @@ class AsyncSession(ManagedSession):
 
     def _begin(self, message_id: str, policy: Policy, person: Person | None, timeout: float | None) -> Run:
         self.owner.feed.tell(self.id, "prompted", messageID=message_id)
+        self._copy_ahead()
         state = self.transcript.turns[message_id]
         run = self._running[message_id] = Run(self, self._turn(state), policy, person, timeout)
         return run
@@ -340,7 +342,10 @@ class AsyncSession(ManagedSession):
         """Where its changes are to be looked for."""
         project = str(self.transcript.info.get("projectID") or "")
         turns = [] if self.transcript.has_earlier else self.transcript.visible_turns
-        return sources.Place(self._root, project, turns, self._watching, self._own, self.owner.environment)
+        known = [*self.transcript.turns.values()]
+        return sources.Place(
+            self.id, self._root, project, turns, known, self._watching, self._own, self.owner.environment
+        )
 
     @property
     def _watching(self) -> Images:
@@ -353,7 +358,7 @@ class AsyncSession(ManagedSession):
         for change in changes:
             state = self.transcript.turns.get(change.turn)
             if change.kind in ("part", "request") and state:
-                self._watching.observe(state)
+                self._watch(state)
             self._stop_late(change)
             run = self._running.get(change.turn)
             if run is not None:
@@ -365,6 +370,16 @@ class AsyncSession(ManagedSession):
             for subscriber in list(self._subscribers):
                 subscriber(change)
             self.queue.changed(change)
+
+    def _watch(self, state: TurnState) -> None:
+        self._watching.observe(state)
+        if self._watching.is_write_coming(state):
+            self._copy_ahead()
+
+    def _copy_ahead(self) -> None:
+        """Copy what git does not record, before a tool can write over it; one look at a time."""
+        if self._copying is None or self._copying.done():
+            self._copying = asyncio.get_running_loop().run_in_executor(None, self._watching.copies.take)
 
 
 _ABORTED: Json = {"name": "MessageAbortedError", "data": {"message": "The turn was stopped."}}

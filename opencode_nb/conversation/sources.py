@@ -1,8 +1,9 @@
 """Where the changes of a turn, a session or the work tree are to be had, and what each source can miss.
 
-For turns, in this order: the server's own snapshots (git trees: exact bytes of everything, whoever changed it), where
-this machine has them; the patches that the server made of them, which have lost what is no UTF-8 text, and names with
-quotes or tabs; outside git, what the tools say, with the bytes from `images`. Blocking; run it off the event loop.
+For turns, in this order: the server's own snapshots (git trees: exact bytes), where this machine has them, together
+with what the tools report; the patches that the server made of them, which have lost what is no UTF-8 text, and names
+with quotes or tabs; without snapshots, what the tools say, with the bytes from `images`. What a turn does not account
+for is left out (`attribution`). Blocking; run it off the event loop.
 """
 
 from __future__ import annotations
@@ -14,12 +15,11 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import NamedTuple
 
-from opencode_nb.conversation import disk, git
+from opencode_nb.conversation import attribution, disk, git, recorded, reported, unrecorded
 from opencode_nb.conversation.images import Images
 from opencode_nb.conversation.own import Own
 from opencode_nb.conversation.state import Json, TurnState
-from opencode_nb.diffs import tools
-from opencode_nb.diffs.change import REGULAR, SUBMODULE, Change, Side, Status, known
+from opencode_nb.diffs.change import REGULAR, SUBMODULE, Change, Side, known
 from opencode_nb.diffs.composing import compose
 from opencode_nb.diffs.making import counted
 from opencode_nb.diffs.patch import parse
@@ -44,12 +44,15 @@ class Found(NamedTuple):
 class Place:
     """Where a session works: its directory and project as the server names them, and what this kernel knows of it.
 
-    `turns` are all of its turns, none where the first ones are not loaded.
+    `turns` are those of its turns that count, none where the first ones are not loaded; `known` are all that are
+    loaded, undone ones too.
     """
 
+    session_id: str
     directory: Path
     project: str
     turns: Sequence[TurnState]
+    known: Sequence[TurnState]
     images: Images | None
     own: Own
     environment: Mapping[str, str]
@@ -73,53 +76,58 @@ def of_turns(turns: Sequence[TurnState], place: Place) -> Found:
 
 def snapshots_of(turns: Sequence[TurnState], place: Place) -> git.Repository | None:
     """The server's snapshots of these turns; None where they are not on this machine."""
-    root = next(filter(None, map(_worktree, turns)), "")
+    root = next(filter(None, map(attribution.root_of, turns)), "")
     return _snapshots(turns, Path(root), place) if root else None
 
 
 def _layers(turns: Sequence[TurnState], place: Place) -> tuple[list[list[Change]], Path | None, str]:
     """What each of the turns changed, from the best source that has all of them."""
-    roots = [root for turn in turns if (root := _worktree(turn))]
-    if not roots or not any(_trees(turn) for turn in turns):
+    roots = [root for turn in turns if (root := attribution.root_of(turn))]
+    if not roots or not any(recorded.has_trees(turn) for turn in turns):
         here = place.directory if place.directory.is_dir() else None
-        return [_of_tools(turn, place) for turn in turns], here, _TOOLS
+        return [_of_tools(turn, place) for turn in turns], here, _TOOLS.format(unrecorded.reason(place.directory))
     worktree = Path(roots[-1])
-    repository = _snapshots(turns, worktree, place)
+    store = _snapshots(turns, worktree, place)
     here = worktree if worktree.is_dir() else None
-    if repository is None:
+    if store is None:
         return [_of_patches(turn, here) for turn in turns], here, _PATCHES
-    changes = [detect(git.between(repository, *trees)) for turn in turns if (trees := _trees(turn))]
-    return changes, here, _SNAPSHOTS.format(_scope(place.directory, worktree))
+    layers = [_of_snapshots(turn, _following(turn, place), store, place) for turn in turns]
+    return layers, here, _SNAPSHOTS.format(_scope(place.directory, worktree)) + _uncertain(layers)
 
 
-_SHARED = "What else changed files meanwhile (you, another session) is in it too"
-_SNAPSHOTS = f"From the server's git snapshots of {{}}. {_SHARED}; ignored files, repositories inside \
-it, and new files over 2 MB are not."
-_PATCHES = f"From the server's patches (its snapshots are not on this machine). {_SHARED}; ignored files, \
-repositories inside it, new files over 2 MB, and the bytes of what is no UTF-8 text are not."
-_TOOLS = "From what the tools said they wrote: this is no git repository, so what commands changed is not in it."
+_SNAPSHOTS = "From the server's git snapshots of {}, and what the tools report of ignored files and repositories \
+inside it. What commands changed there, and new files over 2 MB, are not in it."
+_PATCHES = "From the server's patches (its snapshots are not on this machine). Ignored files, repositories inside it, \
+new files over 2 MB, and the bytes of what is no UTF-8 text are not in it."
+_TOOLS = "From what the tools said they wrote: {}, so what commands changed is not in it."
+_UNCERTAIN = " Changed while a command, an MCP tool or a subagent ran, perhaps by somebody else: {}."
 _WORK_TREE = "From git: the files as they are now against {}, new ones included. Ignored files \
 and repositories inside it are not."
+_NAMED = 5
+
+
+def _uncertain(layers: Iterable[Iterable[Change]]) -> str:
+    """A sentence on the files that may not be the turns' own; "" where there are none."""
+    paths = sorted({change.path for layer in layers for change in layer if not change.certain})
+    more = f" and {len(paths) - _NAMED} more" if len(paths) > _NAMED else ""
+    return _UNCERTAIN.format(", ".join(paths[:_NAMED]) + more) if paths else ""
 
 
 def _scope(directory: Path, worktree: Path) -> str:
     return f"{directory}, a part of its repository" if directory != worktree.resolve() else "the repository"
 
 
-def _worktree(turn: TurnState) -> str:
-    """The repository's directory, as the turn's steps have it; "" outside git."""
-    for step in turn.steps.values():
-        root = str((step.info.get("path") or {}).get("root") or "")
-        if root not in ("", "/"):
-            return root
-    return ""
+def _following(turn: TurnState, place: Place) -> TurnState | None:
+    """The turn after this one, undone or not; None for the last."""
+    at = next((index for index, other in enumerate(place.known) if other.id == turn.id), None)
+    return None if at is None else next(iter(place.known[at + 1 : at + 2]), None)
 
 
-def _trees(turn: TurnState) -> tuple[str, str] | None:
-    """The trees before the first step and after the last that has come to its end, as the server takes them too."""
-    first = [part["snapshot"] for part in turn.parts if part.get("type") == "step-start" and part.get("snapshot")]
-    last = [part["snapshot"] for part in turn.parts if part.get("type") == "step-finish" and part.get("snapshot")]
-    return (str(first[0]), str(last[-1])) if first and last else None
+def _of_snapshots(turn: TurnState, following: TurnState | None, store: git.Repository, place: Place) -> list[Change]:
+    told = reported.reports(attribution.reporting_calls(turn), store.worktree, place.directory, place.images)
+    found = recorded.of_turn(turn, following, store, place.directory)
+    changes = reported.merged(found.changes, told, found.silent, found.last(told), store.worktree)
+    return detect(changes)
 
 
 def _snapshots(turns: Iterable[TurnState], worktree: Path, place: Place) -> git.Repository | None:
@@ -128,7 +136,7 @@ def _snapshots(turns: Iterable[TurnState], worktree: Path, place: Place) -> git.
     store = git.Repository(place.data / "snapshot" / place.project / name, worktree)
     if not store.git_dir.is_dir() or not worktree.is_dir():
         return None
-    trees = {tree for turn in turns for tree in _trees(turn) or ()}
+    trees = {tree for turn in turns for step in attribution.steps(turn) for tree in (step.before, step.after) if tree}
     return store if store.has(*trees) else None
 
 
@@ -136,14 +144,14 @@ def _snapshots(turns: Iterable[TurnState], worktree: Path, place: Place) -> git.
 
 
 def _of_patches(turn: TurnState, root: Path | None) -> list[Change]:
-    return detect(_of_patch(diff, root) for diff in turn.diffs)
+    return detect(_of_patch(diff, root) for diff in attribution.own_diffs(turn))
 
 
 def _of_patch(diff: Json, root: Path | None) -> Change:
     """One file of the server's own diffs; its patch has the whole file, unless something was lost."""
     path, text = str(diff.get("file") or ""), str(diff.get("patch") or "")
     added, removed = int(diff.get("additions") or 0), int(diff.get("deletions") or 0)
-    status = _status(diff)
+    status = reported.status(diff)
     hunks = parse(text)
     is_empty = not hunks and status in ("added", "deleted") and not added and not removed and bool(text)
     if "\ufffd" in text or path.startswith('"') or len(hunks) + is_empty != 1:
@@ -161,11 +169,6 @@ def _of_patch(diff: Json, root: Path | None) -> Change:
     )
 
 
-def _status(diff: Json) -> Status:
-    status = diff.get("status")
-    return "added" if status == "added" else "deleted" if status == "deleted" else "modified"
-
-
 _LOST = "the server's patch has not all of its bytes (it is binary, no UTF-8, or has an unusual name). \
 Undo the turn on the server: session.revert(turn)."
 
@@ -179,67 +182,10 @@ def _mode_on_disk(root: Path | None, path: str) -> str:
     return now.mode if now else REGULAR
 
 
-# The tools
-
-
 def _of_tools(turn: TurnState, place: Place) -> list[Change]:
-    return compose(_of_call(part, place) for part in _calls(turn))
-
-
-def _calls(turn: TurnState) -> list[Json]:
-    """The completed calls that changed files, those of sub-sessions too, in the order of their ends."""
-    parts = [part for part in turn.parts if part.get("tool") in tools.CHANGING]
-    for children in turn.children.values():
-        parts += [part for child in children for part in _calls(child)]
-    done = [part for part in parts if (part.get("state") or {}).get("status") == "completed"]
-    return sorted(done, key=lambda part: (part["state"].get("time") or {}).get("end") or 0)
-
-
-def _of_call(part: Json, place: Place) -> list[Change]:
-    """What one call changed: by the images of its files, else by what it said."""
-    changes: dict[str, Change] = {}
-    for diff in tools.reported(part):
-        path = _named(str(diff.get("file")), place.directory)
-        changes[path] = _as_told(path, diff)
-    for name in tools.paths(part):
-        path = _named(name, place.directory)
-        change = _as_seen(path, str(part.get("callID")), name, place.images) or _as_written(path, part)
-        if change is not None:
-            changes[path] = change
-    return list(changes.values())
-
-
-def _as_seen(path: str, call: str, name: str, images: Images | None) -> Change | None:
-    """By its images; two that are the same say nothing: the call may have been faster than the look before it."""
-    before, after = (images.before.get((call, name)), images.after.get((call, name))) if images else (None, None)
-    if before is None or after is None or before == after:
-        return None
-    return Change(path, before.side, after.side)
-
-
-def _as_written(path: str, part: Json) -> Change | None:
-    """By what `write` was given: the whole file after it; before it there was none, or nobody knows it."""
-    state = part["state"]
-    if part.get("tool") != "write":
-        return None
-    content = known(encode(str((state.get("input") or {}).get("content") or "")))
-    exists = bool((state.get("metadata") or {}).get("exists"))
-    return Change(path, None, content, unknown=_NO_IMAGE if exists else "")
-
-
-def _as_told(path: str, diff: Json) -> Change:
-    """By the tool's own patch."""
-    return Change(path, patch=str(diff.get("patch") or ""), unknown=_NO_IMAGE, given_status=_status(diff))
-
-
-_NO_IMAGE = "nobody has the whole file from before: this is no git repository, and no kernel was looking. \
-Change it by hand."
-
-
-def _named(path: str, directory: Path) -> str:
-    """A tool's path relative to the session's directory; one that is elsewhere stays absolute."""
-    absolute = Path(os.path.normpath(directory / path))
-    return absolute.relative_to(directory).as_posix() if absolute.is_relative_to(directory) else str(absolute)
+    calls = attribution.reporting_calls(turn)
+    told = reported.reports(calls, place.directory, place.directory, place.images)
+    return detect(reported.merged([], told, frozenset(), {}, place.directory))
 
 
 # The work tree

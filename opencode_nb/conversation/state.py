@@ -9,6 +9,8 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import Any, Literal
 
+from opencode_nb.conversation import attribution
+
 Json = dict[str, Any]
 """A JSON object exactly as the server sent it."""
 
@@ -84,6 +86,24 @@ class TurnState:
 
     @property
     def diffs(self) -> list[Json]:
-        """What changed on disk, `[{file, patch, additions, deletions, status}]`, once the server has counted it."""
-        summary = (self.prompt.info.get("summary") if self.prompt else None) or {}
-        return list(summary.get("diffs") or []) if isinstance(summary, dict) else []
+        """What changed on disk, `[{file, patch, additions, deletions, status}]`, once the server has counted it.
+
+        A turn that went on after a compaction has a message of the server's own for each of its stretches; a file that
+        changed in several has the diff of each.
+        """
+        asked = [message for message in (self.prompt, *self.steps.values()) if message and _is_asked(message)]
+        return [diff for message in asked for diff in _diffs(message)]
+
+    @property
+    def own_diffs(self) -> list[Json]:
+        """Those of `diffs` that the turn accounts for: what somebody else changed meanwhile is left out."""
+        return attribution.own_diffs(self)
+
+
+def _is_asked(message: Message) -> bool:
+    return message.info.get("role") == "user"
+
+
+def _diffs(message: Message) -> list[Json]:
+    summary = message.info.get("summary")
+    return list(summary.get("diffs") or []) if isinstance(summary, dict) else []

@@ -14,7 +14,6 @@ from opencode_nb.conversation import meter, sources
 from opencode_nb.conversation.changes import Diff, FileDiff
 from opencode_nb.conversation.state import Json, Message, TurnState
 from opencode_nb.conversation.turn_undo import TurnUndo
-from opencode_nb.diffs import tools
 from opencode_nb.errors import TurnError
 from opencode_nb.failures import turn_error
 from opencode_nb.portal import result_of
@@ -253,12 +252,6 @@ class Turn:
 
     def __str__(self) -> str:
         return self.text
-
-
-def tool_diffs(state: TurnState) -> list[Json]:
-    """The diffs that the edit and apply_patch tools report themselves: all there is outside git."""
-    done = [part for part in state.parts if (part.get("state") or {}).get("status") == "completed"]
-    return [diff for part in done for diff in tools.reported(part)]
 
 
 def _texts(message: Message | None, kind: str = "text") -> list[str]:

@@ -1,17 +1,15 @@
-"""What an undo or redo came to. The server answers 200 whatever became of the files: here they are looked at."""
+"""What an undo or redo came to: what is on disk afterwards, whatever the server answered."""
 
 from __future__ import annotations
 
 import shlex
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from opencode_nb.conversation.state import Json, TurnState
-from opencode_nb.conversation.turn import tool_diffs
-from opencode_nb.diffs.edits import placed
-from opencode_nb.diffs.patch import Hunk, parse
-from opencode_nb.diffs.text import decode
+from opencode_nb.conversation import attribution, kept, sources, unrecorded
+from opencode_nb.conversation.state import TurnState
+from opencode_nb.conversation.undo_plan import Plan
 
 
 @dataclass(frozen=True, slots=True)
@@ -19,81 +17,75 @@ class Undone:
     """What an undo or redo did.
 
     `undone` are the prompts that are undone now, oldest first; `files` those that now are as they should be, `differ`
-    those that are not, `warning` says why, and what to do; "" where all is well.
+    those that are not, `warning` says why, and what to do; "" where all is well. All paths are relative to `root`.
+    `copies` are (path, place) of what was overwritten; `uncertain` those of `files` that somebody else may have changed
+    while the turn ran.
     """
 
     undone: tuple[str, ...]
     files: tuple[str, ...]
     differ: tuple[str, ...]
     warning: str
+    root: Path | None = None
+    copies: tuple[tuple[str, str], ...] = ()
+    uncertain: tuple[str, ...] = ()
 
     def __str__(self) -> str:
         restored = f"Restored: {_named(self.files)}" if self.files else ""
-        return "\n".join(filter(None, (restored, self.warning))) or "It had changed no files."
+        return "\n".join(filter(None, (restored, self._unsure, self.warning))) or "It had changed no files."
+
+    @property
+    def _unsure(self) -> str:
+        copies = [(path, place) for path, place in self.copies if path in self.uncertain]
+        listed = ", ".join(f"{shlex.quote(path)} as {place}" for path, place in copies)
+        return f"Perhaps not changed by the agent alone; what they were is kept: {listed}" if listed else ""
 
 
 def outcome(
-    undone: list[TurnState], touched: list[TurnState], root: Path, *, back: bool, by_git: bool, kept: str
+    undone: Sequence[TurnState], touched: Sequence[TurnState], plan: Plan, failed: dict[str, str], place: sources.Place
 ) -> Undone:
-    """Look at the files of the turns that were `touched`: undone now, or with `back` redone now.
+    """The report of an act on the `touched` turns that carried out a plan; `failed` says of files why they differ."""
+    files = [path for path, goal in sorted(plan.goals.items()) if goal.touched and path not in failed]
+    differ = {**plan.left, **failed}
+    copies = {path: str(copy) for path, copy in plan.copies.items() if path in plan.goals}
+    overwritten = {path: copies[path] for path in sorted(plan.forced) if path in copies}
+    lines = (_differing(differ), _unknown(touched, plan, place), _overwritten(overwritten))
+    return Undone(
+        undone=tuple(_prompt(turn) for turn in undone),
+        files=tuple(files),
+        differ=tuple(sorted(differ)),
+        warning="\n".join(filter(None, lines)),
+        root=plan.root,
+        copies=tuple(copies.items()),
+        uncertain=tuple(path for path in files if not plan.goals[path].certain and path not in overwritten),
+    )
 
-    `kept` says what was kept of what was overwritten.
-    """
-    diffs = _edges(touched, root, back=back)
-    differ = [file for file, diff in diffs.items() if root.is_dir() and not _stands(root / file, diff, back=back)]
-    files = [file for file in diffs if file not in differ]
-    if by_git or back:
-        warning = _DIFFERS.format(_named(differ)) if differ else ""
-    else:
-        used_tools = any(part.get("type") == "tool" for turn in touched for part in turn.parts)
-        warning = _NO_GIT if used_tools else ""
-        warning += f" Still changed: {_named(differ)}" if differ else ""
-    warning = "\n".join(filter(None, (warning, kept)))
-    return Undone(tuple(_prompt(turn) for turn in undone), tuple(files), tuple(differ), warning)
+
+def _differing(differ: dict[str, str]) -> str:
+    said = "; ".join(f"{shlex.quote(path)}: {reason}" for path, reason in sorted(differ.items()))
+    return f"Not as they should be: {said}." if said else ""
 
 
-_DIFFERS = "Not as they should be: {}. Something else has changed them since, or git ignores them: look at them."
-_NO_GIT = "Only the conversation is undone: outside a git repository files cannot be restored."
+def _unknown(turns: Sequence[TurnState], plan: Plan, place: sources.Place) -> str:
+    """What nobody can have restored, and why: what commands changed, where the server takes no snapshots."""
+    if plan.root is None:
+        return _REMOTE
+    if any(step.before for turn in turns for step in attribution.steps(turn)) or not attribution.ran_silent(turns):
+        return ""
+    return _COMMANDS.format(unrecorded.reason(place.directory))
+
+
+def _overwritten(copies: dict[str, str]) -> str:
+    listed = ", ".join(f"{path} as {place}" for path, place in copies.items())
+    return f"Overwritten; kept for {kept.KEPT_DAYS} days: {listed}." if listed else ""
+
+
+_REMOTE = "The files are on another machine, and were not looked at: the server restores what it can."
+_COMMANDS = "What commands changed is not restored: {}."
 
 
 def _named(files: Iterable[str]) -> str:
     return ", ".join(map(shlex.quote, files))
-
-
-def _edges(turns: list[TurnState], root: Path, *, back: bool) -> dict[str, Json]:
-    """The outermost diff of each file: of the first of these turns, or the last. What git ignores only tools tell."""
-    found: dict[str, Json] = {}
-    for turn in reversed(turns) if back else turns:
-        said = tool_diffs(turn)
-        for diff in (*turn.diffs, *(reversed(said) if back else said)):
-            found.setdefault(_relative(str(diff.get("file", "")), root), diff)
-    return found
-
-
-def _relative(file: str, root: Path) -> str:
-    path = Path(file)
-    return path.relative_to(root).as_posix() if path.is_absolute() and path.is_relative_to(root) else file
-
-
-def _stands(file: Path, diff: Json, *, back: bool) -> bool:
-    """Whether a file is as it was before this diff, or with `back` as it was after it."""
-    try:
-        text = decode(file.read_bytes())
-    except FileNotFoundError:
-        return diff.get("status") == ("deleted" if back else "added")
-    except OSError:
-        return False
-    if diff.get("status") == ("deleted" if back else "added"):
-        return False
-    return all(_fits(text, hunk, back=back) for hunk in parse(str(diff.get("patch") or "")))
-
-
-def _fits(text: str, hunk: Hunk, *, back: bool) -> bool:
-    """Whether this side of a hunk stands in the text; where both do, as after lines were appended, the longer one."""
-    if placed(text, hunk, back=back) is None:
-        return False
-    mine, other = (hunk.new, hunk.old) if back else (hunk.old, hunk.new)
-    return len(mine) > len(other) or placed(text, hunk, back=not back) is None
 
 
 def _prompt(turn: TurnState) -> str:

@@ -50,6 +50,7 @@ class Change:
     `old_path` is where it was before a rename, else "". `additions` and `deletions` are lines, None where nobody has
     counted yet. Where only a `patch` is known, not the bytes, both sides are None and `unknown` says why.
     `is_own` tells of other states of the file whether nobody but the change's makers had a hand in them.
+    `certain`: nobody else can have had a hand in the change itself; where they can, `explained` looks closer.
     """
 
     path: str
@@ -63,6 +64,8 @@ class Change:
     unknown: str = ""
     given_status: Status = "modified"
     is_own: Callable[[Side | None], bool] | None = field(default=None, repr=False, compare=False)
+    certain: bool = True
+    explained: Callable[[], bool] | None = field(default=None, repr=False, compare=False)
 
     @property
     def status(self) -> Status:

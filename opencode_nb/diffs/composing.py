@@ -32,17 +32,20 @@ def compose(
     """
     layers: dict[str, list[Change]] = {}
     for change in itertools.chain.from_iterable(turns):
-        for single in _singles(change):
+        for single in singles(change):
             layers.setdefault(single.path, []).append(single)
     return detect(whole for path in layers if (whole := _composed(layers[path], is_own and partial(is_own, path))))
 
 
-def _singles(change: Change) -> list[Change]:
+def singles(change: Change) -> list[Change]:
     """A rename as what it is on disk: one file is gone, another one is new."""
     if not change.old_path:
         return [change]
     new = replace(change, old_path="", similarity=None, before=None, additions=None, deletions=None)
-    return [Change(change.old_path, before=change.before), new]
+    old = replace(
+        change, path=change.old_path, old_path="", similarity=None, after=None, additions=None, deletions=None
+    )
+    return [old, new]
 
 
 _IsOwn = Callable[[Side | None], bool] | None
@@ -53,14 +56,26 @@ def _composed(layers: Sequence[Change], is_own: _IsOwn) -> Change | None:
     if len(layers) == 1:
         return layers[0]
     if vague := next((layer for layer in reversed(layers) if layer.unknown), None):
-        return replace(vague, patch="".join(layer.patch for layer in layers), additions=None, deletions=None)
+        whole = replace(vague, patch="".join(layer.patch for layer in layers), additions=None, deletions=None)
+        return replace(whole, certain=_are_certain(layers))
     after = layers[-1].after
     carried = _carried(layers[:-1], layers[-1].before, is_own)
     if carried is None:
-        return Change(layers[0].path, layers[0].before, after, unknown=MIXED)
+        return Change(layers[0].path, layers[0].before, after, unknown=MIXED, certain=False)
     (before,) = carried
     after = _with_reverted(layers, is_own)
-    return None if _same(before, after) else Change(layers[0].path, before, after, is_own=is_own)
+    if _same(before, after):
+        return None
+    certain, explained = _are_certain(layers), partial(_are_explained, layers)
+    return Change(layers[0].path, before, after, is_own=is_own, certain=certain, explained=explained)
+
+
+def _are_explained(layers: Sequence[Change]) -> bool:
+    return all(layer.explained is None or layer.explained() for layer in layers)
+
+
+def _are_certain(layers: Iterable[Change]) -> bool:
+    return all(layer.certain for layer in layers)
 
 
 def _carried(layers: Sequence[Change], later: Side | None, is_own: _IsOwn) -> tuple[Side | None] | None:

@@ -9,6 +9,7 @@ import re
 from typing import Any
 
 Json = dict[str, Any]
+"""A JSON object exactly as the server sent it."""
 
 CHANGING = frozenset({"edit", "multiedit", "write", "apply_patch", "patch"})
 """The tools that change files by their own account; what others do (`bash`) nobody reports."""

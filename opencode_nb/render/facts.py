@@ -151,7 +151,7 @@ def total(diffs: Iterable[Json]) -> tuple[int, int]:
 def unshown_diffs(turn: TurnState) -> list[Json]:
     """The turn's changes, unless its only changing tool call shows them already."""
     edits = [part for part in turn.parts if part.get("type") == "tool" and part.get("tool") in CHANGING]
-    diffs = turn.diffs
+    diffs = turn.own_diffs
     if turn.children or len(edits) != 1 or len(diffs) != 1:
         return diffs
     state = _object(edits[0].get("state"))

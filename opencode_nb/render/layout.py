@@ -111,9 +111,9 @@ def footer_html(turn: TurnState) -> Html:
     if not turn.ended:
         return NOTHING
     phrases = [element("span", escape(phrase)) for phrase in facts.bill(turn)]
-    if turn.diffs:
-        files = f"{len(turn.diffs)} file{'' if len(turn.diffs) == 1 else 's'}"
-        phrases.append(element("span", join([escape(files), diff.counts(*facts.total(turn.diffs))], Html(" "))))
+    if diffs := turn.own_diffs:
+        files = f"{len(diffs)} file{'' if len(diffs) == 1 else 's'}"
+        phrases.append(element("span", join([escape(files), diff.counts(*facts.total(diffs))], Html(" "))))
     return element("footer", join(phrases, Html(" ")), style="footer") if phrases else NOTHING
 
 

@@ -15,8 +15,11 @@ def own_notebook_warning(files: Iterable[FileDiff], root: Path | None) -> str:
     if not path or root is None:
         return ""
     mine = Path(path).resolve()
-    name = next((file.file for file in files if (root / file.file).resolve() == mine), "")
-    return f"The agent changed this notebook, {name}, on disk. {_WAY_OUT}" if name else ""
+    file = next((file for file in files if (root / file.file).resolve() == mine), None)
+    if file is None:
+        return ""
+    changed = "The agent changed" if file.certain else "While a command of the agent ran, something changed"
+    return f"{changed} this notebook, {file.file}, on disk. {_WAY_OUT}"
 
 
 _WAY_OUT = "Before you save: choose File > Reload Notebook from Disk, or saving overwrites what the agent did."

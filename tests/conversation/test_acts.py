@@ -251,37 +251,6 @@ def test_undo_while_busy_is_refused(ai: oc.Opencode, demo_model: DemoModel) -> N
     turn.wait(60)
 
 
-def test_undo_tells_of_a_file_that_did_not_come_back(ai: oc.Opencode, demo_model: DemoModel, project: Path) -> None:
-    (project / ".gitignore").write_text("ignored.txt\n")
-    ignored, kept = project / "ignored.txt", project / "kept.txt"
-    for file in (ignored, kept):
-        file.write_text("one\n")
-    calls = [tool("edit", filePath=str(file), oldString="one", newString="two") for file in (ignored, kept)]
-    demo_model.queue([calls, [text("Done.")]])
-    session = ai.session()
-    session.prompt("both", permission="allow")
-    undone = session.revert()
-    assert (ignored.read_text(), kept.read_text()) == ("two\n", "one\n")
-    assert (undone.files, undone.differ) == (("kept.txt",), ("ignored.txt",))
-    assert "Not as they should be: ignored.txt" in undone.warning
-    assert "Not" not in session.unrevert().warning
-
-
-def test_undo_outside_git_undoes_the_conversation_only(server: Server, demo_model: DemoModel, tmp_path: Path) -> None:
-    directory = tmp_path / "plain"
-    directory.mkdir()
-    file = directory / "note.txt"
-    file.write_text("one\n")
-    with oc.Opencode(base_url=server.url, password=server.password, directory=directory) as ai:
-        session = ai.session()
-        edits(session, demo_model, file, "one", "two")
-        undone = session.revert()
-        assert undone.warning.startswith("Only the conversation is undone: outside a git repository")
-        assert "note.txt" in undone.differ[0]
-        assert file.read_text() == "two\n"
-        assert session.unrevert().warning == ""
-
-
 def test_a_fork_has_what_was_before_and_an_unknown_place_is_refused(ai: oc.Opencode) -> None:
     session = ai.session()
     turns = [session.prompt(f"Say exactly: {n}") for n in range(3)]

@@ -436,13 +436,10 @@ def test_undo_outside_git_tells_the_truth(run_cell: RunCell, tmp_path: Path) -> 
     run_cell(f"%opencode start -d {tmp_path}")
     run_cell("%%prompt --permission allow\nEdit hello.py")
     assert file.read_text() != "x = 1\n"
-    printed = run_cell("%opencode undo").printed
-    assert printed.splitlines()[0] == "Undone: Edit hello.py"
-    assert "Only the conversation is undone: outside a git repository files cannot be restored." in printed
-    assert "Still changed: " in printed
-    assert "hello.py" in printed.splitlines()[1]
+    assert run_cell("%opencode undo").printed == "Undone: Edit hello.py\nRestored: hello.py\n"
+    assert file.read_text() == "x = 1\n"
     run_cell("%%prompt --permission allow\nRun `touch made-by-a-shell`")
-    assert "Only the conversation is undone" in run_cell("%opencode undo").printed
+    assert "What commands changed is not restored: this is no git repository." in run_cell("%opencode undo").printed
     run_cell("%%prompt\nSay exactly: nothing happened")
     assert "It had changed no files." in run_cell("%opencode undo").printed
     run_cell("%opencode start")

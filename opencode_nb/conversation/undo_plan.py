@@ -1,0 +1,233 @@
+"""What an undo or redo does to files: what each must have afterwards is worked out before, and guaranteed after.
+
+The server's own undo is for the conversation. It looks at nothing: it writes the files of every step as they were
+before, whoever changed them, deletes those whose names git quotes, and a redo first restores the whole work tree to
+what it was at the first undo. So every file that it may touch is copied before. Of the turns' own files, those that
+somebody has changed since are refused, or with force overwritten; all others have after the act what they had before.
+Blocking.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+
+from opencode_nb.conversation import acts, disk, kept, sources, undo_record
+from opencode_nb.conversation.server_undo import reach
+from opencode_nb.conversation.state import TurnState
+from opencode_nb.diffs.change import LINK, SUBMODULE, Change, Side
+from opencode_nb.diffs.composing import MIXED, singles
+from opencode_nb.errors import DiffConflictError, OpencodeError
+
+MAX_BYTES = 64 * 1024 * 1024
+"""A larger file is not copied: without force, an act that may write over it is refused."""
+
+
+@dataclass(frozen=True, slots=True)
+class Goal:
+    """One of the turns' files: as it is now, and as it must be afterwards.
+
+    `certain`: the change is the agent's alone; `pure`: nobody else had a hand in what stood before it.
+    """
+
+    now: Side | None
+    then: Side | None
+    certain: bool
+    pure: bool
+    touched: bool
+
+
+@dataclass(slots=True)
+class Plan:
+    """What an act must leave. `others` are files of somebody else's that the server may write, `left` says why files of
+    the turns stay as they are, `forced` are those whose changes since are overwritten.
+    """
+
+    root: Path | None = None
+    goals: dict[str, Goal] = field(default_factory=dict)
+    others: dict[str, Side | None] = field(default_factory=dict)
+    beyond: dict[str, list[str]] = field(default_factory=dict)
+    left: dict[str, str] = field(default_factory=dict)
+    refused: dict[str, str] = field(default_factory=dict)
+    forced: set[str] = field(default_factory=set)
+    copies: dict[str, Path] = field(default_factory=dict)
+
+    def keep(self) -> None:
+        """Copy what may be overwritten. Raises OpencodeError, and then nothing may be done."""
+        sides = {**self.others, **{path: goal.now for path, goal in self.goals.items()}}
+        try:
+            self.copies = {path: kept.keep(side.read()) for path, side in sides.items() if side and _is_file(side)}
+        except OSError as error:
+            raise OpencodeError(f"Nothing was done: no copies could be kept in {kept.folder()}: {error}.") from error
+
+    def carry_out(self, place: sources.Place) -> dict[str, str]:
+        """Put right what the server left otherwise; why files are not as they should be, by path."""
+        failed: dict[str, str] = {}
+        wanted = {**self.others, **{path: goal.then for path, goal in self.goals.items()}}
+        for link, paths in self.beyond.items():
+            self._clear(link, paths)
+        for path in sorted(wanted, key=lambda path: (wanted[path] is not None, path)):
+            if problem := self._put(path, wanted[path]):
+                failed[path] = problem
+            elif path in self.goals and self.goals[path].pure:
+                place.own.add(path, wanted[path])
+        return failed
+
+    def take_back(self) -> None:
+        """Put everything back as it was, where the server failed."""
+        for path, side in {**self.others, **{path: goal.now for path, goal in self.goals.items()}}.items():
+            self._put(path, side)
+
+    def _put(self, path: str, side: Side | None) -> str:
+        """Write a file where it is not as it should be; why that failed, else ""."""
+        assert self.root is not None
+        try:
+            where = disk.locate(self.root, path)
+            if not acts.same(_present(where), side):
+                disk.write(where, side)
+            return "" if acts.same(_present(where), side) else "somebody writes to it at the same time"
+        except (OSError, disk.UnreadableError) as error:
+            return str(error)
+
+    def _clear(self, link: str, paths: Iterable[str]) -> None:
+        """Make room for a link that the server has replaced by a folder with these files."""
+        assert self.root is not None
+        if (self.root / link).is_symlink():
+            return
+        for path in paths:
+            (self.root / path).unlink(missing_ok=True)
+
+
+def _is_file(side: Side) -> bool:
+    return side.mode not in (LINK, SUBMODULE)
+
+
+def make(
+    undoing: Sequence[TurnState],
+    redoing: Sequence[TurnState],
+    place: sources.Place,
+    *,
+    reverted: dict[str, object],
+    force: bool,
+) -> Plan:
+    """What it takes to undo some turns and to redo others; `reverted` is the session's `revert`, if it has one.
+
+    Raises DiffConflictError, without `force`, for what somebody changed since in files of these turns; with it, too,
+    where something is in the way that can't be kept.
+    """
+    everything = replace(place, turns=place.known if place.turns else [])
+    plan = Plan(_root(undoing, redoing, everything))
+    if plan.root is None:
+        return plan
+    snapshot = str(reverted.get("snapshot") or "")
+    for change in _changes(redoing, everything):
+        _redo(plan, change, undo_record.state_before(place, change, snapshot, redoing), everything, force=force)
+    for change in _changes(undoing, everything):
+        _undo(plan, change, everything, force=force)
+    _others(plan, reach(undoing, [*undoing, *redoing], snapshot, everything))
+    _refuse(plan)
+    return plan
+
+
+def _root(undoing: Sequence[TurnState], redoing: Sequence[TurnState], place: sources.Place) -> Path | None:
+    return sources.of_turns([*redoing, *undoing], place).root
+
+
+def _changes(turns: Sequence[TurnState], place: sources.Place) -> Iterator[Change]:
+    found = sources.of_turns(turns, place).changes if turns else []
+    return (single for change in found for single in singles(change))
+
+
+def _undo(plan: Plan, change: Change, place: sources.Place, *, force: bool) -> None:
+    _aim(plan, change, change.before, change.after, place, force=force, back=True)
+
+
+def _redo(plan: Plan, change: Change, then: Side | None, place: sources.Place, *, force: bool) -> None:
+    _aim(plan, change, then, change.before, place, force=force, back=False)
+
+
+def _aim(
+    plan: Plan, change: Change, then: Side | None, left: Side | None, place: sources.Place, *, force: bool, back: bool
+) -> None:
+    """Add one file: what it shall be, where nobody has changed what the act before `left`; else why not."""
+    path, standing = change.path, acts.look(change, plan.root)
+    try:
+        now = disk.read(disk.locate(plan.root or Path(), path))
+    except disk.UnreadableError as error:
+        if not isinstance(error, disk.FolderError) or then is not None or left is not None:
+            plan.refused[path] = str(error).rstrip(".")
+        return
+    if change.unknown and change.unknown != MIXED:
+        then = acts.placed(change, now, back=back)
+        if then is None:
+            plan.left[path] = change.unknown.rstrip(".")
+            return
+    is_known = standing.state != "changed since" or acts.same(now, then)
+    if not is_known and (change.unknown or not acts.same(now, left)) and not place.own.has(path, now):
+        if not force:
+            plan.refused[path] = _CHANGED
+            return
+        plan.forced.add(path)
+    if now is not None and _is_file(now) and _size(plan.root, path) > MAX_BYTES and not force:
+        plan.refused[path] = f"it is too large to be copied before (more than {MAX_BYTES >> 20} MB)"
+        return
+    certain = change.certain and (change.explained is None or change.explained())
+    pure = place.own.is_pure(change)
+    plan.goals[path] = Goal(now, then, certain, pure, touched=not acts.same(change.before, then) or back)
+
+
+_CHANGED = "it was changed since by somebody else (you, another turn or another session)"
+
+
+def _size(root: Path | None, path: str) -> int:
+    return ((root or Path()) / path).stat().st_size
+
+
+def _others(plan: Plan, paths: Iterable[str]) -> None:
+    """Add what the server may write besides the turns' files, as it is now."""
+    assert plan.root is not None
+    for path in sorted({*paths} - {*plan.goals} - {*plan.refused}):
+        if (link := _link_above(plan.root, path)) is not None:
+            plan.others[link] = disk.read(plan.root / link)
+            plan.beyond.setdefault(link, []).append(path)
+            continue
+        try:
+            plan.others[path] = disk.read(disk.locate(plan.root, path))
+        except disk.FolderError:
+            inside = _files_below(plan.root, path)
+            plan.others |= {path: None, **{file: disk.read(plan.root / file) for file in inside}}
+        except disk.UnreadableError as error:
+            plan.refused[path] = str(error).rstrip(".")
+
+
+def _link_above(root: Path, path: str) -> str | None:
+    """The first folder of a path that is a link."""
+    folders = [*Path(path).parents][-2::-1]
+    return next((folder.as_posix() for folder in folders if (root / folder).is_symlink()), None)
+
+
+def _files_below(root: Path, path: str) -> list[str]:
+    found = (Path(folder, name) for folder, _, names in os.walk(root / path) for name in names)
+    return [file.relative_to(root).as_posix() for file in found]
+
+
+def _present(place: Path) -> Side | None:
+    """The file now; a folder that has something in it is no file."""
+    try:
+        return disk.read(place)
+    except disk.FolderError:
+        return None
+
+
+def _refuse(plan: Plan) -> None:
+    if plan.refused:
+        said = "; ".join(f"{path}: {reason}" for path, reason in [*plan.refused.items()][:_NAMED])
+        more = f"; and {len(plan.refused) - _NAMED} more files" if len(plan.refused) > _NAMED else ""
+        raise DiffConflictError(f"Nothing was done: {said}{more}. {_NEXT}", refused=tuple(plan.refused.items()))
+
+
+_NEXT = "Look at them with turn.diff(), which takes back files and hunks one by one; or overwrite them with force=True \
+(%opencode undo --force, redo --force), which keeps a copy"
+_NAMED = 5
