@@ -232,12 +232,13 @@ class Turn:
         return dict(data), dict(metadata)
 
     def _rendered(self) -> tuple[Json, Json]:
-        from opencode_nb.render import page
+        from opencode_nb.render import bounded, page
 
+        state = bounded.bounded(self.state)
         data = {
-            "text/html": page.turn_html(self.state),
-            "text/markdown": page.turn_markdown(self.state),
-            "text/plain": page.turn_text(self.state),
+            "text/html": page.turn_html(state),
+            "text/markdown": page.turn_markdown(state),
+            "text/plain": page.turn_text(state),
         }
         return data, {"opencode_nb": self.provenance}
 

@@ -56,8 +56,18 @@ def headline(diff: Diff) -> str:
 def diff_html(diff: Diff) -> Html:
     """The whole diff as static markup: each file folds."""
     shown = _shown(diff)
-    boxes = [files.html(as_json(file), open_=len(shown) <= OPENED) for file in shown]
+    boxes = [_box(file, open_=len(shown) <= OPENED) for file in shown]
     return _root(diff, join([*boxes, _left_out(diff, len(shown))]))
+
+
+def _box(file: FileDiff, *, open_: bool) -> Html:
+    """One file, of a very long patch its beginning: a line may have millions of characters."""
+    shown = as_json(file)
+    patch = shown["patch"]
+    if len(patch) <= SHOWN_TEXT:
+        return files.html(shown, open_=open_)
+    told = element("div", escape(_more(patch)), style="muted small")
+    return join([files.html({**shown, "patch": patch[:SHOWN_TEXT]}, open_=open_), told])
 
 
 def summary_html(diff: Diff) -> Html:
@@ -74,12 +84,13 @@ def _root(diff: Diff, content: Html) -> Html:
 
 
 def _shown(diff: Diff) -> list[FileDiff]:
-    """The first files, up to so many lines of them; one at least."""
-    lines = 0
+    """The first files, up to so many lines and characters of them; one at least."""
+    lines = characters = 0
     shown: list[FileDiff] = []
     for file in diff.files:
         lines += file.additions + file.deletions
-        if shown and lines > SHOWN_LINES:
+        characters += len(file.patch)
+        if shown and (lines > SHOWN_LINES or characters > SHOWN_TEXT):
             break
         shown.append(file)
     return shown
@@ -124,7 +135,11 @@ def diff_text(diff: Diff) -> str:
 def _cut(text: str) -> str:
     if len(text) <= SHOWN_TEXT:
         return text
-    return f"{text[:SHOWN_TEXT]}\n({len(text) - SHOWN_TEXT:,} more characters are in diff.patch)"
+    return f"{text[:SHOWN_TEXT]}\n{_more(text)}"
+
+
+def _more(text: str) -> str:
+    return f"({len(text) - SHOWN_TEXT:,} more characters are in diff.patch)"
 
 
 def _letter(file: FileDiff) -> str:

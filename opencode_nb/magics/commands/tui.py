@@ -17,7 +17,6 @@ from opencode_nb.errors import OpencodeError
 from opencode_nb.magics.commands.group import Group, say
 from opencode_nb.magics.frontend import Frontend, detect
 from opencode_nb.magics.workspace import PASSWORD, Workspace
-from opencode_nb.server.environment import loopback_direct
 
 PASSED = "attach-"
 """A file with the password begins so, the process that wrote it follows."""
@@ -29,6 +28,7 @@ group = Group("Beside the notebook")
 def tui(workspace: Workspace, _options: Namespace) -> None:
     """Go on with this session in OpenCode's terminal UI: opens it in a terminal, else prints the command for one."""
     from opencode_nb.server.binary import find_binary
+    from opencode_nb.server.environment import loopback_direct
 
     ai = workspace.ai.start()
     if ai.server is None:
@@ -38,9 +38,8 @@ def tui(workspace: Workspace, _options: Namespace) -> None:
     command = [program, "attach", ai.server.url, "--dir", str(ai.directory), *session]
     shell = get_ipython()
     if shell is not None and detect(shell) is Frontend.TERMINAL and sys.stdin.isatty():
-        subprocess.run(
-            command, env={**os.environ, **loopback_direct(os.environ), PASSWORD: ai.server.password}, check=False
-        )
+        environment = {**os.environ, **loopback_direct(os.environ), PASSWORD: ai.server.password}
+        subprocess.run(command, env=environment, check=False)
         return
     say(f'{PASSWORD}="$(cat {shlex.quote(str(_pass(ai.server.password)))})" {shlex.join(command)}')
     say("Run this in a terminal on the kernel's machine. The file is yours alone, and goes with this kernel.")
