@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from opencode_nb.cli import parser as cli_parser
+from opencode_nb.cli import _parser as cli_parser
 from opencode_nb.magics.commands import GROUPS
 
 ROOT = Path(__file__).parents[1]

@@ -163,7 +163,7 @@ def test_importing_the_package_loads_nothing_heavy() -> None:
 
 def test_the_command_loads_what_it_runs_only() -> None:
     heavy = "{'httpx', 'IPython', 'anyio', 'rich', 'markdown_it', 'prompt_toolkit', 'asyncio', 'nbformat'}"
-    code = f"import sys; from opencode_nb import cli; cli.parser(); print(sorted({heavy} & set(sys.modules)))"
+    code = f"import sys; from opencode_nb import cli; cli._parser(); print(sorted({heavy} & set(sys.modules)))"
     assert run_python(Path(sys.executable), code) == "[]"
 
 

@@ -20,7 +20,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     """
     from opencode_nb.errors import OpencodeError
 
-    options = parser().parse_args(arguments)
+    options = _parser().parse_args(arguments)
     try:
         return int(options.command(options))
     except OpencodeError as error:
@@ -34,7 +34,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         return INTERRUPTED
 
 
-def parser() -> argparse.ArgumentParser:
+def _parser() -> argparse.ArgumentParser:
     """What the command line is read by."""
     from opencode_nb._version import __version__
 

@@ -72,7 +72,7 @@ def test_rules_on_the_line() -> None:
     line = """--permission '{"write": "deny", "bash": {"git *": "allow", "*": "ask"}}'"""
     rules = {"write": "deny", "bash": {"git *": "allow", "*": "ask"}}
     assert prompt_parser().parse_line(line).permission == rules
-    assert cli.parser().parse_args(["ask", *shlex.split(line), "go"]).permission == rules
+    assert cli._parser().parse_args(["ask", *shlex.split(line), "go"]).permission == rules
 
 
 def test_an_apostrophe_is_no_quotation() -> None:
