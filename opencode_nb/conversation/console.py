@@ -7,12 +7,15 @@ import sys
 import types
 from collections.abc import Callable
 from contextlib import AbstractContextManager, nullcontext
-from typing import Literal, TypeVar
+from typing import TYPE_CHECKING, Literal, TypeVar
 
 from opencode_nb.conversation.asking import Question
 from opencode_nb.conversation.policy import Answer
 from opencode_nb.conversation.state import Json
 from opencode_nb.conversation.waiting import Jobs
+
+if TYPE_CHECKING:
+    from opencode_nb.render.request_model import Asked
 
 T = TypeVar("T")
 Ask = Callable[[str], str | None]
@@ -24,15 +27,6 @@ _KEYS: dict[str, Answer] = {
     "always": Answer("always"),
     "n": Answer("reject"),
     "no": Answer("reject"),
-}
-_CONTROL = {code: None for code in (*range(32), *range(127, 160)) if chr(code) not in "\n\t"}
-
-
-_WANTS = {
-    "bash": "to run a shell command",
-    "edit": "to change a file",
-    "webfetch": "to fetch a web page",
-    "external_directory": "to reach outside its directory",
 }
 
 
@@ -71,21 +65,23 @@ class ConsolePerson:
 
 
 def describe(request: Json) -> str:
-    """What a permission request is about, as plain text: the command, or the diff, or its patterns."""
-    kind = str(request.get("permission"))
-    metadata = request.get("metadata") or {}
-    detail = metadata.get("command") or metadata.get("diff") or ", ".join(map(str, request.get("patterns") or []))
-    lines = [f"The agent asks for permission {_WANTS.get(kind, f'for {kind}')}:", str(detail).rstrip()]
-    return "\n".join(lines).translate(_CONTROL)
+    """All that decides about a permission request as plain text, as the page's card has it."""
+    from opencode_nb.render.request_text import request_text
+
+    return request_text(_read(request))
+
+
+def _read(request: Json) -> Asked:
+    from opencode_nb.render.request_model import asked
+
+    return asked(request, str(request.get("directory") or ""))
 
 
 def _ask_permission(request: Json, ask: Ask) -> Answer | None:
     if not _can_ask():
         return None
     _tell(describe(request))
-    always = ", ".join(map(str, request.get("always") or [])).translate(_CONTROL)
-    scope = f" ({always})" if always and always != "*" else ""
-    prompt = f"Allow? [y]es, once / [a]lways{scope} / [n]o, or say why not: "
+    prompt = f"Allow? [y]es, once / [a]lways{_scope(request)} / [n]o, or say why not: "
     while True:
         reply = ask(prompt)
         if reply is None:
@@ -93,6 +89,13 @@ def _ask_permission(request: Json, ask: Ask) -> Answer | None:
         if reply:
             return _KEYS.get(reply.lower()) or Answer("reject", reply)
         prompt = "Please answer y, a, n, or say why not: "
+
+
+def _scope(request: Json) -> str:
+    from opencode_nb.render.escaping import reveal_line
+
+    always = _read(request).always
+    return f" ({reveal_line(always)})" if always else ""
 
 
 def _ask_questions(request: Json, ask: Ask) -> list[list[str]] | Literal["reject"] | None:
@@ -111,11 +114,13 @@ def _ask_questions(request: Json, ask: Ask) -> list[list[str]] | Literal["reject
 
 
 def _question_text(question: Json) -> str:
+    from opencode_nb.render.escaping import reveal_words
+
     options = [
         f"  {number}. {option.get('label')}: {option.get('description', '')}".rstrip(": ")
         for number, option in enumerate(question.get("options") or [], 1)
     ]
-    return "\n".join([str(question.get("question", "")), *options]).translate(_CONTROL)
+    return reveal_words("\n".join([str(question.get("question", "")), *options]))
 
 
 def _how(question: Json) -> str:

@@ -18,6 +18,9 @@ from opencode_nb.errors import NotFoundError, OpencodeError
 
 log = logging.getLogger("opencode_nb")
 
+CALL_TIMEOUT = 1.0
+"""Seconds in which the server tells what the call of a request was given; without that it is asked as it is."""
+
 
 class Responder:
     """Answers the requests of one turn. Call `look` after each change; a request gone elsewhere is dropped here."""
@@ -35,6 +38,7 @@ class Responder:
         self._approvals, self._place = approvals, place
         self._tasks: dict[str, asyncio.Task[None]] = {}
         self._unanswered: dict[str, Json] = {}
+        self._news = asyncio.Event()
 
     @property
     def _client(self) -> AsyncClient:
@@ -50,6 +54,10 @@ class Responder:
             if request_id not in self._tasks:
                 answer = self._permission if request_id in self._turn.permissions else self._question
                 self._tasks[request_id] = asyncio.create_task(self._guard(request, answer(request)))
+
+    def note(self) -> None:
+        """Take note that something else has changed in the turn."""
+        self._news.set()
 
     async def close(self) -> None:
         """Drop everything, and decline what nobody answered: the server goes on listing it (SERVER_FACTS, "Abort")."""
@@ -81,6 +89,7 @@ class Responder:
                 await self._decline(request)
 
     async def _permission(self, request: Json) -> None:
+        request = await self._with_call(request)
         answer = await self._policy.decide(request, self._place)
         await self.reply(request, answer or await self._asked(request) or NOBODY)
 
@@ -98,6 +107,15 @@ class Responder:
         finally:
             asking.cancel()
             covering.cancel()
+
+    async def _with_call(self, request: Json) -> Json:
+        """The request with its `call`, which says what the request may not, and the `directory` of its session."""
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout(CALL_TIMEOUT):
+                while request.get("tool") and not self._turn.call_of(request):
+                    self._news.clear()
+                    await self._news.wait()
+        return {**request, "call": self._turn.call_of(request), "directory": self._turn.directory}
 
     async def reply(self, request: Json, answer: Answer) -> None:
         """Send one answer, and note whose it was."""

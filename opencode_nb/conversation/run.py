@@ -149,6 +149,7 @@ class Run:
     def changed(self, change: Change) -> None:
         """Take note of what an event changed in this turn."""
         self._news.set()
+        self._responder.note()
         if self._is_doubtful and not self._doubted:
             self._doubted = True
             self._spawn(self._never_begun())

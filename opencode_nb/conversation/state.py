@@ -6,6 +6,7 @@ nothing a newer server sends is lost. Only what this package adds has names of i
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import dataclass, field
 from typing import Any, Literal
 
@@ -83,6 +84,31 @@ class TurnState:
     def parts(self) -> list[Json]:
         """Every part of every step, in order."""
         return [part for step in self.steps.values() for part in step.parts.values()]
+
+    @property
+    def directory(self) -> str:
+        """The directory that the turn works in; "" until an answer has told it."""
+        paths = (step.info.get("path") for step in reversed(self.steps.values()))
+        return next((str(path["cwd"]) for path in paths if isinstance(path, dict) and path.get("cwd")), "")
+
+    def call_of(self, request: Json) -> Json:
+        """The `{tool, input}` that a request is about; {} until the server has told it, just behind the request."""
+        wanted = (request.get("tool") or {}).get("callID")
+        for part in self._parts_below():
+            if wanted and part.get("callID") == wanted and (part.get("state") or {}).get("status") != "pending":
+                return {"tool": part.get("tool"), "input": (part.get("state") or {}).get("input") or {}}
+        return {}
+
+    @property
+    def asked(self) -> dict[str, Json]:
+        """The open permission requests by id, each with its `call`, see `call_of`."""
+        return {key: {**request, "call": self.call_of(request)} for key, request in self.permissions.items()}
+
+    def _parts_below(self) -> Iterator[Json]:
+        yield from self.parts
+        for turns in list(self.children.values()):
+            for turn in turns:
+                yield from turn._parts_below()
 
     @property
     def diffs(self) -> list[Json]:

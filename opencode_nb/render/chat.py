@@ -122,7 +122,8 @@ class LiveChat:
 
     def update(self, dirty: set[Key] | None) -> list[Op]:
         """Operations after these changes; None means everything may have changed."""
-        writing = dirty is not None and all(key.startswith("prt") for _turn, key in dirty)
+        only_parts = dirty is not None and all(key.startswith("prt") for _turn, key in dirty)
+        writing = only_parts and not self._requests.is_incomplete
         ops = [] if writing else self._update_window()
         for turn, keys in self._by_turn(dirty).items():
             ops += self._turns[turn].update(keys)
@@ -169,7 +170,7 @@ class LiveChat:
         transcript = self._transcript
         opened: dict[str, Json] = {}
         for turn in transcript.turns.values():
-            opened |= turn.permissions | turn.questions
+            opened |= turn.asked | turn.questions
         latest = next(reversed(transcript.turns.values()), None)
         ops = self._requests.update(opened, facts.directory(latest) if latest else "")
         docks = {

@@ -6,14 +6,14 @@ Owns how a change looks where nothing can be done about it: in tool cards, permi
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from typing import Any
 
 from rich.text import Text
 
 from opencode_nb.diffs.patch import FilePatch, parse_files, write_hunks
-from opencode_nb.render.diff_rows import lines, number_width, numbered, paint
-from opencode_nb.render.escaping import NOTHING, Html, element, escape, join, visible
+from opencode_nb.render.diff_rows import lines, number_width, numbered, paint, shown_as
+from opencode_nb.render.escaping import NOTHING, Html, element, escape, join, reveal, visible
 from opencode_nb.render.highlight import MAX_HIGHLIGHTED
 from opencode_nb.render.markdown import fenced
 
@@ -53,9 +53,15 @@ def html(diff: Json, *, open_: bool = True, columns: int = 1) -> Html:
 
 def file_title(diff: Json) -> Html:
     """The file's path, with what happened to it where that isn't a mere change."""
-    status = STATUS.get(str(diff.get("status") or ""), "")
+    status = happened(diff)
     title = element("span", escape(str(diff.get("file") or "")), style="subtitle")
     return join([title, element("span", escape(f" {status}"), style="muted small plain")]) if status else title
+
+
+def happened(diff: Json) -> str:
+    """What happened to the file where that isn't a mere change: `new file`, `renamed from old.py`."""
+    status = STATUS.get(str(diff.get("status") or ""), "")
+    return f"{status or 'moved'} from {diff['from']}" if diff.get("from") else status
 
 
 def counts(added: int, removed: int) -> Html:
@@ -94,6 +100,14 @@ def body(diff: Json, columns: int = 1) -> Html:
     return join([block(shown), _fold(folded) if folded else NOTHING])
 
 
+def whole(diff: Json, columns: int = 1) -> Html:
+    """The changed lines of the file for somebody who decides by them: none folded, what can't be seen marked."""
+    files = _files(diff)
+    if not any(file.hunks for file in files):
+        return element("div", escape(_without_lines(files)), style="body")
+    return block(_lines(str(diff.get("file") or ""), files, columns, reveal))
+
+
 def _without_lines(files: Sequence[FilePatch]) -> str:
     if any(file.binary for file in files):
         return "Binary file changed."
@@ -115,8 +129,11 @@ def _fold(rest: Sequence[Html]) -> Html:
     return element("details", join([summary, block(rest)]))
 
 
-def _lines(path: str, files: Sequence[FilePatch], columns: int) -> Iterable[Html]:
-    hunks = [(hunk, numbered(hunk)) for file in files for hunk in file.hunks]
+def _lines(
+    path: str, files: Sequence[FilePatch], columns: int, show: Callable[[str], str] = lambda text: text
+) -> Iterable[Html]:
+    """The rows of all hunks; `show` makes what is shown of a line's text."""
+    hunks = [(hunk, [shown_as(show, row) for row in numbered(hunk)]) for file in files for hunk in file.hunks]
     every = [row for _, rows in hunks for row in rows]
     width = number_width(every)
     coloured = sum(len(row.text) for row in every) <= MAX_HIGHLIGHTED
@@ -131,7 +148,8 @@ def _lines(path: str, files: Sequence[FilePatch], columns: int) -> Iterable[Html
 def markdown(diff: Json) -> str:
     """The file's name, its counts and its patch."""
     added, removed = stats(diff)
-    title = f"{code_span(str(diff.get('file') or ''))} +{added} \u2212{removed}"
+    source = f" from {code_span(str(diff['from']))}" if diff.get("from") else ""
+    title = f"{code_span(str(diff.get('file') or ''))}{source} +{added} \u2212{removed}"
     patch = patch_text(diff)
     return f"{title}\n\n{fenced(patch, 'diff')}" if patch else title
 
@@ -157,6 +175,8 @@ def terminal(diff: Json) -> Text:
     """The file for a terminal."""
     added, removed = stats(diff)
     text = Text().append(visible(str(diff.get("file") or "")), style="bold")
+    if diff.get("from"):
+        text.append(visible(f" {happened(diff)}"))
     text.append(f"  +{added}", style="green").append(f" \u2212{removed}\n", style="red")
     for line in visible(patch_text(diff)).split("\n"):
         text.append(f"{line}\n", style=_TERMINAL.get(line[:1], ""))

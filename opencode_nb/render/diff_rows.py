@@ -6,8 +6,8 @@ Takes the hunks that are read from a patch, and those of a session's diff.
 from __future__ import annotations
 
 import itertools
-from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, NamedTuple
 
 from opencode_nb.render.escaping import Html, element, escape, join
@@ -75,6 +75,11 @@ def numbered(hunk: AnyHunk, limit: int | None = None, longest: int | None = None
         rows.append(Row(line.kind, text, old if gone else None, new if came else None, line.newline))
         old, new = old + gone, new + came
     return rows
+
+
+def shown_as(show: Callable[[str], str], row: Row) -> Row:
+    """The row with what is shown of its text."""
+    return replace(row, text=show(row.text))
 
 
 def shortened(text: str, longest: int | None) -> str:

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import functools
 import re
+import unicodedata
 from collections.abc import Iterable
 from typing import NewType
 from urllib.parse import unquote
@@ -34,16 +35,60 @@ _DATA_IMAGE = re.compile(r"data:image/(?:png|jpeg|gif|webp);base64,[A-Za-z0-9+/\
 _DATA_PDF = re.compile(r"data:application/pdf;base64,[A-Za-z0-9+/\s]*={0,2}\s*", re.IGNORECASE)
 
 
+# What people decide by must read as what it is: there, everything else that shows as nothing, or as a blank that is
+# none, is marked as well. Unicode calls the former "default ignorable"; these are those that no category tells.
+_BLANK = re.compile(r"[^\x20-\x7e\n\t]")
+_HIDDEN_CATEGORIES = frozenset({"Cc", "Cf", "Cn", "Cs", "Zl", "Zp", "Zs"})
+_IGNORABLE = re.compile(
+    "[\u034f\u115f\u1160\u17b4\u17b5\u180b-\u180f\u2800\u3164\ufe00-\ufe0f\uffa0\U000e0000-\U000e0fff]"
+)
+_PICTURE = (
+    "[\u00a9\u00ae\u203c\u2049\u2122\u2139\u2194-\u21aa\u231a-\u23ff\u24c2\u25aa-\u27bf\u2934\u2935\u2b05-\u2b55"
+    "\u3030\u303d\u3297\u3299\U0001f000-\U0001faff]"
+)
+_EMOJI = re.compile(f"{_PICTURE}\ufe0f?(?:\u200d{_PICTURE}\ufe0f?)*|[0-9#*]\ufe0f\u20e3")
+"""One picture, however many characters it is made of: their joiners hide nothing."""
+_EDGE = re.compile(r"^ +| +$")
+
+
 def _mark(character: str) -> str:
     """A visible stand-in for a character that would hide, move or break text."""
     code = ord(character)
-    if code < 0x20:
+    if code <= 0x20:
         return chr(0x2400 + code)
     if code == 0x7F:
         return "\u2421"
     if 0xD800 <= code <= 0xDFFF:
         return "\ufffd"
-    return f"\\u{code:04x}"
+    return f"\\u{code:04x}" if code <= 0xFFFF else f"\\U{code:08x}"
+
+
+def _revealed(character: str) -> str:
+    hides = unicodedata.category(character) in _HIDDEN_CATEGORIES or _IGNORABLE.match(character)
+    return _mark(character) if hides else character
+
+
+def reveal(text: str) -> str:
+    """Text that somebody decides by, such as a command: every character in it that can't be seen is marked.
+
+    Line ends and tabs stay. Not escaped for HTML.
+    """
+    return _BLANK.sub(lambda match: _revealed(match[0]), text)
+
+
+def reveal_line(text: str) -> str:
+    """A name that somebody decides by, such as a path, in one line: also its line ends, tabs and outer blanks."""
+    line = re.sub(r"[\n\t]", lambda match: _mark(match[0]), reveal(text))
+    return _EDGE.sub(lambda match: _mark(" ") * len(match[0]), line)
+
+
+def reveal_words(text: str) -> str:
+    """Prose that somebody decides by, such as a question: as `reveal`, but pictures that are joined of several stay."""
+    pieces, end = [], 0
+    for picture in _EMOJI.finditer(text):
+        pieces += [reveal(text[end : picture.start()]), picture[0]]
+        end = picture.end()
+    return "".join([*pieces, reveal(text[end:])])
 
 
 def visible(text: str) -> str:

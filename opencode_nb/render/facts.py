@@ -13,13 +13,14 @@ from opencode_nb.diffs.tools import CHANGING
 from opencode_nb.failures import Failure, describe
 from opencode_nb.render.description import Json
 from opencode_nb.render.diff import stats
-from opencode_nb.render.phrases import duration, shorten
+from opencode_nb.render.escaping import reveal_line
+from opencode_nb.render.phrases import duration
+from opencode_nb.render.request_model import subject
 from opencode_nb.render.tools import elapsed
 
 if TYPE_CHECKING:
     from opencode_nb.conversation.state import Decision, TurnState
 
-_LONG_SUBJECT = 200
 _NEVER_SHOWN = frozenset({"step-start", "step-finish", "snapshot", "patch"})
 
 
@@ -77,7 +78,7 @@ def _infos(turn: TurnState) -> list[Json]:
 
 def directory(turn: TurnState) -> str:
     """The directory the turn works in, which paths are shown relative to."""
-    return next((str(path["cwd"]) for info in _infos(turn) if (path := _object(info.get("path"))).get("cwd")), "")
+    return turn.directory
 
 
 def started(turn: TurnState) -> float | None:
@@ -159,15 +160,6 @@ def unshown_diffs(turn: TurnState) -> list[Json]:
     return [] if shows else diffs
 
 
-def subject(request: Json, root: str = "") -> str:
-    """What a permission is asked for: a command, a path, or the patterns."""
-    metadata = _object(request.get("metadata"))
-    patterns = [str(pattern) for pattern in request.get("patterns") or []]
-    text = str(metadata.get("command") or metadata.get("filepath") or ", ".join(patterns))
-    prefix = root.rstrip("/") + "/"
-    return shorten(text[len(prefix) :] if len(prefix) > 1 and text.startswith(prefix) else text, _LONG_SUBJECT)
-
-
 def waiting(turn: TurnState) -> frozenset[str]:
     """The tool calls that wait for a person's answer."""
     requests = [*turn.permissions.values(), *turn.questions.values()]
@@ -180,8 +172,9 @@ def decision(made: Decision, root: str = "") -> str:
     if "questions" in request:
         text = f"Question {'answered' if made.reply != 'reject' else 'dismissed'} by {made.by}"
     else:
+        about = reveal_line(subject(request, root))
         verb = {"once": "allowed once", "always": "always allowed", "reject": "denied"}.get(made.reply, made.reply)
-        text = f"Permission {verb} by {made.by}: {request.get('permission') or ''} {subject(request, root)}".rstrip()
+        text = f"Permission {verb} by {made.by}: {request.get('permission') or ''} {about}".rstrip()
     return f"{text} ({' '.join(made.message.split())})" if made.message else text
 
 

@@ -96,9 +96,11 @@ class LiveTurn:
             dirty = {str(part.get("id")) for part in self._turn.parts} | self._views.keys() | {"turn"}
         self._is_open, self._was_ended = True, self._turn.ended
         self._update_parts(ops, dirty | self._asking_or_answered())
-        if any(not key.startswith("prt") or self._is_of_prompt(key) for key in dirty):
+        beside = any(not key.startswith("prt") or self._is_of_prompt(key) for key in dirty)
+        if beside:
             self._update_slots(ops)
-            open_now = {**self._turn.permissions, **self._turn.questions} if self._actions else {}
+        if beside or self._requests.is_incomplete:
+            open_now = {**self._turn.asked, **self._turn.questions} if self._actions else {}
             ops += self._requests.update(open_now, facts.directory(self._turn))
         return ops
 

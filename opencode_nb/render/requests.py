@@ -5,13 +5,15 @@ Only for the live page. A click or submit becomes an intent by the `data-intent`
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from typing import Any
 
-from opencode_nb.render import diff, facts
+from opencode_nb.render import diff, request_model
 from opencode_nb.render.cards import part_key
 from opencode_nb.render.description import Json
-from opencode_nb.render.escaping import NOTHING, Html, element, escape, join
+from opencode_nb.render.escaping import NOTHING, Html, element, escape, join, reveal, reveal_line, reveal_words
 from opencode_nb.render.highlight import highlight
+from opencode_nb.render.request_model import COMMAND, Asked, File
 
 _REPLIES = (("once", "Allow once", "primary"), ("always", "Allow always", "button"), ("reject", "Deny", "button"))
 
@@ -19,7 +21,7 @@ _REPLIES = (("once", "Allow once", "primary"), ("always", "Allow always", "butto
 def request_html(request: Json, root: str = "", *, heard: bool = True, columns: int = 1, key: str = "") -> Html:
     """A request of either kind; paths in it are shown relative to `root`, a change in so many `columns`.
 
-    The change in the card with this `key` can be patched by itself, see `change_html`.
+    What is asked in the card with this `key` can be patched by itself, see `subject_html`.
     """
     if "questions" in request:
         return question_html(request, heard=heard)
@@ -28,42 +30,64 @@ def request_html(request: Json, root: str = "", *, heard: bool = True, columns: 
 
 def permission_html(request: Json, root: str = "", *, heard: bool = True, columns: int = 1, key: str = "") -> Html:
     """A permission request: what for, the command or change itself, and the three answers where they are `heard`."""
-    kind = str(request.get("permission") or "")
-    title = [
-        element("span", escape("!"), style="glyph"),
-        element("span", escape("Permission needed"), style="name"),
-        element("span", escape(kind), style="subtitle"),
-    ]
-    pieces = [element("div", join(title), style="line"), _matter(request, root, columns if heard else 0, key)]
-    pieces += [_covered(request), _answers(request), _reason(request)] if heard else [_elsewhere()]
-    return _card(request, "permission", join(pieces), role="group", aria_label="Permission needed")
+    subject = subject_html(request, root, columns if heard else 0, key)
+    answers = [_answers(request), _reason(request)] if heard else [_elsewhere()]
+    return _card(request, "permission", join([subject, *answers]), role="group", aria_label="Permission needed")
 
 
 def _card(request: Json, part: str, content: Html, **attributes: str) -> Html:
     return element("div", content, style="asking", data_part=part, data_id=str(request.get("id") or ""), **attributes)
 
 
-def _matter(request: Json, root: str, columns: int, key: str) -> Html:
-    """The command or change itself."""
-    metadata = _metadata(request)
-    if metadata.get("command"):
-        command = element("pre", highlight(str(metadata["command"]), "sh"), style="output")
-        return element("div", command, style="body")
-    subject = element("div", escape(facts.subject(request, root)), style="body value")
-    return join([subject, change_html(request, root, columns, key)]) if metadata.get("diff") else subject
+def subject_html(request: Json, root: str, columns: int, key: str = "") -> Html:
+    """All that decides, inside the card with this key: what is asked for, and what "always" covers.
+
+    What is long scrolls; nothing is cut or folded.
+    """
+    asked = request_model.asked(request, root)
+    title = [
+        element("span", escape("!"), style="glyph"),
+        element("span", escape("Permission needed"), style="name"),
+        element("span", escape(reveal_line(str(request.get("permission") or ""))), style="subtitle"),
+        element("span", escape(reveal_line(f"to {asked.wants}")), style="muted"),
+    ]
+    pieces = [_fact(name, value) for name, value in asked.facts]
+    pieces += [_names(asked.files)] if len(asked.files) > 1 else []
+    pieces += _changes(asked.files, columns)
+    matter = element("div", join(pieces), style="matter")
+    head = element("div", join(title, Html(" ")), style="asked")
+    return element("div", join([head, matter, _covered(asked)]), style="subject", data_key=part_key(key, "m"))
 
 
-def _metadata(request: Json) -> Json:
-    metadata = request.get("metadata")
-    return metadata if isinstance(metadata, dict) else {}
+def _fact(name: str, value: str) -> Html:
+    """A name with its value; what has no name is a warning about the one before."""
+    if not name:
+        return element("div", escape(reveal_line(value)), style="fact warn")
+    if name == COMMAND:
+        return element("div", element("pre", highlight(reveal(value), "sh"), style="output"), style="fact")
+    label = element("span", escape(f"{reveal_line(name)}: "), style="muted small")
+    return element("div", join([label, element("span", escape(reveal(value)), style="value")]), style="fact")
 
 
-def change_html(request: Json, root: str, columns: int, key: str) -> Html:
-    """The change that a permission is asked for, with the choice of its columns, inside the card with this key."""
-    change = {"file": facts.subject(request, root), "patch": str(_metadata(request)["diff"])}
-    choice = diff.columns_html(columns) if columns else NOTHING
-    lines = element("div", diff.body(change, columns), style="rule tall", data_file=change["file"])
-    return element("div", join([choice, lines]), data_key=part_key(key, "m"))
+def _names(files: list[File]) -> Html:
+    """Every file, before the first change makes one scroll."""
+    return element("ul", join(element("li", _name(file), style="plain") for file in files), style="files")
+
+
+def _name(file: File) -> Html:
+    path = element("span", escape(reveal_line(file.path)), style="value")
+    notes = [element("span", escape(f", {reveal_line(note)}"), style="warn") for note in file.notes]
+    return join([path, *notes])
+
+
+def _changes(files: list[File], columns: int) -> Iterator[Html]:
+    """The lines of each file below its name, and above all the choice of their columns."""
+    if columns and files:
+        yield diff.columns_html(columns)
+    for file in files:
+        change = {"file": file.path, "patch": file.patch}
+        title = element("div", _name(file), style="fact")
+        yield element("div", join([title, diff.whole(change, columns)]), style="rule", data_file=file.path)
 
 
 def _elsewhere() -> Html:
@@ -71,12 +95,11 @@ def _elsewhere() -> Html:
     return element("div", escape("Answer in the input box of this cell."), style="note strong")
 
 
-def _covered(request: Json) -> Html:
-    patterns = [str(pattern) for pattern in request.get("always") or []]
-    if not patterns:
+def _covered(asked: Asked) -> Html:
+    if not asked.always:
         return NOTHING
-    text = f"Allow always covers: {', '.join(patterns)}, until OpenCode stops."
-    return element("div", escape(text), style="note small muted")
+    told = f"Allow always covers: {asked.always}, {asked.holds}"
+    return element("div", escape(reveal_line(told)), style="covers small muted")
 
 
 def _answers(request: Json) -> Html:
@@ -108,7 +131,7 @@ def question_html(request: Json, *, heard: bool = True) -> Html:
     key = str(request.get("id") or "")
     questions = [item for item in request.get("questions") or [] if isinstance(item, dict)]
     if not heard:
-        told = [element("div", escape(str(item.get("question") or "")), style="body strong") for item in questions]
+        told = [element("div", _words(item.get("question")), style="body strong") for item in questions]
         return _card(request, "question", join([*told, _elsewhere()]))
     fields = [_field(index, question) for index, question in enumerate(questions)]
     buttons = [
@@ -125,7 +148,7 @@ def question_html(request: Json, *, heard: bool = True) -> Html:
     ]
     form = element(
         "form",
-        join([*fields, element("div", join(buttons), style="actions")]),
+        join([element("div", join(fields), classes="oc-choices"), element("div", join(buttons), style="actions")]),
         style="form",
         data_intent="question",
         data_id=key,
@@ -136,10 +159,14 @@ def question_html(request: Json, *, heard: bool = True) -> Html:
 def _field(index: int, question: Json) -> Html:
     options = [item for item in question.get("options") or [] if isinstance(item, dict)]
     kind = "checkbox" if question.get("multiple") else "radio"
-    legend = element("legend", escape(str(question.get("question") or "")), style="strong")
+    legend = element("legend", _words(question.get("question")), style="strong")
     choices = [_choice(f"q{index}", kind, option) for option in options]
     own = NOTHING if question.get("custom") is False else _own_words(index, alone=kind == "radio")
     return element("fieldset", join([legend, *choices, own]), style="fieldset")
+
+
+def _words(text: Any) -> Html:
+    return escape(reveal_words(str(text or "")))
 
 
 def _choice(name: str, kind: str, option: Json) -> Html:
@@ -147,8 +174,8 @@ def _choice(name: str, kind: str, option: Json) -> Html:
     description: Any = option.get("description")
     pieces = [
         element("input", type=kind, name=name, value=label),
-        escape(f" {label}"),
-        element("span", escape(f"  {description}"), style="muted small") if description else NOTHING,
+        escape(f" {reveal_words(label)}"),
+        element("span", escape(f"  {reveal_words(str(description))}"), style="muted small") if description else NOTHING,
     ]
     return element("label", join(pieces), style="choice")
 

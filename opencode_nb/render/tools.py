@@ -120,10 +120,12 @@ def _bash(call: _Call) -> Card:
     exit_code = call.metadata.get("exit")
     failed = isinstance(exit_code, int) and exit_code != 0
     output = call.output or _text(call.metadata.get("output"))
+    where = [Pairs([("in directory", call.text("workdir"))])] if call.text("workdir") else []
     return call.card(
         "$",
         "Shell",
         shorten(call.text("description") or command, _LONG_LINE),
+        *where,
         Output(output, command),
         note=f"exit {exit_code}" if failed else "",
         open=failed or call.status == "running",
@@ -153,14 +155,24 @@ def _apply_patch(call: _Call) -> Card:
     diffs = _reported(call)
     if not diffs:
         return call.card("\u270e", "Patch", "", *([Code(call.text("patchText"), "a.diff")] if call.input else []))
-    names = shorten(diffs[0]["file"], LONG_PATH) if len(diffs) == 1 else f"{len(diffs)} files"
+    names = shorten(_moved(diffs[0]), LONG_PATH) if len(diffs) == 1 else f"{len(diffs)} files"
     return _changing(call, "Patch", names, diffs)
 
 
 def _reported(call: _Call) -> list[Json]:
     """What the tool says it changes, by short paths."""
     said = reported({"tool": call.tool, "state": call.state})
-    return [{**diff, "file": call.context.path(_text(diff.get("file")))} for diff in said]
+    return [
+        {**diff, "file": call.context.path(_text(diff.get("file"))), "from": call.context.path(_text(diff["filePath"]))}
+        if diff.get("movePath") and diff.get("filePath")
+        else {**diff, "file": call.context.path(_text(diff.get("file")))}
+        for diff in said
+    ]
+
+
+def _moved(diff: Json) -> str:
+    """The file's path, behind the one that it had."""
+    return f"{diff['from']} \u2192 {diff['file']}" if diff.get("from") else _text(diff["file"])
 
 
 def _changing(call: _Call, name: str, about: str, diffs: Sequence[Json]) -> Card:

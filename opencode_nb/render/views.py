@@ -13,7 +13,7 @@ from opencode_nb.render import cards, layout
 from opencode_nb.render.description import Card, Context, Json
 from opencode_nb.render.escaping import NOTHING, Html, element, join
 from opencode_nb.render.patching import Op, keyed, put, splice
-from opencode_nb.render.requests import change_html, request_html
+from opencode_nb.render.requests import request_html, subject_html
 from opencode_nb.render.stream import MarkdownStream
 from opencode_nb.render.tools import describe
 
@@ -217,53 +217,65 @@ class GroupView:
         return layout.group_summary(self._cards())
 
 
+@dataclass(slots=True)
+class _Shown:
+    """A request's card on the page: its key, what it was drawn of, and its markup."""
+
+    key: str
+    request: Json
+    card: Html
+
+
 class RequestsView:
     """Open requests, which come and go one by one: what a person enters into one stays until it's answered.
 
-    They are as the `look` has it at the time of an `update`. In other columns only the changes are drawn anew.
+    They are as the `look` has it at the time of an `update`. In other columns, or when the server tells what a call was
+    given, only what is asked for is drawn anew.
     """
 
     def __init__(self, key: str, look: Look) -> None:
         self.key = key
         self._serial = 0
-        self._shown: dict[str, tuple[str, Html]] = {}  # request id -> its card's key, and the card
+        self._shown: dict[str, _Shown] = {}
         self._look, self._drawn = look, replace(look)
+
+    @property
+    def is_incomplete(self) -> bool:
+        """Whether a request is shown whose call the server has still to tell."""
+        return any(shown.request.get("call") == {} for shown in self._shown.values())
 
     def html(self) -> Html:
         """The whole element as it stands."""
-        return element("div", join(keyed(card, key) for key, card in self._shown.values()), data_key=self.key)
+        return element("div", join(keyed(it.card, it.key) for it in self._shown.values()), data_key=self.key)
 
     def update(self, requests: dict[str, Json], root: str) -> list[Op]:
         """Operations after requests came or were answered; paths in them are shown relative to `root`."""
         gone = [known for known in self._shown if known not in requests]
-        ops: list[Op] = [["drop", self._shown.pop(request_id)[0]] for request_id in gone]
+        ops: list[Op] = [["drop", self._shown.pop(request_id).key] for request_id in gone]
         drawn, self._drawn = self._drawn, replace(self._look)
-        if drawn != self._look:
-            whole = drawn.heard != self._look.heard
-            ops += [op for known in self._shown for op in self._redraw(known, requests[known], root, whole=whole)]
+        for known, shown in self._shown.items():
+            if drawn != self._look or shown.request != requests[known]:
+                ops += self._redraw(shown, requests[known], root, whole=drawn.heard != self._look.heard)
         for request_id in [new for new in requests if new not in self._shown]:
             self._serial += 1
             key = f"{self.key}{self._serial}"
             card = self._draw(requests[request_id], root, key)
-            self._shown[request_id] = (key, card)
+            self._shown[request_id] = _Shown(key, requests[request_id], card)
             ops.append(put(key, self.key, card))
         return ops
 
     def _draw(self, request: Json, root: str, key: str) -> Html:
         return request_html(request, root, heard=self._look.heard, columns=self._look.columns, key=key)
 
-    def _redraw(self, request_id: str, request: Json, root: str, *, whole: bool) -> list[Op]:
-        """Operations for a card that's drawn anew: `whole`, or only the change in it."""
-        key, old = self._shown[request_id]
-        card = self._draw(request, root, key)
-        self._shown[request_id] = (key, card)
-        if card == old:
+    def _redraw(self, shown: _Shown, request: Json, root: str, *, whole: bool) -> list[Op]:
+        """Operations for a card that's drawn anew: `whole`, or only what is asked for in it."""
+        old, shown.card, shown.request = shown.card, self._draw(request, root, shown.key), request
+        if shown.card == old:
             return []
-        return [
-            put(key, self.key, card)
-            if whole
-            else ["put", f"{key}m", key, change_html(request, root, self._look.columns, key)]
-        ]
+        if whole:
+            return [put(shown.key, self.key, shown.card)]
+        columns = self._look.columns if self._look.heard else 0
+        return [["put", f"{shown.key}m", shown.key, subject_html(request, root, columns, shown.key)]]
 
 
 def _is_done(part: Json, context: Context) -> bool:

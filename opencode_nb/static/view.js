@@ -2,14 +2,14 @@
 // the way is asked for. Python renders; no view edits the transcript. The wire protocol is in
 // tests/render/wire_protocol.json, which both languages' tests assert.
 
+import { ASKING, answersIn, answersOf, createAskingGuard } from "./asking.js";
+
 const HELLO_AT_MS = [0, 300, 1000]; // a page's first messages wait for the running cell: say hello until one passes
 const ASK_AGAIN_MS = 2000; // a request for a snapshot can be lost, too
 const TICK_MS = 1000;
 const QUICK_MS = 1000; // what ends before needs no clock: it would only flicker
 const TOLD_LENGTH = 200; // characters of a request that a screen reader is told; the rest is there to be read
 
-const ASKING = '[data-part="permission"], [data-part="question"]';
-const OWN_CHOICE = 'input[type="radio"][data-own]';
 const FOCUSABLE = "a[href], button, input, textarea, select, summary";
 export const UNSEEN = "position:absolute;width:1px;height:1px;overflow:hidden;clip-path:inset(50%);white-space:nowrap";
 
@@ -149,28 +149,6 @@ function createAnnouncer(root, region) {
 }
 
 /**
- * One question's fieldset -> its answers: chosen labels, and one's own words. Where there can be one answer only, own
- * words are a choice like the others, and count if they are chosen.
- */
-function answersIn(box) {
-  const choice = box.querySelector(OWN_CHOICE);
-  const chosen = [...box.querySelectorAll("input:checked")].filter((input) => input !== choice).map(({ value }) => value);
-  const own = box.querySelector('input[type="text"]')?.value.trim();
-  return own && (!choice || choice.checked) ? [...chosen, own] : chosen;
-}
-
-/** A question's form -> one list of answers for each question. */
-const answersOf = (form) => [...form.querySelectorAll("fieldset")].map(answersIn);
-
-/** Who writes own words chooses them, and who takes them away chooses nothing. */
-function chooseByWriting(root, signal) {
-  root.addEventListener("input", ({ target }) => {
-    const choice = target.matches('input[type="text"]') && target.closest("fieldset")?.querySelector(OWN_CHOICE);
-    if (choice) choice.checked = target.value.trim() !== "";
-  }, { signal });
-}
-
-/**
  * Jupyter has a shortcut on nearly every key, and some delete cells: give them back to what has the focus, if it
  * `matches`. JupyterLab looks for the attribute at that element only, Notebook before any listener here hears of the
  * key; and both take Shift+Enter's new line away, by a listener for what it is about to do.
@@ -265,8 +243,10 @@ export function live({ model, root, region, signal, listeners = {}, lost = (erro
     }
   };
   const applyFolds = createFolds(root, signal);
+  const guard = createAskingGuard(root, signal);
   const page = createPage(root, (fragment) => {
     applyFolds(fragment);
+    guard.prepare(fragment);
     tick(fragment);
   });
   const receiver = createReceiver(model, page, send);
@@ -274,12 +254,12 @@ export function live({ model, root, region, signal, listeners = {}, lost = (erro
   listenForIntents(root, send, signal);
   keepKeys(root, signal);
   submitByEnter(root, signal);
-  chooseByWriting(root, signal);
+  const onChange = (event, change) => on(model, signal, event, (content) => guard.around(() => change(content)));
 
-  on(model, signal, "change:snapshot", () => { receiver.snapshot(); announce(); });
-  on(model, signal, "msg:custom", (content) => { receiver.message(content); announce(); });
-  for (const [event, listener] of Object.entries(listeners)) on(model, signal, event, listener);
-  receiver.snapshot();
+  onChange("change:snapshot", () => { receiver.snapshot(); announce(); });
+  onChange("msg:custom", (content) => { receiver.message(content); announce(); });
+  for (const [event, listener] of Object.entries(listeners)) onChange(event, listener);
+  guard.around(receiver.snapshot);
   announce();
   const timers = HELLO_AT_MS.map((ms) => setTimeout(receiver.hello, ms));
   const ticker = setInterval(() => tick(root), TICK_MS);

@@ -19,10 +19,11 @@ def permission_answer(intent: Json) -> Answer | None:
 
 
 def question_answer(intent: Json) -> list[list[str]] | Literal["reject"] | None:
-    """{answers} of the form, {reply: reject} of the button; None for neither."""
+    """{answers} of the form, {reply: reject} of the button; None for neither, and for a form without any answer."""
     if intent.get("reply") == "reject":
         return "reject"
-    return _texts(intent["answers"]) if isinstance(intent.get("answers"), list) else None
+    answers = _texts(intent["answers"]) if isinstance(intent.get("answers"), list) else []
+    return answers if any(answers) else None
 
 
 def chosen_columns(intent: Json) -> int:

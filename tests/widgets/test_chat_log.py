@@ -237,6 +237,7 @@ def test_a_turn_is_where_a_session_branches_off_or_is_taken_back_to(chat: ChatPa
 def test_a_request_is_answered_and_the_focus_goes_on_to_the_message(chat: ChatPage) -> None:
     panel = chat.scene("permission")
     allow = panel.get_by_role("button", name="Allow once")
+    expect(allow).to_be_enabled()
     allow.focus()
     chat.page.keyboard.press("Enter")
     assert chat.sent("permission") == [{"kind": "permission", "id": "per_1", "reply": "once"}]

@@ -241,7 +241,7 @@ def test_a_question_with_one_answer_gets_one(widget: Widget) -> None:
     assert answers_sent(widget, root) == [["Parquet"], []]
     own.fill(" ")
     expect(choice).not_to_be_checked()
-    assert answers_sent(widget, root) == [[], []]
+    expect(root.get_by_role("button", name="Answer")).to_be_disabled()
 
 
 def test_enter_answers_when_nothing_else_is_open(widget: Widget) -> None:
@@ -274,6 +274,7 @@ def test_focus_stays_while_text_streams(widget: Widget) -> None:
     root = widget.render()
     widget.snapshot(0, f'<div data-key="p"></div>{ASKING}')
     button = root.get_by_role("button", name="Allow once")
+    expect(button).to_be_enabled()
     button.focus()
     for number in range(1, 20):
         widget.patch(number, ["splice", "p", 0, f"<p>{number}</p>"])
@@ -363,6 +364,7 @@ def test_a_request_is_known_by_its_id(widget: Widget) -> None:
 def test_the_protocol_s_parser_agrees_with_the_browser(widget: Widget) -> None:
     """The comparisons above rest on it."""
     root = widget.render()
-    widget.snapshot(0, FORM + ASKING)
-    assert isinstance(parse(FORM).children[0], Node)
-    assert html(root) == "".join(canonical(child, keys=True) for child in parse(FORM + ASKING).children)
+    markup = (FORM + ASKING).replace("data-part", "data-was")  # of what is asked the page marks the buttons
+    widget.snapshot(0, markup)
+    assert isinstance(parse(markup).children[0], Node)
+    assert html(root) == "".join(canonical(child, keys=True) for child in parse(markup).children)
