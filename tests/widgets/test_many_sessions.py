@@ -21,7 +21,7 @@ from tests.widgets.wire import Wire
 
 COUNT = 138
 """The server gives 100 unless it is told how many."""
-AT_ONCE = 20
+AT_ONCE = 5
 
 
 @pytest.fixture(scope="module")

@@ -99,10 +99,10 @@ def export(workspace: Workspace, options: Namespace) -> None:
     session = _current(workspace)
     name = _UNFIT.sub("-", session.title or session.id).strip("-.")[:60] or session.id
     path: Path = (options.output or Path(f"{name}.{options.format}")).expanduser()
-    text = session.export(options.format)
+    content = session.export(options.format).encode("utf-8", "replace")  # before a file that is there is emptied
     try:
-        with path.open("w" if options.force else "x", encoding="utf-8") as file:
-            file.write(text)
+        with path.open("wb" if options.force else "xb") as file:
+            file.write(content)
     except FileExistsError:
         raise OpencodeError(f"{path} is there already: --force writes over it, -o PATH elsewhere.") from None
     say(f"Written: {path}")
