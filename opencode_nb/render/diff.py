@@ -16,6 +16,7 @@ from opencode_nb.render.diff_rows import lines, number_width, numbered, paint, s
 from opencode_nb.render.escaping import NOTHING, Html, element, escape, join, reveal, visible
 from opencode_nb.render.highlight import MAX_HIGHLIGHTED
 from opencode_nb.render.markdown import fenced
+from opencode_nb.render.patched_notebook import Section, hunks_of, sections
 
 Json = dict[str, Any]
 
@@ -95,7 +96,12 @@ def body(diff: Json, columns: int = 1) -> Html:
     files = _files(diff)
     if not any(file.hunks for file in files):
         return element("div", escape(_without_lines(files)), style="body")
-    every = list(_lines(str(diff.get("file") or ""), files, columns))
+    path = str(diff.get("file") or "")
+    every = list(_lines(path, sections(path, files), columns))
+    if not every:
+        return element(
+            "div", escape("No source of a cell changed, only outputs, counts, ids or metadata."), style="body"
+        )
     shown, folded = every[:FOLDED_AFTER], every[FOLDED_AFTER:]
     return join([block(shown), _fold(folded) if folded else NOTHING])
 
@@ -105,7 +111,7 @@ def whole(diff: Json, columns: int = 1) -> Html:
     files = _files(diff)
     if not any(file.hunks for file in files):
         return element("div", escape(_without_lines(files)), style="body")
-    return block(_lines(str(diff.get("file") or ""), files, columns, reveal))
+    return block(_lines(str(diff.get("file") or ""), hunks_of(files), columns, reveal))
 
 
 def _without_lines(files: Sequence[FilePatch]) -> str:
@@ -130,15 +136,15 @@ def _fold(rest: Sequence[Html]) -> Html:
 
 
 def _lines(
-    path: str, files: Sequence[FilePatch], columns: int, show: Callable[[str], str] = lambda text: text
+    path: str, shown: Sequence[Section], columns: int, show: Callable[[str], str] = lambda text: text
 ) -> Iterable[Html]:
-    """The rows of all hunks; `show` makes what is shown of a line's text."""
-    hunks = [(hunk, [shown_as(show, row) for row in numbered(hunk)]) for file in files for hunk in file.hunks]
-    every = [row for _, rows in hunks for row in rows]
+    """The rows of all sections; `show` makes what is shown of a line's text."""
+    titled = [(title, [shown_as(show, row) for row in numbered(hunk)]) for title, hunk in shown]
+    every = [row for _, rows in titled for row in rows]
     width = number_width(every)
     coloured = sum(len(row.text) for row in every) <= MAX_HIGHLIGHTED
-    for hunk, rows in hunks:
-        yield element("span", escape(f"{hunk.header}\n"), style="hunk")
+    for title, rows in titled:
+        yield element("span", escape(f"{title}\n"), style="hunk")
         yield from lines(paint(rows, path if coloured else ""), width, columns)
 
 
@@ -164,8 +170,13 @@ def code_span(text: str) -> str:
 
 
 def patch_text(diff: Json) -> str:
-    """The hunks of a patch without the headers of its files."""
-    return "".join(write_hunks(file.hunks) for file in _files(diff)).removesuffix("\n")
+    """The hunks of a patch without the headers of its files; of a whole notebook its changed cells."""
+    files = _files(diff)
+    shown = sections(str(diff.get("file") or ""), files)
+    if any(title != hunk.header for title, hunk in shown):
+        pieces = [(f"@@ {title} @@", write_hunks([hunk]).partition("\n")[2]) for title, hunk in shown]
+        return "\n".join(f"{title}\n{lines}".removesuffix("\n") for title, lines in pieces)
+    return write_hunks([hunk for _, hunk in shown]).removesuffix("\n")
 
 
 _TERMINAL = {"+": "green", "-": "red", "@": "cyan", "\\": "dim"}

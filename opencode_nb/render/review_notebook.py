@@ -5,7 +5,7 @@ Outputs and counts come and go with every run; they are shown where a person ask
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
@@ -16,6 +16,7 @@ from opencode_nb.render import ansi
 from opencode_nb.render.diff import block
 from opencode_nb.render.diff_rows import Painted, lines, number_width, numbered, paint
 from opencode_nb.render.escaping import NOTHING, Html, element, escape, join
+from opencode_nb.render.patched_notebook import SUFFIX, cell_hunks, cell_title
 
 if TYPE_CHECKING:
     from opencode_nb.conversation.changes import FileDiff
@@ -23,7 +24,6 @@ if TYPE_CHECKING:
 
     Json = dict[str, Any]
 
-SUFFIX = ".ipynb"
 _LANGUAGES = {"code": "cell.py", "markdown": "cell.md"}
 
 
@@ -49,38 +49,24 @@ def cells_html(index: int, notebook: NotebookDiff, *, columns: int, outputs: boo
 
 
 def _cell_html(key: str, cell: CellDiff, columns: int, outputs: bool) -> Html:
-    title = element("span", escape(_title(cell)), classes="oc-range")
+    title = element("span", escape(cell_title(cell)), classes="oc-range")
     pieces = [element("div", title, classes="oc-change-bar"), _source(cell, columns)]
     if outputs and cell.ran:
         pieces.append(_outputs(cell, columns))
     return element(
-        "div", join(pieces), classes="oc-change", role="group", tabindex="-1", aria_label=_title(cell), data_hunk=key
+        "div",
+        join(pieces),
+        classes="oc-change",
+        role="group",
+        tabindex="-1",
+        aria_label=cell_title(cell),
+        data_hunk=key,
     )
-
-
-def _title(cell: CellDiff) -> str:
-    """`Cell 3, code: changed, moved from 5, ran`; numbers count from 1, as people do."""
-    place, shown = cell.new_index if cell.after else cell.old_index, cell.after or cell.before
-    assert place is not None
-    assert shown is not None
-    facts: list[str] = [cell.status]
-    if cell.status == "moved" and cell.old_index is not None:
-        facts = [f"moved from {cell.old_index + 1}", *(["changed"] if cell.hunks else [])]
-    if cell.before and cell.after and cell.before.type != cell.after.type:
-        facts.append(f"was {cell.before.type}")
-    if cell.ran:
-        facts.append("other outputs")
-    return f"Cell {place + 1}, {shown.type}: {', '.join(facts)}"
 
 
 def _source(cell: CellDiff, columns: int) -> Html:
     shown = cell.after or cell.before
-    found = cell.hunks or (hunks(*_sources(cell)) if cell.status in ("added", "removed") else ())
-    return _changes(found, _LANGUAGES.get(shown.type if shown else "", ""), columns)
-
-
-def _sources(cell: CellDiff) -> tuple[str, str]:
-    return cell.before.source if cell.before else "", cell.after.source if cell.after else ""
+    return _changes(cell_hunks(cell), _LANGUAGES.get(shown.type if shown else "", ""), columns)
 
 
 def _outputs(cell: CellDiff, columns: int) -> Html:
@@ -109,7 +95,7 @@ def _output_text(output: Json) -> str:
     return f"({', '.join(data) or output.get('output_type')})"
 
 
-def _changes(found: tuple[Hunk, ...], path: str, columns: int) -> Html:
+def _changes(found: Sequence[Hunk], path: str, columns: int) -> Html:
     """Changed lines. They cannot be commented on: the file's own lines have other numbers."""
     # The last line of a cell has no line end in almost every notebook: nothing to tell.
     rows = [[replace(row, newline=True) for row in numbered(hunk)] for hunk in found]
