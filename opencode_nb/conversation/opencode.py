@@ -196,8 +196,8 @@ class AsyncOpencode(Catalog):
         def follow(step: Callable[..., Coroutine[Any, Any, None]], *args: Any) -> None:
             call_soon(loop, self._follow_server, step, feed, *args)
 
-        server.on_exit(lambda code: follow(self._server_away, f"{_ENDED} (exit code {code}).", True))
-        server.on_down(lambda: follow(self._server_away, f"{_ENDED}, and is being started again.", False))
+        server.on_exit(lambda code: follow(self._server_away, _ended(server, f" (exit code {code})"), True))
+        server.on_down(lambda: follow(self._server_away, _ended(server, ", and is being started again"), False))
         server.on_restart(lambda: follow(self._server_back))
 
     def _follow_server(self, step: Callable[..., Coroutine[Any, Any, None]], *args: Any) -> None:
@@ -349,13 +349,15 @@ class AsyncOpencode(Catalog):
             session._changed(changes)
 
 
-_ENDED = "The OpenCode server ended in the middle of the turn"
-
-
 _UNNAMED = re.compile(r"New session - \d{4}-|$")
 """The title that the server gives a new session."""
 
 _CLOSED = "The connection to the server was closed."
+
+
+def _ended(server: Server, otherwise: str) -> str:
+    reason = f": {server.end_reason}" if server.end_reason else otherwise
+    return f"The OpenCode server ended in the middle of the turn{reason}."
 
 
 async def _version_of(client: AsyncClient) -> str:

@@ -13,7 +13,7 @@ from typing import Any
 
 from opencode_nb.secret import Secret
 
-PROTOCOL = 1  # of keepers and holders, one higher with each change to jobs, messages or states: then they do not meet
+PROTOCOL = 2  # of keepers and holders, one higher with each change to jobs, messages or states: then they do not meet
 CONFIG = "OPENCODE_CONFIG_CONTENT"
 PASSWORD = "OPENCODE_SERVER_PASSWORD"  # noqa: S105  # a variable's name
 USERNAME = "OPENCODE_SERVER_USERNAME"

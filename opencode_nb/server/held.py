@@ -40,7 +40,10 @@ _log = logging.getLogger(__name__)
 
 @dataclass(frozen=True)
 class State:
-    """A server as its keeper told last (keeping/service.py). `phase` is "" before that; `since`: on this clock here."""
+    """A server as its keeper told last (keeping/service.py). `phase` is "" before that; `since`: on this clock here.
+
+    `reason`: why its keeper ends it although it is held, else "".
+    """
 
     phase: str = ""
     url: str = ""
@@ -53,6 +56,7 @@ class State:
     program: str = ""
     code: int | None = None
     tail: str = ""
+    reason: str = ""
     since: float = 0.0
     restarts: int = 0
     holders: tuple[tuple[int, str], ...] = ()
@@ -242,10 +246,10 @@ class Held:
         while True:
             self._follow()
             self._disconnect()
-            if self.exited or self._leaving:
+            if self._leaving or self.state.phase == "ended":
                 break
             self._kill()  # the keeper was killed, and its server dies with it: here it is made sure of
-            if not self._rejoined():
+            if self.exited or not self._rejoined():
                 break
         self._disconnect()
         if self._process:
@@ -270,10 +274,10 @@ class Held:
             self._changed.notify_all()
         if state.phase == "ready":
             self._came_up(state)
-        elif state.phase == "down":
-            self._went_down()
-        elif state.phase == "ended":
+        elif state.phase == "ended" or (state.phase == "ending" and not self._source.lasting):
             self._exit()
+        elif state.phase in ("down", "ending"):
+            self._went_down()
 
     def _came_up(self, state: State) -> None:
         back = self._ready is not None and not self._up
@@ -294,7 +298,8 @@ class Held:
 
     def _rejoined(self) -> bool:
         """Join or start it again; whether that is possible."""
-        code, tail = -int(signal.SIGKILL), "The server's keeper was killed, and the server with it."
+        reason = self.state.reason or "its keeper was killed"
+        code, tail = -int(signal.SIGKILL), f"The server has ended: {reason}."
         if self._source.lasting and self._attempts < REJOINS:
             self._attempts += 1
             self._went_down()

@@ -15,7 +15,8 @@ that: it takes memory for as long as a server lives. Knows nothing of the packag
   output is drained into it.
 - Holders say {"op": "hold", "pid": 1, "label": "a.ipynb"} when they come, and {"op": "restart"}. They are told the
   whole state (service.py: `_state`) whenever it changes, by its "phase": starting, ready, down (it is started again),
-  ended (for good). A connection that ends without "ended" says that the keeper was killed.
+  ending (although it is held, for the "reason" told), ended (for good). A connection that ends without "ended" says
+  that the keeper or its guard was killed.
 - When the last holder has gone, and `grace` seconds later nobody has come: `POST /global/dispose` (only that ends
   running tools properly), SIGTERM, SIGTERM, SIGKILL, then what the tools left running. SIGTERM to the guard or the
   keeper does the same at once.

@@ -136,6 +136,11 @@ class Server:
         tail = _last_lines(self._held.state.tail)
         return ServerExitedError(f"{what}. Start another. {_told(tail)}", exit_code=self.exit_code, tail=tail)
 
+    @property
+    def end_reason(self) -> str:
+        """Why its keeper ends it although it is held, such as "its guard was killed"; else ""."""
+        return self._held.state.reason
+
     def on_exit(self, callback: Callable[[int | None], None]) -> None:
         """Have `callback(exit_code)` called once if the server ends for good unasked, not when it is closed.
 

@@ -15,6 +15,7 @@ import opencode_nb as oc
 from opencode_nb.api import transport
 from opencode_nb.demo import DemoModel, gate, text
 from opencode_nb.server import Server
+from tests.server.support import keepers
 from tests.support.proxy import Proxy
 
 ASKING_AT_ONCE = 100
@@ -22,9 +23,9 @@ BETWEEN = 0.05
 """Seconds between two questions: a server takes 1.2 and more to come back, a tenth of it bound and not ready."""
 
 
-@pytest.mark.parametrize("how", ["own", "shared", "shared, by its keeper"])
+@pytest.mark.parametrize("how", ["own", "own, by its guard", "shared", "shared, by its keeper", "shared, by its guard"])
 def test_a_server_killed_in_mid_turn(opencode_program: Path, project: Path, how: str) -> None:
-    shared = how != "own"
+    shared = how.startswith("shared")
     with (
         DemoModel(pace=0) as model,
         oc.Opencode(directory=project, binary=opencode_program, config=model.config(), shared=shared) as ai,
@@ -37,11 +38,11 @@ def test_a_server_killed_in_mid_turn(opencode_program: Path, project: Path, how:
         assert seen.wait(60)
         server = ai.server
         assert server is not None
-        process = psutil.Process(server.pid)
-        victim = process.parent() if "keeper" in how else process
-        assert victim is not None
+        guard, keeper = keepers(server.pid)
+        victim = guard if "guard" in how else keeper if "keeper" in how else psutil.Process(server.pid)
         victim.kill()
-        with pytest.raises(oc.TurnError, match="ended in the middle"):
+        why = "ended in the middle of the turn: its guard was killed" if "guard" in how else "ended in the middle"
+        with pytest.raises(oc.TurnError, match=why):
             turn.wait(30)
         model.release("killed")
         assert turn.text == "partial answer"

@@ -21,7 +21,8 @@ if TYPE_CHECKING:
 PAUSES = (0.0, 0.25, 0.5, 1.0, 2.0)  # seconds before a server that crashed is started again; after the last one, never
 QUICK_SECONDS = 60.0  # a server that ran for longer has not crashed "again"
 AGAIN_SECONDS = 60.0  # for it to become ready again: a very busy machine takes 25
-END_SECONDS = PROGRAM_END_SECONDS + TOOL_TERM_SECONDS + KILL_SECONDS
+HEARD_SECONDS = 0.1  # for holders to hear why it ends, before they see its turns being aborted
+END_SECONDS = HEARD_SECONDS + PROGRAM_END_SECONDS + TOOL_TERM_SECONDS + KILL_SECONDS
 
 
 class Keeper:
@@ -40,6 +41,7 @@ class Keeper:
         self._restarts = self._crashes = 0
         self._asked = False  # to restart
         self._told_to_end = self._unguarded = False
+        self._reason = ""  # why it ends although it is held
         self._until = 0.0  # it goes on without a holder
 
     def run(self) -> None:
@@ -106,10 +108,13 @@ class Keeper:
         end_descendants(known)
 
     def _finish(self) -> None:
+        if self._reason:  # before the server aborts its turns, which looks as if somebody had stopped them
+            self._tell("ending")
+            self._loop.wait(lambda: False, HEARD_SECONDS)
         if self._door:
             self._loop.unwatch(self._door.fileno())
             self._door.close()
-        # Without a guard the holders are told nothing: the end of their connections has them start another keeper.
+        # Without a guard the holders are not told "ended": the end of their connections has them start another keeper.
         self._end_program("" if self._unguarded else "ended")
 
     def _on_ready(self) -> None:
@@ -181,6 +186,7 @@ class Keeper:
             "pid": program.pid,
             "url": program.url,
             "code": program.exit_code,
+            "reason": self._reason,
             "tail": program.tail.decode(errors="replace") if program.ended else "",
             "age": time.monotonic() - program.since,
             "restarts": self._restarts,
@@ -201,11 +207,11 @@ class Keeper:
 
     def _on_signals(self, numbers: bytes) -> None:
         if signal.SIGTERM in numbers or signal.SIGHUP in numbers:
-            self._told_to_end = True
+            self._told_to_end, self._reason = True, "its keeper was told to end"
         codes, _ = reap()
         if self._program.pid in codes:
             self._program.exited(codes[self._program.pid])
 
     def _on_guard_gone(self, lifeline: int) -> None:
         self._loop.unwatch(lifeline)
-        self._unguarded = True
+        self._unguarded, self._reason = True, "its guard was killed"
