@@ -295,8 +295,9 @@ def _directories() -> Iterator[Finding]:
 
 
 def _opencode_data() -> Path:
-    """Where OpenCode keeps sessions and logins: by the XDG rules, on macOS too."""
-    return Path(os.environ.get("XDG_DATA_HOME") or Path.home() / ".local" / "share") / "opencode"
+    from opencode_nb.conversation.storage import data_directory
+
+    return data_directory(os.environ)
 
 
 def _directory(name: str, path: Path) -> Finding:

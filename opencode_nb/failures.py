@@ -42,6 +42,7 @@ _KINDS: dict[str, _Kind] = {
     "MessageOutputLengthError": _Kind(TurnError, "The answer reached the model's limit: ask it to go on."),
     "ConnectionLost": _Kind(TurnError, "The session is kept: try again (in a notebook first %opencode restart)."),
     "ServerExited": _Kind(TurnError, "The session is kept: prompt again, a new server takes it up."),
+    "StorageError": _Kind(TurnError, "Make room there, then prompt again: the session is kept."),
     "SessionDeleted": _Kind(TurnError, "Start a new session (in a notebook: %opencode new)."),
 }
 _OTHER = _Kind(TurnError, "The server's log may say more (in a notebook %opencode status shows where it is).")

@@ -11,10 +11,11 @@ import asyncio
 import logging
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any, Literal
 
 from opencode_nb.api.client import AsyncClient
-from opencode_nb.conversation import history
+from opencode_nb.conversation import history, storage
 from opencode_nb.conversation.state import Json
 from opencode_nb.conversation.transcript import Change, Transcript
 from opencode_nb.errors import APITimeoutError, NotFoundError, OpencodeError
@@ -40,6 +41,9 @@ _DELTA = "message.part.delta"
 _SHOWING = ("message.part.updated", _DELTA)
 """The events that carry what tools and models say."""
 
+_FAILING = ("session.error", "message.updated")
+"""The events that carry a turn's error."""
+
 
 @dataclass(frozen=True, slots=True)
 class Connection:
@@ -57,11 +61,12 @@ class Feed:
     """Follows sessions. `listen` to be called, on the loop's thread, with what each event changed.
 
     `secret`, the server's password, is masked wherever a tool's part shows it: the tools inherit the server's
-    environment, so that a plain `env` prints it.
+    environment, so that a plain `env` prints it. `data`: the directory of the server's data, where it is known.
     """
 
-    def __init__(self, client: AsyncClient, secret: str | None = None) -> None:
+    def __init__(self, client: AsyncClient, secret: str | None = None, data: Path | None = None) -> None:
         self.client = client
+        self._data = data
         self._secret = secret
         self.transcripts: dict[str, Transcript] = {}
         self.connection = Connection("lost", "Not connected yet.")
@@ -187,6 +192,8 @@ class Feed:
         elif kind == "client.reconnected":
             self._set_connection("connected")
             self._resync = asyncio.create_task(self.resync(), name="opencode_nb resync")
+        elif kind in _FAILING:
+            self.apply(storage.explained(event, self._data))
         else:
             self.apply(self._masked(event) if kind in _SHOWING else event)
 

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import os
 import re
 from collections.abc import AsyncIterator, Callable, Coroutine, Mapping
 from pathlib import Path
@@ -24,6 +25,7 @@ from opencode_nb.conversation.models import split_model
 from opencode_nb.conversation.policy import PermissionOption, Policy
 from opencode_nb.conversation.session import ABORT_TIMEOUT, AsyncSession, call_soon
 from opencode_nb.conversation.state import BY_APPROVAL, Json, TurnState
+from opencode_nb.conversation.storage import data_directory
 from opencode_nb.conversation.transcript import Change, Transcript
 from opencode_nb.conversation.turn import Turn
 from opencode_nb.errors import NotFoundError, NotSupportedError, OpencodeError, ServerExitedError
@@ -178,7 +180,7 @@ class AsyncOpencode(Catalog):
                 base_url, password=password, directory=str(self.directory), ready=self.server_ready
             )
             self.version = await _version_of(self._client)
-            feed = Feed(self._client, secret=password)
+            feed = Feed(self._client, secret=password, data=self._data)
             feed.listen(self._route)
             await feed.start()
         except BaseException:
@@ -187,6 +189,11 @@ class AsyncOpencode(Catalog):
         self._feed = feed
         self._watch_server(feed)
         await feed.follow_again(session.transcript for session in self._sessions.values())
+
+    @property
+    def _data(self) -> Path | None:
+        """The directory of the server's data, where it was started from here."""
+        return data_directory({**os.environ, **self.environment}) if self.server is not None else None
 
     def _watch_server(self, feed: Feed) -> None:
         loop, server = asyncio.get_running_loop(), self.server
