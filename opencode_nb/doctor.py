@@ -131,7 +131,7 @@ def _server(directory: Path, ai: Opencode | None, binary: str | None) -> Iterato
     try:
         own.start()
         seconds = time.perf_counter() - began
-        log = f", log: {own.server.log_path}" if own.server else ""
+        log = f", log: {own.managed.log_path}" if own.managed else ""
         yield Finding("Server", "ok", f"started and answered in {seconds:.1f} s{log}")
         yield _model(own)
     except (OpencodeError, ValueError) as error:  # ValueError: OPENCODE_CONFIG_CONTENT cannot be read

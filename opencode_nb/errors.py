@@ -97,11 +97,13 @@ class ServerExitedError(ServerError):
 class APIConnectionError(OpencodeError):
     """The server could not be reached, or the connection broke before the whole answer had come.
 
-    `sent`: whether the request may have reached the server, so that repeating it could do a thing twice.
+    `sent`: whether the request may have reached the server, so that repeating it could do a thing twice. `refused`:
+    nobody listens at the address, which is on this machine.
     """
 
     retryable = True
     sent = True
+    refused = False
 
 
 class APITimeoutError(APIConnectionError):

@@ -43,6 +43,8 @@ _KINDS: dict[str, _Kind] = {
     "ConnectionLost": _Kind(TurnError, "The session is kept: try again (in a notebook first %opencode restart)."),
     "ServerExited": _Kind(TurnError, "The session is kept: prompt again, a new server takes it up."),
     "StorageError": _Kind(TurnError, "Make room there, then prompt again: the session is kept."),
+    "CutOff": _Kind(TurnError, "What came until then is kept; prompt again to go on."),
+    "ServerClock": _Kind(TurnError, "Set its clock right, or start a new session (in a notebook: %opencode new)."),
     "SessionDeleted": _Kind(TurnError, "Start a new session (in a notebook: %opencode new)."),
 }
 _OTHER = _Kind(TurnError, "The server's log may say more (in a notebook %opencode status shows where it is).")

@@ -123,6 +123,9 @@ class Pump:
         gather: float = 0.0,
     ) -> None:
         self.backlog = Backlog(ready)
+        self.refused_for: float | None = None
+        """As `give_up_after`, while connections are refused on this machine."""
+        self._refused = False  # by the last attempt
         self._connect = connect
         self._give_up_after = give_up_after
         self._settle = settle
@@ -174,6 +177,7 @@ class Pump:
 
     async def _connection(self) -> str:
         """One connection from beginning to end; says why it ended. Raises what makes another attempt pointless."""
+        self._refused = False
         try:
             async with self._connect(self._patience()) as chunks:
                 self._opened, self._up_since, self._down_since = True, time.monotonic(), None
@@ -182,6 +186,7 @@ class Pump:
         except OpencodeError as error:
             if not error.retryable or not self._opened:
                 raise
+            self._refused = isinstance(error, APIConnectionError) and error.refused
             return str(error)
         return "the server closed the stream"
 
@@ -249,7 +254,7 @@ class Pump:
         """Before the next attempt; doubled each time, with jitter, so that a server that restarts is not stormed."""
         if self._remaining() <= 0:
             raise APIConnectionError(
-                f"the event stream has been down for {self._give_up_after:g} s. Look whether the server still runs."
+                f"the event stream has been down for {self._limit():g} s. Look whether the server still runs."
             )
         await asyncio.sleep(min(self._delay * random.uniform(0.75, 1.0), self._remaining()))  # noqa: S311
         self._delay = min(self._delay * 2, BACKOFF_MOST)
@@ -260,9 +265,14 @@ class Pump:
 
     def _remaining(self) -> float:
         """Seconds until the reader gets an error."""
-        if self._give_up_after is None or self._down_since is None:
+        if self._down_since is None:
             return float("inf")
-        return self._down_since + self._give_up_after - time.monotonic()
+        return self._down_since + self._limit() - time.monotonic()
+
+    def _limit(self) -> float:
+        """Seconds without a connection that are waited for: fewer where nobody listens at the server's address."""
+        limits = (self._give_up_after, self.refused_for if self._refused else None)
+        return min((limit for limit in limits if limit is not None), default=float("inf"))
 
 
 def _marker(kind: str, **properties: Any) -> Record:

@@ -6,11 +6,13 @@ the names in the request are looked up in the server's own lists.
 
 from __future__ import annotations
 
+import itertools
 import json
 from collections.abc import Awaitable, Callable
 from typing import TYPE_CHECKING, Any
+from urllib.parse import unquote
 
-from opencode_nb.errors import InternalServerError, OpencodeError
+from opencode_nb.errors import APIStatusError, InternalServerError, NotFoundError, OpencodeError
 
 if TYPE_CHECKING:
     from opencode_nb.api.operation import Call
@@ -20,11 +22,15 @@ __all__ = ["explained"]
 LOOKUP_TIMEOUT = 5.0  # seconds for each list
 NAMED = 9  # how many of the names that would have been right are shown
 
+_FORMS = {"session": "ses", "message": "msg", "part": "prt", "permission": "per", "question": "que", "pty": "pty"}
+
 Send = Callable[["Call"], Awaitable[Any]]
 
 
-async def explained(error: InternalServerError, call: Call, send: Send) -> InternalServerError:
-    """The error with its reason, where it is the request's model or agent; else the error as it is."""
+async def explained(error: InternalServerError, call: Call, send: Send) -> APIStatusError:
+    """The error with its reason, where it is an id, model or agent in the request; else the error as it is."""
+    if misformed := misformed_id(call):
+        return NotFoundError(f"{call.method} {call.path}: {misformed}", **{**_facts(error), "status": 404})
     asked = _asked(call) if error.ref else {}
     try:
         reason = await _reason(asked, call, send) if asked else ""
@@ -33,8 +39,20 @@ async def explained(error: InternalServerError, call: Call, send: Send) -> Inter
     if not reason:
         return error
     text = f"{call.method} {call.path} answered {error.status} (ref {error.ref}): {reason}"
-    shown = {name: getattr(error, name) for name in ("status", "body", "name", "ref", "retry_after", "method", "path")}
-    return type(error)(text, **shown)
+    return type(error)(text, **_facts(error))
+
+
+def misformed_id(call: Call) -> str:
+    """What is wrong with an id in the request's path, "" where nothing is: the server fails on one of another form."""
+    segments = [unquote(segment) for segment in call.path.split("/")]
+    for kind, given in itertools.pairwise(segments):
+        if kind in _FORMS and not given.startswith(_FORMS[kind]):
+            return f"{given!r} is no {kind}'s id: these begin with {_FORMS[kind]!r}. Look the id up, and try again."
+    return ""
+
+
+def _facts(error: InternalServerError) -> dict[str, Any]:
+    return {name: getattr(error, name) for name in ("status", "body", "name", "ref", "retry_after", "method", "path")}
 
 
 def _asked(call: Call) -> dict[str, str]:

@@ -61,6 +61,10 @@ class AsyncEventStream(_Reader):
         self._ready = asyncio.Event()
         self._pump = Pump(connect, self._ready, **manner)
 
+    def give_up_refused_after(self, seconds: float) -> None:
+        """Give up earlier, after so many seconds, while nobody listens at the server's address on this machine."""
+        self._pump.refused_for = seconds
+
     async def __aenter__(self) -> AsyncEventStream:
         await self._pump.open()
         return self

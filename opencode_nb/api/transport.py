@@ -23,7 +23,7 @@ from weakref import WeakKeyDictionary
 from opencode_nb import portal
 from opencode_nb.api.logs import show_log
 from opencode_nb.api.record import wrap
-from opencode_nb.api.refusal import explained
+from opencode_nb.api.refusal import explained, misformed_id
 from opencode_nb.api.websocket import Handshake
 from opencode_nb.errors import (
     APIConnectionError,
@@ -103,6 +103,8 @@ class Transport:
                 return await self._attempt(call)
             except OpencodeError as error:
                 if attempt >= self.max_retries or not _may_repeat(call, error):
+                    raise
+                if isinstance(error, InternalServerError) and misformed_id(call):
                     raise
                 delay = _delay(error, attempt)
                 log.info("%s %s: %s; again in %.2f s", call.method, call.path, type(error).__name__, delay)
@@ -225,11 +227,13 @@ class Transport:
         try:
             yield
         except (httpx.ConnectError, httpx.ConnectTimeout, httpx.ProxyError) as error:
-            raise _connection_error(
+            unreached = _connection_error(
                 f"Cannot reach the OpenCode server at {self.base_url} ({_said(error)}). "
                 "Is it running? `opencode serve` starts one.",
                 sent=False,
-            ) from error
+            )
+            unreached.refused = self._local and _is_refusal(error)
+            raise unreached from error
         except (TimeoutError, httpx.TimeoutException) as error:
             raise APITimeoutError(
                 f"{what}: no whole answer in time. The server may still be working on it; "
@@ -346,6 +350,18 @@ def _connection_error(message: str, *, sent: bool = True) -> APIConnectionError:
     error = APIConnectionError(message)
     error.sent = sent
     return error
+
+
+def _is_refusal(error: BaseException | None) -> bool:
+    """Whether a connection was refused: what raised the error says so, however often it was wrapped."""
+    while error is not None:
+        if isinstance(error, ConnectionRefusedError):
+            return True
+        group = error.exceptions if isinstance(error, BaseExceptionGroup) else ()
+        if any(map(_is_refusal, group)):
+            return True
+        error = error.__cause__ or error.__context__
+    return False
 
 
 def _said(error: Exception) -> str:

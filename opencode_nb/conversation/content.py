@@ -29,6 +29,13 @@ MAX_BYTES = 32_000_000
 """Larger pictures and the like are refused: providers take less, and all of it goes into one message."""
 
 
+def check_text(text: Any, what: str = "A prompt") -> None:
+    """Raise TypeError for what is not a text: the server would take it, and fail on it later."""
+    if not isinstance(text, str):
+        step = "Join its pieces, or pass files and images as files= and images=."
+        raise TypeError(f"{what} is a str, not {type(text).__name__}. {step}")
+
+
 async def parts(
     text: str, files: Iterable[Any] = (), images: Iterable[Any] = (), directory: Path | None = None
 ) -> list[Json]:
@@ -36,6 +43,7 @@ async def parts(
 
     Raises OSError (no such file, no regular file, too large a one) or TypeError before anything is sent.
     """
+    check_text(text)
     attached = await file_parts(files, directory)
     attached += [await asyncio.to_thread(image_part, image, directory) for image in images]
     return [{"type": "text", "text": text}, *attached]

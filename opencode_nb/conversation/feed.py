@@ -31,6 +31,9 @@ CONNECT_TIMEOUT = 30.0
 GIVE_UP_AFTER = 60.0
 """Seconds without a connection after which open turns are ended with an error: longer than any restart of a server."""
 
+REFUSED_FOR = 10.0
+"""The same where nobody listens at the server's address on this machine: it has ended, or is being started again."""
+
 GATHER = 0.05
 """Seconds in which events come together: an eye sees 20 pictures a second, and each wait for an event has its price."""
 
@@ -169,7 +172,9 @@ class Feed:
 
     async def _pump(self) -> None:
         try:
-            async with self.client.event.subscribe(give_up_after=GIVE_UP_AFTER, gather=GATHER) as events:
+            stream: Any = self.client.event.subscribe(give_up_after=GIVE_UP_AFTER, gather=GATHER)
+            stream.give_up_refused_after(REFUSED_FOR)
+            async with stream as events:
                 async for event in events:
                     self._take(event)
         except OpencodeError as error:

@@ -13,6 +13,7 @@ import itertools
 from collections.abc import Iterable
 from typing import NamedTuple
 
+from opencode_nb.conversation.halves import split_end
 from opencode_nb.conversation.state import Json, Message, TurnState
 
 USER_SHELL = "The following tool was executed by the user"
@@ -42,7 +43,8 @@ class Folding:
         self._messages: dict[str, tuple[TurnState, Message]] = {}  # in the server's order
         self._homeless: dict[str, Message] = {}  # parts that came before their message
         self._early: dict[str, Json] = {}  # deltas that came before their part: part id -> {field: text}
-        self._ours: set[str] = set()  # prompts sent from here
+        self._cut: dict[tuple[str, str], str] = {}  # halves of characters that ended a delta: by part id and field
+        self._ours: dict[str, float] = {}  # prompts sent from here, and the place of the last message before
 
     # -- messages --------------------------------------------------------------------------------------------------
 
@@ -145,6 +147,8 @@ class Folding:
         part_id = part["id"]
         known = part_id in message.parts
         before = message.parts.get(part_id) or self._early.pop(part_id, None)
+        if (part.get("time") or {}).get("end"):
+            self._cut.pop((part_id, "text"), None)
         message.parts[part_id] = _merge_part(before, part)
         if turn is None:
             return
@@ -208,12 +212,15 @@ class Folding:
             return
         turn, message = self._home(str(properties.get("messageID")))
         part = message.parts.get(part_id)
+        delta, cut = split_end(self._cut.pop((part_id, name), "") + delta)
+        if cut:
+            self._cut[part_id, name] = cut
         if part is None:  # the part itself is still on its way (opencode #26924)
             early = self._early.setdefault(part_id, {})
             early[name] = early.get(name, "") + delta
             return
         part[name] = str(part.get(name) or "") + delta
-        if turn is not None:
+        if turn is not None and delta:
             yield Change("delta", turn.id, part_id, delta)
 
     def _order_parts(self, message_id: str, listed: list[str]) -> None:

@@ -66,7 +66,8 @@ class AsyncOpencode(Catalog):
         self.directory = Path(directory or Path.cwd()).expanduser().resolve()
         self.policy = Policy(permission)
         self.timeout = timeout
-        self.server: Server | None = None
+        self.managed: Server | None = None
+        """The server that this package runs; None before `start`, and where one was joined by its URL."""
         self.version = ""
         self._join = (base_url, None if password is None else Secret(password))
         self._serve = {
@@ -112,20 +113,27 @@ class AsyncOpencode(Catalog):
     @property
     def started(self) -> bool:
         """Whether there is a live connection."""
-        return self._feed is not None and (self.server is None or self.server.alive)
+        return self._feed is not None and (self.managed is None or self.managed.alive)
 
     @property
     def client(self) -> AsyncClient:
         """Every operation of the server. Raises OpencodeError before `start`."""
         if self._client is None:
-            raise OpencodeError("Not started yet: `await ai.start()` first, or prompt something.")
+            raise OpencodeError(_NOT_STARTED)
         return self._client
+
+    @property
+    def server(self) -> Server:
+        """The server that this package runs. Raises OpencodeError before `start`, and for one joined by its URL."""
+        if self.managed is None:
+            raise OpencodeError(_NOT_OURS if self._join[0] is not None and self.started else _NOT_STARTED)
+        return self.managed
 
     @property
     def feed(self) -> Feed:
         """The event stream."""
         if self._feed is None:
-            raise OpencodeError("Not started yet: `await ai.start()` first, or prompt something.")
+            raise OpencodeError(_NOT_STARTED)
         return self._feed
 
     async def start(self) -> Self:
@@ -143,8 +151,8 @@ class AsyncOpencode(Catalog):
 
     async def server_ready(self) -> None:
         """Wait until a managed server answers: at once, unless it is being started again. Raises ServerExitedError."""
-        if self.server is not None and not self.server.ready:
-            await asyncio.to_thread(self.server.wait_ready)
+        if self.managed is not None and not self.managed.ready:
+            await asyncio.to_thread(self.managed.wait_ready)
 
     async def _resume(self, feed: Feed) -> None:
         """Open the stream again as soon as the server answers; nothing where it has ended for good."""
@@ -173,8 +181,8 @@ class AsyncOpencode(Catalog):
     async def _connect(self) -> None:
         base_url, password = self._join
         if base_url is None:
-            self.server = await _serve_in_thread(directory=self.directory, **self._serve)
-            base_url, password = self.server.url, Secret(self.server.password)
+            self.managed = await _serve_in_thread(directory=self.directory, **self._serve)
+            base_url, password = self.managed.url, Secret(self.managed.password)
         try:
             self._client = AsyncClient(
                 base_url, password=password, directory=str(self.directory), ready=self.server_ready
@@ -193,10 +201,10 @@ class AsyncOpencode(Catalog):
     @property
     def _data(self) -> Path | None:
         """The directory of the server's data, where it was started from here."""
-        return data_directory({**os.environ, **self.environment}) if self.server is not None else None
+        return data_directory({**os.environ, **self.environment}) if self.managed is not None else None
 
     def _watch_server(self, feed: Feed) -> None:
-        loop, server = asyncio.get_running_loop(), self.server
+        loop, server = asyncio.get_running_loop(), self.managed
         if server is None:
             return
 
@@ -252,8 +260,8 @@ class AsyncOpencode(Catalog):
                 await self.client.session.abort(session.id, timeout=ABORT_TIMEOUT)
 
     async def _drop(self) -> None:
-        feed, client, server = self._feed, self._client, self.server
-        self._feed = self._client = self.server = None
+        feed, client, server = self._feed, self._client, self.managed
+        self._feed = self._client = self.managed = None
         self._forget_catalog()
         self.enforcement.forget()
         self.approvals.clear()
@@ -354,6 +362,12 @@ class AsyncOpencode(Catalog):
         session = self._sessions.get(transcript.id)
         if session is not None:
             session._changed(changes)
+
+
+_NOT_STARTED = "Not started yet: call start() first, or prompt something."
+
+
+_NOT_OURS = "This server was joined by its URL, not started from here: there is only its `client`."
 
 
 _UNNAMED = re.compile(r"New session - \d{4}-|$")

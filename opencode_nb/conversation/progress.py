@@ -4,11 +4,17 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
-from opencode_nb.conversation.folding import Change, Folding
-from opencode_nb.conversation.state import BY_APPROVAL, STOPPED, Decision, Json, TurnState, TurnStatus
+from opencode_nb.conversation.folding import USER_SHELL, Change, Folding
+from opencode_nb.conversation.state import BY_APPROVAL, STOPPED, Decision, Json, Message, TurnState, TurnStatus
 
 OVERTAKEN_MS = 5000
 """How old an event can be that an answer has overtaken; what is older yet tells of a clock that was set back."""
+
+CUT_OFF: Json = {
+    "name": "CutOff",
+    "data": {"message": "The answer was cut off: the server ended in the middle of it, or lost its model."},
+}
+"""Why a turn ended whose last step came to no end, and nobody says more."""
 
 
 class Progress(Folding):
@@ -59,10 +65,18 @@ class Progress(Folding):
     def _idle(self, properties: Json) -> Iterable[Change]:
         """The session rests: what began has ended. A turn that has not begun waits on: this idle is another's."""
         self.status = {"type": "idle"}
-        for turn in self._open_turns():
-            if turn.steps or turn.id in self._busy_since_prompt:
+        open_turns = self._open_turns()
+        for turn in open_turns:
+            if turn.steps or (turn.id in self._busy_since_prompt and not self._is_next(turn, open_turns)):
                 yield from self._end(turn)
+            self._busy_since_prompt.discard(turn.id)
         yield Change("session", "", "session")
+
+    def _is_next(self, turn: TurnState, open_turns: list[TurnState]) -> bool:
+        """Whether the server has been busy with an earlier turn, and has yet to come to this one of ours: it answers
+        the last prompt that it has."""
+        is_last, waited = turn is open_turns[-1], any(other.steps for other in open_turns)
+        return is_last and waited and turn.id in self._ours and not turn.error
 
     def _session_error(self, properties: Json) -> Iterable[Change]:
         """Of the latest open turn. One that has not begun keeps it only until it does: it may be an earlier turn's."""
@@ -96,7 +110,21 @@ class Progress(Folding):
         of_step = last.info.get("error")
         if isinstance(of_step, dict):
             return of_step
-        return None if "completed" in (last.info.get("time") or {}) else turn.error
+        return None if _is_whole(turn, last) else turn.error or CUT_OFF
+
+    def _message_updated(self, properties: Json) -> Iterable[Change]:
+        """The end of a step may come behind the session's rest: then it was not cut off."""
+        for change in super()._message_updated(properties):
+            yield change
+            if change.kind == "message" and (turn := self.turns.get(change.turn)):
+                yield from self._reconsider(turn)
+
+    def _reconsider(self, turn: TurnState) -> Iterable[Change]:
+        if turn.error is CUT_OFF:
+            turn.error = None
+            turn.error = self._final_error(turn)
+            turn.status = _outcome(turn.error)
+            yield Change("turn", turn.id, "turn")
 
     def _end_all(self, status: TurnStatus, error: Json) -> Iterable[Change]:
         for turn in self._open_turns():
@@ -150,6 +178,12 @@ class Progress(Folding):
         for turn in self._open_turns()[-1:]:
             turn.todos = todos
             yield Change("todos", turn.id, "turn")
+
+
+def _is_whole(turn: TurnState, step: Message) -> bool:
+    """Whether a step came to its end: the model says how it finished, and a shell command has no model."""
+    shell = any(part.get("text") == USER_SHELL for part in turn.prompt.parts.values()) if turn.prompt else False
+    return bool(step.info.get("finish")) or (shell and "completed" in (step.info.get("time") or {}))
 
 
 def _updated(info: Json) -> float:

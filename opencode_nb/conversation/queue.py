@@ -87,6 +87,7 @@ class Queue:
 
         Raises OpencodeError where it has been sent, or would say nothing.
         """
+        content.check_text(text)
         item = self._find(item_id)
         if not text.strip() and not item.files:
             raise OpencodeError("A message without words says nothing: write some, or take it out of the queue.")

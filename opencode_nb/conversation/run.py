@@ -30,6 +30,12 @@ ERROR_TIMEOUT = 2.0
 BEGIN_TIMEOUT = 30.0
 """Seconds that a command may take until its turn is under way: its template may run shell commands first."""
 
+PASSED_BY_TIMEOUT = 5.0
+"""Seconds that a session may rest although a prompt waits in it: the server comes to it after what ran before."""
+
+SAID_TIMEOUT = 5.0
+"""Seconds until what was only added to the conversation is in it: the answer (204) can come before (SERVER_FACTS)."""
+
 LOST = ("ConnectionLost", "ServerExited")
 """The errors of a turn that the loss of the server ended."""
 
@@ -47,20 +53,25 @@ class Run:
         self._responder = Responder(self._feed, turn.state, policy, person, owner.approvals, owner.enforcement.place)
         self._news = asyncio.Event()
         self._doubted = False
+        self._rests = False
+        self._asks = True  # a model, which answers the latest prompt only
         self._clock: asyncio.TimerHandle | None = None
         self._sending: asyncio.Task[None] | None = None
         self._tasks: set[asyncio.Task[None]] = set()
 
     async def send(self, body: Json, no_reply: bool) -> None:
         """Send the prompt. One that the server refuses ends as a failed turn; raises where it cannot be reached."""
+        self._asks = not no_reply
         self._start_clock()
         post = self._sent(self.session.owner.client.session.prompt_async(self.session.id, **body))
         await self._or_stopped(asyncio.shield(post))
         if no_reply and not self.turn.state.ended:
+            await self._until(lambda: self.turn.state.ended or _said(self.turn.state, body["parts"]), SAID_TIMEOUT)
             self._feed.tell(self.session.id, "noted", messageID=self.turn.id)
 
-    async def follow(self, request: Awaitable[Any]) -> None:
+    async def follow(self, request: Awaitable[Any], *, asks: bool = True) -> None:
         """Send what is answered at the turn's end only; returns as soon as it is under way. Errors as for `send`."""
+        self._asks = asks
         self._start_clock()
         post = self._sent(request)
         post.add_done_callback(lambda _task: self._news.set())
@@ -153,12 +164,32 @@ class Run:
         if self._is_doubtful and not self._doubted:
             self._doubted = True
             self._spawn(self._never_begun())
+        if self._asks and not self.turn.state.ended and self.session.transcript.is_passed_by(self.turn.state):
+            self.session._stillborn.add(self.turn.id)
+            self._fail(_SERVER_CLOCK)
+            self._spawn(self.session._send_abort())
         if change.kind == "request":
             self._responder.look()
         elif change.kind == "ended":
             if self._ended_by(*LOST) and self._sending is not None:
                 self._sending.cancel()  # it may wait for the server to come back: a turn that has failed must not run
             self._spawn(self._finish())
+
+    def rested(self) -> None:
+        """Take note that the session rests."""
+        self._news.set()
+        state = self.turn.state
+        if self._asks and not self._rests and state.prompt is not None and not state.ended:
+            self._rests = True
+            self._spawn(self._passed_by())
+
+    async def _passed_by(self) -> None:
+        """A prompt that the server has and does not come to: it must not be waited for for ever."""
+        state, transcript = self.turn.state, self.session.transcript
+        await self._until(lambda: bool(state.steps) or state.ended or transcript.busy, PASSED_BY_TIMEOUT)
+        self._rests = False
+        if not (state.steps or state.ended or transcript.busy):
+            self._fail(_NOT_ANSWERED)
 
     def _spawn(self, work: Coroutine[Any, Any, None]) -> None:
         task = asyncio.create_task(work)
@@ -184,6 +215,25 @@ class Run:
             self._clock.cancel()
         self.session._running.pop(self.turn.id, None)
         self.turn._finish()
+
+
+_SERVER_CLOCK: Json = {
+    "name": "ServerClock",
+    "data": {
+        "message": "The server's clock was set back: it takes this prompt for an older one, and would not answer it."
+    },
+}
+_NOT_ANSWERED: Json = {"name": "NotAnswered", "data": {"message": "The server has the prompt, but did not take it up."}}
+
+
+def _said(state: TurnState, sent: list[Json]) -> bool:
+    """Whether the texts that were sent are in the turn's prompt."""
+    there = [part for part in state.prompt.parts.values() if _is_said(part)] if state.prompt else []
+    return state.prompt is not None and len(there) >= sum(map(_is_said, sent))
+
+
+def _is_said(part: Json) -> bool:
+    return part.get("type") == "text" and not part.get("synthetic")
 
 
 def _retrieve(task: asyncio.Task[None]) -> None:

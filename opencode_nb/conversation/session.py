@@ -171,6 +171,8 @@ class AsyncSession(ManagedSession):
 
         Raises OpencodeError for a command that is not there. A command's own model and agent count before these.
         """
+        content.check_text(name, "A command's name")
+        content.check_text(arguments, "What a command is given")
         attached = await content.file_parts(files, self.owner.directory)
         known = await self.owner.command(name)
         begun = Beginning(self, model, agent, variant, permission, person, timeout)
@@ -187,6 +189,7 @@ class AsyncSession(ManagedSession):
 
         The agent reads command and output with the next prompt. Raises OpencodeError while a turn runs.
         """
+        content.check_text(command, "A shell command")
         await self._rested()
         agent = self.agent or self.transcript.info.get("agent") or await self.owner.default_agent()
         chosen = dict(zip(("providerID", "modelID"), split_model(self.model), strict=True)) if self.model else None
@@ -197,7 +200,7 @@ class AsyncSession(ManagedSession):
             "command": command,
         }
         run = self._begin(body["messageID"], self.owner.policy, None, timeout or self.owner.timeout)
-        await run.follow(self.owner.client.session.shell(self.id, **body))
+        await run.follow(self.owner.client.session.shell(self.id, **body), asks=False)
         return await run.turn if wait else run.turn
 
     async def compact(self) -> Turn:
@@ -370,6 +373,9 @@ class AsyncSession(ManagedSession):
             for subscriber in list(self._subscribers):
                 subscriber(change)
             self.queue.changed(change)
+        if not self.transcript.busy and any(change.kind == "session" for change in changes):
+            for run in list(self._running.values()):
+                run.rested()
 
     def _watch(self, state: TurnState) -> None:
         self._watching.observe(state)

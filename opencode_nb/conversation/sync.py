@@ -94,9 +94,14 @@ class Opencode:
         return self._async.started
 
     @property
-    def server(self) -> Server | None:
-        """The managed server, None where one was joined or none has been needed yet."""
+    def server(self) -> Server:
+        """The server that this package runs. Raises OpencodeError before `start`, and for one joined by its URL."""
         return self._async.server
+
+    @property
+    def managed(self) -> Server | None:
+        """As `server`, but None where that raises."""
+        return self._async.managed
 
     @property
     def directory(self) -> Path:
@@ -110,12 +115,11 @@ class Opencode:
 
     @property
     def client(self) -> Client:
-        """Every operation of the server; starts it where needed."""
-        self.start()
+        """Every operation of the server. Raises OpencodeError before `start`, or the first prompt."""
         inner = self._async.client
         if self._client is None or str(self._client.base_url) != str(inner.base_url):
             self._disconnect()
-            password = self.server.password if self.server else self._join_password
+            password = self.managed.password if self.managed else self._join_password
             self._client = Client(
                 str(inner.base_url),
                 password=password,

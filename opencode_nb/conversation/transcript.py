@@ -17,6 +17,7 @@ from collections.abc import Callable, Iterable
 from typing import Any
 
 from opencode_nb.conversation.folding import Change, created
+from opencode_nb.conversation.halves import whole
 from opencode_nb.conversation.progress import Progress
 from opencode_nb.conversation.state import Json, Message, TurnState
 
@@ -67,6 +68,11 @@ class Transcript(Progress):
             return []
         return self.turns_from(cut)
 
+    def is_passed_by(self, turn: TurnState) -> bool:
+        """Whether the server counts a prompt of ours among earlier messages: its clock was set back, and so it does
+        not answer."""
+        return turn.prompt is not None and turn.prompt.at < self._ours.get(turn.id, 0.0)
+
     def turn_of(self, message_id: str) -> TurnState | None:
         """The turn that a message belongs to."""
         known = self._messages.get(message_id)
@@ -114,6 +120,8 @@ class Transcript(Progress):
         if owner is None:
             return []
         handler = _HANDLERS.get(kind)
+        if kind != "message.part.delta":  # the other half may be in the next one
+            properties = whole(properties)
         changes = list(handler(owner, properties)) if handler else []
         return owner._bubble(changes, upto=self)
 
@@ -182,8 +190,9 @@ class Transcript(Progress):
 
     def _prompted(self, properties: Json) -> Iterable[Change]:
         """client.prompted {messageID}: a prompt is about to be sent; its turn exists from now on."""
+        last = self.newest
         turn = self._turn(str(properties["messageID"]))
-        self._ours.add(turn.id)
+        self._ours[turn.id] = last.at if last else 0.0
         yield Change("turn", turn.id, "turn")
 
     def _failed(self, properties: Json) -> Iterable[Change]:
@@ -271,6 +280,8 @@ class Transcript(Progress):
         """End what a loaded history shows to be over: all turns of a session that rests, else those before the last
         that was begun; a prompt of our own may still be on its way."""
         turns = list(self.turns.values())
+        for turn in turns:
+            yield from self._reconsider(turn)
         begun = [number for number, turn in enumerate(turns) if turn.steps]
         for turn in turns if idle else turns[: begun[-1] if begun else 0]:
             if not turn.ended and (turn.steps or turn.id not in self._ours):

@@ -131,7 +131,7 @@ class Turn:
     @property
     def done(self) -> bool:
         """Whether it has ended, its diffs counted."""
-        return self._done.done()
+        return self._done.done() and self.state.ended
 
     @property
     def error(self) -> TurnError | None:

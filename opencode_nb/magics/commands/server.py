@@ -95,7 +95,7 @@ def _password(url: str) -> Secret | None:
 def stop(workspace: Workspace, _options: Namespace) -> None:
     """Leave the server; it ends when nobody holds it. The next prompt starts it again, with the same options."""
     running, cut_off, others = workspace.running, workspace.busy, _others(workspace)
-    joined = running and workspace.ai.server is None
+    joined = running and workspace.ai.managed is None
     workspace.stop()
     if cut_off:
         say("The turn that was running is cut off; what came until then is kept.")
@@ -126,16 +126,16 @@ def restart(workspace: Workspace, options: Namespace) -> None:
 
 
 def _restart(ai: Opencode) -> None:
-    if ai.started and ai.server is None:
+    if ai.started and ai.managed is None:
         raise OpencodeError(f"The server at {ai.client.base_url} was not started from here: restart it where it was.")
-    if ai.started and ai.server is not None:
-        ai.server.restart()
+    if ai.started and ai.managed is not None:
+        ai.managed.restart()
     ai.start()
 
 
 def _others(workspace: Workspace) -> list[Holder]:
     """Who holds the server beside this kernel."""
-    server = workspace.ai.server
+    server = workspace.ai.managed
     return [holder for holder in server.status().holders if not holder.this] if server and workspace.running else []
 
 
@@ -149,7 +149,7 @@ def _listed(holders: list[Holder]) -> str:
 @group.command()
 def status(workspace: Workspace, _options: Namespace) -> None:
     """Show the program, the server and who holds it, the model and the current session."""
-    ai, server = workspace.ai, workspace.ai.server
+    ai, server = workspace.ai, workspace.ai.managed
     if not workspace.running:
         say("OpenCode is not running; the next %%prompt starts it, or %opencode start.")
         if server is not None:
@@ -201,7 +201,7 @@ def _duration(seconds: float) -> str:
 @group.command(argument("lines", nargs="?", type=int, metavar="N", default=LOG_LINES, help="how many (default 20)"))
 def log(workspace: Workspace, options: Namespace) -> None:
     """Show the last lines of the server's log."""
-    server: Server | None = workspace.ai.server
+    server: Server | None = workspace.ai.managed
     if server is None:
         say("There is no log: no server was started from here.")
         return

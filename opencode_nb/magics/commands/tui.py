@@ -31,17 +31,17 @@ def tui(workspace: Workspace, _options: Namespace) -> None:
     from opencode_nb.server.environment import loopback_direct
 
     ai = workspace.ai.start()
-    if ai.server is None:
+    if ai.managed is None:
         raise OpencodeError("This server was not started from here: run `opencode attach URL` where its password is.")
     session = ["--session", workspace.session.id] if workspace.session else []
     program = str(find_binary(workspace.options.get("binary")))
-    command = [program, "attach", ai.server.url, "--dir", str(ai.directory), *session]
+    command = [program, "attach", ai.managed.url, "--dir", str(ai.directory), *session]
     shell = get_ipython()
     if shell is not None and detect(shell) is Frontend.TERMINAL and sys.stdin.isatty():
-        environment = {**os.environ, **loopback_direct(os.environ), PASSWORD: ai.server.password}
+        environment = {**os.environ, **loopback_direct(os.environ), PASSWORD: ai.managed.password}
         subprocess.run(command, env=environment, check=False)
         return
-    say(f'{PASSWORD}="$(cat {shlex.quote(str(_pass(ai.server.password)))})" {shlex.join(command)}')
+    say(f'{PASSWORD}="$(cat {shlex.quote(str(_pass(ai.managed.password)))})" {shlex.join(command)}')
     say("Run this in a terminal on the kernel's machine. The file is yours alone, and goes with this kernel.")
 
 
