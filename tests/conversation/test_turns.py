@@ -1,0 +1,125 @@
+"""A turn is what it is, on the real server: its prompt, its end, its place, and what can't be one."""
+
+from __future__ import annotations
+
+import json
+import logging
+import os
+import subprocess
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+import opencode_nb as oc
+from opencode_nb.api.client import Client
+from opencode_nb.demo import DemoModel
+from opencode_nb.server import Server
+
+BEFORE_THE_WRAP = 1786600000000
+"""2026-08-13 in ms: the day before the clock's part of the ids began at zero again."""
+LOW_48_BITS = (1 << 48) - 1
+
+
+@pytest.fixture
+def ai(server: Server, project: Path, demo_model: DemoModel) -> Iterator[oc.Opencode]:
+    with oc.Opencode(base_url=server.url, password=server.password, directory=project) as ai:
+        yield ai
+
+
+def test_what_is_only_added_has_its_prompt(ai: oc.Opencode) -> None:
+    turn = ai.session().prompt("Remember this.", no_reply=True)
+    assert (turn.prompt, turn.status) == ("Remember this.", "completed")
+
+
+@pytest.mark.parametrize("given", [["a", "b"], b"text", None, 3, {"text": "a"}])
+def test_what_is_no_text_is_refused_before_it_is_sent(ai: oc.Opencode, given: Any) -> None:
+    session = ai.session()
+    for send in (session.prompt, session.shell, session.queue.add, ai.ask):
+        with pytest.raises(TypeError, match="str"):
+            send(given)
+    with pytest.raises(TypeError, match="str"):
+        session.command("init", given)
+    assert not session.turns()
+
+
+def test_an_id_of_another_form_is_told_and_not_asked_for_again(
+    ai: oc.Opencode, client: Client, caplog: pytest.LogCaptureFixture
+) -> None:
+    caplog.set_level(logging.INFO, "opencode_nb")
+    for ask in (client.session.get, client.session.todo, lambda name: ai.session(id=name)):
+        with pytest.raises(oc.NotFoundError, match="begin with 'ses'") as caught:
+            ask("invalid-id")
+        assert not caught.value.retryable
+    assert "again in" not in caplog.text
+
+
+def test_a_command_behind_the_prompt_of_another_client_is_done_when_it_says_so(
+    ai: oc.Opencode, server: Server, project: Path
+) -> None:
+    session = ai.session()
+    with oc.Opencode(base_url=server.url, password=server.password, directory=project) as other:
+        same = other.session(id=session.id)
+        for _ in range(3):
+            theirs = same.prompt("Say exactly: theirs", wait=False)
+            turn = session.command("init", wait=False)
+            states: list[tuple[bool, str]] = []
+            unsubscribe = session.subscribe(
+                lambda change, turn=turn, states=states: states.append((turn.done, turn.status))  # type: ignore[misc]
+            )
+            assert turn.wait(60).text
+            theirs.wait(60)
+            unsubscribe()
+            assert (True, "running") not in states
+
+
+def test_nothing_is_read_of_a_server_before_it_is_started() -> None:
+    ai = oc.Opencode()
+    for name in ("server", "client"):
+        with pytest.raises(oc.OpencodeError, match=r"start\(\)"):
+            getattr(ai, name)
+    assert not ai.started
+
+
+def test_a_server_that_was_joined_is_nobodys_here(ai: oc.Opencode) -> None:
+    with pytest.raises(oc.OpencodeError, match="joined"):
+        _ = ai.server
+
+
+def test_a_session_from_before_the_ids_wrapped_goes_on(ai: oc.Opencode, opencode_program: Path, project: Path) -> None:
+    began = ai.session()
+    began.prompt("Say exactly: one")
+    began.prompt("Say exactly: two")
+    session = ai.session(id=older(began.export("json"), opencode_program, project))
+    assert [turn.text for turn in session.turns()] == ["one", "two"]
+    assert session.prompt("Say exactly: three").text == "three"
+    session.shell("echo hi")
+    assert session.compact().status == "completed"
+    assert session.prompt("Say exactly: four").text == "four"
+    session.revert()
+    assert [turn.text for turn in session.turns()] == ["one", "two", "three", "", ""]
+    session.unrevert()
+    exported = session.export("md")
+    places = [exported.index(f"Say exactly: {said}") for said in ("one", "two", "three", "four")]
+    assert places == sorted(places)
+
+
+def older(exported: str, program: Path, project: Path) -> str:
+    """The id of the same session, begun on the day before the wrap."""
+    session = json.loads(exported)
+    back = session["info"]["time"]["created"] - BEFORE_THE_WRAP
+    known = [item["id"] for message in session["messages"] for item in (message["info"], *message["parts"])]
+    text = json.dumps(session)
+    for name in known:
+        ticks = (int(name[4:16], 16) - back * 4096) & LOW_48_BITS
+        text = text.replace(name, f"{name[:4]}{ticks:012x}{name[16:]}")
+    session_id = "ses_" + "0" * 12 + "BeforeTheWrapX"
+    session = json.loads(text.replace(session["info"]["id"], session_id))
+    session["info"]["slug"] = "older"
+    for message in session["messages"]:
+        message["info"]["time"] = {name: time - back for name, time in message["info"]["time"].items()}
+    file = project / "older.json"
+    file.write_text(json.dumps(session))
+    subprocess.run([program, "import", file], cwd=project, env=os.environ, check=True, capture_output=True, timeout=120)
+    return session_id
