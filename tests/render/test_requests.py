@@ -4,10 +4,12 @@ from __future__ import annotations
 
 from typing import Any
 
+from opencode_nb.render.page import LiveTurn
 from opencode_nb.render.requests import request_html
 from opencode_nb.render.views import Look, RequestsView
 
 from .page_model import Node, Page
+from .turns import tool, turn
 
 PATCH = "@@ -1 +1 @@\n-before\n+after\n"
 EDIT = {"id": "per_1", "permission": "edit", "always": ["*"], "metadata": {"filepath": "/project/a.py", "diff": PATCH}}
@@ -55,3 +57,20 @@ def test_a_card_names_its_request() -> None:
             page = Page(request_html(request, heard=heard))
             cards = [node for node in page.root.walk() if node.attrs.get("data-part") in ("permission", "question")]
             assert [card.attrs.get("data-id") for card in cards] == [request_id]
+
+
+def test_what_a_call_was_given_comes_into_its_card_when_it_is_known() -> None:
+    """The server asks first, and tells the call's input right behind."""
+    asked = {"id": "per_1", "permission": "nb_run", "patterns": ["*"], "metadata": {}, "tool": {"callID": "call_1"}}
+    call = {**tool("nb_run", "pending", input={}), "id": "prt_1", "callID": "call_1"}
+    state = turn(call, status="running", permissions={"per_1": asked})
+    live = LiveTurn(state)
+    page = Page(live.open())
+    page.apply(live.update({"turn"}))
+    forms = [id(form) for form in page.root.walk() if form.tag == "form"]
+    part = next(part for part in state.parts if part.get("callID") == "call_1")
+    part["state"] = {"status": "running", "input": {"code": "import os"}}
+    page.apply(live.update({str(part["id"])}))
+    assert "code: import os" in page.root.text
+    assert [id(form) for form in page.root.walk() if form.tag == "form"] == forms
+    assert not live.update({str(part["id"])})
