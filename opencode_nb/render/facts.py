@@ -14,6 +14,7 @@ from opencode_nb.failures import Failure, describe
 from opencode_nb.render.description import Json
 from opencode_nb.render.diff import stats
 from opencode_nb.render.escaping import reveal_line
+from opencode_nb.render.patched_notebook import is_notebook
 from opencode_nb.render.phrases import duration
 from opencode_nb.render.request_model import subject
 from opencode_nb.render.tools import elapsed
@@ -150,14 +151,14 @@ def total(diffs: Iterable[Json]) -> tuple[int, int]:
 
 
 def unshown_diffs(turn: TurnState) -> list[Json]:
-    """The turn's changes, unless its only changing tool call shows them already."""
+    """The turn's changes, unless its only changing tool call shows them already: of a notebook it has no cells."""
     edits = [part for part in turn.parts if part.get("type") == "tool" and part.get("tool") in CHANGING]
     diffs = turn.own_diffs
     if turn.children or len(edits) != 1 or len(diffs) != 1:
         return diffs
     state = _object(edits[0].get("state"))
     shows = edits[0].get("tool") not in ("write",) and state.get("status") == "completed"
-    return [] if shows else diffs
+    return [] if shows and not is_notebook(str(diffs[0].get("file") or "")) else diffs
 
 
 def waiting(turn: TurnState) -> frozenset[str]:

@@ -21,7 +21,7 @@ Section = tuple[str, Hunk]
 def sections(path: str, files: Sequence[FilePatch]) -> list[Section]:
     """What a patch shows: its hunks, or of a whole notebook its changed cells."""
     found = hunks_of(files)
-    if path.endswith(SUFFIX) and len(found) == 1:
+    if is_notebook(path) and len(found) == 1:
         try:
             changed = compare(*_sides(found[0][1])).changed
         except ValueError:  # a part of the file, or none that is a notebook: shown as the text it is
@@ -29,6 +29,11 @@ def sections(path: str, files: Sequence[FilePatch]) -> list[Section]:
         if changed is not None:
             return list(_of_cells(changed))
     return found
+
+
+def is_notebook(path: str) -> bool:
+    """Whether a file is a notebook by its name."""
+    return path.endswith(SUFFIX)
 
 
 def hunks_of(files: Sequence[FilePatch]) -> list[Section]:

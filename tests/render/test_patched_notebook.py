@@ -12,7 +12,7 @@ from opencode_nb.render import diff
 from opencode_nb.render.page import turn_html, turn_markdown
 
 from .page_model import parse
-from .turns import turn
+from .turns import tool, turn
 
 
 def notebook(*sources: str, output: str = "") -> list[str]:
@@ -38,6 +38,14 @@ def test_a_turns_card_and_markdown_show_the_changed_cells() -> None:
         assert "y = 3" in text
         for raw in ("new output", "cell_type", "outputs", '"y = 3"'):
             assert raw not in text.replace("other outputs", "")
+
+
+def test_an_only_edit_of_which_the_tool_tells_a_part_is_shown_as_cells_too() -> None:
+    part = change(notebook("x = 1", "y = 2"), notebook("x = 1", "y = 3"), context=1)
+    state = turn(tool("edit", input={"filePath": "a.ipynb"}, metadata={"filediff": part}))
+    assert state.prompt is not None
+    state.prompt.info["summary"] = {"diffs": [CHANGED]}
+    assert "Cell 2, code: changed" in turn_markdown(state)
 
 
 def test_the_patch_has_the_lines_of_the_cells() -> None:
