@@ -13,6 +13,7 @@ import pytest
 
 import opencode_nb as oc
 from opencode_nb.api import transport
+from opencode_nb.conversation import feed
 from opencode_nb.demo import DemoModel, gate, text
 from opencode_nb.server import Server
 from tests.server.support import keepers
@@ -177,3 +178,22 @@ def unused_port() -> int:
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         return int(probe.getsockname()[1])
+
+
+def test_a_server_joined_by_its_url_that_is_killed_is_told_soon(opencode_program: Path, project: Path) -> None:
+    with (
+        DemoModel(pace=0) as model,
+        oc.serve(config=model.config(), directory=project, binary=opencode_program, shared=False) as server,
+        oc.Opencode(base_url=server.url, password=server.password, directory=project) as ai,
+    ):
+        model.queue([[text("partial answer"), gate("killed")]])
+        session = ai.session()
+        seen = threading.Event()
+        session.subscribe(lambda change: seen.set() if change.kind == "delta" else None)
+        turn = session.prompt("go", wait=False)
+        assert seen.wait(60)
+        psutil.Process(server.pid).kill()
+        with pytest.raises(oc.TurnError, match="down for 10 s"):
+            turn.wait(feed.GIVE_UP_AFTER)
+        model.release("killed")
+        assert turn.text == "partial answer"
