@@ -154,31 +154,28 @@ def text(side: Side | None) -> str | None:
     return decode(side.read())
 
 
-def switch_file(change: Change, root: Path | None, own: Own, *, back: bool) -> bool:
-    """Take the whole change back, or make it again; whether there was anything to do. Raises DiffConflictError."""
+Copies = dict[str, str]
+"""Where copies of what was overwritten are, by path."""
+
+
+def switch_file(change: Change, root: Path | None, own: Own, *, back: bool) -> Copies | None:
+    """Take the whole change back, or make it again; None where there was nothing to do. Raises DiffConflictError."""
     standing = look(change, root)
     if standing.state == ("reverted" if back else "applied"):
-        return False
+        return None
     if standing.state == "changed since":
         raise refusal(change.path, standing.reason + _by_hunks(change, standing, back=back))
     assert root is not None
-    _carry_out(change, standing, root, own, back=back)
-    return True
+    return _carry_out(change, standing, root, own, back=back)
 
 
-def finish(change: Change, root: Path | None, own: Own, *, back: bool) -> None:
-    """Do what the server has left of an undo or redo. The file was seen to be as it should right before it."""
-    standing = look(change, root)
-    if root is not None and standing.state != ("reverted" if back else "applied"):
-        _carry_out(change, standing, root, own, back=back)
-
-
-def _carry_out(change: Change, standing: Standing, root: Path, own: Own, *, back: bool) -> None:
-    is_own = own.is_pure(change)
+def _carry_out(change: Change, standing: Standing, root: Path, own: Own, *, back: bool) -> Copies:
+    is_own, copies = own.is_pure(change), Copies()
     for path, now, then in _moves(change, standing, back=back):
-        _write(root, path, now, then)
+        copies |= _write(root, path, now, then)
         if is_own:
             own.add(path, then)
+    return copies
 
 
 def _moves(change: Change, standing: Standing, *, back: bool) -> list[tuple[str, Side | None, Side | None]]:
@@ -201,8 +198,8 @@ def _by_hunks(change: Change, standing: Standing, *, back: bool) -> str:
     return f" Its hunks that are still as they were can be taken one by one: .hunks[0].{call}()."
 
 
-def switch_hunk(change: Change, root: Path | None, own: Own, hunk: Hunk, *, back: bool) -> bool:
-    """Take one hunk back, or make it again; whether there was anything to do. Raises DiffConflictError.
+def switch_hunk(change: Change, root: Path | None, own: Own, hunk: Hunk, *, back: bool) -> Copies | None:
+    """Take one hunk back, or make it again; None where there was nothing to do. Raises DiffConflictError.
 
     What else has changed in the file since stays as it is; the hunk's own lines, and those around it, must not have.
     """
@@ -211,15 +208,15 @@ def switch_hunk(change: Change, root: Path | None, own: Own, hunk: Hunk, *, back
         return switch_file(change, root, own, back=back)
     (is_back,) = hunks_back(change, standing, [hunk])
     if is_back is back:
-        return False
+        return None
     changed = _switched_hunk(change, standing, hunk, back=back)
     if is_back is None or changed is None or standing.now is None or root is None:
         raise refusal(change.path, _HUNK_CHANGED if standing.now else standing.reason)
     then = known(encode(changed), standing.now.mode)
-    _write(root, change.path, standing.now, then)
+    copies = _write(root, change.path, standing.now, then)
     if (standing.state != "changed since" and own.is_pure(change)) or own.has(change.path, standing.now):
         own.add(change.path, then)
-    return True
+    return copies
 
 
 def is_whole(change: Change, standing: Standing) -> bool:
@@ -279,13 +276,14 @@ def refusal(path: str, reason: str) -> DiffConflictError:
     return DiffConflictError(f"{path} was left as it is: {reason}", refused=((path, reason),))
 
 
-def _write(root: Path, path: str, now: Side | None, then: Side | None) -> None:
-    """Keep what is there, write, and look whether it is there. Raises DiffConflictError."""
+def _write(root: Path, path: str, now: Side | None, then: Side | None) -> Copies:
+    """Keep what is there, write, and look whether it is there; where the copy is. Raises DiffConflictError."""
     if same(now, then):
-        return
+        return {}
+    copies = Copies()
     try:
         if now is not None and now.mode != LINK:
-            kept.keep(now.read())
+            copies[path] = str(kept.keep(now.read()))
         place = disk.locate(root, path)
         disk.write(place, then)
         written = disk.read(place)
@@ -295,3 +293,4 @@ def _write(root: Path, path: str, now: Side | None, then: Side | None) -> None:
         ) from error
     if not same(written, then):
         raise refusal(path, "what was written is not there: somebody writes to it at the same time. Try again.")
+    return copies

@@ -6,7 +6,7 @@ Nothing here remembers what was reverted: each look and each act reads the files
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -31,10 +31,14 @@ __all__ = ["Diff", "FileDiff", "Hunk", "Line", "Outcome"]
 
 @dataclass(frozen=True, slots=True)
 class Outcome:
-    """What an act did: `done`, the paths it changed; `refused`, (path, reason) of those that it left as they are."""
+    """What an act did: `done`, the paths it changed; `refused`, (path, reason) of those that it left as they are.
+
+    `copies` are (path, place) of what was overwritten.
+    """
 
     done: tuple[str, ...] = ()
     refused: tuple[tuple[str, str], ...] = ()
+    copies: tuple[tuple[str, str], ...] = ()
 
 
 class Hunk:
@@ -221,14 +225,14 @@ class FileDiff:
         return self._outcome(acts.switch_file(self._change, self._root, self._own, back=back))
 
     def _finish(self, *, back: bool) -> Outcome:
-        acts.finish(self._change, self._root, self._own, back=back)
-        return self._outcome(True)
+        """Do what an undo or redo has left of it. The file was seen to be as it should right before it."""
+        return Outcome((self.file,), copies=self._switch(back=back).copies)
 
     def _switch_hunk(self, hunk: patches.Hunk, *, back: bool) -> Outcome:
         return self._outcome(acts.switch_hunk(self._change, self._root, self._own, hunk, back=back))
 
-    def _outcome(self, done: bool) -> Outcome:
-        return Outcome(done=(self.file,) if done else ())
+    def _outcome(self, copies: acts.Copies | None) -> Outcome:
+        return Outcome() if copies is None else Outcome((self.file,), copies=tuple(copies.items()))
 
     def __repr__(self) -> str:
         return f"<FileDiff {self.status} {self.file} +{self.additions} -{self.deletions}>"
@@ -288,8 +292,10 @@ class Diff:
         return self._switch(back=False)
 
     def _switch(self, *, back: bool) -> Outcome:
-        if self._undo is not None and self._undo.carry_out(self, back=back):
-            return switch_all(self.files, FileDiff._finish, back=back)
+        undone = self._undo.carry_out(self, back=back) if self._undo is not None else None
+        if undone is not None:
+            outcome = switch_all(self.files, FileDiff._finish, back=back)
+            return replace(outcome, copies=(*undone.copies, *outcome.copies))
         return switch_all(self.files, FileDiff._switch, back=back)
 
     def __getitem__(self, path: str) -> FileDiff:
@@ -329,16 +335,19 @@ def switch_all(files: Iterable[FileDiff], act: Callable[..., Outcome], *, back: 
     """Take back or make again what can be; those that leave no file come first, as they may make way for others."""
     done: list[str] = []
     refused: list[tuple[str, str]] = []
+    copies: list[tuple[str, str]] = []
     for file in sorted(files, key=lambda file: file.status != ("added" if back else "deleted")):
         try:
-            done += act(file, back=back).done
+            outcome = act(file, back=back)
+            done += outcome.done
+            copies += outcome.copies
         except DiffConflictError as error:
             refused += error.refused
     if refused and not done:
         text = "Nothing was changed: " + " ".join(f"{path}: {reason}" for path, reason in refused[:_NAMED])
         more = f" And {len(refused) - _NAMED} more files." if len(refused) > _NAMED else ""
         raise DiffConflictError(text + more, refused=tuple(refused))
-    return Outcome(tuple(done), tuple(refused))
+    return Outcome(tuple(done), tuple(refused), tuple(copies))
 
 
 _NAMED = 5

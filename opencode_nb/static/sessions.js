@@ -166,7 +166,7 @@ export function createSessionBar({ client, notices, undo, focusMessage }) {
       update(shared, { hidden: !/^https?:/.test(url), title: url });
       shared.setAttribute("href", shared.hidden ? "" : url);
       meter.show(state.meter);
-      update(undoButton, { disabled: Boolean(state.busy), title: state.git === false ? "Undo the last message (outside git, files stay as they are)" : "Undo the last message and its changes" });
+      update(undoButton, { disabled: Boolean(state.busy), title: state.git === false ? "Undo the last message (outside git, files that commands changed stay as they are)" : "Undo the last message and its changes" });
     },
   };
 }

@@ -1,6 +1,6 @@
 // Taking messages back, from the session bar or from a turn: what it does not take back is said beforehand.
 
-const NO_GIT = "Only the conversation is taken back: this is outside git, and the files that the agent changed stay as they are.";
+const NO_GIT = "There is no git repository here: what the agent's editing tools wrote is taken back, and files that its commands changed stay as they are.";
 const ANYWAY = { undo: "Undo anyway", redo: "Redo anyway" };
 
 export function createUndo({ client, notices }) {
@@ -13,7 +13,7 @@ export function createUndo({ client, notices }) {
       const run = () => client.tell("undo", { session: id, message });
       if (state.git !== false) return run();
       const what = message ? "Take back this message and all after it?" : "Undo the last message?";
-      return notices.confirm(`${what} ${NO_GIT}`, "Undo without files", run);
+      return notices.confirm(`${what} ${NO_GIT}`, "Undo what can be undone", run);
     },
   };
 }

@@ -326,7 +326,7 @@ def test_undo_takes_files_back_and_redo_brings_them_again(shown: Panel, project:
     assert "Nothing is undone" in shown.do("redo")["message"]
 
 
-def test_outside_git_an_undo_says_that_files_stay(
+def test_outside_git_an_undo_says_which_files_stay(
     server: Server, tmp_path: Path, wire: Wire, demo_model: DemoModel
 ) -> None:
     with oc.Opencode(base_url=server.url, password=server.password, directory=tmp_path, permission="allow") as ai:
@@ -335,11 +335,12 @@ def test_outside_git_an_undo_says_that_files_stay(
         file = tmp_path / "a.txt"
         file.write_text("one\n")
         edit = tool("edit", filePath=str(file), oldString="one", newString="two")
-        demo_model.queue([[tool("read", filePath=str(file))], [edit], [text("Done.")]])
+        demo_model.queue([[edit, tool("bash", command="touch made", description="Does it")], [text("Done.")]])
         shown.panel.send("edit").wait()
         shown.rests()
         shown.done("undo")
-        shown.wait(lambda state: state["notice"] and "git" in state["notice"]["text"])
+        shown.wait(lambda state: state["notice"] and "no git repository" in state["notice"]["text"])
+        assert (file.read_text(), (tmp_path / "made").exists()) == ("one\n", True)
         assert shown.state["notice"]["level"] == "warning"
         shown.done("dismiss")
         shown.wait(lambda state: state["notice"] is None)

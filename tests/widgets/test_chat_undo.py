@@ -103,10 +103,10 @@ def test_an_answer_is_given_in_the_models_own_markdown(shown: Panel, demo_model:
 # --- on the page ------------------------------------------------------------------------------------------------------
 
 
-def test_outside_git_an_undo_says_beforehand_that_files_stay(chat: ChatPage) -> None:
+def test_outside_git_an_undo_says_beforehand_which_files_stay(chat: ChatPage) -> None:
     panel = chat.scene("diff")
     chat.set_state(git=False, busy=False)
-    asked = panel.get_by_role("alertdialog", name="files that the agent changed stay as they are")
+    asked = panel.get_by_role("alertdialog", name="files that its commands changed stay as they are")
     for button in ("Undo", "Take back from here"):
         panel.get_by_role("button", name=button, exact=True).click()
         expect(asked.get_by_role("button", name="Cancel")).to_be_focused()
@@ -115,7 +115,7 @@ def test_outside_git_an_undo_says_beforehand_that_files_stay(chat: ChatPage) -> 
     assert chat.sent("undo") == []
     for count, button in enumerate(("Undo", "Take back from here"), 1):
         panel.get_by_role("button", name=button, exact=True).click()
-        asked.get_by_role("button", name="Undo without files").click()
+        asked.get_by_role("button", name="Undo what can be undone").click()
         chat.done("undo", count)
     last, named = chat.sent("undo")
     assert last["session"] == named["session"] == "ses_1"

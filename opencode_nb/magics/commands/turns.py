@@ -25,7 +25,7 @@ def abort(workspace: Workspace, _options: Namespace) -> None:
 
 @group.command(_FORCE)
 def undo(workspace: Workspace, options: Namespace) -> None:
-    """Undo the last turn, and what it changed in files (in a git repository)."""
+    """Undo the last turn, and what it changed in files."""
     session = workspace.session
     turns = session.turns() if session is not None else []
     if session is None or not turns:
