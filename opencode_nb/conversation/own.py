@@ -25,6 +25,7 @@ class Own:
     def __init__(self, session: str = "") -> None:
         self._session = session
         self._read: Turns | None = None
+        self._has_turns = False
 
     @cached_property
     def _known(self) -> set[tuple[str, str]]:
@@ -57,15 +58,21 @@ class Own:
         return state in self._known
 
     def is_pure(self, change: Change) -> bool:
-        """Whether nobody else had a hand in what stood before a change: then nobody has in what acts make of it."""
-        return not change.unknown and self.has(change.old_path or change.path, change.before)
+        """Whether nobody else had a hand in what stood before a change: then nobody has in what acts make of it.
+
+        Where no turns are known, there is nothing to hold it against.
+        """
+        if change.unknown:
+            return False
+        return not self._has_turns or self.has(change.old_path or change.path, change.before)
 
     def learn_from(self, read: Turns) -> None:
         """Learn from these turns, the session's first among them, where a state is asked for that is not known."""
-        self._read = read
+        self._read, self._has_turns = read, True
 
     def learn(self, turns: Iterable[Sequence[Change]]) -> None:
         """Take note of what the turns, from the session's first on, found and left, until somebody else was there."""
+        self._has_turns = True
         last: dict[str, Side | None] = {}
         for change in (change for turn in turns for change in turn if not change.unknown):
             paths = {change.path: (change.before, change.after)}

@@ -17,7 +17,7 @@ from pathlib import Path
 from opencode_nb.conversation import acts, disk, kept, sources, undo_record
 from opencode_nb.conversation.server_undo import reach
 from opencode_nb.conversation.state import TurnState
-from opencode_nb.diffs.change import LINK, SUBMODULE, Change, Side
+from opencode_nb.diffs.change import LINK, SUBMODULE, Change, Side, known
 from opencode_nb.diffs.composing import MIXED, singles
 from opencode_nb.errors import DiffConflictError, OpencodeError
 
@@ -175,6 +175,7 @@ def _aim(
         return
     certain = change.certain and (change.explained is None or change.explained())
     pure = place.own.is_pure(change)
+    then = then and known(then.read(), then.mode)  # read now: how git would write it can depend on what is there
     plan.goals[path] = Goal(now, then, certain, pure, touched=not acts.same(change.before, then) or back)
 
 
