@@ -19,12 +19,14 @@ ADDRESS = "http://localhost/"
 FETCH = """() => {
   const TRAITS = ["snapshot", "state"];
   model.send = (content) => { model.sent.push(content); toKernel(content); };
-  setInterval(async () => {
+  const fetch = async () => {
     for (const { method, content, state } of await fromKernel()) {
       if (method === "custom") model.tell("msg:custom", content, []);
       else for (const name of TRAITS) if (state?.[name]) model.set(name, state[name]);
     }
-  }, 10);
+    setTimeout(fetch, 25); // after the last: on a busy machine they would pile up
+  };
+  fetch();
 }"""
 """The page fetches what was published: playwright runs nothing of Python's but while it waits for the page."""
 
