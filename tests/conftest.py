@@ -107,9 +107,9 @@ def opencode_program() -> Path:
     return program
 
 
-@pytest.fixture(scope="module")
+@pytest.fixture(scope="session")
 def server_model() -> Iterator[DemoModel]:
-    """The model behind `server`. Tests take `demo_model`, which is the same, made ready for each test."""
+    """The model behind `server` and what kernels start. Tests take `demo_model`, the same made ready for each."""
     from opencode_nb.demo import DemoModel
 
     with DemoModel(pace=0) as model:
@@ -129,11 +129,11 @@ def demo_model(server_model: DemoModel) -> Iterator[DemoModel]:
     assert left == 0, "the test queued scripts that nothing asked for"
 
 
-@pytest.fixture(scope="module")
+@pytest.fixture(scope="session")
 def server(
     opencode_program: Path, server_model: DemoModel, tmp_path_factory: pytest.TempPathFactory
 ) -> Iterator[Server]:
-    """A running server on the demo model, one for each test module: a start takes 1.3 to 3 seconds.
+    """A running server on the demo model, one for the run: a start takes 3 seconds of a processor.
 
     Work in `project`: every request may name its own directory.
     """
@@ -154,9 +154,19 @@ def client(server: Server, project: Path) -> Iterator[Client]:
 
 
 @pytest.fixture
-def project(tmp_path: Path) -> Path:
-    """A small git repository with one commit: a readme, a module, its test, some data."""
-    return make_project(tmp_path / "project")
+def project(tmp_path: Path, request: pytest.FixtureRequest) -> Iterator[Path]:
+    """A small git repository with one commit: a readme, a module, its test, some data.
+
+    `server` forgets it after the test: it keeps threads, files and what was allowed always for each directory.
+    """
+    directory = make_project(tmp_path / "project")
+    yield directory
+    if "server" in request.fixturenames:
+        from opencode_nb.api.client import Client
+
+        server = request.getfixturevalue("server")
+        with Client(server.url, password=server.password, directory=str(directory)) as client:
+            client.instance.dispose()
 
 
 @pytest.fixture

@@ -14,6 +14,7 @@ from playwright.sync_api import Browser, BrowserContext
 from opencode_nb.demo import DemoModel
 from tests.e2e.support_lab import Lab
 from tests.e2e.support_notebook import Notebook, write_notebook
+from tests.support import isolation
 from tests.support.browser import chromium
 
 VIEWPORT = {"width": 1280, "height": 900}
@@ -30,16 +31,13 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
 
 
 @pytest.fixture(scope="session")
-def server_model() -> Iterator[DemoModel]:
-    """The model that every kernel's `opencode` server is configured for; tests script it through `demo_model`."""
-    with DemoModel(pace=0) as model:
-        yield model
-
-
-@pytest.fixture(scope="session")
 def lab(opencode_program: Path, server_model: DemoModel, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Lab]:
-    """The run's one JupyterLab server. Its kernels have the program and the model by their environment."""
-    env = {**os.environ, "OPENCODE_CONFIG_CONTENT": json.dumps(server_model.config())}
+    """The run's one JupyterLab server. Its kernels have the program and the model by their environment.
+
+    The `opencode` server that they share goes on until the next test has its kernel.
+    """
+    config = json.dumps(server_model.config())
+    env = {**os.environ, "OPENCODE_CONFIG_CONTENT": config, "OPENCODE_NB_GRACE": isolation.LONG_GRACE}
     lab = Lab.start(tmp_path_factory.mktemp("lab"), env)
     yield lab
     lab.close()

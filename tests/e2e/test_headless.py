@@ -18,7 +18,8 @@ from nbformat import NotebookNode
 
 from opencode_nb.demo import DemoModel, gate, text, tool
 from tests.magics.support_kernel import Kernel, printed
-from tests.server.support import assert_gone, keepers
+from tests.server.support import CASE, assert_gone, keepers
+from tests.support import isolation
 
 CELL_TIMEOUT = 120
 """Seconds that one cell may take; nothing asks and waits for ever where nobody watches."""
@@ -29,8 +30,9 @@ LOAD = "%load_ext opencode_nb"
 
 @pytest.fixture
 def env(opencode_program: Path, server_model: DemoModel) -> dict[str, str]:
-    """A kernel's environment: the scripted model is configured."""
-    return {**os.environ, "OPENCODE_CONFIG_CONTENT": json.dumps(server_model.config())}
+    """A kernel's environment: the scripted model is configured, and the next test's kernel finds the server running."""
+    config = json.dumps(server_model.config())
+    return {**os.environ, "OPENCODE_CONFIG_CONTENT": config, "OPENCODE_NB_GRACE": isolation.LONG_GRACE}
 
 
 @pytest.fixture
@@ -184,15 +186,18 @@ def test_interrupt_while_asked(kernel: Kernel, project: Path) -> None:
 
 
 @pytest.fixture
-def working(kernel: Kernel, tmp_path: Path) -> tuple[Kernel, list[psutil.Process]]:
-    """A kernel in the middle of a turn whose shell command goes on, and all the processes that it has."""
+def working(env: dict[str, str], project: Path, tmp_path: Path) -> Iterator[tuple[Kernel, list[psutil.Process]]]:
+    """A kernel with a server that is nobody else's, in mid-turn while a shell command goes on; all its processes."""
+    kernel = Kernel(project, {**env, CASE: str(tmp_path), "OPENCODE_NB_GRACE": isolation.GRACE})
+    kernel.run(LOAD)
     fifo = tmp_path / "tool-runs"
     os.mkfifo(fifo)
     kernel.start(f"%%prompt --permission allow\nRun `echo $$ > {fifo}; sleep 1000; true`")
     shell = psutil.Process(int(fifo.read_text()))
     server = shell.parent()
     assert server is not None
-    return kernel, [*keepers(server.pid), server, *server.children(recursive=True)]
+    yield kernel, [*keepers(server.pid), server, *server.children(recursive=True)]
+    kernel.close()
 
 
 def test_a_killed_kernel_leaves_nothing(working: tuple[Kernel, list[psutil.Process]]) -> None:

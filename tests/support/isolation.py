@@ -15,11 +15,14 @@ MARK = "OPENCODE_NB_TEST_RUN"
 PROGRAM = "OPENCODE_NB_BINARY"
 """Environment variable that names the `opencode` program to use."""
 
-END_TIMEOUT = 15
-"""Seconds that processes get to end by themselves after the last test: a keeper disposes its server first."""
+END_TIMEOUT = 45
+"""Seconds that processes get to end by themselves after the last test: a keeper waits, and ends its server first."""
 
 GRACE = "1"
-"""Seconds that a shared server goes on without a holder: long enough for the next test, and soon over at the end."""
+"""Seconds that a shared server goes on without a holder: soon over at the end."""
+
+LONG_GRACE = "20"
+"""The same for kernels one after the other: longer than the next one, and its page, take to start."""
 
 OFFLINE = ("MODELS_FETCH", "AUTOUPDATE", "LSP_DOWNLOAD", "SHARE")
 
