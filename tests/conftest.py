@@ -27,6 +27,9 @@ REPOSITORY = Path(__file__).resolve().parents[1]
 HOME = pytest.StashKey[str]()
 SURVIVORS = pytest.StashKey[list[str]]()
 
+START_TIMEOUT = 120
+"""Seconds until the run's server is ready, on however busy a machine: all tests that need it fail without it."""
+
 PROJECT_FILES = {
     "README.md": "# Temperatures\n\nReads measurements and summarises them.\n",
     "pyproject.toml": '[project]\nname = "temperatures"\nversion = "0.1.0"\n',
@@ -140,7 +143,8 @@ def server(
     from opencode_nb.server import serve
 
     directory = tmp_path_factory.mktemp("server")
-    with serve(config=server_model.config(), directory=directory, binary=opencode_program) as server:
+    config = server_model.config()
+    with serve(config=config, directory=directory, binary=opencode_program, timeout=START_TIMEOUT) as server:
         yield server
 
 

@@ -34,7 +34,7 @@ if TYPE_CHECKING:
 
 __all__ = ["GRACE_SECONDS", "Server", "serve"]
 
-START_SECONDS = 30.0
+START_SECONDS = 60.0  # 2 to 7, but on a very busy machine; one that has ended is told at once
 HEALTH_SECONDS = 5.0  # at least, however late the server became ready
 GRACE_SECONDS = 5.0  # that a shared server goes on without a holder, unless $OPENCODE_NB_GRACE says otherwise
 TAIL_LINES = 20  # of the log, in error messages

@@ -64,7 +64,7 @@ def shared(opencode_program: Path, server_model: DemoModel) -> Iterator[Server]:
     """The server that commands without --demo share: held here, it is started once."""
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("OPENCODE_CONFIG_CONTENT", json.dumps(server_model.config()))
-        with serve(shared=True) as server:
+        with serve(shared=True, timeout=WAIT) as server:
             yield server
 
 

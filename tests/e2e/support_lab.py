@@ -22,7 +22,7 @@ KERNELS = {
 }
 """ipykernel version -> the interpreter that has it. `make kernels` builds the older ones."""
 
-START_TIMEOUT = 60
+START_TIMEOUT = 180
 """Seconds; a cold JupyterLab on a busy machine takes about 10."""
 STOP_TIMEOUT = 30
 """Seconds for the server to end its kernels and itself."""

@@ -11,7 +11,7 @@ from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 
-START_TIMEOUT = 60
+START_TIMEOUT = 180
 """Seconds; about 4 on an idle machine."""
 STOP_TIMEOUT = 30
 """Seconds for the app and its kernel to end."""

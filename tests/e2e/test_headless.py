@@ -189,15 +189,17 @@ def test_interrupt_while_asked(kernel: Kernel, project: Path) -> None:
 def working(env: dict[str, str], project: Path, tmp_path: Path) -> Iterator[tuple[Kernel, list[psutil.Process]]]:
     """A kernel with a server that is nobody else's, in mid-turn while a shell command goes on; all its processes."""
     kernel = Kernel(project, {**env, CASE: str(tmp_path), "OPENCODE_NB_GRACE": isolation.GRACE})
-    kernel.run(LOAD)
-    fifo = tmp_path / "tool-runs"
-    os.mkfifo(fifo)
-    kernel.start(f"%%prompt --permission allow\nRun `echo $$ > {fifo}; sleep 1000; true`")
-    shell = psutil.Process(int(fifo.read_text()))
-    server = shell.parent()
-    assert server is not None
-    yield kernel, [*keepers(server.pid), server, *server.children(recursive=True)]
-    kernel.close()
+    try:
+        kernel.run(LOAD)
+        fifo = tmp_path / "tool-runs"
+        os.mkfifo(fifo)
+        kernel.start(f"%%prompt --permission allow\nRun `echo $$ > {fifo}; sleep 1000; true`")
+        shell = psutil.Process(int(fifo.read_text()))
+        server = shell.parent()
+        assert server is not None
+        yield kernel, [*keepers(server.pid), server, *server.children(recursive=True)]
+    finally:
+        kernel.close()
 
 
 def test_a_killed_kernel_leaves_nothing(working: tuple[Kernel, list[psutil.Process]]) -> None:

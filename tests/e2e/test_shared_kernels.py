@@ -20,7 +20,7 @@ import pytest
 
 from tests.server.support import assert_gone, keepers, run_tool
 
-START_TIMEOUT = 60
+START_TIMEOUT = 180
 """Seconds; a cold Jupyter server on a busy machine takes about 5."""
 
 STARTUP = """
