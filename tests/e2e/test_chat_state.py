@@ -30,6 +30,12 @@ MESSAGES = 2_000
 
 SCROLL_UP = "log => { log.scrollTop = 0 }"
 FIRST = "log => log.querySelector(':scope > article').dataset.message"
+AGREE = """
+logs => {
+  const [one, other] = logs.map((log) => [...log.querySelectorAll("[data-part]")].map((part) => part.innerText).join());
+  return one === other;
+}
+"""
 COUNT = "log => [log.querySelectorAll(':scope > article').length, log.querySelectorAll('*').length]"
 
 Open = Callable[..., tuple[Notebook, ChatView]]
@@ -127,8 +133,7 @@ def test_two_panels_on_one_session_agree_at_every_moment(opened: Open, demo_mode
     def agree(words: str) -> None:
         for one in (view, other):
             one.says(words)
-        shown, there = (one.log.locator("[data-part]").all_inner_texts() for one in (view, other))
-        assert shown == there
+        notebook.page.wait_for_function(AGREE, arg=[one.log.element_handle() for one in (view, other)])
 
     agree("One,")
     demo_model.release("agree-1")

@@ -65,7 +65,7 @@ def test_a_turn_shows_all_that_the_agent_does(opened: tuple[Notebook, ChatView],
         [tool("edit", **EDIT)],
         [tool("question", questions=QUESTIONS)],
         [tool("bash", command="exit 3", description="Fail")],
-        [error(429, "Too many at once", retry_after=2)],
+        [error(429, "Too many at once", retry_after=5)],
         [text("All done.")],
     )
     view.send("Look at @rain")

@@ -81,6 +81,7 @@ def test_changes_are_taken_back_and_brought_back_by_keys(
     keyboard.press("Enter")
     expect(root.get_by_role("status")).to_have_text(f"Reverted: {MODULE}.")
     assert (work / MODULE).read_text() == BEFORE
+    expect(module.get_by_role("button", name="Apply file")).to_be_focused()
     keyboard.press("Enter")
     expect(root.get_by_role("status")).to_have_text(f"Brought back: {MODULE}.")
     assert (work / MODULE).read_text() == after

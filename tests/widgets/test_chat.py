@@ -239,7 +239,7 @@ def test_two_panels_agree_and_the_first_answer_counts(
         one.says("Done.")
         one.rests()
     assert shown.wire.page.html() == other.wire.page.html()
-    assert {**shown.state, "n": 0} == {**other.state, "n": 0}
+    shown.wait(lambda state: {**state, "n": 0} == {**other.state, "n": 0})
     other.panel.close()
     other_wire.unplug()
     assert len(shown.panel.session._async._subscribers) == 1
