@@ -20,6 +20,11 @@ import platformdirs
 KEPT_DAYS = 30
 """Days until what was kept is removed, counted from when it was last kept."""
 
+MAX_BYTES = 2 * 1024**3
+"""Above this, the oldest copies go before their time; those of the last day stay."""
+
+_DAY = 24 * 3600
+
 
 def folder() -> Path:
     """Where it is kept: in the user's state directory, readable by the user only."""
@@ -35,9 +40,13 @@ def keep(data: bytes) -> Path:
     _make_folder()
     new = place.with_suffix(f".{os.getpid()}")
     descriptor = os.open(new, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
-    with os.fdopen(descriptor, "wb") as file:
-        file.write(data)
-    return new.replace(place)
+    try:
+        with os.fdopen(descriptor, "wb") as file:
+            file.write(data)
+        return new.replace(place)
+    except BaseException:  # a full disk: half a copy must not make it fuller
+        new.unlink(missing_ok=True)
+        raise
 
 
 def note(name: str, entry: object) -> None:
@@ -63,8 +72,20 @@ def _make_folder() -> None:
 
 @functools.cache  # once in a process: looking at every file for each act would make many acts slow
 def _forget_old(kept: Path) -> None:
-    oldest = time.time() - KEPT_DAYS * 24 * 3600
-    for file in kept.iterdir():
-        with contextlib.suppress(OSError):  # another kernel is tidying up too
-            if file.stat().st_mtime < oldest:
+    now = time.time()
+    found = sorted(_files(kept))
+    total = sum(size for _, size, _ in found)
+    for changed, size, file in found:
+        age = now - changed
+        if age > KEPT_DAYS * _DAY or (total > MAX_BYTES and age > _DAY):
+            total -= size
+            with contextlib.suppress(OSError):  # another kernel is tidying up too
                 file.unlink()
+
+
+def _files(folder: Path) -> Iterator[tuple[float, int, Path]]:
+    """When each file was last kept, its size, and where it is."""
+    for file in folder.iterdir():
+        with contextlib.suppress(OSError):
+            status = file.stat()
+            yield status.st_mtime, status.st_size, file

@@ -67,7 +67,6 @@ class Turn:
         self.state = state
         self.session = session
         self._done = done
-        self._shown: tuple[Json, Json] | None = None
 
     # -- what came -------------------------------------------------------------------------------------------------
 
@@ -226,9 +225,7 @@ class Turn:
         return str(getattr(self.session, "server_version", ""))
 
     def _repr_mimebundle_(self, include: Any = None, exclude: Any = None) -> tuple[Json, Json]:
-        if self._shown is None or not self.done:
-            self._shown = self._rendered()
-        data, metadata = self._shown
+        data, metadata = _shown.forms(self)
         return dict(data), dict(metadata)
 
     def _rendered(self) -> tuple[Json, Json]:
@@ -253,6 +250,24 @@ class Turn:
 
     def __str__(self) -> str:
         return self.text
+
+
+class _Shown:
+    """The forms of the turn that was shown last: a notebook asks for them several times, and seldom for older ones."""
+
+    def __init__(self) -> None:
+        self._latest: tuple[Turn, tuple[Json, Json]] | None = None
+
+    def forms(self, turn: Turn) -> tuple[Json, Json]:
+        """The turn's MIME bundle, rendered once where it has ended."""
+        latest = self._latest
+        if latest is not None and latest[0] is turn and turn.done:
+            return latest[1]
+        self._latest = (turn, turn._rendered())
+        return self._latest[1]
+
+
+_shown = _Shown()
 
 
 def _texts(message: Message | None, kind: str = "text") -> list[str]:

@@ -19,7 +19,7 @@ class Undone:
     `undone` are the prompts that are undone now, oldest first; `files` those that now are as they should be, `differ`
     those that are not, `warning` says why, and what to do; "" where all is well. All paths are relative to `root`.
     `copies` are (path, place) of what was overwritten; `uncertain` those of `files` that somebody else may have changed
-    while the turn ran.
+    while the turn ran; `directory` is where the session works.
     """
 
     undone: tuple[str, ...]
@@ -29,9 +29,12 @@ class Undone:
     root: Path | None = None
     copies: tuple[tuple[str, str], ...] = ()
     uncertain: tuple[str, ...] = ()
+    directory: Path | None = None
 
     def __str__(self) -> str:
-        restored = f"Restored: {_named(self.files)}" if self.files else ""
+        is_elsewhere = self.root and self.directory and self.root.resolve() != self.directory.resolve()
+        where = f" in {self.root}" if is_elsewhere else ""
+        restored = f"Restored{where}: {_named(self.files)}" if self.files else ""
         return "\n".join(filter(None, (restored, self._unsure, self.warning))) or "It had changed no files."
 
     @property
@@ -57,6 +60,7 @@ def outcome(
         warning="\n".join(filter(None, lines)),
         root=plan.root,
         copies=tuple(copies.items()),
+        directory=place.directory,
         uncertain=tuple(path for path in files if not plan.goals[path].certain and path not in overwritten),
     )
 

@@ -170,8 +170,8 @@ def _aim(
             plan.refused[path] = _CHANGED
             return
         plan.forced.add(path)
-    if now is not None and _is_file(now) and _size(plan.root, path) > MAX_BYTES and not force:
-        plan.refused[path] = f"it is too large to be copied before (more than {MAX_BYTES >> 20} MB)"
+    if now is not None and _is_large((plan.root or Path()) / path) and not force:
+        plan.refused[path] = _LARGE
         return
     certain = change.certain and (change.explained is None or change.explained())
     pure = place.own.is_pure(change)
@@ -182,8 +182,11 @@ def _aim(
 _CHANGED = "it was changed since by somebody else (you, another turn or another session)"
 
 
-def _size(root: Path | None, path: str) -> int:
-    return ((root or Path()) / path).stat().st_size
+_LARGE = f"it is too large to be copied before (more than {MAX_BYTES >> 20} MB). Move it away first"
+
+
+def _is_large(place: Path) -> bool:
+    return place.is_file() and not place.is_symlink() and place.stat().st_size > MAX_BYTES
 
 
 def _others(plan: Plan, paths: Iterable[str]) -> None:
@@ -195,7 +198,11 @@ def _others(plan: Plan, paths: Iterable[str]) -> None:
             plan.beyond.setdefault(link, []).append(path)
             continue
         try:
-            plan.others[path] = disk.read(disk.locate(plan.root, path))
+            place = disk.locate(plan.root, path)
+            if _is_large(place):
+                plan.refused[path] = _LARGE
+            else:
+                plan.others[path] = disk.read(place)
         except disk.FolderError:
             inside = _files_below(plan.root, path)
             plan.others |= {path: None, **{file: disk.read(plan.root / file) for file in inside}}

@@ -102,6 +102,28 @@ def test_a_full_disk_leaves_everything_as_it_was(tmp_path: Path) -> None:
     assert diff.revert().done == ("f",)
 
 
+def test_copies_are_bounded_but_for_those_of_the_last_day(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("XDG_STATE_HOME", str(tmp_path))
+    ages = {days: kept.keep(f"{days} days old".encode()) for days in (0, 2, 20, 40)}
+    for days, file in ages.items():
+        os.utime(file, (time.time() - days * 24 * 3600 - 60,) * 2)
+    kept._forget_old.cache_clear()
+    kept.keep(b"new")
+    assert [days for days, file in ages.items() if file.exists()] == [0, 2, 20]
+    monkeypatch.setattr(kept, "MAX_BYTES", 20)
+    kept._forget_old.cache_clear()
+    kept.keep(b"newer")
+    assert [days for days, file in ages.items() if file.exists()] == [0]
+
+
+def test_half_a_copy_does_not_stay(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("XDG_STATE_HOME", str(tmp_path))
+    kept.keep(b"")
+    with nothing_more_fits(), pytest.raises(OSError, match="File too large"):
+        kept.keep(b"more than fits")
+    assert [file.stat().st_size for file in kept.folder().iterdir()] == [0]
+
+
 def test_what_can_be_done_is_done_and_the_rest_is_named(tmp_path: Path) -> None:
     (tmp_path / "f").write_bytes(AFTER)
     (tmp_path / "g").write_bytes(b"mine\n")

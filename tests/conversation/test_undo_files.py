@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 import opencode_nb as oc
-from opencode_nb.demo import DemoModel, gate, text, tool
+from opencode_nb.demo import DemoModel, gate, text, tool, usage
 from opencode_nb.server import Server
 from opencode_nb.widgets.own_notebook import own_notebook_warning
 from tests.conftest import make_project
@@ -215,6 +215,7 @@ def test_all_paths_are_relative_to_one_root(
     assert [file.file for file in turn.diff().files] == expected
     undone = session.revert()
     assert (list(undone.files), undone.warning, undone.root) == (expected, "", Path(os.path.realpath(root)))
+    assert str(undone).startswith(f"Restored in {undone.root}: " if is_part else "Restored: ")
     assert "* 9 / 5" in (root / "src/temperatures.py").read_text()
     assert (root / "data/measured.csv").exists()
     redone = session.unrevert()
@@ -296,3 +297,21 @@ def test_the_reason_why_nothing_is_recorded_is_the_true_one(
     turn = play(session, demo_model, bash("touch made"))
     assert "another owner" in turn.diff().source
     assert "another owner" in session.revert().warning
+
+
+def test_a_compaction_inside_a_turn_hides_none_of_its_files(
+    open_at: Open, demo_model: DemoModel, project: Path
+) -> None:
+    for name in ("a.txt", "b.txt"):
+        (project / name).write_text("one\n")
+    session = open_at(project)
+    demo_model.queue([[usage(190_000, 10), edit(project / "a.txt", "one", "two")]])
+    demo_model.queue([text("## Goal\n- Go on.\n")], [edit(project / "b.txt", "one", "two")], [text("Done.")])
+    turn = session.prompt("go")
+    both = ["a.txt", "b.txt"]
+    assert [diff["file"] for diff in turn.state.own_diffs] == both
+    assert [file.file for file in turn.diff().files] == both
+    for act, content in ((session.revert, "one\n"), (session.unrevert, "two\n")):
+        report = act()
+        assert (list(report.files), report.warning) == (both, "")
+        assert [(project / name).read_text() for name in both] == [content, content]
