@@ -154,6 +154,16 @@ class ManagedSession:
         reverted, place = self.transcript.info.get("revert") or {}, self.place
         plan = await asyncio.to_thread(undo_plan.make, undoing, redoing, place, reverted=reverted, force=force)
         await asyncio.to_thread(plan.keep)
+        message_id = undoing[0].id if undoing else ""
+        # who stops waiting must not leave the files half done
+        failed = await asyncio.shield(asyncio.create_task(self._carry_out(plan, send, message_id, first=not reverted)))
+        touched = undoing or redoing
+        return await asyncio.to_thread(undo.outcome, self.transcript.undone_turns, touched, plan, failed, place)
+
+    async def _carry_out(
+        self, plan: undo_plan.Plan, send: Callable[[], Awaitable[Json]], message_id: str, *, first: bool
+    ) -> dict[str, str]:
+        """Have the server do it, and the files be as planned; of those that are not, why."""
         try:
             info = dict(await send())
         except ConflictError as error:
@@ -161,17 +171,14 @@ class ManagedSession:
         except OpencodeError:  # nobody knows how far it came
             await asyncio.to_thread(plan.take_back)
             raise
-        if ((info.get("revert") or {}).get("messageID") or "") != (undoing[0].id if undoing else ""):
+        if ((info.get("revert") or {}).get("messageID") or "") != message_id:
             await asyncio.to_thread(plan.take_back)
             raise OpencodeError("The server did not do it: the session has no such message any more.")
         self._learn(info)
-        if undoing:
+        if message_id:
             sides = {path: goal.now for path, goal in plan.goals.items()}
-            await asyncio.to_thread(undo_record.note, self.id, sides, first=not reverted)
-        failed = await asyncio.to_thread(plan.carry_out, place)
-        return await asyncio.to_thread(
-            undo.outcome, self.transcript.undone_turns, undoing or redoing, plan, failed, place
-        )
+            await asyncio.to_thread(undo_record.note, self.id, sides, first=first)
+        return await asyncio.to_thread(plan.carry_out)
 
     async def _turn_id(self, to: Turn | str | None) -> str:
         """The id of the turn to undo. The server would take any id, and answer 200 having done nothing."""

@@ -29,13 +29,12 @@ MAX_BYTES = 64 * 1024 * 1024
 class Goal:
     """One of the turns' files: as it is now, and as it must be afterwards.
 
-    `certain`: the change is the agent's alone; `pure`: nobody else had a hand in what stood before it.
+    `certain`: the change is the agent's alone; `touched`: the act is about it.
     """
 
     now: Side | None
     then: Side | None
     certain: bool
-    pure: bool
     touched: bool
 
 
@@ -62,7 +61,7 @@ class Plan:
         except OSError as error:
             raise OpencodeError(f"Nothing was done: no copies could be kept in {kept.folder()}: {error}.") from error
 
-    def carry_out(self, place: sources.Place) -> dict[str, str]:
+    def carry_out(self) -> dict[str, str]:
         """Put right what the server left otherwise; why files are not as they should be, by path."""
         failed: dict[str, str] = {}
         wanted = {**self.others, **{path: goal.then for path, goal in self.goals.items()}}
@@ -71,14 +70,18 @@ class Plan:
         for path in sorted(wanted, key=lambda path: (wanted[path] is not None, path)):
             if problem := self._put(path, wanted[path]):
                 failed[path] = problem
-            elif path in self.goals and self.goals[path].pure:
-                place.own.add(path, wanted[path])
         return failed
 
     def take_back(self) -> None:
-        """Put everything back as it was, where the server failed."""
-        for path, side in {**self.others, **{path: goal.now for path, goal in self.goals.items()}}.items():
-            self._put(path, side)
+        """Put everything back as it was, where the server failed. Raises OpencodeError where that can't be done."""
+        before = {**self.others, **{path: goal.now for path, goal in self.goals.items()}}
+        failed = {path: problem for path, side in before.items() if (problem := self._put(path, side))}
+        if failed:
+            said = "; ".join(f"{path}: {problem}" for path, problem in failed.items())
+            raise OpencodeError(
+                f"The server failed, and these files could not be put back: {said}. "
+                f"What they were is among the newest files in {kept.folder()}."
+            )
 
     def _put(self, path: str, side: Side | None) -> str:
         """Write a file where it is not as it should be; why that failed, else ""."""
@@ -118,26 +121,26 @@ def make(
     where something is in the way that can't be kept.
     """
     everything = replace(place, turns=place.known if place.turns else [])
-    plan = Plan(_root(undoing, redoing, everything))
+    redo, undo = (sources.of_turns(turns, everything) for turns in (redoing, undoing))
+    plan = Plan((undo if undoing else redo).root)
     if plan.root is None:
         return plan
     snapshot = str(reverted.get("snapshot") or "")
-    for change in _changes(redoing, everything):
+    for change in _singles(redo):
         _redo(plan, change, undo_record.state_before(place, change, snapshot, redoing), everything, force=force)
-    for change in _changes(undoing, everything):
+    for change in _singles(undo):
         _undo(plan, change, everything, force=force)
     _others(plan, reach(undoing, [*undoing, *redoing], snapshot, everything))
     _refuse(plan)
     return plan
 
 
-def _root(undoing: Sequence[TurnState], redoing: Sequence[TurnState], place: sources.Place) -> Path | None:
-    return sources.of_turns([*redoing, *undoing], place).root
-
-
-def _changes(turns: Sequence[TurnState], place: sources.Place) -> Iterator[Change]:
-    found = sources.of_turns(turns, place).changes if turns else []
-    return (single for change in found for single in singles(change))
+def _singles(found: sources.Found) -> Iterator[Change]:
+    """The changes but for submodules: git leaves their folders alone."""
+    for change in found.changes:
+        for single in singles(change):
+            if not any(side and side.mode == SUBMODULE for side in (single.before, single.after)):
+                yield single
 
 
 def _undo(plan: Plan, change: Change, place: sources.Place, *, force: bool) -> None:
@@ -159,13 +162,13 @@ def _aim(
         if not isinstance(error, disk.FolderError) or then is not None or left is not None:
             plan.refused[path] = str(error).rstrip(".")
         return
-    if change.unknown and change.unknown != MIXED:
+    if change.unknown and change.unknown != MIXED and (back or then is None):
         then = acts.placed(change, now, back=back)
         if then is None:
             plan.left[path] = change.unknown.rstrip(".")
             return
     is_known = standing.state != "changed since" or acts.same(now, then)
-    if not is_known and (change.unknown or not acts.same(now, left)) and not place.own.has(path, now):
+    if not is_known and ((back and change.unknown) or not acts.same(now, left)) and not place.own.has(path, now):
         if not force:
             plan.refused[path] = _CHANGED
             return
@@ -174,14 +177,11 @@ def _aim(
         plan.refused[path] = _LARGE
         return
     certain = change.certain and (change.explained is None or change.explained())
-    pure = place.own.is_pure(change)
     then = then and known(then.read(), then.mode)  # read now: how git would write it can depend on what is there
-    plan.goals[path] = Goal(now, then, certain, pure, touched=not acts.same(change.before, then) or back)
+    plan.goals[path] = Goal(now, then, certain, touched=not acts.same(change.before, then) or back)
 
 
 _CHANGED = "it was changed since by somebody else (you, another turn or another session)"
-
-
 _LARGE = f"it is too large to be copied before (more than {MAX_BYTES >> 20} MB). Move it away first"
 
 
