@@ -30,7 +30,7 @@ ERROR_TIMEOUT = 2.0
 BEGIN_TIMEOUT = 30.0
 """Seconds that a command may take until its turn is under way: its template may run shell commands first."""
 
-PASSED_BY_TIMEOUT = 5.0
+PASSED_BY_TIMEOUT = 30.0
 """Seconds that a session may rest although a prompt waits in it: the server comes to it after what ran before."""
 
 SAID_TIMEOUT = 5.0
@@ -184,11 +184,14 @@ class Run:
             self._spawn(self._passed_by())
 
     async def _passed_by(self) -> None:
-        """A prompt that the server has and does not come to: it must not be waited for for ever."""
+        """A prompt that the server has and does not come to: it must not be waited for for ever.
+
+        One that is being stopped ends by that.
+        """
         state, transcript = self.turn.state, self.session.transcript
         await self._until(lambda: bool(state.steps) or state.ended or transcript.busy, PASSED_BY_TIMEOUT)
         self._rests = False
-        if not (state.steps or state.ended or transcript.busy):
+        if not (state.steps or state.ended or transcript.busy or self._ended_by(*STOPPED)):
             self._fail(_NOT_ANSWERED)
 
     def _spawn(self, work: Coroutine[Any, Any, None]) -> None:
