@@ -53,7 +53,7 @@ function setDead(button, dead, why) {
   }
 }
 
-const isDead = (button) => button?.getAttribute("aria-disabled") === "true";
+const cardOf = (node) => node?.closest?.(ASKING) ?? null;
 
 /** Runs `run` so long after what was changed is on the screen; gives what calls it off. */
 function afterPaint(ms, run) {
@@ -79,7 +79,8 @@ function followPointer(signal) {
  */
 export function createAskingGuard(root, signal) {
   const pointer = followPointer(signal);
-  let settling = false;
+  let settling = false; // for the pointer: it was aimed at what stood there before
+  let keysSettling = false; // for keys: they go to what has the focus, so only what changes around it is in their way
   let callOff = () => {};
   let faces = []; // the cards and what is asked in them: those that change are new nodes
 
@@ -94,6 +95,7 @@ export function createAskingGuard(root, signal) {
   const settle = (begins) => {
     callOff();
     settling = begins;
+    keysSettling &&= begins;
     mark(root);
     if (begins) callOff = afterPaint(SETTLE_MS, () => settle(false));
   };
@@ -106,10 +108,13 @@ export function createAskingGuard(root, signal) {
     event.stopImmediatePropagation();
   };
   root.addEventListener("click", (event) => {
-    if (isDead(event.target.closest(ANSWERS))) swallow(event);
+    const button = event.target.closest(ANSWERS);
+    const isEarly = event.detail > 0 ? settling : keysSettling; // a click by keys has no count
+    if (button && cardOf(button) && (isEarly || lacksChoice(button))) swallow(event);
   }, { capture: true, signal });
   root.addEventListener("submit", (event) => {
-    if (isDead(event.target.querySelector('[type="submit"]'))) swallow(event);
+    const button = event.target.querySelector('[type="submit"]');
+    if (button && cardOf(button) && (keysSettling || lacksChoice(button))) swallow(event);
   }, { capture: true, signal });
   root.addEventListener("keydown", (event) => { // a key that is held down was pressed for something else
     if (event.repeat && PRESSES.includes(event.key) && event.target.closest(ASKING)) swallow(event);
@@ -129,10 +134,12 @@ export function createAskingGuard(root, signal) {
     },
     around(change) {
       const under = underPointer();
+      const focused = cardOf(root.getRootNode().activeElement);
       change();
       const now = facesNow();
       const changed = now.length !== faces.length || now.some((node, index) => node !== faces[index]);
       faces = now;
+      keysSettling ||= changed && focused !== null;
       if (changed || underPointer() !== under) settle(faces.length > 0);
     },
   };
