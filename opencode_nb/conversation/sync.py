@@ -115,7 +115,12 @@ class Opencode:
 
     @property
     def client(self) -> Client:
-        """Every operation of the server. Raises OpencodeError before `start`, or the first prompt."""
+        """Every operation of the server, which is started again where it has ended.
+
+        Raises OpencodeError before `start`, or the first prompt.
+        """
+        if self._async.client is not None:  # which raises where it was never started
+            self.start()
         inner = self._async.client
         if self._client is None or str(self._client.base_url) != str(inner.base_url):
             self._disconnect()
