@@ -20,6 +20,9 @@ TIMEOUT = 60.0
 _CACHED_BYTES = 32 * 1024 * 1024
 _FETCHED_BYTES = 1024 * 1024
 _FETCHED = 32
+_NAMED = 100
+"""As many paths are given to git; for more, it lists all that it has."""
+
 _NOTHING = "0" * 40
 _EMPTY_TREE = "4b825dc642cb6eb9a060e54bf8d69288fbee4904"
 """The tree without files, which every git knows."""
@@ -147,9 +150,10 @@ def names_in(repository: Repository, tree: str) -> list[str]:
 
 def sides(repository: Repository, tree: str, paths: Iterable[str]) -> dict[str, Side | None]:
     """These files as a tree has them, or with "" the index; None for those that it has not."""
-    listing = ("ls-tree", "-r", "--full-tree", tree) if tree else ("ls-files", "--stage")
     wanted, at = dict.fromkeys(paths), 2 if tree else 1  # "mode type id" of a tree, "mode id stage" of an index
-    rows = (field.partition("\t") for field in _fields(repository.run(listing[0], "-z", *listing[1:])))
+    named = [*wanted] if len(wanted) <= _NAMED and "" not in wanted else []
+    listing = ("ls-tree", "-r", "--full-tree", "-z", tree, "--", *named) if tree else ("ls-files", "--stage", "-z")
+    rows = (field.partition("\t") for field in _fields(repository.run(*listing)))
     found = {path: meta.split() for meta, _, path in rows if path in wanted}
     blobs = Blobs(repository, [(path, "000000", meta[0], _NOTHING, meta[at]) for path, meta in found.items()])
     return {path: blobs.side(path, found[path][0], found[path][at]) if path in found else None for path in wanted}

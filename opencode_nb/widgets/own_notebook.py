@@ -18,8 +18,8 @@ def own_notebook_warning(files: Iterable[FileDiff], root: Path | None) -> str:
     file = next((file for file in files if (root / file.file).resolve() == mine), None)
     if file is None:
         return ""
-    changed = "The agent changed" if file.certain else "While a command of the agent ran, something changed"
-    return f"{changed} this notebook, {file.file}, on disk. {_WAY_OUT}"
+    how = "" if file.certain else "By a command it ran, unless you saved the notebook yourself meanwhile. "
+    return f"The agent changed this notebook, {file.file}, on disk. {how}{_WAY_OUT}"
 
 
 _WAY_OUT = "Before you save: choose File > Reload Notebook from Disk, or saving overwrites what the agent did."
