@@ -24,6 +24,7 @@ from opencode_nb.conversation.feed import Connection, Feed
 from opencode_nb.conversation.models import split_model
 from opencode_nb.conversation.policy import PermissionOption, Policy
 from opencode_nb.conversation.session import ABORT_TIMEOUT, AsyncSession, call_soon
+from opencode_nb.conversation.sessions import Sessions
 from opencode_nb.conversation.state import BY_APPROVAL, Json, TurnState
 from opencode_nb.conversation.storage import data_directory
 from opencode_nb.conversation.transcript import Change, Transcript
@@ -83,7 +84,7 @@ class AsyncOpencode(Catalog):
         self.enforcement = Enforcement(lambda: self.client, self.directory)
         self._client: AsyncClient | None = None
         self._feed: Feed | None = None
-        self._sessions: dict[str, AsyncSession] = {}
+        self._sessions = Sessions(self._unfollow)
         self._starting = asyncio.Lock()
         self._following: set[asyncio.Task[None]] = set()  # what the server does, as its keeper tells it
 
@@ -106,7 +107,7 @@ class AsyncOpencode(Catalog):
         for name, value in (("model", model), ("agent", agent), ("variant", variant)):
             before = getattr(self, name)
             setattr(self, name, value)
-            for session in self._sessions.values():
+            for session in self._sessions:
                 if getattr(session, name) == before:
                     setattr(session, name, value)
 
@@ -196,7 +197,7 @@ class AsyncOpencode(Catalog):
             raise
         self._feed = feed
         self._watch_server(feed)
-        await feed.follow_again(session.transcript for session in self._sessions.values())
+        await feed.follow_again(session.transcript for session in self._sessions)
 
     @property
     def _data(self) -> Path | None:
@@ -251,7 +252,7 @@ class AsyncOpencode(Catalog):
 
     async def _cut_off(self) -> None:
         """A server that goes on must not go on with what nobody here will hear of, or answer."""
-        began = [session for session in self._sessions.values() if session.running]
+        began = [session for session in self._sessions if session.running]
         if self._feed is None or not self.started:
             return
         self._feed.fail_all("ConnectionLost", _CLOSED)
@@ -288,13 +289,21 @@ class AsyncOpencode(Catalog):
     ) -> AsyncSession:
         """A new session, or with `id` the one of that id with its history. Raises NotFoundError."""
         await self.start()
-        if id is not None and id in self._sessions:
-            return self._sessions[id]
+        if id is not None and (known := self._sessions.get(id)) is not None:
+            return known
         info = await self.client.session.get(id) if id else await self._create(title, parent)
         session = AsyncSession(self, await self.feed.follow(info["id"], fresh=id is None))
         session.transcript.apply({"type": "session.updated", "properties": {"info": info}})
-        self._sessions[session.id] = session
+        self._sessions.add(session)
         return session
+
+    def use(self, session: AsyncSession) -> None:
+        """Take note that somebody works with a session: it stays open for a while, whoever holds it."""
+        self._sessions.use(session)
+
+    def _unfollow(self, session_id: str) -> None:
+        if self._feed is not None:
+            self._feed.forget(session_id)
 
     async def _create(self, title: str | None, parent: str | None) -> Json:
         rules = await self.enforcement.rules(self.policy, self.agent)
@@ -334,7 +343,7 @@ class AsyncOpencode(Catalog):
     def forget(self, session_id: str) -> None:
         """Let go of a session that is no longer there."""
         self.feed.forget(session_id)
-        self._sessions.pop(session_id, None)
+        self._sessions.remove(session_id)
 
     async def diff(self, mode: Literal["git", "branch"] = "git") -> Diff:
         """How the work tree differs from the last commit ("git"), or from where its branch began ("branch").
@@ -356,10 +365,10 @@ class AsyncOpencode(Catalog):
 
     async def abort_all(self) -> None:
         """Stop every running turn."""
-        await asyncio.gather(*(session.abort() for session in self._sessions.values()))
+        await asyncio.gather(*(session.abort() for session in self._sessions))
 
     def _route(self, transcript: Transcript, changes: list[Change]) -> None:
-        session = self._sessions.get(transcript.id)
+        session = self._sessions.get(transcript.id, used=False)
         if session is not None:
             session._changed(changes)
 

@@ -255,6 +255,7 @@ class AsyncSession(ManagedSession):
         return choice.model if choice.chosen_by == "default" else None
 
     def _begin(self, message_id: str, policy: Policy, person: Person | None, timeout: float | None) -> Run:
+        self.owner.use(self)
         self.owner.feed.tell(self.id, "prompted", messageID=message_id)
         self._copy_ahead()
         state = self.transcript.turns[message_id]

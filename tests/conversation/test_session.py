@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import gc
 import struct
 import threading
 import time
@@ -14,7 +15,9 @@ from typing import Any
 import pytest
 
 import opencode_nb as oc
+from opencode_nb import portal
 from opencode_nb.api.client import Client
+from opencode_nb.conversation import sessions
 from opencode_nb.conversation.models import ModelError
 from opencode_nb.conversation.policy import Answer, PermissionRequest
 from opencode_nb.demo import DemoModel, gate, reason, text, tool
@@ -417,3 +420,26 @@ def test_who_gives_up_waiting_ends_it_for_nobody_else(server: Server, project: P
             assert (await turn).status == "completed"
 
     asyncio.run(main())
+
+
+def test_sessions_that_nobody_holds_are_let_go_and_can_be_read_again(ai: oc.Opencode, demo_model: DemoModel) -> None:
+    kept = ai.session()
+    first = kept.prompt("Say exactly: first").text
+    running = ai.session()
+    demo_model.queue([[text("Slow."), gate("held")]])
+    spoke = threading.Event()
+    running.subscribe(lambda change: spoke.set() if change.kind == "delta" else None)
+    running_id, turn = running.id, running.prompt("go", wait=False)
+    assert spoke.wait(60)
+    dropped = [ai.session(f"Dropped {n}").id for n in range(sessions.RECENT + 8)]
+    del running, turn
+    gc.collect()
+    followed = ai._async.feed.transcripts
+    portal.run(asyncio.sleep, 0)  # what was collected is told to the loop before
+    assert len(followed) <= sessions.RECENT + 2  # the recent ones, the one that is held, the one that runs
+    assert {kept.id, running_id} <= set(followed)
+    assert dropped[0] not in followed
+    assert ai.session(id=dropped[0]).title == "Dropped 0"
+    demo_model.release("held")
+    assert ai.session(id=running_id).turns()[-1].wait(60).text == "Slow."
+    assert kept.turns()[0].text == first
