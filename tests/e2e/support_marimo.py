@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+import contextlib
 import re
 import socket
 import subprocess
 import sys
 import threading
+import time
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
+from urllib.parse import urlsplit
 
 START_TIMEOUT = 180
 """Seconds; about 4 on an idle machine."""
@@ -76,4 +79,14 @@ def _wait_until_it_serves(process: subprocess.Popen[str]) -> str:
     if not found:
         process.kill()
         raise RuntimeError(f"marimo did not start within {START_TIMEOUT} s:\n{''.join(lines)}")
+    _wait_until_it_listens(urlsplit(found[0]).port or 0)
     return found[0]
+
+
+def _wait_until_it_listens(port: int) -> None:
+    deadline = time.monotonic() + START_TIMEOUT
+    while time.monotonic() < deadline:
+        with contextlib.suppress(OSError), socket.create_connection(("127.0.0.1", port)):
+            return
+        time.sleep(0.05)  # it tells its address before it listens, and does not tell when it does
+    raise RuntimeError(f"marimo does not listen at port {port}.")
