@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import os
 import posixpath
+import re
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -69,9 +70,16 @@ def _steps_of(message: Message) -> list[Step]:
 
 
 def is_silent(call: Json) -> bool:
-    """Whether this tool call may have changed files without a word of it."""
-    name, status = str(call.get("tool") or ""), (call.get("state") or {}).get("status")
-    return status != "pending" and name not in tools.CHANGING and name not in READING
+    """Whether this tool call may have changed files without a word of it; one that was not allowed has not."""
+    name, state = str(call.get("tool") or ""), call.get("state") or {}
+    ran = state.get("status") != "pending" and not _NOT_RUN.match(str(state.get("error") or ""))
+    return ran and name not in tools.CHANGING and name not in READING
+
+
+_NOT_RUN = re.compile(
+    r"The user (rejected permission|dismissed|has specified a rule)|Model tried to call unavailable tool"
+)
+"""How the server's errors of calls begin that never ran."""
 
 
 def reporting_calls(turn: TurnState) -> list[Json]:

@@ -131,6 +131,20 @@ def test_a_file_that_changed_while_a_command_ran_is_undone_and_its_copy_named(
     assert dict(undone.copies)["a.txt"] in str(undone)
 
 
+def test_a_command_that_was_denied_has_changed_nothing(open_at: Open, demo_model: DemoModel, project: Path) -> None:
+    session = open_at(project)
+    demo_model.queue([[bash("echo no"), text("Wait."), gate("saved")], [text("Done.")]])
+    spoke = threading.Event()
+    session.subscribe(lambda change: spoke.set() if change.kind == "delta" else None)
+    turn = session.prompt("go", wait=False, permission=lambda request: ("reject", "Not now."))
+    assert spoke.wait(60)
+    (project / "README.md").write_text("mine\n")
+    demo_model.release("saved")
+    assert turn.wait(60).diff().files == ()
+    assert str(session.revert()) == "It had changed no files."
+    assert (project / "README.md").read_text() == "mine\n"
+
+
 def test_an_edit_by_hand_in_the_same_step_and_file_is_kept(open_at: Open, demo_model: DemoModel, project: Path) -> None:
     """The trees around the step have both; what the tool reports has only its own."""
     note = project / "a.txt"
