@@ -14,6 +14,7 @@ import opencode_nb as oc
 from opencode_nb.magics.completion import Completion
 from opencode_nb.magics.line import LineMagic
 from opencode_nb.magics.workspace import Workspace
+from opencode_nb.portal import run
 from opencode_nb.server import Server
 from tests.conftest import make_project
 from tests.widgets.panel import Panel
@@ -33,7 +34,7 @@ def place(tmp_path_factory: pytest.TempPathFactory) -> Path:
 @pytest.fixture(scope="module")
 def made(server: Server, place: Path) -> list[str]:
     """The ids of `COUNT` sessions, number 0 to 137, oldest first; number 2 is archived."""
-    ids = asyncio.run(_make(server, place))
+    ids = run(_make, server, place)  # on the package's thread: this one's loop may be the browser's
     with oc.Client(server.url, password=server.password, directory=str(place)) as client:
         client.session.update(ids[2], time={"archived": int(time.time() * 1000)})
     return ids
