@@ -13,9 +13,8 @@ import pytest
 from rich.console import Console
 
 from opencode_nb.conversation.state import Decision, TurnState
-from opencode_nb.render.escaping import visible
+from opencode_nb.render.escaping import reveal, visible
 from opencode_nb.render.markdown import to_html
-from opencode_nb.render.escaping import reveal
 from opencode_nb.render.page import LiveTurn, turn_html, turn_markdown, turn_text
 from opencode_nb.render.stream import MarkdownStream
 from opencode_nb.render.terminal import turn_terminal
