@@ -12,6 +12,7 @@ from pathlib import Path
 from subprocess import Popen
 from typing import Any
 
+import psutil
 import pytest
 
 from opencode_nb.api.client import Client
@@ -58,6 +59,11 @@ class Terminal:
             assert data, self.shown
             self.shown += data.decode()
         return self.shown
+
+    def waits(self) -> None:
+        """Wait until it reads: between its prompt and the read, Python sees an interrupt only after the next line."""
+        while psutil.Process(self.process.pid).status() != psutil.STATUS_SLEEPING:
+            os.sched_yield()
 
     def type(self, text: str) -> None:
         os.write(self._screen, text.encode())
@@ -109,6 +115,7 @@ def test_in_a_kernel(environment: dict[str, str], project: Path, client: Client)
 def test_an_interrupt_by_the_user_is_one(environment: dict[str, str], project: Path) -> None:
     with terminal([sys.executable, "-c", CODE], cwd=project, env=environment) as shell:
         shell.until("Allow? ")
+        shell.waits()
         os.killpg(shell.process.pid, 2)
         shell.until("KeyboardInterrupt")
 
