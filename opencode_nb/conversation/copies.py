@@ -34,6 +34,11 @@ MAX_FILES = 2000
 MAX_FILES_OF_FOLDER = 200
 """An ignored folder with more files than this is taken for one that programs make."""
 
+PREFIX = "opencode-nb-copies-"
+
+STALE_AFTER = 24 * 3600
+"""Seconds after which copies are taken for those of a kernel that was killed."""
+
 MADE_BY_PROGRAMS = frozenset({".git", "node_modules", "__pycache__", ".venv", "venv", ".mypy_cache", ".ruff_cache"})
 
 
@@ -86,7 +91,8 @@ class Copies:
         if not is_new or status.st_size > MAX_FILE_BYTES or not place.is_file():
             return
         if self._folder is None:
-            self._folder = Path(tempfile.mkdtemp(prefix="opencode-nb-"))
+            _tidy_up()
+            self._folder = Path(tempfile.mkdtemp(prefix=PREFIX))
             weakref.finalize(self, shutil.rmtree, self._folder, ignore_errors=True)
         self._count += 1
         copy = self._folder / str(self._count)
@@ -107,6 +113,15 @@ class Copies:
             return None
         side = disk.read(copy.file)
         return Image(side.mode, kept.keep(side.read())) if side else None
+
+
+def _tidy_up() -> None:
+    """Remove what killed kernels have left: there may be secrets in it."""
+    oldest = time.time() - STALE_AFTER
+    for folder in Path(tempfile.gettempdir()).glob(f"{PREFIX}*"):
+        with contextlib.suppress(OSError):  # another user's, or gone
+            if folder.stat().st_mtime < oldest:
+                shutil.rmtree(folder)
 
 
 def _unrecorded(root: Path) -> Iterator[Path]:

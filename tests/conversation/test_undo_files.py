@@ -4,13 +4,16 @@ from __future__ import annotations
 
 import os
 import subprocess
+import tempfile
 import threading
+import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
 
 import opencode_nb as oc
+from opencode_nb.conversation import copies
 from opencode_nb.demo import DemoModel, gate, text, tool, usage
 from opencode_nb.server import Server
 from opencode_nb.widgets.own_notebook import own_notebook_warning
@@ -195,6 +198,19 @@ def test_a_write_over_an_ignored_file_can_be_undone(
     assert (undone.files, undone.warning) == (("local/settings.ini", "x.log"), "")
     session.unrevert()
     assert [file.read_text() for file in files] == ["new\n", "new\n"]
+
+
+def test_copies_that_a_killed_kernel_left_are_removed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(tempfile, "tempdir", str(tmp_path))
+    folders = {days: tmp_path / f"{copies.PREFIX}{days}" for days in (0, 2)}
+    for days, folder in folders.items():
+        folder.mkdir()
+        (folder / "1").write_text("secret")
+        os.utime(folder, (time.time() - days * 24 * 3600 - 60,) * 2)
+    (tmp_path / "plain").mkdir()
+    (tmp_path / "plain" / "a.txt").write_text("one\n")
+    copies.Copies(tmp_path / "plain").take()
+    assert [days for days, folder in folders.items() if folder.exists()] == [0]
 
 
 def test_a_file_that_is_ignored_only_later_is_not_deleted(open_at: Open, demo_model: DemoModel, project: Path) -> None:
