@@ -21,6 +21,9 @@ from opencode_nb.diffs import tools
 MAX_BYTES = 16 * 1024 * 1024
 """Larger files are not kept: they would be copied for each call that touches them."""
 
+CLOCK_TICK = 20.0
+"""Milliseconds by which a file's time can be behind the clock that a call's start is read from."""
+
 
 @dataclass(slots=True)
 class Images:
@@ -87,7 +90,7 @@ class Images:
         """The call runs, and may have written already: a file that was written to since counts as its copy has it."""
         place = located(name, self.root)
         with contextlib.suppress(OSError):
-            if place.lstat().st_mtime_ns / 1e6 < started:
+            if place.lstat().st_mtime_ns / 1e6 < started - CLOCK_TICK:
                 self._take("before", call, name)
             elif (copied := self.copies.before(place, started)) is not None:
                 self._note("before", call, name, copied)

@@ -32,7 +32,7 @@ class Report:
 
     def whole(self) -> Change | None:
         """All of it as one change; None where it comes to nothing."""
-        return next((change for change in compose([change] for change in self.changes)), None)
+        return next(iter(compose([change] for change in self.changes)), None)
 
     def explains(self, before: Side | None, after: Side | None) -> bool:
         """Whether what the calls say makes `after` of `before`: then nobody else has changed the file meanwhile."""
@@ -58,7 +58,7 @@ def _patch_of(call: Json, path: str) -> Json | None:
     """What a call says of one file; None for a move, as its patch is of the file that it was."""
     found = tools.reported(call)
     if len(found) > 1:
-        found = [diff for diff in found if str(diff.get("filePath") or diff.get("file")).endswith(path)]
+        found = [diff for diff in found if f"/{diff.get('filePath') or diff.get('file')}".endswith(f"/{path}")]
     return found[0] if len(found) == 1 and not found[0].get("movePath") else None
 
 
@@ -157,8 +157,11 @@ def merged(
     by_path = {change.path: change for change in recorded}
     for path, report in told.items():
         whole = report.whole()
-        is_nearer = report.exact and path not in silent if path in by_path else None
-        if whole is not None and (_is_unseen(path, whole, tracked, root) if is_nearer is None else is_nearer):
+        if path in by_path:
+            counts = report.exact and path not in silent
+        else:
+            counts = whole is not None and _is_unseen(path, whole, tracked, root)
+        if whole is not None and counts:
             by_path[path] = whole
         if path in by_path and path not in silent:
             mine = by_path[path]

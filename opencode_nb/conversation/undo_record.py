@@ -14,8 +14,8 @@ from opencode_nb.diffs.change import SUBMODULE, Change, Side
 
 def note(session_id: str, sides: Mapping[str, Side | None], *, first: bool) -> None:
     """Note the files before an undo; `first`: nothing was undone before it."""
-    files = {path: _noted(side) for path, side in sides.items() if side is None or side.mode != SUBMODULE}
     with contextlib.suppress(OSError):  # a full disk: then the server's snapshot and the turns themselves must do
+        files = {path: _noted(side) for path, side in sides.items() if side is None or side.mode != SUBMODULE}
         kept.note(_name(session_id), {"first": first, "files": files})
 
 

@@ -13,8 +13,9 @@ from pathlib import Path
 import pytest
 
 import opencode_nb as oc
-from opencode_nb.conversation import copies
+from opencode_nb.conversation import copies, undo_record
 from opencode_nb.demo import DemoModel, gate, text, tool, usage
+from opencode_nb.diffs.change import known
 from opencode_nb.server import Server
 from opencode_nb.widgets.own_notebook import own_notebook_warning
 from tests.conftest import make_project
@@ -345,3 +346,10 @@ def test_a_compaction_inside_a_turn_hides_none_of_its_files(
         report = act()
         assert (list(report.files), report.warning) == (both, "")
         assert [(project / name).read_text() for name in both] == [content, content]
+
+
+def test_a_note_that_cannot_be_written_stops_no_undo(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The server has done its part by then: the files must be put right all the same."""
+    monkeypatch.setenv("XDG_STATE_HOME", str(tmp_path / "a file"))
+    (tmp_path / "a file").write_text("")
+    undo_record.note("ses_1", {"a.txt": known(b"one\n")}, first=True)
