@@ -38,7 +38,17 @@ START_SECONDS = 60.0  # 2 to 7, but on a very busy machine; one that has ended i
 HEALTH_SECONDS = 5.0  # at least, however late the server became ready
 GRACE_SECONDS = 5.0  # that a shared server goes on without a holder, unless $OPENCODE_NB_GRACE says otherwise
 TAIL_LINES = 20  # of the log, in error messages
-CANNOT_WRITE = ("mkdir", "ENOSPC", "EROFS", "EACCES", "disk I/O error", "disk is full", "readonly database")
+# What the log of a program says that can't write; the last where its database is there already.
+CANNOT_WRITE = (
+    "mkdir",
+    "ENOSPC",
+    "EROFS",
+    "EACCES",
+    "disk I/O error",
+    "disk is full",
+    "readonly database",
+    "PRAGMA wal_",
+)
 
 
 class Server:

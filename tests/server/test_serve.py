@@ -8,18 +8,25 @@ import signal
 import socket
 import stat
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import psutil
 import pytest
 
-from opencode_nb.server import Server, find_binary
+from opencode_nb.server import Server, find_binary, serve
 from opencode_nb.server.keeping.program import reachable
 from opencode_nb.server.version import binary_version
 from tests.server.support import END_SECONDS, assert_gone, keepers, request, run_tool
 
 Start = Callable[..., Server]
+
+
+@pytest.fixture(scope="module")
+def server(opencode_program: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
+    """A server that no other test has used: its log is short, and no tool has inherited its password."""
+    with serve(directory=tmp_path_factory.mktemp("served"), binary=opencode_program) as server:
+        yield server
 
 
 def test_is_ready_when_serve_returns(server: Server, opencode_program: Path) -> None:
