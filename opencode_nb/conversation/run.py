@@ -209,7 +209,7 @@ class Run:
             await self._responder.close()
             if not self._ended_by("PromptNotSent", *LOST):  # else nothing more can come
                 await self._until(lambda: _complete(self.turn.state), TRAILING_TIMEOUT)
-                await self._until(lambda: _counted(self.turn.state), DIFFS_TIMEOUT)
+                await self._until(lambda: not self.turn.state.awaits_diffs, DIFFS_TIMEOUT)
         finally:
             self._close()
 
@@ -243,12 +243,6 @@ def _retrieve(task: asyncio.Task[None]) -> None:
     """Its failure has ended the turn already, and is told there."""
     if not task.cancelled():
         task.exception()
-
-
-def _counted(state: TurnState) -> bool:
-    """Whether the diffs are in, if there will be any: it takes note of changed files only where it can diff them."""
-    wrote = any(part.get("type") == "patch" and part.get("files") for part in state.parts)
-    return bool(state.diffs) or not wrote
 
 
 def _complete(state: TurnState) -> bool:

@@ -114,16 +114,37 @@ class TurnState:
     def diffs(self) -> list[Json]:
         """What changed on disk, `[{file, patch, additions, deletions, status}]`, once the server has counted it.
 
-        A turn that went on after a compaction has a message of the server's own for each of its stretches; a file that
-        changed in several has the diff of each.
+        A file that changed in several stretches has the diff of each.
         """
-        asked = [message for message in (self.prompt, *self.steps.values()) if message and _is_asked(message)]
-        return [diff for message in asked for diff in _diffs(message)]
+        return [diff for diffs, _parts in self._stretches for diff in diffs]
+
+    @property
+    def awaits_diffs(self) -> bool:
+        """Whether the server has yet to count what a stretch changed; it notes only files that it can diff."""
+        return any(not diffs and any(map(_changed_files, parts)) for diffs, parts in self._stretches)
+
+    @property
+    def _stretches(self) -> list[tuple[list[Json], list[Json]]]:
+        """The server's diffs and the parts of each stretch of the turn, in order.
+
+        A turn has one stretch, and another for each message that the server itself put in, to go on after a compaction.
+        """
+        found: list[tuple[list[Json], list[Json]]] = []
+        for message in (self.prompt, *self.steps.values()):
+            if message and _is_asked(message):
+                found.append((_diffs(message), []))
+            elif message and found:
+                found[-1][1].extend(message.parts.values())
+        return found
 
     @property
     def own_diffs(self) -> list[Json]:
         """Those of `diffs` that the turn accounts for: what somebody else changed meanwhile is left out."""
         return attribution.own_diffs(self)
+
+
+def _changed_files(part: Json) -> bool:
+    return part.get("type") == "patch" and bool(part.get("files"))
 
 
 def _is_asked(message: Message) -> bool:

@@ -230,7 +230,7 @@ def _following(session: AsyncSession, message: str) -> str | None:
     undone = [turn.id for turn in session.transcript.undone_turns]
     if message and message not in undone:
         raise OpencodeError("This message is not undone any more: nothing was done.")
-    return next((one for one in undone if message and one > message), None)
+    return session.transcript.undone_after(message) if message else None
 
 
 def _again(intent: Json, error: Exception) -> Json | None:

@@ -102,6 +102,7 @@ def test_an_undo_cuts_by_position(cut: int) -> None:
     transcript.apply({"type": "session.updated", "properties": {"info": info}})
     assert [turn.id for turn in transcript.visible_turns] == TURNS[:cut]
     assert [turn.id for turn in transcript.undone_turns] == TURNS[cut:]
+    assert [transcript.undone_after(turn) for turn in TURNS[cut:]] == [*TURNS[cut + 1 :], None]
 
 
 def test_an_undo_that_cuts_before_what_is_loaded_hides_all_of_it() -> None:

@@ -249,6 +249,25 @@ def told(transcript: Transcript, info: dict[str, Any]) -> None:
     transcript.apply({"type": "message.updated", "properties": {"info": info}})
 
 
+def test_diffs_are_awaited_for_each_stretch_of_a_turn() -> None:
+    transcript = Transcript("ses_1")
+    stretches = [
+        ("msg_1", "msg_2", {"type": "text", "text": "go"}),
+        ("msg_3", "msg_4", {"type": "compaction", "auto": True}),
+    ]
+    for at, (asked, answer, begins) in enumerate(stretches):
+        for name, parent, part in ((asked, "", begins), (answer, asked, {"type": "patch", "files": ["/a"]})):
+            told(transcript, message(name, 10 * at + bool(parent), parent)["info"])
+            sent = {**part, "id": f"prt_{name}", "messageID": name, "sessionID": "ses_1"}
+            transcript.apply({"type": "message.part.updated", "properties": {"part": sent}})
+    [turn] = transcript.turns.values()
+    for at, (asked, *_rest) in enumerate(stretches):
+        assert turn.awaits_diffs
+        info = message(asked, 10 * at)["info"]
+        told(transcript, {**info, "summary": {"diffs": [{"file": "a", "patch": ""}]}})
+    assert not turn.awaits_diffs
+
+
 def without_end(events: list[dict[str, Any]]) -> list[dict[str, Any]]:
     """The events of a session whose server ended in its last step: the store has no end of it."""
     cut = copy.deepcopy(events)
