@@ -25,7 +25,7 @@ class Sessions:
         """Take in a session."""
         self._all[session.id] = session
         loop = asyncio.get_running_loop()
-        weakref.finalize(session, call_soon, loop, self._gone, session.id).atexit = False
+        weakref.finalize(session, call_soon, loop, _tell_gone, weakref.ref(self), session.id).atexit = False
         self.use(session)
 
     def get(self, session_id: str, *, used: bool = True) -> AsyncSession | None:
@@ -51,6 +51,13 @@ class Sessions:
         for known in idle[: max(0, len(self._recent) - RECENT)]:
             del self._recent[known.id]
 
-    def _gone(self, session_id: str) -> None:
+    def gone(self, session_id: str) -> None:
+        """Tell that a session has left memory, unless it was opened again."""
         if session_id not in self._all:
             self._left(session_id)
+
+
+def _tell_gone(sessions: weakref.ref[Sessions], session_id: str) -> None:
+    """By a weak reference: finalizers live for good, and the sessions that they hold would too."""
+    if (registry := sessions()) is not None:
+        registry.gone(session_id)

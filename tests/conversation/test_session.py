@@ -8,6 +8,7 @@ import struct
 import threading
 import time
 import zlib
+from collections import Counter
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -420,6 +421,24 @@ def test_who_gives_up_waiting_ends_it_for_nobody_else(server: Server, project: P
             assert (await turn).status == "completed"
 
     asyncio.run(main())
+
+
+def test_a_closed_agent_leaves_nothing_in_memory(server: Server, project: Path) -> None:
+    def use_one() -> Counter[str]:
+        with oc.Opencode(base_url=server.url, password=server.password, directory=project) as ai:
+            session = ai.session()
+            turn = session.prompt("Say exactly: hello")
+            turn._repr_mimebundle_()
+            assert not turn.diff().files
+            assert not session.diff().files
+            list(session.stream("Say exactly: streamed"))
+        del ai, session, turn
+        gc.collect()
+        kinds = (type(one) for one in gc.get_objects())
+        return Counter(kind.__name__ for kind in kinds if str(kind.__module__).startswith("opencode_nb."))
+
+    first = use_one()  # what is made once stays
+    assert use_one() - first == Counter()
 
 
 def test_sessions_that_nobody_holds_are_let_go_and_can_be_read_again(ai: oc.Opencode, demo_model: DemoModel) -> None:
