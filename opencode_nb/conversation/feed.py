@@ -272,6 +272,14 @@ class Feed:
         if new := transcript.sub_sessions - before:
             await self._load_children(transcript, transcript, new, await self._shared())
 
+    async def let_go(self, transcript: Transcript, keep: int) -> None:
+        """Let go of the turns before the last `keep`: `load_earlier` fetches them again."""
+        async with self._earlier:
+            page = await history.last_turns(self.client, transcript.id, keep)
+            if page.cursor:
+                first = page.messages[0]["info"]["id"]
+                self.tell(transcript.id, "let_go", messageID=first, cursor=page.cursor)
+
     async def _load(self, transcript: Transcript) -> None:
         """Fetch a session, and the sub-sessions that its turns opened."""
         await self._load_one(transcript, transcript.id, await self._shared())

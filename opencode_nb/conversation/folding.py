@@ -14,7 +14,7 @@ from collections.abc import Iterable
 from typing import NamedTuple
 
 from opencode_nb.conversation.halves import split_end
-from opencode_nb.conversation.state import Json, Message, TurnState
+from opencode_nb.conversation.state import Decision, Json, Message, TurnState
 
 USER_SHELL = "The following tool was executed by the user"
 """What the server writes as the prompt of a shell command of the user's own."""
@@ -24,7 +24,7 @@ class Change(NamedTuple):
     """What an event changed: `turn` is the turn's id ("" for the session), `key` a part id, a message id or "turn".
 
     `kind` says what it is about: part, delta, message, removed, turn, ended, request, todos, session, connection,
-    earlier (turns before those that were there have been loaded).
+    earlier (turns before those that were there have been loaded, or let go).
     `delta` is the text that was appended where kind is "delta".
     """
 
@@ -45,13 +45,14 @@ class Folding:
         self._early: dict[str, Json] = {}  # deltas that came before their part: part id -> {field: text}
         self._cut: dict[tuple[str, str], str] = {}  # halves of characters that ended a delta: by part id and field
         self._ours: dict[str, float] = {}  # prompts sent from here, and the place of the last message before
+        self._decisions: dict[str, list[Decision]] = {}  # of turns that were let go: the server does not keep them
 
     # -- messages --------------------------------------------------------------------------------------------------
 
     def _turn(self, turn_id: str) -> TurnState:
         turn = self.turns.get(turn_id)
         if turn is None:
-            turn = self.turns[turn_id] = TurnState(turn_id, self.id)
+            turn = self.turns[turn_id] = TurnState(turn_id, self.id, decisions=self._decisions.pop(turn_id, []))
         return turn
 
     def _message_updated(self, properties: Json) -> Iterable[Change]:

@@ -46,6 +46,15 @@ async def before(client: AsyncClient, session_id: str, cursor: str) -> Page:
     return page
 
 
+async def last_turns(client: AsyncClient, session_id: str, count: int) -> Page:
+    """The messages of at least the last `count` turns, from the beginning of one on."""
+    page = await before(client, session_id, "")
+    while page.cursor and sum(_begins_turn(message) for message in page.messages) < count:
+        earlier = await before(client, session_id, page.cursor)
+        page = Page(earlier.messages + page.messages, earlier.cursor)
+    return page
+
+
 async def everything(client: AsyncClient, session_id: str) -> list[Json]:
     """All messages, oldest first."""
     page = await _page(client, session_id, "")
@@ -55,7 +64,11 @@ async def everything(client: AsyncClient, session_id: str) -> list[Json]:
 
 
 def _begins_whole(page: Page) -> bool:
-    return not page.messages or page.messages[0]["info"].get("role") == "user"
+    return not page.messages or _begins_turn(page.messages[0])
+
+
+def _begins_turn(message: Json) -> bool:
+    return bool(message["info"].get("role") == "user")
 
 
 async def _longer(client: AsyncClient, session_id: str, page: Page) -> Page:

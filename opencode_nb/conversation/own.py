@@ -66,9 +66,9 @@ class Own:
             return False
         return not self._has_turns or self.has(change.old_path or change.path, change.before)
 
-    def learn_from(self, read: Turns) -> None:
-        """Learn from these turns, the session's first among them, where a state is asked for that is not known."""
-        self._read, self._has_turns = read, True
+    def learn_from(self, read: Turns | None) -> None:
+        """Learn from these turns where a state is asked for that is not known; None: the first ones are not loaded."""
+        self._read, self._has_turns = read, read is not None
 
     def learn(self, turns: Iterable[Sequence[Change]]) -> None:
         """Take note of what the turns, from the session's first on, found and left, until somebody else was there."""

@@ -34,6 +34,12 @@ ABORT_TIMEOUT = 5.0
 ABORT_AGAIN = 0.5
 """Seconds after which a turn that does not rest is aborted again: what has just been sent may not have begun."""
 
+MOST_TURNS = 100
+"""Turns that are kept in memory at most (some 40 KB each), unless a view shows earlier ones."""
+
+KEPT_TURNS = 50
+"""Turns that are left when there were more: what a view at the end of the session shows, and as many again."""
+
 Subscriber = Callable[[Change], None]
 
 
@@ -54,6 +60,8 @@ class AsyncSession(ManagedSession):
         self._turns: dict[str, Turn] = {}
         self._stillborn: set[str] = set()  # turns that were declared over, stopped, before they had begun
         self._late: asyncio.Task[None] | None = None  # aborts one of them
+        self._readers: list[Callable[[], bool]] = []
+        self._letting_go: asyncio.Task[None] | None = None
         self._images: Images | None = None
         self._copying: asyncio.Future[None] | None = None
         self._own = Own(self.id)
@@ -327,6 +335,22 @@ class AsyncSession(ManagedSession):
         self._subscribers.append(callback)
         return lambda: self._subscribers.remove(callback) if callback in self._subscribers else None
 
+    def keep_while(self, reads: Callable[[], bool]) -> Callable[[], None]:
+        """Keep all turns in memory while `reads()` is true: a view shows earlier ones. Returns what ends it."""
+        self._readers.append(reads)
+        return lambda: self._readers.remove(reads) if reads in self._readers else None
+
+    def _let_go_old(self) -> None:
+        """Let go of old turns, where there are many: they can be loaded again."""
+        if len(self.transcript.turns) <= MOST_TURNS or any(reads() for reads in self._readers):
+            return
+        if self._letting_go is None or self._letting_go.done():
+            self._letting_go = asyncio.create_task(self._keep_last(), name="opencode_nb let go")
+
+    async def _keep_last(self) -> None:
+        with contextlib.suppress(OpencodeError):  # the next turn's end tries again
+            await self.owner.feed.let_go(self.transcript, KEPT_TURNS)
+
     # -- what it changed -------------------------------------------------------------------------------------------
 
     async def diff(self) -> Diff:
@@ -371,6 +395,10 @@ class AsyncSession(ManagedSession):
                 self.owner.allow_approved(state)
             elif change.kind == "ended" and change.turn in self._turns:  # begun elsewhere: nobody else sees to it
                 self._turns[change.turn]._finish()
+            if change.kind == "ended":
+                self._let_go_old()
+            elif change.kind == "earlier":
+                self._turns = {key: turn for key, turn in self._turns.items() if key in self.transcript.turns}
             for subscriber in list(self._subscribers):
                 subscriber(change)
             self.queue.changed(change)

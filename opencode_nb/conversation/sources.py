@@ -69,8 +69,8 @@ def of_turns(turns: Sequence[TurnState], place: Place) -> Found:
     layers, root, source = _layers(turns, place)
     if turns == place.turns:
         place.own.learn(layers)
-    elif place.turns:
-        place.own.learn_from(lambda: _layers(place.turns, place)[0])
+    else:
+        place.own.learn_from((lambda: _layers(place.turns, place)[0]) if place.turns else None)
     return Found(counted(compose(layers, place.own.has)), root, source, place.own)
 
 

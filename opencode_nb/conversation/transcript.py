@@ -68,6 +68,11 @@ class Transcript(Progress):
             return []
         return self.turns_from(cut)
 
+    def undone_after(self, message_id: str) -> str | None:
+        """The message of the undone turn after this one, None after the last."""
+        undone = [turn.id for turn in self.undone_turns]
+        return next(iter(undone[undone.index(message_id) + 1 :]), None)
+
     def is_passed_by(self, turn: TurnState) -> bool:
         """Whether the server counts a prompt of ours among earlier messages: its clock was set back, and so it does
         not answer."""
@@ -266,6 +271,33 @@ class Transcript(Progress):
         yield from (change for change in changes if change.turn in known)
         yield Change("earlier", "", "earlier")
 
+    def _let_go(self, properties: Json) -> Iterable[Change]:
+        """client.let_go {messageID, cursor}: what comes before this message can be fetched again from `cursor`.
+
+        Nothing goes while one of these turns runs, or while turns are undone: a redo needs them.
+        """
+        first = self.turn_of(str(properties["messageID"]))
+        old = list(itertools.takewhile(lambda turn: turn is not first, self.turns.values()))
+        if first is None or not old or self.info.get("revert") or not all(turn.ended for turn in old):
+            return
+        self.cursor = str(properties["cursor"])
+        for turn in old:
+            self._forget(turn)
+        yield Change("earlier", "", "earlier")
+
+    def _forget(self, turn: TurnState) -> None:
+        for message_id in (turn.id, *turn.steps):
+            self._messages.pop(message_id, None)
+        del self.turns[turn.id]
+        self._ours.pop(turn.id, None)
+        self._stopped.discard(turn.id)
+        if turn.decisions:
+            self._decisions[turn.id] = turn.decisions
+        for child_id in turn.children:
+            if not any(child_id in other.children for other in self.turns.values()):
+                self.children.pop(child_id, None)
+                self._tasks.pop(child_id, None)
+
     def _take(self, messages: list[Json]) -> Iterable[Change]:
         """A page of the server's list: first all that has to do with order, as what a part means may rest on it."""
         for message in messages:
@@ -331,4 +363,5 @@ _HANDLERS: dict[str, Callable[[Transcript, Json], Iterable[Change]]] = {
     "client.noted": Transcript._noted,
     "client.loaded": Transcript._loaded,
     "client.earlier": Transcript._earlier,
+    "client.let_go": Transcript._let_go,
 }

@@ -136,7 +136,12 @@ class ChatPanel:
         self._unfollow()
         self._session = Session(session, self._session.owner)
         self.chat = LiveChat(session.transcript, self._look)
-        self._ends = [session.subscribe(self._changed), session.queue.subscribe(self._tell_state)]
+        chat = self.chat
+        self._ends = [
+            session.subscribe(self._changed),
+            session.queue.subscribe(self._tell_state),
+            session.keep_while(lambda: not chat.at_end),
+        ]
         self._view.open(self.chat)
         self._facts.dismiss()  # what was told of another session
         self._set_state()  # log and bar name one session, also where the server can't be asked

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import gc
 import json
 import os
 import subprocess
 import threading
+import time
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -14,10 +16,12 @@ import pytest
 
 import opencode_nb as oc
 from opencode_nb.conversation import history
+from opencode_nb.conversation.session import KEPT_TURNS, MOST_TURNS
+from opencode_nb.conversation.state import TurnState
 from opencode_nb.conversation.transcript import Transcript
 from opencode_nb.demo import DemoModel
 from opencode_nb.server import Server
-from tests.conversation.test_transcript import NAMES, stored_of
+from tests.conversation.test_transcript import NAMES, events_of, replay, stored_of
 
 TURNS = 1000
 """Turns of the long session: two messages each."""
@@ -33,7 +37,7 @@ def long_session(ai: oc.Opencode, program: Path, project: Path, turns: int) -> s
     """The id of a session with so many turns: one that was exported, its turn repeated, and imported again."""
     template = json.loads(ai.session(id=ai.ask("Say exactly: answer").session.id).export("json"))
     user, assistant = template["messages"]
-    info = {**template["info"], "id": "ses_e0000000ffeLongLongLongLon", "slug": "long", "title": "A long one"}
+    info = {**template["info"], "id": f"ses_e{turns:011x}LongLongLongLo", "slug": "long", "title": "A long one"}
     messages = [
         message
         for number in range(turns)
@@ -49,7 +53,7 @@ def _copy(message: dict[str, Any], session: str, number: int, place: int) -> dic
     """The same message with ids of its own, in their order."""
 
     def name(kind: str, at: int) -> str:
-        return f"{kind}_{number * 100 + at:012x}LongLongLongLo"
+        return f"{kind}_{number * 100 + at:012x}{session[-15:-11]}LongLongLo"
 
     time = dict.fromkeys(message["info"]["time"], 1700000000000 + 100 * number + place)
     info = {**message["info"], "id": name("msg", place), "sessionID": session, "time": time}
@@ -80,7 +84,61 @@ def test_a_long_session_begins_with_its_end(ai: oc.Opencode, opencode_program: P
     assert {turn.status for turn in turns} == {"completed"}
     assert not session.load_earlier()
     assert len(session.messages()) == 2 * TURNS
-    assert session.prompt("Say exactly: one more").text == "one more"
+
+
+def test_old_turns_leave_memory_and_come_back(ai: oc.Opencode, opencode_program: Path, project: Path) -> None:
+    session = ai.session(id=long_session(ai, opencode_program, project, 3 * MOST_TURNS))
+    transcript, held = session._async.transcript, session.turns()[0]
+    reading = True
+    stop = session._async.keep_while(lambda: reading)
+    assert session.prompt("Say exactly: while somebody reads the first turns").status == "completed"
+    assert len(transcript.turns) == 3 * MOST_TURNS + 1
+    reading = False
+    let_go = threading.Event()
+    session.subscribe(lambda change: let_go.set() if change.kind == "earlier" else None)
+    assert session.prompt("Say exactly: nobody reads them now").status == "completed"
+    assert let_go.wait(10)
+    stop()
+    gc.collect()
+    states = [one for one in gc.get_objects() if isinstance(one, TurnState) and one.session_id == session.id]
+    assert KEPT_TURNS <= len(transcript.turns) < MOST_TURNS
+    assert len(states) == len(transcript.turns) + 1  # the one that is held
+    assert held.text == "answer 0"
+    assert len(session.turns()) == 3 * MOST_TURNS + 2
+    assert session.turns()[0].text == held.text
+
+
+def test_decisions_are_kept_when_a_turn_leaves_memory() -> None:
+    """The server does not keep them, so they could not be read again."""
+    transcript = replay(events_of("permission_always"))
+    asked = next(iter(transcript.turns))
+    decisions = transcript.turns[asked].decisions
+    assert decisions
+    prompt = {"id": "msg_next", "role": "user", "sessionID": transcript.id, "time": {"created": time.time() * 1000}}
+    transcript.apply({"type": "message.updated", "properties": {"info": prompt}})
+    let_go = {"sessionID": transcript.id, "messageID": "msg_next", "cursor": "more"}
+    transcript.apply({"type": "client.let_go", "properties": let_go})
+    assert asked not in transcript.turns
+    [messages] = [stored["messages"] for stored in stored_of("permission_always").values()]
+    event = {"sessionID": transcript.id, "messages": messages, "cursor": ""}
+    transcript.apply({"type": "client.earlier", "properties": event})
+    assert transcript.turns[asked].decisions == decisions
+
+
+@pytest.mark.parametrize("why", ["a turn runs", "a turn is undone"])
+def test_turns_that_are_needed_stay_in_memory(why: str) -> None:
+    [(session_id, stored)] = stored_of("two_turns").items()
+    transcript = loaded(session_id, stored["messages"])
+    first, second = transcript.turns.values()
+    if why == "a turn runs":
+        first.status = "running"
+    else:
+        info = {**stored["info"], "revert": {"messageID": second.id}}
+        transcript.apply({"type": "session.updated", "properties": {"info": info}})
+    let_go = {"sessionID": session_id, "messageID": second.id, "cursor": "more"}
+    assert not transcript.apply({"type": "client.let_go", "properties": let_go})
+    assert list(transcript.turns) == [first.id, second.id]
+    assert not transcript.has_earlier
 
 
 @pytest.mark.parametrize("name", [name for name in NAMES if name != "structured"])  # the server can't list that one
@@ -92,9 +150,15 @@ def test_any_cut_of_a_history_folds_to_the_same_turns(name: str) -> None:
         for cut in cuts:  # pages begin with a prompt
             parts = loaded(session_id, messages[cut:], cursor="more")
             event = {"sessionID": session_id, "messages": messages[:cut], "cursor": ""}
-            parts.apply({"type": "client.earlier", "properties": event})
-            assert shape(parts) == shape(whole), cut
-            assert not parts.has_earlier
+            for _again in range(2):
+                parts.apply({"type": "client.earlier", "properties": event})
+                assert shape(parts) == shape(whole), cut
+                assert not parts.has_earlier
+                first, known = messages[cut]["info"]["id"], len(parts.turns)
+                let_go = {"sessionID": session_id, "messageID": first, "cursor": "more"}
+                parts.apply({"type": "client.let_go", "properties": let_go})
+                assert parts.has_earlier == (len(parts.turns) < known)
+                assert parts.turn_of(first) is next(iter(parts.turns.values()))
 
 
 def loaded(session_id: str, messages: list[dict[str, Any]], cursor: str = "") -> Transcript:
