@@ -15,7 +15,7 @@ from types import TracebackType
 from typing import Any, Literal, Self
 
 from opencode_nb.api.client import AsyncClient
-from opencode_nb.conversation import sources
+from opencode_nb.conversation import sources, storage
 from opencode_nb.conversation.approvals import Approvals
 from opencode_nb.conversation.catalog import Catalog
 from opencode_nb.conversation.changes import Diff
@@ -26,10 +26,9 @@ from opencode_nb.conversation.policy import PermissionOption, Policy
 from opencode_nb.conversation.session import ABORT_TIMEOUT, AsyncSession, call_soon
 from opencode_nb.conversation.sessions import Sessions
 from opencode_nb.conversation.state import BY_APPROVAL, Json, TurnState
-from opencode_nb.conversation.storage import data_directory
 from opencode_nb.conversation.transcript import Change, Transcript
 from opencode_nb.conversation.turn import Turn
-from opencode_nb.errors import NotFoundError, NotSupportedError, OpencodeError, ServerExitedError
+from opencode_nb.errors import InternalServerError, NotFoundError, NotSupportedError, OpencodeError, ServerExitedError
 from opencode_nb.secret import Secret
 from opencode_nb.server import Server, serve
 from opencode_nb.server.version import is_accepted, unanswered, unsupported
@@ -202,7 +201,7 @@ class AsyncOpencode(Catalog):
     @property
     def _data(self) -> Path | None:
         """The directory of the server's data, where it was started from here."""
-        return data_directory({**os.environ, **self.environment}) if self.managed is not None else None
+        return storage.data_directory({**os.environ, **self.environment}) if self.managed is not None else None
 
     def _watch_server(self, feed: Feed) -> None:
         loop, server = asyncio.get_running_loop(), self.managed
@@ -308,7 +307,10 @@ class AsyncOpencode(Catalog):
     async def _create(self, title: str | None, parent: str | None) -> Json:
         rules = await self.enforcement.rules(self.policy, self.agent)
         body: Json = {"title": title, "parentID": parent, "permission": rules}
-        return dict(await self.client.session.create(**{key: value for key, value in body.items() if value}))
+        try:
+            return dict(await self.client.session.create(**{key: value for key, value in body.items() if value}))
+        except InternalServerError as error:
+            raise storage.named(error, self._data) from error
 
     async def ask(self, prompt: str, **options: Any) -> Turn:
         """One prompt in a session of its own; options as for `AsyncSession.prompt`."""

@@ -11,8 +11,9 @@ from pathlib import Path
 from typing import Any
 
 from opencode_nb.conversation.state import Json
+from opencode_nb.errors import InternalServerError
 
-__all__ = ["data_directory", "explained"]
+__all__ = ["data_directory", "explained", "named"]
 
 NAME = "StorageError"
 PROBE_BYTES = 1 << 16
@@ -39,6 +40,20 @@ def explained(event: Json, directory: Path | None) -> Json:
         return event
     told = {**holder, "error": {"name": NAME, "data": {"message": _cause(said, directory), "error": error}}}
     return {**event, "properties": {**properties, "info": told} if of_message else told}
+
+
+def named(error: InternalServerError, directory: Path | None) -> InternalServerError:
+    """The error with its cause, where the server can't write its data: it answers a bare 500 outside of turns.
+
+    directory: as for `explained`.
+    """
+    if directory is None or _trouble(directory) is None:
+        return error
+    text = f"{error.method} {error.path} answered {error.status} (ref {error.ref}): {_cause('', directory)}"
+    facts = ("status", "body", "name", "ref", "retry_after", "method", "path")
+    return InternalServerError(
+        f"{text} Make room there, then try again.", **{key: getattr(error, key) for key in facts}
+    )
 
 
 def _message(error: Json) -> str:

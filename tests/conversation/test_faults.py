@@ -56,6 +56,32 @@ def test_a_server_killed_in_mid_turn(opencode_program: Path, project: Path, how:
         assert server.alive is shared
 
 
+def test_an_answer_that_a_killed_server_cut_off_is_no_answer_later_either(
+    opencode_program: Path, project: Path, demo_model: DemoModel
+) -> None:
+    def agent() -> oc.Opencode:
+        return oc.Opencode(directory=project, binary=opencode_program, config=demo_model.config(), shared=False)
+
+    demo_model.queue([[text("partial answer"), gate("killed")]])
+    with agent() as ai:
+        session = ai.session()
+        seen = threading.Event()
+        session.subscribe(lambda change: seen.set() if change.kind == "delta" else None)
+        turn = session.prompt("go", wait=False)
+        assert seen.wait(60)
+        psutil.Process(ai.server.pid).kill()
+        with pytest.raises(oc.TurnError):
+            turn.wait(30)
+    demo_model.release("killed")
+    with agent() as ai:
+        session = ai.session(id=turn.session.id)
+        [again] = session.turns()
+        assert (again.status, again.done) == ("error", True)
+        with pytest.raises(oc.TurnError, match="cut off"):
+            again.raise_for_status()
+        assert session.prompt("Say exactly: on").text == "on"
+
+
 def test_what_is_asked_while_the_server_is_away_waits_for_it(opencode_program: Path, project: Path) -> None:
     """A server that has bound its port and is not ready never answers what reaches it: nothing is sent until then."""
     with (

@@ -125,5 +125,8 @@ def test_a_full_disk_in_mid_turn(opencode_program: Path, project: Path, disk: Di
         assert turn.text.startswith("partial answer")
         with pytest.raises(oc.TurnError, match=is_full):
             session.prompt("hello")
+        if disk.mounted:
+            with pytest.raises(oc.InternalServerError, match=f"{why} .{disk.path}/opencode.*Make room there"):
+                ai.session()
         disk.make_room(ai.server.pid)
         assert session.prompt("hello").status == "completed"

@@ -105,6 +105,33 @@ def test_a_session_from_before_the_ids_wrapped_goes_on(ai: oc.Opencode, opencode
     assert places == sorted(places)
 
 
+def test_a_prompt_that_a_server_whose_clock_was_set_back_passes_by_is_told(
+    ai: oc.Opencode, opencode_program: Path, project: Path
+) -> None:
+    """The server answers the message that it created last: here one from ten minutes ahead."""
+    began = ai.session()
+    began.prompt("Say exactly: one")
+    exported = json.loads(began.export("json"))
+    for message in exported["messages"]:
+        message["info"]["time"] = {name: time + 600_000 for name, time in message["info"]["time"].items()}
+    text = json.dumps(exported)
+    for item in (exported["info"], *(i for m in exported["messages"] for i in (m["info"], *m["parts"]))):
+        text = text.replace(item["id"], item["id"][:-4] + "Zzzz")
+    session = ai.session(id=imported(json.loads(text), opencode_program, project))
+    with pytest.raises(oc.TurnError, match="clock was set back"):
+        session.prompt("Say exactly: two").wait(30)
+    assert [turn.text for turn in session.turns()] == ["", "one"]
+
+
+def imported(session: dict[str, Any], program: Path, project: Path) -> str:
+    """The id of a session that was exported, read in by the program's own command."""
+    session["info"]["slug"] = session["info"]["id"][-8:].lower()
+    file = project / "imported.json"
+    file.write_text(json.dumps(session))
+    subprocess.run([program, "import", file], cwd=project, env=os.environ, check=True, capture_output=True, timeout=120)
+    return str(session["info"]["id"])
+
+
 def older(exported: str, program: Path, project: Path) -> str:
     """The id of the same session, begun on the day before the wrap."""
     session = json.loads(exported)
@@ -116,10 +143,6 @@ def older(exported: str, program: Path, project: Path) -> str:
         text = text.replace(name, f"{name[:4]}{ticks:012x}{name[16:]}")
     session_id = "ses_" + "0" * 12 + "BeforeTheWrapX"
     session = json.loads(text.replace(session["info"]["id"], session_id))
-    session["info"]["slug"] = "older"
     for message in session["messages"]:
         message["info"]["time"] = {name: time - back for name, time in message["info"]["time"].items()}
-    file = project / "older.json"
-    file.write_text(json.dumps(session))
-    subprocess.run([program, "import", file], cwd=project, env=os.environ, check=True, capture_output=True, timeout=120)
-    return session_id
+    return imported(session, program, project)
