@@ -35,10 +35,11 @@ class Undone:
         is_elsewhere = self.root and self.directory and self.root.resolve() != self.directory.resolve()
         where = f" in {self.root}" if is_elsewhere else ""
         restored = f"Restored{where}: {_named(self.files)}" if self.files else ""
-        return "\n".join(filter(None, (restored, self._unsure, self.warning))) or "It had changed no files."
+        return "\n".join(filter(None, (restored, self.unsure, self.warning))) or "It had changed no files."
 
     @property
-    def _unsure(self) -> str:
+    def unsure(self) -> str:
+        """Which files somebody else may have changed, and where the copies are; "" where there are none."""
         copies = [(path, place) for path, place in self.copies if path in self.uncertain]
         listed = ", ".join(f"{shlex.quote(path)} as {place}" for path, place in copies)
         return f"Perhaps not changed by the agent alone; what they were is kept: {listed}" if listed else ""

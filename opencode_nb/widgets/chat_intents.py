@@ -192,8 +192,8 @@ class Intents:
             self._tell(await session.unrevert(force=force))
 
     def _tell(self, done: Undone) -> None:
-        if done.warning:
-            self._panel.notify(done.warning, "warning")
+        if said := "\n".join(filter(None, (done.unsure, done.warning))):
+            self._panel.notify(said, "warning" if done.warning else "info")
 
     async def _reconnect(self, _intent: Json) -> None:
         await self._session.owner.reconnect()

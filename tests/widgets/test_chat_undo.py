@@ -62,6 +62,23 @@ def test_one_goes_on_where_somebodys_changes_are_in_the_way(
     assert file.read_text() == "by hand\n"  # as it was when it was undone
 
 
+def test_an_undo_names_the_copies_of_what_the_agent_may_not_have_changed_alone(
+    allowed: oc.Opencode, shown: Panel, project: Path, demo_model: DemoModel
+) -> None:
+    file = project / "log.txt"
+    file.write_text("one\n")
+    demo_model.queue([[tool("bash", command="echo two >> log.txt", description="Append")], [text("Appended.")]])
+    shown.panel.send("append").wait()
+    shown.rests()
+    shown.done("undo")
+    assert file.read_text() == "one\n"
+    shown.wait(lambda state: state["notice"])
+    notice = shown.state["notice"]
+    assert (notice["level"], "log.txt as " in notice["text"]) == ("info", True)
+    copy = Path(notice["text"].rsplit("log.txt as ", 1)[1])
+    assert copy.read_text() == "one\ntwo\n"
+
+
 def test_a_failure_of_another_kind_offers_no_way_past(shown: Panel) -> None:
     assert shown.do("undo")["again"] is None
 
