@@ -6,7 +6,8 @@ from typing import TYPE_CHECKING, Any
 
 from opencode_nb.conversation import ids
 from opencode_nb.conversation.models import split_model
-from opencode_nb.conversation.policy import PermissionOption, Person, Policy
+from opencode_nb.conversation.options import TurnOptions, check
+from opencode_nb.conversation.policy import Policy
 from opencode_nb.conversation.run import Run
 from opencode_nb.conversation.state import Json
 
@@ -17,19 +18,12 @@ if TYPE_CHECKING:
 class Beginning:
     """The options of one turn, before it is sent."""
 
-    def __init__(
-        self,
-        session: AsyncSession,
-        model: str | None,
-        agent: str | None,
-        variant: str | None,
-        permission: PermissionOption | None,
-        person: Person | None,
-        timeout: float | None,
-    ) -> None:
+    def __init__(self, session: AsyncSession, options: TurnOptions) -> None:
+        check(options)
         self._session = session
-        self._model, self._agent, self._variant = model, agent, variant
-        self._person, self._timeout = person, timeout
+        self._model, self._agent, self._variant = options.get("model"), options.get("agent"), options.get("variant")
+        self._person, self._timeout = options.get("person"), options.get("timeout")
+        permission = options.get("permission")
         self._policy = Policy(permission) if permission is not None else session.owner.policy
 
     async def body(self, *, acting: str | None = None, **fields: Any) -> Json:

@@ -77,7 +77,7 @@ class ManagedSession:
         return list(await self.owner.client.session.todo(self.id))
 
     async def children(self) -> list[Json]:
-        """The sub-sessions, as `AsyncOpencode.sessions` lists them."""
+        """The sub-sessions, each as a list of sessions has it."""
         return list(await self.owner.client.session.children(self.id))
 
     # -- its history -----------------------------------------------------------------------------------------------
@@ -87,7 +87,7 @@ class ManagedSession:
         return await self.owner.feed.all_messages(self.id)
 
     async def load_earlier(self) -> bool:
-        """Load some of the turns before the first one here; whether there are still more."""
+        """Load some of the turns before those that are in memory; whether there are still more."""
         await self.owner.feed.load_earlier(self.transcript)
         return self.transcript.has_earlier
 

@@ -166,7 +166,7 @@ class AsyncOpencode(Catalog):
 
     @property
     def connection(self) -> Connection:
-        """How the event stream is."""
+        """How the event stream is: `state` (connected, reconnecting, lost), `error`, `failures`."""
         return self._feed.connection if self._feed is not None else Connection("lost", "Not connected yet.")
 
     async def reconnect(self) -> Self:

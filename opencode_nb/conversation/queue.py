@@ -63,6 +63,7 @@ class Queue:
 
     async def add(
         self,
+        /,
         text: str,
         *,
         files: Iterable[Any] = (),
@@ -131,7 +132,7 @@ class Queue:
         self._advance()
 
     def subscribe(self, callback: Callable[[], None]) -> Callable[[], None]:
-        """Call back, on the loop's thread, after each change; returns what ends it."""
+        """Call back, on the package's loop thread, after each change; returns what ends it."""
         self._subscribers.append(callback)
         return lambda: self._subscribers.remove(callback) if callback in self._subscribers else None
 

@@ -6,7 +6,7 @@ import asyncio
 import contextlib
 from collections.abc import AsyncIterator, Callable, Iterable, Sequence
 from concurrent.futures import Future
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Unpack
 
 from opencode_nb.conversation import content, ids, meter, sources
 from opencode_nb.conversation.beginning import Beginning
@@ -16,8 +16,9 @@ from opencode_nb.conversation.content import Mentions
 from opencode_nb.conversation.images import Images
 from opencode_nb.conversation.managing import BUSY, ManagedSession
 from opencode_nb.conversation.models import refuse_unasked, split_model
+from opencode_nb.conversation.options import TurnOptions, spelled_out
 from opencode_nb.conversation.own import Own
-from opencode_nb.conversation.policy import PermissionOption, Person, Policy
+from opencode_nb.conversation.policy import Person, Policy
 from opencode_nb.conversation.queue import Queue
 from opencode_nb.conversation.run import Run
 from opencode_nb.conversation.state import Json, TurnState
@@ -90,6 +91,7 @@ class AsyncSession(ManagedSession):
 
     # -- prompting -------------------------------------------------------------------------------------------------
 
+    @spelled_out
     async def prompt(
         self,
         text: str,
@@ -98,14 +100,9 @@ class AsyncSession(ManagedSession):
         images: Iterable[Any] = (),
         mentions: bool | Mentions = False,
         system: str | None = None,
-        model: str | None = None,
-        agent: str | None = None,
-        variant: str | None = None,
-        permission: PermissionOption | None = None,
-        person: Person | None = None,
-        timeout: float | None = None,
         no_reply: bool = False,
         wait: bool = True,
+        **options: Unpack[TurnOptions],
     ) -> Turn:
         """Send a prompt; the Turn when it has ended, or at once with `wait=False` (`await turn` gives it ended).
 
@@ -122,34 +119,20 @@ class AsyncSession(ManagedSession):
             parts += await self.owner.mentions(text)
         if callable(mentions):
             parts += await mentions(text)
-        turn = await self.send(
-            parts,
-            system=system,
-            model=model,
-            agent=agent,
-            variant=variant,
-            permission=permission,
-            person=person,
-            timeout=timeout,
-            no_reply=no_reply,
-        )
+        turn = await self.send(parts, system=system, no_reply=no_reply, **options)
         return await turn if wait and not no_reply else turn
 
+    @spelled_out
     async def send(
         self,
         parts: list[Json],
         *,
         system: str | None = None,
-        model: str | None = None,
-        agent: str | None = None,
-        variant: str | None = None,
-        permission: PermissionOption | None = None,
-        person: Person | None = None,
-        timeout: float | None = None,
         no_reply: bool = False,
+        **options: Unpack[TurnOptions],
     ) -> Turn:
         """As `prompt`, for parts that are ready (see `content`); does not wait for the turn."""
-        begun = Beginning(self, model, agent, variant, permission, person, timeout)
+        begun = Beginning(self, options)
         comments, self.comments[:] = list(self.comments), []  # gone before the prompt is told of
         try:
             said = [{"type": "text", "text": comment.prompt} for comment in comments]
@@ -161,19 +144,15 @@ class AsyncSession(ManagedSession):
             raise
         return run.turn
 
+    @spelled_out
     async def command(
         self,
         name: str,
         arguments: str = "",
         *,
         files: Iterable[Any] = (),
-        model: str | None = None,
-        agent: str | None = None,
-        variant: str | None = None,
-        permission: PermissionOption | None = None,
-        person: Person | None = None,
-        timeout: float | None = None,
         wait: bool = True,
+        **options: Unpack[TurnOptions],
     ) -> Turn:
         """Run a slash command, the server's or the user's own; options and errors as for `prompt`.
 
@@ -183,7 +162,7 @@ class AsyncSession(ManagedSession):
         content.check_text(arguments, "What a command is given")
         attached = await content.file_parts(files, self.owner.directory)
         known = await self.owner.command(name)
-        begun = Beginning(self, model, agent, variant, permission, person, timeout)
+        begun = Beginning(self, options)
         fields = {"command": known["name"], "arguments": arguments, "parts": attached or None}
         body = await begun.body(acting=known.get("agent"), **fields)
         if chosen := body.get("model"):
@@ -331,7 +310,7 @@ class AsyncSession(ManagedSession):
                 self.owner.feed.tell(self.id, "stopping", messageID=run.turn.id, error=error)
 
     def subscribe(self, callback: Subscriber) -> Callable[[], None]:
-        """Call back, on the loop's thread, with each `Change`; returns what ends it."""
+        """Call back, on the package's loop thread, with each `Change`; returns what ends it."""
         self._subscribers.append(callback)
         return lambda: self._subscribers.remove(callback) if callback in self._subscribers else None
 

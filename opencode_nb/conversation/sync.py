@@ -5,20 +5,17 @@ Each method runs its original on the package's loop thread.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 from types import TracebackType
-from typing import Any, Literal, Self
+from typing import Any, Self
 
 from opencode_nb.api.client import Client
-from opencode_nb.conversation.changes import Diff
-from opencode_nb.conversation.completion import Completion
+from opencode_nb.conversation.derived import Derived, Forwarded, blocking, forwarded
 from opencode_nb.conversation.feed import Connection
-from opencode_nb.conversation.models import ModelChoice
 from opencode_nb.conversation.opencode import AsyncOpencode
 from opencode_nb.conversation.policy import PermissionOption
-from opencode_nb.conversation.state import Json
 from opencode_nb.conversation.sync_session import Session
 from opencode_nb.conversation.transcript import Change
 from opencode_nb.conversation.turn import Turn
@@ -29,7 +26,7 @@ from opencode_nb.server import Server
 __all__ = ["Opencode", "Session"]
 
 
-class Opencode:
+class Opencode(Derived):
     """A server (joined or started when first needed, or the one at `base_url`), and its sessions in one directory.
 
     `permission` says who answers the agent's permission requests: "ask" (a person), "allow", "deny",
@@ -73,45 +70,12 @@ class Opencode:
         self._join_password = None if password is None else Secret(password)
         self._client: Client | None = None
 
-    def prefer(
-        self,
-        *,
-        model: str | None = None,
-        agent: str | None = None,
-        variant: str | None = None,
-        permission: PermissionOption | None = None,
-        timeout: float | None = None,
-    ) -> None:
-        """Set anew what prompts use that name nothing else; a session that was given a choice of its own keeps it.
-
-        Raises ValueError as the constructor does, and then nothing is changed.
-        """
-        self._async.prefer(model=model, agent=agent, variant=variant, permission=permission, timeout=timeout)
-
-    @property
-    def started(self) -> bool:
-        """Whether there is a live connection."""
-        return self._async.started
-
-    @property
-    def server(self) -> Server:
-        """The server that this package runs. Raises OpencodeError before `start`, and for one joined by its URL."""
-        return self._async.server
-
-    @property
-    def managed(self) -> Server | None:
-        """As `server`, but None where that raises."""
-        return self._async.managed
-
-    @property
-    def directory(self) -> Path:
-        """Where the agent works."""
-        return self._async.directory
-
-    @property
-    def version(self) -> str:
-        """The server's version, "" before it was needed."""
-        return self._async.version
+    prefer = forwarded(AsyncOpencode.prefer)
+    started = Forwarded[bool](AsyncOpencode.started)
+    server = Forwarded[Server](AsyncOpencode.server)
+    managed = Forwarded[Server | None]("managed", "As `server`, but None where that raises.")
+    directory = Forwarded[Path]("directory", "Where the agent works.")
+    version = Forwarded[str]("version", 'The server\'s version, "" before it was needed.')
 
     @property
     def client(self) -> Client:
@@ -186,73 +150,23 @@ class Opencode:
         if self.started and not session._async.transcript.turns:
             run(self._async.discard, session._async)
 
-    def sessions(self, *, search: str | None = None, limit: int | None = None, archived: bool = False) -> list[Json]:
-        """All sessions of this directory, newest first, without sub-sessions; `search` is a part of their title.
-
-        `limit`: only the newest ones, so many at most. `archived`: with those that are archived (`time.archived`).
-        """
-        return run(self._async.sessions, search=search, limit=limit, archived=archived)
-
-    def find_session(self, wanted: str) -> Json:
-        """The session with this id, beginning of an id, or title (or part of it), as `sessions` lists it.
-
-        An id is looked up by itself, whatever its directory; what is not archived comes first. Raises OpencodeError
-        where none or several match.
-        """
-        return run(self._async.find_session, wanted)
-
-    def models(self) -> list[str]:
-        """The models that can be used now, as "provider/model"."""
-        return run(self._async.models)
-
-    def models_detail(self) -> list[Json]:
-        """The models that can be used now, and what they can do.
-
-        `[{id, name, provider, variants, context, output, reasoning, tools, attachment, input, cost, default}]`: `id` is
-        "provider/model"; `variants` are names; `context` and `output` tokens (0: unknown); `input` what a prompt may
-        hold (text, image, pdf, ...); `cost` US dollars for a million tokens; `default` whether it is its provider's.
-        """
-        return run(self._async.models_detail)
-
-    def agents(self) -> list[Json]:
-        """The agents a prompt can be given to, with their `description`; sub-agents and hidden ones left out."""
-        return run(self._async.agents)
-
-    def commands(self) -> list[Json]:
-        """The slash commands: the server's own, the user's, those of MCP servers and skills."""
-        return run(self._async.commands)
-
-    def complete(self, text: str, cursor: int | None = None, *, variables: Iterable[str] = ()) -> list[Completion]:
-        """What the word at `cursor` (the end by default) of a prompt may become, best first.
-
-        `/` at the beginning: commands; `@`: files, agents, and the `variables` that the caller knows of.
-        """
-        return run(self._async.complete, text, cursor, variables=variables)
-
-    @property
-    def connection(self) -> Connection:
-        """How the event stream is: `state` (connected, reconnecting, lost), `error`, `failures`."""
-        return self._async.connection
+    sessions = blocking(AsyncOpencode.sessions)
+    find_session = blocking(AsyncOpencode.find_session)
+    models = blocking(AsyncOpencode.models)
+    models_detail = blocking(AsyncOpencode.models_detail)
+    agents = blocking(AsyncOpencode.agents)
+    commands = blocking(AsyncOpencode.commands)
+    complete = blocking(AsyncOpencode.complete)
+    connection = Forwarded[Connection](AsyncOpencode.connection)
 
     def reconnect(self) -> Self:
         """Connect anew at once, whatever the event stream's state; start the server again where it has ended."""
         run(self._async.reconnect)
         return self
 
-    def model_choice(self, model: str | None = None, agent: str | None = None) -> ModelChoice:
-        """Which model a prompt would go to, and who chose it. Raises ModelError where none is set up."""
-        return run(self._async.model_choice, model, agent)
-
-    def diff(self, mode: Literal["git", "branch"] = "git") -> Diff:
-        """How the work tree differs from the last commit ("git"), or from where its branch began ("branch").
-
-        Raises OpencodeError outside git, and with "branch" where there is no other default branch.
-        """
-        return run(self._async.diff, mode)
-
-    def abort_all(self) -> None:
-        """Stop every running turn."""
-        run(self._async.abort_all)
+    model_choice = blocking(AsyncOpencode.model_choice)
+    diff = blocking(AsyncOpencode.diff)
+    abort_all = blocking(AsyncOpencode.abort_all)
 
     def __repr__(self) -> str:
         return f"<Opencode {'running' if self.started else 'not started'} in {self.directory}>"

@@ -1,0 +1,107 @@
+"""How a blocking face is made from an async class: each member once, with the original's name, types and docstring.
+
+    class Session:
+        title = Forwarded[str](AsyncSession.title)
+        rename = blocking(AsyncSession.rename)
+
+A face keeps its original in `_async`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Coroutine
+from functools import wraps
+from typing import TYPE_CHECKING, Any, Concatenate, Generic, ParamSpec, Protocol, Self, TypeVar, overload
+
+from opencode_nb.portal import run
+
+P = ParamSpec("P")
+T = TypeVar("T")
+A_co = TypeVar("A_co", covariant=True)
+A = TypeVar("A")
+
+
+if TYPE_CHECKING:
+
+    class _Property:  # for the checker a plain descriptor: it would take a property for one of any type
+        def __init__(self, *accessors: Callable[..., object]) -> None: ...
+
+else:
+    _Property = property
+
+
+class Face(Protocol[A_co]):
+    """What has a blocking face: its original."""
+
+    @property
+    def _async(self) -> A_co: ...
+
+
+def blocking(method: Callable[Concatenate[A, P], Coroutine[Any, Any, T]]) -> Callable[Concatenate[Face[A], P], T]:
+    """The method, run on the package's loop thread and waited for. An interrupt cancels it."""
+    name = method.__name__
+
+    @wraps(method)
+    def call(self: Face[A], /, *args: P.args, **kwargs: P.kwargs) -> T:
+        original: Callable[P, Coroutine[Any, Any, T]] = getattr(self._async, name)
+        return run(original, *args, **kwargs)
+
+    return call
+
+
+def forwarded(method: Callable[Concatenate[A, P], T]) -> Callable[Concatenate[Face[A], P], T]:
+    """The method as it is, called on the calling thread: it does not wait."""
+    name = method.__name__
+
+    @wraps(method)
+    def call(self: Face[A], /, *args: P.args, **kwargs: P.kwargs) -> T:
+        original: Callable[P, T] = getattr(self._async, name)
+        return original(*args, **kwargs)
+
+    return call
+
+
+class Forwarded(_Property, Generic[T]):
+    """A property or attribute of the original: `Forwarded[str](AsyncSession.title)`, or its name and a docstring."""
+
+    def __init__(self, original: object, doc: str | None = None) -> None:
+        self._name = original if isinstance(original, str) else original.fget.__name__  # type: ignore[attr-defined]
+        super().__init__(self._read, *self._writers())
+        self.__doc__ = doc or original.__doc__
+
+    def _read(self, face: Face[object]) -> object:
+        return getattr(face._async, self._name)
+
+    def _writers(self) -> tuple[Callable[[Face[object], T], None], ...]:
+        return ()
+
+    if TYPE_CHECKING:
+
+        @overload
+        def __get__(self, instance: None, owner: type) -> Self: ...
+        @overload
+        def __get__(self, instance: object, owner: type) -> T: ...
+        def __get__(self, instance: object, owner: type) -> Any: ...
+
+
+class Writable(Forwarded[T]):
+    """As `Forwarded`, and to be set."""
+
+    def _writers(self) -> tuple[Callable[[Face[object], T], None], ...]:
+        return (self._write,)
+
+    def _write(self, face: Face[object], value: T) -> None:
+        setattr(face._async, self._name, value)
+
+    if TYPE_CHECKING:
+
+        def __set__(self, instance: object, value: T) -> None: ...
+
+
+class Derived:
+    """A class whose derived members are its own in `help()`: under its name, not the original's."""
+
+    def __init_subclass__(cls) -> None:
+        for name, member in vars(cls).items():
+            if hasattr(member, "__wrapped__"):
+                member.__qualname__, member.__module__ = f"{cls.__qualname__}.{name}", cls.__module__
