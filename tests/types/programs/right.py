@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Literal, assert_type
+from typing import TYPE_CHECKING, Any, Literal, assert_type
 
 import httpx
 
-from opencode_nb import AsyncClient, Client, Record
+from opencode_nb import AsyncClient, AsyncSession, Client, Opencode, Record, Session, Turn
 
 if TYPE_CHECKING:
     from opencode_nb.api.types import params, results
@@ -109,3 +109,19 @@ async def asynchronously(client: AsyncClient) -> None:
                 await client.permission.reply(payload.properties.id, reply="reject", message="no")
     async with client.pty.connect("pty_1") as terminal:
         print(await terminal.receive())
+
+
+def blocking(agent: Opencode, session: Session) -> None:
+    """What is derived from the async classes has their types."""
+    assert_type(session.model, str | None)
+    session.model = assert_type(session.title, str)
+    assert_type(session.prompt("Go on", model="demo/demo", timeout=60), Turn)
+    assert_type(session.messages(), list[dict[str, Any]])
+    assert_type(agent.models(), list[str])
+    assert_type(session.queue.add("Then this", timeout=60).text, str)
+    session.rename(title="Another")
+
+
+async def derived_from(session: AsyncSession) -> None:
+    assert_type(await session.prompt("Go on", model="demo/demo", timeout=60), Turn)
+    await session.rename("Another")

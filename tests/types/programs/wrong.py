@@ -1,10 +1,10 @@
-"""Ten mistakes. A type checker must find each, on the line that says so, and nothing else."""
+"""Twelve mistakes. A type checker must find each, on the line that says so, and nothing else."""
 
 from __future__ import annotations
 
 from typing import TYPE_CHECKING, assert_never
 
-from opencode_nb import AsyncClient, Client
+from opencode_nb import AsyncClient, Client, Session
 
 if TYPE_CHECKING:
     from opencode_nb.api.types import results
@@ -40,3 +40,8 @@ def unions(state: results.ToolState, event: results.Event) -> None:
 async def waiting(client: Client, other: AsyncClient) -> None:
     print((await other.session.get("ses_1")).title)
     await client.session.get("ses_1")  # mistake 10: it does not wait, it returns
+
+
+def blocking(session: Session) -> None:
+    session.rename(5)  # mistake 11: a title is a text
+    print(session.prompt("Go on", modle="demo/demo"))  # mistake 12: no such option
