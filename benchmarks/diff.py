@@ -166,11 +166,11 @@ async def run(many: int, lines: int) -> bool:
         async with async_playwright() as playwright:
             browser = await playwright.chromium.launch(executable_path=program(), args=ARGUMENTS)
             page = await browser.new_page(viewport={"width": 1280, "height": 900})
-            await page.add_style_tag(content=assets.styles("turn.css", "diff.css"))
+            await page.add_style_tag(content=assets.styles("core/base.css", "diff/diff.css"))
             holder: list[Kernel] = []
             await page.expose_function("toKernel", lambda content: holder[0].receive(content))
             await page.evaluate(MODEL)
-            await page.evaluate(PAGE, assets.script("diff.js"))
+            await page.evaluate(PAGE, assets.script("diff/diff.js"))
             holder.append(Kernel(page))
             await measure(page, diffs[FEW])  # what is loaded and compiled once
             for _ in range(ROUNDS):

@@ -1,7 +1,7 @@
 """A conversation as a page: a window of its turns, and below it what waits for a person, todos and undone messages.
 
 Only the window is on the page and in memory here, however long the conversation is; `earlier` and `later` move it. The
-composer and the other controls around it are the page's own (static/chat.js).
+composer and the other controls around it are the page's own (static/chat/chat.js).
 """
 
 from __future__ import annotations

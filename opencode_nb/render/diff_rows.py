@@ -172,7 +172,7 @@ def lines(painted: Iterable[Painted], width: int, columns: int = 1, notes: Notes
     """The rows as lines of markup; with `notes` a page can name them.
 
     In one column each is a line of its own also without styles. In two what changed stands beside what it became: only
-    for live pages (static/rows.css).
+    for live pages (static/core/rows.css).
     """
     if columns == 2:
         for left, right in _beside(painted):

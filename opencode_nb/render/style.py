@@ -3,7 +3,7 @@
 Styles are inline because a saved notebook keeps no style sheet and its sanitizer strips most of what isn't one of these
 forms. In particular a colour that follows the theme passes only as `color` or `background-color`, and only when written as
 `light-dark(rgb(r,g,b),...)`; borders and tints are therefore translucent greys that suit both themes.
-What inline styles can't do (hover, focus, animation) stands in static/turn.css, by the classes `oc-NAME`.
+What inline styles can't do (hover, focus, animation) stands in static/core/base.css, by the classes `oc-NAME`.
 """
 
 # ruff: noqa: E501  (one style, one line)

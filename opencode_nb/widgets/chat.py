@@ -36,8 +36,8 @@ from opencode_nb.widgets.live import FLUSH_INTERVAL, LiveView, LiveWidget
 class ChatWidget(LiveWidget):
     """The model of a panel: `state` is what the page's controls show, see `chat_state.Facts.state`."""
 
-    _esm = assets.script("chat.js")
-    _css = assets.styles("turn.css", "rows.css", "chat.css")
+    _esm = assets.script("chat/chat.js")
+    _css = assets.styles("core/base.css", "core/rows.css", "chat/chat.css")
     state = traitlets.Dict().tag(sync=True)
 
     def __repr__(self) -> str:

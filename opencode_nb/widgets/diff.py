@@ -29,8 +29,8 @@ from opencode_nb.widgets.own_notebook import own_notebook_warning
 class DiffWidget(LiveWidget):
     """The model of a diff's view."""
 
-    _esm = assets.script("diff.js")
-    _css = assets.styles("turn.css", "rows.css", "diff.css")
+    _esm = assets.script("diff/diff.js")
+    _css = assets.styles("core/base.css", "core/rows.css", "diff/diff.css")
 
 
 class DiffView:

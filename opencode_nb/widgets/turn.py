@@ -29,8 +29,8 @@ from opencode_nb.widgets.live import LiveView, LiveWidget, settle
 class TurnWidget(LiveWidget):
     """The model of a turn's view."""
 
-    _esm = assets.script("turn.js")
-    _css = assets.styles("turn.css", "rows.css")
+    _esm = assets.script("turn/turn.js")
+    _css = assets.styles("core/base.css", "core/rows.css")
 
 
 class TurnView:

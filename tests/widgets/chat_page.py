@@ -191,9 +191,9 @@ class ChatPage(Widget):
     def __init__(self, page: Page, theme: Theme = "light", width: int = 800, height: int = 700) -> None:
         page.set_viewport_size({"width": width, "height": height})
         page.set_content('<!doctype html><html lang="en"><title>Panel</title><body></body></html>')
-        super().__init__(page, "chat.js")
+        super().__init__(page, "chat/chat.js")
         page.add_style_tag(path=THEMES / f"theme-{theme}-extension/index.css")
-        page.add_style_tag(content=assets.styles("turn.css", "rows.css", "chat.css"))
+        page.add_style_tag(content=assets.styles("core/base.css", "core/rows.css", "chat/chat.css"))
         page.add_style_tag(content="body { margin: 8px; background: var(--jp-layout-color0) }")
         page.evaluate("light => { document.body.dataset.jpThemeLight = light }", str(theme == "light").lower())
         self.state: dict[str, Any] = copy.deepcopy(STATE)

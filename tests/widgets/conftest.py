@@ -46,7 +46,7 @@ window.load = async (source) => {
 class Widget:
     """A widget's module with its model, in a page of its own."""
 
-    def __init__(self, page: Page, module: str = "turn.js") -> None:
+    def __init__(self, page: Page, module: str = "turn/turn.js") -> None:
         self.page = page
         page.evaluate(MODEL)
         page.evaluate(

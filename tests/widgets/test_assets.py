@@ -8,7 +8,7 @@ from playwright.sync_api import Page
 from opencode_nb.widgets import assets
 from tests.widgets.conftest import Widget
 
-MODULES = sorted(file.name for file in assets.STATIC.glob("*.js"))
+MODULES = sorted(file.relative_to(assets.STATIC).as_posix() for file in assets.STATIC.rglob("*.js"))
 ENTRIES = [name for name in MODULES if "export default" in (assets.STATIC / name).read_text(encoding="utf-8")]
 
 

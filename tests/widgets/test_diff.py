@@ -34,7 +34,7 @@ def show(page: Page, monkeypatch: pytest.MonkeyPatch) -> Iterator[Callable[..., 
     views: list[DiffView] = []
 
     def show_(diff: Diff, session: oc.Session | None = None) -> Locator:
-        bridge = Bridge(page, "diff.js", lambda make: monkeypatch.setattr(comm, "create_comm", make))
+        bridge = Bridge(page, "diff/diff.js", lambda make: monkeypatch.setattr(comm, "create_comm", make))
         views.append(DiffView(diff, session))
         return bridge.render()
 
@@ -144,7 +144,7 @@ def test_one_act_at_a_time(page: Page, tmp_path: Path) -> None:
     from opencode_nb.render.review import LiveDiff
 
     live = LiveDiff(make_diff(tmp_path, FILES))
-    widget = Widget(page, "diff.js")
+    widget = Widget(page, "diff/diff.js")
     root = widget.render()
     widget.snapshot(0, live.snapshot())
     live.render(0)
@@ -276,7 +276,7 @@ def test_only_what_comes_into_sight_is_asked_for_and_what_is_far_goes(
 def test_nothing_is_left_of_a_view_that_was_taken_down(page: Page, tmp_path: Path) -> None:
     from opencode_nb.render.review import LiveDiff
 
-    widget = Widget(page, "diff.js")
+    widget = Widget(page, "diff/diff.js")
     widget.stop_clock()
     root = widget.render("one")
     widget.snapshot(0, LiveDiff(make_diff(tmp_path, FILES)).snapshot())
@@ -292,7 +292,7 @@ def test_nothing_is_left_of_a_view_that_was_taken_down(page: Page, tmp_path: Pat
 def test_what_was_lost_is_asked_for_again(page: Page, tmp_path: Path) -> None:
     from opencode_nb.render.review import LiveDiff
 
-    widget = Widget(page, "diff.js")
+    widget = Widget(page, "diff/diff.js")
     widget.stop_clock()
     widget.render()
     widget.snapshot(0, LiveDiff(make_diff(tmp_path, {"x": ("", "y\n")})).snapshot())

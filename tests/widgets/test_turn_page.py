@@ -63,7 +63,7 @@ def plug(page: Page, monkeypatch: pytest.MonkeyPatch) -> Callable[[str], Bridge]
 @pytest.fixture
 def turn(session: oc.Session, plug: Callable[[str], Bridge]) -> Iterator[Shown]:
     """The view of one turn, as a cell has it."""
-    bridge = plug("turn.js")
+    bridge = plug("turn/turn.js")
     view = TurnView(session, None)
 
     def prompt() -> Turn:
@@ -79,7 +79,7 @@ def turn(session: oc.Session, plug: Callable[[str], Bridge]) -> Iterator[Shown]:
 @pytest.fixture
 def chat(session: oc.Session, plug: Callable[[str], Bridge]) -> Iterator[Shown]:
     """A chat panel."""
-    bridge = plug("chat.js")
+    bridge = plug("chat/chat.js")
     panel = oc.chat(session)
     bridge.render()
     root = bridge.page.locator(".opencode-nb[data-view=chat]")

@@ -1,18 +1,18 @@
 // The chat panel: the log and its docks as every live view has them (view.js), and around them what a person works with.
 // What is shown of the session comes from the trait `state`; drafts, open lists and where one looks live only here.
 
-import { createAnswerTools } from "./code.js";
-import { noteNotebook, saveNotebook } from "./notebook.js";
+import { createAnswerTools } from "./answer_tools.js";
+import { noteNotebook, saveNotebook } from "../core/jupyter.js";
 import { GONE, createClient } from "./client.js";
 import { createComposer } from "./composer.js";
-import { make, update } from "./dom.js";
+import { make, update } from "../core/dom.js";
 import { createNotices } from "./notices.js";
 import { createPickers } from "./pickers.js";
 import { createQueue } from "./queue.js";
 import { createScroll } from "./scroll.js";
 import { createSessionBar } from "./sessions.js";
 import { anyway, createUndo } from "./undo.js";
-import { UNSEEN, createElement, keepKeys, lifetime, live, on } from "./view.js";
+import { UNSEEN, createElement, keepKeys, lifetime, live, on } from "../core/view.js";
 
 const PANEL = { class: "opencode-nb", "data-view": "chat" };
 const TOOLS_AFTER_MS = 200; // buttons of code need not be there while it streams

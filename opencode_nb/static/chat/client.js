@@ -1,6 +1,6 @@
 // The page's questions and wishes to the kernel, each with the answer that belongs to it.
 
-import { on } from "./view.js";
+import { on } from "../core/view.js";
 
 const SLOW_MS = 4000; // an idle kernel answers in a few ms; older kernels not before the running cell has ended
 export const GONE = "The kernel has been restarted, and the panel is no longer in it. Run the panel\u2019s cell again: the session is kept.";

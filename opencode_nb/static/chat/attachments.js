@@ -1,6 +1,6 @@
 // Files that go along with a message: pasted, dropped or chosen, shown as chips, within what a message can carry.
 
-import { iconButton, make, setChildren } from "./dom.js";
+import { iconButton, make, setChildren } from "../core/dom.js";
 
 const LIMIT = 7_000_000; // bytes of all files together: Jupyter closes the connection at a message of 10 MiB, base64 takes a third more
 const PICTURES = /^image\/(png|jpeg|gif|webp)$/;

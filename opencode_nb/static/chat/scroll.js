@@ -1,7 +1,7 @@
 // Where a person looks in the log: at the end for as long as they are there, else at what they look at, whatever
 // changes above or below it.
 
-import { iconButton } from "./dom.js";
+import { iconButton } from "../core/dom.js";
 
 const AT_END_PX = 24; // a fraction of a line from the end is the end
 const LOAD_AHEAD_PX = 400; // earlier turns are asked for before their lack is seen

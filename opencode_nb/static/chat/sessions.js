@@ -1,7 +1,7 @@
 // The bar above the log: which session this is, and what can be done with it.
 
-import { copyText, iconButton, isComposing, make, textButton, update } from "./dom.js";
-import { createCombobox, createMenu } from "./menus.js";
+import { copyText, iconButton, isComposing, make, textButton, update } from "../core/dom.js";
+import { createCombobox, createMenu } from "../core/listbox.js";
 
 const MINUTE_MS = 60_000;
 const FORMATS = [["md", "Markdown"], ["html", "HTML"], ["ipynb", "notebook"], ["json", "JSON"]];

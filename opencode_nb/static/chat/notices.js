@@ -1,6 +1,6 @@
 // Lines that say what a person should know now: what failed, what is lost, what is about to be deleted.
 
-import { iconButton, make, textButton } from "./dom.js";
+import { iconButton, make, textButton } from "../core/dom.js";
 
 /**
  * Lines by key above the composer. `show(key, text, {alert, action: [label, run], lasting})`, `hide(key)`. `leave()` gives

@@ -1,6 +1,6 @@
 // Messages that wait for the running turn to end: seen, changed, sent at once, or taken out.
 
-import { icon, iconButton, isComposing, make, setChildren } from "./dom.js";
+import { icon, iconButton, isComposing, make, setChildren } from "../core/dom.js";
 
 const HOLD_MS = 30_000; // often enough in a hidden page, too: Python lets a message go two minutes after the last word
 const REMOVE = "Remove from queue";

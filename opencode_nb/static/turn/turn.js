@@ -1,6 +1,6 @@
 // The live view of one turn.
 
-import { UNSEEN, createElement, lifetime, live } from "./view.js";
+import { UNSEEN, createElement, lifetime, live } from "../core/view.js";
 
 // Words come many times a second: read as they come they would be noise, so the log itself is silent. The status line
 // inside it is live by its own role.

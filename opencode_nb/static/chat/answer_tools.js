@@ -1,7 +1,7 @@
 // What a person does with an answer's code and words: copy them, or put code into a cell of the notebook.
 
-import { copyText, icon, iconButton, make } from "./dom.js";
-import { contextOf, insertCell, runCell, seesNotebook } from "./notebook.js";
+import { copyText, icon, iconButton, make } from "../core/dom.js";
+import { contextOf, insertCell, runCell, seesNotebook } from "../core/jupyter.js";
 
 const TOLD_MS = 1500;
 const SOURCE_MS = 1000; // longer than an idle kernel takes; one that is gone never answers

@@ -1,6 +1,6 @@
 // What is written in each session and has not arrived: the draft, and messages that are under way. Outlives a reload.
 
-import { tabStore } from "./dom.js";
+import { tabStore } from "../core/dom.js";
 
 const COMMAND = /^[!/]/;
 

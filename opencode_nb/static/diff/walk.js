@@ -1,7 +1,7 @@
 // Going through the changes by keys: from change to change, file to file, line to line.
 
-import { isComposing } from "./dom.js";
-import { saveNotebook } from "./notebook.js";
+import { isComposing } from "../core/dom.js";
+import { saveNotebook } from "../core/jupyter.js";
 
 const HEAD_PX = 40; // height of a file's line, which stays at the top of the pane
 

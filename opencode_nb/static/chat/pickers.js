@@ -1,7 +1,7 @@
 // Which model answers, as which agent, and with how much effort.
 
-import { make, update } from "./dom.js";
-import { createCombobox } from "./menus.js";
+import { make, update } from "../core/dom.js";
+import { createCombobox } from "../core/listbox.js";
 
 /** A native select; `show(names, chosen)` sets what it has. */
 function createSelect(label, choose) {

@@ -1,6 +1,6 @@
 // Comments on lines: a button on the line under the pointer, the key `c`, and a form below the line.
 
-import { make } from "./dom.js";
+import { make } from "../core/dom.js";
 
 const CHANGED = ".oc-added[data-at], .oc-removed[data-at]";
 

@@ -1,9 +1,9 @@
 // Where a message is written: a field that grows, with completions, history, a draft that outlives a reload, and files.
 
 import { createAttachments } from "./attachments.js";
-import { icon, iconButton, isComposing, make, update } from "./dom.js";
+import { icon, iconButton, isComposing, make, update } from "../core/dom.js";
 import { createDrafts, joinDrafts } from "./drafts.js";
-import { createListbox } from "./menus.js";
+import { createListbox } from "../core/listbox.js";
 
 const COMPLETE_AFTER_MS = 80;
 const TOKENS = [

@@ -1,13 +1,13 @@
 // The view of a diff. Python renders and acts; this file asks for the files that come into sight, and moves a person
 // through them.
 
-import { UNSEEN, createElement, lifetime, live } from "./view.js";
-import { createBodies } from "./diff_bodies.js";
-import { createDraft } from "./diff_comments.js";
-import { createCopier, linkFiles } from "./diff_links.js";
-import { createFileTree } from "./diff_tree.js";
-import { createWalk } from "./diff_walk.js";
-import { noteNotebook } from "./notebook.js";
+import { UNSEEN, createElement, lifetime, live } from "../core/view.js";
+import { createBodies } from "./bodies.js";
+import { createDraft } from "./comments.js";
+import { createCopier, linkFiles } from "./links.js";
+import { createFileTree } from "./tree.js";
+import { createWalk } from "./walk.js";
+import { noteNotebook } from "../core/jupyter.js";
 
 const KERNEL_GONE = "The kernel has been restarted, and this view is no longer in it. Run the cell again: nothing is lost.";
 const ACTS = '[data-intent="act"], [data-intent="history"]';
