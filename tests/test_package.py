@@ -205,7 +205,11 @@ def test_the_wheel_has_the_whole_package(wheel: Path) -> None:
     shipped = set(zipfile.ZipFile(wheel).namelist())
     files = {named(file) for file in PACKAGE.rglob("*") if file.is_file() and "__pycache__" not in file.parts}
     assert files <= shipped
-    assert {"opencode_nb/py.typed", "opencode_nb/static/turn/turn.js", "opencode_nb/notebooks/quickstart.ipynb"} <= shipped
+    assert {
+        "opencode_nb/py.typed",
+        "opencode_nb/static/turn/turn.js",
+        "opencode_nb/notebooks/quickstart.ipynb",
+    } <= shipped
     assert not [name for name in shipped if name.startswith(("tests/", "benchmarks/"))]
 
 

@@ -1,7 +1,7 @@
 """What every live view shares on this side: numbered patches, the snapshot, and a page's messages.
 
-The counterpart of static/core/view.js; the wire protocol is in tests/render/wire_protocol.json. Knows nothing of what is
-shown: a `Picture` renders it, and intents go to whoever made the view, on the package's loop thread.
+The counterpart of static/core/live.js; the wire protocol is in tests/render/wire_protocol.json. Knows nothing of what
+is shown: a `Picture` renders it, and intents go to whoever made the view, on the package's loop thread.
 """
 
 from __future__ import annotations

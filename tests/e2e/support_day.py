@@ -170,7 +170,7 @@ def export(view: ChatView) -> None:
 
 def branch_off(view: ChatView) -> None:
     """A session of its own up to a message: what came later is not in it."""
-    view.log.get_by_role("button", name="Branch off here").nth(1).click()
+    view.log.get_by_role("button", name="Fork from here").nth(1).click()
     session = view.root.get_by_role("combobox", name="Session")
     expect(session).to_have_value(re.compile("fork", re.IGNORECASE), timeout=TURN_TIMEOUT)
     expect(view.log).to_contain_text("A plan.")

@@ -154,7 +154,7 @@ def test_a_panel_in_a_tab_of_its_own_works_on_its_own_notebook(opened: Opened, d
     expect(visible).to_have_count(1)
     expect(visible.locator(".cm-content").first).to_have_text("2 + 2")
     tab.button("Run in a new cell").click()
-    expect(tab.told("is not in sight")).to_be_visible()
+    expect(tab.told("is not visible")).to_be_visible()
     tab.message.press("ControlOrMeta+s")
     page.wait_for_function("id => !widgetOf(id).context.model.dirty", arg=own)
     assert [cell.source for cell in notebook.saved().cells] == [OPEN, "print('ran', 6 * 7)\n", "1 + 1"]

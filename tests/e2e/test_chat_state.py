@@ -182,7 +182,7 @@ def test_a_server_that_is_killed_comes_back(opened: Open, demo_model: DemoModel)
     view.says("The first words")
     expect(view.log.get_by_role("alert")).to_be_visible()
     demo_model.release("killed")
-    expect(view.told("Connecting to OpenCode again")).to_have_count(0, timeout=TURN_TIMEOUT)
+    expect(view.told("Reconnecting to OpenCode")).to_have_count(0, timeout=TURN_TIMEOUT)
     demo_model.queue([[text("Here again.")]])
     view.send("and now?")
     view.says("Here again.")
@@ -199,10 +199,10 @@ def test_a_stream_that_drops_loses_nothing_and_a_burst_is_shown_whole(
     view.send("go")
     view.says("Before,")
     proxy.cut()
-    expect(view.told("Connecting to OpenCode again")).to_be_visible(timeout=TURN_TIMEOUT)
+    expect(view.told("Reconnecting to OpenCode")).to_be_visible(timeout=TURN_TIMEOUT)
     demo_model.release("cut")
     proxy.mend()
-    expect(view.told("Connecting to OpenCode again")).to_have_count(0, timeout=TURN_TIMEOUT)
+    expect(view.told("Reconnecting to OpenCode")).to_have_count(0, timeout=TURN_TIMEOUT)
     demo_model.release("mended")
     view.says("Before, in the gap, after.")
     view.rests()
@@ -235,17 +235,17 @@ def test_a_network_that_is_gone_for_thirty_seconds_loses_nothing(
     gone = time.monotonic()
     demo_model.release("gap")
     for one in views:
-        expect(one.told("Connecting to OpenCode again")).to_be_visible(timeout=GONE_S * 1000)
+        expect(one.told("Reconnecting to OpenCode")).to_be_visible(timeout=GONE_S * 1000)
         expect(one.button("Reconnect")).to_be_visible()
     demo_model.wait_for_gate("gap-end", GONE_S)
     notebook.page.wait_for_timeout(max(0.0, gone + GONE_S - time.monotonic()) * 1000)  # the network's, not the test's
     for one in views:
-        expect(one.told("Connecting to OpenCode again")).to_be_visible()
+        expect(one.told("Reconnecting to OpenCode")).to_be_visible()
         expect(one.log).not_to_contain_text("in the gap")
     for proxy in proxies:
         proxy.mend()
     for one in views:
-        expect(one.told("Connecting to OpenCode again")).to_have_count(0, timeout=TURN_TIMEOUT)
+        expect(one.told("Reconnecting to OpenCode")).to_have_count(0, timeout=TURN_TIMEOUT)
         one.says("in the gap,")
     demo_model.release("gap-end")  # the server gives what was said of an open text when it has ended
     for one in views:

@@ -1,6 +1,8 @@
-"""The modules of static/ put together: one text that a browser takes from a blob URL, as anywidget has it."""
+"""The modules of static/ as bundles: each is one text that a browser imports from a blob URL, as anywidget does."""
 
 from __future__ import annotations
+
+import re
 
 import pytest
 from playwright.sync_api import Page
@@ -19,6 +21,17 @@ def test_a_view_is_one_module(page: Page, name: str) -> None:
 
     assert widget.page.evaluate("typeof widget.render") == "function"
     assert not [line for line in assets.script(name).splitlines() if line.startswith("import ")]
+
+
+@pytest.mark.parametrize("name", ENTRIES)
+def test_a_bundle_has_the_code_of_its_modules_without_their_jsdoc(name: str) -> None:
+    bundle = assets.script(name)
+
+    assert not [line for line in bundle.splitlines() if line.lstrip().startswith("* ")]
+    for module in assets._in_order(name):
+        text = (assets.STATIC / module).read_text(encoding="utf-8")
+        for function in re.findall(r"^(?:export )?((?:async )?function \w+\(.*\{)$", text, re.MULTILINE):
+            assert f"\n{function}\n" in bundle, f"{function} of {module}"
 
 
 def test_every_module_belongs_to_a_view() -> None:

@@ -81,7 +81,7 @@ def test_a_cell_goes_into_the_panels_own_notebook_and_is_not_run_where_nobody_se
     chat: ChatPage, tab: Locator
 ) -> None:
     tab.get_by_role("button", name="Run in a new cell").click()
-    expect(tab.get_by_role("status").filter(has_text="work/mine.ipynb, which is not in sight")).to_be_visible()
+    expect(tab.get_by_role("status").filter(has_text="work/mine.ipynb, which is not visible")).to_be_visible()
     assert cells(chat, "mine") == ["first", "frame", "second"]
     tab.get_by_role("button", name="Insert into a new cell").click()
     expect(tab.get_by_role("status").filter(has_text="look for it there")).to_be_visible()
@@ -103,7 +103,7 @@ def test_a_notebook_in_sight_runs_its_new_cell_whatever_stands_beside_it(chat: C
 def test_a_panel_that_is_nowhere_in_its_notebook_puts_cells_at_its_end(chat: ChatPage, tab: Locator) -> None:
     chat.page.evaluate("views.within.cleanup()")
     tab.get_by_role("button", name="Run in a new cell").click()
-    expect(tab.get_by_role("status").filter(has_text="run it by Shift+Enter there")).to_be_visible()
+    expect(tab.get_by_role("status").filter(has_text="run it there with Shift+Enter")).to_be_visible()
     assert cells(chat, "mine") == ["first", "second", "frame"]
     assert pressed(chat) == []
 
@@ -112,7 +112,7 @@ def test_where_a_toolbar_does_not_run_it_a_person_is_told_to(chat: ChatPage, tab
     chat.page.evaluate(HIDDEN, False)
     chat.page.evaluate("document.querySelectorAll('.jp-NotebookPanel-toolbar').forEach((toolbar) => toolbar.remove())")
     tab.get_by_role("button", name="Run in a new cell").click()
-    expect(tab.get_by_role("status").filter(has_text="run it by Shift+Enter")).to_be_visible()
+    expect(tab.get_by_role("status").filter(has_text="run it with Shift+Enter")).to_be_visible()
 
 
 def test_the_key_that_saves_saves_the_panels_own_notebook(chat: ChatPage, tab: Locator) -> None:

@@ -335,10 +335,10 @@ def test_waiting_messages_are_seen_changed_sent_and_removed(chat: ChatPage) -> N
     ]
     chat.set_state(paused="The turn before failed.", busy=False)
     expect(panel.get_by_role("status").filter(has_text="The turn before failed.")).to_be_visible()
-    panel.get_by_role("button", name="Go on").click()
+    panel.get_by_role("button", name="Resume").click()
     chat.done("queue_resume")
     chat.set_state(paused="", queue=[])
-    expect(panel.get_by_role("button", name="Go on")).to_have_count(0)
+    expect(panel.get_by_role("button", name="Resume")).to_have_count(0)
     expect(waiting).to_have_count(0)
 
 

@@ -221,8 +221,8 @@ def test_buttons_stay_single_while_text_streams(chat: ChatPage) -> None:
 
 def test_a_turn_is_where_a_session_branches_off_or_is_taken_back_to(chat: ChatPage) -> None:
     panel = chat.scene("diff")
-    panel.get_by_role("button", name="Branch off here").click()
-    panel.get_by_role("button", name="Take back from here").click()
+    panel.get_by_role("button", name="Fork from here").click()
+    panel.get_by_role("button", name="Undo from here").click()
     assert [(item["kind"], item["message"]) for item in chat.sent("fork", "undo")] == [
         ("fork", "msg_user"),
         ("undo", "msg_user"),
@@ -307,7 +307,7 @@ def test_the_connection_is_told_with_the_way_back(chat: ChatPage) -> None:
     panel = chat.scene("empty")
     status = panel.get_by_role("status")
     chat.set_state(connection={"state": "reconnecting", "error": ""})
-    expect(status).to_contain_text("Connecting to OpenCode again")
+    expect(status).to_contain_text("Reconnecting to OpenCode")
     chat.set_state(connection={"state": "lost", "error": "The server has ended."})
     expect(status).to_contain_text("lost. The server has ended.")
     panel.get_by_role("button", name="Reconnect").click()

@@ -38,7 +38,7 @@ def test_who_has_reconnected_goes_on_with_the_message(chat: ChatPage) -> None:
     reconnect = panel.get_by_role("button", name="Reconnect")
     reconnect.press("Enter")
     chat.set_state(connection={"state": "reconnecting", "error": ""})
-    expect(told(panel, "Connecting to OpenCode again")).to_be_visible()
+    expect(told(panel, "Reconnecting to OpenCode")).to_be_visible()
     expect(reconnect).to_be_focused()
     chat.set_state(connection={"state": "connected", "error": ""})
     expect(message(panel)).to_be_focused()
@@ -57,7 +57,7 @@ def test_a_deleted_session_is_told_with_the_way_on(chat: ChatPage) -> None:
     panel = chat.scene("empty")
     chat.set_state(deleted=True)
     alert = panel.get_by_role("alert").filter(has_text="This session was deleted.")
-    alert.get_by_role("button", name="Begin a new one").press("Enter")
+    alert.get_by_role("button", name="Start a new one").press("Enter")
     chat.done("new")
     chat.set_state(deleted=False, session={**STATE["session"], "id": "ses_2"})
     expect(alert).to_have_count(0)
@@ -74,7 +74,7 @@ LATER_MS = 5000
 def test_a_kernel_that_has_heard_may_take_its_time(chat: ChatPage) -> None:
     chat.stop_clock()
     panel = chat.scene("empty")
-    panel.get_by_role("button", name="Fork").click()
+    panel.get_by_role("button", name="Fork", exact=True).click()
     wish = chat.wait_for_sent("fork")[0]
     chat.message({"kind": "received", "id": wish["id"]})
     chat.pass_time(LATER_MS)
@@ -84,14 +84,14 @@ def test_a_kernel_that_has_heard_may_take_its_time(chat: ChatPage) -> None:
 def test_what_was_heard_later_does_not_hide_what_was_not(chat: ChatPage) -> None:
     chat.stop_clock()
     panel = chat.scene("empty")
-    panel.get_by_role("button", name="Fork").click()
+    panel.get_by_role("button", name="Fork", exact=True).click()
     panel.get_by_role("combobox", name="Session").click()
     fork, asked = chat.wait_for_sent("fork")[0], chat.wait_for_sent("ask")[0]
     chat.pass_time(LATER_MS)
     expect(told(panel, SILENT)).to_be_visible()
     chat.message({"kind": "received", "id": asked["n"]})
     chat.message({"kind": "answer", "n": asked["n"], "items": []})
-    expect(told(panel, "No session with these words")).to_be_visible()
+    expect(told(panel, "No matching sessions")).to_be_visible()
     expect(told(panel, SILENT)).to_be_visible()
     chat.message({"kind": "received", "id": fork["id"]})
     expect(told(panel, SILENT)).to_have_count(0)

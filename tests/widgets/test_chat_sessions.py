@@ -86,7 +86,7 @@ def test_a_list_that_is_left_changes_nothing(chat: ChatPage, panel: Locator) -> 
     expect(field).to_be_focused()
     field.fill("zzz")
     chat.answer([], 2)
-    nothing = panel.get_by_role("status").filter(has_text="No session with these words")
+    nothing = panel.get_by_role("status").filter(has_text="No matching sessions")
     expect(nothing).to_be_visible()
     panel.get_by_role("textbox", name="Message").click()
     expect(field).to_have_value("Load the measurements")
@@ -132,10 +132,10 @@ def test_enter_chooses_nothing_from_the_list_of_other_words(chat: ChatPage) -> N
 
 def test_new_fork_and_undo(chat: ChatPage, panel: Locator) -> None:
     for name, kind in (("New session", "new"), ("Fork", "fork"), ("Undo", "undo")):
-        panel.get_by_role("button", name=name).click()
+        panel.get_by_role("button", name=name, exact=True).click()
         chat.done(kind)
     chat.set_state(busy=True)
-    expect(panel.get_by_role("button", name="Undo")).to_be_disabled()
+    expect(panel.get_by_role("button", name="Undo", exact=True)).to_be_disabled()
 
 
 def test_a_session_is_renamed_in_its_place(chat: ChatPage, panel: Locator) -> None:
@@ -156,7 +156,7 @@ def test_a_session_is_renamed_in_its_place(chat: ChatPage, panel: Locator) -> No
 def test_a_session_is_deleted_only_after_a_question(chat: ChatPage, panel: Locator) -> None:
     choose(panel, "Delete")
     asked = panel.get_by_role("alertdialog")
-    expect(asked).to_contain_text("Delete “Load the measurements” and all its messages for good?")
+    expect(asked).to_contain_text("Delete “Load the measurements” and all its messages permanently?")
     expect(asked.get_by_role("button", name="Cancel")).to_be_focused()
     chat.page.keyboard.press("Escape")
     expect(asked).to_have_count(0)

@@ -124,13 +124,13 @@ def test_outside_git_an_undo_says_beforehand_which_files_stay(chat: ChatPage) ->
     panel = chat.scene("diff")
     chat.set_state(git=False, busy=False)
     asked = panel.get_by_role("alertdialog", name="files that its commands changed stay as they are")
-    for button in ("Undo", "Take back from here"):
+    for button in ("Undo", "Undo from here"):
         panel.get_by_role("button", name=button, exact=True).click()
         expect(asked.get_by_role("button", name="Cancel")).to_be_focused()
         chat.page.keyboard.press("Escape")
         expect(panel.get_by_role("button", name=button, exact=True)).to_be_focused()
     assert chat.sent("undo") == []
-    for count, button in enumerate(("Undo", "Take back from here"), 1):
+    for count, button in enumerate(("Undo", "Undo from here"), 1):
         panel.get_by_role("button", name=button, exact=True).click()
         asked.get_by_role("button", name="Undo what can be undone").click()
         chat.done("undo", count)
@@ -142,7 +142,7 @@ def test_outside_git_an_undo_says_beforehand_which_files_stay(chat: ChatPage) ->
 def test_a_refused_undo_is_done_anyway_by_who_wants_it(chat: ChatPage) -> None:
     panel = chat.scene("diff")
     chat.set_state(busy=False)
-    panel.get_by_role("button", name="Undo").press("Enter")
+    panel.get_by_role("button", name="Undo", exact=True).press("Enter")
     wish = chat.wait_for_sent("undo")[0]
     again = {**wish, "message": "msg_user", "force": True}
     chat.message({"kind": "failed", "id": wish["id"], "message": "Nothing was done.", "again": again})
@@ -165,7 +165,7 @@ def test_a_refused_redo_is_done_anyway_by_who_wants_it(chat: ChatPage) -> None:
 
 def test_a_failure_goes_with_the_session_that_it_was_of(chat: ChatPage) -> None:
     panel = chat.scene("diff")
-    panel.get_by_role("button", name="Fork").click()
+    panel.get_by_role("button", name="Fork", exact=True).click()
     chat.failed("fork", "There is no such turn.")
     expect(panel.get_by_role("alert")).to_be_visible()
     chat.set_state(session={**STATE["session"], "id": "ses_2"})

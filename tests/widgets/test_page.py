@@ -1,4 +1,4 @@
-"""turn/turn.js in a real page: applies what Python sends, keeps what a person does meanwhile, and says what they click."""
+"""turn.js in a real page: applies what Python sends, keeps what a person does meanwhile, and says what they click."""
 
 from __future__ import annotations
 

@@ -1,40 +1,101 @@
-// What a person does with an answer's code and words: copy them, or put code into a cell of the notebook.
+// What the user can do with an answer: copy its code and text, put code into a cell of the notebook, fork or undo.
 
-import { copyText, icon, iconButton, make } from "../core/dom.js";
+/** @import { Model } from "../core/types.js" */
+/** @import { Client } from "./client.js" */
+/** @import { Notices } from "./notices.js" */
+/** @import { Undo } from "./undo.js" */
+
+import { copyText } from "./clipboard.js";
+import { icon, iconButton } from "../core/buttons.js";
+import { make, queryAll } from "../core/dom.js";
 import { contextOf, insertCell, runCell, seesNotebook } from "../core/jupyter.js";
 
-const TOLD_MS = 1500;
-const SOURCE_MS = 1000; // longer than an idle kernel takes; one that is gone never answers
+const CONFIRM_MS = 1500;
+const SOURCE_MS = 1000; // longer than an idle kernel needs; one that is gone never answers
 
+/**
+ * @param {number} ms
+ * @returns {Promise<undefined>}
+ */
 const after = (ms) => new Promise((resolve) => { setTimeout(resolve, ms); });
 
-/** What an answer says on the page, without what its subagents said. */
+/**
+ * Collect what an answer says on the page, without what its subagents said.
+ *
+ * @param {HTMLElement} article
+ */
 function wordsOf(article) {
-  return [...article.querySelectorAll("[data-part=text]:not(.oc-child *)")].map((part) => part.innerText).join("\n");
+  return queryAll(article, "[data-part=text]:not(.oc-child *)").map((part) => part.innerText).join("\n");
 }
 
-/** Gives code blocks and turns in `root` their buttons, once each; call it after changes. `say` tells what was done. */
-export function createAnswerTools({ panel, root, model, client, undo, notices, say }) {
-  const pictures = new Map(); // of buttons that show the check mark now
-  const confirm = (button, text) => {
-    if (!pictures.has(button)) {
-      pictures.set(button, button.firstElementChild);
+/**
+ * Show a check mark on a button for a moment, and say what was done.
+ *
+ * @param {(text: string) => void} say
+ */
+function createConfirmation(say) {
+  /** @type {Map<HTMLElement, Element | null>} */
+  const icons = new Map(); // of the buttons that show the check mark now
+  /**
+   * @param {HTMLElement} button
+   * @param {string} text
+   */
+  return (button, text) => {
+    if (!icons.has(button)) {
+      icons.set(button, button.firstElementChild);
       setTimeout(() => {
-        button.replaceChildren(pictures.get(button));
-        pictures.delete(button);
-      }, TOLD_MS);
+        button.replaceChildren(icons.get(button) ?? "");
+        icons.delete(button);
+      }, CONFIRM_MS);
     }
     button.replaceChildren(icon("check"));
     say(text);
   };
+}
+
+/**
+ * Let scrollable boxes below `root` be scrolled by keys.
+ *
+ * @param {HTMLElement} root
+ */
+function makeScrollable(root) {
+  const wide = queryAll(root, ":is(pre, .oc-scroll, .oc-tall):not([tabindex])")
+    .filter((box) => box.scrollWidth > box.clientWidth); // look at all before changing one: one layout
+  for (const box of wide) box.tabIndex = 0;
+}
+
+/**
+ * Make what gives code blocks and turns in `root` their buttons, once each.
+ *
+ * @param {object} options
+ * @param {HTMLElement} options.panel
+ * @param {HTMLElement} options.root
+ * @param {Model} options.model
+ * @param {Client} options.client
+ * @param {Undo} options.undo
+ * @param {Notices} options.notices
+ * @param {(text: string) => void} options.say tells a screen reader what was done
+ * @returns {() => void} call it after changes
+ */
+export function createAnswerTools({ panel, root, model, client, undo, notices, say }) {
+  const confirm = createConfirmation(say);
+  /**
+   * @param {HTMLElement} button
+   * @param {string | Promise<string>} text
+   */
   const copy = async (button, text) => {
     try {
       await copyText(text);
       confirm(button, "Copied");
     } catch (error) {
-      notices.show("copy", error.message, { alert: true });
+      notices.show("copy", /** @type {Error} */ (error).message, { alert: true });
     }
   };
+  /**
+   * @param {HTMLElement} button
+   * @param {string} text
+   * @param {boolean} run
+   */
   const insert = async (button, text, run) => {
     const context = await contextOf(model);
     if (!context) {
@@ -46,37 +107,48 @@ export function createAnswerTools({ panel, root, model, client, undo, notices, s
     const seen = seesNotebook(panel);
     const ran = run && seen && await runCell(panel, index);
     confirm(button, ran ? "Running in a new cell" : "Inserted into a new cell");
-    if (!seen) notices.show("copy", `The new cell is in ${context.path}, which is not in sight: ${run ? "run it by Shift+Enter there" : "look for it there"}.`);
-    else if (run && !ran) notices.show("copy", "The new cell is there, but this page lets no widget run it: run it by Shift+Enter.");
+    if (!seen) notices.show("copy", `The new cell is in ${context.path}, which is not visible: ${run ? "run it there with Shift+Enter" : "look for it there"}.`);
+    else if (run && !ran) notices.show("copy", "The new cell is there, but no widget can run it on this page: run it with Shift+Enter.");
   };
-  const codeTools = (code) => make("span", { class: "chat-code-tools", role: "group", "aria-label": "Code" },
-    iconButton("copy", "Copy code", ({ currentTarget }) => copy(currentTarget, code.textContent)),
-    iconButton("insert", "Insert into a new cell", ({ currentTarget }) => insert(currentTarget, code.textContent, false)),
-    iconButton("run", "Run in a new cell", ({ currentTarget }) => insert(currentTarget, code.textContent, true)));
+  /** @param {HTMLElement} code */
+  const codeTools = (code) => {
+    const text = () => code.textContent ?? "";
+    return make("span", { class: "chat-code-tools", role: "group", "aria-label": "Code" },
+      iconButton("copy", "Copy code", ({ currentTarget }) => copy(currentTarget, text())),
+      iconButton("insert", "Insert into a new cell", ({ currentTarget }) => insert(currentTarget, text(), false)),
+      iconButton("run", "Run in a new cell", ({ currentTarget }) => insert(currentTarget, text(), true)));
+  };
+  /**
+   * @param {string | undefined} message
+   * @returns {Promise<string>}
+   */
   const sourceOf = async (message) => {
     const [{ text }] = await client.ask("answer", { message });
     return text;
   };
-  /** The answer's own Markdown; where the kernel does not give it, what one reads. */
+  /**
+   * Return the answer's own Markdown, or what the page shows if the kernel does not give it.
+   *
+   * @param {HTMLElement} article
+   */
   const answerOf = async (article) => {
     const source = await Promise.race([sourceOf(article.dataset.message).catch(() => ""), after(SOURCE_MS)]);
     return source || wordsOf(article);
   };
+  /** @param {HTMLElement} article */
   const turnTools = (article) => {
     const { message } = article.dataset;
     return make("div", { class: "chat-turn-tools", role: "group", "aria-label": "Turn" },
       iconButton("copy", "Copy text", ({ currentTarget }) => copy(currentTarget, answerOf(article))),
-      iconButton("fork", "Branch off here", () => client.tell("fork", { message })),
-      iconButton("undo", "Take back from here", () => undo.from(message)));
+      iconButton("fork", "Fork from here", () => client.tell("fork", { message })),
+      iconButton("undo", "Undo from here", () => undo.from(message)));
   };
 
   return () => {
-    for (const code of root.querySelectorAll(".oc-text pre.oc-code > code:first-child")) code.before(codeTools(code));
-    for (const article of root.querySelectorAll("[role=log] > article[data-message]")) {
+    for (const code of queryAll(root, ".oc-text pre.oc-code > code:first-child")) code.before(codeTools(code));
+    for (const article of queryAll(root, "[role=log] > article[data-message]")) {
       if (!article.querySelector(":scope > .chat-turn-tools")) article.append(turnTools(article));
     }
-    const wide = [...root.querySelectorAll(":is(pre, .oc-scroll, .oc-tall):not([tabindex])")]
-      .filter((box) => box.scrollWidth > box.clientWidth); // all are looked at before one is changed: one layout
-    for (const box of wide) box.tabIndex = 0; // who has no mouse scrolls by keys
+    makeScrollable(root);
   };
 }

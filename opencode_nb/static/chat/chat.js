@@ -1,23 +1,34 @@
-// The chat panel: the log and its docks as every live view has them (view.js), and around them what a person works with.
-// What is shown of the session comes from the trait `state`; drafts, open lists and where one looks live only here.
+// The chat panel: the log and its docks as in every live view (core/live.js), and the controls around them. What is
+// shown of the session comes from the trait `state`; drafts, open lists and the scroll position live only here.
+
+/** @import { View } from "../core/types.js" */
+/** @import { Notice, State } from "./types.js" */
+/** @import { Client, Report } from "./client.js" */
+/** @import { Notices } from "./notices.js" */
 
 import { createAnswerTools } from "./answer_tools.js";
-import { noteNotebook, saveNotebook } from "../core/jupyter.js";
 import { GONE, createClient } from "./client.js";
 import { createComposer } from "./composer.js";
-import { make, update } from "../core/dom.js";
 import { createNotices } from "./notices.js";
 import { createPickers } from "./pickers.js";
 import { createQueue } from "./queue.js";
 import { createScroll } from "./scroll.js";
 import { createSessionBar } from "./sessions.js";
 import { anyway, createUndo } from "./undo.js";
-import { UNSEEN, createElement, keepKeys, lifetime, live, on } from "../core/view.js";
+import { UNSEEN, keepKeys } from "../core/accessibility.js";
+import { activeIn, make, query, queryAll, update } from "../core/dom.js";
+import { noteNotebook, saveNotebook } from "../core/jupyter.js";
+import { live } from "../core/live.js";
+import { lifetime, on } from "../core/model.js";
 
-const PANEL = { class: "opencode-nb", "data-view": "chat" };
-const TOOLS_AFTER_MS = 200; // buttons of code need not be there while it streams
+const TOOLS_AFTER_MS = 200; // code needs no buttons yet while it streams
 
-/** All keys are a person's own in the panel, but the one that saves the notebook. */
+/**
+ * Keep all keys for the panel, except the one that saves the notebook.
+ *
+ * @param {HTMLElement} panel
+ * @param {AbortSignal} signal
+ */
 function keepPanelKeys(panel, signal) {
   keepKeys(panel, signal, "*");
   panel.addEventListener("keydown", (event) => {
@@ -26,39 +37,66 @@ function keepPanelKeys(panel, signal) {
   }, { signal });
 }
 
+/**
+ * Take files that are dropped on the panel.
+ *
+ * @param {HTMLElement} panel
+ * @param {(files: FileList) => void} drop
+ * @param {AbortSignal} signal
+ */
 function takeDrops(panel, drop, signal) {
-  const hasFiles = (event) => event.dataTransfer?.types.includes("Files");
+  /** @param {Event} event */
   const over = (event) => {
-    if (!hasFiles(event)) return;
+    const { dataTransfer } = /** @type {DragEvent} */ (event);
+    if (!dataTransfer?.types.includes("Files")) return;
     event.preventDefault();
     event.stopPropagation();
     panel.classList.toggle("chat-dropping", event.type === "dragover");
-    if (event.type === "drop") drop(event.dataTransfer.files);
+    if (event.type === "drop") drop(dataTransfer.files);
   };
   for (const kind of ["dragover", "dragleave", "drop"]) panel.addEventListener(kind, over, { signal });
 }
 
+/** @type {Record<string, string>} */
 const ENDS = { completed: "The agent is done.", aborted: "The turn was stopped.", error: "The turn failed." };
 
-/** Says politely, once, how the agent's work has ended: who listens to something else hears that it is their turn. */
-function createTurnTeller(region) {
+/**
+ * Say politely, once, how a turn has ended: a screen reader may be reading something else.
+ *
+ * @param {HTMLElement} region a polite live region
+ * @returns {(state: State) => void}
+ */
+export function createTurnTeller(region) {
   let worked = false;
-  return ({ busy, outcome }) => {
-    if (worked && !busy) region.textContent = ENDS[outcome] ?? ENDS.completed;
+  return ({ busy, outcome = "" }) => {
+    if (worked && !busy) region.textContent = ENDS[outcome] ?? ENDS.completed ?? "";
     if (busy) region.textContent = "";
     worked = Boolean(busy);
   };
 }
 
+/**
+ * Show while the connection to the server is lost.
+ *
+ * @param {Notices} notices
+ * @param {Client} client
+ * @param {State["connection"]} connection
+ */
 function showConnection(notices, client, { state, error } = {}) {
   if (!state || state === "connected") return notices.hide("connection");
-  const text = state === "lost" ? "The connection to OpenCode is lost." : "Connecting to OpenCode again\u2026";
+  const text = state === "lost" ? "The connection to OpenCode is lost." : "Reconnecting to OpenCode\u2026";
   return notices.show("connection", [text, error].filter(Boolean).join(" "),
     { lasting: true, action: ["Reconnect", () => client.tell("reconnect")] });
 }
 
-/** Shows what Python wants told beside its answers, each once: what was dismissed stays away. */
-function createNoticeTeller(notices, tell) {
+/**
+ * Show each notice of Python once: what the user has dismissed stays away.
+ *
+ * @param {Notices} notices
+ * @param {Client["tell"]} tell
+ * @returns {(notice: Notice | null | undefined) => void}
+ */
+export function createNoticeTeller(notices, tell) {
   let told = 0;
   return (notice) => {
     if (!notice) notices.hide("notice");
@@ -69,12 +107,17 @@ function createNoticeTeller(notices, tell) {
   };
 }
 
-/** What earlier messages said, oldest first. */
-function promptsIn(root) {
-  const texts = [...root.querySelectorAll("[data-part=prompt] .oc-plain, .oc-prompt.oc-plain")].map((node) => node.textContent);
+/**
+ * Collect what earlier messages said, oldest first.
+ *
+ * @param {HTMLElement} root
+ */
+export function promptsIn(root) {
+  const texts = queryAll(root, "[data-part=prompt] .oc-plain, .oc-prompt.oc-plain").map((node) => node.textContent ?? "");
   return texts.filter((text, index) => text && text !== texts[index - 1]);
 }
 
+/** @param {HTMLElement} root */
 function createWelcome(root) {
   const where = make("div", { class: "chat-muted" });
   const box = make("div", { class: "chat-welcome", hidden: true },
@@ -82,14 +125,21 @@ function createWelcome(root) {
     make("div", { class: "chat-muted" }, "The agent reads and edits the project\u2019s files and runs commands; it asks first."), where);
   return {
     box,
+    /** @param {State} state */
     show(state) {
       update(where, { textContent: state.session?.directory ?? "" });
-      update(box, { hidden: root.querySelector("[role=log] > article") !== null });
+      update(box, { hidden: query(root, "[role=log] > article") !== null });
     },
   };
 }
 
-/** Runs `change` at most every `ms`, the last time after all that came. */
+/**
+ * Run `change` at most every `ms`, the last time after all calls.
+ *
+ * @param {() => void} change
+ * @param {number} ms
+ * @param {AbortSignal} signal
+ */
 function throttle(change, ms, signal) {
   let timer = 0;
   signal.addEventListener("abort", () => clearTimeout(timer));
@@ -102,64 +152,85 @@ function throttle(change, ms, signal) {
   };
 }
 
-function render({ model, el, signal }) {
-  const view = lifetime(signal);
-  const panel = createElement(el, PANEL);
+/**
+ * Make the controls of the panel and put them into it.
+ *
+ * @param {object} options
+ * @param {HTMLElement} options.panel
+ * @param {HTMLElement} options.root
+ * @param {Client} options.client
+ * @param {Notices} options.notices
+ * @param {AbortSignal} options.signal
+ */
+function createControls({ panel, root, client, notices, signal }) {
+  const focusMessage = () => composer.field.focus();
+  const scroll = createScroll({ root, signal, latest: () => client.tell("latest") });
+  const undo = createUndo({ client, notices });
+  const bar = createSessionBar({ client, notices, undo, focusMessage });
+  const pickers = createPickers({ client });
+  const queue = createQueue({
+    client, notices, signal, giveBack: (session, text) => composer.giveBack(session, text), focusMessage,
+  });
+  const welcome = createWelcome(root);
+  const composer = createComposer({
+    client, notices, signal, earlier: () => promptsIn(root), sent: scroll.follow, pickers: pickers.fields,
+  });
+  const urgent = make("div", { "aria-live": "assertive", style: UNSEEN });
+  const polite = make("div", { "aria-live": "polite", style: UNSEEN });
+  const body = make("div", { class: "chat-body" }, root, welcome.box, scroll.jump);
+  panel.append(bar.bar, body, notices.box, queue.box, composer.box, urgent, polite);
+  return { scroll, undo, welcome, composer, urgent, polite, parts: [bar, undo, scroll, composer, pickers, queue, welcome] };
+}
+
+/** @param {View} view */
+function renderChat({ model, el, signal: ended }) {
+  const view = lifetime(ended);
+  const { signal } = view;
+  const panel = make("div", { class: "opencode-nb", "data-view": "chat" });
+  el.append(panel);
   const root = make("div", { "data-key": "root", class: "chat-root" });
   const notices = createNotices({ leave: () => composer.field.focus() });
+  /** @type {Report} */
   const report = {
     failed: (message, again) => notices.show("failed", message || "That did not work.", { alert: true, action: anyway(again, client.tell) }),
     slow: (slow) => (slow
       ? notices.show("slow", "The kernel has not answered yet. It may be running a cell, or have been restarted: then run the panel\u2019s cell again.")
       : notices.hide("slow")),
   };
-  const client = createClient({ model, signal: view.signal, report });
-  const scroll = createScroll({ root, signal: view.signal, latest: () => client.tell("latest") });
-  const undo = createUndo({ client, notices });
-  const bar = createSessionBar({ client, notices, undo, focusMessage: () => composer.field.focus() });
-  const pickers = createPickers({ client });
-  const queue = createQueue({
-    client, notices, signal: view.signal,
-    giveBack: (session, text) => composer.giveBack(session, text), focusMessage: () => composer.field.focus(),
-  });
-  const welcome = createWelcome(root);
-  const composer = createComposer({
-    client, notices, signal: view.signal, earlier: () => promptsIn(root), sent: scroll.follow, pickers: pickers.fields,
-  });
-  const urgent = make("div", { "aria-live": "assertive", style: UNSEEN });
-  const polite = make("div", { "aria-live": "polite", style: UNSEEN });
-  const body = make("div", { class: "chat-body" }, root, welcome.box, scroll.jump);
-  panel.append(bar.bar, body, notices.box, queue.box, composer.box, urgent, polite);
+  const client = createClient({ model, signal, report });
+  const { scroll, undo, welcome, composer, urgent, polite, parts } = createControls({ panel, root, client, notices, signal });
 
   const tellTurn = createTurnTeller(polite);
   const tellNotice = createNoticeTeller(notices, client.tell);
+  /** @returns {State} */
+  const stateNow = () => model.get("state") ?? {};
   const showState = () => {
-    const state = model.get("state") ?? {};
-    for (const part of [bar, undo, scroll, composer, pickers, queue, welcome]) part.show(state);
+    const state = stateNow();
+    for (const part of parts) part.show(state);
     showConnection(notices, client, state.connection);
     tellNotice(state.notice);
     tellTurn(state);
   };
   const addTools = throttle(createAnswerTools({
     panel, root, model, notices, client, undo, say: (text) => { polite.textContent = text; },
-  }), TOOLS_AFTER_MS, view.signal);
+  }), TOOLS_AFTER_MS, signal);
   let focused = false;
   const before = () => {
     scroll.before();
-    focused = root.contains(root.getRootNode().activeElement);
+    focused = root.contains(activeIn(root));
   };
   const after = () => {
     scroll.after();
-    welcome.show(model.get("state") ?? {});
+    welcome.show(stateNow());
     addTools();
-    if (focused && !panel.contains(panel.getRootNode().activeElement)) composer.field.focus({ preventScroll: true });
+    if (focused && !panel.contains(activeIn(panel))) composer.field.focus({ preventScroll: true });
   };
 
-  noteNotebook(panel, model, view.signal);
-  keepPanelKeys(panel, view.signal);
-  takeDrops(panel, composer.drop, view.signal);
-  for (const event of ["msg:custom", "change:snapshot"]) on(model, view.signal, event, before);
-  live({ model, root, region: urgent, signal: view.signal, lost: () => report.failed(GONE), listeners: {
+  noteNotebook(panel, model, signal);
+  keepPanelKeys(panel, signal);
+  takeDrops(panel, composer.drop, signal);
+  for (const event of ["msg:custom", "change:snapshot"]) on(model, signal, event, before);
+  live({ model, root, region: urgent, signal, lost: () => report.failed(GONE), listeners: {
     "msg:custom": after, "change:snapshot": after, "change:state": showState,
   } });
   showState();
@@ -167,4 +238,4 @@ function render({ model, el, signal }) {
   return () => view.abort();
 }
 
-export default { render };
+export default { render: renderChat };

@@ -1,18 +1,40 @@
-// The page's questions and wishes to the kernel, each with the answer that belongs to it.
+// Ask the kernel for things and tell it what to do, each with its own answer.
 
-import { on } from "../core/view.js";
+/** @import { Message, Model } from "../core/types.js" */
+/** @import { Again } from "./types.js" */
 
-const SLOW_MS = 4000; // an idle kernel answers in a few ms; older kernels not before the running cell has ended
+import { on } from "../core/model.js";
+
+const SLOW_MS = 4000; // an idle kernel answers in a few ms; an older one only after the running cell
+const OWN = "page-"; // prefix of these ids; failures of other ids (cards that Python made) are shown by every view
+
+/** What to say when nothing can be sent any more. */
 export const GONE = "The kernel has been restarted, and the panel is no longer in it. Run the panel\u2019s cell again: the session is kept.";
-const OWN = "page-"; // what these ids begin with; those of cards that Python made do not, and every view says what failed
 
-/** `ask(what, args)` gives items or throws; `tell(kind, args)` gives whether it was done: `report` is told what failed. */
+/** @typedef {{ slow(slow: boolean): void, failed(message?: string, again?: Again): void }} Report */
+
+/**
+ * Make the panel's line to the kernel.
+ *
+ * @param {object} options
+ * @param {Model} options.model
+ * @param {AbortSignal} options.signal
+ * @param {Report} options.report
+ */
 export function createClient({ model, signal, report }) {
-  const waiting = new Map(); // those without an answer
-  const timers = new Map(); // those that are not known to have arrived: some take long to be done
+  /** @type {Map<string | number, (content: Message) => void>} */
+  const waiting = new Map(); // messages without an answer
+  /** @type {Map<string | number, number>} */
+  const timers = new Map(); // those that may not have arrived: some take long to carry out
+  /** @type {Set<string | number>} */
   const late = new Set(); // those of them that should have arrived by now
-  let serial = Math.floor(Math.random() * 2 ** 40); // every view of the model, and one after a reload, hears all answers
+  let serial = Math.floor(Math.random() * 2 ** 40); // every view of the model, and one after a reload, gets all answers
 
+  /**
+   * @param {string | number} key
+   * @param {object} message
+   * @returns {Promise<Message>}
+   */
   const wait = (key, message) => new Promise((resolve) => {
     waiting.set(key, resolve);
     timers.set(key, setTimeout(() => {
@@ -21,16 +43,21 @@ export function createClient({ model, signal, report }) {
     }, SLOW_MS));
     try {
       model.send(message);
-    } catch { // the widget manager has no comm to send by any more
+    } catch { // the widget manager has no comm any more
       settle(key, { kind: "failed", message: GONE, error: GONE });
     }
   });
+  /** @param {string | number} key */
   const arrived = (key) => {
     clearTimeout(timers.get(key));
     timers.delete(key);
     late.delete(key);
     report.slow(late.size > 0);
   };
+  /**
+   * @param {string | number} key
+   * @param {Message} content
+   */
   const settle = (key, content) => {
     const resolve = waiting.get(key);
     if (!resolve) return;
@@ -39,7 +66,7 @@ export function createClient({ model, signal, report }) {
     resolve(content);
   };
 
-  on(model, signal, "msg:custom", (content) => {
+  on(model, signal, "msg:custom", (/** @type {Message} */ content) => {
     if (content.kind === "received" && waiting.has(content.id)) arrived(content.id);
     if (content.kind === "answer") settle(content.n, content);
     if (content.kind === "done" || content.kind === "failed") settle(content.id, content);
@@ -47,12 +74,27 @@ export function createClient({ model, signal, report }) {
   });
 
   return {
+    /**
+     * Ask for something.
+     *
+     * @param {string} what
+     * @param {object} [args]
+     * @returns {Promise<any[]>}
+     * @throws {Error} with what to do next
+     */
     async ask(what, args = {}) {
       serial += 1;
       const { items, error } = await wait(serial, { ...args, kind: "ask", what, n: serial });
       if (error) throw new Error(error);
       return items ?? [];
     },
+    /**
+     * Have something done; failures are reported.
+     *
+     * @param {string} kind
+     * @param {object} [args]
+     * @returns {Promise<boolean>} whether it was done
+     */
     async tell(kind, args = {}) {
       serial += 1;
       const id = OWN + serial.toString(36);
@@ -62,3 +104,5 @@ export function createClient({ model, signal, report }) {
     },
   };
 }
+
+/** @typedef {ReturnType<typeof createClient>} Client */

@@ -1,35 +1,77 @@
-// What is written in each session and has not arrived: the draft, and messages that are under way. Outlives a reload.
-
-import { tabStore } from "../core/dom.js";
+// Keep what is written in each session and has not arrived: the draft, and messages on their way. Survives a reload.
 
 const COMMAND = /^[!/]/;
 
-/** Both texts in one: what came back stands above what was written meanwhile, but a command must not take that in. */
+/** Text that the browser keeps for this tab. Some viewers' sandboxes are frames without storage: then nothing is kept. */
+const tabStore = {
+  /** @param {string} key */
+  get(key) {
+    try { return sessionStorage.getItem(key) ?? ""; } catch { return ""; }
+  },
+  /**
+   * @param {string} key
+   * @param {string} value
+   */
+  set(key, value) {
+    try {
+      if (value) sessionStorage.setItem(key, value);
+      else sessionStorage.removeItem(key);
+    } catch { /* no storage, or it is full: drafts are a convenience */ }
+  },
+};
+
+/**
+ * Join a text that came back with what was written meanwhile: below it, but a command must not swallow that.
+ *
+ * @param {string} back
+ * @param {string} written
+ */
 export function joinDrafts(back, written) {
   return (COMMAND.test(back) ? [written, back] : [back, written]).filter(Boolean).join("\n\n");
 }
 
+/** Keep drafts by session. */
 export function createDrafts() {
-  const texts = new Map(); // session -> draft
-  const underWay = new Map(); // session -> a set of {text}, oldest first
+  /** @type {Map<string, string>} */
+  const texts = new Map();
+  /** @type {Map<string, Set<{ text: string }>>} */
+  const underWay = new Map(); // session -> messages, oldest first
+  /** @param {string} session */
   const keyOf = (session) => `opencode-nb:draft:${session}`;
+  /** @param {string} session */
   const sentIn = (session) => [...(underWay.get(session) ?? [])];
+  /** @param {string} session */
   const get = (session) => texts.get(session) ?? tabStore.get(keyOf(session));
-  const keep = (session) => tabStore.set(keyOf(session), sentIn(session).reduceRight((all, { text }) => joinDrafts(text, all), get(session)));
+  /** @param {string} session */
+  const keep = (session) => {
+    const all = sentIn(session).reduceRight((rest, { text }) => joinDrafts(text, rest), get(session));
+    tabStore.set(keyOf(session), all);
+  };
 
   return {
     get,
+    /**
+     * @param {string} session
+     * @param {string} text
+     */
     set(session, text) {
       texts.set(session, text);
       keep(session);
     },
-    /** Takes note that a text leaves; gives what to call when it has arrived, or has failed. */
+    /**
+     * Keep a text that is sent now.
+     *
+     * @param {string} session
+     * @param {string} text
+     * @returns {() => void} call it when the message has arrived or failed
+     */
     leaves(session, text) {
       const message = { text };
-      underWay.set(session, (underWay.get(session) ?? new Set()).add(message));
+      const leaving = underWay.get(session) ?? new Set();
+      underWay.set(session, leaving.add(message));
       keep(session);
       return () => {
-        underWay.get(session).delete(message);
+        leaving.delete(message);
         keep(session);
       };
     },

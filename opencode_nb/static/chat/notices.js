@@ -1,61 +1,94 @@
-// Lines that say what a person should know now: what failed, what is lost, what is about to be deleted.
+// Lines above the composer: what failed, what is lost, what is about to be deleted.
 
-import { iconButton, make, textButton } from "../core/dom.js";
+import { iconButton, textButton } from "../core/buttons.js";
+import { activeIn, make, query } from "../core/dom.js";
+
+/** @typedef {[label: string, run: () => unknown]} Action */
 
 /**
- * Lines by key above the composer. `show(key, text, {alert, action: [label, run], lasting})`, `hide(key)`. `leave()` gives
- * the focus a place where a person goes on, when the line goes that had it.
+ * Make the place for notices.
+ *
+ * @param {object} options
+ * @param {() => void} options.leave moves the focus on when the line that had it goes
  */
 export function createNotices({ leave }) {
+  /** @type {Map<string, HTMLElement>} */
   const lines = new Map();
   const box = make("div", { class: "chat-notices" });
+  /** @type {{ line: HTMLElement, before: HTMLElement | null } | null} */
   let question = null;
 
-  const hasFocus = (line) => Boolean(line?.contains(box.getRootNode().activeElement));
-  const take = (key) => { // gives whether the line had the focus
+  /** @param {HTMLElement | undefined} line */
+  const hasFocus = (line) => Boolean(line?.contains(activeIn(box)));
+  /**
+   * Remove a line.
+   *
+   * @param {string} key
+   * @returns {boolean} whether it had the focus
+   */
+  const take = (key) => {
     const line = lines.get(key);
     const focused = hasFocus(line);
     line?.remove();
     lines.delete(key);
     return focused;
   };
+  /** @param {string} key */
   const hide = (key) => {
     if (take(key)) leave();
   };
-  const actionButton = (key, lasting, label, run) => textButton(label, () => {
-    if (!lasting) hide(key); // what lasts goes when it is no longer so
+  /**
+   * @param {string} key
+   * @param {boolean} lasting
+   * @param {Action} action
+   */
+  const actionButton = (key, lasting, [label, run]) => textButton(label, () => {
+    if (!lasting) hide(key); // a lasting line goes when it is no longer true
     run();
   });
+  /**
+   * Show a line, in the place of the one with the same key.
+   *
+   * @param {string} key
+   * @param {string} text
+   * @param {{ alert?: boolean, action?: Action, lasting?: boolean }} [options]
+   */
   const show = (key, text, { alert = false, action, lasting = false } = {}) => {
     if (lines.get(key)?.dataset.text === text) return;
     const focused = take(key);
     const line = make("div", { class: "chat-notice", role: alert ? "alert" : "status", "data-text": text },
       make("span", { class: "chat-notice-text", dir: "auto" }, text));
-    if (action) line.append(actionButton(key, lasting, ...action));
+    if (action) line.append(actionButton(key, lasting, action));
     if (!lasting) line.append(iconButton("close", "Dismiss", () => hide(key)));
     lines.set(key, line);
     box.append(line);
-    if (focused) line.querySelector("button").focus();
+    if (focused) query(line, "button")?.focus();
   };
 
-  /** Takes the open question away: nothing of it was wanted. */
+  /** Withdraw the open question, as if the user had cancelled it. */
   const withdraw = () => {
     const asked = question;
     question = null;
     const focused = hasFocus(asked?.line);
     asked?.line.remove();
     if (!focused) return;
-    asked.before.focus();
-    if (!box.parentNode.contains(box.getRootNode().activeElement)) leave(); // it came from nowhere in the panel
+    asked?.before?.focus();
+    if (!box.parentNode?.contains(activeIn(box))) leave(); // the focus came from outside the panel
   };
-  /** Asks before what cannot be taken back: the answer that keeps things has the focus, Escape gives it. One question stands. */
+  /**
+   * Ask before something that cannot be undone, one question at a time. The focus is on Cancel, and Escape cancels.
+   *
+   * @param {string} text
+   * @param {string} label
+   * @param {() => unknown} run
+   */
   const confirm = (text, label, run) => {
     withdraw();
-    const before = box.getRootNode().activeElement;
+    const before = activeIn(box);
     const keep = textButton("Cancel", withdraw);
     const line = make("div", {
       class: "chat-notice", role: "alertdialog", "aria-label": text,
-      onkeydown: (event) => event.key === "Escape" && withdraw(),
+      onkeydown: (/** @type {KeyboardEvent} */ event) => event.key === "Escape" && withdraw(),
     },
     make("span", { class: "chat-notice-text", dir: "auto" }, text),
     textButton(label, () => { withdraw(); run(); }, { class: "chat-button chat-danger" }), keep);
@@ -66,3 +99,5 @@ export function createNotices({ leave }) {
 
   return { box, show, hide, confirm, withdraw };
 }
+
+/** @typedef {ReturnType<typeof createNotices>} Notices */

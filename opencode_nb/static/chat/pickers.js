@@ -1,13 +1,28 @@
-// Which model answers, as which agent, and with how much effort.
+// Choose which model answers, as which agent, and with how much effort.
 
+/** @import { State } from "./types.js" */
+/** @import { Client } from "./client.js" */
+
+import { createCombobox } from "../core/combobox.js";
 import { make, update } from "../core/dom.js";
-import { createCombobox } from "../core/listbox.js";
 
-/** A native select; `show(names, chosen)` sets what it has. */
+/** @typedef {{ id: string, name?: string, provider?: string }} ModelItem */
+
+/**
+ * Make a native select.
+ *
+ * @param {string} label
+ * @param {(value: string) => unknown} choose
+ */
 function createSelect(label, choose) {
-  const field = make("select", { class: "chat-select", "aria-label": label, title: label, onchange: () => choose(field.value) });
+  const field = make("select", { class: "chat-select", "aria-label": label, title: label });
+  field.addEventListener("change", () => choose(field.value));
   return {
     field,
+    /**
+     * @param {{ value: string, text: string, title?: string }[]} options
+     * @param {string | undefined} chosen
+     */
     show(options, chosen) {
       const wanted = JSON.stringify(options);
       if (field.dataset.options !== wanted) {
@@ -19,18 +34,37 @@ function createSelect(label, choose) {
   };
 }
 
-function matches(words, model) {
+/**
+ * Whether a model has all these words in its id, name or provider.
+ *
+ * @param {string} words
+ * @param {ModelItem} model
+ */
+export function matchesModel(words, model) {
   const text = `${model.id} ${model.name} ${model.provider}`.toLowerCase();
   return words.toLowerCase().split(/\s+/).every((word) => text.includes(word));
 }
 
+/**
+ * Make the fields for agent, model and effort.
+ *
+ * @param {object} options
+ * @param {Client} options.client
+ */
 export function createPickers({ client }) {
+  /** @type {State} */
   let state = {};
-  let known; // asked for once in each visit of the field: what is typed only narrows it
+  /** @type {Promise<ModelItem[]> | undefined} */
+  let known; // asked for once in each visit of the field: typing only narrows it
+  /** @param {{ agent?: string, model?: string, variant?: string }} choice */
   const pick = async (choice) => {
     await client.tell("pick", choice);
-    show(state); // what was refused is not shown as chosen
+    show(state); // a refused choice is not shown as chosen
   };
+  /**
+   * @param {unknown} error
+   * @returns {never}
+   */
   const forget = (error) => {
     known = undefined;
     throw error;
@@ -39,16 +73,17 @@ export function createPickers({ client }) {
   const effort = createSelect("Effort", (variant) => pick({ variant }));
   const model = createCombobox({
     label: "Model",
-    nothing: "No model with these words",
+    nothing: "No matching models",
     async load(words) {
       known ??= client.ask("models");
-      return (await known.catch(forget)).filter((one) => matches(words, one))
+      return (await known.catch(forget)).filter((one) => matchesModel(words, one))
         .map((one) => ({ ...one, label: one.name || one.id, detail: one.provider, current: one.id === state.model }));
     },
     choose: ({ id }) => pick({ model: id }),
   });
   model.field.addEventListener("blur", () => { known = undefined; });
 
+  /** @param {State} given */
   const show = (given) => {
     state = given;
     const agents = state.agents ?? [];

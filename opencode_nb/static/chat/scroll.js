@@ -1,41 +1,92 @@
-// Where a person looks in the log: at the end for as long as they are there, else at what they look at, whatever
-// changes above or below it.
+// Keep the log where the user looks: at its end while they are there, else at what they read, whatever changes around it.
 
-import { iconButton } from "../core/dom.js";
+/** @import { State } from "./types.js" */
 
-const AT_END_PX = 24; // a fraction of a line from the end is the end
-const LOAD_AHEAD_PX = 400; // earlier turns are asked for before their lack is seen
+import { iconButton } from "../core/buttons.js";
+import { query, queryAll } from "../core/dom.js";
 
-/** The elements at the top of what is seen, each inside the one before, with their distance from it. */
+const AT_END_PX = 24; // less than a line from the end is the end
+const LOAD_AHEAD_PX = 400; // load more turns before they are missed
+
+/** @typedef {{ node: HTMLElement, key: string, offset: number }} Anchor */
+
+/**
+ * Find the elements at the top of what is visible, each inside the one before, with their distance from the top.
+ *
+ * @param {HTMLElement} log
+ */
 function anchorsOf(log) {
   const top = log.getBoundingClientRect().top;
+  /** @type {Anchor[]} */
   const found = [];
-  let inside = log.querySelectorAll(":scope > article"); // not the buttons around them, which stay where they are
-  let scope = log;
-  while (scope) {
-    scope = [...inside].find((child) => child.getBoundingClientRect().bottom > top);
-    inside = scope?.children;
-    if (scope?.dataset.key) found.push({ node: scope, key: scope.dataset.key, offset: scope.getBoundingClientRect().top - top });
-    if (scope && scope.getBoundingClientRect().top >= top) break;
+  let inside = queryAll(log, ":scope > article"); // not the buttons around them, which stay where they are
+  for (;;) {
+    const scope = inside.find((child) => child.getBoundingClientRect().bottom > top);
+    if (!scope) return found;
+    const offset = scope.getBoundingClientRect().top - top;
+    if (scope.dataset.key) found.push({ node: scope, key: scope.dataset.key, offset });
+    if (offset >= 0) return found;
+    inside = [.../** @type {HTMLCollectionOf<HTMLElement>} */ (scope.children)];
   }
-  return found;
 }
 
-/** How far the innermost of the anchors that are still there has moved. */
+/**
+ * Measure how far the innermost anchor that still exists has moved.
+ *
+ * @param {HTMLElement} log
+ * @param {Anchor[]} anchors
+ */
 function drift(log, anchors) {
   const top = log.getBoundingClientRect().top;
   for (const { node, key, offset } of anchors.reverse()) {
-    const now = node.isConnected ? node : log.querySelector(`[data-key="${CSS.escape(key)}"]`);
+    const now = node.isConnected ? node : query(log, `[data-key="${CSS.escape(key)}"]`);
     if (now) return now.getBoundingClientRect().top - top - offset;
   }
   return 0;
 }
 
-const sizeOf = (log) => `${log.clientWidth} ${log.clientHeight}`;
+/** @param {HTMLElement | null} log */
+function sizeOf(log) {
+  return log ? `${log.clientWidth} ${log.clientHeight}` : "";
+}
 
 /**
- * Follows the log's end below `root`. The log is drawn anew by snapshots, so it is looked up each time. Call `before`
- * and `after` around every change; `latest` asks for the newest turns where they are not in the page.
+ * Find the button that loads earlier or later turns.
+ *
+ * @param {HTMLElement | null} log
+ * @param {"earlier" | "later"} intent
+ */
+function loadButton(log, intent) {
+  return log && query(log, `:scope > * > [data-intent="${intent}"]`);
+}
+
+/** Make what loads more turns before they are missed: once for the turns that are there. */
+function createLoader() {
+  let asked = "";
+  /**
+   * @param {HTMLElement} log
+   * @param {"earlier" | "later"} intent
+   * @param {number} distance in px, to the end of what is loaded
+   */
+  return (log, intent, distance) => {
+    const button = loadButton(log, intent);
+    if (!button || distance > LOAD_AHEAD_PX) return;
+    const turns = queryAll(log, ":scope > article");
+    const wanted = [intent, turns[0]?.dataset.key, turns.at(-1)?.dataset.key].join(" ");
+    if (wanted === asked) return;
+    asked = wanted;
+    button.click();
+  };
+}
+
+/**
+ * Follow the end of the log below `root`. Snapshots draw the log again, so it is looked up each time. Call `before` and
+ * `after` around every change.
+ *
+ * @param {object} options
+ * @param {HTMLElement} options.root
+ * @param {AbortSignal} options.signal
+ * @param {() => void} options.latest loads the newest turns when they are not on the page
  */
 export function createScroll({ root, signal, latest }) {
   const jump = iconButton("down", "Jump to latest", () => end(), { class: "chat-tool chat-jump", hidden: true });
@@ -44,55 +95,51 @@ export function createScroll({ root, signal, latest }) {
     settle();
   });
   let follows = true;
+  /** @type {Anchor[]} */
   let anchors = [];
+  /** @type {HTMLElement | null} */
   let log = null;
   let size = "";
-  let asked = "";
   let awaitsLatest = false;
+  /** @type {string | undefined} */
   let session = "";
 
-  const offered = (intent) => log?.querySelector(`:scope > * > [data-intent="${intent}"]`);
-  const isAtEnd = () => log.scrollHeight - log.scrollTop - log.clientHeight <= AT_END_PX && !offered("later");
+  const load = createLoader();
+  const isCut = () => loadButton(log, "later") !== null;
+  const belowPx = () => (log ? log.scrollHeight - log.scrollTop - log.clientHeight : 0);
+  const isAtEnd = () => log !== null && belowPx() <= AT_END_PX && !isCut();
   const settle = () => {
     if (log && follows) log.scrollTop = log.scrollHeight;
     jump.hidden = follows;
   };
-  const load = (intent, distance) => {
-    const button = offered(intent);
-    const turns = log.querySelectorAll(":scope > article");
-    const wanted = [intent, turns[0]?.dataset.key, turns[turns.length - 1]?.dataset.key].join(" ");
-    if (!button || distance > LOAD_AHEAD_PX || wanted === asked) return;
-    asked = wanted; // once for what is there now
-    button.click();
-  };
   const scrolled = () => {
-    if (sizeOf(log) !== size) return; // the browser did, while it lays out anew: the observer is told next
+    if (!log || sizeOf(log) !== size) return; // the browser scrolled during a layout: the observer is called next
     follows = awaitsLatest || isAtEnd();
     jump.hidden = follows;
-    load("earlier", log.scrollTop);
-    if (!follows) load("later", log.scrollHeight - log.scrollTop - log.clientHeight);
+    load(log, "earlier", log.scrollTop);
+    if (!follows) load(log, "later", belowPx());
   };
   const adopt = () => {
-    const found = root.querySelector("[role=log]");
+    const found = query(root, "[role=log]");
     if (found === log) return;
     resized.disconnect();
     log = found;
     if (!log) return;
-    log.tabIndex = 0; // to be scrolled by keys
-    log.ariaLive = "off"; // words come many times a second: read as they come they would be noise
+    log.tabIndex = 0; // so that keys can scroll it
+    log.ariaLive = "off"; // words arrive many times a second: read out as they come they would be noise
     log.addEventListener("scroll", scrolled, { passive: true, signal });
     size = sizeOf(log);
     resized.observe(log);
   };
   const follow = () => {
     follows = true;
-    awaitsLatest = Boolean(offered("later"));
+    awaitsLatest = isCut();
     if (awaitsLatest) latest();
     settle();
   };
   const end = () => {
     follow();
-    log?.focus({ preventScroll: true }); // the button has gone
+    log?.focus({ preventScroll: true }); // the button is gone
   };
 
   root.addEventListener("load", settle, { capture: true, signal }); // pictures
@@ -105,10 +152,14 @@ export function createScroll({ root, signal, latest }) {
   return {
     jump,
     follow,
-    /** Another session is looked at from its end. */
-    show({ session: { id } = {} }) {
-      if (id === session) return;
-      session = id;
+    /**
+     * Show another session from its end.
+     *
+     * @param {State} state
+     */
+    show({ session: shown }) {
+      if (shown?.id === session) return;
+      session = shown?.id;
       follows = true;
       settle();
     },
@@ -119,8 +170,8 @@ export function createScroll({ root, signal, latest }) {
       adopt();
       if (anchors.length && log) log.scrollTop += drift(log, anchors);
       anchors = [];
-      awaitsLatest = awaitsLatest && Boolean(offered("later"));
-      follows = follows || Boolean(log && isAtEnd()); // what stood below is gone
+      awaitsLatest = awaitsLatest && isCut();
+      follows = follows || isAtEnd(); // what was below is gone
       settle();
     },
   };

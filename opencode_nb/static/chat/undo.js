@@ -1,24 +1,50 @@
-// Taking messages back, from the session bar or from a turn: what it does not take back is said beforehand.
+// Undo messages, from the session bar or from a turn. Say beforehand what an undo does not cover.
 
-const NO_GIT = "There is no git repository here: what the agent's editing tools wrote is taken back, and files that its commands changed stay as they are.";
+/** @import { Again, State } from "./types.js" */
+/** @import { Client } from "./client.js" */
+/** @import { Action, Notices } from "./notices.js" */
+
+const NO_GIT = "There is no git repository here: changes by the agent\u2019s editing tools are undone, but files that its commands changed stay as they are.";
+/** @type {Record<string, string>} */
 const ANYWAY = { undo: "Undo anyway", redo: "Redo anyway" };
 
+/**
+ * Make the undo of the session that is shown.
+ *
+ * @param {object} options
+ * @param {Client} options.client
+ * @param {Notices} options.notices
+ */
 export function createUndo({ client, notices }) {
+  /** @type {State} */
   let state = {};
   return {
+    /** @param {State} given */
     show(given) { state = given; },
-    /** Takes back this message and all after it; without one the last. */
+    /**
+     * Undo this message and all after it; without one the last.
+     *
+     * @param {string} [message]
+     */
     from(message) {
-      const { id } = state.session;
-      const run = () => client.tell("undo", { session: id, message });
+      const session = state.session?.id;
+      const run = () => client.tell("undo", { session, message });
       if (state.git !== false) return run();
-      const what = message ? "Take back this message and all after it?" : "Undo the last message?";
+      const what = message ? "Undo this message and everything after it?" : "Undo the last message?";
       return notices.confirm(`${what} ${NO_GIT}`, "Undo what can be undone", run);
     },
   };
 }
 
-/** A notice's button for what only somebody's changes were in the way of: `again` is the wish that overwrites them. */
+/** @typedef {ReturnType<typeof createUndo>} Undo */
+
+/**
+ * Make the button of a notice about an undo or redo that only the user's own changes stopped.
+ *
+ * @param {Again | null | undefined} again the intent that overwrites them
+ * @param {Client["tell"]} tell
+ * @returns {Action | undefined}
+ */
 export function anyway(again, tell) {
-  return again ? [ANYWAY[again.kind], () => tell(again.kind, again)] : undefined;
+  return again ? [ANYWAY[again.kind] ?? "", () => tell(again.kind, again)] : undefined;
 }

@@ -1,48 +1,80 @@
-// What the agent asks: no click goes to what has only just come in the place of something else, and there is no answer
-// without a choice. Dead buttons keep the focus, and say why they are dead.
+// Guard the agent's requests: a click never hits a button that has just replaced something else, and nobody answers
+// without a choice. Disabled buttons keep the focus, and say why they are disabled.
 
+import { activeIn, closest, query, queryAll, targetOf } from "./dom.js";
+
+/** The cards in which the agent asks for something. */
 export const ASKING = '[data-part="permission"], [data-part="question"]';
 
-const SETTLE_MS = 500; // what is clicked within this time was aimed at what stood there before
+const SETTLE_MS = 500; // a click within this time was aimed at what was there before
 const ANSWERS = '[data-intent="permission"]:not(form), [data-intent="question"]:not(form), [type="submit"]';
 const OWN_CHOICE = 'input[type="radio"][data-own]';
 const NO_CHOICE = "Choose or write an answer first.";
 const PRESSES = ["Enter", " "];
 
 /**
- * One question's fieldset -> its answers: chosen labels, and one's own words. Where there can be one answer only, own
- * words are a choice like the others, and count if they are chosen.
+ * Collect the answers to one question: the chosen labels and the user's own text. Where only one answer is allowed, the
+ * own text is a choice like the others and counts only if it is chosen.
+ *
+ * @param {Element} box the question's fieldset
+ * @returns {string[]}
  */
 export function answersIn(box) {
+  /** @type {HTMLInputElement | null} */
   const choice = box.querySelector(OWN_CHOICE);
-  const chosen = [...box.querySelectorAll("input:checked")].filter((input) => input !== choice).map(({ value }) => value);
-  const own = box.querySelector('input[type="text"]')?.value.trim();
+  const checked = /** @type {HTMLInputElement[]} */ (queryAll(box, "input:checked"));
+  const chosen = checked.filter((input) => input !== choice).map(({ value }) => value);
+  /** @type {HTMLInputElement | null} */
+  const field = box.querySelector('input[type="text"]');
+  const own = field?.value.trim();
   return own && (!choice || choice.checked) ? [...chosen, own] : chosen;
 }
 
-/** A question's form -> one list of answers for each question. */
-export const answersOf = (form) => [...form.querySelectorAll("fieldset")].map(answersIn);
-
-/** Who writes own words chooses them, and who takes them away chooses nothing. */
-function chooseByWriting({ target }) {
-  const choice = target.matches('input[type="text"]') && target.closest("fieldset")?.querySelector(OWN_CHOICE);
-  if (choice) choice.checked = target.value.trim() !== "";
+/**
+ * Collect one list of answers for each question of a form.
+ *
+ * @param {HTMLFormElement} form
+ */
+export function answersOf(form) {
+  return [...form.querySelectorAll("fieldset")].map(answersIn);
 }
 
-/** Several may be chosen of some questions, or none; one of every other, and there must be an answer at all. */
-function isAnswered(form) {
+/**
+ * Choose the own answer while it has text, and only then.
+ *
+ * @param {Event} event
+ */
+function chooseByWriting({ target }) {
+  const field = /** @type {HTMLInputElement} */ (target);
+  /** @type {HTMLInputElement | null | undefined} */
+  const choice = field.matches('input[type="text"]') ? field.closest("fieldset")?.querySelector(OWN_CHOICE) : null;
+  if (choice) choice.checked = field.value.trim() !== "";
+}
+
+/**
+ * Whether a form has an answer, and one to each question that allows only one: of the others none need be chosen.
+ *
+ * @param {HTMLFormElement} form
+ */
+export function isAnswered(form) {
   const boxes = [...form.querySelectorAll("fieldset")];
   const open = boxes.filter((box) => !answersIn(box).length);
   return open.length < boxes.length && !open.some((box) => box.querySelector('input[type="radio"]'));
 }
 
+/** @param {HTMLElement} button */
 function lacksChoice(button) {
-  const form = button.matches('[type="submit"]') && button.form;
+  const form = button.matches('[type="submit"]') ? /** @type {HTMLButtonElement} */ (button).form : null;
   return Boolean(form && form.closest('[data-part="question"]') && !isAnswered(form));
 }
 
-function setDead(button, dead, why) {
-  if (dead) button.setAttribute("aria-disabled", "true");
+/**
+ * @param {HTMLElement} button
+ * @param {boolean} disabled
+ * @param {string} why
+ */
+function setDisabled(button, disabled, why) {
+  if (disabled) button.setAttribute("aria-disabled", "true");
   else button.removeAttribute("aria-disabled");
   if (why) {
     button.setAttribute("aria-description", why);
@@ -53,9 +85,16 @@ function setDead(button, dead, why) {
   }
 }
 
-const cardOf = (node) => node?.closest?.(ASKING) ?? null;
+/** @param {Element | null} node */
+const cardOf = (node) => node && closest(node, ASKING);
 
-/** Runs `run` so long after what was changed is on the screen; gives what calls it off. */
+/**
+ * Call `run` this long after the next frame is on the screen.
+ *
+ * @param {number} ms
+ * @param {() => void} run
+ * @returns {() => void} cancels it
+ */
 function afterPaint(ms, run) {
   let timer = 0;
   const frame = requestAnimationFrame(() => { timer = setTimeout(run, ms); });
@@ -65,76 +104,117 @@ function afterPaint(ms, run) {
   };
 }
 
-/** Where the pointer is on the page. */
+/**
+ * Follow the pointer's position on the page.
+ *
+ * @param {AbortSignal} signal
+ */
 function followPointer(signal) {
   const at = { x: -1, y: -1 };
-  const moved = ({ clientX, clientY }) => Object.assign(at, { x: clientX, y: clientY });
+  /** @param {Event} event */
+  const moved = (event) => {
+    const { clientX, clientY } = /** @type {PointerEvent} */ (event);
+    Object.assign(at, { x: clientX, y: clientY });
+  };
   for (const kind of ["pointermove", "pointerdown"]) window.addEventListener(kind, moved, { capture: true, passive: true, signal });
   return at;
 }
 
+/** @param {Event} event */
+function swallow(event) {
+  event.preventDefault();
+  event.stopImmediatePropagation();
+}
+
 /**
- * Keeps the buttons of what the agent asks below `root` dead while they must not be pressed. `prepare(fragment)` is given
- * what comes before it is shown; `around(change)` runs what changes the page.
+ * Stop presses that must not count, before any other listener gets them.
+ *
+ * @param {HTMLElement} root
+ * @param {AbortSignal} signal
+ * @param {(event: Event) => boolean} isEarly
+ */
+function swallowPresses(root, signal, isEarly) {
+  root.addEventListener("click", (event) => {
+    const button = closest(targetOf(event), ANSWERS);
+    if (button && cardOf(button) && (isEarly(event) || lacksChoice(button))) swallow(event);
+  }, { capture: true, signal });
+  root.addEventListener("submit", (event) => {
+    const button = query(targetOf(event), '[type="submit"]');
+    if (button && cardOf(button) && (isEarly(event) || lacksChoice(button))) swallow(event);
+  }, { capture: true, signal });
+  root.addEventListener("keydown", (event) => { // a key that is held down was pressed for something else
+    if (event.repeat && PRESSES.includes(event.key) && cardOf(targetOf(event))) swallow(event);
+  }, { capture: true, signal });
+}
+
+/**
+ * Disable the buttons of the agent's requests below `root` while they must not be pressed.
+ *
+ * @param {HTMLElement} root
+ * @param {AbortSignal} signal
  */
 export function createAskingGuard(root, signal) {
   const pointer = followPointer(signal);
-  let settling = false; // for the pointer: it was aimed at what stood there before
-  let keysSettling = false; // for keys: they go to what has the focus, so only what changes around it is in their way
-  let callOff = () => {};
-  let faces = []; // the cards and what is asked in them: those that change are new nodes
+  let settling = false; // for the pointer: it was aimed at what was there before
+  let keysSettling = false; // for keys: they go to what has the focus, so only changes around it matter
+  let cancel = () => {};
+  /** @type {(Element | null)[]} */
+  let faces = []; // the cards and what they ask: what changes is a new node
 
+  /** @param {HTMLElement} scope */
   const mark = (scope) => {
-    for (const card of scope.querySelectorAll(ASKING)) {
-      for (const button of card.querySelectorAll(ANSWERS)) {
+    for (const card of queryAll(scope, ASKING)) {
+      for (const button of queryAll(card, ANSWERS)) {
         const lacks = lacksChoice(button);
-        setDead(button, settling || lacks, lacks ? NO_CHOICE : "");
+        setDisabled(button, settling || lacks, lacks ? NO_CHOICE : "");
       }
     }
   };
+  /** @param {boolean} begins */
   const settle = (begins) => {
-    callOff();
+    cancel();
     settling = begins;
     keysSettling &&= begins;
     mark(root);
-    if (begins) callOff = afterPaint(SETTLE_MS, () => settle(false));
+    if (begins) cancel = afterPaint(SETTLE_MS, () => settle(false));
   };
-  const facesNow = () => [...root.querySelectorAll(ASKING)].flatMap((card) => [card, card.firstElementChild]);
-  const underPointer = () => faces.length > 0
-    && (root.getRootNode().elementFromPoint?.(pointer.x, pointer.y)?.closest(ANSWERS) ?? null);
+  const facesNow = () => queryAll(root, ASKING).flatMap((card) => [card, card.firstElementChild]);
+  const underPointer = () => {
+    const page = /** @type {Document | ShadowRoot} */ (root.getRootNode());
+    return faces.length > 0 && (page.elementFromPoint?.(pointer.x, pointer.y)?.closest(ANSWERS) ?? null);
+  };
 
-  const swallow = (event) => {
-    event.preventDefault();
-    event.stopImmediatePropagation();
-  };
-  root.addEventListener("click", (event) => {
-    const button = event.target.closest(ANSWERS);
-    const isEarly = event.detail > 0 ? settling : keysSettling; // a click by keys has no count
-    if (button && cardOf(button) && (isEarly || lacksChoice(button))) swallow(event);
-  }, { capture: true, signal });
-  root.addEventListener("submit", (event) => {
-    const button = event.target.querySelector('[type="submit"]');
-    if (button && cardOf(button) && (keysSettling || lacksChoice(button))) swallow(event);
-  }, { capture: true, signal });
-  root.addEventListener("keydown", (event) => { // a key that is held down was pressed for something else
-    if (event.repeat && PRESSES.includes(event.key) && event.target.closest(ASKING)) swallow(event);
-  }, { capture: true, signal });
+  swallowPresses(root, signal, (event) => { // a click by keys has no count, and a submit no pointer
+    const byPointer = event.type === "click" && /** @type {MouseEvent} */ (event).detail > 0;
+    return byPointer ? settling : keysSettling;
+  });
   root.addEventListener("input", (event) => {
     chooseByWriting(event);
     mark(root);
   }, { signal });
-  root.addEventListener("focusin", ({ target }) => { // what is asked is in sight of who comes to an answer by keys
-    if (target.matches(`:is(${ANSWERS}):focus-visible`)) target.closest(ASKING)?.scrollIntoView({ block: "nearest" });
+  root.addEventListener("focusin", (event) => { // show the request to a keyboard user who reaches an answer
+    const target = targetOf(event);
+    if (target.matches(`:is(${ANSWERS}):focus-visible`)) cardOf(target)?.scrollIntoView({ block: "nearest" });
   }, { signal });
   signal.addEventListener("abort", () => settle(false));
 
   return {
+    /**
+     * Prepare a fragment before it is shown.
+     *
+     * @param {DocumentFragment} fragment
+     */
     prepare(fragment) {
-      for (const matter of fragment.querySelectorAll(".oc-matter")) matter.tabIndex = 0; // to be scrolled by keys
+      for (const matter of queryAll(fragment, ".oc-matter")) matter.tabIndex = 0; // so that keys can scroll it
     },
+    /**
+     * Run a change of the page.
+     *
+     * @param {() => void} change
+     */
     around(change) {
       const under = underPointer();
-      const focused = cardOf(root.getRootNode().activeElement);
+      const focused = cardOf(activeIn(root));
       change();
       const now = facesNow();
       const changed = now.length !== faces.length || now.some((node, index) => node !== faces[index]);

@@ -1,13 +1,19 @@
-// The view of a diff. Python renders and acts; this file asks for the files that come into sight, and moves a person
+// The view of a diff. Python renders and acts; this file loads the files that come into sight, and moves the focus
 // through them.
 
-import { UNSEEN, createElement, lifetime, live } from "../core/view.js";
+/** @import { View } from "../core/types.js" */
+
+import { UNSEEN } from "../core/accessibility.js";
+import { closest, make, query, queryAll, targetOf } from "../core/dom.js";
+import { noteNotebook } from "../core/jupyter.js";
+import { live } from "../core/live.js";
+import { lifetime } from "../core/model.js";
+import { createSender } from "../core/protocol.js";
 import { createBodies } from "./bodies.js";
 import { createDraft } from "./comments.js";
 import { createCopier, linkFiles } from "./links.js";
 import { createFileTree } from "./tree.js";
 import { createWalk } from "./walk.js";
-import { noteNotebook } from "../core/jupyter.js";
 
 const KERNEL_GONE = "The kernel has been restarted, and this view is no longer in it. Run the cell again: nothing is lost.";
 const ACTS = '[data-intent="act"], [data-intent="history"]';
@@ -16,64 +22,79 @@ const DIFF_ROOT = {
   role: "region", "aria-label": "Changes", tabindex: "-1", style: "outline:none",
 };
 
-/** One act at a time: from a click until Python has said what came of it, no other can be begun. */
+/**
+ * Allow one act at a time: from a click until Python has said what came of it, disable the others.
+ *
+ * @param {HTMLElement} root
+ * @param {AbortSignal} signal
+ * @returns {(busy: boolean) => void}
+ */
 function createBusy(root, signal) {
+  /** @type {Set<HTMLElement>} */
   const held = new Set(); // buttons that are disabled meanwhile
-  root.addEventListener("click", (event) => {
-    const act = event.target.closest(ACTS);
-    if (!act) return;
-    if (act.ariaDisabled === "true") event.stopImmediatePropagation();
-    else setBusy(true);
-  }, { signal });
-  function setBusy(busy) {
+  /** @param {boolean} busy */
+  const setBusy = (busy) => {
     root.ariaBusy = String(busy);
-    for (const act of busy ? root.querySelectorAll(ACTS) : held) {
+    for (const act of busy ? queryAll(root, ACTS) : held) {
       if (busy && act.ariaDisabled !== "true") held.add(act);
       if (held.has(act)) act.ariaDisabled = busy ? "true" : null;
     }
     if (!busy) held.clear();
-  }
+  };
+  root.addEventListener("click", (event) => {
+    const act = closest(targetOf(event), ACTS);
+    if (!act) return;
+    if (act.ariaDisabled === "true") event.stopImmediatePropagation();
+    else setBusy(true);
+  }, { signal });
   return setBusy;
 }
 
-/** Whether long lines are broken or scrolled. The button is drawn anew by Python, which does not know. */
+/**
+ * Wrap or scroll long lines. Python draws the button again without knowing which.
+ *
+ * @param {HTMLElement} root
+ * @param {AbortSignal} signal
+ * @returns {() => void} call it after something was drawn
+ */
 function createWrap(root, signal) {
   let wraps = true;
   const show = () => {
     root.classList.toggle("oc-scrolls", !wraps);
-    const button = root.querySelector('[data-local="wrap"]');
+    const button = query(root, '[data-local="wrap"]');
     if (button) button.ariaPressed = String(wraps);
   };
-  root.addEventListener("click", ({ target }) => {
-    if (!target.closest('[data-local="wrap"]')) return;
+  root.addEventListener("click", (event) => {
+    if (!targetOf(event).closest('[data-local="wrap"]')) return;
     wraps = !wraps;
     show();
   }, { signal });
   return show;
 }
 
-function renderDiff({ model, el, signal }) {
-  const view = lifetime(signal);
-  const root = createElement(el, DIFF_ROOT);
-  const region = createElement(el, { "aria-live": "assertive", style: UNSEEN });
-  const say = (text) => { root.querySelector('[data-key="said"]').textContent = text; };
-  const lost = () => { setBusy(false); say(KERNEL_GONE); };
-  const send = (message) => {
-    try {
-      model.send(message);
-    } catch { // the widget manager has no comm to send by any more
-      lost();
-    }
+/** @param {View} view */
+function renderDiff({ model, el, signal: ended }) {
+  const view = lifetime(ended);
+  const { signal } = view;
+  const root = make("div", DIFF_ROOT);
+  const region = make("div", { "aria-live": "assertive", style: UNSEEN });
+  el.append(root, region);
+  /** @param {string} text */
+  const say = (text) => {
+    const said = query(root, '[data-key="said"]');
+    if (said) said.textContent = text;
   };
+  const lost = () => { setBusy(false); say(KERNEL_GONE); };
+  const send = createSender(model, lost);
 
-  noteNotebook(root, model, view.signal);
-  const setBusy = createBusy(root, view.signal); // before the intents are listened for
-  const bodies = createBodies(root, send, view.signal);
-  const walk = createWalk(root, bodies, view.signal);
-  const tree = createFileTree(root, walk, view.signal);
-  const draft = createDraft(root, walk, send, view.signal);
-  const copier = createCopier(root, say, view.signal);
-  const showWrap = createWrap(root, view.signal);
+  noteNotebook(root, model, signal);
+  const setBusy = createBusy(root, signal); // before the intents are listened for
+  const bodies = createBodies(root, send, signal);
+  const walk = createWalk(root, bodies, signal);
+  const tree = createFileTree(root, walk, signal);
+  const draft = createDraft(root, walk, send, signal);
+  const copier = createCopier(root, say, signal);
+  const showWrap = createWrap(root, signal);
   const refresh = () => {
     showWrap();
     linkFiles(root);
@@ -83,12 +104,12 @@ function renderDiff({ model, el, signal }) {
     walk.refresh();
   };
   live({
-    model, root, region, signal: view.signal, lost,
+    model, root, region, signal, lost,
     listeners: {
       "change:snapshot": () => { setBusy(false); refresh(); },
       "msg:custom": (content) => {
         copier.receive(content);
-        if (content.ops?.some(([, key]) => key === "said")) setBusy(false);
+        if (content.ops?.some((/** @type {string[]} */ [, key]) => key === "said")) setBusy(false);
         if (content.ops) refresh();
       },
     },

@@ -1,24 +1,41 @@
-// Patches into the clipboard, and files into JupyterLab.
+// Copy patches, and open files in JupyterLab.
 
-/** Copies what Python sends for a click: browsers want the copying to begin in the click itself. */
+/** @import { Message } from "../core/types.js" */
+
+import { closest, make, query, targetOf } from "../core/dom.js";
+
+/**
+ * Copy what Python sends after a click. Browsers want the copying to begin in the click itself.
+ *
+ * @param {HTMLElement} root
+ * @param {(text: string) => void} say
+ * @param {AbortSignal} signal
+ */
 export function createCopier(root, say, signal) {
+  /** @type {Map<string, (text: string) => void>} */
   const waiting = new Map();
 
+  /**
+   * @param {string} id
+   * @param {string} name
+   */
   async function copy(id, name) {
+    /** @type {Promise<string>} */
     const text = new Promise((resolve) => waiting.set(id, resolve));
     try {
       const blob = text.then((string) => new Blob([string], { type: "text/plain" }));
       await navigator.clipboard.write([new ClipboardItem({ "text/plain": blob })]);
       say(`Copied the patch of ${name}.`);
-    } catch (error) { // pages that are not served safely have no clipboard, and a person can forbid it
-      say(`The browser did not let the patch be copied: ${error.message}`);
+    } catch (error) { // pages that are not served securely have no clipboard, and a user can forbid it
+      say(`The browser did not allow copying the patch: ${/** @type {Error} */ (error).message}`);
     }
   }
-  root.addEventListener("click", ({ target }) => {
-    const button = target.closest('[data-intent="copy"]');
-    if (button) copy(button.dataset.id, button.closest(".oc-section").dataset.file);
+  root.addEventListener("click", (event) => {
+    const button = closest(targetOf(event), '[data-intent="copy"]');
+    if (button) copy(button.dataset.id ?? "", closest(button, ".oc-section")?.dataset.file ?? "");
   }, { signal });
   return {
+    /** @param {Message} message */
     receive({ kind, id, text }) {
       if (kind !== "patch-text") return;
       waiting.get(id)?.(text);
@@ -27,7 +44,11 @@ export function createCopier(root, say, signal) {
   };
 }
 
-/** Where JupyterLab serves files from, and its address; null elsewhere. */
+/**
+ * Return where JupyterLab serves files from, and its address; null on other pages.
+ *
+ * @returns {{ serverRoot: string, baseUrl: string } | null}
+ */
 function readLab() {
   const config = document.getElementById("jupyter-config-data")?.textContent;
   if (!config) return null;
@@ -35,19 +56,34 @@ function readLab() {
   return { serverRoot, baseUrl };
 }
 
-/** Links that open in JupyterLab (it runs the command that an element names); a plain path where it cannot. */
+/**
+ * Find a file's path below JupyterLab's root.
+ *
+ * @param {string} path
+ * @param {string} serverRoot may begin with "~"
+ * @param {string} home
+ * @returns {string | null} null for a file that JupyterLab does not serve
+ */
+export function pathInLab(path, serverRoot, home) {
+  const base = serverRoot.replace(/^~/, home).replace(/\/?$/, "/");
+  return path.startsWith(base) ? path.slice(base.length) : null;
+}
+
+/**
+ * Make links open in JupyterLab, which runs the command that an element names; elsewhere show plain paths.
+ *
+ * @param {HTMLElement} root
+ */
 export function linkFiles(root) {
   const lab = readLab();
-  for (const link of root.querySelectorAll("a[data-open]")) {
-    const path = link.dataset.open;
-    const home = root.querySelector(".oc-files").dataset.home ?? "";
-    const base = lab?.serverRoot.replace(/^~/, home).replace(/\/?$/, "/");
+  for (const link of /** @type {NodeListOf<HTMLAnchorElement>} */ (root.querySelectorAll("a[data-open]"))) {
+    const path = link.dataset.open ?? "";
     delete link.dataset.open;
-    if (!lab || !path.startsWith(base)) {
-      link.replaceWith(Object.assign(document.createElement("code"), { className: "oc-where", textContent: path }));
+    const relative = lab && pathInLab(path, lab.serverRoot, query(root, ".oc-files")?.dataset.home ?? "");
+    if (!lab || relative === null) {
+      link.replaceWith(make("code", { class: "oc-where" }, path));
       continue;
     }
-    const relative = path.slice(base.length);
     link.href = `${lab.baseUrl}lab/tree/${relative.split("/").map(encodeURIComponent).join("/")}`;
     link.dataset.commandlinkerCommand = "docmanager:open";
     link.dataset.commandlinkerArgs = JSON.stringify({ path: relative });

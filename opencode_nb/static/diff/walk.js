@@ -1,124 +1,203 @@
-// Going through the changes by keys: from change to change, file to file, line to line.
+// Move through the changes by keys: from change to change, file to file, line to line.
 
-import { isComposing } from "../core/dom.js";
+/** @import { Bodies } from "./bodies.js" */
+
+import { isCurrent } from "./bodies.js";
+import { activeIn, closest, isComposing, query, queryAll, targetOf } from "../core/dom.js";
 import { saveNotebook } from "../core/jupyter.js";
 
 const HEAD_PX = 40; // height of a file's line, which stays at the top of the pane
 
-/** Moves the focus; where a file is not there yet, as soon as it is. */
-export function createWalk(root, bodies, signal) {
-  let awaited = null; // { section, last }: whose first or last change takes the focus when it has come
-  let place = null; // what had the focus last, by name: it may be drawn anew
+/** @typedef {1 | -1} Direction */
 
-  const pane = () => root.querySelector(".oc-files");
-  const sections = () => [...root.querySelectorAll(".oc-section:not([hidden])")];
-  const headOf = (section) => section.querySelector("summary");
+/** @param {HTMLDetailsElement} section */
+const summaryOf = (section) => /** @type {HTMLElement} */ (query(section, "summary"));
+/** @param {Element} node */
+const fileOf = (node) => /** @type {HTMLDetailsElement | null} */ (closest(node, ".oc-section"));
 
-  /** Scrolls the pane, not the page, until `node` is well in sight. */
-  function reveal(node, top = false) {
-    const box = pane().getBoundingClientRect();
+/**
+ * List where `n` and `p` stop: each change, and the line of a file that shows none (yet).
+ *
+ * @param {HTMLElement} root
+ */
+export function stopsIn(root) {
+  const sections = /** @type {HTMLDetailsElement[]} */ (queryAll(root, ".oc-section:not([hidden])"));
+  return sections.flatMap((section) => {
+    const changes = section.open && isCurrent(section) ? queryAll(section, ".oc-change") : [];
+    return changes.length ? changes : [summaryOf(section)];
+  });
+}
+
+/**
+ * Find the next stop.
+ *
+ * @param {HTMLElement[]} stops in the document's order
+ * @param {Element | null} from null to begin at an end
+ * @param {Direction} direction
+ * @returns {HTMLElement | undefined}
+ */
+export function nextStop(stops, from, direction) {
+  if (!from) return direction > 0 ? stops[0] : stops.at(-1);
+  /** @param {HTMLElement} node */
+  const isAhead = (node) => {
+    const relation = from.compareDocumentPosition(node);
+    if (direction > 0) return Boolean(relation & Node.DOCUMENT_POSITION_FOLLOWING);
+    return Boolean(relation & Node.DOCUMENT_POSITION_PRECEDING) && !node.contains(from);
+  };
+  return direction > 0 ? stops.find(isAhead) : stops.findLast(isAhead);
+}
+
+/**
+ * Find the line beside the one that has the focus; from a change, its first line or the line before it.
+ *
+ * @param {HTMLElement} node
+ * @param {Direction} direction
+ * @returns {HTMLElement | undefined}
+ */
+export function nextLine(node, direction) {
+  const section = fileOf(node);
+  const rows = section ? queryAll(section, "[data-at]") : [];
+  if (node.matches("[data-at]")) return rows[rows.indexOf(node) + direction];
+  const change = closest(node, ".oc-change");
+  const first = change && query(change, "[data-at]");
+  return rows[(first ? rows.indexOf(first) : -1) + (direction > 0 ? 0 : -1)];
+}
+
+/**
+ * Name what has the focus, so that it is found again after it was drawn again.
+ *
+ * @param {HTMLElement} target
+ * @returns {string | null} a selector
+ */
+export function placeSelector(target) {
+  const { at, hunk, goto } = target.dataset;
+  if (at) return `.oc-section[data-index="${fileOf(target)?.dataset.index}"] [data-at="${at}"]`;
+  if (hunk) return `[data-hunk="${hunk}"]`;
+  return goto ? `[data-goto="${goto}"]` : null;
+}
+
+/**
+ * Make what focuses a node and scrolls the pane, not the page, to it.
+ *
+ * @param {() => HTMLElement | null} pane
+ */
+function createFocus(pane) {
+  /**
+   * @param {HTMLElement} node
+   * @param {boolean} top
+   */
+  function reveal(node, top) {
+    const files = pane();
+    if (!files) return;
+    const box = files.getBoundingClientRect();
     const { top: y, height } = node.getBoundingClientRect();
     const above = y - box.top - HEAD_PX;
-    if (top || above < 0) pane().scrollTop += top ? y - box.top : above;
-    else if (y + Math.min(height, 120) > box.bottom) pane().scrollTop += above - box.height / 3;
+    if (top || above < 0) files.scrollTop += top ? y - box.top : above;
+    else if (y + Math.min(height, 120) > box.bottom) files.scrollTop += above - box.height / 3;
   }
-
-  function focus(node, top = false) {
+  /**
+   * @param {HTMLElement} node
+   * @param {boolean} [top] scroll it to the top of the pane
+   */
+  return (node, top = false) => {
     if (node.tabIndex < 0 && !node.hasAttribute("tabindex")) node.tabIndex = -1;
     node.focus({ preventScroll: true });
     reveal(node, top);
-  }
+  };
+}
 
+/**
+ * Move the focus through the changes; into a file that is not loaded yet, as soon as it is.
+ *
+ * @param {HTMLElement} root
+ * @param {Bodies} bodies
+ * @param {AbortSignal} signal
+ */
+export function createWalk(root, bodies, signal) {
+  /** @type {{ section: HTMLDetailsElement, last: boolean } | null} */
+  let awaited = null; // the file whose first or last change gets the focus when it is loaded
+  /** @type {string | null} */
+  let place = null; // what had the focus last: it may be drawn again
+
+  const pane = () => query(root, ".oc-files");
+  const focus = createFocus(pane);
+
+  /** @param {HTMLDetailsElement} section */
   function goTo(section) {
     section.open = true;
     bodies.want(section);
-    focus(headOf(section), true);
+    focus(summaryOf(section), true);
   }
 
-  /** Where `n` and `p` stop: each change, and the line of a file that shows none (yet). */
-  function stops() {
-    return sections().flatMap((section) => {
-      const hunks = section.open && bodies.isCurrent(section) ? [...section.querySelectorAll(".oc-change")] : [];
-      return hunks.length ? hunks : [headOf(section)];
-    });
-  }
-
+  /** @param {Direction} direction */
   function step(direction) {
-    const from = root.getRootNode().activeElement ?? root;
-    const isAhead = (node) => {
-      if (!pane().contains(from)) return true;
-      const relation = from.compareDocumentPosition(node);
-      const follows = Boolean(relation & Node.DOCUMENT_POSITION_FOLLOWING);
-      if (direction > 0) return follows;
-      return Boolean(relation & Node.DOCUMENT_POSITION_PRECEDING) && !node.contains(from);
-    };
-    const ahead = stops().filter(isAhead);
-    const target = direction > 0 ? ahead[0] : ahead.at(-1);
-    if (!target) return;
-    const section = target.closest(".oc-section");
-    if (target.matches("summary") && section.open && !bodies.isCurrent(section)) {
+    const from = activeIn(root) ?? root;
+    const target = nextStop(stopsIn(root), pane()?.contains(from) ? from : null, direction);
+    const section = target && fileOf(target);
+    if (!target || !section) return;
+    if (target.matches("summary") && section.open && !isCurrent(section)) {
       awaited = { section, last: direction < 0 };
       goTo(section);
     } else focus(target);
   }
 
+  /** @param {Direction} direction */
   function stepFile(direction) {
-    const every = sections();
-    const here = root.getRootNode().activeElement?.closest(".oc-section");
+    const every = /** @type {HTMLDetailsElement[]} */ (queryAll(root, ".oc-section:not([hidden])"));
+    const active = activeIn(root);
+    const here = active && fileOf(active);
     const target = every[(here ? every.indexOf(here) : direction > 0 ? -1 : every.length) + direction];
     if (target) goTo(target);
   }
 
+  /** @param {Direction} direction */
   function stepLine(direction) {
-    const node = root.getRootNode().activeElement;
-    const hunk = node?.closest(".oc-change, [data-at]");
-    if (!hunk) return false;
-    const rows = [...node.closest(".oc-section").querySelectorAll("[data-at]")];
-    const at = node.matches("[data-at]") ? rows.indexOf(node) + direction
-      : rows.indexOf(node.closest(".oc-change").querySelector("[data-at]")) + (direction > 0 ? 0 : -1);
-    if (rows[at]) focus(rows[at]);
+    const node = activeIn(root);
+    if (!node?.closest(".oc-change, [data-at]")) return false;
+    const row = nextLine(node, direction);
+    if (row) focus(row);
     return true;
   }
 
+  /** @type {Record<string, () => unknown>} */
   const keys = {
     n: () => step(1), j: () => step(1), p: () => step(-1), k: () => step(-1),
     "]": () => stepFile(1), "[": () => stepFile(-1),
     ArrowDown: () => stepLine(1), ArrowUp: () => stepLine(-1),
-    "/": () => root.querySelector(".oc-filter")?.focus(),
-    "?": () => root.querySelector(".oc-help > summary")?.click(),
+    "/": () => query(root, ".oc-filter")?.focus(),
+    "?": () => query(root, ".oc-help > summary")?.click(),
   };
 
   root.addEventListener("keydown", (event) => {
-    const { key, ctrlKey, metaKey, altKey, shiftKey, target } = event;
+    const { key, ctrlKey, metaKey, altKey, shiftKey } = event;
     if ((ctrlKey || metaKey) && !shiftKey && key === "s" && saveNotebook(root)) event.preventDefault();
     if (ctrlKey || metaKey || altKey || isComposing(event)) return;
-    if (event.defaultPrevented || target.matches("input, textarea")) return;
-    const step = keys[key];
-    if (step && step() !== false) event.preventDefault();
+    if (event.defaultPrevented || targetOf(event).matches("input, textarea")) return;
+    const run = keys[key];
+    if (run && run() !== false) event.preventDefault();
   }, { signal });
-  root.addEventListener("focusin", ({ target }) => {
-    // Jupyter deletes cells by letters; it looks for this at what has the focus only.
-    target.toggleAttribute("data-lm-suppress-shortcuts", true);
-    if (target === root) return; // it has the focus when what had it is gone
-    const { at, hunk, goto } = target.dataset;
-    const index = target.closest(".oc-section")?.dataset.index;
-    if (at) place = `.oc-section[data-index="${index}"] [data-at="${at}"]`;
-    else place = hunk ? `[data-hunk="${hunk}"]` : goto ? `[data-goto="${goto}"]` : null;
-    if (awaited && target !== headOf(awaited.section)) awaited = null;
+  root.addEventListener("focusin", (event) => {
+    const target = targetOf(event);
+    target.toggleAttribute("data-lm-suppress-shortcuts", true); // some of Jupyter's keys delete cells, see keepKeys
+    if (target === root) return; // the root gets the focus when what had it is gone
+    place = placeSelector(target);
+    if (awaited && target !== summaryOf(awaited.section)) awaited = null;
   }, { signal });
 
-  /** After something was drawn: the focus goes where it is awaited, or back to where it was. */
+  /** After something was drawn: focus what is awaited, or what had the focus before. */
   function refresh() {
-    if (awaited && bodies.isCurrent(awaited.section)) {
-      const hunks = [...awaited.section.querySelectorAll(".oc-change")];
-      const target = awaited.last ? hunks.at(-1) : hunks[0];
+    if (awaited && isCurrent(awaited.section)) {
+      const changes = queryAll(awaited.section, ".oc-change");
+      const target = awaited.last ? changes.at(-1) : changes[0];
       awaited = null;
       if (target) focus(target);
-    } else if (place && root.getRootNode().activeElement === root) {
-      const target = root.querySelector(place);
-      if (target?.closest(".oc-section")) focus(target);
+    } else if (place && activeIn(root) === root) {
+      const target = query(root, place);
+      if (target && fileOf(target)) focus(target);
       else target?.focus({ preventScroll: true });
     }
   }
   return { goTo, focus, refresh };
 }
+
+/** @typedef {ReturnType<typeof createWalk>} Walk */

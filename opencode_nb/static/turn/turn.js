@@ -1,18 +1,25 @@
 // The live view of one turn.
 
-import { UNSEEN, createElement, lifetime, live } from "../core/view.js";
+/** @import { View } from "../core/types.js" */
 
-// Words come many times a second: read as they come they would be noise, so the log itself is silent. The status line
-// inside it is live by its own role.
+import { UNSEEN } from "../core/accessibility.js";
+import { make } from "../core/dom.js";
+import { live } from "../core/live.js";
+import { lifetime } from "../core/model.js";
+
+// Words arrive many times a second. Read out as they come they would be noise, so the log itself is silent; the status
+// line inside it is live by its own role.
 const ROOT = {
   class: "opencode-nb", "data-view": "turn", "data-key": "root",
   role: "log", "aria-live": "off", "aria-label": "Turn of the agent", tabindex: "-1", style: "outline:none",
 };
 
+/** @param {View} view */
 function render({ model, el, signal }) {
   const view = lifetime(signal);
-  const root = createElement(el, ROOT);
-  const region = createElement(el, { "aria-live": "assertive", style: UNSEEN });
+  const root = make("div", ROOT);
+  const region = make("div", { "aria-live": "assertive", style: UNSEEN });
+  el.append(root, region);
   live({ model, root, region, signal: view.signal });
   return () => view.abort();
 }

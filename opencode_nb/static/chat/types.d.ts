@@ -1,0 +1,77 @@
+// What Python shows in the panel's own controls. For the type checker only: no browser loads this file.
+
+/** The trait `state`, see opencode_nb/widgets/chat_state.py. It is empty until Python has set it. */
+export interface State {
+  session?: Session;
+  deleted?: boolean;
+  busy?: boolean;
+  /** How the last turn ended: completed, aborted, error, or "". */
+  outcome?: string;
+  status?: string;
+  model?: string;
+  agent?: string;
+  variant?: string;
+  variants?: string[];
+  agents?: Agent[];
+  meter?: Meter | null;
+  connection?: { state?: string; error?: string };
+  queue?: QueueItem[];
+  /** Why the queue waits; "" if it does not. */
+  paused?: string;
+  /** The text of the first undone message. */
+  undone?: string;
+  can_share?: boolean;
+  git?: boolean | null;
+  at_end?: boolean;
+  notice?: Notice | null;
+}
+
+export interface Session {
+  id: string;
+  title?: string;
+  directory?: string;
+  shared_url?: string | null;
+}
+
+export interface Agent {
+  name: string;
+  description?: string;
+}
+
+/** How full the model's window is; a window of 0 is unknown. */
+export interface Meter {
+  tokens?: number;
+  window?: number;
+  share?: number;
+  cost?: number;
+}
+
+export interface QueueItem {
+  id: string;
+  text: string;
+  /** The names of the attached files. */
+  files?: string;
+}
+
+export interface Notice {
+  n: number;
+  text: string;
+  level: string;
+  again?: Again | null;
+}
+
+/** The intent that repeats a refused undo or redo and overwrites what was in its way. */
+export interface Again {
+  kind: string;
+  [argument: string]: unknown;
+}
+
+/** A file that goes along with a message; `data` is base64. */
+export interface Attachment {
+  name: string;
+  mime: string;
+  data: string;
+  size: number;
+  /** Its element, once it has been shown. */
+  chip?: HTMLElement;
+}

@@ -1,0 +1,51 @@
+// Everything that the live views share, put together.
+
+/** @import { Model } from "./types.js" */
+
+import { createAnnouncer, keepKeys } from "./accessibility.js";
+import { createAskingGuard } from "./asking.js";
+import { keepTicking, tick } from "./clocks.js";
+import { listenForIntents, submitByEnter } from "./intents.js";
+import { on } from "./model.js";
+import { createFolds, createPage } from "./patches.js";
+import { createReceiver, createSender, sayHello } from "./protocol.js";
+
+/**
+ * Show the model's view in `root` until `signal` aborts: patches and snapshots in, hello and intents out.
+ *
+ * @param {object} view
+ * @param {Model} view.model
+ * @param {HTMLElement} view.root
+ * @param {HTMLElement} view.region an assertive live region
+ * @param {AbortSignal} view.signal
+ * @param {Record<string, (content: any) => void>} [view.listeners] called after the page has taken a model's event in
+ * @param {(error: unknown) => void} [view.lost] called when Python can no longer be reached, as after a restart
+ */
+export function live({ model, root, region, signal, listeners = {}, lost = (error) => { throw error; } }) {
+  const send = createSender(model, lost);
+  const applyFolds = createFolds(root, signal);
+  const guard = createAskingGuard(root, signal);
+  const page = createPage(root, (fragment) => {
+    applyFolds(fragment);
+    guard.prepare(fragment);
+    tick(fragment);
+  });
+  const receiver = createReceiver(model, page, send);
+  const announce = createAnnouncer(root, region);
+  listenForIntents(root, send, signal);
+  keepKeys(root, signal);
+  submitByEnter(root, signal);
+  /**
+   * @param {string} event
+   * @param {(content: any) => void} change
+   */
+  const onChange = (event, change) => on(model, signal, event, (content) => guard.around(() => change(content)));
+
+  onChange("change:snapshot", () => { receiver.snapshot(); announce(); });
+  onChange("msg:custom", (content) => { receiver.message(content); announce(); });
+  for (const [event, listener] of Object.entries(listeners)) onChange(event, listener);
+  guard.around(receiver.snapshot);
+  announce();
+  sayHello(send, signal);
+  keepTicking(root, signal);
+}
