@@ -47,6 +47,36 @@ PROJECT_FILES = {
 }
 
 
+# --- the quick tests --------------------------------------------------------------------------------------------------
+
+
+def pytest_addoption(parser: pytest.Parser) -> None:
+    """Add `--quick`, which `make quick` gives."""
+    parser.addoption("--quick", action="store_true", help="leave out what uses the fixture or marker not_quick")
+
+
+@pytest.fixture(scope="session")
+def not_quick() -> None:
+    """Keep every test that uses this, directly or through another fixture, out of `make quick`.
+
+    Fixtures that start the `opencode` program, a browser, a kernel, npm, a type checker or a wheel build take it, so
+    the fixtures of a new test decide. A test that does one of these by itself, or runs for seconds, has the marker.
+    """
+
+
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    """With `--quick`, leave out what uses the fixture or marker `not_quick`."""
+    if config.getoption("quick"):
+        slow = {item for item in items if is_slow(item)}
+        config.hook.pytest_deselected(items=list(slow))
+        items[:] = [item for item in items if item not in slow]
+
+
+def is_slow(item: pytest.Item) -> bool:
+    """Tell whether `make quick` leaves this test out."""
+    return "not_quick" in getattr(item, "fixturenames", ()) or item.get_closest_marker("not_quick") is not None
+
+
 # --- isolation --------------------------------------------------------------------------------------------------------
 
 
@@ -57,7 +87,7 @@ def pytest_configure(config: pytest.Config) -> None:
     nothing in any test.
     """
     signal.signal(signal.SIGINT, signal.default_int_handler)
-    program = isolation.find_program()
+    program = None if config.getoption("quick") else isolation.find_program()
     config.stash[HOME] = tempfile.mkdtemp(prefix="opencode-nb-tests-")
     isolation.isolate(os.environ, Path(config.stash[HOME]), program)
 
@@ -97,7 +127,7 @@ def artifacts() -> Path:
 
 
 @pytest.fixture(scope="session")
-def opencode_program() -> Path:
+def opencode_program(not_quick: None) -> Path:
     """Return the `opencode` program; `make` has installed it, else it is installed for this run."""
     from opencode_nb.server import install_binary
 

@@ -22,7 +22,7 @@ COMMAND = [sys.executable, "-c", "import sys; from opencode_nb.cli import main; 
 
 
 @pytest.fixture
-def registry(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Registry]:
+def registry(not_quick: None, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Registry]:
     """A registry with a version that takes a while; nothing is installed, and npm's cache is empty."""
     with serving(Registry({"1.21.0": tarball("1.21.0", SIZE)}, {"next": "1.21.0"})) as registry:
         monkeypatch.delenv(NPM_OFFLINE)

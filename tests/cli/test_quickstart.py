@@ -17,6 +17,7 @@ def write(path: Path, *sources: str) -> Path:
     return path
 
 
+@pytest.mark.not_quick  # starts a kernel
 def test_a_notebook_is_run_and_told_cell_by_cell(tmp_path: Path) -> None:
     original = write(
         tmp_path / "small.ipynb", "x = 6\nprint('now')\nx * 7", "from pathlib import Path\nPath('here').touch()"
@@ -30,6 +31,7 @@ def test_a_notebook_is_run_and_told_cell_by_cell(tmp_path: Path) -> None:
     assert nbformat.read(original, 4).cells[1].outputs == []
 
 
+@pytest.mark.not_quick  # starts a kernel
 def test_a_failing_cell_is_told_and_what_came_before_is_kept(tmp_path: Path) -> None:
     original = write(tmp_path / "small.ipynb", "1 / 0", "'never'")
     said: list[str] = []

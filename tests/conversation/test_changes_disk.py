@@ -175,6 +175,7 @@ def test_what_acts_did_is_known_after_a_restart_and_to_the_user_only(tmp_path: P
     assert Own(session).has("f", known(texts[0]))
 
 
+@pytest.mark.not_quick
 def test_many_hunks_of_a_large_file_that_was_changed_since_are_looked_at_together(tmp_path: Path) -> None:
     lines = [f"line {i} {i % 7}\n" for i in range(100_000)]
     after = [line.replace("line", "row") if i % 1000 == 500 else line for i, line in enumerate(lines)]
@@ -190,6 +191,7 @@ def test_many_hunks_of_a_large_file_that_was_changed_since_are_looked_at_togethe
     assert (file.hunks[7].reverted, file.reverted.count(True)) == (True, 1)
 
 
+@pytest.mark.not_quick
 def test_everything_goes_back_whatever_went_back_and_came_again_between(tmp_path: Path) -> None:
     """Hundreds of short histories: turns, and reverts and redos of hunks, files, turns and all of it in between.
 

@@ -134,7 +134,7 @@ def test_what_cannot_be_sent_waits_on(session: oc.Session, demo_model: DemoModel
     session.queue.clear()
 
 
-def test_what_waits_outlives_the_server(demo_model: DemoModel, project: Path) -> None:
+def test_what_waits_outlives_the_server(opencode_program: Path, demo_model: DemoModel, project: Path) -> None:
     with oc.Opencode(config=demo_model.config(), directory=project, shared=False) as ai:
         session = ai.session()
         turn = busy(session, demo_model, "queue-server")

@@ -90,6 +90,7 @@ def test_without_git_hunks_go_back_and_come_again() -> None:
         assert now == old
 
 
+@pytest.mark.not_quick
 @pytest.mark.usefixtures("without_git")
 @pytest.mark.parametrize("kind", ["far apart", "shuffled", "the same lines over and over", "nothing in common"])
 def test_without_git_large_texts_take_no_time(kind: str) -> None:

@@ -44,7 +44,7 @@ def lab(opencode_program: Path, server_model: DemoModel, tmp_path_factory: pytes
 
 
 @pytest.fixture(scope="package")
-def browser() -> Iterator[Browser]:
+def browser(not_quick: None) -> Iterator[Browser]:
     """A Chromium, for this package only."""
     with chromium() as browser:
         yield browser

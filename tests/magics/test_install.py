@@ -23,7 +23,7 @@ def place(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.fixture(scope="module")
-def registry() -> Iterator[Registry]:
+def registry(not_quick: None) -> Iterator[Registry]:
     programs = {"1.20.0": tarball("1.20.0"), "1.21.0": tarball("1.21.0", SIZE), "1.22.0": tarball("1.22.0", SIZE)}
     with serving(Registry(programs, {"latest": "1.20.0"})) as registry:
         yield registry

@@ -65,7 +65,7 @@ def test_a_trait_comes_before_the_environment(monkeypatch: pytest.MonkeyPatch) -
 
 def test_the_variable_of_the_program_comes_before_its_trait(monkeypatch: pytest.MonkeyPatch) -> None:
     settings = OpencodeMagics(binary="/by/trait")
-    monkeypatch.delenv("OPENCODE_NB_BINARY")
+    monkeypatch.delenv("OPENCODE_NB_BINARY", raising=False)
     assert settings.options() == {"binary": "/by/trait"}
     monkeypatch.setenv("OPENCODE_NB_BINARY", "/by/environment")
     assert settings.options() == {}  # find_binary reads the variable

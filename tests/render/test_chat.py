@@ -15,6 +15,7 @@ from opencode_nb.render.chat import PAGE, WINDOW, LiveChat
 from tests.render.page_model import Node, Page
 from tests.render.test_hostile import check_markup
 from tests.render.turns import NAMES, events, transcript_of
+from tests.support.seeds import seeds
 
 HOSTILE = json.loads((Path(__file__).parent / "fixtures/hostile.json").read_text("utf-8"))
 SESSION = "ses_1"
@@ -190,7 +191,7 @@ def test_todos_show_how_far_they_are(done: int, busy: bool, text: str) -> None:
     assert shown.page.nodes["todos"].text == ""
 
 
-@pytest.mark.parametrize("seed", range(20))
+@pytest.mark.parametrize("seed", seeds(20))
 def test_whatever_happens_the_page_is_what_a_snapshot_shows(seed: int) -> None:
     chance = random.Random(seed)
     shown = Shown(chance.randrange(60))

@@ -11,6 +11,7 @@ import pytest
 from opencode_nb.render import markdown, stream
 from opencode_nb.render.markdown import to_html
 from opencode_nb.render.stream import MarkdownStream
+from tests.support.seeds import seeds
 
 from .markdown_corpus import DOCUMENTS, chunks, long_document
 from .page_model import Page, canonical, parse
@@ -46,7 +47,7 @@ def test_every_cut_ends_as_the_whole_document(name: str) -> None:
         assert page.html("k") == expected
 
 
-@pytest.mark.parametrize("seed", range(12))
+@pytest.mark.parametrize("seed", seeds(12))
 def test_random_mixtures_of_documents(seed: int) -> None:
     rng = random.Random(seed)
     text = "".join(rng.choice(list(DOCUMENTS.values())) + rng.choice(["", "\n", "\n\n", " "]) for _ in range(6))
@@ -54,7 +55,7 @@ def test_random_mixtures_of_documents(seed: int) -> None:
     assert page.html("k") == canonical(parse(to_html(text)))
 
 
-@pytest.mark.parametrize("seed", range(12))
+@pytest.mark.parametrize("seed", seeds(12))
 def test_random_lines(seed: int) -> None:
     """Soup: every kind of line after every other."""
     rng = random.Random(seed)
@@ -102,6 +103,7 @@ def test_finished_items_and_rows_are_not_sent_again() -> None:
         assert len(json.dumps(later)) < 1000
 
 
+@pytest.mark.not_quick
 @pytest.mark.parametrize("deltas", [500, 5000])
 def test_bytes_stay_near_the_size_of_the_page(deltas: int) -> None:
     text = long_document(100_000)
@@ -147,6 +149,7 @@ SHAPES = {
 }
 
 
+@pytest.mark.not_quick
 @pytest.mark.parametrize("shape", SHAPES)
 def test_twice_the_text_is_about_twice_the_work(monkeypatch: pytest.MonkeyPatch, shape: str) -> None:
     small, large = (parsed_characters(monkeypatch, SHAPES[shape](size), 20) for size in (10_000, 20_000))

@@ -30,7 +30,7 @@ STEP = 30.0
 
 
 @pytest.fixture(autouse=True)
-def data(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+def data(not_quick: None, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """A data directory with nothing in it, and no other program anywhere."""
     monkeypatch.setenv("XDG_DATA_HOME", str(tmp_path / "data"))
     monkeypatch.delenv("OPENCODE_NB_BINARY", raising=False)

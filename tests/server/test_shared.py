@@ -26,7 +26,7 @@ Hold = Callable[..., HolderProcess]
 
 
 @pytest.fixture(autouse=True)
-def runtime(tmp_path: Path, short_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+def runtime(not_quick: None, tmp_path: Path, short_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """A runtime directory and an environment, and so servers, of the test's own."""
     monkeypatch.setenv(CASE, str(tmp_path))
     monkeypatch.setenv("XDG_RUNTIME_DIR", str(short_path))

@@ -20,7 +20,7 @@ CHECKERS = {
 
 
 @pytest.fixture(scope="module", params=CHECKERS)
-def complaints(request: pytest.FixtureRequest) -> dict[str, set[int]]:
+def complaints(not_quick: None, request: pytest.FixtureRequest) -> dict[str, set[int]]:
     """The lines of each program that a type checker rejects."""
     module, *options = CHECKERS[request.param]
     files = [PROGRAMS / "right.py", PROGRAMS / "wrong.py"]

@@ -95,7 +95,7 @@ class Widget:
 
 
 @pytest.fixture(scope="package")
-def browser() -> Iterator[Browser]:
+def browser(not_quick: None) -> Iterator[Browser]:
     """A Chromium for this package only."""
     with chromium() as browser:
         yield browser
