@@ -5,6 +5,7 @@
 #   make test    everything: lint, types, Python, JavaScript and browser tests, the wheel
 #   make check   lint and types only
 #   make quick   the tests that need only Python packages and git: three quarters of all, in less than two minutes
+#   make coverage  the lines and branches that the quick tests run; COVERAGE_ARGS= measures all tests
 #   make format  let ruff rewrite the sources
 #   make spec    regenerate what is generated from the server's OpenAPI document
 #   make wheel   build dist/*.whl
@@ -13,7 +14,7 @@
 .DELETE_ON_ERROR:
 .SUFFIXES:
 MAKEFLAGS += --no-print-directory
-.PHONY: help demo lab test check quick format spec wheel clean dev node-tools browser kernels
+.PHONY: help demo lab test check quick coverage format spec wheel clean dev node-tools browser kernels
 
 STARTED := $(shell date +%s)
 VENV := .venv
@@ -59,6 +60,13 @@ check: dev node-tools
 # instance, runs some of the rest.
 quick: dev
 	$(pytest) --quick $(QUICK_ARGS)
+
+# A summary, with the least covered files. Line by line: artifacts/coverage/index.html.
+COVERAGE_ARGS := --quick
+coverage_is_quick := $(filter --quick,$(COVERAGE_ARGS))
+coverage: dev $(if $(coverage_is_quick),,browser kernels)
+	$(if $(coverage_is_quick),,$(with_program)) $(pytest) --cov --cov-report=html $(COVERAGE_ARGS)
+	@$(BIN)/coverage report --sort=cover | sed -n '1,12p;$$p'
 
 format: dev
 	$(BIN)/ruff check --fix
