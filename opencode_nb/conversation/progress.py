@@ -93,7 +93,7 @@ class Progress(Folding):
         turn.error = error or self._final_error(turn)
         turn.status = status or _outcome(turn.error)
         turn.retry = None
-        turn.permissions.clear()  # an abort leaves them listed on the server without a word (SERVER_FACTS)
+        turn.permissions.clear()  # an abort leaves them listed on the server without a word (docs/server.md)
         turn.questions.clear()
         self._busy_since_prompt.discard(turn.id)
         yield Change("ended", turn.id, "turn")

@@ -60,7 +60,7 @@ class Responder:
         self._news.set()
 
     async def close(self) -> None:
-        """Drop everything, and decline what nobody answered: the server goes on listing it (SERVER_FACTS, "Abort")."""
+        """Drop everything, and reject what nobody answered: the server goes on listing it (docs/server.md)."""
         for task in self._tasks.values():
             task.cancel()
         self._tasks.clear()

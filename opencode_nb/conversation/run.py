@@ -24,7 +24,7 @@ TRAILING_TIMEOUT = 1.0
 """Seconds that the end of an aborted message may come behind the session's being idle."""
 
 ERROR_TIMEOUT = 2.0
-"""Seconds to wait for the event that explains a bare 500: the answer has only a reference (SERVER_FACTS)."""
+"""Seconds to wait for the event that explains a bare 500: the answer has only a reference (docs/server.md)."""
 
 
 BEGIN_TIMEOUT = 30.0
@@ -34,7 +34,7 @@ PASSED_BY_TIMEOUT = 30.0
 """Seconds that a session may rest although a prompt waits in it: the server comes to it after what ran before."""
 
 SAID_TIMEOUT = 5.0
-"""Seconds until what was only added to the conversation is in it: the answer (204) can come before (SERVER_FACTS)."""
+"""Seconds until what was only added to the conversation is in it: the answer (204) can come before (docs/server.md)."""
 
 LOST = ("ConnectionLost", "ServerExited")
 """The errors of a turn that the loss of the server ended."""

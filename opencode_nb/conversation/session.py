@@ -304,7 +304,7 @@ class AsyncSession(ManagedSession):
             self._late = asyncio.create_task(self._send_abort(), name="opencode_nb late abort")
 
     def _stopping(self, error: Json) -> None:
-        """Note the reason first: an abort in a retry's wait ends without an error of the server's (SERVER_FACTS)."""
+        """Note the reason first: an abort in a retry's wait ends without an error of the server's (docs/server.md)."""
         for run in self._running.values():
             if not run.turn.state.error:
                 self.owner.feed.tell(self.id, "stopping", messageID=run.turn.id, error=error)
