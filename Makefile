@@ -91,6 +91,7 @@ clean:
 # time, a defect fails again. RERUNS=0 takes no second look.
 WORKERS := 2
 RERUNS := 1
+pytest = $(BIN)/python -m pytest -n $(WORKERS) --dist loadfile --no-loadscope-reorder --reruns $(RERUNS) --rerun-show-tracebacks -raR
 .PHONY: javascript python
 # The files of opencode_nb/static are modules without a package.json that says so, which Node warns of.
 javascript: dev node-tools
@@ -98,8 +99,6 @@ javascript: dev node-tools
 
 python: dev browser kernels
 	$(with_program) $(pytest) $(PYTEST_ARGS)
-
-pytest = $(BIN)/python -m pytest -n $(WORKERS) --dist loadfile --no-loadscope-reorder --reruns $(RERUNS) --rerun-show-tracebacks -raR
 
 # --- set-up -----------------------------------------------------------------------------------------------------------
 
