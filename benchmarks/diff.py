@@ -25,7 +25,7 @@ import comm
 from comm.base_comm import BaseComm
 from playwright.async_api import Page, async_playwright
 
-from opencode_nb.conversation.changes import Diff
+from opencode_nb.changes.diff import Diff
 from opencode_nb.diffs.change import Change, known
 from opencode_nb.widgets import assets
 from opencode_nb.widgets.diff import DiffView
@@ -144,7 +144,7 @@ async def measure(page: Page, diff: Diff) -> tuple[float, list[float]]:
 
 def kept(diff: Diff) -> int:
     """Bytes that Python holds more after every file of the diff was rendered, than before."""
-    from opencode_nb.render.review import LiveDiff
+    from opencode_nb.render.diff.review import LiveDiff
 
     live = LiveDiff(diff, directory="/")
     live.snapshot()

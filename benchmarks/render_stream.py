@@ -15,10 +15,10 @@ from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).parent.parent))
 
-from opencode_nb.render import highlight
-from opencode_nb.render.markdown import to_html
-from opencode_nb.render.stream import MarkdownStream
-from tests.render.markdown_corpus import long_document
+from opencode_nb.render.markdown.convert import to_html
+from opencode_nb.render.markdown.stream import MarkdownStream
+from opencode_nb.render.markup import highlight
+from tests.render.markdown.corpus import long_document
 
 SIZE = 100_000
 DELTAS = 5_000

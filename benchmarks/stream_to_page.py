@@ -13,8 +13,8 @@ import random
 import sys
 import time
 
-from opencode_nb.conversation.state import Message, TurnState
-from opencode_nb.render.page import LiveTurn, Op, turn_html
+from opencode_nb.render.turn.page import LiveTurn, Op, turn_html
+from opencode_nb.transcript.state import Message, TurnState
 
 BATCHES = (5_000, 500, 100)
 """How many batches the deltas are gathered into: one each; some; 25 a second of an answer that takes 4 seconds."""

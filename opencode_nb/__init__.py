@@ -20,11 +20,7 @@ if TYPE_CHECKING:
 
     from .api.client import AsyncClient, Client
     from .api.record import Record
-    from .conversation.changes import Diff, FileDiff
-    from .conversation.opencode import AsyncOpencode
-    from .conversation.session import AsyncSession
-    from .conversation.sync import Opencode, Session
-    from .conversation.turn import ToolCall, Turn
+    from .changes.diff import Diff, FileDiff
     from .errors import (
         AbortedError,
         APIConnectionError,
@@ -52,17 +48,21 @@ if TYPE_CHECKING:
     )
     from .magics.review import chat, diff
     from .server import Server, serve
+    from .session.blocking.opencode import Opencode, Session
+    from .session.opencode import AsyncOpencode
+    from .session.session import AsyncSession
+    from .session.turn import ToolCall, Turn
     from .widgets.chat import ChatPanel
     from .widgets.diff import DiffView
 
 _HOMES = {
     ".api.client": ("AsyncClient", "Client"),
     ".api.record": ("Record",),
-    ".conversation.opencode": ("AsyncOpencode",),
-    ".conversation.session": ("AsyncSession",),
-    ".conversation.sync": ("Opencode", "Session"),
-    ".conversation.changes": ("Diff", "FileDiff"),
-    ".conversation.turn": ("ToolCall", "Turn"),
+    ".session.opencode": ("AsyncOpencode",),
+    ".session.session": ("AsyncSession",),
+    ".session.blocking.opencode": ("Opencode", "Session"),
+    ".changes.diff": ("Diff", "FileDiff"),
+    ".session.turn": ("ToolCall", "Turn"),
     ".server": ("Server", "serve"),
     ".magics.review": ("chat", "diff"),
     ".widgets.chat": ("ChatPanel",),

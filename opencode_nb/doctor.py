@@ -23,8 +23,8 @@ from opencode_nb._version import __version__
 from opencode_nb.errors import BinaryNotFoundError, OpencodeError, ServerStartError
 
 if TYPE_CHECKING:
-    from opencode_nb.conversation.sync import Opencode
     from opencode_nb.server.binary import Found
+    from opencode_nb.session.blocking.opencode import Opencode
 
 Status = Literal["ok", "warning", "problem"]
 
@@ -120,7 +120,7 @@ def _version(found: Found) -> Finding:
 
 
 def _server(directory: Path, ai: Opencode | None, binary: str | None) -> Iterator[Finding]:
-    from opencode_nb.conversation.sync import Opencode
+    from opencode_nb.session.blocking.opencode import Opencode
 
     if ai is not None and ai.started:
         yield Finding("Server", "ok", f"runs, version {ai.version}")
@@ -142,7 +142,7 @@ def _server(directory: Path, ai: Opencode | None, binary: str | None) -> Iterato
 
 
 def _model(ai: Opencode) -> Finding:
-    from opencode_nb.conversation.models import ModelError, announcement
+    from opencode_nb.session.models import ModelError, announcement
 
     try:
         choice = ai.model_choice()
@@ -295,7 +295,7 @@ def _directories() -> Iterator[Finding]:
 
 
 def _opencode_data() -> Path:
-    from opencode_nb.conversation.storage import data_directory
+    from opencode_nb.session.storage import data_directory
 
     return data_directory(os.environ)
 

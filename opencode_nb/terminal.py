@@ -11,13 +11,13 @@ from typing import Self
 from rich.console import Console, Group
 from rich.live import Live
 
-from opencode_nb.conversation.console import ConsolePerson
-from opencode_nb.conversation.policy import Person
-from opencode_nb.conversation.sync import Session
-from opencode_nb.conversation.transcript import Change
-from opencode_nb.conversation.turn import Turn
-from opencode_nb.conversation.waiting import Jobs
-from opencode_nb.render.terminal import LiveTerminal
+from opencode_nb.render.turn.terminal import LiveTerminal
+from opencode_nb.session.blocking.opencode import Session
+from opencode_nb.session.permissions.console import ConsolePerson
+from opencode_nb.session.permissions.jobs import Jobs
+from opencode_nb.session.permissions.policy import Person
+from opencode_nb.session.turn import Turn
+from opencode_nb.transcript.transcript import Change
 
 
 class TerminalView:

@@ -145,7 +145,7 @@ def test_libraries_stay_in_their_rooms() -> None:
 def test_only_one_module_of_the_pure_rooms_starts_a_program() -> None:
     pure = (file for file in modules() if own_room(file) in ("diffs", "render"))
     starting = [file for file in pure if any(found.module.split(".")[0] == "subprocess" for found in imports_of(file))]
-    assert [named(file) for file in starting] == ["opencode_nb/diffs/by_git.py"]
+    assert [named(file) for file in starting] == ["opencode_nb/diffs/git_diff.py"]
 
 
 def test_the_public_face_is_this() -> None:

@@ -17,7 +17,7 @@ from queue import SimpleQueue
 import pytest
 
 from opencode_nb import portal
-from opencode_nb.conversation.waiting import next_of
+from opencode_nb.session.permissions.jobs import next_of
 
 PROCESS_SECONDS = 60.0
 INTERRUPTS = 30

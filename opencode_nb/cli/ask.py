@@ -7,7 +7,7 @@ import sys
 from functools import partial
 from pathlib import Path
 
-from opencode_nb.conversation import permission_option
+from opencode_nb.session.permissions import option as permission_option
 
 DESCRIPTION = """\
 Send a prompt to the agent in a directory, and print its answer.

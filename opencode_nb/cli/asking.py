@@ -7,11 +7,11 @@ import sys
 
 from opencode_nb.cli.ending import TIMED_OUT, ending_signals
 from opencode_nb.cli.output import JsonView, PlainView, View, tell_unsent
-from opencode_nb.conversation.models import announcement, refuse_unasked
-from opencode_nb.conversation.sync import Opencode, Session
-from opencode_nb.conversation.turn import Turn
-from opencode_nb.conversation.waiting import Jobs
 from opencode_nb.errors import OpencodeError, TurnTimeoutError
+from opencode_nb.session.blocking.opencode import Opencode, Session
+from opencode_nb.session.models import announcement, refuse_unasked
+from opencode_nb.session.permissions.jobs import Jobs
+from opencode_nb.session.turn import Turn
 from opencode_nb.terminal import TerminalView
 
 

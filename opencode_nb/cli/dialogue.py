@@ -13,9 +13,9 @@ from prompt_toolkit.completion import WordCompleter
 from prompt_toolkit.history import FileHistory, History, InMemoryHistory
 
 from opencode_nb.cli.ending import Ended
-from opencode_nb.conversation.sync import Opencode, Session
-from opencode_nb.conversation.turn import Turn
 from opencode_nb.errors import OpencodeError
+from opencode_nb.session.blocking.opencode import Opencode, Session
+from opencode_nb.session.turn import Turn
 
 HELP = """\
 /new            begin a new session

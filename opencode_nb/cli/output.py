@@ -14,19 +14,19 @@ from types import TracebackType
 from typing import Any, Protocol, Self
 
 from opencode_nb.cli.ending import Unwritable, writing
-from opencode_nb.conversation.console import ConsolePerson
-from opencode_nb.conversation.policy import Person
-from opencode_nb.conversation.state import Json, Message
-from opencode_nb.conversation.sync import Session
-from opencode_nb.conversation.transcript import Change
-from opencode_nb.conversation.turn import Turn
-from opencode_nb.conversation.waiting import Jobs
 from opencode_nb.errors import OpencodeError
-from opencode_nb.render import facts, layout
-from opencode_nb.render.diff_static import as_json
-from opencode_nb.render.escaping import visible
-from opencode_nb.render.text import card_line
-from opencode_nb.render.tools import describe
+from opencode_nb.render.diff.static import as_json
+from opencode_nb.render.markup.escape import visible
+from opencode_nb.render.turn import facts, layout
+from opencode_nb.render.turn.text import card_line
+from opencode_nb.render.turn.tools import describe
+from opencode_nb.session.blocking.opencode import Session
+from opencode_nb.session.permissions.console import ConsolePerson
+from opencode_nb.session.permissions.jobs import Jobs
+from opencode_nb.session.permissions.policy import Person
+from opencode_nb.session.turn import Turn
+from opencode_nb.transcript.state import Json, Message
+from opencode_nb.transcript.transcript import Change
 
 _ENDED = ("completed", "error")
 _TERMINAL = Path("/dev/tty")

@@ -12,8 +12,8 @@ from collections import OrderedDict
 from collections.abc import Iterable, Iterator, Sequence
 from difflib import SequenceMatcher
 
-from opencode_nb.diffs import by_git
-from opencode_nb.diffs.by_git import Pair
+from opencode_nb.diffs import git_diff
+from opencode_nb.diffs.git_diff import Pair
 from opencode_nb.diffs.patch import Block
 from opencode_nb.diffs.text import split
 
@@ -73,7 +73,7 @@ def _key(pair: Pair) -> bytes:
 def _compare(pairs: Sequence[Pair]) -> list[Sequence[Block]]:
     plain = [_plain(*pair) for pair in pairs]
     hard = [pair for pair, found in zip(pairs, plain, strict=True) if found is None]
-    answers = iter((by_git.blocks(hard) or [_by_difflib(*pair) for pair in hard]) if hard else [])
+    answers = iter((git_diff.blocks(hard) or [_by_difflib(*pair) for pair in hard]) if hard else [])
     return [next(answers) if found is None else found for found in plain]
 
 

@@ -14,7 +14,7 @@ from difflib import SequenceMatcher
 from typing import Any, Literal
 
 from opencode_nb.diffs.blocks import prepare
-from opencode_nb.diffs.making import hunks
+from opencode_nb.diffs.build import hunks
 from opencode_nb.diffs.patch import Hunk
 
 Json = dict[str, Any]

@@ -6,7 +6,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import replace
 from typing import NamedTuple
 
-from opencode_nb.diffs import by_git
+from opencode_nb.diffs import git_diff
 from opencode_nb.diffs.change import LINK, SUBMODULE, Change, Side
 from opencode_nb.diffs.text import encode
 
@@ -69,4 +69,4 @@ def _alike(gone: Sequence[_File], new: Sequence[_File]) -> Iterator[tuple[_File,
     gone, new = ([file for file in files if file.side.mode not in (LINK, SUBMODULE)] for files in (gone, new))
     if gone and new and len(gone) * len(new) <= _MAX_PAIRS:
         sides = ([(file.name, file.side.read()) for file in files] for files in (gone, new))
-        yield from ((gone[i], new[j], percent) for i, j, percent in by_git.renames(*sides))
+        yield from ((gone[i], new[j], percent) for i, j, percent in git_diff.renames(*sides))

@@ -1,1 +1,1 @@
-"""The user's side of the agent: what it is told of the kernel. Imports conversation only."""
+"""The user's side of the agent: what it is told of the kernel. Imports transcript only."""

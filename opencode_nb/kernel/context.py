@@ -8,8 +8,8 @@ from collections.abc import Iterator
 
 from IPython.core.getipython import get_ipython
 
-from opencode_nb.conversation.state import Json
 from opencode_nb.kernel.describe import describe, kind
+from opencode_nb.transcript.state import Json
 
 MOST = 10
 """How many variables of one text are described."""

@@ -8,13 +8,13 @@ from typing import Any
 from IPython.core.interactiveshell import InteractiveShell
 from IPython.core.magic import no_var_expand
 
-from opencode_nb.conversation.turn import Turn
 from opencode_nb.magics.completion import Completion
 from opencode_nb.magics.failure import one_line
 from opencode_nb.magics.line import LineMagic
 from opencode_nb.magics.options import prompt_parser
 from opencode_nb.magics.prompt import run_prompt
 from opencode_nb.magics.workspace import forget, workspace_of
+from opencode_nb.session.turn import Turn
 
 _loaded: dict[int, _Extension] = {}
 

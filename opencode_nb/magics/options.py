@@ -9,7 +9,7 @@ from typing import NoReturn
 
 from IPython.core.error import UsageError
 
-from opencode_nb.conversation import permission_option
+from opencode_nb.session.permissions import option as permission_option
 
 
 class MagicParser(argparse.ArgumentParser):

@@ -11,11 +11,6 @@ from IPython.core.error import UsageError
 from IPython.core.interactiveshell import InteractiveShell
 from IPython.display import display
 
-from opencode_nb.conversation.models import announcement, refuse_unasked
-from opencode_nb.conversation.policy import Person
-from opencode_nb.conversation.sync import Session
-from opencode_nb.conversation.turn import Turn
-from opencode_nb.conversation.waiting import Jobs
 from opencode_nb.errors import OpencodeError
 from opencode_nb.kernel import context
 from opencode_nb.magics import body
@@ -23,6 +18,11 @@ from opencode_nb.magics.failure import CellError, Interrupted
 from opencode_nb.magics.frontend import Frontend, detect
 from opencode_nb.magics.views import PageView, View, make_view
 from opencode_nb.magics.workspace import Workspace
+from opencode_nb.session.blocking.opencode import Session
+from opencode_nb.session.models import announcement, refuse_unasked
+from opencode_nb.session.permissions.jobs import Jobs
+from opencode_nb.session.permissions.policy import Person
+from opencode_nb.session.turn import Turn
 from opencode_nb.widgets.own_notebook import own_notebook_warning
 
 _BUSY = "The session is busy: the agent takes this prompt up after its current step."

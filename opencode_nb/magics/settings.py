@@ -12,9 +12,9 @@ from traitlets import Any as AnyTrait
 from traitlets import Bool, TraitError, TraitType, Unicode, validate
 from traitlets.config import Config, Configurable
 
-from opencode_nb.conversation import permission_option
-from opencode_nb.conversation.models import split_model
-from opencode_nb.conversation.policy import Policy
+from opencode_nb.session.models import split_model
+from opencode_nb.session.permissions import option as permission_option
+from opencode_nb.session.permissions.policy import Policy
 
 __all__ = ["VARIABLES", "OpencodeMagics"]
 

@@ -7,12 +7,12 @@ from typing import Protocol, Self
 
 from IPython.display import clear_output, display, update_display
 
-from opencode_nb.conversation.console import ConsolePerson
-from opencode_nb.conversation.policy import Person
-from opencode_nb.conversation.sync import Session
-from opencode_nb.conversation.turn import Turn
-from opencode_nb.conversation.waiting import Jobs
 from opencode_nb.magics.frontend import Frontend
+from opencode_nb.session.blocking.opencode import Session
+from opencode_nb.session.permissions.console import ConsolePerson
+from opencode_nb.session.permissions.jobs import Jobs
+from opencode_nb.session.permissions.policy import Person
+from opencode_nb.session.turn import Turn
 
 
 class View(Protocol):

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from typing import Literal
 
-from opencode_nb.conversation.policy import Answer, Reply
-from opencode_nb.conversation.state import Json
+from opencode_nb.session.permissions.policy import Answer, Reply
+from opencode_nb.transcript.state import Json
 
 _REPLIES: dict[str, Reply] = {"once": "once", "always": "always", "reject": "reject"}
 

@@ -1,6 +1,6 @@
 """The chat panel: one session with its transcript, composer and docks, for as long as somebody keeps it open.
 
-What is shown goes two ways to the page: markup through `render.chat.LiveChat` and live.py, and facts for the page's
+What is shown goes two ways to the page: markup through `LiveChat` (render/chat) and live.py, and facts for the page's
 own controls through the `state` trait (chat_state.py). What a person does comes back as intents (chat_intents.py). All
 of it runs on the package's loop thread, so that the panel works while cells run.
 """
@@ -14,18 +14,18 @@ from typing import Any
 
 import traitlets
 
-from opencode_nb.conversation import composed
-from opencode_nb.conversation.content import Attachment
-from opencode_nb.conversation.session import AsyncSession
-from opencode_nb.conversation.state import Json
-from opencode_nb.conversation.sync import Opencode, Session
-from opencode_nb.conversation.transcript import Change
-from opencode_nb.conversation.turn import Turn
 from opencode_nb.errors import OpencodeError
 from opencode_nb.kernel import context
 from opencode_nb.portal import run
-from opencode_nb.render.chat import Key, LiveChat
-from opencode_nb.render.views import Look
+from opencode_nb.render.chat.live import Key, LiveChat
+from opencode_nb.render.turn.parts import Look
+from opencode_nb.session import compose as composer_text
+from opencode_nb.session.blocking.opencode import Opencode, Session
+from opencode_nb.session.prompt.parts import Attachment
+from opencode_nb.session.session import AsyncSession
+from opencode_nb.session.turn import Turn
+from opencode_nb.transcript.state import Json
+from opencode_nb.transcript.transcript import Change
 from opencode_nb.widgets import assets
 from opencode_nb.widgets.chat_answers import Answers
 from opencode_nb.widgets.chat_intents import Intents
@@ -173,7 +173,7 @@ class ChatPanel:
         elif mode != "steer" and session.busy:
             await session.queue.add(text, files=files, commands=True, **self._sending)
         else:
-            await composed.send(session, text, files=files, **self._sending)
+            await composer_text.send(session, text, files=files, **self._sending)
 
     async def learn(self) -> None:
         """Ask again what the server has, and show it."""

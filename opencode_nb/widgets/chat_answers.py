@@ -6,9 +6,9 @@ import base64
 from collections.abc import Awaitable, Callable
 from typing import TYPE_CHECKING
 
-from opencode_nb.conversation.session import AsyncSession
-from opencode_nb.conversation.state import Json
 from opencode_nb.kernel import context
+from opencode_nb.session.session import AsyncSession
+from opencode_nb.transcript.state import Json
 
 if TYPE_CHECKING:
     from opencode_nb.widgets.chat import ChatPanel

@@ -13,11 +13,11 @@ from collections import deque
 from collections.abc import Awaitable, Callable
 from typing import TYPE_CHECKING, Any, Literal
 
-from opencode_nb.conversation.policy import Answer
-from opencode_nb.conversation.session import AsyncSession
-from opencode_nb.conversation.state import Json
-from opencode_nb.conversation.undo import Undone
+from opencode_nb.changes.undo_result import Undone
 from opencode_nb.errors import DiffConflictError, NotFoundError, OpencodeError
+from opencode_nb.session.permissions.policy import Answer
+from opencode_nb.session.session import AsyncSession
+from opencode_nb.transcript.state import Json
 from opencode_nb.widgets.answers import chosen_columns, permission_answer, question_answer
 
 if TYPE_CHECKING:

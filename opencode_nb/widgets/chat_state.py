@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from opencode_nb.conversation import meter
-from opencode_nb.conversation.models import ModelError
-from opencode_nb.conversation.queue import QueueItem
-from opencode_nb.conversation.session import AsyncSession
-from opencode_nb.conversation.state import Json
+from opencode_nb.session.models import ModelError
+from opencode_nb.session.queue import QueueItem
+from opencode_nb.session.session import AsyncSession
+from opencode_nb.transcript import usage
+from opencode_nb.transcript.state import Json
 
 
 class Facts:
@@ -79,7 +79,7 @@ class Facts:
     def _meter(self, session: AsyncSession, model: str) -> Json:
         """How full the model's window is after the last step, and what the session has cost."""
         windows = {name: int(known["context"]) for name, known in self._models.items()}
-        context = meter.context(session.transcript.visible_turns, windows)
+        context = usage.context(session.transcript.visible_turns, windows)
         window = context.window or windows.get(model, 0)
         share = context.tokens / window if window else 0.0
         return {"tokens": context.tokens, "window": window, "share": share, "cost": session.cost}

@@ -11,14 +11,14 @@ from collections.abc import Callable, Iterable
 from pathlib import Path
 from typing import Any
 
-from opencode_nb.conversation.changes import Diff, FileDiff
-from opencode_nb.conversation.comments import Comment
-from opencode_nb.conversation.session import AsyncSession
-from opencode_nb.conversation.state import Json
-from opencode_nb.conversation.sync import Session
-from opencode_nb.conversation.transcript import Change
+from opencode_nb.changes.diff import Diff, FileDiff
+from opencode_nb.diffs.comment import Comment
 from opencode_nb.portal import run
-from opencode_nb.render.review import LiveDiff
+from opencode_nb.render.diff.review import LiveDiff
+from opencode_nb.session.blocking.opencode import Session
+from opencode_nb.session.session import AsyncSession
+from opencode_nb.transcript.state import Json
+from opencode_nb.transcript.transcript import Change
 from opencode_nb.widgets import assets
 from opencode_nb.widgets.answers import chosen_columns
 from opencode_nb.widgets.diff_acts import Act, Acts, Report
@@ -109,7 +109,7 @@ class DiffView:
         data, metadata = self.diff._repr_mimebundle_()
         if self.widget is None:
             return data, metadata
-        from opencode_nb.render.diff_static import summary_html
+        from opencode_nb.render.diff.static import summary_html
 
         # Beside the widget, for those who read the notebook later without it, stands what is short.
         bundle = {"text/html": summary_html(self.diff), "text/plain": data["text/plain"]}

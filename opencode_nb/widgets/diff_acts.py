@@ -10,7 +10,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Literal, NamedTuple
 
-from opencode_nb.conversation.changes import Diff, Outcome
+from opencode_nb.changes.diff import Diff, Outcome
 from opencode_nb.errors import DiffConflictError, OpencodeError
 
 Act = Literal["revert", "apply"]

@@ -14,10 +14,10 @@ from typing import Any, Generic, Protocol, TypeVar
 import anywidget
 import traitlets
 
-from opencode_nb.conversation.state import Json
 from opencode_nb.portal import start
-from opencode_nb.render.escaping import Html
-from opencode_nb.render.patching import Op
+from opencode_nb.render.markup.escape import Html
+from opencode_nb.render.markup.patch_ops import Op
+from opencode_nb.transcript.state import Json
 
 FLUSH_INTERVAL = 0.05
 """Seconds between two messages: the front-end drops them above 1,000 a second, an eye sees 20."""

@@ -6,7 +6,7 @@ import os
 from collections.abc import Iterable
 from pathlib import Path
 
-from opencode_nb.conversation.changes import FileDiff
+from opencode_nb.changes.diff import FileDiff
 
 
 def own_notebook_warning(files: Iterable[FileDiff], root: Path | None) -> str:

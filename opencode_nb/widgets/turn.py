@@ -1,6 +1,6 @@
 """The live view of one turn: a widget that shows it as it comes, and through which a person answers the agent.
 
-One direction: a change in the transcript -> dirty keys -> `render.page.LiveTurn` -> numbered batches of patches -> the
+One way: a change in the transcript -> dirty keys -> `LiveTurn` (render/turn) -> numbered batches of patches -> the
 page (live.py). A click comes back as an intent, and is carried out on the loop's thread. The view holds no state of its
 own that the transcript does not have.
 """
@@ -14,13 +14,13 @@ from typing import Any, Literal
 
 from IPython.core.getipython import get_ipython
 
-from opencode_nb.conversation.policy import Answer, Person
-from opencode_nb.conversation.state import Json
-from opencode_nb.conversation.sync import Session
-from opencode_nb.conversation.transcript import Change
-from opencode_nb.conversation.turn import Turn
 from opencode_nb.portal import run
-from opencode_nb.render.page import LiveTurn
+from opencode_nb.render.turn.page import LiveTurn
+from opencode_nb.session.blocking.opencode import Session
+from opencode_nb.session.permissions.policy import Answer, Person
+from opencode_nb.session.turn import Turn
+from opencode_nb.transcript.state import Json
+from opencode_nb.transcript.transcript import Change
 from opencode_nb.widgets import assets
 from opencode_nb.widgets.answers import chosen_columns, permission_answer, question_answer
 from opencode_nb.widgets.live import LiveView, LiveWidget, settle

@@ -8,9 +8,9 @@ from operator import attrgetter
 from pathlib import Path
 from typing import Any
 
-from opencode_nb.conversation.ids import message_id
 from opencode_nb.demo import DemoModel, gate, text
 from opencode_nb.errors import APIStatusError, APITimeoutError, OpencodeError
+from opencode_nb.transcript.ids import message_id
 from tests.api import mcp_parts
 from tests.api.faces import Face
 from tests.recordings.stage import ALLOW_ALL, EventLog

@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 from opencode_nb.diffs import blocks as module
-from opencode_nb.diffs import edits, making
+from opencode_nb.diffs import build, edits
 from opencode_nb.diffs.blocks import Block, blocks, compared
 from opencode_nb.diffs.change import Change, known
 from opencode_nb.diffs.renames import detect
@@ -83,7 +83,7 @@ def test_without_git_hunks_go_back_and_come_again() -> None:
         assert edits.composed(old, new, [True] * len(found)) == old
         assert edits.composed(old, new, [False] * len(found)) == new
         now = new
-        for hunk in reversed(making.hunks(old, new)):
+        for hunk in reversed(build.hunks(old, new)):
             back = edits.placed(now, hunk, back=True)
             assert back is not None
             now = back

@@ -6,10 +6,10 @@ import random
 
 import pytest
 
-from opencode_nb.diffs import edits, making
+from opencode_nb.diffs import build, edits
 from opencode_nb.diffs.blocks import blocks
 from opencode_nb.diffs.change import Change, Side, known
-from opencode_nb.diffs.composing import MIXED, compose
+from opencode_nb.diffs.compose import MIXED, compose
 from opencode_nb.diffs.patch import Hunk
 
 BEFORE = "".join(f"{i}\n" for i in range(40))
@@ -17,7 +17,7 @@ AFTER = BEFORE.replace("5\n6\n", "five\n6\n", 1).replace("30\n", "30\nthirty and
 
 
 def hunk(index: int) -> Hunk:
-    return making.hunks(BEFORE, AFTER)[index]
+    return build.hunks(BEFORE, AFTER)[index]
 
 
 def test_a_hunk_is_taken_back_where_its_lines_have_moved_to() -> None:

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from opencode_nb.diffs import making, patch
+from opencode_nb.diffs import build, patch
 from opencode_nb.diffs.change import EXECUTABLE, LINK, REGULAR, Change, Side, known
 from opencode_nb.diffs.renames import detect
 from opencode_nb.diffs.text import decode, encode
@@ -26,7 +26,7 @@ def hunks_of_git(directory: Path, before: bytes, after: bytes) -> str:
 
 
 def made(before: bytes, after: bytes) -> str:
-    return patch.write_hunks(making.hunks(decode(before), decode(after)))
+    return patch.write_hunks(build.hunks(decode(before), decode(after)))
 
 
 def few_letters(chance: random.Random) -> bytes:
@@ -121,7 +121,7 @@ def test_whole_patches_are_those_of_git(tmp_path: Path) -> None:
     run(tmp_path, "add", "-AN")
     paths = {**old, **changed}
     changes = detect(Change(path, old.get(path), changed.get(path)) for path in paths)
-    text = "".join(making.build(change) for change in changes)
+    text = "".join(build.build(change) for change in changes)
     assert text == decode(run(tmp_path, "diff", "HEAD"))
     files = patch.parse_files(text)
     assert {file.path for file in files} == {change.path for change in changes}
@@ -155,7 +155,7 @@ def test_git_applies_what_is_made(tmp_path: Path) -> None:
     run(tmp_path, "init", "-q")
     before, after = SOURCES[0].read_bytes(), edited(random.Random(7), SOURCES[0].read_bytes())
     (tmp_path / "x y.py").write_bytes(before)
-    text = making.build(Change("x y.py", known(before), known(after)))
+    text = build.build(Change("x y.py", known(before), known(after)))
     run(tmp_path, "apply", "-", stdin=encode(text))
     assert (tmp_path / "x y.py").read_bytes() == after
     (hunk, *_) = patch.parse(text)

@@ -9,12 +9,12 @@ import pytest
 from playwright.sync_api import WebSocket, expect
 
 from opencode_nb.demo import DemoModel, gate, text, tool
-from opencode_nb.render.markdown import to_html
+from opencode_nb.render.markdown.convert import to_html
 from tests.conftest import make_project
 from tests.e2e.conftest import OpenNotebook
 from tests.e2e.support_lab import Lab
 from tests.e2e.support_notebook import Notebook
-from tests.render.markdown_corpus import long_document
+from tests.render.markdown.corpus import long_document
 
 LENGTH, DELTAS = 100_000, 5_000
 TURN_TIMEOUT = 60_000

@@ -113,7 +113,7 @@ def test_the_first_prompt_names_the_model(run_cell: RunCell) -> None:
 
 
 def test_a_free_public_provider_is_named_before_anything_is_sent() -> None:
-    from opencode_nb.conversation.models import ModelChoice, announcement
+    from opencode_nb.session.models import ModelChoice, announcement
 
     line = announcement(ModelChoice("opencode/free", "Free", "OpenCode Zen", "default"))
     assert "opencode/free (Free of OpenCode Zen), by OpenCode's own default" in line

@@ -12,12 +12,12 @@ from typing import Any
 import pytest
 from rich.console import Console
 
-from opencode_nb.conversation.state import Decision, TurnState
-from opencode_nb.render.escaping import reveal, visible
-from opencode_nb.render.markdown import to_html
-from opencode_nb.render.page import LiveTurn, turn_html, turn_markdown, turn_text
-from opencode_nb.render.stream import MarkdownStream
-from opencode_nb.render.terminal import turn_terminal
+from opencode_nb.render.markdown.convert import to_html
+from opencode_nb.render.markdown.stream import MarkdownStream
+from opencode_nb.render.markup.escape import reveal, visible
+from opencode_nb.render.turn.page import LiveTurn, turn_html, turn_markdown, turn_text
+from opencode_nb.render.turn.terminal import turn_terminal
+from opencode_nb.transcript.state import Decision, TurnState
 
 from .page_model import Node, Page, parse
 from .turns import PDF, PICTURE, tool, turn
@@ -218,7 +218,7 @@ def test_text_is_preserved(entry: str) -> None:
 @pytest.mark.parametrize("case", HOSTILE)
 def test_markdown_in_any_reader(case: str) -> None:
     """Also a reader that lets HTML pass finds none, and no address that it would fetch or run."""
-    from opencode_nb.render.markdown import _wild_lines, harmless
+    from opencode_nb.render.markdown.convert import _wild_lines, harmless
 
     assert not _wild_lines(harmless(HOSTILE[case]))
     assert not _wild_lines(

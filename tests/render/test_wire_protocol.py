@@ -7,8 +7,8 @@ from pathlib import Path
 
 import pytest
 
-from opencode_nb.render.patching import put, shared, splice, utf16_length
-from opencode_nb.render.requests import permission_html, question_html
+from opencode_nb.render.markup.patch_ops import put, shared, splice, utf16_length
+from opencode_nb.render.turn.requests import permission_html, question_html
 
 from .page_model import Page, canonical, parse
 

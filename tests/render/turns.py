@@ -7,8 +7,8 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-from opencode_nb.conversation.state import Message, TurnState
-from opencode_nb.conversation.transcript import Transcript
+from opencode_nb.transcript.state import Message, TurnState
+from opencode_nb.transcript.transcript import Transcript
 
 RECORDINGS = Path(__file__).parent.parent / "recordings"
 NAMES = sorted(path.stem for path in RECORDINGS.glob("*.jsonl"))

@@ -7,8 +7,8 @@ import signal
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:  # the package is imported by the fixtures, after the environment was isolated
-    from opencode_nb.conversation.sync import Session
-    from opencode_nb.conversation.transcript import Change
+    from opencode_nb.session.blocking.opencode import Session
+    from opencode_nb.transcript.transcript import Change
 
 
 def interrupt_when_told(session: Session, kind: str) -> None:

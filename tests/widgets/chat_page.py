@@ -10,11 +10,11 @@ from typing import Any, Literal
 
 from playwright.sync_api import Locator, Page
 
-from opencode_nb.conversation.state import TurnState
-from opencode_nb.render.page import LiveTurn
-from opencode_nb.render.patching import keyed
-from opencode_nb.render.requests import permission_html, question_html
-from opencode_nb.render.views import Look
+from opencode_nb.render.markup.patch_ops import keyed
+from opencode_nb.render.turn.page import LiveTurn
+from opencode_nb.render.turn.parts import Look
+from opencode_nb.render.turn.requests import permission_html, question_html
+from opencode_nb.transcript.state import TurnState
 from opencode_nb.widgets import assets
 from tests.render.turns import tool, turn
 from tests.widgets.conftest import Widget

@@ -6,7 +6,7 @@ from collections.abc import Callable
 from typing import Any
 
 import opencode_nb as oc
-from opencode_nb.render.chat import LiveChat
+from opencode_nb.render.chat.live import LiveChat
 from tests.render.page_model import Page
 from tests.widgets.wire import Wire
 

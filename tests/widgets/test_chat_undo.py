@@ -10,7 +10,7 @@ from playwright.sync_api import Locator, Page, expect
 
 import opencode_nb as oc
 from opencode_nb.demo import DemoModel, text, tool
-from opencode_nb.render.docks import undone_html
+from opencode_nb.render.chat.docks import undone_html
 from tests.render.turns import turn
 from tests.widgets.chat_page import STATE, ChatPage, docks, log
 from tests.widgets.panel import Panel

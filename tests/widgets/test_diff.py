@@ -11,12 +11,12 @@ import pytest
 from playwright.sync_api import Locator, Page, expect
 
 import opencode_nb as oc
-from opencode_nb.conversation.changes import Diff
+from opencode_nb.changes.diff import Diff
 from opencode_nb.demo import DemoModel, text
 from opencode_nb.diffs.change import Change, Side, known
 from opencode_nb.server import Server
 from opencode_nb.widgets.diff import DiffView
-from tests.render.changes import Versions, make_diff, numbered
+from tests.render.diff.changes import Versions, make_diff, numbered
 from tests.widgets.bridge import Bridge
 from tests.widgets.conftest import Widget
 
@@ -141,7 +141,7 @@ def test_what_was_changed_since_is_refused_and_kept(root: Locator, tmp_path: Pat
 
 def test_one_act_at_a_time(page: Page, tmp_path: Path) -> None:
     """With no kernel that answers: the page waits, and nothing can be pressed twice."""
-    from opencode_nb.render.review import LiveDiff
+    from opencode_nb.render.diff.review import LiveDiff
 
     live = LiveDiff(make_diff(tmp_path, FILES))
     widget = Widget(page, "diff/diff.js")
@@ -274,7 +274,7 @@ def test_only_what_comes_into_sight_is_asked_for_and_what_is_far_goes(
 
 
 def test_nothing_is_left_of_a_view_that_was_taken_down(page: Page, tmp_path: Path) -> None:
-    from opencode_nb.render.review import LiveDiff
+    from opencode_nb.render.diff.review import LiveDiff
 
     widget = Widget(page, "diff/diff.js")
     widget.stop_clock()
@@ -290,7 +290,7 @@ def test_nothing_is_left_of_a_view_that_was_taken_down(page: Page, tmp_path: Pat
 
 
 def test_what_was_lost_is_asked_for_again(page: Page, tmp_path: Path) -> None:
-    from opencode_nb.render.review import LiveDiff
+    from opencode_nb.render.diff.review import LiveDiff
 
     widget = Widget(page, "diff/diff.js")
     widget.stop_clock()

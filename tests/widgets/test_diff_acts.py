@@ -5,10 +5,10 @@ from __future__ import annotations
 import re
 from pathlib import Path
 
-from opencode_nb.conversation.changes import Diff
-from opencode_nb.conversation.sources import _LOST
+from opencode_nb.changes.diff import Diff
+from opencode_nb.changes.sources import _LOST
 from opencode_nb.diffs.change import SUBMODULE, Change, known
-from opencode_nb.diffs.composing import MIXED
+from opencode_nb.diffs.compose import MIXED
 from opencode_nb.widgets.diff_acts import Acts
 
 BEFORE, AFTER = known(b"1\n2\n3\n"), known(b"1\ntwo\n3\n")

@@ -9,7 +9,7 @@ import pytest
 from playwright.sync_api import Page
 
 from opencode_nb.widgets.diff import DiffView
-from tests.render.changes import make_diff
+from tests.render.diff.changes import make_diff
 from tests.widgets.bridge import Bridge
 
 NOTEBOOK = """() => {

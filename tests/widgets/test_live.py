@@ -9,8 +9,8 @@ from itertools import pairwise
 import pytest
 
 from opencode_nb.portal import run
-from opencode_nb.render.escaping import NOTHING, Html
-from opencode_nb.render.patching import Op
+from opencode_nb.render.markup.escape import NOTHING, Html
+from opencode_nb.render.markup.patch_ops import Op
 from opencode_nb.widgets import live
 from opencode_nb.widgets.live import LiveView, LiveWidget
 

@@ -16,12 +16,12 @@ from ipywidgets.widgets.widget import _instances
 from traitlets.config import Config
 
 import opencode_nb as oc
-from opencode_nb.conversation.policy import Answer
-from opencode_nb.conversation.turn import Turn
 from opencode_nb.demo import DemoModel, gate, reason, text, tool
 from opencode_nb.portal import run
-from opencode_nb.render.page import LiveTurn
+from opencode_nb.render.turn.page import LiveTurn
 from opencode_nb.server import Server
+from opencode_nb.session.permissions.policy import Answer
+from opencode_nb.session.turn import Turn
 from opencode_nb.widgets import live
 from opencode_nb.widgets.turn import TurnView
 from tests.render.page_model import Page

@@ -11,9 +11,9 @@ import pytest
 from playwright.sync_api import Locator, Page, expect
 
 import opencode_nb as oc
-from opencode_nb.conversation.turn import Turn
 from opencode_nb.demo import DemoModel, error, gate, reason, text, tool
 from opencode_nb.server import Server
+from opencode_nb.session.turn import Turn
 from opencode_nb.widgets.turn import TurnView
 from tests.widgets.bridge import Bridge
 

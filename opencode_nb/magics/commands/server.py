@@ -10,9 +10,6 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from opencode_nb.conversation import permission_option
-from opencode_nb.conversation.models import ModelError, announcement
-from opencode_nb.conversation.sync import Opencode
 from opencode_nb.errors import OpencodeError
 from opencode_nb.magics.commands.group import Group, argument, say
 from opencode_nb.magics.commands.sessions import named
@@ -20,6 +17,9 @@ from opencode_nb.magics.frontend import can_ask
 from opencode_nb.magics.options import seconds
 from opencode_nb.magics.workspace import PASSWORD, Workspace
 from opencode_nb.secret import Secret
+from opencode_nb.session.blocking.opencode import Opencode
+from opencode_nb.session.models import ModelError, announcement
+from opencode_nb.session.permissions import option as permission_option
 
 if TYPE_CHECKING:
     from opencode_nb.server.process import Server

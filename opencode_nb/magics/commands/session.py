@@ -6,12 +6,12 @@ import re
 from argparse import Namespace
 from pathlib import Path
 
-from opencode_nb.conversation.state import Json
-from opencode_nb.conversation.sync import Session
 from opencode_nb.errors import OpencodeError
 from opencode_nb.magics.commands.group import Group, argument, say
 from opencode_nb.magics.commands.sessions import named
 from opencode_nb.magics.workspace import Workspace
+from opencode_nb.session.blocking.opencode import Session
+from opencode_nb.transcript.state import Json
 
 group = Group("The current session")
 

@@ -5,11 +5,11 @@ from __future__ import annotations
 from argparse import Namespace
 from datetime import datetime
 
-from opencode_nb.conversation.catalog import is_archived
-from opencode_nb.conversation.state import Json
-from opencode_nb.conversation.sync import Session
 from opencode_nb.magics.commands.group import Group, argument, say
 from opencode_nb.magics.workspace import Workspace
+from opencode_nb.session.blocking.opencode import Session
+from opencode_nb.session.catalog import is_archived
+from opencode_nb.transcript.state import Json
 
 LISTED = 20
 """Sessions that `%opencode sessions` shows unless told otherwise."""

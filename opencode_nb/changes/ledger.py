@@ -1,0 +1,91 @@
+"""Which states of files a session knows to be its own doing: turns left them so, or acts did from such a state.
+
+What is not its own may have another's changes in it, and is never overwritten. What acts did is noted in a file, by
+hashes, so that a kernel that comes later knows it too; what turns did is in the session.
+"""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Callable, Iterable, Sequence
+from functools import cached_property
+
+from opencode_nb.changes import backups
+from opencode_nb.diffs.change import Change, Side
+
+log = logging.getLogger("opencode_nb")
+
+
+Turns = Callable[[], Iterable[Sequence[Change]]]
+
+
+class Own:
+    """The known states, by path and content. Without a session's id they are in memory only."""
+
+    def __init__(self, session: str = "") -> None:
+        self._session = session
+        self._read: Turns | None = None
+        self._has_turns = False
+
+    @cached_property
+    def _known(self) -> set[tuple[str, str]]:
+        return {(path, digest) for path, digest in backups.notes(self._notes)} if self._session else set()
+
+    @property
+    def _notes(self) -> str:
+        return f"{self._session}.own"
+
+    def add(self, path: str, side: Side | None) -> None:
+        """Take note of a state that an act has made."""
+        state = path, _digest(side)
+        if state not in self._known:
+            self._known.add(state)
+            if self._session:
+                self._note(state)
+
+    def _note(self, state: tuple[str, str]) -> None:
+        try:
+            backups.note(self._notes, state)
+        except OSError as error:  # the act itself is done
+            log.warning("A later kernel will not know what was done to %s: %s", state[0], error)
+
+    def has(self, path: str, side: Side | None) -> bool:
+        """Whether a state is known. Reads the turns of `learn_from` where it must."""
+        state = path, _digest(side)
+        if state not in self._known and self._read is not None:
+            read, self._read = self._read, None
+            self.learn(read())
+        return state in self._known
+
+    def is_pure(self, change: Change) -> bool:
+        """Whether nobody else had a hand in what stood before a change: then nobody has in what acts make of it.
+
+        Where no turns are known, there is nothing to hold it against.
+        """
+        if change.unknown:
+            return False
+        return not self._has_turns or self.has(change.old_path or change.path, change.before)
+
+    def learn_from(self, read: Turns | None) -> None:
+        """Learn from these turns where a state is asked for that is not known; None: the first ones are not loaded."""
+        self._read, self._has_turns = read, read is not None
+
+    def learn(self, turns: Iterable[Sequence[Change]]) -> None:
+        """Take note of what the turns, from the session's first on, found and left, until somebody else was there."""
+        self._has_turns = True
+        last: dict[str, Side | None] = {}
+        for change in (change for turn in turns for change in turn if not change.unknown):
+            paths = {change.path: (change.before, change.after)}
+            if change.old_path:
+                paths = {change.old_path: (change.before, None), change.path: (None, change.after)}
+            for path, (before, after) in paths.items():
+                if path not in last or self.has(path, before):
+                    self._known.update([(path, _digest(before)), (path, _digest(after))])
+                last[path] = after
+
+
+def _digest(side: Side | None) -> str:
+    """Mode and git's id of the content."""
+    if side is None:
+        return ""
+    return f"{side.mode} {side.blob}"

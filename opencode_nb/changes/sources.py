@@ -1,0 +1,228 @@
+"""Where the changes of a turn, a session or the work tree are to be had, and what each source can miss.
+
+For turns, in this order: the server's own snapshots (git trees: exact bytes), where this machine has them, together
+with what the tools report; the patches that the server made of them, which have lost what is no UTF-8 text, and names
+with quotes or tabs; without snapshots, what the tools say, with the bytes from `recorder`. What a turn does not
+account for is left out (`attribution`). Blocking; run it off the event loop.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import os
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import NamedTuple
+
+from opencode_nb.changes import git_objects, recorded, reported, unrecorded
+from opencode_nb.changes import worktree as disk
+from opencode_nb.changes.ledger import Own
+from opencode_nb.changes.recorder import Images
+from opencode_nb.diffs.build import counted
+from opencode_nb.diffs.change import REGULAR, SUBMODULE, Change, Side, known
+from opencode_nb.diffs.compose import compose
+from opencode_nb.diffs.patch import parse
+from opencode_nb.diffs.quoting import unquote
+from opencode_nb.diffs.renames import detect
+from opencode_nb.diffs.text import encode
+from opencode_nb.transcript import attribution
+from opencode_nb.transcript.state import Json, TurnState
+
+MAX_BYTES = 16 * 1024 * 1024
+"""Files of the work tree that are larger are named, not shown: their bytes would be held for as long as the diff."""
+
+
+class Found(NamedTuple):
+    """Changes, the directory that their paths are relative to (None: not on this machine), and where they are from."""
+
+    changes: list[Change]
+    root: Path | None
+    source: str
+    own: Own | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Place:
+    """Where a session works: its directory and project as the server names them, and what this kernel knows of it.
+
+    `turns` are those of its turns that count, none where the first ones are not loaded; `known` are all that are
+    loaded, undone ones too.
+    """
+
+    session_id: str
+    directory: Path
+    project: str
+    turns: Sequence[TurnState]
+    known: Sequence[TurnState]
+    images: Images | None
+    own: Own
+    environment: Mapping[str, str]
+
+    @property
+    def data(self) -> Path:
+        """The server's data directory, if it runs on this machine in this environment."""
+        home = self.environment.get("XDG_DATA_HOME") or os.environ.get("XDG_DATA_HOME")
+        return (Path(home) if home else Path.home() / ".local" / "share") / "opencode"
+
+
+def of_turns(turns: Sequence[TurnState], place: Place) -> Found:
+    """What these turns of one session changed, put together into one change for each file."""
+    layers, root, source = _layers(turns, place)
+    if turns == place.turns:
+        place.own.learn(layers)
+    else:
+        place.own.learn_from((lambda: _layers(place.turns, place)[0]) if place.turns else None)
+    return Found(counted(compose(layers, place.own.has)), root, source, place.own)
+
+
+def snapshots_of(turns: Sequence[TurnState], place: Place) -> git_objects.Repository | None:
+    """The server's snapshots of these turns; None where they are not on this machine."""
+    root = next(filter(None, map(attribution.root_of, turns)), "")
+    return _snapshots(turns, Path(root), place) if root else None
+
+
+def _layers(turns: Sequence[TurnState], place: Place) -> tuple[list[list[Change]], Path | None, str]:
+    """What each of the turns changed, from the best source that has all of them."""
+    roots = [root for turn in turns if (root := attribution.root_of(turn))]
+    if not roots or not any(recorded.has_trees(turn) for turn in turns):
+        here = place.directory if place.directory.is_dir() else None
+        return [_of_tools(turn, place) for turn in turns], here, _TOOLS.format(unrecorded.reason(place.directory))
+    worktree = Path(roots[-1])
+    store = _snapshots(turns, worktree, place)
+    here = worktree if worktree.is_dir() else None
+    if store is None:
+        return [_of_patches(turn, here) for turn in turns], here, _PATCHES
+    layers = [_of_snapshots(turn, _following(turn, place), store, place) for turn in turns]
+    return layers, here, _SNAPSHOTS.format(_scope(place.directory, worktree)) + _uncertain(layers)
+
+
+_SNAPSHOTS = "From the server's git snapshots of {}, and what the tools report of ignored files and repositories \
+inside it. What commands changed there, and new files over 2 MB, are not in it."
+_PATCHES = "From the server's patches (its snapshots are not on this machine). Ignored files, repositories inside it, \
+new files over 2 MB, and the bytes of what is no UTF-8 text are not in it."
+_TOOLS = "From what the tools said they wrote: {}, so what commands changed is not in it."
+_UNCERTAIN = " Changed while a command, an MCP tool or a subagent ran, perhaps by somebody else: {}."
+_WORK_TREE = "From git: the files as they are now against {}, new ones included. Ignored files \
+and repositories inside it are not."
+_NAMED = 5
+
+
+def _uncertain(layers: Iterable[Iterable[Change]]) -> str:
+    """A sentence on the files that may not be the turns' own; "" where there are none."""
+    paths = sorted({change.path for layer in layers for change in layer if not change.certain})
+    more = f" and {len(paths) - _NAMED} more" if len(paths) > _NAMED else ""
+    return _UNCERTAIN.format(", ".join(paths[:_NAMED]) + more) if paths else ""
+
+
+def _scope(directory: Path, worktree: Path) -> str:
+    return f"{directory}, a part of its repository" if directory != worktree.resolve() else "the repository"
+
+
+def _following(turn: TurnState, place: Place) -> TurnState | None:
+    """The turn after this one, undone or not; None for the last."""
+    at = next((index for index, other in enumerate(place.known) if other.id == turn.id), None)
+    return None if at is None else next(iter(place.known[at + 1 : at + 2]), None)
+
+
+def _of_snapshots(
+    turn: TurnState, following: TurnState | None, store: git_objects.Repository, place: Place
+) -> list[Change]:
+    told = reported.reports(attribution.reporting_calls(turn), store.worktree, place.directory, place.images)
+    found = recorded.of_turn(turn, following, store, place.directory)
+    changes = reported.merged(found.changes, told, found.silent, found.last(told), store.worktree)
+    return detect(changes)
+
+
+def _snapshots(turns: Iterable[TurnState], worktree: Path, place: Place) -> git_objects.Repository | None:
+    """The repository in which the server keeps its snapshots, where it is here and has all of these turns' trees."""
+    name = hashlib.sha1(str(worktree).encode(), usedforsecurity=False).hexdigest()
+    store = git_objects.Repository(place.data / "snapshot" / place.project / name, worktree)
+    if not store.git_dir.is_dir() or not worktree.is_dir():
+        return None
+    trees = {tree for turn in turns for step in attribution.steps(turn) for tree in (step.before, step.after) if tree}
+    return store if store.has(*trees) else None
+
+
+# The server's patches
+
+
+def _of_patches(turn: TurnState, root: Path | None) -> list[Change]:
+    return detect(_of_patch(diff, root) for diff in attribution.own_diffs(turn))
+
+
+def _of_patch(diff: Json, root: Path | None) -> Change:
+    """One file of the server's own diffs; its patch has the whole file, unless something was lost."""
+    path, text = str(diff.get("file") or ""), str(diff.get("patch") or "")
+    added, removed = int(diff.get("additions") or 0), int(diff.get("deletions") or 0)
+    status = reported.status(diff)
+    hunks = parse(text)
+    is_empty = not hunks and status in ("added", "deleted") and not added and not removed and bool(text)
+    if "\ufffd" in text or path.startswith('"') or len(hunks) + is_empty != 1:
+        change = Change(unquote(path), additions=added, deletions=removed, unknown=_LOST, given_status=status)
+        return replace(change, patch=text or f"Binary files a/{path} and b/{path} differ\n")
+    mode = _mode_on_disk(root, path)
+    before = "".join(line for hunk in hunks for line in hunk.old)
+    after = "".join(line for hunk in hunks for line in hunk.new)
+    return Change(
+        path,
+        None if status == "added" else known(encode(before), mode),
+        None if status == "deleted" else known(encode(after), mode),
+        additions=added,
+        deletions=removed,
+    )
+
+
+_LOST = "the server's patch has not all of its bytes (it is binary, no UTF-8, or has an unusual name). \
+Undo the turn on the server: session.revert(turn)."
+
+
+def _mode_on_disk(root: Path | None, path: str) -> str:
+    """The server's patches have no modes: what is on disk must do."""
+    try:
+        now = disk.read(disk.locate(root, path)) if root else None
+    except disk.UnreadableError:
+        now = None
+    return now.mode if now else REGULAR
+
+
+def _of_tools(turn: TurnState, place: Place) -> list[Change]:
+    calls = attribution.reporting_calls(turn)
+    told = reported.reports(calls, place.directory, place.directory, place.images)
+    return detect(reported.merged([], told, frozenset(), {}, place.directory))
+
+
+# The work tree
+
+
+def of_work_tree(directory: Path, branch: str = "") -> Found:
+    """What differs on disk from the last commit, or from where HEAD left a branch. Raises GitError outside git."""
+    repository = git_objects.discover(directory)
+    listed = git_objects.uncommitted(repository, git_objects.base(repository, branch))
+    changes = [change for entry in listed if (change := _with_disk(entry, repository.worktree))]
+    name = f"where this branch left {branch}" if branch else "the last commit"
+    return Found(counted(detect(changes)), repository.worktree, _WORK_TREE.format(name))
+
+
+def _with_disk(change: Change, root: Path) -> Change | None:
+    """The change with what is on disk as its side after; None where that is the same."""
+    place = root / change.path
+    if place.is_file() and not place.is_symlink() and place.stat().st_size > MAX_BYTES:
+        return replace(change, before=None, unknown=_LARGE, given_status="modified" if change.before else "added")
+    try:
+        after = _now(change, place)
+    except (disk.UnreadableError, git_objects.GitError) as error:
+        return replace(change, before=None, unknown=str(error))
+    if after is change.before is None or (after and change.before and after.same(change.before)):
+        return None
+    return replace(change, after=after)
+
+
+def _now(change: Change, place: Path) -> Side | None:
+    """What is on disk; a folder is no file, unless it is a submodule's."""
+    if change.before and change.before.mode == SUBMODULE and place.is_dir():
+        return known(git_objects.head(place).encode(), SUBMODULE)
+    return None if place.is_dir() and not place.is_symlink() else disk.read(place)
+
+
+_LARGE = f"it has more than {MAX_BYTES >> 20} MB. Look at it with git."

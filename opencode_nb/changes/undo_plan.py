@@ -1,0 +1,241 @@
+"""What an undo or redo does to files: what each must have afterwards is worked out before, and guaranteed after.
+
+The server's own undo is for the conversation. It looks at nothing: it writes the files of every step as they were
+before, whoever changed them, deletes those whose names git quotes, and a redo first restores the whole work tree to
+what it was at the first undo. So every file that it may touch is copied before. Of the turns' own files, those that
+somebody has changed since are refused, or with force overwritten; all others have after the act what they had before.
+Blocking.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+
+from opencode_nb.changes import backups, revert, sources, undo_record, worktree
+from opencode_nb.changes.server_undo import reach
+from opencode_nb.diffs.change import LINK, SUBMODULE, Change, Side, known
+from opencode_nb.diffs.compose import MIXED, singles
+from opencode_nb.errors import DiffConflictError, OpencodeError
+from opencode_nb.transcript.state import TurnState
+
+MAX_BYTES = 64 * 1024 * 1024
+"""A larger file is not copied: without force, an act that may write over it is refused."""
+
+
+@dataclass(frozen=True, slots=True)
+class Goal:
+    """One of the turns' files: as it is now, and as it must be afterwards.
+
+    `certain`: the change is the agent's alone; `touched`: the act is about it.
+    """
+
+    now: Side | None
+    then: Side | None
+    certain: bool
+    touched: bool
+
+
+@dataclass(slots=True)
+class Plan:
+    """What an act must leave. `others` are files of somebody else's that the server may write, `left` says why files of
+    the turns stay as they are, `forced` are those whose changes since are overwritten.
+    """
+
+    root: Path | None = None
+    goals: dict[str, Goal] = field(default_factory=dict)
+    others: dict[str, Side | None] = field(default_factory=dict)
+    beyond: dict[str, list[str]] = field(default_factory=dict)
+    left: dict[str, str] = field(default_factory=dict)
+    refused: dict[str, str] = field(default_factory=dict)
+    forced: set[str] = field(default_factory=set)
+    copies: dict[str, Path] = field(default_factory=dict)
+
+    def keep(self) -> None:
+        """Copy what may be overwritten. Raises OpencodeError, and then nothing may be done."""
+        sides = {**self.others, **{path: goal.now for path, goal in self.goals.items()}}
+        try:
+            self.copies = {path: backups.keep(side.read()) for path, side in sides.items() if side and _is_file(side)}
+        except OSError as error:
+            raise OpencodeError(f"Nothing was done: no copies could be kept in {backups.folder()}: {error}.") from error
+
+    def carry_out(self) -> dict[str, str]:
+        """Put right what the server left otherwise; why files are not as they should be, by path."""
+        failed: dict[str, str] = {}
+        wanted = {**self.others, **{path: goal.then for path, goal in self.goals.items()}}
+        for link, paths in self.beyond.items():
+            self._clear(link, paths)
+        for path in sorted(wanted, key=lambda path: (wanted[path] is not None, path)):
+            if problem := self._put(path, wanted[path]):
+                failed[path] = problem
+        return failed
+
+    def take_back(self) -> None:
+        """Put everything back as it was, where the server failed. Raises OpencodeError where that can't be done."""
+        before = {**self.others, **{path: goal.now for path, goal in self.goals.items()}}
+        failed = {path: problem for path, side in before.items() if (problem := self._put(path, side))}
+        if failed:
+            said = "; ".join(f"{path}: {problem}" for path, problem in failed.items())
+            raise OpencodeError(
+                f"The server failed, and these files could not be put back: {said}. "
+                f"What they were is among the newest files in {backups.folder()}."
+            )
+
+    def _put(self, path: str, side: Side | None) -> str:
+        """Write a file where it is not as it should be; why that failed, else ""."""
+        assert self.root is not None
+        try:
+            where = worktree.locate(self.root, path)
+            if not revert.same(_present(where), side):
+                worktree.write(where, side)
+            return "" if revert.same(_present(where), side) else "somebody writes to it at the same time"
+        except (OSError, worktree.UnreadableError) as error:
+            return str(error)
+
+    def _clear(self, link: str, paths: Iterable[str]) -> None:
+        """Make room for a link that the server has replaced by a folder with these files."""
+        assert self.root is not None
+        if (self.root / link).is_symlink():
+            return
+        for path in paths:
+            (self.root / path).unlink(missing_ok=True)
+
+
+def _is_file(side: Side) -> bool:
+    return side.mode not in (LINK, SUBMODULE)
+
+
+def make(
+    undoing: Sequence[TurnState],
+    redoing: Sequence[TurnState],
+    place: sources.Place,
+    *,
+    reverted: dict[str, object],
+    force: bool,
+) -> Plan:
+    """What it takes to undo some turns and to redo others; `reverted` is the session's `revert`, if it has one.
+
+    Raises DiffConflictError, without `force`, for what somebody changed since in files of these turns; with it, too,
+    where something is in the way that can't be kept.
+    """
+    everything = replace(place, turns=place.known if place.turns else [])
+    redo, undo = (sources.of_turns(turns, everything) for turns in (redoing, undoing))
+    plan = Plan((undo if undoing else redo).root)
+    if plan.root is None:
+        return plan
+    snapshot = str(reverted.get("snapshot") or "")
+    for change in _singles(redo):
+        _redo(plan, change, undo_record.state_before(place, change, snapshot, redoing), everything, force=force)
+    for change in _singles(undo):
+        _undo(plan, change, everything, force=force)
+    _others(plan, reach(undoing, [*undoing, *redoing], snapshot, everything))
+    _refuse(plan)
+    return plan
+
+
+def _singles(found: sources.Found) -> Iterator[Change]:
+    """The changes but for submodules: git leaves their folders alone."""
+    for change in found.changes:
+        for single in singles(change):
+            if not any(side and side.mode == SUBMODULE for side in (single.before, single.after)):
+                yield single
+
+
+def _undo(plan: Plan, change: Change, place: sources.Place, *, force: bool) -> None:
+    _aim(plan, change, change.before, change.after, place, force=force, back=True)
+
+
+def _redo(plan: Plan, change: Change, then: Side | None, place: sources.Place, *, force: bool) -> None:
+    _aim(plan, change, then, change.before, place, force=force, back=False)
+
+
+def _aim(
+    plan: Plan, change: Change, then: Side | None, left: Side | None, place: sources.Place, *, force: bool, back: bool
+) -> None:
+    """Add one file: what it shall be, where nobody has changed what the act before `left`; else why not."""
+    path, standing = change.path, revert.look(change, plan.root)
+    try:
+        now = worktree.read(worktree.locate(plan.root or Path(), path))
+    except worktree.UnreadableError as error:
+        if not isinstance(error, worktree.FolderError) or then is not None or left is not None:
+            plan.refused[path] = str(error).rstrip(".")
+        return
+    if change.unknown and change.unknown != MIXED and (back or then is None):
+        then = revert.placed(change, now, back=back)
+        if then is None:
+            plan.left[path] = change.unknown.rstrip(".")
+            return
+    is_known = standing.state != "changed since" or revert.same(now, then)
+    if not is_known and ((back and change.unknown) or not revert.same(now, left)) and not place.own.has(path, now):
+        if not force:
+            plan.refused[path] = _CHANGED
+            return
+        plan.forced.add(path)
+    if now is not None and _is_large((plan.root or Path()) / path) and not force:
+        plan.refused[path] = _LARGE
+        return
+    certain = change.certain and (change.explained is None or change.explained())
+    then = then and known(then.read(), then.mode)  # read now: how git would write it can depend on what is there
+    plan.goals[path] = Goal(now, then, certain, touched=not revert.same(change.before, then) or back)
+
+
+_CHANGED = "it was changed since by somebody else (you, another turn or another session)"
+_LARGE = f"it is too large to be copied before (more than {MAX_BYTES >> 20} MB). Move it away first"
+
+
+def _is_large(place: Path) -> bool:
+    return place.is_file() and not place.is_symlink() and place.stat().st_size > MAX_BYTES
+
+
+def _others(plan: Plan, paths: Iterable[str]) -> None:
+    """Add what the server may write besides the turns' files, as it is now."""
+    assert plan.root is not None
+    for path in sorted({*paths} - {*plan.goals} - {*plan.refused}):
+        if (link := _link_above(plan.root, path)) is not None:
+            plan.others[link] = worktree.read(plan.root / link)
+            plan.beyond.setdefault(link, []).append(path)
+            continue
+        try:
+            place = worktree.locate(plan.root, path)
+            if _is_large(place):
+                plan.refused[path] = _LARGE
+            else:
+                plan.others[path] = worktree.read(place)
+        except worktree.FolderError:
+            inside = _files_below(plan.root, path)
+            plan.others |= {path: None, **{file: worktree.read(plan.root / file) for file in inside}}
+        except worktree.UnreadableError as error:
+            plan.refused[path] = str(error).rstrip(".")
+
+
+def _link_above(root: Path, path: str) -> str | None:
+    """The first folder of a path that is a link."""
+    folders = [*Path(path).parents][-2::-1]
+    return next((folder.as_posix() for folder in folders if (root / folder).is_symlink()), None)
+
+
+def _files_below(root: Path, path: str) -> list[str]:
+    found = (Path(folder, name) for folder, _, names in os.walk(root / path) for name in names)
+    return [file.relative_to(root).as_posix() for file in found]
+
+
+def _present(place: Path) -> Side | None:
+    """The file now; a folder that has something in it is no file."""
+    try:
+        return worktree.read(place)
+    except worktree.FolderError:
+        return None
+
+
+def _refuse(plan: Plan) -> None:
+    if plan.refused:
+        said = "; ".join(f"{path}: {reason}" for path, reason in [*plan.refused.items()][:_NAMED])
+        more = f"; and {len(plan.refused) - _NAMED} more files" if len(plan.refused) > _NAMED else ""
+        raise DiffConflictError(f"Nothing was done: {said}{more}. {_NEXT}", refused=tuple(plan.refused.items()))
+
+
+_NEXT = "Look at them with turn.diff(), which takes back files and hunks one by one; or overwrite them with force=True \
+(%opencode undo --force, redo --force), which keeps a copy"
+_NAMED = 5

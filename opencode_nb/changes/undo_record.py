@@ -1,0 +1,58 @@
+"""What files were before an undo, noted so that a redo gives back just that, in a later kernel too. Blocking."""
+
+from __future__ import annotations
+
+import contextlib
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from opencode_nb.changes import backups, git_objects, sources
+from opencode_nb.diffs.change import SUBMODULE, Change, Side
+from opencode_nb.transcript.state import TurnState
+
+
+def note(session_id: str, sides: Mapping[str, Side | None], *, first: bool) -> None:
+    """Note the files before an undo; `first`: nothing was undone before it."""
+    with contextlib.suppress(OSError):  # a full disk: then the server's snapshot and the turns themselves must do
+        files = {path: _noted(side) for path, side in sides.items() if side is None or side.mode != SUBMODULE}
+        backups.note(_name(session_id), {"first": first, "files": files})
+
+
+def _noted(side: Side | None) -> list[str] | None:
+    return [side.mode, backups.keep(side.read()).name] if side else None
+
+
+def _name(session_id: str) -> str:
+    return f"{session_id}.undo"
+
+
+def state_before(place: sources.Place, change: Change, snapshot: str, turns: Sequence[TurnState]) -> Side | None:
+    """A file as it was before the first of the undos that are not redone yet.
+
+    By our own note, else by the snapshot that the server took then (another program may have undone it), else as the
+    turns had left it.
+    """
+    noted = _notes(place.session_id)
+    if change.path in noted:
+        return _side(noted[change.path], change.after)
+    store = sources.snapshots_of(turns, place) if snapshot else None
+    found = git_objects.sides(store, snapshot, [change.path])[change.path] if store is not None else None
+    return found or change.after
+
+
+def _notes(session_id: str) -> dict[str, Any]:
+    """The notes since the last first undo; the earliest of a file counts."""
+    found: dict[str, Any] = {}
+    for entry in backups.notes(_name(session_id)):
+        found = {**entry["files"], **({} if entry["first"] else found)}
+    return found
+
+
+def _side(entry: Any, otherwise: Side | None) -> Side | None:
+    """The noted state; what the turns had left where its copy has been tidied away."""
+    if entry is None:
+        return None
+    mode, name = entry
+    file: Path = backups.folder() / name
+    return Side(mode, file.read_bytes) if file.exists() else otherwise

@@ -1,0 +1,99 @@
+"""What an undo or redo came to: what is on disk afterwards, whatever the server answered."""
+
+from __future__ import annotations
+
+import shlex
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from opencode_nb.changes import backups, sources, unrecorded
+from opencode_nb.changes.undo_plan import Plan
+from opencode_nb.transcript import attribution
+from opencode_nb.transcript.state import TurnState
+
+
+@dataclass(frozen=True, slots=True)
+class Undone:
+    """What an undo or redo did.
+
+    `undone` are the prompts that are undone now, oldest first; `files` those that now are as they should be, `differ`
+    those that are not, `warning` says why, and what to do; "" where all is well. All paths are relative to `root`.
+    `copies` are (path, place) of what was overwritten; `uncertain` those of `files` that somebody else may have changed
+    while the turn ran; `directory` is where the session works.
+    """
+
+    undone: tuple[str, ...]
+    files: tuple[str, ...]
+    differ: tuple[str, ...]
+    warning: str
+    root: Path | None = None
+    copies: tuple[tuple[str, str], ...] = ()
+    uncertain: tuple[str, ...] = ()
+    directory: Path | None = None
+
+    def __str__(self) -> str:
+        is_elsewhere = self.root and self.directory and self.root.resolve() != self.directory.resolve()
+        where = f" in {self.root}" if is_elsewhere else ""
+        restored = f"Restored{where}: {_named(self.files)}" if self.files else ""
+        return "\n".join(filter(None, (restored, self.unsure, self.warning))) or "It had changed no files."
+
+    @property
+    def unsure(self) -> str:
+        """Which files somebody else may have changed, and where the copies are; "" where there are none."""
+        copies = [(path, place) for path, place in self.copies if path in self.uncertain]
+        listed = ", ".join(f"{shlex.quote(path)} as {place}" for path, place in copies)
+        return f"Perhaps not changed by the agent alone; what they were is kept: {listed}" if listed else ""
+
+
+def outcome(
+    undone: Sequence[TurnState], touched: Sequence[TurnState], plan: Plan, failed: dict[str, str], place: sources.Place
+) -> Undone:
+    """The report of an act on the `touched` turns that carried out a plan; `failed` says of files why they differ."""
+    files = [path for path, goal in sorted(plan.goals.items()) if goal.touched and path not in failed]
+    differ = {**plan.left, **failed}
+    copies = {path: str(copy) for path, copy in plan.copies.items() if path in plan.goals}
+    overwritten = {path: copies[path] for path in sorted(plan.forced) if path in copies}
+    lines = (_differing(differ), _unknown(touched, plan, place), _overwritten(overwritten))
+    return Undone(
+        undone=tuple(_prompt(turn) for turn in undone),
+        files=tuple(files),
+        differ=tuple(sorted(differ)),
+        warning="\n".join(filter(None, lines)),
+        root=plan.root,
+        copies=tuple(copies.items()),
+        directory=place.directory,
+        uncertain=tuple(path for path in files if not plan.goals[path].certain and path not in overwritten),
+    )
+
+
+def _differing(differ: dict[str, str]) -> str:
+    said = "; ".join(f"{shlex.quote(path)}: {reason}" for path, reason in sorted(differ.items()))
+    return f"Not as they should be: {said}." if said else ""
+
+
+def _unknown(turns: Sequence[TurnState], plan: Plan, place: sources.Place) -> str:
+    """What nobody can have restored, and why: what commands changed, where the server takes no snapshots."""
+    if plan.root is None:
+        return _REMOTE
+    if any(step.before for turn in turns for step in attribution.steps(turn)) or not attribution.ran_silent(turns):
+        return ""
+    return _COMMANDS.format(unrecorded.reason(place.directory))
+
+
+def _overwritten(copies: dict[str, str]) -> str:
+    listed = ", ".join(f"{path} as {place}" for path, place in copies.items())
+    return f"Overwritten; kept for {backups.KEPT_DAYS} days: {listed}." if listed else ""
+
+
+_REMOTE = "The files are on another machine, and were not looked at: the server restores what it can."
+_COMMANDS = "What commands changed is not restored: {}."
+
+
+def _named(files: Iterable[str]) -> str:
+    return ", ".join(map(shlex.quote, files))
+
+
+def _prompt(turn: TurnState) -> str:
+    parts = turn.prompt.parts.values() if turn.prompt else ()
+    return "\n\n".join(str(part["text"]) for part in parts if part.get("text") and not part.get("synthetic"))

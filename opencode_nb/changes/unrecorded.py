@@ -1,0 +1,26 @@
+"""Why the server keeps no snapshots of a directory. Blocking."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from opencode_nb.changes import git_objects
+
+
+def reason(directory: Path) -> str:
+    """Why no snapshots were taken there, as the beginning of a sentence."""
+    if not directory.is_dir():
+        return "its files are on another machine"
+    try:
+        git_objects.discover(directory)
+    except git_objects.GitError as error:
+        return _refused(str(error), directory)
+    return 'the server took no snapshots (`"snapshot": false` in OpenCode\'s configuration)'
+
+
+def _refused(words: str, directory: Path) -> str:
+    if "dubious ownership" in words:
+        return f"{directory} is in a repository of another owner, which git refuses (`git config safe.directory`)"
+    if "could not be run" in words:
+        return "there is no `git` program"
+    return "this is no git repository"

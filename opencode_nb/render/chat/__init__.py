@@ -1,0 +1,1 @@
+"""A whole conversation on the live page, and the docks below it."""

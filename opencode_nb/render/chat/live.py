@@ -1,0 +1,191 @@
+"""A conversation as a page: a window of its turns, and below it what waits for a person, todos and undone messages.
+
+Only the window is on the page and in memory here, however long the conversation is; `earlier` and `later` move it. The
+composer and the other controls around it are the page's own (static/chat/chat.js).
+"""
+
+from __future__ import annotations
+
+import itertools
+from typing import TYPE_CHECKING
+
+from opencode_nb.render.chat.docks import todos_html, undone_html
+from opencode_nb.render.markup.escape import NOTHING, Html, element, escape, join
+from opencode_nb.render.markup.patch_ops import Op
+from opencode_nb.render.turn import facts
+from opencode_nb.render.turn.card_model import Json
+from opencode_nb.render.turn.page import LiveTurn
+from opencode_nb.render.turn.parts import Look, RequestsView
+
+if TYPE_CHECKING:
+    from opencode_nb.transcript.state import TurnState
+    from opencode_nb.transcript.transcript import Transcript
+
+Key = tuple[str, str]
+"""What may change: a turn's id and one of `LiveTurn`'s keys; ("", "session") for what belongs to no turn."""
+
+PAGE = 10
+"""How many turns are shown at first, and come with each step back."""
+WINDOW = 30
+"""How many turns are on the page at most."""
+
+_NUMBERS = itertools.count(1)
+"""Keys of turns: what makes an id its own may be any part of it in a session that was imported."""
+
+
+class ChatTurn(LiveTurn):
+    """A turn among others: its prompt stands above it, and what waits for a person stands in the docks."""
+
+    def __init__(self, turn: TurnState, look: Look) -> None:
+        super().__init__(turn, actions=False, prompt=True, key=f"t{next(_NUMBERS)}", look=look)
+
+    def _contents(self) -> dict[str, Html]:
+        return {**super()._contents(), "e": NOTHING}
+
+
+class LiveChat:
+    """The conversation on the live page, below the root of its view. The transcript is read, never changed.
+
+    After a change of the `look` update all of it.
+    """
+
+    def __init__(self, transcript: Transcript, look: Look | None = None) -> None:
+        self._transcript = transcript
+        self.look = look or Look()
+        self._window: list[str] = []  # ids of the turns on the page: consecutive ones
+        self._turns: dict[str, ChatTurn] = {}
+        self._at_end = True
+        self._edges = (NOTHING, NOTHING)
+        self._requests = RequestsView("requests", self.look)
+        self._docks = {"todos": NOTHING, "undone": NOTHING}
+
+    # -- where the window is ---------------------------------------------------------------------------------------
+
+    @property
+    def at_end(self) -> bool:
+        """Whether the latest turn is in the window, and new ones come into it."""
+        return self._at_end
+
+    @property
+    def at_beginning(self) -> bool:
+        """Whether the first turn that is known is in the window."""
+        visible = self._visible()
+        return not visible or self._window[:1] == visible[:1]
+
+    def earlier(self) -> None:
+        """Take earlier turns in with the next update; the latest ones leave a full window."""
+        visible = self._visible()
+        first = self._position(visible, 0)
+        self._window = visible[max(0, first - PAGE) : first] + self._window
+        self._at_end = self._at_end and len(self._window) <= WINDOW
+        del self._window[WINDOW:]
+
+    def later(self) -> None:
+        """Take later turns in with the next update; the earliest ones leave a full window."""
+        visible = self._visible()
+        end = self._position(visible, -1) + 1
+        self._window = (self._window + visible[end : end + PAGE])[-WINDOW:]
+        self._at_end = end + PAGE >= len(visible)
+
+    def latest(self) -> None:
+        """Go to the end, and stay there."""
+        if not self._at_end:
+            self._window, self._at_end = self._visible()[-PAGE:], True
+
+    def _visible(self) -> list[str]:
+        return [turn.id for turn in self._transcript.visible_turns]
+
+    def _position(self, visible: list[str], end: int) -> int:
+        return visible.index(self._window[end]) if self._window and self._window[end] in visible else 0
+
+    def _move_window(self) -> list[str]:
+        """The window after turns came and went; what lies between its ends is in it."""
+        visible = self._visible()
+        place = {turn: index for index, turn in enumerate(visible)}
+        known = [place[turn] for turn in self._window if turn in place]
+        if not known:
+            self._at_end = True
+            return visible[-PAGE:]
+        return visible[known[0] : len(visible) if self._at_end else known[-1] + 1][-WINDOW:]
+
+    # -- showing ---------------------------------------------------------------------------------------------------
+
+    def snapshot(self) -> Html:
+        """The content of the view's root as of now. The page is given this: later updates go on from it."""
+        self.update(None)
+        turns = join(self._turns[turn].snapshot() for turn in self._window)
+        before, after = self._edges
+        inner = [_place("before", before), turns, _place("after", after)]
+        log = element("div", join(inner), style="log", data_key="log", role="log", aria_label="Conversation")
+        docks = [self._requests.html(), *(_place(name, html) for name, html in self._docks.items())]
+        return join([log, element("div", join(docks), style="docks", data_key="docks")])
+
+    def update(self, dirty: set[Key] | None) -> list[Op]:
+        """Operations after these changes; None means everything may have changed."""
+        only_parts = dirty is not None and all(key.startswith("prt") for _turn, key in dirty)
+        writing = only_parts and not self._requests.is_incomplete
+        ops = [] if writing else self._update_window()
+        for turn, keys in self._by_turn(dirty).items():
+            ops += self._turns[turn].update(keys)
+        return ops if writing else ops + self._update_docks()
+
+    def _by_turn(self, dirty: set[Key] | None) -> dict[str, set[str] | None]:
+        if dirty is None:
+            return dict.fromkeys(self._window)
+        found: dict[str, set[str] | None] = {}
+        for turn, key in dirty:
+            if turn in self._turns:
+                keys = found.setdefault(turn, set())
+                assert keys is not None
+                keys.add(key)
+        return found
+
+    def _update_window(self) -> list[Op]:
+        """Turns that leave the window are dropped and forgotten; those that come in are put in their places."""
+        self._window = self._move_window()
+        ops: list[Op] = [
+            ["drop", self._turns.pop(turn).key] for turn in [*self._turns] if turn not in set(self._window)
+        ]
+        following = "after"
+        for turn in reversed(self._window):
+            if turn not in self._turns:
+                self._turns[turn] = ChatTurn(self._transcript.turns[turn], self.look)
+                ops.append(["put", self._turns[turn].key, "log", self._turns[turn].snapshot(), following])
+            following = self._turns[turn].key
+        return ops + self._update_edges()
+
+    def _update_edges(self) -> list[Op]:
+        more = not self.at_beginning or self._transcript.has_earlier
+        edges = (_edge("earlier", "Earlier messages", more), _edge("later", "Later messages", not self._at_end))
+        old, self._edges = self._edges, edges
+        return [
+            ["splice", name, 0, new]
+            for name, new, known in zip(("before", "after"), edges, old, strict=True)
+            if new != known
+        ]
+
+    # -- docks -----------------------------------------------------------------------------------------------------
+
+    def _update_docks(self) -> list[Op]:
+        transcript = self._transcript
+        opened: dict[str, Json] = {}
+        for turn in transcript.turns.values():
+            opened |= turn.asked | turn.questions
+        latest = next(reversed(transcript.turns.values()), None)
+        ops = self._requests.update(opened, facts.directory(latest) if latest else "")
+        docks = {
+            "todos": todos_html(transcript.todos, busy=transcript.busy),
+            "undone": undone_html(transcript.undone_turns),
+        }
+        old, self._docks = self._docks, docks
+        return ops + [["splice", name, 0, html] for name, html in self._docks.items() if html != old[name]]
+
+
+def _place(key: str, content: Html) -> Html:
+    return element("div", content, data_key=key)
+
+
+def _edge(intent: str, label: str, more: bool) -> Html:
+    """What brings more turns: the page presses it when it comes into sight."""
+    button = element("button", escape(label), style="edge", type="button", data_intent=intent)
+    return button if more else NOTHING

@@ -1,0 +1,229 @@
+"""A diff on the live page: the files and what they look like, and what a person has chosen to see of them.
+
+`LiveDiff` is the picture of a live view: it remembers what the page has and gives what changed. It acts on nothing.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import TYPE_CHECKING
+
+from opencode_nb.render.diff.box import counts
+from opencode_nb.render.diff.file import (
+    CONTEXT_STEP,
+    GUARDED,
+    FileView,
+    body_html,
+    button,
+    failed_html,
+    head_html,
+    section_html,
+)
+from opencode_nb.render.diff.tree import in_order, leaf_html, tree_html
+from opencode_nb.render.markup.escape import NOTHING, Html, element, escape, join
+from opencode_nb.render.markup.patch_ops import Op
+
+if TYPE_CHECKING:
+    from opencode_nb.changes.diff import Diff
+    from opencode_nb.diffs.comment import Comment
+
+_KEYS = (
+    ("n or j", "next change"),
+    ("p or k", "previous change"),
+    ("] and [", "next and previous file"),
+    ("\u2193 and \u2191", "next and previous line"),
+    ("c", "comment on the line"),
+    ("/", "filter the files"),
+    ("Enter", "press what has the focus"),
+    ("?", "these keys"),
+)
+
+_ALL = 10**9
+"""Lines: the whole gap."""
+
+
+class LiveDiff:
+    """What a page shows of a diff.
+
+    `directory` is where its files are on disk, "" where that is not known, and `home` the user's own, by which a page
+    may name it; `can_comment`: whether a next prompt can take comments along; `warning` is of the open notebook,
+    where the diff changes it.
+    """
+
+    def __init__(
+        self, diff: Diff, *, directory: str = "", home: str = "", can_comment: bool = False, warning: str = ""
+    ) -> None:
+        self.diff = diff
+        self.views = [FileView() for _ in diff.files]
+        self.columns = 1
+        self.comments: list[Comment] = []
+        self.undo, self.redo = "", ""
+        self._directory, self._home = directory, home
+        self._can_comment, self._warning = can_comment, warning
+        self._said = NOTHING
+        self._lines: dict[int, tuple[Html, Html]] = {}
+        self._bodies: dict[int, Html] = {}
+
+    # -- the picture -----------------------------------------------------------------------------------------------
+
+    def snapshot(self) -> Html:
+        """The whole view, with the files' bodies still to be asked for."""
+        for index, view in enumerate(self.views):
+            view.sent = False
+            self._lines[index] = self._line(index)
+        said = element("div", self._said, classes="oc-outcome", role="status", data_key="said")
+        panes = element("div", join([self._side(), self._sections()]), classes="oc-panes")
+        return join([self._header(), said, self._warning_html(), *([panes, _help()] if self.diff.files else [])])
+
+    def update(self, dirty: set[str] | None) -> list[Op]:
+        """Operations for these places: "bar", "said", and `INDEX` of files whose line or body changed."""
+        dirty = {"bar", "said", *self._sent()} if dirty is None else dirty
+        ops: list[Op] = []
+        if "said" in dirty:
+            ops.append(["splice", "said", 0, self._said])
+        if "bar" in dirty and self.diff.files:
+            ops.append(["put", "bar", "root", self._bar()])
+        for index in sorted(int(key) for key in dirty if key.isdecimal()):
+            ops += self._file_ops(index)
+        return ops
+
+    def _file_ops(self, index: int) -> list[Op]:
+        ops: list[Op] = []
+        before, self._lines[index] = self._lines[index], self._line(index)
+        for key, parent, old, new in zip(
+            (f"t{index}", f"f{index}h"), ("tree", "files"), before, self._lines[index], strict=True
+        ):
+            if new != old:
+                ops.append(["put", key, parent, new])
+        if index in self._bodies:
+            ops.append(["put", f"f{index}b", "files", self._bodies.pop(index)])
+        return ops
+
+    def _line(self, index: int) -> tuple[Html, Html]:
+        """A file in the tree, and the line above its changes."""
+        file, view = self.diff.files[index], self.views[index]
+        return leaf_html(index, file, view.state), head_html(index, file, view)
+
+    def _sent(self) -> list[str]:
+        return [str(index) for index, view in enumerate(self.views) if view.sent]
+
+    # -- what is looked at -----------------------------------------------------------------------------------------
+
+    def look(self, index: int) -> None:
+        """See what is true of a file on disk now."""
+        self.views[index].state = self.diff.files[index].state
+
+    def render(self, index: int) -> None:
+        """Prepare a file's body as it is now, for the next update of it; may take a while, on any thread."""
+        self.look(index)
+        file, view = self.diff.files[index], self.views[index]
+        comments = [comment for comment in self.comments if comment.file == file.file]
+        path = f"{self._directory}/{file.file}" if self._directory else ""
+        self._bodies[index] = body_html(index, file, view, columns=self.columns, comments=comments, path=path)
+        view.sent = True
+
+    def fail(self, index: int, reason: str) -> None:
+        """Prepare what stands where a file's body cannot be shown."""
+        self._bodies[index] = failed_html(index, self.views[index], reason)
+        self.views[index].sent = True
+
+    def stale(self, *indices: int) -> set[str]:
+        """These files' bodies are not true any more; the places to update."""
+        for index in indices:
+            self.views[index].version += 1
+        return {str(index) for index in indices}
+
+    def set_columns(self, columns: int) -> set[str]:
+        """Show changes in one column or two; the places to update."""
+        self.columns = columns
+        return {"bar", *self.stale(*(index for index, view in enumerate(self.views) if view.sent))}
+
+    def more(self, index: int) -> None:
+        """Show more lines of a large change."""
+        self.views[index].limit += GUARDED
+
+    def set_notebook(self, index: int, choice: str) -> None:
+        """Show a notebook as "cells" or as its "json", or turn the "outputs" of its cells on and off."""
+        view = self.views[index]
+        if choice == "outputs":
+            view.outputs = not view.outputs
+        else:
+            view.as_cells = choice == "cells"
+
+    def expand(self, index: int, gap: int, part: str) -> None:
+        """Show more unchanged lines of a gap: at its "top", at its "bottom", or "all" of it."""
+        top, bottom = self.views[index].gaps.get(gap, (0, 0))
+        steps = {"top": (top + CONTEXT_STEP, bottom), "bottom": (top, bottom + CONTEXT_STEP), "all": (_ALL, 0)}
+        self.views[index].gaps[gap] = steps[part]
+
+    def refuse(self, indices: Iterable[int], reason: str) -> None:
+        """Tell it at the files too, whose line stays in sight while one is among their changes; "": it is done now."""
+        for index in indices:
+            self.views[index].refused = reason
+
+    def say(self, text: str, refused: str = "") -> None:
+        """Tell what has happened, and what was refused and why."""
+        pieces = [element("span", escape(text), style="plain") if text else NOTHING]
+        pieces.append(element("span", escape(refused), style="warn plain") if refused else NOTHING)
+        self._said = join((piece for piece in pieces if piece), Html(" "))
+
+    # -- its parts -------------------------------------------------------------------------------------------------
+
+    def _header(self) -> Html:
+        diff, count = self.diff, len(self.diff.files)
+        source = element("span", escape(diff.source), classes="oc-source")
+        if not count:
+            return element(
+                "div", join([element("strong", escape("No changes")), source], Html(" ")), classes="oc-title"
+            )
+        files = element("strong", escape(f"{count} file{'' if count == 1 else 's'} changed"))
+        title = join([files, counts(diff.additions, diff.deletions), source], Html(" "))
+        return element("div", join([element("div", title, classes="oc-title"), self._bar()]), classes="oc-head")
+
+    def _bar(self) -> Html:
+        buttons = [
+            button("Unified", "columns", id="1", title="Changes in one column", pressed=self.columns == 1),
+            button("Split", "columns", id="2", title="Before and after beside each other", pressed=self.columns == 2),
+            button("Wrap lines", "", title="Break long lines, or scroll them", pressed=True, local="wrap"),
+            button("Undo", "history", id="undo", title=self.undo or "Nothing to undo", disabled=not self.undo),
+            button("Redo", "history", id="redo", title=self.redo or "Nothing to redo", disabled=not self.redo),
+            button("Revert all", "act", id="all", act="revert", title="Take back every change shown here"),
+        ]
+        return element("div", join(buttons), classes="oc-toolbar", role="toolbar", aria_label="Changes", data_key="bar")
+
+    def _warning_html(self) -> Html:
+        if not self._warning:
+            return NOTHING
+        # JupyterLab itself runs the command that an element names so.
+        reload = button(
+            "Reload Notebook from Disk", "", commandlinker_command="docmanager:reload", commandlinker_args="{}"
+        )
+        return element("div", join([escape(self._warning), reload], Html(" ")), classes="oc-warning", role="alert")
+
+    def _side(self) -> Html:
+        search = element(
+            "input", type="search", aria_label="Filter files", placeholder="Filter files", classes="oc-filter"
+        )
+        tree = tree_html(self.diff.files, [view.state for view in self.views])
+        return element("nav", join([search, tree]), classes="oc-side", aria_label="Files")
+
+    def _sections(self) -> Html:
+        sections = [
+            section_html(index, self.diff.files[index], self.views[index]) for index in in_order(self.diff.files)
+        ]
+        return element(
+            "div",
+            join(sections),
+            classes="oc-files",
+            data_key="files",
+            data_commenting="true" if self._can_comment else None,
+            data_home=self._home,
+        )
+
+
+def _help() -> Html:
+    rows = [
+        join([element("dt", element("kbd", escape(keys))), element("dd", escape(meaning))]) for keys, meaning in _KEYS
+    ]
+    content = join([element("summary", escape("Keys")), element("dl", join(rows))])
+    return element("details", content, classes="oc-help", data_fold="help")

@@ -1,0 +1,167 @@
+"""A whole diff where nothing can be done about it: saved notebooks, Markdown, plain text and terminals.
+
+Large diffs are cut to what a notebook can hold; what is left out is told, and stands in `diff.patch`.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from rich.console import Group
+from rich.table import Table
+from rich.text import Text
+
+from opencode_nb.render.diff import box as files
+from opencode_nb.render.markdown.convert import fenced
+from opencode_nb.render.markup.escape import NOTHING, Html, element, escape, join, visible
+
+if TYPE_CHECKING:
+    from rich.console import RenderableType
+
+    from opencode_nb.changes.diff import Diff, FileDiff
+
+OPENED = 5
+"""Up to how many files are unfolded."""
+
+SHOWN_LINES = 3_000
+"""How many changed lines of all files are shown; the files behind are only named."""
+
+SHOWN_TEXT = 200_000
+"""How many characters of a patch stand in Markdown and plain text."""
+
+_ROOT = "opencode-nb mathjax_ignore tex2jax_ignore"
+_LETTERS = {"added": "A", "deleted": "D", "renamed": "R"}
+
+
+def as_json(file: FileDiff) -> dict[str, Any]:
+    """A file's change in the server's shape, which `render.diff.box` takes."""
+    return {
+        "file": file.file,
+        "status": file.status,
+        "additions": file.additions,
+        "deletions": file.deletions,
+        "patch": file.patch,
+    }
+
+
+def headline(diff: Diff) -> str:
+    """`2 files changed`."""
+    count = len(diff.files)
+    return f"{count} file{'' if count == 1 else 's'} changed" if count else "No changes"
+
+
+# HTML
+
+
+def diff_html(diff: Diff) -> Html:
+    """The whole diff as static markup: each file folds."""
+    shown = _shown(diff)
+    boxes = [_box(file, open_=len(shown) <= OPENED) for file in shown]
+    return _root(diff, join([*boxes, _left_out(diff, len(shown))]))
+
+
+def _box(file: FileDiff, *, open_: bool) -> Html:
+    """One file, of a very long patch its beginning: a line may have millions of characters."""
+    shown = as_json(file)
+    patch = shown["patch"]
+    if len(patch) <= SHOWN_TEXT:
+        return files.html(shown, open_=open_)
+    told = element("div", escape(_more(patch)), style="muted small")
+    return join([files.html({**shown, "patch": patch[:SHOWN_TEXT]}, open_=open_), told])
+
+
+def summary_html(diff: Diff) -> Html:
+    """The names of the files and how much was changed in them."""
+    return _root(diff, _names(diff.files))
+
+
+def _root(diff: Diff, content: Html) -> Html:
+    title = element("span", escape(headline(diff)), style="strong")
+    pieces = [title, files.counts(diff.additions, diff.deletions)] if diff.files else [title]
+    source = element("div", escape(diff.source), style="muted small")
+    head = element("div", join([join(pieces, Html(" ")), source]), style="title")
+    return element("div", join([head, content]), style="root", classes=_ROOT, data_view="diff")
+
+
+def _shown(diff: Diff) -> list[FileDiff]:
+    """The first files, up to so many lines and characters of them; one at least."""
+    lines = characters = 0
+    shown: list[FileDiff] = []
+    for file in diff.files:
+        lines += file.additions + file.deletions
+        characters += len(file.patch)
+        if shown and (lines > SHOWN_LINES or characters > SHOWN_TEXT):
+            break
+        shown.append(file)
+    return shown
+
+
+def _left_out(diff: Diff, shown: int) -> Html:
+    rest = diff.files[shown:]
+    if not rest:
+        return NOTHING
+    summary = element("summary", escape(f"{len(rest)} more files, of which the lines are left out here"), style="more")
+    return element("details", join([summary, _names(rest)]))
+
+
+def _names(listed: tuple[FileDiff, ...]) -> Html:
+    rows = [
+        join([files.file_title(as_json(file)), Html(" "), files.counts(file.additions, file.deletions)])
+        for file in listed
+    ]
+    return join(element("div", row, style="line") for row in rows)
+
+
+# Text
+
+
+def diff_markdown(diff: Diff) -> str:
+    """A headline, where the diff comes from, and the patch as a code block."""
+    head = f"**{headline(diff)}** +{diff.additions} \u2212{diff.deletions}\n\n{visible(diff.source)}"
+    return (
+        f"{head}\n\n{fenced(_cut(diff.patch), 'diff')}"
+        if diff.files
+        else f"**{headline(diff)}**\n\n{visible(diff.source)}"
+    )
+
+
+def diff_text(diff: Diff) -> str:
+    """The files with what happened to them, a line each."""
+    lines = [f"{headline(diff)} +{diff.additions} \u2212{diff.deletions}", diff.source]
+    lines += [f"{_letter(file)} {_path(file)} +{file.additions} \u2212{file.deletions}" for file in diff.files]
+    return visible("\n".join(lines))
+
+
+def _cut(text: str) -> str:
+    if len(text) <= SHOWN_TEXT:
+        return text
+    return f"{text[:SHOWN_TEXT]}\n{_more(text)}"
+
+
+def _more(text: str) -> str:
+    return f"({len(text) - SHOWN_TEXT:,} more characters are in diff.patch)"
+
+
+def _letter(file: FileDiff) -> str:
+    return _LETTERS.get(file.status, "M")
+
+
+def _path(file: FileDiff) -> str:
+    return f"{file.old_file} \u2192 {file.file}" if file.status == "renamed" else file.file
+
+
+def diff_terminal(diff: Diff) -> RenderableType:
+    """The files and their lines for a terminal."""
+    shown = _shown(diff)
+    table = Table.grid(padding=(0, 1))
+    for file in diff.files:
+        amount = (Text(f"+{file.additions}", style="green"), Text(f"\u2212{file.deletions}", style="red"))
+        table.add_row(Text(_letter(file), style="bold"), Text(visible(_path(file))), *amount)
+    rest = len(diff.files) - len(shown)
+    return Group(
+        Text(visible(headline(diff)), style="bold"),
+        Text(visible(diff.source), style="dim"),
+        table,
+        *(files.terminal(as_json(file)) for file in shown),
+        *([Text(f"{rest} more files: their lines are in diff.patch", style="dim")] if rest else []),
+    )

@@ -1,0 +1,1 @@
+"""Turn Markdown into HTML, whole or while it is being written."""

@@ -1,0 +1,305 @@
+"""Markdown to HTML: what a model writes, safe to insert and styled inline.
+
+Owns the Markdown dialect (CommonMark with tables, strikethrough and task lists; no HTML, no automatic links) and how
+each element looks. The only module that imports markdown-it; knows nothing of conversations or of streaming.
+"""
+
+from __future__ import annotations
+
+import functools
+import re
+from collections.abc import Callable, Iterable, MutableMapping, Sequence
+from typing import Any
+
+from markdown_it import MarkdownIt
+from markdown_it.renderer import RendererHTML
+from markdown_it.rules_core import StateCore
+from markdown_it.token import Token
+from markdown_it.utils import EnvType, OptionsDict
+
+from opencode_nb.render.markup.escape import Html, element, escape, is_data_image, is_safe_link, link, visible
+from opencode_nb.render.markup.highlight import highlight
+from opencode_nb.render.markup.style import MARKDOWN
+
+_NEWLINE = re.compile(r"\r\n?")
+_TASK = re.compile(r"\[([ xX])\][ \t]+")
+_BOX = {" ": "\u2610", "x": "\u2611"}
+
+MAX_COLOURED = 40_000
+"""Characters of a block of code beyond which it stays plain: its colours, many times as much markup, come to the page
+at once, and must not make it stand still for more than 50 ms."""
+
+OPEN_END = "open_end"
+"""Key of the environment: the number of lines of a text that still grows; a fence that reaches it stays uncoloured."""
+
+
+def normalize(text: str) -> str:
+    """Text as Markdown sees it: one kind of line end, no NUL."""
+    return _NEWLINE.sub("\n", text).replace("\0", "\ufffd")
+
+
+def to_html(text: str) -> Html:
+    """A whole Markdown document as markup."""
+    return render(parse(text, {}))
+
+
+def parse(text: str, references: MutableMapping[str, Any], *, open_end: int = -1) -> list[Token]:
+    """Tokens of a document. Link definitions are read from and added to `references`; for `open_end` see `OPEN_END`."""
+    tokens = _parser().parse(text, {"references": references})
+    for token in tokens:
+        if token.type == "fence" and token.map and token.map[1] == open_end and not is_closed_fence(token):
+            token.meta[OPEN_END] = True
+    return tokens
+
+
+def parse_blocks(text: str) -> list[Token]:
+    """The block structure only: enough to know where blocks begin, at a fraction of the cost. `text` is normalized."""
+    tokens: list[Token] = []
+    markdown = _parser()
+    markdown.block.parse(text, markdown, {}, tokens)
+    return tokens
+
+
+def render(tokens: Sequence[Token]) -> Html:
+    """Markup of tokens; of any run of whole blocks the same as in the whole document."""
+    markdown = _parser()
+    return Html(markdown.renderer.render(tokens, markdown.options, {}))
+
+
+def is_closed_fence(token: Token) -> bool:
+    """Whether a fence ended with its marker, not with the text or the block around it."""
+    first, last = token.map or (0, 0)
+    return last - first == token.content.count("\n") + 2 and last - first > 1
+
+
+class _Markdown(MarkdownIt):
+    def validateLink(self, url: str) -> bool:
+        return is_safe_link(url) or is_data_image(url)
+
+
+@functools.cache
+def _parser() -> MarkdownIt:
+    markdown = _Markdown("js-default", {"linkify": False, "html": False}, renderer_cls=_Renderer)
+    markdown.core.ruler.after("inline", "tasks", _mark_tasks)
+    markdown.core.ruler.after("tasks", "linked_images", _mark_linked_images)
+    return markdown
+
+
+def _mark_tasks(state: StateCore) -> None:
+    """Turn `[ ]` and `[x]` at the start of a list item into a box."""
+    tokens = state.tokens
+    for item, paragraph, inline in zip(tokens, tokens[1:], tokens[2:], strict=False):
+        if item.type != "list_item_open" or paragraph.type != "paragraph_open" or not inline.children:
+            continue
+        first = inline.children[0]
+        if match := _TASK.match(first.content) if first.type == "text" else None:
+            item.meta["task"] = True
+            first.content = f"{_BOX[match[1].lower()]} {first.content[match.end() :]}"
+
+
+def _mark_linked_images(state: StateCore) -> None:
+    """Tell images inside links from others: they can't become links of their own."""
+    for inline in state.tokens:
+        depth = 0
+        for child in inline.children or ():
+            depth += child.nesting if child.tag == "a" else 0
+            if child.type == "image" and depth:
+                child.meta["in_link"] = True
+
+
+class _Renderer(RendererHTML):
+    """Elements with inline styles; every text and attribute through `escape`."""
+
+    def renderToken(self, tokens: Sequence[Token], idx: int, options: OptionsDict, env: EnvType) -> str:
+        token = tokens[idx]
+        if token.hidden:
+            return ""
+        if token.nesting < 0:
+            return f"</{token.tag}>"
+        return f"<{token.tag}{_attributes(token)}>"
+
+    def table_open(self, tokens: Sequence[Token], idx: int, options: OptionsDict, env: EnvType) -> str:
+        return f'<div style="{MARKDOWN["scroll"]}"><table style="{MARKDOWN["table"]}">'
+
+    def table_close(self, tokens: Sequence[Token], idx: int, options: OptionsDict, env: EnvType) -> str:
+        return "</table></div>"
+
+    def text(self, tokens: Sequence[Token], idx: int, options: OptionsDict, env: EnvType) -> str:
+        return escape(tokens[idx].content)
+
+    def code_inline(self, tokens: Sequence[Token], idx: int, options: OptionsDict, env: EnvType) -> str:
+        return f'<code style="{MARKDOWN["code"]}">{escape(tokens[idx].content)}</code>'
+
+    def code_block(self, tokens: Sequence[Token], idx: int, options: OptionsDict, env: EnvType) -> str:
+        return code_block(escape(tokens[idx].content))
+
+    def fence(self, tokens: Sequence[Token], idx: int, options: OptionsDict, env: EnvType) -> str:
+        token = tokens[idx]
+        plain = token.meta.get(OPEN_END) or len(token.content) > MAX_COLOURED
+        return code_block(highlight(token.content, "" if plain else language(token)))
+
+    def link_open(self, tokens: Sequence[Token], idx: int, options: OptionsDict, env: EnvType) -> str:
+        href = str(tokens[idx].attrs.get("href", ""))
+        title = str(tokens[idx].attrs.get("title", ""))
+        if not is_safe_link(href):
+            return "<a>"
+        return element("a", href=href, title=title or None, target="_blank", rel="noopener noreferrer").removesuffix(
+            "</a>"
+        )
+
+    def image(self, tokens: Sequence[Token], idx: int, options: OptionsDict, env: EnvType) -> str:
+        """A picture that came with the text; a link for any other, since loading it would tell its server something."""
+        token = tokens[idx]
+        source = str(token.attrs.get("src", ""))
+        alt = self.renderInlineAsText(token.children, options, env)
+        if is_data_image(source):
+            return element("img", style="picture", src=source, alt=alt)
+        label = escape(f"image: {alt or source}")
+        return element("span", label) if token.meta.get("in_link") else link(source, label)
+
+
+def _attributes(token: Token) -> str:
+    style = MARKDOWN["task"] if token.meta.get("task") else MARKDOWN.get(token.tag, "")
+    result = ""
+    for name, value in token.attrItems():
+        if name == "style":  # a table cell's alignment, made by the parser
+            style = f"{style};{value}"
+        else:
+            result += f' {escape(name)}="{escape(str(value))}"'
+    return f'{result} style="{escape(style)}"' if style else result
+
+
+def language(fence: Token) -> str:
+    """The language that a fence names, or ""."""
+    return (fence.info.split() or [""])[0]
+
+
+def code_block(code: Html) -> Html:
+    """A block of code that scrolls sideways."""
+    return element("pre", element("code", code, style="inner"), style="code")
+
+
+_WILD_TOKENS = frozenset({"html_block", "html_inline"})
+_COMMENT = "<!--"
+"""Where a comment begins, other readers than CommonMark's look for its end in all that follows."""
+_MARKUP = re.compile(r"([\\`*_\[\]<>()!&:~])")
+
+
+def harmless(text: str) -> str:
+    """Markdown that says the same but cannot act, in any reader: no HTML, no fetched pictures, no links to scripts.
+
+    Only lines that hold such a thing are changed; what can't be tamed by that is escaped, in the end as a whole.
+    """
+    text = visible(normalize(text))
+    for tame in _TAMING:
+        wild = _wild_lines(text)
+        if not wild:
+            return text
+        text = "\n".join(tame(line) if i in wild else line for i, line in enumerate(text.split("\n")))
+    return _escaped(text) if _wild_lines(text) else text
+
+
+def _escaped(text: str) -> str:
+    return _MARKUP.sub(r"\\\1", text)
+
+
+def _replaced(line: str, replacements: dict[str, str]) -> str:
+    for old, new in replacements.items():
+        line = line.replace(old, new)
+    return line
+
+
+# From what changes least to what changes most: links are only taken apart where HTML and pictures weren't the trouble.
+_TAMING: tuple[Callable[[str], str], ...] = (
+    lambda line: _replaced(line, {"<": "&lt;", "![": "["}),
+    lambda line: _replaced(line, {"](": "]\\(", "]:": "]\\:"}),
+    _escaped,
+    _escaped,  # what was a part of a block before may be one of its own now
+)
+
+
+def _wild_lines(text: str) -> set[int]:
+    """The lines of blocks that hold HTML, pictures from elsewhere, or links that may not be followed.
+
+    A link's definition may stand far from its use, and counts by itself.
+    """
+    found: set[int] = set()
+    for markdown in _permissive_parsers():
+        references: dict[str, Any] = {}
+        for token in markdown.parse(text, {"references": references}):
+            if token.type in _WILD_TOKENS or any(_is_wild(child) for child in token.children or ()):
+                found.update(range(*(token.map or [0, text.count("\n") + 1])))
+        for reference in references.values():
+            if not is_safe_link(str(reference["href"])) and not is_data_image(str(reference["href"])):
+                found.update(range(*reference["map"]))
+    return found
+
+
+def _is_wild(token: Token) -> bool:
+    if token.type == "image":
+        return not is_data_image(str(token.attrs.get("src", "")))
+    if token.type == "text":
+        return _COMMENT in token.content
+    return token.type in _WILD_TOKENS or (
+        token.type == "link_open" and not is_safe_link(str(token.attrs.get("href", "")))
+    )
+
+
+class _Permissive(MarkdownIt):
+    def validateLink(self, url: str) -> bool:
+        return True
+
+
+@functools.cache
+def _permissive_parsers() -> tuple[MarkdownIt, ...]:
+    """Readers that believe everything, as the worst one might; not all know tables."""
+    return tuple(_Permissive(dialect, {"linkify": False, "html": True}) for dialect in ("js-default", "commonmark"))
+
+
+# One document of several texts
+
+
+_AFTER = "what follows"
+_DISPLAY_MATH = "$$"
+
+
+def contained(text: str) -> str:
+    """Harmless Markdown to be followed by other: what it begins and does not end is ended, and it begins a block.
+
+    A fence or a formula is closed; code that is only indented, which would be read as a part of a list before it, is
+    fenced.
+    """
+    text = _fence_indented(harmless(text).strip("\n").rstrip())
+    last = _blocks(f"{text}\n\n{_AFTER}")[-1]
+    if last.type == "fence":  # one in a list or quotation ends with that
+        text += f"\n{last.markup}"
+    if sum(token.content.count(_DISPLAY_MATH) for token in _blocks(text) if token.type == "inline") % 2:
+        text += f"\n{_DISPLAY_MATH}"
+    return text
+
+
+def document(pieces: Iterable[str]) -> str:
+    """Pieces of harmless Markdown as one, which is harmless, too: a link in one may be defined in another."""
+    return harmless("\n\n".join(piece for piece in pieces if piece))
+
+
+def _fence_indented(text: str) -> str:
+    first = next(iter(_blocks(text)), None)
+    if first is None or first.type != "code_block" or first.map is None:
+        return text
+    rest = text.split("\n")[first.map[1] :]
+    return "\n".join([fenced(first.content), "", *rest])
+
+
+def _blocks(text: str) -> list[Token]:
+    tokens: list[Token] = []
+    markdown = _permissive_parsers()[0]
+    markdown.block.parse(text, markdown, {}, tokens)
+    return tokens
+
+
+def fenced(text: str, info: str = "") -> str:
+    """Text as a fenced Markdown block; the fence is longer than any inside."""
+    longest = max((len(run) for run in re.findall(r"`{3,}", text)), default=2)
+    fence = "`" * (longest + 1)
+    return f"{fence}{info}\n{visible(text).rstrip(chr(10))}\n{fence}"

@@ -1,0 +1,449 @@
+"""Markdown that is still being written, as increments for the page.
+
+Owns which part of a growing text is final: each finished block, list item and table row is sent once, only the open
+tail is sent again. The tail is never more than one block, item or row, and a long one is parsed again only when it has
+grown by a sixteenth (until then its new text is shown plain), so that all work is linear in the text's length. At the
+end the result is compared with the whole document's markup and replaced where it differs (a link defined after its
+use, a list that turns out loose at its last item): what stays on the page is always `to_html`.
+"""
+
+from __future__ import annotations
+
+import re
+from collections import ChainMap
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from typing import Any
+
+from markdown_it.token import Token
+
+from opencode_nb.render.markdown.blocks import (
+    ITEMS,
+    blocks_of,
+    end_of,
+    finished_lines,
+    is_loose,
+    items_of,
+    line_start,
+    lines_before,
+    loosen,
+    unindent,
+)
+from opencode_nb.render.markdown.convert import (
+    code_block,
+    is_closed_fence,
+    normalize,
+    parse,
+    parse_blocks,
+    render,
+    to_html,
+)
+from opencode_nb.render.markup.escape import Html, escape, visible
+from opencode_nb.render.markup.patch_ops import Op, keyed, put, splice
+
+# A tail of up to this many characters is rendered anew with every update, a longer one when it has grown by 1/_GROWTH.
+_SHORT_TAIL = 1500
+_GROWTH = 16
+
+_CLOSING_TAGS = re.compile(r"(?:</[a-z0-9]+>)+\Z")
+_MAYBE_FENCE_END = re.compile(r" {0,3}(?:`*|~*)[ \t]*\Z")
+_COMPLETE = frozenset({"heading_open", "hr"})
+
+
+@dataclass(slots=True)
+class _Node:
+    """An element for the page: its parent's key, its tags and content; once there, its `key` and spliced `source`."""
+
+    parent: str
+    head: str
+    inner: str
+    tail: str
+    key: str = ""
+    source: str = ""
+
+    @property
+    def html(self) -> str:
+        return f"{self.head}{self.inner}{self.tail}"
+
+    def fits(self, other: _Node) -> bool:
+        """Whether the other one can take this one's place by a change of content."""
+        return (self.parent, self.head) == (other.parent, other.head)
+
+
+@dataclass(slots=True)
+class _Container:
+    """A list or table on the page that may get more items; `prefix` is what the parser must see before them."""
+
+    key: str
+    opening: Token
+    head: str
+    tail: str
+    prefix: str
+    source: list[str] = field(default_factory=list)
+    items: list[str] = field(default_factory=list)
+    loose: bool = False
+
+    @property
+    def parent(self) -> str:
+        return f"{self.key}b" if self.prefix else self.key
+
+    @property
+    def html(self) -> str:
+        return f"{self.head}{''.join(self.items)}{self.tail}"
+
+    def keyed(self, items: str) -> str:
+        """The container with its keys, around these items."""
+        if not self.prefix:
+            return keyed(f"{self.head}{items}{self.tail}", self.key)
+        head = self.head.removesuffix("<tbody>") + keyed("<tbody>", self.parent)
+        return keyed(f"{head}{items}{self.tail}", self.key)
+
+
+@dataclass(slots=True)
+class _Fence:
+    """An open code block, which only grows. `partial` counts what is shown of the line that isn't complete."""
+
+    key: str
+    end: re.Pattern[str]
+    indent: int
+    source: list[str]
+    code: list[str] = field(default_factory=list)
+    partial: int = 0
+
+
+class MarkdownStream:
+    """The Markdown of one part while it grows.
+
+    The page has an empty element with `data-key=key`; the operations of `update` fill it. Once `update` was called with
+    `final=True` its content is `to_html(text)`, but for `data-key` attributes and `<div data-key>` around blocks.
+    """
+
+    def __init__(self, key: str) -> None:
+        self.key = key
+        self._serial = 0
+        self._reset()
+
+    def _reset(self) -> None:
+        self._text = ""
+        self._fed = 0
+        self._pending = ""
+        self._scanned = 0
+        self._rendered = 0
+        self._plain = 0
+        self._final = False
+        self._references: dict[str, Any] = {}
+        self._finished: list[str] = []
+        self._open: list[_Node] = []
+        self._container: _Container | None = None
+        self._fence: _Fence | None = None
+
+    # What the page gets
+
+    def update(self, text: str, final: bool = False) -> list[Op]:
+        """Operations that bring the page from the last text to this one.
+
+        Usually `text` continues the last one; else all of it is sent anew. `final` says that nothing follows.
+        """
+        if self._final and text == self._text:
+            return []
+        ops: list[Op] = [] if self._continues(text, final) else self._restart()
+        self._feed(text, final)
+        if final:
+            return self._finish(ops)
+        if self._is_due():
+            self._advance(ops)
+        else:
+            self._append_plain(ops)
+        return ops
+
+    def html(self) -> Html:
+        """The element's content as it stands, with keys. The page will be given this: splices begin anew after it."""
+        pieces = list(self._finished)
+        inside = "".join(self._show(node) for node in self._open if node.parent != self.key)
+        if self._container:
+            pieces.append(self._container.keyed("".join(self._container.items) + inside))
+        if self._fence:
+            pieces.append(self._fence_html(self._fence, "".join(self._fence.code) + self._partial_line(self._fence)))
+        pieces += [self._show(node) for node in self._open if node.parent == self.key]
+        return Html("".join(pieces))
+
+    def _show(self, node: _Node) -> str:
+        node.source = ""
+        return keyed(node.html, node.key)
+
+    # Taking text in
+
+    def _continues(self, text: str, final: bool) -> bool:
+        if self._final or len(text) < len(self._text):
+            # The server trims a text's end when it's done.
+            return final and not self._final and self._text.startswith(text) and self._text[len(text) :].isspace()
+        # Comparing all of a long text with every delta would be quadratic; its last piece tells nearly as well, and the
+        # end compares everything.
+        start = 0 if final else max(0, len(self._text) - _SHORT_TAIL)
+        return text.startswith(self._text[start:], start)
+
+    def _restart(self) -> list[Op]:
+        self._reset()
+        return [["splice", self.key, 0, ""]]
+
+    def _feed(self, text: str, final: bool) -> None:
+        # A carriage return at the end may be half of a line end.
+        end = len(text) if final or not text.endswith("\r") else len(text) - 1
+        self._pending += normalize(text[self._fed : end])
+        self._fed = end
+        self._text = text
+
+    def _is_due(self) -> bool:
+        length = len(self._pending)
+        return self._fence is not None or length <= _SHORT_TAIL or length * _GROWTH >= self._rendered * (_GROWTH + 1)
+
+    def _append_plain(self, ops: list[Op]) -> None:
+        """Show the new text of a long tail as it is, until the tail is rendered again."""
+        text, self._plain = self._pending[self._plain :], len(self._pending)
+        if not text or not self._open:
+            return
+        node = self._open[-1]
+        closing = _CLOSING_TAGS.search(node.inner)
+        split = closing.start() if closing else len(node.inner)
+        self._fill(ops, node, node.inner[:split] + escape(text) + node.inner[split:])
+
+    # What is final, and what is open
+
+    def _advance(self, ops: list[Op]) -> None:
+        if self._fence and not self._grow_fence(ops, self._fence):
+            return
+        self._settle(ops)
+        if self._fence:
+            self._advance(ops)
+            return
+        self._show_tail(ops, list(self._nodes(self._tail_tokens())))
+        self._rendered = self._plain = len(self._pending)
+
+    def _settle(self, ops: list[Op]) -> None:
+        """Take from the pending text what no later text can change, and put it on the page for good."""
+        complete = self._pending.rfind("\n") + 1
+        while complete > self._scanned:
+            source = self._pending[:complete]
+            again = self._settle_items(ops, source) if self._container else self._settle_blocks(ops, source)
+            complete = self._scanned = self._pending.rfind("\n") + 1
+            if not again:
+                break
+            self._scanned = 0
+
+    def _settle_blocks(self, ops: list[Op], source: str) -> bool:
+        """All blocks but the last, which may go on. True if a list or table was begun: its items are to be settled."""
+        blocks = blocks_of(source)
+        if not blocks:
+            return False
+        last = blocks[-1]
+        complete = last.type in _COMPLETE or (last.type == "fence" and is_closed_fence(last))
+        first, end = last.map or [0, 0]
+        settled = self._take(end if complete else first)
+        for node in self._nodes(parse(settled, self._references)):
+            self._place(ops, node)
+        if complete:
+            return False
+        if last.type == "fence":
+            self._begin_fence(ops, last)
+        return last.type in ITEMS and self._begin_container(ops)
+
+    def _take(self, lines: int) -> str:
+        """The first lines of the pending text, which are pending no longer."""
+        end = line_start(self._pending, lines)
+        taken, self._pending = self._pending[:end], self._pending[end:]
+        return taken
+
+    def _place(self, ops: list[Op], node: _Node) -> None:
+        """Put a node on the page for good, in the place of the first open one if that has the same tag."""
+        if self._open and self._open[0].fits(node):
+            self._fill(ops, self._open.pop(0), node.inner)
+        else:
+            self._drop_open(ops, 0)
+            ops.append(put(self._next_key(), node.parent, node.html))
+        if self._container and node.parent == self._container.parent:
+            self._container.items.append(node.html)
+            return
+        self._close_container()
+        self._finished.append(node.inner)
+
+    def _show_tail(self, ops: list[Op], nodes: list[_Node]) -> None:
+        for index, node in enumerate(nodes):
+            if index < len(self._open) and (self._open[index].parent, self._open[index].head) == (
+                node.parent,
+                node.head,
+            ):
+                self._fill(ops, self._open[index], node.inner)
+                continue
+            self._drop_open(ops, index)
+            node.key = self._next_key()
+            ops.append(put(node.key, node.parent, node.html))
+            self._open.append(node)
+        self._drop_open(ops, len(nodes))
+
+    def _fill(self, ops: list[Op], node: _Node, inner: str) -> None:
+        if inner != node.inner or not node.source:
+            ops.append(splice(node.key, node.source, inner))
+        node.inner = node.source = inner
+
+    def _drop_open(self, ops: list[Op], start: int) -> None:
+        ops += [["drop", node.key] for node in self._open[start:]]
+        del self._open[start:]
+
+    def _next_key(self) -> str:
+        self._serial += 1
+        return f"{self.key}.{self._serial}"
+
+    # Tokens to nodes
+
+    def _tail_tokens(self) -> list[Token]:
+        source = (self._container.prefix if self._container else "") + self._pending
+        lines = source.count("\n") + (not source.endswith("\n"))
+        return parse(source, ChainMap({}, self._references), open_end=lines)
+
+    def _nodes(self, tokens: list[Token]) -> Iterator[_Node]:
+        """What the tokens look like: items for the container that is open, then a `<div>` for each further block."""
+        start = 0
+        if self._container and tokens and tokens[0].type == self._container.opening.type:
+            start = end_of(tokens, 0) + 1
+            yield from self._item_nodes(self._container, tokens[:start])
+        while start < len(tokens):
+            end = end_of(tokens, start) + 1
+            yield _Node(self.key, "<div>", render(tokens[start:end]), "</div>")
+            start = end
+
+    def _item_nodes(self, container: _Container, tokens: list[Token]) -> Iterator[_Node]:
+        if container.loose:
+            loosen(tokens)
+        for start in items_of(tokens):
+            html = render(tokens[start : end_of(tokens, start) + 1])
+            head, tail = html.index(">") + 1, html.rindex("<")
+            yield _Node(container.parent, html[:head], html[head:tail], html[tail:])
+
+    # Lists and tables
+
+    def _begin_container(self, ops: list[Op]) -> bool:
+        """Open a container if the pending text is a list or table with an item that is finished."""
+        tokens = parse(self._pending[: self._pending.rfind("\n") + 1], ChainMap({}, self._references))
+        if not tokens or tokens[0].type not in ITEMS or not finished_lines(tokens):
+            return False
+        is_table = tokens[0].type == "table_open"
+        end = items_of(tokens)[0] if is_table else 1
+        self._container = _Container(
+            key=self._next_key(),
+            opening=tokens[0],
+            head=render(tokens[:end]),
+            tail="</tbody></table></div>" if is_table else render([tokens[-1]]),
+            prefix=self._take(2) if is_table else "",
+        )
+        self._drop_open(ops, 0)
+        ops.append(["put", self._container.key, self.key, self._container.keyed("")])
+        return True
+
+    def _settle_items(self, ops: list[Op], source: str) -> bool:
+        """The items that are finished. True if the list or table is finished too, and what follows is to be settled."""
+        container = self._container
+        assert container is not None
+        tokens = parse_blocks(container.prefix + source)
+        if not tokens or tokens[0].type != container.opening.type:
+            self._close_container()
+            return True
+        end = end_of(tokens, 0) + 1
+        closed = end < len(tokens)
+        self._note_looseness(ops, container, tokens[:end])
+        lines = lines_before(tokens, end) if closed else finished_lines(tokens)
+        settled = self._take(lines - container.prefix.count("\n")) if lines else ""
+        for node in self._nodes(parse(container.prefix + settled, self._references)) if settled else ():
+            self._place(ops, node)
+        container.source.append(settled)
+        if closed:
+            self._close_container()
+        return closed
+
+    def _note_looseness(self, ops: list[Op], container: _Container, tokens: list[Token]) -> None:
+        """Once a list turns out loose, its finished items are shown anew with paragraphs; this happens once at most."""
+        if container.loose or container.prefix or not is_loose(tokens):
+            return
+        container.loose = True
+        if not container.items:
+            return
+        nodes = self._item_nodes(container, parse("".join(container.source), ChainMap({}, self._references)))
+        container.items = [node.html for node in nodes]
+        self._drop_open(ops, 0)
+        ops.append(["put", container.key, self.key, container.keyed("".join(container.items))])
+
+    def _close_container(self) -> None:
+        if self._container:
+            self._finished.append(self._container.html)
+            self._container = None
+
+    # Code blocks
+
+    def _begin_fence(self, ops: list[Op], token: Token) -> None:
+        """Show the code block at the beginning of the pending text as one that grows."""
+        self._close_container()
+        self._drop_open(ops, 0)
+        opening = self._take(1)
+        marker = re.escape(token.markup[0])
+        end = re.compile(rf" {{0,3}}{marker}{{{len(token.markup)},}}[ \t]*\n?")
+        indent = len(opening) - len(opening.lstrip(" "))
+        self._fence = _Fence(self._next_key(), end, indent, [opening])
+        ops.append(["put", self._fence.key, self.key, self._fence_html(self._fence, "")])
+
+    def _fence_html(self, fence: _Fence, code: str) -> Html:
+        block = code_block(escape(code))
+        start = block.index("<code")
+        return keyed(block[:start] + keyed(block[start:], f"{fence.key}c"), fence.key)
+
+    def _grow_fence(self, ops: list[Op], fence: _Fence) -> bool:
+        """Append the code that came. True if the block is closed, and what follows is pending."""
+        new: list[str] = []
+        closed = False
+        while not closed and "\n" in self._pending:
+            line = self._take(1)
+            fence.source.append(line)
+            closed = fence.end.fullmatch(line) is not None
+            if not closed:
+                new.append(unindent(line, fence.indent))
+        self._append_code(ops, fence, "".join(new), "" if closed else self._partial_line(fence))
+        self._scanned = 0
+        if closed:
+            self._close_fence(ops, fence)
+        return closed
+
+    def _partial_line(self, fence: _Fence) -> str:
+        """What can be shown of the incomplete line, if it can't be indentation or the closing marker."""
+        return "" if fence.indent or _MAYBE_FENCE_END.fullmatch(self._pending) else self._pending
+
+    def _append_code(self, ops: list[Op], fence: _Fence, lines: str, partial: str) -> None:
+        text = (lines + partial)[fence.partial :]
+        fence.code.append(lines)
+        fence.partial = len(partial) if lines else max(fence.partial, len(partial))
+        if text:
+            ops.append(["text", f"{fence.key}c", visible(text)])
+
+    def _close_fence(self, ops: list[Op], fence: _Fence) -> None:
+        """Send a finished code block once more, coloured, if that makes a difference."""
+        html = render(parse("".join(fence.source), self._references))
+        if html != code_block(escape("".join(fence.code))):
+            ops.append(put(fence.key, self.key, f"<div>{html}</div>"))
+        self._finished.append(html)
+        self._fence = None
+
+    # The end
+
+    def _finish(self, ops: list[Op]) -> list[Op]:
+        self._advance(ops)
+        if self._fence:
+            self._fence.source.append(self._take(self._pending.count("\n") + 1))
+            self._close_fence(ops, self._fence)
+        prefix = self._container.prefix if self._container else ""
+        for node in self._nodes(parse(prefix + self._pending, self._references)):
+            self._place(ops, node)
+        self._drop_open(ops, 0)
+        self._close_container()
+        self._final = True
+        whole = to_html(self._text)
+        if "".join(self._finished) != whole:
+            self._finished = [whole]
+            return [["splice", self.key, 0, whole]]
+        return ops

@@ -1,0 +1,148 @@
+"""How much of a turn is saved with a notebook: texts, outputs and patches are cut to a cap, and the turn says so. Pure.
+
+One line of 50 MB would otherwise stand three times in the file, as HTML, Markdown and text.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING, Any
+
+from opencode_nb.render.markdown.convert import contained
+from opencode_nb.render.turn.card_model import Json
+
+if TYPE_CHECKING:
+    from opencode_nb.transcript.state import Message, TurnState
+
+LONGEST = 200_000
+"""Characters of one text."""
+SAVED = 600_000
+"""Characters of all texts of a turn."""
+MEDIA = 8_000_000
+"""Characters of all its pictures and the like, which stand in data URLs."""
+_EACH = 400
+"""What a part costs beside its texts: thousands of small ones are much, too."""
+
+_ITEM = 20
+"""What a value in a list or an object costs beside its text: quotes, indentation, a line."""
+_RESERVE = 20_000
+"""What is there beyond the cap for the short values of the part that reaches it."""
+_SHORT = 200
+"""Characters of texts that are kept anyway: ids, names and states, without which nothing is known of the rest."""
+
+_LEFT_OUT = "\u2026"
+_LAST = frozenset({"output"})
+"""Of these the end is kept: it tells how a program came out."""
+_PROSE = frozenset({"text", "reasoning"})
+
+
+@dataclass(slots=True)
+class _Budget:
+    text: int = SAVED
+    media: int = MEDIA
+    cut: int = 0
+
+    def has_room(self) -> bool:
+        """Whether there is room for one more value of the present part, however short."""
+        if self.text > -_RESERVE:
+            self.text -= _ITEM
+            return True
+        self.cut += 1
+        return False
+
+    def take(self, wanted: int) -> int:
+        """How many characters of a text are kept."""
+        kept = min(wanted, LONGEST, max(0, self.text))
+        self.text -= kept
+        self.cut += wanted - kept
+        return kept
+
+
+def bounded(turn: TurnState) -> TurnState:
+    """The turn as it is saved: itself, or where it is too long a shorter copy that ends with where the rest is."""
+    budget = _Budget()
+    shorter = _turn(turn, budget)
+    if not budget.cut:
+        return turn
+    _add_note(shorter, budget.cut)
+    return shorter
+
+
+def _add_note(turn: TurnState, cut: int) -> None:
+    for last in [step for step in turn.steps.values() if step.info.get("role") == "assistant"][-1:]:
+        text = (
+            f"{_LEFT_OUT} {cut:,} characters are left out here. All of them are in `turn.text`, `turn.reasoning`, "
+            "`turn.tools` and `turn.diff().patch`, or in a file by `%opencode export md`."
+        )
+        last.parts["left-out"] = {"id": "left-out", "type": "text", "text": text, "messageID": last.id}
+
+
+def _turn(turn: TurnState, budget: _Budget) -> TurnState:
+    return replace(
+        turn,
+        steps={name: _message(step, budget) for name, step in turn.steps.items()},
+        children={name: [_turn(child, budget) for child in children] for name, children in turn.children.items()},
+        prompt=turn.prompt and replace(turn.prompt, info=_info(turn.prompt.info, budget)),
+        error=_value(turn.error, budget),
+        decisions=[replace(made, request=_value(made.request, budget)) for made in turn.decisions],
+    )
+
+
+def _message(message: Message, budget: _Budget) -> Message:
+    parts = {}
+    for name, part in message.parts.items():
+        if budget.text <= 0:
+            budget.cut += len(str(part.get("text") or "")) or 1
+            continue
+        budget.text -= _EACH
+        parts[name] = _part(part, budget)
+    return replace(message, info=_info(message.info, budget), parts=parts)
+
+
+def _info(info: Json, budget: _Budget) -> Json:
+    """What a message says of itself, with a budget of its own: without it nothing is known of the turn."""
+    own = _Budget()
+    shorter = _object(info, own)
+    budget.cut += own.cut
+    return shorter
+
+
+def _part(part: Json, budget: _Budget) -> Json:
+    if part.get("type") not in _PROSE or len(str(part.get("text") or "")) <= min(LONGEST, budget.text):
+        return _object(part, budget)
+    text = str(part["text"])
+    begun = contained(text[: budget.take(len(text))])  # ended, where it is cut within a block of code
+    return {**part, "text": f"{begun}\n\n{_LEFT_OUT}"}
+
+
+def _object(value: Json, budget: _Budget) -> Json:
+    return {name: _value(item, budget, name) for name, item in value.items() if budget.has_room()}
+
+
+def _value(value: Any, budget: _Budget, name: str = "") -> Any:
+    if isinstance(value, str):
+        return _text(value, budget, name)
+    if isinstance(value, dict):
+        return _object(value, budget)
+    return [_value(item, budget) for item in value if budget.has_room()] if isinstance(value, list) else value
+
+
+def _text(text: str, budget: _Budget, name: str) -> str:
+    if name == "url" and text.startswith("data:"):
+        return _data_url(text, budget)
+    if len(text) <= _SHORT:
+        budget.text -= len(text)
+        return text
+    kept = budget.take(len(text))
+    if kept == len(text):
+        return text
+    return f"{_LEFT_OUT}\n{text[len(text) - kept :]}" if name in _LAST else f"{text[:kept]}\n{_LEFT_OUT}"
+
+
+def _data_url(url: str, budget: _Budget) -> str:
+    """A picture is kept whole or not at all: then its name stands for it."""
+    if len(url) > budget.media:
+        budget.cut += len(url)
+        return ""
+    budget.media -= len(url)
+    return url

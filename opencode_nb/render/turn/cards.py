@@ -1,0 +1,274 @@
+"""Tool cards and their blocks of content as HTML, for the live page and the saved notebook alike.
+
+Knows what blocks look like, not what tools mean (tools.py) or where cards stand (page.py). With a `key` an element can
+be patched on the page; without one it's static.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Sequence
+from typing import Any
+
+from opencode_nb.render.diff import box as diff_box
+from opencode_nb.render.markdown.convert import to_html
+from opencode_nb.render.markup import ansi
+from opencode_nb.render.markup.escape import NOTHING, Html, element, escape, is_data_image, is_data_pdf, join, link
+from opencode_nb.render.markup.highlight import highlight, highlight_file
+from opencode_nb.render.markup.screen import Line
+from opencode_nb.render.turn.card_model import (
+    Answers,
+    Attachment,
+    Block,
+    Card,
+    Change,
+    Checklist,
+    Code,
+    Json,
+    Link,
+    Output,
+    Pairs,
+    Problem,
+    Prose,
+)
+from opencode_nb.render.turn.phrases import duration
+
+FOLDED_OUTPUT = 300
+"""From how many lines on the beginning of an output is folded."""
+SHOWN_OUTPUT = 60
+"""How many lines of a folded output are shown: its last ones."""
+RUNNING_OUTPUT = 40
+"""How many lines of an output are shown while it grows."""
+MAX_OUTPUT = 400_000
+"""How many characters of an output are shown at most: its last ones."""
+FOLDED_CODE = 200
+"""After how many lines the rest of a file's content is folded."""
+
+_STATUS = {
+    "pending": ("waiting", "muted"),
+    "running": ("running", "info"),
+    "completed": ("", "good"),
+    "error": ("failed", "bad"),
+    "interrupted": ("interrupted", "warn"),
+}
+_TODO = {"completed": "\u2611", "in_progress": "\u25d0", "cancelled": "\u2612"}
+
+
+def card_html(card: Card, *, key: str = "", child: Html | None = None) -> Html:
+    """A tool call as a card that unfolds; `child` is what its sub-session did."""
+    inner = [element("summary", summary_html(card), style="summary", data_key=part_key(key, "s"))]
+    inner.append(_body(body_html(card), key))
+    if child is not None:
+        inner.append(element("div", child, style="child", data_key=part_key(key, "c")))
+    return element(
+        "details",
+        join(inner),
+        style="failed" if card.status == "error" else "card",
+        data_part="tool",
+        data_tool=card.tool,
+        data_status=card.status,
+        data_key=key or None,
+        data_fold=key or None,
+        open=card.open,
+        aria_label=label(card),
+    )
+
+
+def label(card: Card) -> str:
+    """What a card is called where nobody sees its line and colours: the tool, what it's about, and how it went."""
+    word = _state(card)[0]
+    about = f"{card.name}: {card.about}" if card.about else card.name
+    return ", ".join(piece for piece in (about, card.note, word or ("" if card.note else "done")) if piece)
+
+
+def part_key(key: str, suffix: str) -> str | None:
+    """The key of an element inside the one with this key; none for what is static."""
+    return f"{key}{suffix}" if key else None
+
+
+def _body(content: Html, key: str) -> Html:
+    if not content and not key:
+        return NOTHING
+    return element("div", content, data_key=part_key(key, "b"))
+
+
+def summary_html(card: Card) -> Html:
+    """A card's line: what it is, what about, and how it went."""
+    pieces = [
+        element("span", escape(card.glyph), style="glyph"),
+        element("span", escape(card.name), style="name"),
+        element("span", escape(card.about), style="subtitle") if card.about else NOTHING,
+        element("span", _end(card), style="end"),
+    ]
+    return join((piece for piece in pieces if piece), Html(" "))
+
+
+def _end(card: Card) -> Html:
+    word, style = _state(card)
+    pieces = [
+        diff_box.counts(*card.counts) if card.counts else NOTHING,
+        element("span", escape(card.note), style="bad" if card.note.startswith("exit") else "muted")
+        if card.note
+        else NOTHING,
+        element("span", escape(word), style=style) if word else NOTHING,
+        _time(card),
+    ]
+    return join([piece for piece in pieces if piece], Html(" "))
+
+
+def _state(card: Card) -> tuple[str, str]:
+    """How it stands, in a word and its style."""
+    return ("waiting for you", "warn") if card.waits else _STATUS[card.status]
+
+
+def _time(card: Card) -> Html:
+    """How long the call took; the page counts while it runs, and a screen reader is not told each second of a timer."""
+    if card.since is not None:
+        return element("time", style="muted", role="timer", data_since=f"{card.since:.0f}")
+    return element("span", escape(duration(card.seconds)), style="muted") if _is_noteworthy(card.seconds) else NOTHING
+
+
+def _is_noteworthy(seconds: float | None) -> bool:
+    return seconds is not None and seconds >= 0.1
+
+
+def body_html(card: Card) -> Html:
+    """A card's content."""
+    growing = card.status == "running"
+    changes = [block for block in card.blocks if isinstance(block, Change)]
+    choice = diff_box.columns_html(changes[0].columns) if changes and changes[0].columns else NOTHING
+    return join([choice, *(block_html(block, growing=growing, titled=len(changes) > 1) for block in card.blocks)])
+
+
+def block_html(block: Block, *, growing: bool = False, titled: bool = False) -> Html:
+    """One block of content; of an output that grows only the end; a change with the file's name if it's `titled`."""
+    if isinstance(block, Change):
+        title = element("div", diff_box.file_title(block.diff), style="line") if titled else NOTHING
+        content = join([title, diff_box.body(block.diff, block.columns)])
+        return element("div", content, style="rule", data_file=str(block.diff.get("file") or ""))
+    content = _output(block, growing) if isinstance(block, Output) else _BLOCKS[type(block)](block)
+    return element("div", content, style="body") if content else NOTHING
+
+
+def _output(block: Output, growing: bool) -> Html:
+    typed = join([element("span", escape("$ "), style="muted"), highlight(block.command, "sh")])
+    command = element("div", typed, style="command") if block.command else NOTHING
+    return join([command, output_html(block.text, growing=growing) if block.text else NOTHING])
+
+
+def output_html(text: str, *, growing: bool = False) -> Html:
+    """A program's output; the beginning of a long one is folded, and not there at all while it grows."""
+    cut = len(text) > MAX_OUTPUT
+    rows = ansi.lines(text[-MAX_OUTPUT:])
+    if growing:
+        return _pre(rows[-RUNNING_OUTPUT:])
+    if len(rows) <= FOLDED_OUTPUT:
+        return _pre(rows)
+    count = len(rows) - SHOWN_OUTPUT
+    note = f"Show {count} earlier lines" + (" (the beginning is left out)" if cut else "")
+    return join([_folded(note, _pre(rows[:-SHOWN_OUTPUT])), _pre(rows[-SHOWN_OUTPUT:])])
+
+
+def _pre(rows: Sequence[Line]) -> Html:
+    return element("pre", ansi.to_html(rows), style="output") if rows else NOTHING
+
+
+def _folded(title: str, content: Html) -> Html:
+    return element("details", join([element("summary", escape(title), style="more"), content]))
+
+
+def _code(block: Code) -> Html:
+    text = block.text.replace("\r\n", "\n").removesuffix("\n")
+    shown = _line_end(text, FOLDED_CODE)
+    if shown == len(text):
+        return _file(text, block.path)
+    rest = text[shown + 1 :]
+    title = f"Show {rest.count(chr(10)) + 1} more lines"
+    return join([_file(text[:shown], block.path), _folded(title, _file(rest, block.path))])
+
+
+def _file(text: str, path: str) -> Html:
+    return element("pre", element("code", highlight_file(text, path), style="inner"), style="listing")
+
+
+def _line_end(text: str, lines: int) -> int:
+    position = -1
+    for _ in range(lines):
+        position = text.find("\n", position + 1)
+        if position < 0:
+            return len(text)
+    return position
+
+
+def _checklist(block: Checklist) -> Html:
+    return join(_todo(todo) for todo in block.todos)
+
+
+def _todo(todo: Json) -> Html:
+    status = str(todo.get("status") or "")
+    style = "struck" if status in ("completed", "cancelled") else "strong" if status == "in_progress" else "plain"
+    box = element("span", escape(_TODO.get(status, "\u2610")), style="muted")
+    return element(
+        "div", join([box, element("span", escape(str(todo.get("content") or "")), style=style)]), style="todo"
+    )
+
+
+def _prose(block: Prose) -> Html:
+    return to_html(block.text)
+
+
+def _pairs(block: Pairs) -> Html:
+    return join(_pair(name, value) for name, value in block.items)
+
+
+def _pair(name: str, value: str) -> Html:
+    label = element("span", escape(name), style="muted small")
+    if "\n" in value:
+        return element("div", join([label, element("pre", escape(value), style="output")]))
+    return element("div", join([label, element("span", escape(value), style="value")], Html(" ")))
+
+
+def _link(block: Link) -> Html:
+    return element("div", link(block.url, escape(block.url)))
+
+
+def _answers(block: Answers) -> Html:
+    return join(
+        element(
+            "div", join([element("div", escape(question)), element("div", escape(", ".join(answers)), style="strong")])
+        )
+        for question, answers in block.items
+    )
+
+
+def _problem(block: Problem) -> Html:
+    return element("div", escape(block.text), style="bad plain") if block.text else NOTHING
+
+
+def attachment_html(block: Attachment) -> Html:
+    """A picture that came with the turn, a PDF that unfolds, or any other file as its name."""
+    if is_data_image(block.url):
+        return element("img", style="picture", src=block.url, alt=block.name)
+    name = escape(f"{block.name} ({block.mime})" if block.mime else block.name)
+    if is_data_pdf(block.url):
+        page = element("object", escape("This page shows no PDF."), style="pdf", type="application/pdf", data=block.url)
+        return element("details", join([element("summary", name, style="more"), page]))
+    return element("span", name, style="chip")
+
+
+_BLOCKS: dict[type, Callable[[Any], Html]] = {
+    Code: _code,
+    Checklist: _checklist,
+    Prose: _prose,
+    Pairs: _pairs,
+    Link: _link,
+    Answers: _answers,
+    Problem: _problem,
+    Attachment: lambda block: attachment_html(block),
+}
+
+
+def json_html(value: Json) -> Html:
+    """Any JSON, for what this version doesn't know."""
+    text = json.dumps(value, indent=2, ensure_ascii=False, default=str)
+    return element("pre", highlight(text, "json"), style="output")

@@ -1,0 +1,220 @@
+"""What there is to say about a turn as a whole: who answered, how long, at what price, what went wrong. Pure.
+
+The counterpart of tools.py for turns: every medium shows these facts, none works them out itself.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from opencode_nb.failures import Failure, describe
+from opencode_nb.render.diff.box import stats
+from opencode_nb.render.diff.patched_notebook import is_notebook
+from opencode_nb.render.markup.escape import reveal_line
+from opencode_nb.render.turn.card_model import Json
+from opencode_nb.render.turn.phrases import duration
+from opencode_nb.render.turn.request_model import subject
+from opencode_nb.render.turn.tools import elapsed
+from opencode_nb.transcript.tool_calls import CHANGING
+
+if TYPE_CHECKING:
+    from opencode_nb.transcript.state import Decision, TurnState
+
+_NEVER_SHOWN = frozenset({"step-start", "step-finish", "snapshot", "patch"})
+
+
+@dataclass(slots=True, frozen=True)
+class Usage:
+    """Tokens and cost (US dollars) of all steps."""
+
+    input: int
+    output: int
+    reasoning: int
+    cached: int
+    cost: float
+
+
+def failure(turn: TurnState) -> Failure | None:
+    """What ended the turn early: its error, or its last step's. A running turn may yet recover."""
+    error = (turn.error or _last_error(turn)) if turn.ended else None
+    return describe(error) if error else None
+
+
+def _last_error(turn: TurnState) -> Json:
+    errors = [_object(step.info.get("error")) for step in turn.steps.values()]
+    return errors[-1] if errors else {}
+
+
+def was_stopped(turn: TurnState) -> bool:
+    """Whether somebody stopped the turn, as opposed to something having failed."""
+    problem = failure(turn)
+    return turn.status == "aborted" and (problem is None or problem.name == "MessageAbortedError")
+
+
+def model(turn: TurnState) -> str:
+    """`provider/model` of the last step, or that was asked for."""
+    for info in _infos(turn):
+        if info.get("modelID"):
+            return f"{info.get('providerID') or ''}/{info['modelID']}".lstrip("/")
+        if chosen := _object(info.get("model")):
+            return f"{chosen.get('providerID') or ''}/{chosen.get('modelID') or chosen.get('id') or ''}".strip("/")
+    return ""
+
+
+def agent(turn: TurnState) -> str:
+    """The agent's name."""
+    return next(
+        (str(info.get("agent") or info.get("mode")) for info in _infos(turn) if info.get("agent") or info.get("mode")),
+        "",
+    )
+
+
+def _infos(turn: TurnState) -> list[Json]:
+    """The infos of the turn's messages, latest first."""
+    steps = [step.info for step in reversed(turn.steps.values())]
+    return [*steps, turn.prompt.info] if turn.prompt else steps
+
+
+def directory(turn: TurnState) -> str:
+    """The directory the turn works in, which paths are shown relative to."""
+    return turn.directory
+
+
+def started(turn: TurnState) -> float | None:
+    """When the turn began, in ms since the epoch."""
+    infos = list(reversed(_infos(turn)))
+    created = [_object(info.get("time")).get("created") for info in infos]
+    return next((time for time in created if isinstance(time, int | float)), None)
+
+
+def seconds(turn: TurnState) -> float | None:
+    """How long the turn took."""
+    ends = [_object(info.get("time")).get("completed") for info in _infos(turn)]
+    end = max((time for time in ends if isinstance(time, int | float)), default=None)
+    return elapsed({"start": started(turn), "end": end})
+
+
+def usage(turn: TurnState) -> Usage:
+    """What the turn's steps used."""
+    tokens = [_object(step.info.get("tokens")) for step in turn.steps.values()]
+    caches = [_object(item.get("cache")) for item in tokens]
+    return Usage(
+        input=_sum(tokens, "input"),
+        output=_sum(tokens, "output"),
+        reasoning=_sum(tokens, "reasoning"),
+        cached=_sum(caches, "read"),
+        cost=sum(_number(step.info.get("cost")) for step in turn.steps.values()),
+    )
+
+
+def _sum(items: Iterable[Json], name: str) -> int:
+    return int(sum(_number(item.get(name)) for item in items))
+
+
+def _number(value: Any) -> float:
+    return value if isinstance(value, int | float) else 0
+
+
+def bill(turn: TurnState) -> list[str]:
+    """The turn's figures as short phrases: agent, model, duration, tokens, cost, and whether it was interrupted."""
+    used = usage(turn)
+    tokens = f"{_count(used.input + used.cached)} in, {_count(used.output + used.reasoning)} out"
+    cached = f" ({_count(used.cached)} cached)" if used.cached else ""
+    phrases = [
+        agent(turn),
+        model(turn),
+        duration(seconds(turn)),
+        f"{tokens}{cached}" if used.input or used.output or used.cached else "",
+        f"${used.cost:.4f}" if used.cost else "",
+        "interrupted" if turn.status == "aborted" else "",
+    ]
+    return [phrase for phrase in phrases if phrase]
+
+
+def _count(number: int) -> str:
+    if number < 1000:
+        return str(number)
+    return f"{number / 1000:.1f}k" if number < 100_000 else f"{number / 1000:.0f}k"
+
+
+def changed(diffs: Sequence[Json]) -> str:
+    """`Changed 2 files`."""
+    return f"Changed {len(diffs)} file{'' if len(diffs) == 1 else 's'}"
+
+
+def total(diffs: Iterable[Json]) -> tuple[int, int]:
+    """Lines added and removed in all files."""
+    counted = [stats(diff) for diff in diffs]
+    return sum(added for added, _ in counted), sum(removed for _, removed in counted)
+
+
+def unshown_diffs(turn: TurnState) -> list[Json]:
+    """The turn's changes, unless its only changing tool call shows them already: of a notebook it has no cells."""
+    edits = [part for part in turn.parts if part.get("type") == "tool" and part.get("tool") in CHANGING]
+    diffs = turn.own_diffs
+    if turn.children or len(edits) != 1 or len(diffs) != 1:
+        return diffs
+    state = _object(edits[0].get("state"))
+    shows = edits[0].get("tool") not in ("write",) and state.get("status") == "completed"
+    return [] if shows and not is_notebook(str(diffs[0].get("file") or "")) else diffs
+
+
+def waiting(turn: TurnState) -> frozenset[str]:
+    """The tool calls that wait for a person's answer."""
+    requests = [*turn.permissions.values(), *turn.questions.values()]
+    return frozenset(str(call) for request in requests if (call := _object(request.get("tool")).get("callID")))
+
+
+def decision(made: Decision, root: str = "") -> str:
+    """One answered request as a sentence without its full stop."""
+    request = made.request
+    if "questions" in request:
+        text = f"Question {'answered' if made.reply != 'reject' else 'dismissed'} by {made.by}"
+    else:
+        about = reveal_line(subject(request, root))
+        verb = {"once": "allowed once", "always": "always allowed", "reject": "denied"}.get(made.reply, made.reply)
+        text = f"Permission {verb} by {made.by}: {request.get('permission') or ''} {about}".rstrip()
+    return f"{text} ({' '.join(made.message.split())})" if made.message else text
+
+
+def is_shown(part: Json) -> bool:
+    """Whether a part is for people: bookkeeping, hidden texts and empty ones aren't."""
+    kind = part.get("type")
+    if kind in _NEVER_SHOWN or part.get("synthetic") or part.get("ignored"):
+        return False
+    return bool(str(part.get("text") or "").strip()) if kind in ("text", "reasoning") else True
+
+
+def variable(part: Json) -> tuple[str, str] | None:
+    """The name and type of the kernel's variable that a hidden text of a prompt describes."""
+    metadata = part.get("metadata")
+    own = metadata.get("opencode_nb") if isinstance(metadata, dict) else None
+    return (str(own.get("variable")), str(own.get("kind"))) if isinstance(own, dict) and own.get("variable") else None
+
+
+def notice(part: Json) -> str:
+    """A part that is one line of text: an agent's mention, a subtask, a compaction, a retry; "" for others."""
+    kind = part.get("type")
+    if kind == "agent":
+        return f"Agent {part.get('name') or ''}".rstrip()
+    if kind == "subtask":
+        return f"Subtask for {part.get('agent') or 'an agent'}: {part.get('description') or part.get('prompt') or ''}"
+    if kind == "compaction":
+        return "The conversation was compacted" + (" to make room." if part.get("auto") else ".")
+    if kind == "retry":
+        error = _object(part.get("error"))
+        reason = _object(error.get("data")).get("message") or error.get("message") or "the provider failed"
+        return f"Attempt {part.get('attempt') or '?'} failed: {reason}"
+    return ""
+
+
+def thought(part: Json) -> str:
+    """`Thought for 3 s`."""
+    time = duration(elapsed(part.get("time")))
+    return f"Thought for {time}" if time and time != "0.0 s" else "Thought"
+
+
+def _object(value: Any) -> Json:
+    return value if isinstance(value, dict) else {}

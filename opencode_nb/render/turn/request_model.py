@@ -1,0 +1,234 @@
+"""What a permission request asks for, in terms that every medium can show: facts, files, and what "always" covers.
+
+The one reader of requests. Nothing that somebody decides by is cut here; the texts are as the server has them, so that
+who shows them marks what can't be seen (`escape.reveal`).
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Collection, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from opencode_nb.diffs.patch import parse_files
+from opencode_nb.render.markup.paths import inside, link_target
+from opencode_nb.render.turn.card_model import Json
+from opencode_nb.render.turn.phrases import shorten
+
+_LONG_COMMAND = 200
+
+_WANTS = {
+    "bash": "run a shell command",
+    "edit": "change a file",
+    "read": "read a file",
+    "webfetch": "fetch a web page",
+    "websearch": "search the web",
+    "task": "start a subagent",
+    "skill": "load a skill",
+    "external_directory": "reach outside its directory",
+    "doom_loop": "make the same call again and again",
+}
+_EVERYTHING = {
+    "bash": "every shell command",
+    "edit": "every change of every file",
+    "read": "every file",
+    "webfetch": "every address",
+    "websearch": "every search",
+    "task": "every subagent",
+    "skill": "every skill",
+}
+_ACTS = {"add": "new file", "added": "new file", "delete": "deleted", "deleted": "deleted"}
+_SHOWN_BY_DIFF = frozenset({"filePath", "path", "content", "oldString", "newString", "patchText"})
+_FILES = frozenset({"files", "filepath", "diff"})
+_DIRECTORIES = frozenset({"directories", "patterns", "parentDir"})
+_TITLES = {"bash": frozenset({"description"})}
+"""What a model calls what it does: it decides nothing."""
+COMMAND = "Command"
+_LABELS = {
+    "command": COMMAND,
+    "workdir": "In directory",
+    "url": "Address",
+    "filePath": "File",
+    "filepath": "File",
+    "path": "Path",
+    "pattern": "Pattern",
+    "query": "Query",
+    "prompt": "Prompt",
+    "subagent_type": "Agent",
+    "tool": "Tool",
+    "input": "Input",
+}
+_PATHS = frozenset({"workdir", "filePath", "filepath", "path", "parentDir"})
+
+
+@dataclass(slots=True, frozen=True)
+class File:
+    """A file that a request touches: what is done to it, where it moves, where links on its paths lead, the change."""
+
+    path: str
+    act: str = ""
+    moves_to: str = ""
+    leads_to: str = ""
+    moves_to_leads_to: str = ""
+    patch: str = ""
+
+    @property
+    def notes(self) -> list[str]:
+        """What is special about it, each in a few words."""
+        leads, moved = _leads(self.leads_to), _leads(self.moves_to_leads_to)
+        return [note for note in (self.act, leads, f"moves to {self.moves_to}" if self.moves_to else "", moved) if note]
+
+
+@dataclass(slots=True, frozen=True)
+class Asked:
+    """A permission request: what it `wants` to do, `facts` as names and values, the files, and what "always" means.
+
+    `always` is what that covers, "" where it can't be chosen; `holds` where and until when.
+    """
+
+    wants: str
+    facts: list[tuple[str, str]]
+    files: list[File]
+    always: str
+    holds: str
+
+
+def asked(request: Json, root: str = "") -> Asked:
+    """Read a request; paths below `root` are relative to it. Whatever the request holds, this doesn't raise."""
+    kind = str(request.get("permission") or "")
+    files = _files(request, root)
+    wants = _WANTS.get(kind, f"use {kind}") if len(files) < 2 else f"change {len(files)} files"
+    return Asked(wants, list(_facts(request, root, files)), files, _always(request, kind), _holds(root))
+
+
+def subject(request: Json, root: str = "") -> str:
+    """What a request was about in one line: its files with where they move, the beginning and end of its command, or
+    its patterns."""
+    metadata, files = _object(request.get("metadata")), _files(request, root)
+    if files:
+        return ", ".join(f"{file.path} \u2192 {file.moves_to}" if file.moves_to else file.path for file in files)
+    if metadata.get("command"):
+        return shorten(str(metadata["command"]), _LONG_COMMAND)
+    path = metadata.get("filepath")
+    return inside(str(path), root) if path else ", ".join(_texts(request, "patterns"))
+
+
+# Files
+
+
+def _files(request: Json, root: str) -> list[File]:
+    metadata = _object(request.get("metadata"))
+    listed = metadata.get("files")
+    if isinstance(listed, list) and listed:
+        return [_listed(item, root) for item in listed if isinstance(item, dict)]
+    if not metadata.get("diff"):
+        return []
+    patches = parse_files(str(metadata["diff"]))
+    if len(patches) < 2:
+        return [_file(str(metadata.get("filepath") or ", ".join(_texts(request, "patterns"))), root, metadata["diff"])]
+    return [_file(patch.path, root, "".join(hunk.text for hunk in patch.hunks)) for patch in patches]
+
+
+def _file(path: str, root: str, patch: Any) -> File:
+    return File(inside(path, root), leads_to=link_target(path, root), patch=str(patch))
+
+
+def _listed(item: Json, root: str) -> File:
+    """A file as `apply_patch` lists it: `relativePath` is where it is in the end."""
+    path, moved = str(item.get("filePath") or item.get("relativePath") or ""), str(item.get("movePath") or "")
+    return File(
+        inside(path, root),
+        _ACTS.get(str(item.get("type")), ""),
+        inside(moved, root),
+        link_target(path, root),
+        link_target(moved, root) if moved else "",
+        str(item.get("patch") or ""),
+    )
+
+
+def _leads(target: str) -> str:
+    where = ", outside the directory" if Path(target).is_absolute() else ""
+    return f"a link leads to {target}{where}" if target else ""
+
+
+# Facts
+
+
+def _facts(request: Json, root: str, files: list[File]) -> Iterator[tuple[str, str]]:
+    """Everything that the call was given and the request says, but what the files tell already."""
+    told = _told(request, files)
+    values = [(name, _text(value)) for name, value in _ordered(told) if value is not None]
+    yield from _directories(request, root)
+    for name, value in values:
+        yield _LABELS.get(name, name), value
+        if name in _PATHS and (target := link_target(value, root)):
+            yield "", _leads(target)
+    yield from _unsaid(request, [*(value for _, value in values), *(file.path for file in files)])
+
+
+def _told(request: Json, files: list[File]) -> Json:
+    call, metadata = _object(request.get("call")), _object(request.get("metadata"))
+    arguments = _without(_object(call.get("input")), _TITLES.get(str(call.get("tool")), frozenset()))
+    if files:
+        arguments, metadata = _without(arguments, _SHOWN_BY_DIFF), _without(metadata, _FILES)
+    if request.get("permission") == "external_directory":
+        metadata = _without(metadata, _DIRECTORIES)
+    if arguments.get("filePath"):
+        metadata = _without(metadata, {"filepath"})
+    return {**arguments, **metadata}
+
+
+def _without(values: Json, names: Collection[str]) -> Json:
+    return {name: value for name, value in values.items() if name not in names}
+
+
+def _ordered(told: Json) -> list[tuple[str, Any]]:
+    """What has a label first, in the order of the labels."""
+    places = {name: place for place, name in enumerate(_LABELS)}
+    return sorted(told.items(), key=lambda item: places.get(item[0], len(places)))
+
+
+def _directories(request: Json, root: str) -> Iterator[tuple[str, str]]:
+    """The directories outside that a call reaches."""
+    if request.get("permission") != "external_directory":
+        return
+    metadata = _object(request.get("metadata"))
+    paths = _texts(metadata, "directories") or [str(metadata.get("parentDir") or "")]
+    for path in filter(None, paths):
+        yield "Directory", path
+        if target := link_target(path, root):
+            yield "", _leads(target)
+
+
+def _unsaid(request: Json, values: list[str]) -> Iterator[tuple[str, str]]:
+    """The patterns that nothing above has."""
+    for pattern in _texts(request, "patterns"):
+        if pattern != "*" and not any(pattern in value for value in values):
+            yield "For", pattern
+
+
+# Always
+
+
+def _always(request: Json, kind: str) -> str:
+    everything = f"{_EVERYTHING.get(kind, f'every use of {kind}')} (*)"
+    return ", ".join(everything if pattern == "*" else pattern for pattern in _texts(request, "always"))
+
+
+def _holds(root: str) -> str:
+    return f"until OpenCode stops. It holds for every session in {root or 'this directory'} that runs from here."
+
+
+def _texts(request: Json, name: str) -> list[str]:
+    values = request.get(name)
+    return [str(value) for value in values] if isinstance(values, list | tuple) else []
+
+
+def _object(value: Any) -> Json:
+    return value if isinstance(value, dict) else {}
+
+
+def _text(value: Any) -> str:
+    return value if isinstance(value, str) else json.dumps(value, indent=2, ensure_ascii=False, default=str)

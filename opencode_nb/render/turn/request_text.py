@@ -1,0 +1,47 @@
+"""A permission request as plain text, for a console: the counterpart of requests.py."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from opencode_nb.render.diff.box import patch_text
+from opencode_nb.render.markup.escape import reveal, reveal_line
+from opencode_nb.render.turn.request_model import COMMAND, Asked, File
+
+_INDENT = "    "
+"""Before all that the agent says: no line of it can pass for one of ours."""
+
+
+def request_text(asked: Asked) -> str:
+    """All that decides, nothing cut; what can't be seen is marked."""
+    head = f"The agent asks for permission to {reveal_line(asked.wants)}:"
+    always = [f"Always covers: {reveal_line(f'{asked.always}, {asked.holds}')}"] if asked.always else []
+    return "\n".join([head, *_facts(asked), *_files(asked.files), *always])
+
+
+def _facts(asked: Asked) -> Iterator[str]:
+    for name, value in asked.facts:
+        if not name:
+            yield f"  ! {reveal_line(value)}"
+        elif "\n" in value:
+            yield f"  {reveal_line(name)}:\n{_indented(value)}"
+        else:
+            yield reveal_line(value) if name == COMMAND else f"  {reveal_line(name)}: {reveal_line(value)}"
+
+
+def _files(files: list[File]) -> Iterator[str]:
+    """Every file, and then, if there are several, the change of each below its name once more."""
+    if len(files) > 1:
+        yield from (f"  {_name(file)}" for file in files)
+    for file in files:
+        yield f"  {_name(file)}{':' if file.patch else ''}"
+        if patch := patch_text({"patch": file.patch}):
+            yield _indented(patch)
+
+
+def _name(file: File) -> str:
+    return ", ".join([reveal_line(file.path), *map(reveal_line, file.notes)])
+
+
+def _indented(text: str) -> str:
+    return "\n".join(f"{_INDENT}{line}" for line in reveal(text.rstrip("\n")).split("\n"))

@@ -1,0 +1,191 @@
+"""A turn in a terminal, through rich: at once, or as it comes.
+
+No text reaches the terminal with its own control sequences. What is finished is printed and stays; on a real terminal
+the open end is shown live below it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import TYPE_CHECKING
+
+from rich.console import Console, Group, RenderableType
+from rich.live import Live
+from rich.markdown import Markdown
+from rich.padding import Padding
+from rich.syntax import Syntax
+from rich.text import Text
+
+from opencode_nb.render.diff import box
+from opencode_nb.render.markdown.blocks import settled_length
+from opencode_nb.render.markdown.convert import normalize
+from opencode_nb.render.markup import ansi
+from opencode_nb.render.markup.escape import visible
+from opencode_nb.render.turn import facts, layout
+from opencode_nb.render.turn.card_model import Block, Card, Change, Code, Json, Output, Problem, Prose
+from opencode_nb.render.turn.text import block_text, card_line
+from opencode_nb.render.turn.tools import attachment, describe
+
+if TYPE_CHECKING:
+    from opencode_nb.transcript.state import TurnState
+
+_COLORS = {"pending": "dim", "running": "blue", "completed": "green", "error": "red", "interrupted": "yellow"}
+_MAX_LINES = 40
+"""How many lines of an output or file are shown: its last ones."""
+_REFRESH_PER_SECOND = 8
+
+
+def turn_terminal(turn: TurnState) -> RenderableType:
+    """The whole turn."""
+    return Group(*_parts(turn), *_end(turn))
+
+
+def _parts(turn: TurnState) -> Iterator[RenderableType]:
+    for run in layout.runs(turn):
+        for part in run:
+            yield part_terminal(part, turn)
+
+
+def part_terminal(part: Json, turn: TurnState) -> RenderableType:
+    """One part."""
+    kind = layout.kind(part, layout.context(turn))
+    if kind == "prompt":
+        return Text(visible(f"> {part['text']}"), style="bold")
+    if kind == "text":
+        return _markdown(str(part["text"]))
+    if kind == "reasoning":
+        return Group(
+            Text(facts.thought(part), style="dim italic"), Padding(_markdown(str(part["text"]), "dim"), (0, 0, 0, 2))
+        )
+    if kind == "tool":
+        return _card(describe(part, layout.context(turn)), turn)
+    file = attachment(part)
+    return Text(visible(f"[{file.name} {file.mime}]" if kind == "file" else facts.notice(part)), style="dim")
+
+
+def _markdown(text: str, style: str = "none") -> RenderableType:
+    return Markdown(visible(normalize(text)), hyperlinks=False, style=style, code_theme="ansi_dark")
+
+
+def _card(card: Card, turn: TurnState) -> RenderableType:
+    line = Text(f"{card.glyph} ", style=_COLORS[card.status]).append(visible(card_line(card)), style="bold")
+    blocks = [_block(block) for block in card.blocks] if card.open or card.child_session else []
+    children = [Group(*_parts(child)) for child in turn.children.get(card.child_session, [])]
+    return Group(line, *(Padding(item, (0, 0, 0, 2)) for item in [*blocks, *children]))
+
+
+def _block(block: Block) -> RenderableType:
+    match block:
+        case Change(change):
+            return box.terminal(change)
+        case Output(text, command):
+            rows = ansi.plain(text).split("\n")
+            left_out = [f"\u2026 {len(rows) - _MAX_LINES} earlier lines \u2026"] if len(rows) > _MAX_LINES else []
+            return Text(visible("\n".join([f"$ {command}"] * bool(command) + left_out + rows[-_MAX_LINES:])))
+        case Code(text, path):
+            lines = text.split("\n")[:_MAX_LINES]
+            return Syntax(visible("\n".join(lines)), Syntax.guess_lexer(path), theme="ansi_dark")
+        case Prose(text):
+            return _markdown(text)
+        case Problem(text):
+            return Text(visible(text), style="red")
+        case _:
+            return Text(visible(block_text(block)))
+
+
+def _end(turn: TurnState) -> Iterator[RenderableType]:
+    """Decisions, what went wrong, what changed, and the bill."""
+    root = facts.directory(turn)
+    for made in turn.decisions:
+        yield Text(visible(facts.decision(made, root)), style="yellow" if made.reply == "reject" else "dim")
+    problem = facts.failure(turn)
+    if facts.was_stopped(turn):
+        yield Text("Stopped. What came until then is kept.", style="yellow")
+    elif problem:
+        yield Text(visible(problem.text), style="red").append(visible(f"\n{problem.next_step}"), style="dim")
+    if diffs := facts.unshown_diffs(turn):
+        yield Text(facts.changed(diffs), style="bold")
+        yield from (Padding(box.terminal(change), (0, 0, 0, 2)) for change in diffs)
+    if turn.ended and (bill := facts.bill(turn)):
+        yield Text(visible(" · ".join(bill)), style="dim")
+
+
+class LiveTerminal:
+    """Prints a turn as it comes: each part when it's finished, long texts block by block.
+
+    On a real terminal the part that is being written is shown below, and what the turn waits for; elsewhere only what
+    is finished is printed.
+    """
+
+    def __init__(self, turn: TurnState, console: Console | None = None) -> None:
+        self._turn = turn
+        self._console = console or Console()
+        self._printed: set[str] = set()
+        self._lengths: dict[str, int] = {}
+        self._live: Live | None = None
+        if self._console.is_terminal:
+            self._live = Live(console=self._console, refresh_per_second=_REFRESH_PER_SECOND, transient=True)
+            self._live.start()
+
+    def update(self, dirty: set[str]) -> None:
+        """Show what changed; keys that aren't known are ignored."""
+        shown = [part for part in self._turn.parts if facts.is_shown(part)]
+        waiting = [part for part in shown if part["id"] not in self._printed]
+        for part in waiting:
+            if not self._print(part, last=part is shown[-1]):
+                break
+        if self._live:
+            self._live.update(self._tail())
+
+    def close(self) -> None:
+        """Print what is left and the turn's end; nothing is shown after that."""
+        if self._live:
+            self._live.stop()
+            self._live = None
+        for part in self._turn.parts:
+            if facts.is_shown(part) and part["id"] not in self._printed:
+                self._console.print(self._rest(part))
+                self._printed.add(part["id"])
+        for line in _end(self._turn):
+            self._console.print(line)
+
+    def _print(self, part: Json, *, last: bool) -> bool:
+        """Print what is finished of a part. True if that is all of it, so that the next one may follow."""
+        if _is_finished(part) or (not last and part.get("type") != "tool"):
+            self._console.print(self._rest(part))
+            self._printed.add(part["id"])
+            return True
+        if part.get("type") == "text":
+            self._print_blocks(part)
+        return False
+
+    def _print_blocks(self, part: Json) -> None:
+        begin = self._lengths.get(part["id"], 0)
+        text = str(part["text"])[begin:]
+        if length := settled_length(text):
+            self._lengths[part["id"]] = begin + length
+            self._console.print(_markdown(text[:length]))
+
+    def _rest(self, part: Json) -> RenderableType:
+        begin = self._lengths.get(part["id"], 0)
+        rest = {**part, "text": str(part["text"])[begin:]} if begin else part
+        return part_terminal(rest, self._turn)
+
+    def _tail(self) -> RenderableType:
+        """What is being written, at most a screenful of it, and what the turn is doing."""
+        waiting = [part for part in self._turn.parts if facts.is_shown(part) and part["id"] not in self._printed]
+        items = [self._rest(part) for part in waiting[:1]]
+        if self._turn.retry:
+            items.append(
+                Text(visible(f"{self._turn.retry.get('message') or 'Waiting'}: trying again \u2026"), style="yellow")
+            )
+        elif not self._turn.ended:
+            items.append(Text("Working \u2026", style="blue"))
+        return Group(*items)
+
+
+def _is_finished(part: Json) -> bool:
+    if part.get("type") == "tool":
+        return (part.get("state") or {}).get("status") in ("completed", "error")
+    time = part.get("time")
+    return part.get("type") not in ("text", "reasoning") or (isinstance(time, dict) and time.get("end") is not None)

@@ -1,0 +1,207 @@
+"""A turn as Markdown and as plain text: for notebooks' other formats, exports and terminals without colour.
+
+What the model wrote in Markdown stays Markdown, but cannot act: HTML in it, pictures to be fetched and links that run
+scripts are taken apart. Everything else is fenced or escaped.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from typing import TYPE_CHECKING
+
+from opencode_nb.render.diff import box
+from opencode_nb.render.markdown.convert import contained, document, fenced
+from opencode_nb.render.markup import ansi
+from opencode_nb.render.markup.escape import visible
+from opencode_nb.render.turn import facts, layout
+from opencode_nb.render.turn.card_model import (
+    Answers,
+    Attachment,
+    Block,
+    Card,
+    Change,
+    Checklist,
+    Code,
+    Json,
+    Link,
+    Output,
+    Pairs,
+    Problem,
+    Prose,
+)
+from opencode_nb.render.turn.phrases import duration
+from opencode_nb.render.turn.tools import attachment, describe
+
+if TYPE_CHECKING:
+    from opencode_nb.transcript.state import TurnState
+
+_SPECIAL = re.compile(r"([\\`*_{}\[\]<>()#+!|~&-])")
+_MAX_LINES = 200
+"""How many lines of an output or file are kept in Markdown and plain text."""
+
+
+def turn_markdown(turn: TurnState) -> str:
+    """The turn as Markdown."""
+    pieces = [*_parts(turn), *(_escaped(line) for line in _lines(turn))]
+    pieces += [box.markdown(change) for change in facts.unshown_diffs(turn)]
+    if turn.ended and (bill := facts.bill(turn)):
+        pieces.append(f"*{_escaped(' · '.join(bill))}*")
+    return document(pieces) + "\n"
+
+
+def turn_text(turn: TurnState) -> str:
+    """The turn as plain text, without controls."""
+    pieces = [*_plain_parts(turn), *_lines(turn)]
+    if diffs := facts.unshown_diffs(turn):
+        added, removed = facts.total(diffs)
+        names = ", ".join(str(change.get("file") or "") for change in diffs)
+        pieces.append(f"{facts.changed(diffs)}: {names} +{added} \u2212{removed}")
+    if turn.ended and (bill := facts.bill(turn)):
+        pieces.append(" · ".join(bill))
+    return visible("\n\n".join(piece for piece in pieces if piece))
+
+
+def _lines(turn: TurnState) -> Iterator[str]:
+    """Decisions and what went wrong, a line each."""
+    root = facts.directory(turn)
+    yield from (f"{facts.decision(made, root)}." for made in turn.decisions)
+    problem = facts.failure(turn)
+    if facts.was_stopped(turn):
+        yield "Stopped. What came until then is kept."
+    elif problem:
+        yield f"Error: {problem.text} {problem.next_step}"
+
+
+def _parts(turn: TurnState) -> Iterator[str]:
+    for run in layout.runs(turn):
+        for part in run:
+            yield _part(turn, part)
+
+
+def _part(turn: TurnState, part: Json) -> str:
+    kind = layout.kind(part, layout.context(turn))
+    if kind == "text":
+        return contained(str(part["text"]))
+    if kind == "reasoning":
+        return _quoted(f"*{facts.thought(part)}*\n\n{contained(str(part['text']))}")
+    if kind == "prompt":
+        return _quoted("\n>\n".join(_escaped(line) for line in str(part["text"]).split("\n")))
+    if kind != "tool":
+        return _escaped(_other(part))
+    card = describe(part, layout.context(turn))
+    children = [_quoted("\n\n".join(_parts(child))) for child in turn.children.get(card.child_session, [])]
+    return "\n\n".join([f"**{_escaped(card_line(card))}**", *(_block(block) for block in card.blocks), *children])
+
+
+def _quoted(text: str) -> str:
+    return "\n".join(f"> {line}".rstrip() for line in text.split("\n"))
+
+
+def _escaped(text: str) -> str:
+    """Text of one line as Markdown that shows exactly this text."""
+    return _SPECIAL.sub(r"\\\1", " ".join(visible(text).split()))
+
+
+def card_line(card: Card) -> str:
+    """A tool call in one line of plain text."""
+    pieces = [f"{card.name}: {card.about}" if card.about else card.name, card.note]
+    if card.counts:
+        pieces.append(f"+{card.counts[0]} \u2212{card.counts[1]}")
+    if card.status != "completed":
+        pieces.append({"error": "failed"}.get(card.status, card.status))
+    pieces.append(duration(card.seconds) if card.seconds and card.seconds >= 1 else "")
+    return " · ".join(piece for piece in pieces if piece)
+
+
+def _block(block: Block) -> str:
+    match block:
+        case Output(text, command):
+            shown = f"$ {command}\n{ansi.plain(text)}" if command else ansi.plain(text)
+            return fenced(_shortened(shown))
+        case Code(text):
+            return fenced(_shortened(text))
+        case Change(change):
+            return box.markdown(change)
+        case Checklist(todos):
+            return "\n".join(
+                f"- [{'x' if todo.get('status') == 'completed' else ' '}] {_escaped(str(todo.get('content') or ''))}"
+                for todo in todos
+            )
+        case Prose(text):
+            return _quoted(contained(text))
+        case Link(url):
+            return _escaped(url)
+        case _:
+            return fenced(block_text(block))
+
+
+def block_text(block: Block) -> str:
+    """A block of content as plain text."""
+    match block:
+        case Output(text, command):
+            return "\n".join([f"$ {command}"] * bool(command) + [ansi.plain(text)] * bool(text))
+        case Change(change):
+            return box.patch_text(change)
+        case Checklist(todos):
+            return "\n".join(
+                f"[{'x' if todo.get('status') == 'completed' else ' '}] {todo.get('content') or ''}" for todo in todos
+            )
+        case Pairs(items):
+            return "\n".join(f"{name}: {value}" for name, value in items)
+        case Answers(items):
+            return "\n".join(f"{question} {', '.join(answers)}".rstrip() for question, answers in items)
+        case Attachment(mime, name, _):
+            return f"{name} ({mime})"
+        case Link(url):
+            return url
+        case Code(text) | Prose(text) | Problem(text):
+            return text
+
+
+def _shortened(text: str) -> str:
+    lines = text.split("\n")
+    if len(lines) <= _MAX_LINES:
+        return text
+    return "\n".join(
+        [
+            *lines[: _MAX_LINES // 2],
+            f"\u2026 {len(lines) - _MAX_LINES} lines left out \u2026",
+            *lines[-_MAX_LINES // 2 :],
+        ]
+    )
+
+
+def _other(part: Json) -> str:
+    if part.get("type") == "text":
+        return f"> {part['text']}"
+    if part.get("type") == "file":
+        file = attachment(part)
+        return f"{file.name} ({file.mime})"
+    return facts.notice(part)
+
+
+def _plain_parts(turn: TurnState) -> Iterator[str]:
+    for run in layout.runs(turn):
+        for part in run:
+            yield _plain_part(turn, part)
+
+
+def _plain_part(turn: TurnState, part: Json) -> str:
+    kind = layout.kind(part, layout.context(turn))
+    if kind == "text":
+        return str(part["text"]).strip()
+    if kind == "reasoning":
+        return f"[{facts.thought(part)}]"
+    if kind != "tool":
+        return _other(part)
+    card = describe(part, layout.context(turn))
+    children = "\n".join(_plain_parts_indented(turn, card))
+    problems = [block.text for block in card.blocks if isinstance(block, Problem)]
+    return "\n".join(line for line in [f"{card.glyph} {card_line(card)}", *problems, children] if line)
+
+
+def _plain_parts_indented(turn: TurnState, card: Card) -> Iterator[str]:
+    for child in turn.children.get(card.child_session, []):
+        for text in _plain_parts(child):
+            yield "\n".join(f"    {line}" for line in text.split("\n"))

@@ -1,0 +1,1 @@
+"""Opencode, Session and Turn: send prompts, follow their turns, undo them. Knows neither IPython nor widgets."""

@@ -1,0 +1,87 @@
+"""History: a session's stored messages, fetched page by page from the end."""
+
+from __future__ import annotations
+
+import logging
+from typing import NamedTuple
+
+from opencode_nb.api.client import AsyncClient
+from opencode_nb.errors import BadRequestError
+from opencode_nb.transcript.state import Json
+
+log = logging.getLogger("opencode_nb")
+
+PAGE = 100
+"""Messages in a page: some twenty turns with tools, fetched in a few hundredths of a second."""
+
+WHOLE_TURN_PAGES = 10
+"""Pages that are fetched at once at most, so that the first turn on hand is whole."""
+
+
+class Page(NamedTuple):
+    """Messages, oldest first; `cursor` leads to those before them, "" where there are none."""
+
+    messages: list[Json]
+    cursor: str
+
+
+NOTHING = Page([], "")
+
+
+async def latest(client: AsyncClient, session_id: str, since: float | None = None) -> Page:
+    """The last messages, from the beginning of a turn on; at least those created `since` (the server's ms)."""
+    page = await before(client, session_id, "")
+    while page.cursor and since is not None and page.messages[0]["info"]["time"]["created"] > since:
+        page = await _longer(client, session_id, page)
+    return page
+
+
+async def before(client: AsyncClient, session_id: str, cursor: str) -> Page:
+    """The messages before a cursor ("" is the end), from the beginning of a turn on."""
+    page = await _page(client, session_id, cursor)
+    for _number in range(WHOLE_TURN_PAGES):
+        if not page.cursor or _begins_whole(page):
+            break
+        page = await _longer(client, session_id, page)
+    return page
+
+
+async def last_turns(client: AsyncClient, session_id: str, count: int) -> Page:
+    """The messages of at least the last `count` turns, from the beginning of one on."""
+    page = await before(client, session_id, "")
+    while page.cursor and sum(_begins_turn(message) for message in page.messages) < count:
+        earlier = await before(client, session_id, page.cursor)
+        page = Page(earlier.messages + page.messages, earlier.cursor)
+    return page
+
+
+async def everything(client: AsyncClient, session_id: str) -> list[Json]:
+    """All messages, oldest first."""
+    page = await _page(client, session_id, "")
+    while page.cursor:
+        page = await _longer(client, session_id, page)
+    return page.messages
+
+
+def _begins_whole(page: Page) -> bool:
+    return not page.messages or _begins_turn(page.messages[0])
+
+
+def _begins_turn(message: Json) -> bool:
+    return bool(message["info"].get("role") == "user")
+
+
+async def _longer(client: AsyncClient, session_id: str, page: Page) -> Page:
+    earlier = await _page(client, session_id, page.cursor)
+    return Page(earlier.messages + page.messages, earlier.cursor)
+
+
+async def _page(client: AsyncClient, session_id: str, cursor: str) -> Page:
+    """One page; none where the server can't read its own store (around any prompt with a schema, version 1.18.33)."""
+    try:
+        path, query = f"/session/{session_id}/message", {"limit": PAGE, **({"before": cursor} if cursor else {})}
+        answer = await client.request("GET", path, params=query, raw=True)  # raw: the cursor is a header
+    except BadRequestError as error:
+        log.warning("The history of session %s can't be listed: %s", session_id, error)
+        return NOTHING
+    return Page(list(answer.json()), str(answer.headers.get("x-next-cursor") or ""))

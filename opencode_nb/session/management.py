@@ -1,0 +1,321 @@
+"""ManagedSession: what can be done with a session as a whole, and what it has: the part of it that starts no turns."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Awaitable, Callable
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from opencode_nb.changes import sources, undo_plan, undo_record, undo_result
+from opencode_nb.changes.undo_result import Undone
+from opencode_nb.errors import ConflictError, InternalServerError, NotFoundError, OpencodeError
+from opencode_nb.session import export
+from opencode_nb.session.permissions.approvals import as_sent
+from opencode_nb.session.permissions.policy import Reply
+from opencode_nb.session.turn import Turn
+from opencode_nb.transcript import usage
+from opencode_nb.transcript.state import Json, TurnState
+from opencode_nb.transcript.transcript import Transcript
+
+if TYPE_CHECKING:
+    from opencode_nb.session.opencode import AsyncOpencode
+    from opencode_nb.session.session import AsyncSession
+
+BUSY = "A turn is running in this session: wait for its end or stop it first."
+
+
+class ManagedSession:
+    """A session's facts and history, and the acts on it that start no turn."""
+
+    def __init__(self, owner: AsyncOpencode, transcript: Transcript) -> None:
+        self.owner = owner
+        self.transcript = transcript
+
+    # -- what it is ------------------------------------------------------------------------------------------------
+
+    @property
+    def id(self) -> str:
+        """The server's id, `ses_...`."""
+        return self.transcript.id
+
+    @property
+    def title(self) -> str:
+        """Its title; the server makes one after the first prompt."""
+        return str(self.transcript.info.get("title") or "")
+
+    @property
+    def server_version(self) -> str:
+        """The version of the server that runs it."""
+        return self.owner.version
+
+    @property
+    def busy(self) -> bool:
+        """Whether a turn runs."""
+        return self.transcript.busy
+
+    @property
+    def shared_url(self) -> str:
+        """The link under which it is shared, "" where it is not."""
+        return str((self.transcript.info.get("share") or {}).get("url") or "")
+
+    @property
+    def cost(self) -> float:
+        """US dollars spent in it so far, sub-sessions left out, what was undone included."""
+        cost = self.transcript.info.get("cost")
+        return float(cost if cost is not None else sum(turn.cost for turn in self.turns()))
+
+    @property
+    def tokens(self) -> dict[str, int]:
+        """Tokens used in it so far: input, output, reasoning, cache_read, cache_write; else as `cost`."""
+        return usage.flat(self.transcript.info.get("tokens"))
+
+    async def context(self) -> usage.Context:
+        """How full the model's context is after the last step."""
+        return usage.context(self.transcript.visible_turns, await self.owner.windows())
+
+    async def todos(self) -> list[Json]:
+        """The agent's list of what is to do: `[{content, status, priority}]`."""
+        return list(await self.owner.client.session.todo(self.id))
+
+    async def children(self) -> list[Json]:
+        """The sub-sessions, each as a list of sessions has it."""
+        return list(await self.owner.client.session.children(self.id))
+
+    # -- its history -----------------------------------------------------------------------------------------------
+
+    async def messages(self) -> list[Json]:
+        """All messages as the server has them: `[{info, parts}]`, oldest first; undone ones included."""
+        return await self.owner.feed.all_messages(self.id)
+
+    async def load_earlier(self) -> bool:
+        """Load some of the turns before those that are in memory; whether there are still more."""
+        await self.owner.feed.load_earlier(self.transcript)
+        return self.transcript.has_earlier
+
+    async def load_all(self) -> None:
+        """Load all turns: a long session begins with its latest ones only."""
+        while await self.load_earlier():
+            pass
+
+    async def _reach(self, message_id: str) -> None:
+        """Load turns until this message would be among them."""
+        while self.transcript.has_earlier and self.transcript.turn_of(message_id) is None:
+            await self.load_earlier()
+
+    async def export(self, format: str = "md") -> str:
+        """All of it as a text: "md", "html", "ipynb", or "json" (which `opencode import` takes). Raises ValueError."""
+        export.check(format)
+        if format == "json":
+            return export.as_json(self.transcript.info, await self.messages())
+        await self.load_all()
+        return export.as_text(format, self.title, self.turns())
+
+    def turns(self) -> list[Turn]:
+        """The turns that count (undone ones do not) and are loaded, oldest first; `load_all` loads the others."""
+        raise NotImplementedError
+
+    @property
+    def place(self) -> sources.Place:
+        """Where its changes are to be looked for."""
+        raise NotImplementedError
+
+    # -- undo and redo ---------------------------------------------------------------------------------------------
+
+    async def revert(self, to: Turn | str | None = None, *, force: bool = False) -> Undone:
+        """Undo this turn (by default the last) and all after it, files included; or redo up to it what was undone.
+
+        Restores the files that the turns changed, and no others: by the server's snapshots, where it takes any, and by
+        what the tools report. Raises OpencodeError where there is no such turn, or one runs; DiffConflictError, having
+        done nothing, where somebody has changed a file of the turns since. With `force` that is overwritten, and the
+        result's warning says where a copy is kept.
+        """
+        message_id = await self._turn_id(to)
+        undoing = self.transcript.turns_from(message_id)
+        redoing = [turn for turn in self.transcript.undone_turns if turn not in undoing]
+        api = self.owner.client.session
+        return await self._restore(lambda: api.revert(self.id, messageID=message_id), undoing, redoing, force=force)
+
+    async def unrevert(self, *, force: bool = False) -> Undone:
+        """Redo all that was undone; possible until the next prompt. Raises OpencodeError where nothing is undone.
+
+        The turns' files become what they were before the undo; those of others stay. Raises as `revert` does.
+        """
+        reverted = self.transcript.info.get("revert")
+        if not reverted:
+            raise OpencodeError("Nothing is undone here: an undo can be taken back until the next prompt.")
+        await self._reach(str(reverted.get("messageID")))
+        api = self.owner.client.session
+        undone = self.transcript.undone_turns
+        return await self._restore(lambda: api.unrevert(self.id), [], undone, force=force)
+
+    async def _restore(
+        self, send: Callable[[], Awaitable[Json]], undoing: list[TurnState], redoing: list[TurnState], *, force: bool
+    ) -> Undone:
+        """Have the server change the conversation, and see to the files: copied before, put right after."""
+        reverted, place = self.transcript.info.get("revert") or {}, self.place
+        plan = await asyncio.to_thread(undo_plan.make, undoing, redoing, place, reverted=reverted, force=force)
+        await asyncio.to_thread(plan.keep)
+        message_id = undoing[0].id if undoing else ""
+        # who stops waiting must not leave the files half done
+        failed = await asyncio.shield(asyncio.create_task(self._carry_out(plan, send, message_id, first=not reverted)))
+        touched = undoing or redoing
+        return await asyncio.to_thread(undo_result.outcome, self.transcript.undone_turns, touched, plan, failed, place)
+
+    async def _carry_out(
+        self, plan: undo_plan.Plan, send: Callable[[], Awaitable[Json]], message_id: str, *, first: bool
+    ) -> dict[str, str]:
+        """Have the server do it, and the files be as planned; of those that are not, why."""
+        try:
+            info = dict(await send())
+        except ConflictError as error:
+            raise OpencodeError(BUSY) from error
+        except OpencodeError:  # nobody knows how far it came
+            await asyncio.to_thread(plan.take_back)
+            raise
+        if ((info.get("revert") or {}).get("messageID") or "") != message_id:
+            await asyncio.to_thread(plan.take_back)
+            raise OpencodeError("The server did not do it: the session has no such message any more.")
+        self._learn(info)
+        if message_id:
+            sides = {path: goal.now for path, goal in plan.goals.items()}
+            await asyncio.to_thread(undo_record.note, self.id, sides, first=first)
+        return await asyncio.to_thread(plan.carry_out)
+
+    async def _turn_id(self, to: Turn | str | None) -> str:
+        """The id of the turn to undo. The server would take any id, and answer 200 having done nothing."""
+        if to is None:
+            turns = self.transcript.visible_turns
+            if not turns:
+                raise OpencodeError("There is nothing to undo in this session.")
+            return turns[-1].id
+        message_id = to if isinstance(to, str) else to.id
+        await self._reach(message_id)
+        turn = self.transcript.turn_of(message_id)
+        if turn is None:
+            raise OpencodeError("There is no such turn in this session (any more): nothing was done.")
+        return turn.id
+
+    @property
+    def _root(self) -> Path:
+        return Path(str(self.transcript.info.get("directory") or self.owner.directory))
+
+    # -- the session as a whole --------------------------------------------------------------------------------------
+
+    async def fork(self, at: Turn | str | None = None) -> AsyncSession:
+        """A new session with the history before `at` (all of it by default). Raises OpencodeError for an unknown one.
+
+        Files stay as they are; undone turns come along as if they were not.
+        """
+        message_id = await self._turn_id(at) if at is not None else None
+        info = await self.owner.client.session.fork(self.id, messageID=message_id)
+        return await self.owner.session(id=info["id"])
+
+    def choose(self, **choice: str | None) -> None:
+        """Set the `model`, `agent` or `variant` of prompts that name none, and tell all who follow the session."""
+        for name, value in choice.items():
+            setattr(self, name, value)
+        self._learn(self.transcript.info)
+
+    async def rename(self, title: str) -> None:
+        """Give it another title."""
+        self._learn(dict(await self.owner.client.session.update(self.id, title=title)))
+
+    async def delete(self) -> None:
+        """Stop what runs and delete it, sub-sessions included."""
+        if self.busy:
+            await self.abort()
+        await self.owner.client.session.delete(self.id)
+        deleted = {"type": "session.deleted", "properties": {"sessionID": self.id}}
+        self.owner.feed.apply(deleted)  # the server's own event comes when nobody follows it any more
+        self.owner.forget(self.id)
+
+    async def abort(self) -> None:
+        """Stop what runs."""
+        raise NotImplementedError
+
+    async def share(self) -> str:
+        """Publish it at OpenCode's website, and give the link: whoever has it can read all of the session.
+
+        Raises OpencodeError where sharing is disabled or fails.
+        """
+        if not await self.owner.can_share():
+            raise OpencodeError("Sharing is disabled in OpenCode's configuration (share: disabled).")
+        try:
+            self._learn(dict(await self.owner.client.session.share(self.id)))
+        except InternalServerError as error:  # offline, or switched off by its environment: it does not say which
+            raise OpencodeError("The session could not be shared: the server's log says why.") from error
+        if not self.shared_url:
+            raise OpencodeError("The server gave no link: the session is not shared.")
+        return self.shared_url
+
+    async def unshare(self) -> None:
+        """Take the published copy away. Raises OpencodeError where it is still there."""
+        self._learn(dict(await self.owner.client.session.unshare(self.id)))
+        if self.shared_url:
+            raise OpencodeError("The server still shares the session: its log may say why.")
+
+    def _learn(self, info: Json) -> None:
+        self.owner.feed.apply({"type": "session.updated", "properties": {"info": info}})
+
+    # -- its open requests -------------------------------------------------------------------------------------------
+
+    @property
+    def requests(self) -> list[Json]:
+        """The open permission requests, then the questions (these have `questions`), whoever sent the turn."""
+        turns = list(self.transcript.turns.values())
+        return [request for table in ("permissions", "questions") for turn in turns for request in _open(turn, table)]
+
+    async def reply(self, request_id: str, reply: Reply, message: str = "") -> bool:
+        """Answer a permission request, "once", "always" or "reject"; whether it was still open.
+
+        With a message a rejection lets the agent go on with it. The first answer counts, wherever it is given.
+        "always" holds for the sessions of this `Opencode` until it is closed; a rule that denies outweighs it.
+        """
+        if reply not in ("once", "always", "reject"):
+            raise ValueError(f'reply={reply!r}: use "once", "always" or "reject".')
+        request = self._request(request_id, "permissions")
+        if request is None:
+            return False
+        if reply == "always":
+            self.owner.approvals.add(request)
+        sending = self.owner.client.permission.reply(request_id, reply=as_sent(reply), message=message or None)
+        return await self._answered(request, reply, message, sending)
+
+    async def answer(self, request_id: str, answers: list[list[str]] | None) -> bool:
+        """Answer a question: for each of its questions the chosen labels or own words; None declines.
+
+        Whether it was still open.
+        """
+        request = self._request(request_id, "questions")
+        if request is None:
+            return False
+        client = self.owner.client
+        if answers is None:
+            return await self._answered(request, "reject", "", client.question.reject(request_id))
+        said = "; ".join(", ".join(answer) for answer in answers)
+        return await self._answered(request, "answered", said, client.question.reply(request_id, answers=answers))
+
+    def _request(self, request_id: str, table: str) -> Json | None:
+        return next(
+            (r for turn in self.transcript.turns.values() for r in _open(turn, table) if r["id"] == request_id), None
+        )
+
+    async def _answered(self, request: Json, reply: str, message: str, sending: Any) -> bool:
+        """Send an answer, noted before as its echo may come first; what cannot be sent is open again."""
+        feed = self.owner.feed
+        feed.tell(self.id, "decided", request=request, reply=reply, by="you", message=message)
+        try:
+            await sending
+        except NotFoundError:  # another client was quicker, or the turn has ended
+            return False
+        except OpencodeError:
+            kind = "question.asked" if "questions" in request else "permission.asked"
+            feed.apply({"type": kind, "properties": request})
+            raise
+        return True
+
+
+def _open(turn: TurnState, table: str) -> list[Json]:
+    requests: dict[str, Json] = getattr(turn, table)
+    return list(requests.values())

@@ -1,0 +1,147 @@
+"""ConsolePerson: asks through `input()`, on the thread that waits for the turn."""
+
+from __future__ import annotations
+
+import asyncio
+import sys
+import types
+from collections.abc import Callable
+from contextlib import AbstractContextManager, nullcontext
+from typing import TYPE_CHECKING, Literal, TypeVar
+
+from opencode_nb.session.permissions.interruptible_input import Question
+from opencode_nb.session.permissions.jobs import Jobs
+from opencode_nb.session.permissions.policy import Answer
+from opencode_nb.transcript.state import Json
+
+if TYPE_CHECKING:
+    from opencode_nb.render.turn.request_model import Asked
+
+T = TypeVar("T")
+Ask = Callable[[str], str | None]
+
+_KEYS: dict[str, Answer] = {
+    "y": Answer("once"),
+    "yes": Answer("once"),
+    "a": Answer("always"),
+    "always": Answer("always"),
+    "n": Answer("reject"),
+    "no": Answer("reject"),
+}
+
+
+class ConsolePerson:
+    """A `Person` behind `input()`. Where there is no input (nbclient, a pipe), nobody is there.
+
+    Each question is asked within `aside()`, on the waiting thread: there the screen can be left to it.
+    """
+
+    def __init__(self, jobs: Jobs, aside: Callable[[], AbstractContextManager[None]] = nullcontext) -> None:
+        self._jobs = jobs
+        self._aside = aside
+        self._question = Question()
+
+    async def permission(self, request: Json) -> Answer | None:
+        """Show what is asked, and wait for y, a, n, or a reason to say no."""
+        return await self._run(_ask_permission, request)
+
+    async def question(self, request: Json) -> list[list[str]] | Literal["reject"] | None:
+        """Ask each question: numbers choose, other words are one's own answer, nothing at all declines."""
+        return await self._run(_ask_questions, request)
+
+    async def _run(self, ask: Callable[[Json, Ask], T], request: Json) -> T:
+        try:
+            return await self._jobs.run(lambda: self._alone(ask, request))
+        except asyncio.CancelledError:  # somebody else has answered, or the turn has ended
+            self._question.end()
+            raise
+
+    def _alone(self, ask: Callable[[Json, Ask], T], request: Json) -> T:
+        with self._aside():
+            answer = ask(request, self._question.ask)
+            if self._question.ended:
+                _tell("\n(Answered elsewhere.)")
+            return answer
+
+
+def describe(request: Json) -> str:
+    """All that decides about a permission request as plain text, as the page's card has it."""
+    from opencode_nb.render.turn.request_text import request_text
+
+    return request_text(_read(request))
+
+
+def _read(request: Json) -> Asked:
+    from opencode_nb.render.turn.request_model import asked
+
+    return asked(request, str(request.get("directory") or ""))
+
+
+def _ask_permission(request: Json, ask: Ask) -> Answer | None:
+    if not _can_ask():
+        return None
+    _tell(describe(request))
+    prompt = f"Allow? [y]es, once / [a]lways{_scope(request)} / [n]o, or say why not: "
+    while True:
+        reply = ask(prompt)
+        if reply is None:
+            return None
+        if reply:
+            return _KEYS.get(reply.lower()) or Answer("reject", reply)
+        prompt = "Please answer y, a, n, or say why not: "
+
+
+def _scope(request: Json) -> str:
+    from opencode_nb.render.markup.escape import reveal_line
+
+    always = _read(request).always
+    return f" ({reveal_line(always)})" if always else ""
+
+
+def _ask_questions(request: Json, ask: Ask) -> list[list[str]] | Literal["reject"] | None:
+    answers: list[list[str]] = []
+    if not _can_ask():
+        return None
+    for question in request.get("questions") or []:
+        _tell(_question_text(question))
+        reply = ask(_how(question))
+        if reply is None:
+            return None
+        if not reply:
+            return "reject"
+        answers.append(_chosen(reply, question))
+    return answers
+
+
+def _question_text(question: Json) -> str:
+    from opencode_nb.render.markup.escape import reveal_words
+
+    options = [
+        f"  {number}. {option.get('label')}: {option.get('description', '')}".rstrip(": ")
+        for number, option in enumerate(question.get("options") or [], 1)
+    ]
+    return reveal_words("\n".join([str(question.get("question", "")), *options]))
+
+
+def _how(question: Json) -> str:
+    how = "numbers with commas between" if question.get("multiple") else "a number"
+    return f"Choose {how}, or answer in your own words (empty declines): "
+
+
+def _chosen(reply: str, question: Json) -> list[str]:
+    labels = [str(option.get("label")) for option in question.get("options") or []]
+    picks = [pick.strip() for pick in reply.split(",")]
+    if all(pick.isdigit() and 1 <= int(pick) <= len(labels) for pick in picks):
+        return [labels[int(pick) - 1] for pick in picks][: None if question.get("multiple") else 1]
+    return [reply]
+
+
+def _can_ask() -> bool:
+    """Whether `input()` may be answered. A kernel replaces the builtin, and knows; the real one needs a terminal."""
+    if isinstance(input, types.BuiltinFunctionType):
+        return sys.stdin is not None and sys.stdin.isatty()
+    return bool(getattr(getattr(input, "__self__", None), "_allow_stdin", True))
+
+
+def _tell(text: str) -> None:
+    print(text)  # noqa: T201  # a question's text, as input() shows its prompt

@@ -1,0 +1,83 @@
+"""Enforcement: has the server keep to a policy. Checks the names of its rules, and says what a session must be told."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Iterable, Sequence
+from pathlib import Path
+from typing import Any
+
+from opencode_nb.api.client import AsyncClient
+from opencode_nb.errors import OpencodeError
+from opencode_nb.session.permissions.policy import Policy
+from opencode_nb.session.permissions.rules import PERMISSIONS, close_to, is_builtin
+from opencode_nb.session.permissions.session_rules import session_rules
+from opencode_nb.session.permissions.subjects import Place
+from opencode_nb.transcript.state import Json
+
+
+class Enforcement:
+    """What one server, in one directory, has to do with rules: asked for once."""
+
+    def __init__(self, client: Callable[[], AsyncClient], directory: Path) -> None:
+        self._client, self._directory = client, directory
+        self.forget()
+
+    def forget(self) -> None:
+        """Ask the server anew: the next one may have other agents and tools."""
+        self.place: Place | None = None
+        self._config: Json | None = None
+        self._agents: list[Any] = []
+        self._tools: list[str] = []
+        self._checked: set[str] = set()
+
+    async def rules(self, policy: Policy, agent: str | None, standing: Sequence[Json] = ()) -> list[Json]:
+        """The rules to add to a session's `standing` ones for a turn of this policy.
+
+        Raises OpencodeError for the name of a tool that is not there.
+        """
+        if self._config is None:
+            self._config, self._agents = dict(await self._client().config.get()), await self._client().app.agents()
+        return session_rules(
+            policy,
+            configured=bool(self._config.get("permission")),
+            agent=self._rules_of(agent or self._config.get("default_agent")),
+            standing=standing,
+            own=await self._own_tools(policy),
+        )
+
+    def _rules_of(self, name: str | None) -> Sequence[Json]:
+        """The agent's own rules, the user's configuration included; by default those of the first one."""
+        found = [agent for agent in self._agents if (agent["name"] == name if name else agent["mode"] != "subagent")]
+        return found[0].get("permission") or () if found else ()
+
+    async def _own_tools(self, policy: Policy) -> list[str]:
+        """The user's own tools, if these rules can be about them. Raises OpencodeError as `rules`."""
+        if policy.rules is None:
+            return []
+        if policy.rules.tells_paths_apart and self.place is None:
+            found = await self._client().path.get()
+            self.place = Place(Path(str(found["worktree"])), self._directory)
+        if all(name in PERMISSIONS for name in policy.rules.names):
+            return []
+        if not self._tools:
+            self._tools = [str(tool) for tool in await self._client().tool.ids()]
+        await self._check(policy.rules.unknown)
+        return [tool for tool in self._tools if not is_builtin(tool)]
+
+    async def _check(self, names: Iterable[str]) -> None:
+        """Raise OpencodeError for the first name that is neither a tool nor one of an MCP server's."""
+        missing = [name for name in names if name not in self._tools and name not in self._checked]
+        if not missing:
+            return
+        prefixes = [f"{re.sub(r'[^a-zA-Z0-9_-]', '_', server)}_" for server in await self._client().mcp.status()]
+        for name in missing:
+            if not name.startswith(tuple(prefixes)):
+                raise OpencodeError(self._unknown(name, prefixes))
+        self._checked.update(missing)
+
+    def _unknown(self, name: str, prefixes: list[str]) -> str:
+        meant = close_to(name, [*self._tools, *PERMISSIONS])
+        hint = f" Did you mean {meant!r}?" if meant else ""
+        there = ", ".join([*self._tools, *(f"{prefix}*" for prefix in prefixes)])
+        return f"permission: there is a rule for {name!r}, but no such tool.{hint} There are: {there}."

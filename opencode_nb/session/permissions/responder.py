@@ -1,0 +1,139 @@
+"""Responder: sees to it that every open request of a turn is answered once, by the policy or by a person."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import logging
+from collections.abc import Coroutine
+from typing import Any
+
+from opencode_nb.api.client import AsyncClient
+from opencode_nb.errors import NotFoundError, OpencodeError
+from opencode_nb.session.feed import Feed
+from opencode_nb.session.permissions.approvals import Approvals, as_sent
+from opencode_nb.session.permissions.policy import APPROVED, NOBODY, Answer, Person, Policy
+from opencode_nb.session.permissions.subjects import Place
+from opencode_nb.transcript.state import Json, TurnState
+
+log = logging.getLogger("opencode_nb")
+
+CALL_TIMEOUT = 1.0
+"""Seconds in which the server tells what the call of a request was given; without that it is asked as it is."""
+
+
+class Responder:
+    """Answers the requests of one turn. Call `look` after each change; a request gone elsewhere is dropped here."""
+
+    def __init__(
+        self,
+        feed: Feed,
+        turn: TurnState,
+        policy: Policy,
+        person: Person | None,
+        approvals: Approvals,
+        place: Place | None,
+    ) -> None:
+        self._feed, self._turn, self._policy, self._person = feed, turn, policy, person
+        self._approvals, self._place = approvals, place
+        self._tasks: dict[str, asyncio.Task[None]] = {}
+        self._unanswered: dict[str, Json] = {}
+        self._news = asyncio.Event()
+
+    @property
+    def _client(self) -> AsyncClient:
+        return self._feed.client
+
+    def look(self) -> None:
+        """Take up new requests, and drop those that are no longer open."""
+        open_now = {**self._turn.permissions, **self._turn.questions}
+        for request_id in [key for key in self._tasks if key not in open_now]:
+            self._tasks.pop(request_id).cancel()
+        self._unanswered = open_now
+        for request_id, request in open_now.items():
+            if request_id not in self._tasks:
+                answer = self._permission if request_id in self._turn.permissions else self._question
+                self._tasks[request_id] = asyncio.create_task(self._guard(request, answer(request)))
+
+    def note(self) -> None:
+        """Take note that something else has changed in the turn."""
+        self._news.set()
+
+    async def close(self) -> None:
+        """Drop everything, and reject what nobody answered: the server goes on listing it (docs/server.md)."""
+        for task in self._tasks.values():
+            task.cancel()
+        self._tasks.clear()
+        for request in self._unanswered.values():
+            with contextlib.suppress(OpencodeError):
+                await self._decline(request)
+        self._unanswered.clear()
+
+    async def _decline(self, request: Json) -> None:
+        if "questions" in request:
+            await self._client.question.reject(request["id"])
+        else:
+            await self._client.permission.reply(request["id"], reply="reject")
+
+    async def _guard(self, request: Json, work: Coroutine[Any, Any, None]) -> None:
+        try:
+            await work
+        except NotFoundError:  # answered elsewhere in the meantime; its event says so, or the turn has ended
+            self._decided(request, "reject", "another client", "")
+        except OpencodeError as error:
+            log.warning("Request %s could not be answered: %s", request.get("id"), error)
+        except Exception as error:  # a person's own code: the agent must not wait for its answer for ever
+            log.exception("Asking about request %s failed; it is declined", request.get("id"))
+            self._decided(request, "reject", "policy", f"Asking failed: {type(error).__name__}: {error}")
+            with contextlib.suppress(OpencodeError):
+                await self._decline(request)
+
+    async def _permission(self, request: Json) -> None:
+        request = await self._with_call(request)
+        answer = await self._policy.decide(request, self._place)
+        await self.reply(request, answer or await self._asked(request) or NOBODY)
+
+    async def _asked(self, request: Json) -> Answer | None:
+        """The person's answer, unless an "always" covers the request before it comes."""
+        if self._approvals.cover(request):
+            return APPROVED
+        if self._person is None:
+            return None
+        asking = asyncio.ensure_future(self._person.permission(request))
+        covering = asyncio.ensure_future(self._approvals.covering(request))
+        try:
+            await asyncio.wait((asking, covering), return_when=asyncio.FIRST_COMPLETED)
+            return asking.result() if asking.done() else APPROVED
+        finally:
+            asking.cancel()
+            covering.cancel()
+
+    async def _with_call(self, request: Json) -> Json:
+        """The request with its `call`, which says what the request may not, and the `directory` of its session."""
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout(CALL_TIMEOUT):
+                while request.get("tool") and not self._turn.call_of(request):
+                    self._news.clear()
+                    await self._news.wait()
+        return {**request, "call": self._turn.call_of(request), "directory": self._turn.directory}
+
+    async def reply(self, request: Json, answer: Answer) -> None:
+        """Send one answer, and note whose it was."""
+        self._decided(request, answer.reply, answer.by, answer.message)
+        if answer.reply == "always" and answer.by != "policy":  # a callable keeps to itself what it allowed
+            self._approvals.add(request)
+        await self._client.permission.reply(request["id"], reply=as_sent(answer.reply), message=answer.message or None)
+
+    async def _question(self, request: Json) -> None:
+        answers = await self._person.question(request) if self._person is not None else None
+        if isinstance(answers, list):
+            self._decided(request, "answered", "you", "; ".join(", ".join(answer) for answer in answers))
+            await self._client.question.reply(request["id"], answers=answers)
+            return
+        self._decided(request, "reject", "you" if answers == "reject" else "policy", "" if answers else NOBODY.message)
+        await self._client.question.reject(request["id"])
+
+    def _decided(self, request: Json, reply: str, by: str, message: str) -> None:
+        self._unanswered.pop(request["id"], None)
+        self._tasks.pop(request["id"], None)  # no longer open, but this very task has still to send the answer
+        self._feed.tell(self._turn.session_id, "decided", request=request, reply=reply, by=by, message=message)

@@ -1,0 +1,113 @@
+"""What the word at the cursor of a prompt may become: commands, files, agents, variables; ranked. Pure."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable
+from typing import Any, Literal, NamedTuple
+
+from opencode_nb.session.prompt import parts as prompt_parts
+
+LIMIT = 20
+"""How many completions are offered at most: more than a menu shows, few enough for every keystroke."""
+
+_COMMAND = re.compile(r"\s*/(\S*)$")
+_MENTION = re.compile(r"(?:^|(?<=[\s(\[{\"']))@((?:[^\s@\"][^\s@]*)?)$")
+_QUOTED = re.compile(r"(?:^|(?<=[\s(\[{]))@\"((?:[^\s\"][^\"\n]*)?)(?:(?<=/)\"([^\s@\"]*))?$")
+"""A name with blanks; behind a folder's closing quote, what is in it."""
+
+Kind = Literal["command", "agent", "file", "variable"]
+
+
+class Word(NamedTuple):
+    """What is being typed: `text` without its sign, which stands at `start`; up to `end`."""
+
+    kind: Literal["command", "mention"]
+    text: str
+    start: int
+    end: int
+
+
+class Completion(NamedTuple):
+    """`insert` replaces the text from `start` to `end`; `label` and `detail` are shown."""
+
+    kind: Kind
+    label: str
+    insert: str
+    detail: str
+    start: int
+    end: int
+
+
+def word_at(text: str, cursor: int) -> Word | None:
+    """The word before the cursor if it can be completed."""
+    before = text[:cursor]
+    if found := _COMMAND.fullmatch(before):
+        return Word("command", found[1], found.start(1) - 1, cursor)
+    if found := _QUOTED.search(before):
+        return Word("mention", found[1] + (found[2] or ""), found.start(), cursor)
+    if found := _MENTION.search(before):
+        return Word("mention", found[1], found.start(1) - 1, cursor)
+    return None
+
+
+def commands(word: Word, listed: Iterable[Any], limit: int = LIMIT) -> list[Completion]:
+    """The commands that fit, best first."""
+    found = {str(command["name"]): str(command.get("description") or "") for command in listed}
+    return [
+        Completion("command", f"/{name}", f"/{name} ", found[name], word.start, word.end)
+        for name in ranked(word.text, found)[:limit]
+    ]
+
+
+def mentions(
+    word: Word, files: Iterable[Any], agents: Iterable[Any], variables: Iterable[str], limit: int = LIMIT
+) -> list[Completion]:
+    """Files, agents and variables that fit, best first; `files` in the server's own order, which finds more."""
+    about: dict[tuple[Kind, str], str] = {("variable", name): "variable" for name in variables}
+    about |= {("agent", str(agent["name"])): str(agent.get("description") or "agent") for agent in agents}
+    paths = [str(path) for path in files if str(path).strip("/")]
+    about |= {("file", path): "directory" if path.endswith("/") else "file" for path in paths}
+    scored = []
+    for order, (kind, name) in enumerate(key for key in about if prompt_parts.mention(key[1])):
+        score = rank(word.text, name)
+        if score is not None or kind == "file":
+            scored.append(((score or (_FOUND_BY_SERVER,), order), kind, name))
+    return [_mention(kind, name, about[kind, name], word) for _score, kind, name in sorted(scored)[:limit]]
+
+
+def _mention(kind: Kind, name: str, detail: str, word: Word) -> Completion:
+    text = prompt_parts.mention(name)
+    return Completion(kind, text, text if name.endswith("/") else f"{text} ", detail, word.start, word.end)
+
+
+def ranked(text: str, names: Iterable[str]) -> list[str]:
+    """The names that fit a text, best first."""
+    scored = [(score, name) for name in names if (score := rank(text, name)) is not None]
+    return [name for _score, name in sorted(scored)]
+
+
+_FOUND_BY_SERVER = 9
+
+
+def rank(text: str, name: str) -> tuple[int, ...] | None:
+    """How well a name fits what was typed, the less the better; None where it does not.
+
+    In order: the same, begins so, its last part of a path begins so, a word in it does, it is in it, its letters are.
+    """
+    wanted, known = text.lower(), name.lower().rstrip("/")
+    tail = known.rpartition("/")[2]
+    tests = (
+        known == wanted,
+        known.startswith(wanted),
+        tail.startswith(wanted),
+        re.search(rf"(?:^|[^a-z0-9]){re.escape(wanted)}", known) is not None,
+        wanted in known,
+        _in_order(wanted, known),
+    )
+    return next(((score, len(known)) for score, fits in enumerate(tests) if fits), None)
+
+
+def _in_order(letters: str, name: str) -> bool:
+    rest = iter(name)
+    return all(letter in rest for letter in letters)

@@ -1,0 +1,177 @@
+"""What goes along with a prompt: text, files and images -> the server's part inputs. Pure but for reading the files.
+
+Files are read on a thread of their own: a slow disk must not hold up the other sessions.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import base64
+import re
+from collections.abc import Awaitable, Callable, Collection, Iterable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from opencode_nb.changes import regular_file
+from opencode_nb.session.prompt import media
+from opencode_nb.transcript.state import Json
+
+Mentions = Callable[[str], Awaitable[list[Json]]]
+"""The parts for what a text names, and only the caller knows of: a kernel's variables."""
+
+_RANGE = re.compile(r"^(?P<path>.+?):(?P<start>\d+)(?:-(?P<end>\d+))?$")
+_MENTION = re.compile(
+    r"""(?:^|(?<=[\s(\[{]))@"(?P<quoted>[^\s"][^"\n]*)" | (?:^|(?<=[\s(\[{"']))@(?P<plain>[^\s@"][^\s@]*)""", re.VERBOSE
+)
+_PUNCTUATION = ".,;:!?)]}\"'"
+
+MAX_BYTES = 32_000_000
+"""Larger pictures and the like are refused: providers take less, and all of it goes into one message."""
+
+
+def check_text(text: Any, what: str = "A prompt") -> None:
+    """Raise TypeError for what is not a text: the server would take it, and fail on it later."""
+    if not isinstance(text, str):
+        step = "Join its pieces, or pass files and images as files= and images=."
+        raise TypeError(f"{what} is a str, not {type(text).__name__}. {step}")
+
+
+async def parts(
+    text: str, files: Iterable[Any] = (), images: Iterable[Any] = (), directory: Path | None = None
+) -> list[Json]:
+    """The parts of one prompt.
+
+    Raises OSError (no such file, no regular file, too large a one) or TypeError before anything is sent.
+    """
+    check_text(text)
+    attached = await file_parts(files, directory)
+    attached += [await asyncio.to_thread(image_part, image, directory) for image in images]
+    return [{"type": "text", "text": text}, *attached]
+
+
+async def file_parts(files: Iterable[Any], directory: Path | None = None) -> list[Json]:
+    """The parts of the files of a prompt or command; errors as for `parts`."""
+    return [await asyncio.to_thread(file_part, file, directory) for file in files]
+
+
+@dataclass(frozen=True, slots=True)
+class Attachment:
+    """A file whose bytes are at hand: pasted, or dropped. `name` is shown; `mime` such as "application/pdf"."""
+
+    name: str
+    mime: str
+    data: bytes
+
+
+def mentioned(text: str, directory: Path, agents: Collection[str]) -> list[Json]:
+    """The parts for what a text names: agents as `@name`, files and directories that are there as `@path`.
+
+    A name with blanks stands in quotes: `@"my data.csv"`. Raises TooLargeError for a file that is too large to send.
+    """
+    found: dict[str, Json] = {}
+    for match in _MENTION.finditer(text):
+        name = _name(match)
+        if name in agents:
+            value = match[0] if match["quoted"] else f"@{name}"
+            source = {"value": value, "start": match.start(), "end": match.start() + len(value)}
+            found.setdefault(name, {"type": "agent", "name": name, "source": source})
+        elif name:
+            try:
+                found.setdefault(name, file_part(name, directory))
+            except regular_file.TooLargeError:
+                raise
+            except OSError:  # no such file, or no file at all: it is a word like any other
+                continue
+    return list(found.values())
+
+
+def mention(name: str) -> str:
+    """How a text names this, as it is read back: `@name`, or `@"name"`; "" where no text can."""
+    for text in (f"@{name}", f'@"{name}"'):
+        match = _MENTION.fullmatch(text)
+        if match is not None and _name(match) == name:
+            return text
+    return ""
+
+
+def _name(match: re.Match[str]) -> str:
+    return match["quoted"] or match["plain"].rstrip(_PUNCTUATION)
+
+
+def file_part(file: str | Path | Attachment | Json, directory: Path | None = None) -> Json:
+    """A file part: `path`, `path:12` or `path:12-40` (lines, 1-based, inclusive); a directory is listed.
+
+    Bytes at hand become one, too; what is a part already stays it.
+    Relative paths start at `directory`. Text stays a file:// URL that the server reads; what is not text goes inline.
+    """
+    if isinstance(file, dict):
+        return file
+    if isinstance(file, Attachment):
+        return _inline(file.name, media.mime(file.name, file.data, file.mime), file.data)
+    path, query = _locate(str(file), directory or Path.cwd())
+    if path.is_dir():
+        return _file(path, "application/x-directory", path.as_uri())
+    mime = media.mime(path.name, _read(regular_file.head, path))
+    if mime == media.TEXT:
+        return _file(path, mime, path.as_uri() + query)
+    return _inline(path.name, mime, _read(regular_file.read, path, MAX_BYTES))
+
+
+def _read(read: Callable[..., bytes], path: Path, *limit: int) -> bytes:
+    try:
+        return read(path, *limit)
+    except regular_file.NotRegularError as error:
+        raise regular_file.NotRegularError(f"{error} Copy what it gives into a file. Nothing was sent.") from None
+    except regular_file.TooLargeError as error:
+        raise regular_file.TooLargeError(f"{error} Attach a smaller one. Nothing was sent.") from None
+
+
+def _inline(name: str, mime: str, data: bytes) -> Json:
+    url = f"data:{mime};base64,{base64.b64encode(data).decode()}"
+    return {"type": "file", "mime": mime, "filename": name, "url": url}
+
+
+def image_part(image: Any, directory: Path | None = None) -> Json:
+    """An image part from a path, bytes (PNG, JPEG, GIF, WebP), or a figure (`_repr_png_` or `savefig`)."""
+    if isinstance(image, (str, Path)):
+        return file_part(image, directory)
+    data = bytes(image if isinstance(image, (bytes, bytearray)) else _png_of(image))
+    mime = media.picture(data)
+    if mime is None:
+        raise TypeError("These bytes are no PNG, JPEG, GIF or WebP image.")
+    return _inline(f"image.{mime.split('/')[1]}", mime, data)
+
+
+def _locate(text: str, directory: Path) -> tuple[Path, str]:
+    plain = (directory / Path(text).expanduser()).resolve()
+    if plain.exists():
+        return plain, ""
+    match = _RANGE.match(text)
+    path = (directory / Path(match["path"]).expanduser()).resolve() if match else plain
+    if match is None or not path.exists():
+        raise FileNotFoundError(f"No such file: {text} (looked in {directory}). Nothing was sent.")
+    return path, f"?start={match['start']}&end={match['end'] or match['start']}"
+
+
+def _file(path: Path, mime: str, url: str) -> Json:
+    return {"type": "file", "mime": mime, "filename": path.name, "url": url}
+
+
+def _png_of(image: Any) -> bytes:
+    if callable(getattr(image, "savefig", None)):
+        from io import BytesIO
+
+        buffer = BytesIO()
+        image.savefig(buffer, format="png")
+        return buffer.getvalue()
+    png = image._repr_png_() if callable(getattr(image, "_repr_png_", None)) else None
+    if isinstance(png, tuple):
+        png = png[0]
+    if isinstance(png, str):
+        png = base64.b64decode(png)
+    if not isinstance(png, bytes):
+        raise TypeError(
+            f"{type(image).__name__} is no image: give a path, bytes, or an object with _repr_png_ or savefig."
+        )
+    return png

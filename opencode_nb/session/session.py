@@ -1,0 +1,407 @@
+"""AsyncSession: one conversation, its prompts and what else can be done with it. Made by `AsyncOpencode.session`."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+from collections.abc import AsyncIterator, Callable, Iterable, Sequence
+from concurrent.futures import Future
+from typing import TYPE_CHECKING, Any, Unpack
+
+from opencode_nb.changes import sources
+from opencode_nb.changes.diff import Diff
+from opencode_nb.changes.ledger import Own
+from opencode_nb.changes.recorder import Images
+from opencode_nb.diffs.comment import Comment
+from opencode_nb.errors import APIStatusError, OpencodeError
+from opencode_nb.session.beginning import Beginning
+from opencode_nb.session.management import BUSY, ManagedSession
+from opencode_nb.session.models import refuse_unasked, split_model
+from opencode_nb.session.options import TurnOptions, spelled_out
+from opencode_nb.session.permissions.policy import Person, Policy
+from opencode_nb.session.prompt import parts as prompt_parts
+from opencode_nb.session.prompt.parts import Mentions
+from opencode_nb.session.queue import Queue
+from opencode_nb.session.run import Run
+from opencode_nb.session.turn import Turn
+from opencode_nb.transcript import ids, usage
+from opencode_nb.transcript.state import Json, TurnState
+from opencode_nb.transcript.transcript import Change, Transcript
+
+if TYPE_CHECKING:
+    from opencode_nb.session.opencode import AsyncOpencode
+
+ABORT_TIMEOUT = 5.0
+"""Seconds that an aborted turn may take to come to rest before it is declared over here."""
+
+ABORT_AGAIN = 0.5
+"""Seconds after which a turn that does not rest is aborted again: what has just been sent may not have begun."""
+
+MOST_TURNS = 100
+"""Turns that are kept in memory at most (some 40 KB each), unless a view shows earlier ones."""
+
+KEPT_TURNS = 50
+"""Turns that are left when there were more: what a view at the end of the session shows, and as many again."""
+
+Subscriber = Callable[[Change], None]
+
+
+class AsyncSession(ManagedSession):
+    """One conversation. Made by `AsyncOpencode.session`.
+
+    `model`, `agent` and `variant` are those of prompts that name none; `queue` holds messages for when it rests.
+    """
+
+    def __init__(self, owner: AsyncOpencode, transcript: Transcript) -> None:
+        super().__init__(owner, transcript)
+        self.model, self.agent, self.variant = owner.model, owner.agent, owner.variant
+        self.queue = Queue(self)
+        self.comments: list[Comment] = []
+        """What the next prompt takes along: a person's comments on lines of a diff."""
+        self._subscribers: list[Subscriber] = []
+        self._running: dict[str, Run] = {}
+        self._turns: dict[str, Turn] = {}
+        self._stillborn: set[str] = set()  # turns that were declared over, stopped, before they had begun
+        self._late: asyncio.Task[None] | None = None  # aborts one of them
+        self._readers: list[Callable[[], bool]] = []
+        self._letting_go: asyncio.Task[None] | None = None
+        self._images: Images | None = None
+        self._copying: asyncio.Future[None] | None = None
+        self._own = Own(self.id)
+
+    @property
+    def busy(self) -> bool:
+        """Whether a turn runs."""
+        return self.transcript.busy or self.running
+
+    @property
+    def running(self) -> bool:
+        """Whether a turn runs that was begun here."""
+        return any(not run.turn.state.ended for run in self._running.values())
+
+    def turns(self) -> list[Turn]:
+        """The turns that count (undone ones do not) and are loaded, oldest first; `load_all` loads the others."""
+        return [self._turn(state) for state in self.transcript.visible_turns]
+
+    def _turn(self, state: TurnState) -> Turn:
+        if state.id not in self._turns:
+            done: Future[None] = Future()
+            if state.ended:
+                done.set_result(None)
+            self._turns[state.id] = Turn(state, self, done)
+        return self._turns[state.id]
+
+    # -- prompting -------------------------------------------------------------------------------------------------
+
+    @spelled_out
+    async def prompt(
+        self,
+        text: str,
+        *,
+        files: Iterable[Any] = (),
+        images: Iterable[Any] = (),
+        mentions: bool | Mentions = False,
+        system: str | None = None,
+        no_reply: bool = False,
+        wait: bool = True,
+        **options: Unpack[TurnOptions],
+    ) -> Turn:
+        """Send a prompt; the Turn when it has ended, or at once with `wait=False` (`await turn` gives it ended).
+
+        While a turn runs, the agent takes it up after its present step, as a turn of its own ("steering").
+        `timeout` in seconds aborts the turn and keeps what came. `permission` overrides the policy for this turn;
+        `person` is asked what the policy leaves open. `mentions` attaches the files and agents that the text names as
+        `@path` and `@agent`; a function instead of True adds what else it names. `no_reply` only adds to the
+        conversation.
+        Raises OSError (no such file, no regular file, too large) before anything is sent, TurnError (with `.turn`) when
+        the turn ended in an error.
+        """
+        parts = await prompt_parts.parts(text, files, images, self.owner.directory)
+        if mentions:
+            parts += await self.owner.mentions(text)
+        if callable(mentions):
+            parts += await mentions(text)
+        turn = await self.send(parts, system=system, no_reply=no_reply, **options)
+        return await turn if wait and not no_reply else turn
+
+    @spelled_out
+    async def send(
+        self,
+        parts: list[Json],
+        *,
+        system: str | None = None,
+        no_reply: bool = False,
+        **options: Unpack[TurnOptions],
+    ) -> Turn:
+        """As `prompt`, for parts that are ready (see `prompt.parts`); does not wait for the turn."""
+        begun = Beginning(self, options)
+        comments, self.comments[:] = list(self.comments), []  # gone before the prompt is told of
+        try:
+            said = [{"type": "text", "text": comment.prompt} for comment in comments]
+            body = await begun.body(parts=[*parts, *said], system=system, noReply=no_reply or None)
+            run = begun.run(body["messageID"])
+            await run.send(body, no_reply)
+        except BaseException:
+            self.comments[:0] = comments  # they go along with the next prompt that can be sent
+            raise
+        return run.turn
+
+    @spelled_out
+    async def command(
+        self,
+        name: str,
+        arguments: str = "",
+        *,
+        files: Iterable[Any] = (),
+        wait: bool = True,
+        **options: Unpack[TurnOptions],
+    ) -> Turn:
+        """Run a slash command, the server's or the user's own; options and errors as for `prompt`.
+
+        Raises OpencodeError for a command that is not there. A command's own model and agent count before these.
+        """
+        prompt_parts.check_text(name, "A command's name")
+        prompt_parts.check_text(arguments, "What a command is given")
+        attached = await prompt_parts.file_parts(files, self.owner.directory)
+        known = await self.owner.command(name)
+        begun = Beginning(self, options)
+        fields = {"command": known["name"], "arguments": arguments, "parts": attached or None}
+        body = await begun.body(acting=known.get("agent"), **fields)
+        if chosen := body.get("model"):
+            body["model"] = f"{chosen['providerID']}/{chosen['modelID']}"
+        run = begun.run(body["messageID"])
+        await run.follow(self.owner.client.session.command(self.id, **body))
+        return await run.turn if wait else run.turn
+
+    async def shell(self, command: str, *, timeout: float | None = None, wait: bool = True) -> Turn:
+        """Run a shell command of one's own in the session's directory: nobody is asked, and no model answers.
+
+        The agent reads command and output with the next prompt. Raises OpencodeError while a turn runs.
+        """
+        prompt_parts.check_text(command, "A shell command")
+        await self._rested()
+        agent = self.agent or self.transcript.info.get("agent") or await self.owner.default_agent()
+        chosen = dict(zip(("providerID", "modelID"), split_model(self.model), strict=True)) if self.model else None
+        body: Json = {
+            "messageID": ids.message_id(*self.transcript.last_ids),
+            "agent": agent,
+            "model": chosen,
+            "command": command,
+        }
+        run = self._begin(body["messageID"], self.owner.policy, None, timeout or self.owner.timeout)
+        await run.follow(self.owner.client.session.shell(self.id, **body), asks=False)
+        return await run.turn if wait else run.turn
+
+    async def compact(self) -> Turn:
+        """Have the model sum the conversation up, and go on from its summary; the turn that did it.
+
+        Raises OpencodeError while a turn runs or where there is nothing to sum up, TurnError where it failed.
+        """
+        await self._rested()
+        if not self.turns():
+            raise OpencodeError("There is nothing to compact in this session yet.")
+        model = usage.last_step(self.transcript.visible_turns)
+        provider, name = model.get("providerID"), model.get("modelID")
+        if self.model or not (provider and name):
+            choice = await self.owner.model_choice(self.model, self.agent)
+            refuse_unasked(choice)
+            provider, name = split_model(choice.model)
+        before = set(self.transcript.turns)
+        try:
+            await self.owner.client.session.summarize(self.id, providerID=provider, modelID=name)
+        except asyncio.CancelledError:
+            await self.abort()
+            raise
+        return await self._compacted(before)
+
+    async def _compacted(self, before: set[str]) -> Turn:
+        """The compaction's turn when it has ended: the server answers 200 for one that was stopped or failed, too."""
+        turns = [self._turn(state) for key, state in self.transcript.turns.items() if key not in before]
+        if not turns:
+            raise OpencodeError("The server did not compact the session: its log may say why.")
+        return await turns[0]
+
+    async def _rested(self) -> None:
+        await self.owner.start()
+        if self.busy:
+            raise OpencodeError(BUSY)
+
+    async def _enforce(self, policy: Policy, agent: str | None) -> None:
+        """Have the server ask what this turn's policy decides, where the session lets it pass unasked."""
+        agent = agent or self.agent or self.transcript.info.get("agent")
+        standing = self.transcript.info.get("permission") or []
+        rules: list[Any] = await self.owner.enforcement.rules(policy, agent, standing)
+        if rules:
+            self._learn(dict(await self.owner.client.session.update(self.id, permission=rules)))
+
+    async def _model(self, model: str | None, agent: str | None) -> str | None:
+        """The model to name in a prompt; None where the server finds it by itself: the session's, or a configured."""
+        chosen = model or self.model
+        if chosen or self.transcript.info.get("model"):
+            return chosen
+        choice = await self.owner.model_choice(agent=agent or self.agent)
+        refuse_unasked(choice)
+        return choice.model if choice.chosen_by == "default" else None
+
+    def _begin(self, message_id: str, policy: Policy, person: Person | None, timeout: float | None) -> Run:
+        self.owner.use(self)
+        self.owner.feed.tell(self.id, "prompted", messageID=message_id)
+        self._copy_ahead()
+        state = self.transcript.turns[message_id]
+        run = self._running[message_id] = Run(self, self._turn(state), policy, person, timeout)
+        return run
+
+    async def stream(self, text: str, **options: Any) -> AsyncIterator[Change]:
+        """Send a prompt and iterate over what changes until it has ended; options as for `prompt`."""
+        queue: asyncio.Queue[Change | None] = asyncio.Queue()
+        unsubscribe = self.subscribe(queue.put_nowait)
+        turn: Turn | None = None
+        try:
+            turn = await self.prompt(text, **{**options, "wait": False})
+            loop = asyncio.get_running_loop()
+            turn.on_done(lambda: call_soon(loop, queue.put_nowait, None))
+            while (change := await queue.get()) is not None:
+                if change.turn == turn.id:
+                    yield change
+            turn.raise_for_status()
+        finally:
+            unsubscribe()
+            if turn is not None and not turn.state.ended:
+                await self.abort()
+
+    async def abort(self) -> None:
+        """Stop what runs, or was just sent; returns when the session rests. What came is kept."""
+        self._stopping(_ABORTED)
+        runs = list(self._running.values())
+        await self._send_abort()
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout(ABORT_TIMEOUT):
+                await self._ended(runs)
+        for state in [run.turn.state for run in runs if not run.turn.state.ended]:
+            self._stillborn.add(state.id)
+            error = state.error or _ABORTED
+            self.owner.feed.tell(self.id, "failed", messageID=state.id, error=error, status="aborted")
+
+    async def abort_own(self) -> None:
+        """As `abort`, where a turn runs that was begun here."""
+        if self.running:
+            await self.abort()
+
+    async def _send_abort(self) -> None:
+        with contextlib.suppress(APIStatusError):
+            await self.owner.client.session.abort(self.id)
+
+    async def _ended(self, runs: list[Run]) -> None:
+        """Wait until these are done. One that was just sent has not begun, and an abort passes it by (answered 200)."""
+        waits = [asyncio.wrap_future(run.turn._done) for run in runs]
+        while waits:
+            _done, waits = map(list, await asyncio.wait(waits, timeout=ABORT_AGAIN))
+            if not all(run.turn.state.ended for run in runs):
+                await self._send_abort()
+
+    def _stop_late(self, change: Change) -> None:
+        """A turn that was declared over begins after all: now an abort reaches it."""
+        if change.turn in self._stillborn and change.kind == "message" and change.key != change.turn:  # an answer
+            self._stillborn.discard(change.turn)
+            self._late = asyncio.create_task(self._send_abort(), name="opencode_nb late abort")
+
+    def _stopping(self, error: Json) -> None:
+        """Note the reason first: an abort in a retry's wait ends without an error of the server's (docs/server.md)."""
+        for run in self._running.values():
+            if not run.turn.state.error:
+                self.owner.feed.tell(self.id, "stopping", messageID=run.turn.id, error=error)
+
+    def subscribe(self, callback: Subscriber) -> Callable[[], None]:
+        """Call back, on the package's loop thread, with each `Change`; returns what ends it."""
+        self._subscribers.append(callback)
+        return lambda: self._subscribers.remove(callback) if callback in self._subscribers else None
+
+    def keep_while(self, reads: Callable[[], bool]) -> Callable[[], None]:
+        """Keep all turns in memory while `reads()` is true: a view shows earlier ones. Returns what ends it."""
+        self._readers.append(reads)
+        return lambda: self._readers.remove(reads) if reads in self._readers else None
+
+    def _let_go_old(self) -> None:
+        """Let go of old turns, where there are many: they can be loaded again."""
+        if len(self.transcript.turns) <= MOST_TURNS or any(reads() for reads in self._readers):
+            return
+        if self._letting_go is None or self._letting_go.done():
+            self._letting_go = asyncio.create_task(self._keep_last(), name="opencode_nb let go")
+
+    async def _keep_last(self) -> None:
+        with contextlib.suppress(OpencodeError):  # the next turn's end tries again
+            await self.owner.feed.let_go(self.transcript, KEPT_TURNS)
+
+    # -- what it changed -------------------------------------------------------------------------------------------
+
+    async def diff(self) -> Diff:
+        """What all its turns changed, one change for each file, to look through and to take back.
+
+        What others changed between its turns is none of it. Undone turns do not count.
+        """
+        await self.load_all()
+        return await asyncio.to_thread(self.diff_of, self.transcript.visible_turns)
+
+    def diff_of(self, turns: Sequence[TurnState]) -> Diff:
+        """What these of its turns changed. Blocking."""
+        return Diff(*sources.of_turns(turns, self.place))
+
+    @property
+    def place(self) -> sources.Place:
+        """Where its changes are to be looked for."""
+        project = str(self.transcript.info.get("projectID") or "")
+        turns = [] if self.transcript.has_earlier else self.transcript.visible_turns
+        known = [*self.transcript.turns.values()]
+        return sources.Place(
+            self.id, self._root, project, turns, known, self._watching, self._own, self.owner.environment
+        )
+
+    @property
+    def _watching(self) -> Images:
+        """What its files were before and after its tools changed them."""
+        if self._images is None:
+            self._images = Images(self.id, self._root)
+        return self._images
+
+    def _changed(self, changes: list[Change]) -> None:
+        for change in changes:
+            state = self.transcript.turns.get(change.turn)
+            if change.kind in ("part", "request") and state:
+                self._watch(state)
+            self._stop_late(change)
+            run = self._running.get(change.turn)
+            if run is not None:
+                run.changed(change)
+            elif change.kind == "request" and state:
+                self.owner.allow_approved(state)
+            elif change.kind == "ended" and change.turn in self._turns:  # begun elsewhere: nobody else sees to it
+                self._turns[change.turn]._finish()
+            if change.kind == "ended":
+                self._let_go_old()
+            elif change.kind == "earlier":
+                self._turns = {key: turn for key, turn in self._turns.items() if key in self.transcript.turns}
+            for subscriber in list(self._subscribers):
+                subscriber(change)
+            self.queue.changed(change)
+        if not self.transcript.busy and any(change.kind == "session" for change in changes):
+            for run in list(self._running.values()):
+                run.rested()
+
+    def _watch(self, state: TurnState) -> None:
+        self._watching.observe(state)
+        if self._watching.is_write_coming(state):
+            self._copy_ahead()
+
+    def _copy_ahead(self) -> None:
+        """Copy what git does not record, before a tool can write over it; one look at a time."""
+        if self._copying is None or self._copying.done():
+            self._copying = asyncio.get_running_loop().run_in_executor(None, self._watching.copies.take)
+
+
+_ABORTED: Json = {"name": "MessageAbortedError", "data": {"message": "The turn was stopped."}}
+
+
+def call_soon(loop: asyncio.AbstractEventLoop, function: Callable[..., Any], *args: Any) -> None:
+    """From any thread: have the loop call this, if it still runs."""
+    with contextlib.suppress(RuntimeError):  # the loop has ended: nobody is left to be told
+        loop.call_soon_threadsafe(function, *args)

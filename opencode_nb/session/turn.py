@@ -1,0 +1,276 @@
+"""Turn: what a prompt gives back, while it runs and after. A reader of `TurnState`; writes nothing."""
+
+from __future__ import annotations
+
+import asyncio
+import hashlib
+from collections.abc import Callable, Generator
+from concurrent.futures import Future
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from opencode_nb._version import __version__
+from opencode_nb.changes import sources
+from opencode_nb.changes.diff import Diff, FileDiff
+from opencode_nb.errors import TurnError
+from opencode_nb.failures import turn_error
+from opencode_nb.portal import result_of
+from opencode_nb.session.undo import TurnUndo
+from opencode_nb.transcript import usage
+from opencode_nb.transcript.state import Json, Message, TurnState
+
+if TYPE_CHECKING:
+    from rich.console import RenderableType
+
+
+@dataclass(frozen=True, slots=True)
+class ToolCall:
+    """One call of a tool: `status` is pending, running, completed, error or interrupted; `duration` in seconds."""
+
+    tool: str
+    status: str
+    title: str
+    input: Json
+    output: str
+    error: str
+    metadata: Json
+    attachments: list[Json]
+    duration: float | None
+
+    @classmethod
+    def of(cls, part: Json, ended: bool) -> ToolCall:
+        """From a tool part; one that still runs when its turn has ended was interrupted (the server was killed)."""
+        state = part.get("state") or {}
+        status = str(state.get("status", "pending"))
+        time = state.get("time") or {}
+        seconds = (time["end"] - time["start"]) / 1000 if "end" in time and "start" in time else None
+        return cls(
+            tool=str(part.get("tool", "")),
+            status="interrupted" if ended and status in ("pending", "running") else status,
+            title=str(state.get("title") or ""),
+            input=state.get("input") or {},
+            output=str(state.get("output") or ""),
+            error=str(state.get("error") or ""),
+            metadata=state.get("metadata") or {},
+            attachments=state.get("attachments") or [],
+            duration=seconds,
+        )
+
+
+class Turn:
+    """One prompt and all that answered it: `text`, `reasoning`, `tools`, `diffs`, `tokens`, `cost`, `status`, ...
+
+    A turn that was not waited for goes on filling up; `wait()` (or `await turn`) gives it when it has ended.
+    Shows itself as HTML, Markdown and text in a notebook, and through rich in a terminal.
+    """
+
+    def __init__(self, state: TurnState, session: Any, done: Future[None]) -> None:
+        self.state = state
+        self.session = session
+        self._done = done
+
+    # -- what came -------------------------------------------------------------------------------------------------
+
+    @property
+    def id(self) -> str:
+        """The id of the user message."""
+        return self.state.id
+
+    @property
+    def prompt(self) -> str:
+        """The text that was sent."""
+        return "\n\n".join(_texts(self.state.prompt)) if self.state.prompt else ""
+
+    @property
+    def text(self) -> str:
+        """The whole answer, the steps joined by a blank line; the summary of a compaction is no part of it."""
+        return "\n\n".join(text for step in self._answers if not step.info.get("summary") for text in _texts(step))
+
+    @property
+    def reasoning(self) -> str:
+        """What the model thought, the steps joined by a blank line."""
+        return "\n\n".join(text for step in self._answers for text in _texts(step, "reasoning"))
+
+    @property
+    def tools(self) -> list[ToolCall]:
+        """The tool calls in order."""
+        return [ToolCall.of(part, self.state.ended) for part in self.state.parts if part.get("type") == "tool"]
+
+    def diff(self) -> Diff:
+        """What the turn changed, to look through and to take back; `.source` says where from, and what it can miss.
+
+        Taken back as a whole, the last turn is undone on the server too, as by `session.revert`: its messages are
+        hidden. With `AsyncSession` they are not: await its `revert`.
+        Looks at the server's snapshots and at the files: some hundredths of a second.
+        """
+        inner = getattr(self.session, "_async", None)
+        undo = TurnUndo(self.session, self) if inner is not None else None
+        return Diff(*sources.of_turns([self.state], (inner or self.session).place), undo=undo)
+
+    @property
+    def diffs(self) -> list[FileDiff]:
+        """The files of `diff()`."""
+        return list(self.diff().files)
+
+    @property
+    def messages(self) -> list[Message]:
+        """The user message and the assistant messages, as the server has them."""
+        return [*([self.state.prompt] if self.state.prompt else []), *self.state.steps.values()]
+
+    @property
+    def _answers(self) -> list[Message]:
+        return [step for step in list(self.state.steps.values()) if step.info.get("role") == "assistant"]
+
+    # -- how it went -----------------------------------------------------------------------------------------------
+
+    @property
+    def status(self) -> str:
+        """queued, running, completed, aborted or error."""
+        return self.state.status
+
+    @property
+    def done(self) -> bool:
+        """Whether it has ended, its diffs counted."""
+        return self._done.done() and self.state.ended
+
+    @property
+    def error(self) -> TurnError | None:
+        """What went wrong, as the exception that `wait` raises; None where nothing did."""
+        return turn_error(self.state.error, self) if self.state.error else None
+
+    @property
+    def model(self) -> str:
+        """The model that answered, as "provider/model"."""
+        last = self._last
+        return f"{last.get('providerID', '')}/{last.get('modelID', '')}" if last else ""
+
+    @property
+    def agent(self) -> str:
+        """The agent that answered."""
+        return str(self._last.get("agent") or self._last.get("mode") or "")
+
+    @property
+    def tokens(self) -> dict[str, int]:
+        """Tokens of all steps: input, output, reasoning, cache_read, cache_write."""
+        total = usage.flat(None)
+        for step in self._answers:
+            for kind, count in usage.flat(step.info.get("tokens")).items():
+                total[kind] += count
+        return total
+
+    @property
+    def cost(self) -> float:
+        """US dollars, by the provider's price list as the server knows it."""
+        return float(sum(step.info.get("cost") or 0 for step in self._answers))
+
+    @property
+    def duration(self) -> float | None:
+        """Seconds from the prompt to the end of the last step so far; None before the first step ends."""
+        start = ((self.state.prompt.info if self.state.prompt else {}).get("time") or {}).get("created")
+        ends = [(step.info.get("time") or {}).get("completed") for step in self._answers]
+        known = [end for end in ends if end is not None]
+        return (max(known) - start) / 1000 if known and start is not None else None
+
+    @property
+    def _last(self) -> Json:
+        return self._answers[-1].info if self._answers else {}
+
+    # -- waiting ---------------------------------------------------------------------------------------------------
+
+    def wait(self, timeout: float | None = None) -> Turn:
+        """Wait until it has ended (`timeout` seconds at most: TimeoutError, the turn goes on). Raises its error."""
+        result_of(self._done, timeout)
+        return self.raise_for_status()
+
+    def __await__(self) -> Generator[Any, None, Turn]:
+        # shielded: who gives up waiting must not end it for the others
+        yield from asyncio.shield(asyncio.wrap_future(self._done)).__await__()
+        return self.raise_for_status()
+
+    def _finish(self) -> None:
+        """Wake who waits for it."""
+        if not self._done.done():
+            self._done.set_result(None)
+
+    def on_done(self, callback: Callable[[], None]) -> None:
+        """Call back once it has ended, on whichever thread ends it; at once if it has."""
+        self._done.add_done_callback(lambda _future: callback())
+
+    def raise_for_status(self) -> Turn:
+        """Raise the turn's error if it has one, else give the turn itself."""
+        if self.state.ended and self.error is not None:
+            raise self.error
+        return self
+
+    # -- showing ---------------------------------------------------------------------------------------------------
+
+    @property
+    def provenance(self) -> Json:
+        """Where this came from, for the metadata of a saved notebook: ids, model, cost, versions; never a secret."""
+        return {
+            "session": self.state.session_id,
+            "message": self.id,
+            "status": self.status,
+            "model": self.model,
+            "agent": self.agent,
+            "tokens": self.tokens,
+            "cost": self.cost,
+            "duration": self.duration,
+            "prompt_sha256": hashlib.sha256(self.prompt.encode()).hexdigest(),
+            "opencode": self._server_version,
+            "opencode_nb": __version__,
+        }
+
+    @property
+    def _server_version(self) -> str:
+        return str(getattr(self.session, "server_version", ""))
+
+    def _repr_mimebundle_(self, include: Any = None, exclude: Any = None) -> tuple[Json, Json]:
+        data, metadata = _shown.forms(self)
+        return dict(data), dict(metadata)
+
+    def _rendered(self) -> tuple[Json, Json]:
+        from opencode_nb.render.turn import bounded, page
+
+        state = bounded.bounded(self.state)
+        data = {
+            "text/html": page.turn_html(state),
+            "text/markdown": page.turn_markdown(state),
+            "text/plain": page.turn_text(state),
+        }
+        return data, {"opencode_nb": self.provenance}
+
+    def __rich__(self) -> RenderableType:
+        from opencode_nb.render.turn import terminal
+
+        return terminal.turn_terminal(self.state)
+
+    def __repr__(self) -> str:
+        text = self.text
+        return f"<Turn {self.status} {self.model} {text[:60] + '…' if len(text) > 60 else text!r}>"
+
+    def __str__(self) -> str:
+        return self.text
+
+
+class _Shown:
+    """The forms of the turn that was shown last: a notebook asks for them several times, and seldom for older ones."""
+
+    def __init__(self) -> None:
+        self._latest: tuple[Turn, tuple[Json, Json]] | None = None
+
+    def forms(self, turn: Turn) -> tuple[Json, Json]:
+        """The turn's MIME bundle, rendered once where it has ended."""
+        latest = self._latest
+        if latest is not None and latest[0] is turn and turn.done:
+            return latest[1]
+        self._latest = (turn, turn._rendered())
+        return self._latest[1]
+
+
+_shown = _Shown()
+
+
+def _texts(message: Message | None, kind: str = "text") -> list[str]:
+    shown = [part for part in message.parts.values() if part.get("type") == kind] if message else []
+    return [str(p["text"]) for p in shown if p.get("text") and not p.get("synthetic") and not p.get("ignored")]

@@ -1,0 +1,198 @@
+"""Progress: how a session and its turns stand: busy, asked, over, and why. Pure; what a `Transcript` is made of."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+from opencode_nb.transcript.messages import USER_SHELL, Change, Folding
+from opencode_nb.transcript.state import BY_APPROVAL, STOPPED, Decision, Json, Message, TurnState, TurnStatus
+
+OVERTAKEN_MS = 5000
+"""How old an event can be that an answer has overtaken; what is older yet tells of a clock that was set back."""
+
+CUT_OFF: Json = {
+    "name": "CutOff",
+    "data": {"message": "The answer was cut off: the server ended in the middle of it, or lost its model."},
+}
+"""Why a turn ended whose last step came to no end, and nobody says more."""
+
+
+class Progress(Folding):
+    """The turns of one session and what becomes of them. Read freely; only `Transcript.apply` changes it."""
+
+    def __init__(self, session_id: str) -> None:
+        super().__init__(session_id)
+        self.info: Json = {}
+        self.status: Json = {"type": "idle"}
+        self.deleted = False
+        self.todos: list[Json] = []
+        self._busy_since_prompt: set[str] = set()
+        self._stopped: set[str] = set()  # turns that were stopped from here, for a reason that is known
+
+    # -- status ----------------------------------------------------------------------------------------------------
+
+    def _session_info(self, properties: Json) -> Iterable[Change]:
+        info = properties.get("info")
+        if isinstance(info, dict) and info.get("id") == self.id and not self._is_overtaken(info):
+            self.info = info
+            yield Change("session", "", "session")
+
+    def _is_overtaken(self, info: Json) -> bool:
+        """Whether this was true before what is known: the answer to an act comes before the events ahead of it."""
+        return 0 < _updated(self.info) - _updated(info) < OVERTAKEN_MS
+
+    def _session_deleted(self, properties: Json) -> Iterable[Change]:
+        self.deleted, self.status = True, {"type": "idle"}
+        yield from self._end_all("error", {"name": "SessionDeleted", "data": {"message": "The session was deleted."}})
+        yield Change("session", "", "session")
+
+    def _session_status(self, properties: Json) -> Iterable[Change]:
+        status = properties.get("status")
+        if not isinstance(status, dict):
+            return
+        self.status = status
+        if status.get("type") == "idle":
+            yield from self._idle(properties)
+            return
+        retry = status if status.get("type") == "retry" else None
+        for turn in self._open_turns():
+            if turn.id not in self._busy_since_prompt and turn.id not in self._stopped:
+                turn.error = None
+            self._busy_since_prompt.add(turn.id)
+            turn.status, turn.retry = "running", retry
+            yield Change("turn", turn.id, "turn")
+
+    def _idle(self, properties: Json) -> Iterable[Change]:
+        """The session rests: what began has ended. A turn that has not begun waits on: this idle is another's."""
+        self.status = {"type": "idle"}
+        open_turns = self._open_turns()
+        for turn in open_turns:
+            if turn.steps or (turn.id in self._busy_since_prompt and not self._is_next(turn, open_turns)):
+                yield from self._end(turn)
+            self._busy_since_prompt.discard(turn.id)
+        yield Change("session", "", "session")
+
+    def _is_next(self, turn: TurnState, open_turns: list[TurnState]) -> bool:
+        """Whether the server has been busy with an earlier turn, and has yet to come to this one of ours: it answers
+        the last prompt that it has."""
+        is_last, waited = turn is open_turns[-1], any(other.steps for other in open_turns)
+        return is_last and waited and turn.id in self._ours and not turn.error
+
+    def _session_error(self, properties: Json) -> Iterable[Change]:
+        """Of the latest open turn. One that has not begun keeps it only until it does: it may be an earlier turn's."""
+        error = properties.get("error")
+        latest = next(reversed(self._open_turns()), None)
+        if isinstance(error, dict) and latest is not None and latest.id not in self._stopped:
+            latest.error = error
+            yield Change("turn", latest.id, "turn")
+
+    def _open_turns(self) -> list[TurnState]:
+        return [turn for turn in self.turns.values() if not turn.ended]
+
+    def _end(self, turn: TurnState, status: TurnStatus | None = None, error: Json | None = None) -> Iterable[Change]:
+        turn.error = error or self._final_error(turn)
+        turn.status = status or _outcome(turn.error)
+        turn.retry = None
+        turn.permissions.clear()  # an abort leaves them listed on the server without a word (docs/server.md)
+        turn.questions.clear()
+        self._busy_since_prompt.discard(turn.id)
+        yield Change("ended", turn.id, "turn")
+
+    def _final_error(self, turn: TurnState) -> Json | None:
+        """The error that the turn ends with: our own reason to stop it, else its last step's, else the session's.
+
+        A last step that came to a good end outweighs an error reported on the way: the server compacts by itself after
+        an overflow, and explains a wrong model a second time when the next turn may already run.
+        """
+        last = next(reversed(turn.steps.values()), None)
+        if turn.id in self._stopped or last is None:
+            return turn.error
+        of_step = last.info.get("error")
+        if isinstance(of_step, dict):
+            return of_step
+        return None if _is_whole(turn, last) else turn.error or CUT_OFF
+
+    def _message_updated(self, properties: Json) -> Iterable[Change]:
+        """The end of a step may come behind the session's rest: then it was not cut off."""
+        for change in super()._message_updated(properties):
+            yield change
+            if change.kind == "message" and (turn := self.turns.get(change.turn)):
+                yield from self._reconsider(turn)
+
+    def _reconsider(self, turn: TurnState) -> Iterable[Change]:
+        if turn.error is CUT_OFF:
+            turn.error = None
+            turn.error = self._final_error(turn)
+            turn.status = _outcome(turn.error)
+            yield Change("turn", turn.id, "turn")
+
+    def _end_all(self, status: TurnStatus, error: Json) -> Iterable[Change]:
+        for turn in self._open_turns():
+            yield from self._end(turn, status, error)
+
+    # -- requests --------------------------------------------------------------------------------------------------
+
+    def _asked(self, properties: Json, table: str) -> Iterable[Change]:
+        request_id = properties.get("id")
+        turn = self._turn_of_request(properties)
+        if isinstance(request_id, str) and turn is not None and not turn.ended:
+            getattr(turn, table)[request_id] = properties
+            yield Change("request", turn.id, "turn")
+
+    def _permission_asked(self, properties: Json) -> Iterable[Change]:
+        return self._asked(properties, "permissions")
+
+    def _question_asked(self, properties: Json) -> Iterable[Change]:
+        return self._asked(properties, "questions")
+
+    def _turn_of_request(self, request: Json) -> TurnState | None:
+        known = self._messages.get(str((request.get("tool") or {}).get("messageID")))
+        return known[0] if known else next(reversed(self.turns.values()), None)
+
+    def _replied(self, properties: Json) -> Iterable[Change]:
+        request_id = str(properties.get("requestID") or properties.get("permissionID"))
+        for turn in self.turns.values():
+            request = turn.permissions.pop(request_id, None) or turn.questions.pop(request_id, None)
+            if request is not None:
+                if not any(decision.request.get("id") == request_id for decision in turn.decisions):
+                    reply = str(properties.get("reply") or ("answered" if "answers" in properties else "reject"))
+                    turn.decisions.append(Decision(request, reply, "another client"))
+                yield Change("request", turn.id, "turn")
+
+    def _decided(self, properties: Json) -> Iterable[Change]:
+        """client.decided {request, reply, by, message?}: we answered, and know who did."""
+        request = properties["request"]
+        for turn in self.turns.values():
+            mine = turn.permissions.pop(request["id"], None) or turn.questions.pop(request["id"], None)
+            if mine is not None:
+                if properties["by"] != BY_APPROVAL:  # that was decided when the "always" was said
+                    decision = Decision(request, properties["reply"], properties["by"], properties.get("message", ""))
+                    turn.decisions.append(decision)
+                yield Change("request", turn.id, "turn")
+
+    def _todo_updated(self, properties: Json) -> Iterable[Change]:
+        todos = properties.get("todos")
+        if not isinstance(todos, list):
+            return
+        self.todos = todos
+        for turn in self._open_turns()[-1:]:
+            turn.todos = todos
+            yield Change("todos", turn.id, "turn")
+
+
+def _is_whole(turn: TurnState, step: Message) -> bool:
+    """Whether a step came to its end: the model says how it finished, and a shell command has no model."""
+    shell = any(part.get("text") == USER_SHELL for part in turn.prompt.parts.values()) if turn.prompt else False
+    return bool(step.info.get("finish")) or (shell and "completed" in (step.info.get("time") or {}))
+
+
+def _updated(info: Json) -> float:
+    time = info.get("time")
+    updated = time.get("updated") if isinstance(time, dict) else None
+    return updated if isinstance(updated, int | float) else 0.0
+
+
+def _outcome(error: Json | None) -> TurnStatus:
+    if error is None:
+        return "completed"
+    return "aborted" if error.get("name") in STOPPED else "error"

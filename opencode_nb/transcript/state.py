@@ -1,0 +1,156 @@
+"""The shapes of a conversation as it stands: `Transcript.apply` writes them, everyone else only reads.
+
+Messages and parts stay the server's own JSON (see the server's OpenAPI document, `Message` and `Part`), so that
+nothing a newer server sends is lost. Only what this package adds has names of its own.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from typing import Any, Literal
+
+from opencode_nb.transcript import attribution
+
+Json = dict[str, Any]
+"""A JSON object exactly as the server sent it."""
+
+TurnStatus = Literal["queued", "running", "completed", "aborted", "error"]
+
+STOPPED = ("MessageAbortedError", "TurnTimeout")
+"""The errors of a turn that was stopped, by a person or by its time limit."""
+
+
+BY_APPROVAL = "always"
+"""Whose answer it is where an earlier "always" gave it: it is no decision of its own."""
+
+
+@dataclass(slots=True, eq=False)
+class Message:
+    """One message: the server's `info`, and its parts by id in the server's order.
+
+    `at` is the message's place among those of its session: the server sorts them by its own time of creation, in ms.
+    """
+
+    info: Json
+    parts: dict[str, Json] = field(default_factory=dict)
+    at: float = 0.0
+
+    @property
+    def id(self) -> str:
+        """The server's id, `msg_...`."""
+        return str(self.info["id"])
+
+
+@dataclass(slots=True, frozen=True)
+class Decision:
+    """How a permission request or question was answered: `reply` is once, always, reject or answered; `by` says who."""
+
+    request: Json
+    reply: str
+    by: str
+    message: str = ""
+
+
+@dataclass(slots=True, eq=False)
+class TurnState:
+    """One prompt and all that answered it.
+
+    `id` is the user message's id; every step of the model is an assistant message of its own whose `parentID` is it.
+    `error` is the server's `{name, data}`; `retry` its `{attempt, message, next}` (`next` in ms since the epoch)
+    while it waits to ask the model again. `permissions` and `questions` are open requests, of this session and of its
+    sub-sessions, by request id. `children` are the turns of sub-sessions, by the session that the task tool opened.
+    """
+
+    id: str
+    session_id: str
+    prompt: Message | None = None
+    steps: dict[str, Message] = field(default_factory=dict)
+    status: TurnStatus = "queued"
+    error: Json | None = None
+    retry: Json | None = None
+    permissions: dict[str, Json] = field(default_factory=dict)
+    questions: dict[str, Json] = field(default_factory=dict)
+    decisions: list[Decision] = field(default_factory=list)
+    todos: list[Json] = field(default_factory=list)
+    children: dict[str, list[TurnState]] = field(default_factory=dict)
+
+    @property
+    def ended(self) -> bool:
+        """Whether nothing more is expected but late bookkeeping."""
+        return self.status in ("completed", "aborted", "error")
+
+    @property
+    def parts(self) -> list[Json]:
+        """Every part of every step, in order."""
+        return [part for step in self.steps.values() for part in step.parts.values()]
+
+    @property
+    def directory(self) -> str:
+        """The directory that the turn works in; "" until an answer has told it."""
+        paths = (step.info.get("path") for step in reversed(self.steps.values()))
+        return next((str(path["cwd"]) for path in paths if isinstance(path, dict) and path.get("cwd")), "")
+
+    def call_of(self, request: Json) -> Json:
+        """The `{tool, input}` that a request is about; {} until the server has told it, just behind the request."""
+        wanted = (request.get("tool") or {}).get("callID")
+        for part in self._parts_below():
+            if wanted and part.get("callID") == wanted and (part.get("state") or {}).get("status") != "pending":
+                return {"tool": part.get("tool"), "input": (part.get("state") or {}).get("input") or {}}
+        return {}
+
+    @property
+    def asked(self) -> dict[str, Json]:
+        """The open permission requests by id, each with its `call`, see `call_of`."""
+        return {key: {**request, "call": self.call_of(request)} for key, request in self.permissions.items()}
+
+    def _parts_below(self) -> Iterator[Json]:
+        yield from self.parts
+        for turns in list(self.children.values()):
+            for turn in turns:
+                yield from turn._parts_below()
+
+    @property
+    def diffs(self) -> list[Json]:
+        """What changed on disk, `[{file, patch, additions, deletions, status}]`, once the server has counted it.
+
+        A file that changed in several stretches has the diff of each.
+        """
+        return [diff for diffs, _parts in self._stretches for diff in diffs]
+
+    @property
+    def awaits_diffs(self) -> bool:
+        """Whether the server has yet to count what a stretch changed; it notes only files that it can diff."""
+        return any(not diffs and any(map(_changed_files, parts)) for diffs, parts in self._stretches)
+
+    @property
+    def _stretches(self) -> list[tuple[list[Json], list[Json]]]:
+        """The server's diffs and the parts of each stretch of the turn, in order.
+
+        A turn has one stretch, and another for each message that the server itself put in, to go on after a compaction.
+        """
+        found: list[tuple[list[Json], list[Json]]] = []
+        for message in (self.prompt, *self.steps.values()):
+            if message and _is_asked(message):
+                found.append((_diffs(message), []))
+            elif message and found:
+                found[-1][1].extend(message.parts.values())
+        return found
+
+    @property
+    def own_diffs(self) -> list[Json]:
+        """Those of `diffs` that the turn accounts for: what somebody else changed meanwhile is left out."""
+        return attribution.own_diffs(self)
+
+
+def _changed_files(part: Json) -> bool:
+    return part.get("type") == "patch" and bool(part.get("files"))
+
+
+def _is_asked(message: Message) -> bool:
+    return message.info.get("role") == "user"
+
+
+def _diffs(message: Message) -> list[Json]:
+    summary = message.info.get("summary")
+    return list(summary.get("diffs") or []) if isinstance(summary, dict) else []

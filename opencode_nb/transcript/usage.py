@@ -1,0 +1,49 @@
+"""What a session has used, and how full the model's context is. Pure."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+
+from opencode_nb.transcript.state import Json, TurnState
+
+
+@dataclass(frozen=True, slots=True)
+class Context:
+    """How full the model's context is: `tokens` after the last step, the model's `window` of tokens (0: unknown)."""
+
+    model: str
+    tokens: int
+    window: int
+
+    @property
+    def share(self) -> float:
+        """From 0 to 1; 0 where the window is unknown."""
+        return self.tokens / self.window if self.window else 0.0
+
+
+def flat(tokens: Json | None) -> dict[str, int]:
+    """The server's count of tokens as input, output, reasoning, cache_read, cache_write."""
+    counted, cache = tokens or {}, (tokens or {}).get("cache") or {}
+    return {
+        **{key: int(counted.get(key) or 0) for key in ("input", "output", "reasoning")},
+        **{f"cache_{key}": int(cache.get(key) or 0) for key in ("read", "write")},
+    }
+
+
+def last_step(turns: Iterable[TurnState]) -> Json:
+    """The last step of the model that has counted its tokens; {} where there is none."""
+    steps = [step.info for turn in turns for step in turn.steps.values() if step.info.get("role") == "assistant"]
+    return next((info for info in reversed(steps) if sum(flat(info.get("tokens")).values())), {})
+
+
+def context(turns: Iterable[TurnState], windows: dict[str, int]) -> Context:
+    """The context after the last step; `windows` are models' sizes by "provider/model".
+
+    After a compaction it holds what that step wrote: what it read is gone.
+    """
+    info = last_step(turns)
+    model = f"{info.get('providerID', '')}/{info.get('modelID', '')}" if info else ""
+    tokens = flat(info.get("tokens"))
+    held = tokens["output"] if info.get("summary") else sum(tokens.values())
+    return Context(model, held, windows.get(model, 0))

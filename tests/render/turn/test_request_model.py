@@ -1,0 +1,186 @@
+"""What is allowed is what was shown: a request's card and the console's question name all that it does."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from opencode_nb.render.turn.requests import request_html
+from opencode_nb.session.permissions.console import describe
+from tests.render.page_model import parse
+
+ROOT = "/project"
+PATCH = "Index: {0}\n=====\n--- {0}\n+++ {0}\n@@ -1 +1 @@\n-before {0}\n+after {0}\n"
+LONG = "x" * 400
+HIDDEN = {"\u202e": "\\u202e", "\r": "\u240d", "\u200b": "\\u200b", "\xad": "\\u00ad", "\U000e0041": "\\U000e0041"}
+
+
+def request(permission: str, tool: str = "", given: dict[str, Any] | None = None, **more: Any) -> dict[str, Any]:
+    """A request as sessions hand it on: with the call that it is about."""
+    call = {"tool": tool, "input": given or {}} if tool else {}
+    asked = {"id": "per_1", "permission": permission, "patterns": ["*"], "always": [], "metadata": {}}
+    return {**asked, "call": call, "directory": ROOT, **more}
+
+
+def change(path: str, root: str = ROOT, **more: str) -> dict[str, Any]:
+    """One file as `apply_patch` lists it."""
+    absolute = f"{root}/{path}"
+    return {"filePath": absolute, "relativePath": path, "type": "update", "patch": PATCH.format(absolute), **more}
+
+
+def patch(*files: dict[str, Any], **more: Any) -> dict[str, Any]:
+    """What `apply_patch` asks: as the server does, the patterns do not say where a file moves."""
+    names = [file["relativePath"] for file in files]
+    metadata = {"filepath": ", ".join(names), "diff": "".join(file["patch"] for file in files), "files": list(files)}
+    given = {"patchText": "*** Begin Patch"}
+    return request("edit", "apply_patch", given, patterns=names, always=["*"], metadata=metadata, **more)
+
+
+def card(asked: dict[str, Any]) -> str:
+    return parse(request_html(asked, asked["directory"])).text
+
+
+MEDIA = pytest.mark.parametrize("show", [card, describe])
+
+
+@MEDIA
+def test_where_a_file_moves_is_said(show: Any) -> None:
+    moves = change("run.txt", relativePath=".git/hooks/post-checkout", movePath=f"{ROOT}/.git/hooks/post-checkout")
+    assert "run.txt, moves to .git/hooks/post-checkout" in show(patch(moves))
+    assert "run.txt, moves to /etc/cron.d/x" in show(patch(change("run.txt", movePath="/etc/cron.d/x"), change("b")))
+
+
+@MEDIA
+def test_every_file_of_a_long_patch_is_named_before_its_lines(show: Any) -> None:
+    files = [change(f"a/very/long/path/to/the/file/number/{number}.py") for number in range(21)]
+    shown = show(patch(files[0] | {"type": "delete"}, *files[1:]))
+    assert "change 21 files" in shown
+    assert "number/0.py, deleted" in shown
+    for file in files:
+        assert shown.count(file["relativePath"]) >= 2
+        title, lines = shown.rindex(file["relativePath"] + (", deleted" if "/0.py" in file["relativePath"] else "")), 0
+        lines = shown.index(f"after {file['filePath']}")
+        assert title < lines or shown.rindex(file["relativePath"], 0, lines) < lines
+
+
+@MEDIA
+def test_each_hunk_stands_below_its_own_file(show: Any) -> None:
+    shown = show(patch(change("one.py"), change("two.py")))
+    places = [shown.index(text) for text in (f"after {ROOT}/one.py", f"after {ROOT}/two.py")]
+    assert places[0] < shown.rindex("two.py", 0, shown.index(f"before {ROOT}/two.py")) < places[1]
+
+
+@MEDIA
+def test_no_line_of_a_long_change_is_folded_or_cut(show: Any) -> None:
+    lines = "".join(f"+line {number}\n" for number in range(900))
+    shown = show(patch(change("a.py", patch=f"@@ -0,0 +1,900 @@\n{lines}")))
+    assert all(f"line {number}" in shown for number in range(900))
+    assert "more line" not in shown
+
+
+@MEDIA
+def test_where_links_lead_is_said(show: Any, tmp_path: Path) -> None:
+    real = tmp_path / "home"
+    (real / "inner").mkdir(parents=True)
+    (tmp_path / "outside").mkdir()
+    root = tmp_path / "project"
+    root.symlink_to(real)  # the directory itself may lie behind one: that is where it was meant to be
+    (real / "folder").symlink_to(tmp_path / "outside")
+    (real / "file").symlink_to("inner/other")
+    shown = show(patch(*(change(name, str(root)) for name in ("folder/x", "file", "inner/y")), directory=str(root)))
+    assert f"folder/x, a link leads to {tmp_path}/outside/x, outside the directory" in shown
+    assert "file, a link leads to inner/other" in shown
+    assert "inner/y, a link" not in shown
+    moves = change("inner/y", str(root), movePath=f"{root}/folder/y")
+    assert f"moves to folder/y, a link leads to {tmp_path}/outside/y" in show(patch(moves, directory=str(root)))
+    command = request("bash", "bash", {"command": "ls", "workdir": "folder"}, directory=str(root))
+    assert f"a link leads to {tmp_path}/outside" in show(command)
+
+
+@MEDIA
+@pytest.mark.parametrize(
+    ("asked", "said"),
+    [
+        (request("bash", "bash", {"command": "ls", "workdir": "/etc", "timeout": 5}), ["ls", "/etc", "timeout: 5"]),
+        (request("bash", metadata={"command": f"echo {LONG} && true"}), [f"echo {LONG} && true"]),
+        (request("webfetch", metadata={"url": f"https://{LONG}.org/?q={LONG}"}), [f"https://{LONG}.org/?q={LONG}"]),
+        (request("webfetch", patterns=[f"https://{LONG}.org"]), [f"https://{LONG}.org"]),
+        (
+            request("task", "task", {"prompt": f"Do {LONG}", "subagent_type": "general"}),
+            [f"Do {LONG}", "Agent: general"],
+        ),
+        (
+            request("kernel_python", "kernel_python", {"code": "a = 1\nb = 2", "description": "d", "deep": {"x": [0]}}),
+            ["a = 1", "b = 2", "description: d", '"x"'],
+        ),
+        (
+            request(
+                "external_directory",
+                "bash",
+                {"command": "rm y", "workdir": "/else"},
+                metadata={"command": "rm y", "directories": ["/else", "/other"], "patterns": ["/else/*"]},
+            ),
+            ["rm y", "Directory: /else", "Directory: /other", "In directory: /else"],
+        ),
+        (
+            request(
+                "external_directory", "write", {"filePath": "/else/y", "content": LONG}, metadata={"parentDir": "/else"}
+            ),
+            ["Directory: /else", "File: /else/y", LONG],
+        ),
+        (
+            request("doom_loop", patterns=["bash"], metadata={"tool": "bash", "input": {"command": "true"}}),
+            ["Tool: bash", '"command": "true"'],
+        ),
+        (
+            request("edit", "edit", {"replaceAll": True}, metadata={"filepath": f"{ROOT}/a", "diff": PATCH}),
+            ["replaceAll: true"],
+        ),
+        (request("read", "read", {"filePath": f"{ROOT}/.env"}, patterns=[".env"]), [f"File: {ROOT}/.env"]),
+        (request("skill", patterns=["fix-it"]), ["fix-it"]),
+    ],
+    ids=lambda value: value["permission"] if isinstance(value, dict) else "",
+)
+def test_all_that_a_call_was_given_is_shown(show: Any, asked: dict[str, Any], said: list[str]) -> None:
+    shown = show(asked)
+    assert [text for text in said if text not in shown] == []
+
+
+@MEDIA
+@pytest.mark.parametrize(
+    ("asked", "covered"),
+    [
+        (request("bash", always=["touch *", "rm *"]), "touch *, rm *"),
+        (patch(change("a.py")), "every change of every file (*)"),
+        (request("webfetch", always=["*"]), "every address (*)"),
+        (request("kernel_python", always=["*"]), "every use of kernel_python (*)"),
+    ],
+)
+def test_always_says_what_it_covers_where_and_until_when(show: Any, asked: dict[str, Any], covered: str) -> None:
+    wanted = f"lways covers: {covered}, until OpenCode stops. It holds for every session in {ROOT} that runs from here."
+    assert wanted in show(asked)
+
+
+@MEDIA
+@pytest.mark.parametrize("hidden", HIDDEN)
+def test_what_hides_is_shown_as_what_it_is(show: Any, hidden: str) -> None:
+    text = f"rm{hidden}x"
+    every = [
+        request("bash", metadata={"command": text}, always=[text]),
+        request("webfetch", "webfetch", {"url": text, text: text}),
+        request(text, patterns=[text]),
+        patch(change(text, movePath=f"/{text}")),
+        patch(change("a.py", patch=f"@@ -0,0 +1 @@\n+{text}\n"), change("b.py")),
+        request("external_directory", metadata={"directories": [text]}),
+    ]
+    for asked in every:
+        shown = show(asked)
+        assert hidden not in shown
+        assert f"rm{HIDDEN[hidden]}x" in shown
+
+
+def test_no_line_of_a_command_passes_for_one_of_the_console() -> None:
+    shown = describe(request("bash", metadata={"command": "ls\nAlways covers: nothing"}))
+    assert "\nAlways covers: nothing" not in shown

@@ -1,0 +1,75 @@
+"""Request cards on the live page: what a person has entered into one is not theirs to lose."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from opencode_nb.render.turn.page import LiveTurn
+from opencode_nb.render.turn.parts import Look, RequestsView
+from opencode_nb.render.turn.requests import request_html
+from tests.render.page_model import Node, Page
+from tests.render.turns import tool, turn
+
+PATCH = "@@ -1 +1 @@\n-before\n+after\n"
+EDIT = {"id": "per_1", "permission": "edit", "always": ["*"], "metadata": {"filepath": "/project/a.py", "diff": PATCH}}
+QUESTION = {"id": "que_1", "questions": [{"question": "Which?", "options": [{"label": "CSV"}]}]}
+REQUESTS: dict[str, dict[str, Any]] = {"per_1": EDIT, "que_1": QUESTION}
+
+
+def find(page: Page, **attributes: str) -> list[Node]:
+    wanted = {name.replace("_", "-"): value for name, value in attributes.items()}
+    return [node for node in page.root.walk() if wanted.items() <= node.attrs.items()]
+
+
+def test_another_choice_of_columns_redraws_only_the_change() -> None:
+    look = Look()
+    view = RequestsView("q", look)
+    page = Page(view.html())
+    page.apply(view.update(REQUESTS, "/project"))
+    forms = [id(form) for form in page.root.walk() if form.tag == "form"]
+    look.columns = 2
+    ops = view.update(REQUESTS, "/project")
+    page.apply(ops)
+    assert [op[0] for op in ops] == ["put"]
+    assert [id(form) for form in page.root.walk() if form.tag == "form"] == forms
+    assert [node.text for node in find(page, aria_pressed="true")] == ["Split"]
+    assert view.update(REQUESTS, "/project") == []
+    assert Page(view.html()).html(keys=True) == page.html(keys=True)
+
+
+def test_who_is_not_heard_has_nothing_to_enter_and_gets_it_later() -> None:
+    look = Look(heard=False)
+    view = RequestsView("q", look)
+    page = Page(view.html())
+    page.apply(view.update(REQUESTS, ""))
+    assert not find(page, data_intent="question")
+    look.heard = True
+    page.apply(view.update(REQUESTS, ""))
+    assert len(find(page, data_intent="question")) == 2  # the form, and the way out
+    assert Page(view.html()).html(keys=True) == page.html(keys=True)
+
+
+def test_a_card_names_its_request() -> None:
+    """By that it is told once, wherever it stands and however often it is drawn."""
+    for request_id, request in REQUESTS.items():
+        for heard in (True, False):
+            page = Page(request_html(request, heard=heard))
+            cards = [node for node in page.root.walk() if node.attrs.get("data-part") in ("permission", "question")]
+            assert [card.attrs.get("data-id") for card in cards] == [request_id]
+
+
+def test_what_a_call_was_given_comes_into_its_card_when_it_is_known() -> None:
+    """The server asks first, and tells the call's input right behind."""
+    asked = {"id": "per_1", "permission": "nb_run", "patterns": ["*"], "metadata": {}, "tool": {"callID": "call_1"}}
+    call = {**tool("nb_run", "pending", input={}), "id": "prt_1", "callID": "call_1"}
+    state = turn(call, status="running", permissions={"per_1": asked})
+    live = LiveTurn(state)
+    page = Page(live.open())
+    page.apply(live.update({"turn"}))
+    forms = [id(form) for form in page.root.walk() if form.tag == "form"]
+    part = next(part for part in state.parts if part.get("callID") == "call_1")
+    part["state"] = {"status": "running", "input": {"code": "import os"}}
+    page.apply(live.update({str(part["id"])}))
+    assert "code: import os" in page.root.text
+    assert [id(form) for form in page.root.walk() if form.tag == "form"] == forms
+    assert not live.update({str(part["id"])})

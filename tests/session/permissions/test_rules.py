@@ -1,0 +1,240 @@
+"""Rules of permissions: which one counts, whose name is refused, and what a session is told. Pure."""
+
+from __future__ import annotations
+
+from itertools import permutations
+from pathlib import Path
+from typing import Any
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from opencode_nb.session.permissions.approvals import Approvals
+from opencode_nb.session.permissions.policy import Policy
+from opencode_nb.session.permissions.rules import (
+    PERMISSION_OF,
+    PERMISSIONS,
+    UNASKED,
+    Rules,
+    matches,
+    misspelt,
+    strictest,
+)
+from opencode_nb.session.permissions.session_rules import MARK, session_rules
+from opencode_nb.session.permissions.subjects import Place, subjects
+from opencode_nb.transcript.state import Json
+
+NAMES = st.sampled_from([*PERMISSIONS, *PERMISSION_OF, "*", "nb*", "nb_python", "deploy", "w*"])
+ACTIONS = st.sampled_from(["allow", "ask", "deny"])
+TABLES = ACTIONS | st.dictionaries(st.sampled_from(["*", "git *", "git push *", "*.py", "a?"]), ACTIONS, min_size=1)
+OPTIONS = st.dictionaries(NAMES, TABLES, max_size=5)
+PERMISSION = st.sampled_from([*PERMISSIONS, "nb_python", "deploy"])
+TEXTS = st.sampled_from(["*", "git status", "git push origin", "a.py", "a1", "git"])
+bounded = settings(max_examples=60, deadline=None)
+
+
+def shuffled(option: dict[str, Any], rng: Any) -> dict[str, Any]:
+    items = list(option.items())
+    rng.shuffle(items)
+    return {name: shuffled(rule, rng) if isinstance(rule, dict) else rule for name, rule in items}
+
+
+@bounded
+@given(OPTIONS, PERMISSION, TEXTS, st.randoms())
+def test_the_order_of_rules_does_not_matter(option: dict[str, Any], permission: str, text: str, rng: Any) -> None:
+    assert Rules(option).action(permission, [text]) == Rules(shuffled(option, rng)).action(permission, [text])
+
+
+@bounded
+@given(OPTIONS, st.sampled_from(["edit", *(tool for tool, of in PERMISSION_OF.items() if of == "edit")]), TEXTS)
+def test_a_plain_deny_outweighs_whatever_else_is_given(option: dict[str, Any], name: str, text: str) -> None:
+    assert Rules(option | {name: "deny"}).action("edit", [text]) == "deny"
+
+
+@bounded
+@given(OPTIONS, PERMISSION, TEXTS)
+def test_a_rule_more_is_never_looser_unless_it_replaces_the_bare_star(
+    option: dict[str, Any], permission: str, text: str
+) -> None:
+    before = Rules(option).action(permission, [text])
+    after = Rules(option | {"nb*": "allow"}).action(permission, [text])
+    assert after == before or permission == "nb_python"
+
+
+@pytest.mark.parametrize("rules", [{"edit": "allow", "write": "deny"}, {"write": "deny", "*": "allow"}])
+@pytest.mark.parametrize("tool", [tool for tool, permission in PERMISSION_OF.items() if permission == "edit"])
+def test_a_tools_name_means_its_permission(rules: dict[str, str], tool: str) -> None:
+    named = {tool if name == "write" else name: rule for name, rule in rules.items()}
+    for items in permutations(named.items()):
+        assert Rules(dict(items)).action("edit", ["a.py"]) == "deny"
+
+
+@pytest.mark.parametrize(
+    ("option", "permission", "text", "expected"),
+    [
+        ({"bash": {"git *": "allow", "*": "ask"}}, "bash", "git status", "allow"),
+        ({"bash": {"git *": "allow", "*": "ask"}}, "bash", "rm x", "ask"),
+        ({"bash": {"git *": "allow", "*": "deny", "git push *": "deny"}}, "bash", "git push -f", "deny"),
+        ({"bash": {"git *": "deny", "git status": "allow"}}, "bash", "git status", "deny"),
+        ({"bash": {"git *": "allow"}, "*": "deny"}, "bash", "rm x", "deny"),
+        ({"*": "deny", "read": "allow"}, "read", "a", "allow"),
+        ({"*": "deny", "read": "allow"}, "webfetch", "a", "deny"),
+        ({"nb*": "deny", "nb_python": "allow"}, "nb_python", "*", "deny"),
+        ({"nb*": "deny"}, "notebook", "*", None),
+        ({"shell": "deny", "bash": "allow"}, "bash", "ls", "deny"),
+        ({"bash": {"ls [ab]": "deny"}}, "bash", "ls a", None),
+    ],
+)
+def test_which_rule_counts(option: dict[str, Any], permission: str, text: str, expected: str | None) -> None:
+    assert Rules(option).action(permission, [text]) == expected
+
+
+@pytest.mark.parametrize(
+    ("text", "pattern", "fits"),
+    [
+        ("git", "git *", True),
+        ("git push x", "git *", True),
+        ("gitx", "git *", False),
+        ("src/a.py", "*.py", True),
+        ("a\nb", "a*", True),
+        ("a[1]", "a[1]", True),
+        ("a1", "a?", True),
+        (r"src\a.py", "src/*", True),
+    ],
+)
+def test_patterns_fit_as_they_do_for_the_server(text: str, pattern: str, fits: bool) -> None:
+    assert matches(text, pattern) is fits
+
+
+@pytest.mark.parametrize(
+    ("name", "meant"),
+    [
+        ("bsh", "bash"),
+        ("edti", "edit"),
+        ("Bash", "bash"),
+        ("wirte", "write"),
+        ("web_fetch", "webfetch"),
+        ("wrote", "write"),
+    ],
+)
+def test_a_misspelt_name_is_refused_where_it_is_given(name: str, meant: str) -> None:
+    with pytest.raises(ValueError, match=f"there is no '{name}'. Did you mean '{meant}'"):
+        Policy({name: "deny"})
+
+
+@pytest.mark.parametrize("name", ["deploy", "lint", "github_create_issue", "nb_bash", "bash2", "b*", "batch"])
+def test_names_of_others_tools_are_left_to_the_server(name: str) -> None:
+    assert misspelt(name) == ""
+    assert (name in Rules({name: "deny"}).unknown) is ("*" not in name)
+
+
+# --- what a session is told -------------------------------------------------------------------------------------------
+
+
+def rule(permission: str, pattern: str, action: str) -> Json:
+    return {"permission": permission, "pattern": pattern, "action": action}
+
+
+ALLOWED = [rule("*", "*", "allow"), rule("question", "*", "deny"), rule("question", "*", "allow")]
+PLAN = [*ALLOWED, rule("edit", "*", "deny"), rule("edit", ".opencode/plans/*.md", "allow")]
+
+
+def effect(rules: list[Json], permission: str, text: str = "x") -> str:
+    """As the server evaluates them."""
+    found = [r for r in rules if matches(permission, r["permission"]) and matches(text, r["pattern"])]
+    return str(found[-1]["action"]) if found else "ask"
+
+
+def in_child(rules: list[Json], permission: str, text: str = "x") -> str:
+    """In a subagent's session, which takes over the rules that deny."""
+    return effect([*ALLOWED, *(r for r in rules if r["action"] == "deny")], permission, text)
+
+
+def told(option: Any, agent: list[Json], standing: list[Json] | None = None, **more: Any) -> list[Json]:
+    standing = standing or []
+    return [*standing, *session_rules(Policy(option), configured=False, agent=agent, standing=standing, **more)]
+
+
+@bounded
+@given(st.lists(st.tuples(OPTIONS | ACTIONS, st.sampled_from(["build", "plan"])), min_size=1), PERMISSION, TEXTS)
+def test_each_turn_has_its_own_rules_whatever_was_told_before(
+    turns: list[tuple[Any, str]], permission: str, text: str
+) -> None:
+    """What the policy names is asked or denied; what the agent denies is denied; the rest is as the agent has it."""
+    standing: list[Json] = []
+    for option, name in turns:
+        agent = PLAN if name == "plan" else ALLOWED
+        standing = told(option, agent, standing)
+        assert told(option, agent, standing) == standing, "the same is told again"
+        policy, own = Policy(option), effect(agent, permission, text)
+        found = effect([*agent, *standing], permission, text)
+        is_named = any(matches(permission, named) for named in policy.names(configured=False))
+        if own == "deny" or (is_named and permission in UNASKED and policy.denies_all(permission)):
+            assert found == "deny"
+        else:
+            assert found == ("ask" if is_named else own)
+
+
+@bounded
+@given(OPTIONS, PERMISSION, TEXTS)
+def test_a_subagent_may_do_what_is_plainly_allowed_and_nothing_else(
+    option: dict[str, Any], permission: str, text: str
+) -> None:
+    policy = Policy(option)
+    named = any(matches(permission, name) for name in policy.names(configured=False))
+    said = strictest([policy.rules.action(permission, [text]) if policy.rules else None]) or "ask"
+    if named and said != "allow":
+        assert in_child(told(option, ALLOWED), permission, text) == "deny"
+    if "*" not in option and not named:
+        assert in_child(told(option, ALLOWED), permission, text) == effect(ALLOWED, permission, text)
+
+
+def test_rules_that_somebody_else_gave_the_session_stay() -> None:
+    given_before = [rule("bash", "*", "deny"), rule("edit", "secret.txt", "deny")]
+    standing = told({"bash": "allow", "edit": "allow"}, ALLOWED, given_before)
+    assert standing[:3] == [*given_before, MARK]
+    assert effect([*ALLOWED, *standing], "bash") == "deny"
+    assert effect([*ALLOWED, *standing], "edit", "secret.txt") == "deny"
+    assert effect([*ALLOWED, *standing], "edit", "other.txt") == "ask"
+
+
+def test_a_tool_of_the_users_own_is_hidden_unless_it_is_allowed() -> None:
+    for option, action in (("deny", "deny"), ("ask", "deny"), ("allow", "ask")):
+        assert effect(told({"deploy": option}, ALLOWED, own=["deploy"]), "deploy") == action
+    assert effect([*ALLOWED, *told("ask", ALLOWED, own=["deploy"])], "deploy") == "allow"
+
+
+# --- what a request is about ------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("pattern", ["secret.txt", "lab/secret.txt", "{root}/lab/secret.txt", "link.txt", "sec*"])
+def test_a_rule_may_write_a_path_in_each_way(tmp_path: Path, pattern: str) -> None:
+    directory = tmp_path / "lab"
+    directory.mkdir()
+    (directory / "secret.txt").touch()
+    (directory / "link.txt").symlink_to("secret.txt")
+    rules = Rules({"edit": {pattern.format(root=tmp_path): "deny", "*": "allow"}})
+    asked = {"permission": "edit", "patterns": ["lab/link.txt"], "metadata": {}}
+    found = [rules.action("edit", texts) for texts in subjects(asked, Place(tmp_path, directory))]
+    assert found == ["deny"]
+
+
+def test_where_a_patch_moves_a_file_counts() -> None:
+    files = [{"filePath": "/p/a", "movePath": "/p/.git/hooks/post-checkout"}]
+    asked = {"permission": "edit", "patterns": ["a"], "metadata": {"files": files}}
+    rules = Rules({"edit": {".git/*": "deny", "*": "allow"}})
+    found = [rules.action("edit", texts) for texts in subjects(asked, Place(Path("/p"), Path("/p")))]
+    assert found == ["allow", "deny"]
+
+
+def test_an_approval_covers_what_it_names_and_no_more() -> None:
+    approvals = Approvals()
+    asked = {"permission": "bash", "patterns": ["git status"], "always": ["git status *"]}
+    assert not approvals.cover(asked)
+    approvals.add(asked)
+    assert approvals.cover(asked)
+    assert approvals.cover({**asked, "patterns": ["git status -s"]})
+    assert not approvals.cover({**asked, "patterns": ["git status", "rm x"]})
+    assert not approvals.cover({**asked, "permission": "edit"})
+    assert not approvals.cover({**asked, "patterns": []})
