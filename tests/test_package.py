@@ -8,56 +8,113 @@ import sys
 import venv
 import zipfile
 from collections.abc import Iterator
+from graphlib import CycleError, TopologicalSorter
 from pathlib import Path
 
 import pytest
 
 import opencode_nb
-from tests.support.imports import Import, imports
+from tests.support.imports import Import, import_graph, imports, module_name
 
 ROOT = Path(__file__).resolve().parents[1]
 PACKAGE = ROOT / "opencode_nb"
 
 AT_ONCE: dict[str, set[str]] = {
-    "__init__": set(),
     "_version": set(),
     "errors": set(),
-    "diffs": {"errors"},
-    "failures": {"errors"},
     "portal": set(),
     "secret": set(),
+    "demo": set(),
+    "failures": {"errors"},
     "api": {"errors", "portal", "secret"},
     "server": {"errors", "secret"},
-    "demo": set(),
-    "render": {"diffs", "errors", "failures"},
-    "conversation": {"diffs", "errors", "failures", "portal", "secret", "api", "server"},
-    "kernel": {"errors", "secret", "conversation"},
-    "widgets": {"diffs", "errors", "portal", "conversation", "kernel", "render"},
-    "terminal": {"conversation", "render"},
-    "magics": {"diffs", "errors", "secret", "conversation", "kernel", "render", "widgets"},
-    "cli": {"errors", "conversation", "render", "terminal"},
+    "diffs": {"errors"},
+    "transcript": {"diffs"},
+    "render": set(),
+    "render.markup": set(),
+    "render.markdown": {"render.markup"},
+    "render.diff": {"diffs", "render.markup", "render.markdown"},
+    "render.turn": {"diffs", "failures", "transcript", "render.markup", "render.markdown", "render.diff"},
+    "render.chat": {"transcript", "render.markup", "render.turn"},
+    "changes": {"diffs", "errors", "transcript"},
+    "session.prompt": {"changes", "transcript"},
+    "session.permissions": {"api", "errors", "portal", "transcript"},
+    "session": {
+        *("api", "changes", "diffs", "errors", "failures", "portal", "secret", "server", "transcript"),
+        *("session.prompt", "session.permissions"),
+    },
+    "session.blocking": {
+        *("api", "changes", "diffs", "portal", "secret", "server", "session", "session.permissions"),
+        *("session.prompt", "transcript"),
+    },
+    "kernel": {"errors", "secret", "transcript"},
+    "terminal": {"render.turn", "session", "session.blocking", "session.permissions", "transcript"},
+    "widgets": {
+        *("changes", "diffs", "errors", "kernel", "portal", "session", "session.blocking", "session.prompt"),
+        *("session.permissions", "transcript", "render.markup", "render.diff", "render.turn", "render.chat"),
+    },
     "quickstart": {"errors"},
     "doctor": {"errors"},
+    "magics": {
+        *("changes", "diffs", "errors", "kernel", "secret", "session", "session.blocking", "session.permissions"),
+        *("transcript", "widgets"),
+    },
+    "cli": {
+        *("errors", "render.markup", "render.diff", "render.turn", "session", "session.blocking"),
+        *("session.permissions", "terminal", "transcript"),
+    },
+    "__init__": set(),
 }
-"""Room of the house -> the rooms that it may import when it is imported itself."""
+"""Room of the house -> the rooms that it may import when it is imported itself. Each room stands below those."""
 
 LAZILY: dict[str, set[str]] = {
-    "__init__": {"errors", "api", "server", "conversation", "kernel", "widgets", "magics"},
     "server": {"demo"},
-    "conversation": {"render"},
-    "magics": {"server", "terminal", "doctor"},
-    "cli": {"server", "quickstart", "doctor"},
-    "doctor": {"server", "conversation"},
+    "changes": {"render.diff"},
+    "session.permissions": {"render.markup", "render.turn"},
+    "session": {"render.turn"},
+    "doctor": {"server", "session", "session.blocking"},
+    "magics": {"server", "terminal", "doctor", "render"},
+    "cli": {"server", "quickstart", "doctor", "render"},
+    "__init__": {"errors", "api", "server", "changes", "session", "session.blocking", "widgets", "magics"},
 }
-"""The rooms that it may import later, inside a function, beside the above."""
+"""The rooms that it may import later, inside a function, or for types, beside the above."""
+
+REMAINING = {
+    tuple(line.split(" -> "))
+    for line in """
+transcript.state -> transcript.attribution
+render.diff.rows -> changes.diff
+render.diff.static -> changes.diff
+render.diff.review -> changes.diff
+render.diff.file -> changes.diff
+render.diff.notebook -> changes.diff
+render.diff.tree -> changes.diff
+changes.diff -> session.undo
+session.undo -> session.turn
+session.undo -> session.blocking.session
+session.blocking.session -> session.blocking.opencode
+session.blocking.queue -> session.blocking.session
+session.session -> session.opencode
+session.management -> session.opencode
+session.management -> session.session
+session.beginning -> session.session
+session.run -> session.session
+session.queue -> session.session
+session.compose -> session.session
+session.permissions.responder -> session.feed
+widgets.chat_answers -> widgets.chat
+widgets.chat_intents -> widgets.chat
+""".strip().splitlines()
+}
+"""Imports that go up or close a circle, `module -> module`: to be cut, and none to be added."""
 
 IN_NOTEBOOKS = {"kernel", "widgets", "magics"}
 ONLY_IN: dict[str, set[str]] = {
     "httpx": {"api"},
     "websockets": {"api"},
-    "markdown_it": {"render"},
-    "mdit_py_plugins": {"render"},
-    "pygments": {"render"},
+    "markdown_it": {"render.markdown"},
+    "mdit_py_plugins": {"render.markdown"},
+    "pygments": {"render.markup"},
     "anywidget": IN_NOTEBOOKS,
     "ipywidgets": IN_NOTEBOOKS,
     "traitlets": IN_NOTEBOOKS,
@@ -91,9 +148,11 @@ MACHINE_PATHS = re.compile(r"(?<![\w.])/(root|work/(main|shared)|tmp/w|opt/(pypi
 REGISTRIES = re.compile(r"registry\.npmjs|npmmirror|pypi\.(org|io)|pythonhosted\.org|index-url")
 
 
-def room(name: str) -> str:
-    """Return the room of a dotted name below the package: `opencode_nb.api.client` is in `api`."""
-    return [*name.split("."), "__init__"][1]
+def room(module: str) -> str:
+    """Return the room of a module: the longest of the plan, as `render.diff` for `opencode_nb.render.diff.rows`."""
+    names = [*module.split("."), "__init__"][1:]
+    every = (".".join(names[:count]) for count in range(len(names), 0, -1))
+    return next((name for name in every if name in AT_ONCE), names[0])
 
 
 def modules() -> list[Path]:
@@ -101,7 +160,7 @@ def modules() -> list[Path]:
 
 
 def own_room(file: Path) -> str:
-    return file.relative_to(PACKAGE).with_suffix("").parts[0]
+    return room(module_name(file, ROOT))
 
 
 def imports_of(file: Path) -> list[Import]:
@@ -114,19 +173,29 @@ def named(file: Path) -> str:
 
 def through_the_wall(file: Path) -> Iterator[str]:
     """Tell each import of the package's own modules that the plan does not have."""
-    here = own_room(file)
-    allowed = {False: AT_ONCE[here] | {here, "_version"}}
-    allowed[True] = allowed[False] | LAZILY.get(here, set())
+    here, module = own_room(file), module_name(file, ROOT)
+    at_once = AT_ONCE[here] | {here, "_version"}
+    later = at_once | LAZILY.get(here, set())
     for found in imports_of(file):
-        if found.module.split(".")[0] == "opencode_nb" and room(found.module) not in allowed[found.lazy]:
-            yield f"{named(file)}:{found.line} imports {found.module}{' lazily' if found.lazy else ''}"
+        if found.module.split(".")[0] != "opencode_nb" or any(
+            remains(module, found.module, edge) for edge in REMAINING
+        ):
+            continue
+        if room(found.module) not in (at_once if found.when == "at once" else later):
+            yield f"{named(file)}:{found.line} imports {found.module} {found.when}"
+
+
+def remains(module: str, imported: str, edge: tuple[str, ...]) -> bool:
+    """Whether an import of this module, or of a name in it, is this one of `REMAINING`."""
+    source, target = (f"opencode_nb.{name}" for name in edge)
+    return module == source and f"{imported}.".startswith(f"{target}.")
 
 
 def out_of_its_room(file: Path) -> Iterator[str]:
     """Tell each import of a library that belongs to other rooms only."""
     for found in imports_of(file):
         rooms = ONLY_IN.get(found.module.split(".")[0])
-        if rooms is not None and own_room(file) not in rooms:
+        if rooms is not None and own_room(file) not in rooms and found.when != "for types":
             yield f"{named(file)}:{found.line} imports {found.module}, which only {', '.join(sorted(rooms))} may"
 
 
@@ -134,8 +203,47 @@ def test_every_module_stands_in_a_room_of_the_plan() -> None:
     assert {own_room(file) for file in modules()} <= set(AT_ONCE)
 
 
+def test_the_plan_has_one_direction() -> None:
+    """What a room imports stands above it in the table: so no rooms can import each other."""
+    order = list(AT_ONCE)
+    for plan in (AT_ONCE, LAZILY):
+        for here, others in plan.items():
+            assert [other for other in others if order.index(other) >= order.index(here)] == [], here
+
+
 def test_imports_go_down_only() -> None:
     assert [line for file in modules() for line in through_the_wall(file)] == []
+
+
+def test_no_modules_import_each_other_in_a_circle() -> None:
+    assert circle(without_remaining()) == []
+
+
+def test_every_import_that_remains_to_be_cut_is_there_and_in_the_way() -> None:
+    graph, rest = import_graph(PACKAGE), without_remaining()
+    for source, target in ((f"opencode_nb.{source}", f"opencode_nb.{target}") for source, target in REMAINING):
+        assert target in graph[source], f"{source} no longer imports {target}: take it out of REMAINING"
+        goes_up = list(AT_ONCE).index(room(target)) > list(AT_ONCE).index(room(source))
+        closes_circle = circle({**rest, source: rest[source] | {target}}) != []
+        assert goes_up or closes_circle, f"{source} may import {target}: take it out of REMAINING"
+
+
+def without_remaining() -> dict[str, set[str]]:
+    """Return what each module imports, without what remains to be cut."""
+    cut = {(f"opencode_nb.{source}", f"opencode_nb.{target}") for source, target in REMAINING}
+    return {
+        module: {target for target in targets if (module, target) not in cut}
+        for module, targets in import_graph(PACKAGE).items()
+    }
+
+
+def circle(graph: dict[str, set[str]]) -> list[str]:
+    """Return the modules of one circle, the first again as the last; [] where there is none."""
+    try:
+        TopologicalSorter(graph).prepare()
+    except CycleError as error:
+        return list(error.args[1])[::-1]
+    return []
 
 
 def test_libraries_stay_in_their_rooms() -> None:
@@ -143,7 +251,7 @@ def test_libraries_stay_in_their_rooms() -> None:
 
 
 def test_only_one_module_of_the_pure_rooms_starts_a_program() -> None:
-    pure = (file for file in modules() if own_room(file) in ("diffs", "render"))
+    pure = (file for file in modules() if own_room(file).split(".")[0] in ("diffs", "transcript", "render"))
     starting = [file for file in pure if any(found.module.split(".")[0] == "subprocess" for found in imports_of(file))]
     assert [named(file) for file in starting] == ["opencode_nb/diffs/git_diff.py"]
 
