@@ -82,7 +82,6 @@ LAZILY: dict[str, set[str]] = {
 REMAINING = {
     tuple(line.split(" -> "))
     for line in """
-transcript.state -> transcript.attribution
 render.diff.rows -> changes.diff
 render.diff.static -> changes.diff
 render.diff.review -> changes.diff

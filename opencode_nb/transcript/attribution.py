@@ -13,14 +13,11 @@ import re
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 from opencode_nb.diffs.quoting import unquote
 from opencode_nb.transcript import tool_calls
+from opencode_nb.transcript.state import Message, TurnState
 from opencode_nb.transcript.tool_calls import Json
-
-if TYPE_CHECKING:
-    from opencode_nb.transcript.state import Message, TurnState
 
 READING = frozenset({"read", "glob", "grep", "list", "webfetch", "websearch", "codesearch", "lsp"}) | {
     *("todowrite", "todoread", "question", "skill", "invalid", "plan_enter", "plan_exit", "StructuredOutput")
@@ -107,7 +104,10 @@ def root_of(turn: TurnState) -> str:
 
 
 def own_diffs(turn: TurnState) -> list[Json]:
-    """Those of the server's diffs of a turn that the turn accounts for, by the names alone: no file is looked at."""
+    """Return the server's diffs of a turn without those of files that somebody else changed meanwhile.
+
+    Judges by the names alone: no file is read.
+    """
     diffs = turn.diffs
     if not diffs:
         return diffs

@@ -10,8 +10,6 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 from typing import Any, Literal
 
-from opencode_nb.transcript import attribution
-
 Json = dict[str, Any]
 """A JSON object exactly as the server sent it."""
 
@@ -136,11 +134,6 @@ class TurnState:
             elif message and found:
                 found[-1][1].extend(message.parts.values())
         return found
-
-    @property
-    def own_diffs(self) -> list[Json]:
-        """Those of `diffs` that the turn accounts for: what somebody else changed meanwhile is left out."""
-        return attribution.own_diffs(self)
 
 
 def _changed_files(part: Json) -> bool:

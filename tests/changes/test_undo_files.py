@@ -17,6 +17,7 @@ from opencode_nb.changes import copies, undo_record
 from opencode_nb.demo import DemoModel, gate, text, tool, usage
 from opencode_nb.diffs.change import known
 from opencode_nb.server import Server
+from opencode_nb.transcript.attribution import own_diffs
 from opencode_nb.widgets.own_notebook import own_notebook_warning
 from tests.conftest import make_project
 
@@ -108,7 +109,7 @@ def test_what_the_user_did_meanwhile_is_no_part_of_the_turn(
     turn.wait(60)
     diff = turn.diff()
     assert [file.file for file in diff.files] == ["a.txt"]
-    assert [file["file"] for file in turn.state.own_diffs] == ["a.txt"]
+    assert [file["file"] for file in own_diffs(turn.state)] == ["a.txt"]
     assert own_notebook_warning(diff.files, diff.root) == ""
     for act, content in ((session.revert, "one\n"), (session.unrevert, "two\n"), (session.revert, "one\n")):
         report = act()
@@ -340,7 +341,7 @@ def test_a_compaction_inside_a_turn_hides_none_of_its_files(
     demo_model.queue([text("## Goal\n- Go on.\n")], [edit(project / "b.txt", "one", "two")], [text("Done.")])
     turn = session.prompt("go")
     both = ["a.txt", "b.txt"]
-    assert [diff["file"] for diff in turn.state.own_diffs] == both
+    assert [diff["file"] for diff in own_diffs(turn.state)] == both
     assert [file.file for file in turn.diff().files] == both
     for act, content in ((session.revert, "one\n"), (session.unrevert, "two\n")):
         report = act()

@@ -17,6 +17,7 @@ from opencode_nb.render.turn.card_model import Json
 from opencode_nb.render.turn.phrases import duration
 from opencode_nb.render.turn.request_model import subject
 from opencode_nb.render.turn.tools import elapsed
+from opencode_nb.transcript.attribution import own_diffs
 from opencode_nb.transcript.tool_calls import CHANGING
 
 if TYPE_CHECKING:
@@ -153,7 +154,7 @@ def total(diffs: Iterable[Json]) -> tuple[int, int]:
 def unshown_diffs(turn: TurnState) -> list[Json]:
     """The turn's changes, unless its only changing tool call shows them already: of a notebook it has no cells."""
     edits = [part for part in turn.parts if part.get("type") == "tool" and part.get("tool") in CHANGING]
-    diffs = turn.own_diffs
+    diffs = own_diffs(turn)
     if turn.children or len(edits) != 1 or len(diffs) != 1:
         return diffs
     state = _object(edits[0].get("state"))

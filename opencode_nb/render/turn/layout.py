@@ -15,6 +15,7 @@ from opencode_nb.render.turn import cards, facts
 from opencode_nb.render.turn.card_model import Card, Context, Json, Pairs
 from opencode_nb.render.turn.phrases import shorten
 from opencode_nb.render.turn.tools import attachment, explored, is_exploring
+from opencode_nb.transcript.attribution import own_diffs
 
 if TYPE_CHECKING:
     from opencode_nb.transcript.state import TurnState
@@ -112,7 +113,7 @@ def footer_html(turn: TurnState) -> Html:
     if not turn.ended:
         return NOTHING
     phrases = [element("span", escape(phrase)) for phrase in facts.bill(turn)]
-    if diffs := turn.own_diffs:
+    if diffs := own_diffs(turn):
         files = f"{len(diffs)} file{'' if len(diffs) == 1 else 's'}"
         phrases.append(element("span", join([escape(files), box.counts(*facts.total(diffs))], Html(" "))))
     return element("footer", join(phrases, Html(" ")), style="footer") if phrases else NOTHING
