@@ -82,12 +82,6 @@ LAZILY: dict[str, set[str]] = {
 REMAINING = {
     tuple(line.split(" -> "))
     for line in """
-render.diff.rows -> changes.diff
-render.diff.static -> changes.diff
-render.diff.review -> changes.diff
-render.diff.file -> changes.diff
-render.diff.notebook -> changes.diff
-render.diff.tree -> changes.diff
 changes.diff -> session.undo
 session.undo -> session.turn
 session.undo -> session.blocking.session

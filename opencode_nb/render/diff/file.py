@@ -10,6 +10,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
+from opencode_nb.diffs.reviewable import ReviewableFile, ReviewableHunk
 from opencode_nb.diffs.text import decode
 from opencode_nb.render.diff import notebook as review_notebook
 from opencode_nb.render.diff.box import STATUS, block
@@ -18,7 +19,6 @@ from opencode_nb.render.diff.tree import amount
 from opencode_nb.render.markup.escape import NOTHING, Html, element, escape, join
 
 if TYPE_CHECKING:
-    from opencode_nb.changes.diff import FileDiff, Hunk
     from opencode_nb.diffs.comment import Comment
 
 GUARDED = 1_000
@@ -55,7 +55,7 @@ class FileView:
     refused: str = ""
 
 
-def section_html(index: int, file: FileDiff, view: FileView) -> Html:
+def section_html(index: int, file: ReviewableFile, view: FileView) -> Html:
     """A file's place on the page: open, its body still to come."""
     awaited = element("div", data_key=f"f{index}b", classes="oc-awaited")
     return element(
@@ -70,7 +70,7 @@ def section_html(index: int, file: FileDiff, view: FileView) -> Html:
     )
 
 
-def head_html(index: int, file: FileDiff, view: FileView) -> Html:
+def head_html(index: int, file: ReviewableFile, view: FileView) -> Html:
     """The line with a file's name; its version tells the page whether the body below is still true."""
     name = element("span", escape(file.file), classes="oc-path")
     pieces = [name, _status(file), element("span", escape(view.state), classes="oc-state") if _tells(view) else NOTHING]
@@ -85,14 +85,14 @@ def _tells(view: FileView) -> bool:
     return view.state not in ("", "applied")
 
 
-def _status(file: FileDiff) -> Html:
+def _status(file: ReviewableFile) -> Html:
     known = STATUS.get(file.status, "")
     text = f"renamed from {file.old_file}" if file.status == "renamed" and file.old_file else known
     return element("span", escape(text), style="muted small") if text else NOTHING
 
 
 def body_html(
-    index: int, file: FileDiff, view: FileView, *, columns: int, comments: Sequence[Comment] = (), path: str = ""
+    index: int, file: ReviewableFile, view: FileView, *, columns: int, comments: Sequence[Comment] = (), path: str = ""
 ) -> Html:
     """All that is shown below a file's line, its changes in one column or two. `path`: where the file is on disk."""
     pieces = [_tools(index, file, view, path), _facts(file), *_content(index, file, view, columns, comments)]
@@ -134,7 +134,7 @@ def button(
     )
 
 
-def _tools(index: int, file: FileDiff, view: FileView, path: str) -> Html:
+def _tools(index: int, file: ReviewableFile, view: FileView, path: str) -> Html:
     name, key = file.file, str(index)
     pieces = []
     if view.state != "reverted":
@@ -159,7 +159,7 @@ def _notebook_tools(index: int, view: FileView) -> Html:
     return element("div", join(buttons), classes="oc-tools")
 
 
-def _facts(file: FileDiff) -> Html:
+def _facts(file: ReviewableFile) -> Html:
     facts = []
     if file.old_mode and file.new_mode and file.old_mode != file.new_mode:
         facts.append(f"Mode {file.old_mode} \u2192 {file.new_mode}")
@@ -177,7 +177,9 @@ def _size(data: bytes | None) -> str:
 # What is seen
 
 
-def _content(index: int, file: FileDiff, view: FileView, columns: int, comments: Sequence[Comment]) -> Iterator[Html]:
+def _content(
+    index: int, file: ReviewableFile, view: FileView, columns: int, comments: Sequence[Comment]
+) -> Iterator[Html]:
     if file.binary:
         yield _pictures(file)
         return
@@ -201,7 +203,7 @@ def _guard(index: int, shown: int, total: int) -> Html:
     return element("div", join([escape(text), more], Html(" ")), classes="oc-guard")
 
 
-def _pictures(file: FileDiff) -> Html:
+def _pictures(file: ReviewableFile) -> Html:
     kind = _PICTURES.get(file.file.rpartition(".")[2].lower())
     if kind is None:
         return NOTHING
@@ -220,7 +222,9 @@ def _picture(name: str, kind: str, data: bytes) -> Html:
 class _Hunks:
     """The hunks of a file with what stands between them."""
 
-    def __init__(self, index: int, file: FileDiff, view: FileView, columns: int, comments: Sequence[Comment]) -> None:
+    def __init__(
+        self, index: int, file: ReviewableFile, view: FileView, columns: int, comments: Sequence[Comment]
+    ) -> None:
         self._index, self._file, self._view, self._columns = index, file, view, columns
         self._after = decode(file.after or b"")
         self._lines = self._after.removesuffix("\n").split("\n") if self._after else []
@@ -249,7 +253,7 @@ class _Hunks:
         if self._lines and shown >= 0:
             yield self._gap(len(hunks), old, new, len(self._lines) + 1)
 
-    def _hunk(self, number: int, hunk: Hunk, limit: int) -> Html:
+    def _hunk(self, number: int, hunk: ReviewableHunk, limit: int) -> Html:
         rows = numbered(hunk, limit, LONGEST_LINE)
         key, taken = f"{self._index}.{number}", self._taken[number]
         act = ("Apply hunk", "apply") if taken else ("Revert hunk", "revert")
@@ -315,14 +319,14 @@ class _Hunks:
         return element("div", join(buttons), classes="oc-expander")
 
 
-def _end(hunk: Hunk) -> tuple[int, int]:
+def _end(hunk: ReviewableHunk) -> tuple[int, int]:
     """The old and new numbers of the first line behind a hunk; an empty side starts at the line before it."""
     old = hunk.old_start + (hunk.old_lines or 1)
     new = hunk.new_start + (hunk.new_lines or 1)
     return old, new
 
 
-def _place(hunk: Hunk) -> str:
+def _place(hunk: ReviewableHunk) -> str:
     """Where a hunk is, as a screen reader says it."""
     if not hunk.new_lines:
         return f"{hunk.old_lines} lines removed at line {hunk.new_start}"

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 from opencode_nb.diffs.blocks import prepare
 from opencode_nb.diffs.build import hunks
 from opencode_nb.diffs.notebook import CellDiff, NotebookDiff, compare
+from opencode_nb.diffs.reviewable import ReviewableFile
 from opencode_nb.render.diff.box import block
 from opencode_nb.render.diff.patched_notebook import SUFFIX, cell_hunks, cell_title
 from opencode_nb.render.diff.rows import Painted, lines, number_width, numbered, paint
@@ -19,7 +20,6 @@ from opencode_nb.render.markup import ansi
 from opencode_nb.render.markup.escape import NOTHING, Html, element, escape, join
 
 if TYPE_CHECKING:
-    from opencode_nb.changes.diff import FileDiff
     from opencode_nb.diffs.patch import Hunk
 
     Json = dict[str, Any]
@@ -27,7 +27,7 @@ if TYPE_CHECKING:
 _LANGUAGES = {"code": "cell.py", "markdown": "cell.md"}
 
 
-def read(file: FileDiff, *, outputs: bool) -> NotebookDiff | None:
+def read(file: ReviewableFile, *, outputs: bool) -> NotebookDiff | None:
     """A changed notebook's cells; None for what is none, and where its versions are not known."""
     if not file.file.endswith(SUFFIX) or (file.before is None and file.after is None):
         return None

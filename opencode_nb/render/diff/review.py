@@ -8,6 +8,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from typing import TYPE_CHECKING
 
+from opencode_nb.diffs.reviewable import ReviewableDiff
 from opencode_nb.render.diff.box import counts
 from opencode_nb.render.diff.file import (
     CONTEXT_STEP,
@@ -24,7 +25,6 @@ from opencode_nb.render.markup.escape import NOTHING, Html, element, escape, joi
 from opencode_nb.render.markup.patch_ops import Op
 
 if TYPE_CHECKING:
-    from opencode_nb.changes.diff import Diff
     from opencode_nb.diffs.comment import Comment
 
 _KEYS = (
@@ -51,7 +51,7 @@ class LiveDiff:
     """
 
     def __init__(
-        self, diff: Diff, *, directory: str = "", home: str = "", can_comment: bool = False, warning: str = ""
+        self, diff: ReviewableDiff, *, directory: str = "", home: str = "", can_comment: bool = False, warning: str = ""
     ) -> None:
         self.diff = diff
         self.views = [FileView() for _ in diff.files]

@@ -8,19 +8,14 @@ from __future__ import annotations
 import itertools
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING, NamedTuple
+from typing import NamedTuple
 
+from opencode_nb.diffs.reviewable import ReviewableHunk
 from opencode_nb.render.diff.word_diff import Range, changed_words, pair
 from opencode_nb.render.markup.escape import Html, element, escape, join
 from opencode_nb.render.markup.highlight import MAX_HIGHLIGHTED, Run, span
 from opencode_nb.render.markup.highlight import lines as code_lines
 from opencode_nb.render.markup.style import STYLES
-
-if TYPE_CHECKING:
-    from opencode_nb.changes import diff as act
-    from opencode_nb.diffs import patch
-
-    AnyHunk = patch.Hunk | act.Hunk
 
 NO_NEWLINE = "\\ No newline at end of file"
 """What stands below a last line that has no line end, as in git's patches."""
@@ -60,7 +55,7 @@ class Sides(NamedTuple):
 UNKNOWN = Sides([], [])
 
 
-def numbered(hunk: AnyHunk, limit: int | None = None, longest: int | None = None) -> list[Row]:
+def numbered(hunk: ReviewableHunk, limit: int | None = None, longest: int | None = None) -> list[Row]:
     """The lines of a hunk (the first `limit`) with their numbers, the end of those that are longer than `longest` cut.
 
     A carriage return that all of them end with isn't shown.

@@ -5,20 +5,20 @@ Large diffs are cut to what a notebook can hold; what is left out is told, and s
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
 from rich.console import Group
 from rich.table import Table
 from rich.text import Text
 
+from opencode_nb.diffs.reviewable import ReviewableDiff, ReviewableFile
 from opencode_nb.render.diff import box as files
 from opencode_nb.render.markdown.convert import fenced
 from opencode_nb.render.markup.escape import NOTHING, Html, element, escape, join, visible
 
 if TYPE_CHECKING:
     from rich.console import RenderableType
-
-    from opencode_nb.changes.diff import Diff, FileDiff
 
 OPENED = 5
 """Up to how many files are unfolded."""
@@ -33,7 +33,7 @@ _ROOT = "opencode-nb mathjax_ignore tex2jax_ignore"
 _LETTERS = {"added": "A", "deleted": "D", "renamed": "R"}
 
 
-def as_json(file: FileDiff) -> dict[str, Any]:
+def as_json(file: ReviewableFile) -> dict[str, Any]:
     """A file's change in the server's shape, which `render.diff.box` takes."""
     return {
         "file": file.file,
@@ -44,7 +44,7 @@ def as_json(file: FileDiff) -> dict[str, Any]:
     }
 
 
-def headline(diff: Diff) -> str:
+def headline(diff: ReviewableDiff) -> str:
     """`2 files changed`."""
     count = len(diff.files)
     return f"{count} file{'' if count == 1 else 's'} changed" if count else "No changes"
@@ -53,14 +53,14 @@ def headline(diff: Diff) -> str:
 # HTML
 
 
-def diff_html(diff: Diff) -> Html:
+def diff_html(diff: ReviewableDiff) -> Html:
     """The whole diff as static markup: each file folds."""
     shown = _shown(diff)
     boxes = [_box(file, open_=len(shown) <= OPENED) for file in shown]
     return _root(diff, join([*boxes, _left_out(diff, len(shown))]))
 
 
-def _box(file: FileDiff, *, open_: bool) -> Html:
+def _box(file: ReviewableFile, *, open_: bool) -> Html:
     """One file, of a very long patch its beginning: a line may have millions of characters."""
     shown = as_json(file)
     patch = shown["patch"]
@@ -70,12 +70,12 @@ def _box(file: FileDiff, *, open_: bool) -> Html:
     return join([files.html({**shown, "patch": patch[:SHOWN_TEXT]}, open_=open_), told])
 
 
-def summary_html(diff: Diff) -> Html:
+def summary_html(diff: ReviewableDiff) -> Html:
     """The names of the files and how much was changed in them."""
     return _root(diff, _names(diff.files))
 
 
-def _root(diff: Diff, content: Html) -> Html:
+def _root(diff: ReviewableDiff, content: Html) -> Html:
     title = element("span", escape(headline(diff)), style="strong")
     pieces = [title, files.counts(diff.additions, diff.deletions)] if diff.files else [title]
     source = element("div", escape(diff.source), style="muted small")
@@ -83,10 +83,10 @@ def _root(diff: Diff, content: Html) -> Html:
     return element("div", join([head, content]), style="root", classes=_ROOT, data_view="diff")
 
 
-def _shown(diff: Diff) -> list[FileDiff]:
+def _shown(diff: ReviewableDiff) -> list[ReviewableFile]:
     """The first files, up to so many lines and characters of them; one at least."""
     lines = characters = 0
-    shown: list[FileDiff] = []
+    shown: list[ReviewableFile] = []
     for file in diff.files:
         lines += file.additions + file.deletions
         characters += len(file.patch)
@@ -96,7 +96,7 @@ def _shown(diff: Diff) -> list[FileDiff]:
     return shown
 
 
-def _left_out(diff: Diff, shown: int) -> Html:
+def _left_out(diff: ReviewableDiff, shown: int) -> Html:
     rest = diff.files[shown:]
     if not rest:
         return NOTHING
@@ -104,7 +104,7 @@ def _left_out(diff: Diff, shown: int) -> Html:
     return element("details", join([summary, _names(rest)]))
 
 
-def _names(listed: tuple[FileDiff, ...]) -> Html:
+def _names(listed: Sequence[ReviewableFile]) -> Html:
     rows = [
         join([files.file_title(as_json(file)), Html(" "), files.counts(file.additions, file.deletions)])
         for file in listed
@@ -115,7 +115,7 @@ def _names(listed: tuple[FileDiff, ...]) -> Html:
 # Text
 
 
-def diff_markdown(diff: Diff) -> str:
+def diff_markdown(diff: ReviewableDiff) -> str:
     """A headline, where the diff comes from, and the patch as a code block."""
     head = f"**{headline(diff)}** +{diff.additions} \u2212{diff.deletions}\n\n{visible(diff.source)}"
     return (
@@ -125,7 +125,7 @@ def diff_markdown(diff: Diff) -> str:
     )
 
 
-def diff_text(diff: Diff) -> str:
+def diff_text(diff: ReviewableDiff) -> str:
     """The files with what happened to them, a line each."""
     lines = [f"{headline(diff)} +{diff.additions} \u2212{diff.deletions}", diff.source]
     lines += [f"{_letter(file)} {_path(file)} +{file.additions} \u2212{file.deletions}" for file in diff.files]
@@ -142,15 +142,15 @@ def _more(text: str) -> str:
     return f"({len(text) - SHOWN_TEXT:,} more characters are in diff.patch)"
 
 
-def _letter(file: FileDiff) -> str:
+def _letter(file: ReviewableFile) -> str:
     return _LETTERS.get(file.status, "M")
 
 
-def _path(file: FileDiff) -> str:
+def _path(file: ReviewableFile) -> str:
     return f"{file.old_file} \u2192 {file.file}" if file.status == "renamed" else file.file
 
 
-def diff_terminal(diff: Diff) -> RenderableType:
+def diff_terminal(diff: ReviewableDiff) -> RenderableType:
     """The files and their lines for a terminal."""
     shown = _shown(diff)
     table = Table.grid(padding=(0, 1))

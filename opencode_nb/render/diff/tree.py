@@ -5,15 +5,11 @@ A tree in ARIA's sense: the page moves the focus among its items by the arrow ke
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING
 
+from opencode_nb.diffs.reviewable import ReviewableFile
 from opencode_nb.render.markup.escape import NOTHING, Html, element, escape, join
-
-if TYPE_CHECKING:
-    from collections.abc import Sequence
-
-    from opencode_nb.changes.diff import FileDiff
 
 _LETTERS = {"added": ("A", "good"), "deleted": ("D", "bad"), "renamed": ("R", "info")}
 _STATES = {"reverted": "\u21a9", "partly": "\u00bd", "changed since": "!"}
@@ -25,7 +21,7 @@ class _Directory:
     files: list[int] = field(default_factory=list)
 
 
-def in_order(files: Sequence[FileDiff]) -> list[int]:
+def in_order(files: Sequence[ReviewableFile]) -> list[int]:
     """The files' indices in the tree's order: in each directory, first the directories, then the files."""
     return sorted(range(len(files)), key=lambda index: _rank(files[index].file))
 
@@ -35,7 +31,7 @@ def _rank(path: str) -> list[tuple[bool, str]]:
     return [*((False, parent) for parent in parents), (True, name)]
 
 
-def tree_html(files: Sequence[FileDiff], states: Sequence[str]) -> Html:
+def tree_html(files: Sequence[ReviewableFile], states: Sequence[str]) -> Html:
     """The whole tree; `states` are the files' own, "" where they are not known yet."""
     root = _Directory()
     for index in in_order(files):
@@ -47,13 +43,13 @@ def tree_html(files: Sequence[FileDiff], states: Sequence[str]) -> Html:
     return element("div", content, classes="oc-tree", role="tree", aria_label="Changed files", data_key="tree")
 
 
-def _content(directory: _Directory, files: Sequence[FileDiff], states: Sequence[str], path: str = "") -> Html:
+def _content(directory: _Directory, files: Sequence[ReviewableFile], states: Sequence[str], path: str = "") -> Html:
     folders = [_folder(f"{path}{name}", inner, files, states) for name, inner in directory.directories.items()]
     leaves = [leaf_html(index, files[index], states[index]) for index in directory.files]
     return join([*folders, *leaves])
 
 
-def _folder(path: str, directory: _Directory, files: Sequence[FileDiff], states: Sequence[str]) -> Html:
+def _folder(path: str, directory: _Directory, files: Sequence[ReviewableFile], states: Sequence[str]) -> Html:
     """A directory; one that holds nothing but another is shown with it, as `a/b`."""
     parent = path.rpartition("/")[0]
     while len(directory.directories) == 1 and not directory.files:
@@ -73,7 +69,7 @@ def _folder(path: str, directory: _Directory, files: Sequence[FileDiff], states:
     )
 
 
-def leaf_html(index: int, file: FileDiff, state: str) -> Html:
+def leaf_html(index: int, file: ReviewableFile, state: str) -> Html:
     """One file."""
     letter, colour = _LETTERS.get(file.status, ("M", "warn"))
     mark = _STATES.get(state, "")
@@ -95,7 +91,7 @@ def leaf_html(index: int, file: FileDiff, state: str) -> Html:
     )
 
 
-def amount(file: FileDiff) -> Html:
+def amount(file: ReviewableFile) -> Html:
     """Lines added and removed, nothing where there are none: binary files, mere renames.
 
     Classes alone: it stands on the page twice for each file, and a style sheet is there.
@@ -107,7 +103,7 @@ def amount(file: FileDiff) -> Html:
     return element("span", join([added, removed], Html(" ")), classes="oc-amount")
 
 
-def _label(file: FileDiff, state: str) -> str:
+def _label(file: ReviewableFile, state: str) -> str:
     changed = f", {file.additions} added, {file.deletions} removed" if file.additions or file.deletions else ""
     said = f", {state}" if state in _STATES else ""
     return f"{file.file}, {file.status}{changed}{said}"
