@@ -1,8 +1,8 @@
-"""Differences between two versions of files, as values: read, made, taken back, put together.
+"""Diffs between two versions of a file, as values: parse, build, revert and merge them.
 
-Knows nothing of servers, sessions or pages, and touches none of the files it is about: the same versions give the same
-values. One module, `git_diff`, starts a program to find out what differs. Texts are str in which every byte that is not
-UTF-8 stands as a lone surrogate (`surrogateescape`, as in `os.fsdecode`), so that `encode` gives back the exact bytes.
+Knows nothing of servers, sessions or pages, and never touches the files it compares: the same versions always give the
+same result. Only `git_diff` starts a program. In a text, every byte that is not UTF-8 is a lone surrogate
+(`surrogateescape`, as in `os.fsdecode`), so `encode` restores the exact bytes.
 """
 
 from __future__ import annotations

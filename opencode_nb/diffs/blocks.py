@@ -1,7 +1,7 @@
-"""Which lines two texts do not share: as git tells it, or where there is no git, as Python's difflib does.
+"""Find the lines that differ between two texts: with git, or with Python's difflib where git is missing.
 
-Git's answer is that of the patches people know. Either is a true difference, which can be taken back and made again.
-What was compared is remembered, within bounds: each look at a file compares the same versions again.
+Git is preferred because it gives the same patches people see elsewhere. Either result can be reverted and reapplied.
+Comparisons are cached within bounds, because every look at a file compares the same versions again.
 """
 
 from __future__ import annotations
@@ -20,23 +20,23 @@ from opencode_nb.diffs.text import split
 __all__ = ["Block", "Pair", "blocks", "compared", "prepare"]
 
 _TOGETHER = 8_000_000
-"""Characters that one run of git is given at least, where there are more: a run costs as much as a megabyte."""
+"""Minimum characters per run of git, if there are that many: starting git costs as much as comparing a megabyte."""
 
 _REMEMBERED = 100_000
-"""Blocks that are remembered, about 20 MB of them. A comparison counts as one more than it has."""
+"""Maximum number of cached blocks, about 20 MB. Each comparison counts as one more than its blocks."""
 
 _MATCHES = 200_000
-"""Pairs of equal lines up to which difflib is asked: it takes their number times that of the changed places."""
+"""Maximum pairs of equal lines for difflib: its time grows with their number times the number of changed places."""
 
 
 def blocks(old: str, new: str) -> Sequence[Block]:
-    """The changed places between two texts, in order. What lies between them is equal."""
+    """Return the changed places between two texts, in order. Everything between them is equal."""
     (found,) = compared([(old, new)])
     return found
 
 
 def compared(pairs: Iterable[Pair]) -> Iterator[Sequence[Block]]:
-    """The blocks of many pairs in their order, with few runs of git."""
+    """Yield the blocks of each pair, in order, with few runs of git."""
     for group in _groups(pairs):
         keys = [_key(pair) for pair in group]
         found = {key: blocks for key in keys if (blocks := _memory.get(key)) is not None}
@@ -48,7 +48,7 @@ def compared(pairs: Iterable[Pair]) -> Iterator[Sequence[Block]]:
 
 
 def prepare(pairs: Iterable[Pair]) -> None:
-    """Compare many pairs with few runs of git; as far as that is remembered, `blocks` costs none for them."""
+    """Compare many pairs with few runs of git, so that `blocks` finds them in the cache."""
     for _ in compared(pairs):
         pass
 
@@ -78,20 +78,20 @@ def _compare(pairs: Sequence[Pair]) -> list[Sequence[Block]]:
 
 
 def _plain(old: str, new: str) -> list[Block] | None:
-    """What needs no looking: the same, or one side is empty."""
+    """Return the blocks of trivial pairs (equal texts, or one side empty), else None."""
     if old == new:
         return []
     return None if old and new else [Block(0, len(split(old)), 0, len(split(new)))]
 
 
 def _by_difflib(old: str, new: str) -> list[Block]:
-    """Where that could take long, one block from the first to the last line that differs."""
+    """Compare with difflib; if that could take long, return one block from the first to the last differing line."""
     a, b = split(old), split(new)
     start = _equal(a, b)
     end = _equal(a[start:][::-1], b[start:][::-1])
     left, right = a[start : len(a) - end], b[start : len(b) - end]
     matcher = SequenceMatcher(None, left, right)
-    places: dict[str, list[int]] = matcher.b2j  # type: ignore[attr-defined]  # documented: where the lines of b stand
+    places: dict[str, list[int]] = matcher.b2j  # type: ignore[attr-defined]  # documented: the positions of each line of b
     if sum(len(places.get(line, ())) for line in left) > _MATCHES:
         return [Block(start, len(a) - end, start, len(b) - end)]
     changes = (ends for tag, *ends in matcher.get_opcodes() if tag != "equal")
@@ -99,13 +99,13 @@ def _by_difflib(old: str, new: str) -> list[Block]:
 
 
 def _equal(a: Sequence[str], b: Sequence[str]) -> int:
-    """How many lines are equal from the beginning on."""
+    """Return the number of equal lines at the beginning."""
     limit = min(len(a), len(b))
     return next((i for i in range(limit) if a[i] != b[i]), limit)
 
 
 class _Memory:
-    """The comparisons used last, by their texts' hashes; for any thread."""
+    """A thread-safe LRU cache of comparisons, keyed by the hashes of both texts."""
 
     def __init__(self) -> None:
         self._known: OrderedDict[bytes, Sequence[Block]] = OrderedDict()

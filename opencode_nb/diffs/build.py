@@ -1,4 +1,4 @@
-"""Patches made from two versions of a file: what `git diff` would print, byte for byte."""
+"""Build patches from two versions of a file, byte for byte as `git diff` prints them."""
 
 from __future__ import annotations
 
@@ -17,14 +17,14 @@ _NO_ID = "0" * _ID_LENGTH
 
 
 def hunks(before: str, after: str, context: int = CONTEXT) -> tuple[Hunk, ...]:
-    """The changed places between two texts."""
+    """Return the hunks between two texts."""
     old, new = split(before), split(after)
     section = _Section(old)
     return tuple(_hunk(old, new, group, context, section) for group in _groups(blocks(before, after), context))
 
 
 def build(change: Change) -> str:
-    """A change's patch with its headers. A link that became a file (or back) is two: one deleted, one added."""
+    """Return a change's patch with headers. A link that became a file (or vice versa) is a deletion and an addition."""
     before, after = change.before, change.after
     if before and after and _kind(before) != _kind(after):
         gone = Change(change.old_path or change.path, before=before)
@@ -33,7 +33,7 @@ def build(change: Change) -> str:
 
 
 def file_patch(change: Change) -> FilePatch:
-    """A change's patch as a value."""
+    """Return a change's patch as a value."""
     old, new = _content(change.before), _content(change.after)
     return FilePatch(
         old_path=(change.old_path or change.path) if change.before else "",
@@ -47,7 +47,7 @@ def file_patch(change: Change) -> FilePatch:
 
 
 def counted(changes: Iterable[Change]) -> list[Change]:
-    """The changes with their lines counted where nobody has, with few runs of git."""
+    """Return the changes, with added and deleted lines counted where they are missing, in few runs of git."""
     listed = [*changes]
     lacking = [change for change in listed if change.additions is None and _is_one_patch(change)]
     counts = map(_count, compared(map(_texts, lacking)))
@@ -63,7 +63,7 @@ def _count(found: Sequence[Block]) -> dict[str, Any]:
 
 
 def compare_all(changes: Iterable[Change]) -> None:
-    """Compare many files with few runs of git, so that their patches cost no more."""
+    """Compare many files with few runs of git, so that building their patches is cheap."""
     prepare(_texts(change) for change in changes if _is_one_patch(change))
 
 
@@ -73,7 +73,7 @@ def _is_one_patch(change: Change) -> bool:
 
 
 def _texts(change: Change) -> Pair:
-    """Both sides to be compared line by line; nothing of what is binary."""
+    """Return both sides as text for a line-by-line comparison, or two empty texts if one is binary."""
     old, new = _content(change.before), _content(change.after)
     return ("", "") if is_binary(old) or is_binary(new) else (decode(old), decode(new))
 
@@ -83,14 +83,14 @@ def _kind(side: Side) -> str:
 
 
 def _content(side: Side | None) -> bytes:
-    """What git compares: a submodule's commit as a line, else the bytes."""
+    """Return what git compares: the bytes of a file, or a line with the commit of a submodule."""
     if side is None:
         return b""
     return b"Subproject commit " + side.read() + b"\n" if side.mode == SUBMODULE else side.read()
 
 
 def _ids(before: Side | None, after: Side | None) -> tuple[str, str]:
-    """The abbreviated ids of both blobs, as in git's `index` line."""
+    """Return the abbreviated blob ids of both sides, as in git's `index` line."""
     return _id(before), _id(after)
 
 
@@ -101,7 +101,7 @@ def _id(side: Side | None) -> str:
 
 
 def _groups(changed: Sequence[Block], context: int) -> Iterator[list[Block]]:
-    """Blocks so near to each other that their contexts touch make one hunk."""
+    """Group blocks whose context lines touch: each group becomes one hunk."""
     group: list[Block] = []
     for block in changed:
         if group and block.old_start - group[-1].old_end > 2 * context:
@@ -143,7 +143,7 @@ def _line(kind: Kind, text: str) -> Line:
 
 
 class _Section:
-    """What stands after `@@`: the nearest line above that begins with a letter, `_` or `$`."""
+    """Find the text after `@@`: the nearest line above that begins with a letter, `_` or `$`."""
 
     def __init__(self, lines: Sequence[str]) -> None:
         self._lines = lines
@@ -151,7 +151,7 @@ class _Section:
         self._found = ""
 
     def above(self, start: int) -> str:
-        """For a hunk that begins at line `start`; hunks ask in order, each looks where none has."""
+        """Return the section of a hunk at line `start`. Call in the order of hunks: no line is scanned twice."""
         for i in range(start - 1, self._looked - 1, -1):
             first = self._lines[i][0]
             if first.isascii() and (first.isalpha() or first in "_$"):
@@ -162,7 +162,7 @@ class _Section:
 
 
 def _cut(line: str) -> str:
-    """As much of a line as has room, no character cut in two."""
+    """Cut a line to `_SECTION_BYTES` without splitting a character."""
     data = encode(line)
     ends = range(min(len(data), _SECTION_BYTES), -1, -1)
     return next(text for end in ends if line.startswith(text := decode(data[:end])))

@@ -1,4 +1,4 @@
-"""What happened to one file, with both of its sides: what every source of changes gives, and every act works on."""
+"""One file's change with both sides: what every source of changes returns, and every revert works on."""
 
 from __future__ import annotations
 
@@ -10,18 +10,18 @@ from typing import Literal
 Status = Literal["added", "deleted", "modified", "renamed"]
 
 REGULAR, EXECUTABLE, LINK, SUBMODULE = "100644", "100755", "120000", "160000"
-"""Git's modes of a file, an executable, a symbolic link (its content is where it points) and a submodule's commit."""
+"""Git's modes for a file, an executable, a symbolic link (its content is the target) and a submodule's commit."""
 
 
 _SHA1 = 40
-"""Digits of an id; repositories that count by SHA-256 have longer ones."""
+"""Digits of a SHA-1 id. Ids in SHA-256 repositories are longer."""
 
 
 @dataclass(frozen=True, slots=True)
 class Side:
-    """A file at one moment: git's `mode`, and its bytes, read when first needed.
+    """A file at one moment: git's `mode`, and its bytes, read lazily.
 
-    `id` is the same for the same bytes, where the source has such a thing; "" where it has none.
+    `id` identifies the bytes if the source has such an id, else "".
     """
 
     mode: str
@@ -30,14 +30,14 @@ class Side:
 
     @property
     def blob(self) -> str:
-        """Git's id of its content."""
+        """Git's blob id of the content."""
         if len(self.id) == _SHA1:
             return self.id
         data = self.read()
         return hashlib.sha1(b"blob %d\0" % len(data) + data, usedforsecurity=False).hexdigest()
 
     def same(self, other: Side) -> bool:
-        """Whether mode and bytes are the same."""
+        """Return whether mode and bytes are the same."""
         if self.mode != other.mode:
             return False
         return self.id == other.id if self.id and other.id else self.read() == other.read()
@@ -45,12 +45,12 @@ class Side:
 
 @dataclass(frozen=True, slots=True)
 class Change:
-    """One file's change. `path` is relative to the work tree, with `/`; a side that is None: there was no file.
+    """One file's change. `path` is relative to the work tree, with `/`; a side is None where the file does not exist.
 
-    `old_path` is where it was before a rename, else "". `additions` and `deletions` are lines, None where nobody has
-    counted yet. Where only a `patch` is known, not the bytes, both sides are None and `unknown` says why.
-    `is_own` tells of other states of the file whether nobody but the change's makers had a hand in them.
-    `certain`: nobody else can have had a hand in the change itself; where they can, `explained` looks closer.
+    `old_path` is the path before a rename, else "". `additions` and `deletions` count lines, None if not counted yet.
+    If only a `patch` is known, not the bytes, both sides are None and `unknown` says why. `is_own` tells whether some
+    other state of the file was made only by whoever made this change. `certain` means that nobody else can have
+    contributed to this change; if False, `explained` checks more closely.
     """
 
     path: str
@@ -78,5 +78,5 @@ class Change:
 
 
 def known(data: bytes, mode: str = REGULAR) -> Side:
-    """A side whose bytes are at hand."""
+    """Return a side with these bytes."""
     return Side(mode, lambda: data)

@@ -1,7 +1,7 @@
-"""Several turns' changes put together into one for each file: from what was there before the first to after the last.
+"""Combine the changes of several turns into one per file, from before the first turn to after the last.
 
-What others did between two turns (the user, another session, a revert) is none of it: it is carried back through the
-turns, so that it stands on both sides and taking everything back keeps it.
+Changes that others made between two turns (the user, another session, a revert) are excluded: they are carried back
+through the turns to both sides, so that reverting everything keeps them.
 """
 
 from __future__ import annotations
@@ -17,18 +17,18 @@ from opencode_nb.diffs.renames import detect
 from opencode_nb.diffs.text import decode, encode, is_binary
 
 MIXED = (
-    "others changed the same lines between two turns, so nobody can say what the file would be without the session. "
-    "Look at the turns one by one: turn.diff()."
+    "others changed the same lines between two turns, so the file without this session's changes is unknown. "
+    "Review the turns one by one: turn.diff()."
 )
-"""Why a file of a session has no single change that can be taken back."""
+"""Why a file of a session has no single change that can be reverted."""
 
 
 def compose(
     turns: Iterable[Sequence[Change]], is_own: Callable[[str, Side | None], bool] | None = None
 ) -> list[Change]:
-    """One change for each file that is not what it was, from the changes of turns in their order.
+    """Return one change for each file that differs, given the changes of turns in order.
 
-    `is_own(path, state)`: whether nobody but the turns and what took them back had a hand in a state between them.
+    `is_own(path, state)` tells whether only the turns and their reverts contributed to a state between them.
     """
     layers: dict[str, list[Change]] = {}
     for change in itertools.chain.from_iterable(turns):
@@ -38,7 +38,7 @@ def compose(
 
 
 def singles(change: Change) -> list[Change]:
-    """A rename as what it is on disk: one file is gone, another one is new."""
+    """Split a rename into what it is on disk: one deleted file and one added file."""
     if not change.old_path:
         return [change]
     new = replace(change, old_path="", similarity=None, before=None, additions=None, deletions=None)
@@ -52,7 +52,7 @@ _IsOwn = Callable[[Side | None], bool] | None
 
 
 def _composed(layers: Sequence[Change], is_own: _IsOwn) -> Change | None:
-    """One file's changes as one; None where they come to nothing."""
+    """Combine one file's changes into one; None if they cancel out."""
     if len(layers) == 1:
         return layers[0]
     if vague := next((layer for layer in reversed(layers) if layer.unknown), None):
@@ -79,7 +79,7 @@ def _are_certain(layers: Iterable[Change]) -> bool:
 
 
 def _carried(layers: Sequence[Change], later: Side | None, is_own: _IsOwn) -> tuple[Side | None] | None:
-    """A file as it stood some time after these turns, without what they changed; None where that cannot be told."""
+    """Remove the changes of these turns from a later state of a file; None if that is impossible to tell."""
     for layer in reversed(layers):
         found = (layer.before,) if is_own and is_own(later) else _without(layer, later)
         if found is None:
@@ -93,7 +93,7 @@ def _same(one: Side | None, other: Side | None) -> bool:
 
 
 def _without(layer: Change, later: Side | None) -> tuple[Side | None] | None:
-    """A file as it stood some time after a turn, without that turn's change; None where that cannot be told."""
+    """Remove one turn's change from a later state of a file; None if that is impossible to tell."""
     if _same(later, layer.after) or _same(later, layer.before):
         return (layer.before,)
     texts = [_text(side) for side in (layer.before, layer.after, later)]
@@ -108,7 +108,7 @@ def _without(layer: Change, later: Side | None) -> tuple[Side | None] | None:
 
 
 def _with_reverted(layers: Sequence[Change], is_own: _IsOwn) -> Side | None:
-    """The last state, with what was taken back on the way and can be brought back: it shows as reverted."""
+    """Return the last state plus everything reverted on the way that can be restored: it shows as reverted."""
     before, full = layers[0].before, layers[0].after
     for count, following in enumerate(layers[1:], 1):
         if not _same(full, following.before) and _is_part(before, full, following.before):
@@ -121,13 +121,13 @@ def _with_reverted(layers: Sequence[Change], is_own: _IsOwn) -> Side | None:
 
 
 def _is_part(before: Side | None, full: Side | None, now: Side | None) -> bool:
-    """Whether a state is the full one with nothing but some of its changes taken back."""
+    """Return whether `now` is the full state with only some of its changes reverted."""
     texts = [_text(side) for side in (before, full, now)]
     return None not in texts and edits.reverted(*(text or "" for text in texts)) is not None
 
 
 def _onto(full: Side | None, layer: Change) -> Side | None:
-    """A turn's change made to a state that still has what was taken back before it; the turn's own where that fails."""
+    """Apply a turn's change to a state that includes what was reverted before it, else return the turn's own state."""
     texts = [_text(side) for side in (layer.before, full, layer.after)]
     if layer.after is None or None in texts:
         return layer.after
@@ -136,7 +136,7 @@ def _onto(full: Side | None, layer: Change) -> Side | None:
 
 
 def _text(side: Side | None) -> str | None:
-    """A file's text; None where it has none to merge: binary, a link, a submodule, no file."""
+    """Return a file's text; None if there is nothing to merge: binary, a link, a submodule, no file."""
     if side is None or side.mode in (LINK, SUBMODULE) or is_binary(side.read()):
         return None
     return decode(side.read())

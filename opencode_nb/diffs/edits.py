@@ -1,4 +1,4 @@
-"""Changes taken back, made again and put together, exactly: what does not fit is refused, never guessed. Pure."""
+"""Revert, reapply and merge changes exactly: what does not fit is refused, never guessed. Pure."""
 
 from __future__ import annotations
 
@@ -11,11 +11,11 @@ from opencode_nb.diffs.text import split
 
 
 def switched(now: str, hunk: Hunk, *, source: str, back: bool) -> str | None:
-    """`now` with one hunk taken back (or, not `back`, made again); None where it does not stand there as it was.
+    """Return `now` with one hunk reverted (`back`) or reapplied; None if the hunk is not there unchanged.
 
-    `source` is the whole text that has the hunk as it should stand in `now`: the text after it, or before it to make
-    it again. Other places of `now` may have changed since: the hunk is looked for where its lines have moved to, and
-    they must stand there only.
+    `source` is the whole text that contains the hunk's current lines: the version after it, or the version before it to
+    reapply it. The rest of `now` may have changed since: the hunk is looked for where its lines have moved to, and they
+    must occur only there.
     """
     later = _Later(source, now)
     place = later.place(hunk, back)
@@ -24,13 +24,13 @@ def switched(now: str, hunk: Hunk, *, source: str, back: bool) -> str | None:
 
 
 def switchable(now: str, hunks: Iterable[Hunk], *, source: str, back: bool) -> list[bool]:
-    """Which of the hunks `switched` would take back (or make again)."""
+    """Return, for each hunk, whether `switched` would revert (or reapply) it."""
     later = _Later(source, now)
     return [later.place(hunk, back) is not None for hunk in hunks]
 
 
 class _Later:
-    """A text as it is now, in which hunks of another version are looked for."""
+    """A current text in which to locate hunks of another version."""
 
     def __init__(self, source: str, now: str) -> None:
         self.lines = split(now)
@@ -38,7 +38,7 @@ class _Later:
         self._changed = blocks(source, now)
 
     def place(self, hunk: Hunk, back: bool) -> tuple[int, int] | None:
-        """The lines of `now` that are the hunk's; None where it does not stand there as it was, or also elsewhere."""
+        """Return the range of the hunk's lines in `now`; None if they changed or occur more than once."""
         start, old, _ = _sides(hunk, back)
         first = start - 1 if old else start
         found = self._moved(first, first + len(old))
@@ -47,7 +47,7 @@ class _Later:
         return found
 
     def _moved(self, start: int, end: int) -> tuple[int, int] | None:
-        """Where these lines of the other version are now; None where they changed, or something came in between."""
+        """Return where these lines of the other version are now; None if they, or lines between them, changed."""
         if self._is_new:
             return None if self.lines else (0, 0)
         shift = 0
@@ -64,7 +64,7 @@ class _Later:
 
     @cached_property
     def _places(self) -> dict[str, list[int]]:
-        """Where each line stands."""
+        """The positions of each line."""
         found: dict[str, list[int]] = {}
         for at, line in enumerate(self.lines):
             found.setdefault(line, []).append(at)
@@ -72,14 +72,14 @@ class _Later:
 
 
 def _edges_fit(hunk: Hunk, start: int, end: int, length: int) -> bool:
-    """A hunk with less context above or below than others was at the file's beginning or end, and must be now."""
+    """A hunk with less than full context was at the beginning or end of the file, and must still be there."""
     kinds = "".join(line.kind for line in hunk.lines)
     above, below = len(kinds) - len(kinds.lstrip(" ")), len(kinds) - len(kinds.rstrip(" "))
     return (above >= CONTEXT or start == 0) and (below >= CONTEXT or end == length)
 
 
 def placed(now: str, hunk: Hunk, *, back: bool) -> str | None:
-    """As `switched`, where nobody has the whole text: the hunk's lines must stand at their very place in `now`."""
+    """Like `switched`, but without the whole text: the hunk's lines must be at exactly their line numbers in `now`."""
     start, old, new = _sides(hunk, back)
     lines = split(now)
     first = start - 1 if old else start
@@ -89,15 +89,15 @@ def placed(now: str, hunk: Hunk, *, back: bool) -> str | None:
 
 
 def _sides(hunk: Hunk, back: bool) -> tuple[int, list[str], list[str]]:
-    """Where a hunk starts, the lines that must be there, and those that replace them."""
+    """Return where a hunk starts, the lines that must be there, and their replacement."""
     return (hunk.new_start, hunk.new, hunk.old) if back else (hunk.old_start, hunk.old, hunk.new)
 
 
 def reverted(before: str, after: str, now: str) -> list[bool] | None:
-    """Which of `blocks(before, after)` are taken back in `now`, in order; None where `now` is something else too."""
+    """Return, for each of `blocks(before, after)`, whether it is reverted in `now`; None if `now` differs otherwise."""
     old, new, lines = split(before), split(after), split(now)
     changed = blocks(before, after)
-    ways: list[dict[int, tuple[int, bool]]] = []  # after each block: place in `now` -> place before it, taken back?
+    ways: list[dict[int, tuple[int, bool]]] = []  # after each block: position in `now` -> position before it, reverted?
     places, at = {0}, 0
     for block in changed:
         equal = old[at : block.old_start]
@@ -113,7 +113,7 @@ def reverted(before: str, after: str, now: str) -> list[bool] | None:
 def _steps(
     starts: set[int], lines: Sequence[str], old: Sequence[str], new: Sequence[str], block: Block
 ) -> Iterator[tuple[int, tuple[int, bool]]]:
-    """Where a block leads to from each place: as it was before it, and as it is after it."""
+    """Yield where a block can end from each start, as reverted text or as changed text."""
     for text, back in ((old[block.old_start : block.old_end], True), (new[block.new_start : block.new_end], False)):
         for start in starts:
             if lines[start : start + len(text)] == text:
@@ -121,7 +121,7 @@ def _steps(
 
 
 def _retraced(changed: Sequence[Block], ways: Sequence[dict[int, tuple[int, bool]]], end: int) -> list[bool]:
-    """The way that led to `end`."""
+    """Walk back from `end` and return which blocks are reverted."""
     flags: list[bool] = []
     for index in range(len(changed) - 1, -1, -1):
         start, back = ways[index][end]
@@ -131,7 +131,7 @@ def _retraced(changed: Sequence[Block], ways: Sequence[dict[int, tuple[int, bool
 
 
 def composed(before: str, after: str, back: Sequence[bool]) -> str:
-    """The text in which the blocks flagged in `back` are as before, and the others as after."""
+    """Return the text in which the blocks flagged in `back` are as before, and the others as after."""
     old, new = split(before), split(after)
     pieces: list[str] = []
     at = 0
@@ -143,7 +143,7 @@ def composed(before: str, after: str, back: Sequence[bool]) -> str:
 
 
 def merged(base: str, one: str, other: str) -> str | None:
-    """`base` with the changes of both; None where they changed the same place, or places that touch, differently."""
+    """Merge the changes of both into `base`; None if they changed the same or touching places differently."""
     lines, sides = split(base), (split(one), split(other))
     changes = sorted((*block, side) for side, text in enumerate((one, other)) for block in blocks(base, text))
     pieces: list[str] = []
@@ -159,7 +159,7 @@ def merged(base: str, one: str, other: str) -> str | None:
 
 
 def _cluster(changes: list[tuple[int, int, int, int, int]]) -> tuple[int, int, tuple[list[Block], list[Block]]]:
-    """Take the first changes that touch each other off the list: the stretch of `base`, and each side's blocks."""
+    """Pop the first changes that touch each other: return their range in `base`, and the blocks of each side."""
     start, end = changes[0][0], changes[0][1]
     mine: tuple[list[Block], list[Block]] = ([], [])
     while changes and changes[0][0] <= end:
@@ -170,7 +170,7 @@ def _cluster(changes: list[tuple[int, int, int, int, int]]) -> tuple[int, int, t
 
 
 def _version(base: Sequence[str], side: Sequence[str], mine: Sequence[Block], start: int, end: int) -> list[str]:
-    """What one side has in place of `base[start:end]`."""
+    """Return one side's version of `base[start:end]`."""
     pieces: list[str] = []
     at = start
     for block in mine:

@@ -1,7 +1,7 @@
-"""What `git diff --no-index` says of texts and files of ours: the one module here that starts a program.
+"""Run `git diff --no-index` on texts and files held in memory. The only module here that starts a program.
 
-Git gets them as files of a folder that only the user can read, and that is gone afterwards. The user's configuration
-and attributes, and repositories around that folder, have no say. Blocking.
+The files go into a temporary folder that only the user can read. The user's git configuration and attributes, and
+repositories above that folder, are ignored. Blocking.
 """
 
 from __future__ import annotations
@@ -16,23 +16,23 @@ from opencode_nb.diffs.patch import Block, parse_files
 from opencode_nb.diffs.text import decode, encode
 
 TIMEOUT = 60.0
-"""Seconds that one run may take: a hundred files of thousands of lines take a tenth of one."""
+"""Maximum seconds per run. A hundred files with thousands of lines take a tenth of a second."""
 
 _PLAIN = ("--no-color", "--no-ext-diff", "--no-textconv", "--no-prefix")
 _TEXTS = ("--text", "--no-renames", "--diff-algorithm=myers", "--indent-heuristic", "--inter-hunk-context=0", "-U1")
-"""With -U0 git compares in another way, and finds other blocks than those of the patch that it prints for people."""
+"""-U0 makes git compare differently, and find other blocks than in the patches it prints for people."""
 
 _RENAMES = ("--find-renames=50%", "--diff-filter=R", "--name-status", "-z")
 
 Pair = tuple[str, str]
-"""A text before and after."""
+"""A text before and after a change."""
 
 Named = tuple[str, bytes]
-"""A file's name, without folders, and its content."""
+"""A file's base name and its content."""
 
 
 def blocks(pairs: Sequence[Pair]) -> list[list[Block]] | None:
-    """The changed places of each pair; None where there is no git, or where it failed."""
+    """Return the changed places of each pair; None if git is missing or failed."""
     texts = ((f"{'ab'[i]}/{number}", text) for number, pair in enumerate(pairs) for i, text in enumerate(pair))
     said = _said(((path, text.encode("utf-8", "surrogatepass")) for path, text in texts), _TEXTS)
     if said is None:
@@ -42,7 +42,7 @@ def blocks(pairs: Sequence[Pair]) -> list[list[Block]] | None:
 
 
 def renames(gone: Sequence[Named], new: Sequence[Named]) -> list[tuple[int, int, int]]:
-    """Which of the new files are like one that is gone: their indices, and the percentage; none without git."""
+    """Pair new files with similar deleted ones: both indices and the similarity in percent; empty without git."""
     sides = (("a", gone), ("b", new))
     said = _said(((f"{s}/{s}{i}/{name}", data) for s, files in sides for i, (name, data) in enumerate(files)), _RENAMES)
     fields = decode(said or b"").split("\0")[:-1]
@@ -51,12 +51,12 @@ def renames(gone: Sequence[Named], new: Sequence[Named]) -> list[tuple[int, int,
 
 
 def _number(path: str) -> int:
-    """The index in a path such as `b/b12/name`."""
+    """Return the index in a path such as `b/b12/name`."""
     return int(path.split("/")[1][1:])
 
 
 def _said(files: Iterable[tuple[str, bytes]], options: Sequence[str]) -> bytes | None:
-    """What git prints about two folders, `a` and `b`, with these files; None where it could not be asked."""
+    """Return git's output for two folders, `a` and `b`, with these files; None if git could not run."""
     try:
         with tempfile.TemporaryDirectory(prefix="opencode-nb-") as name:
             folder = Path(name).resolve()
@@ -70,14 +70,14 @@ def _said(files: Iterable[tuple[str, bytes]], options: Sequence[str]) -> bytes |
 
 
 def _write(place: bytes, data: bytes) -> None:
-    """Write a file; its name may be no UTF-8, which bytes always are good for."""
+    """Write a file. The path is bytes because a name may not be UTF-8."""
     os.makedirs(os.path.dirname(place), exist_ok=True)  # noqa: PTH103, PTH120
     with open(place, "wb") as file:  # noqa: PTH123
         file.write(data)
 
 
 def _environment(folder: Path) -> dict[str, str]:
-    """The user's own without what would make git look elsewhere: its variables, configuration, repositories above."""
+    """Return the environment without git's variables and configuration, and with repositories above hidden."""
     kept = {name: value for name, value in os.environ.items() if not name.startswith(("GIT_", "XDG_"))}
     alone = {"GIT_CONFIG_NOSYSTEM": "1", "GIT_ATTR_NOSYSTEM": "1", "GIT_CEILING_DIRECTORIES": str(folder.parent)}
     return {**kept, **alone, "HOME": str(folder)}

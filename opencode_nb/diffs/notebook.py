@@ -1,7 +1,7 @@
-"""Two versions of a notebook, compared cell by cell: added, removed, moved, changed.
+"""Compare two versions of a notebook cell by cell: added, removed, moved, changed.
 
-What matters is what a person wrote: sources and cell types. Outputs, execution counts, metadata and ids come and go
-with every run (nbdime tells them apart the same way); they count only where they are asked for.
+Only sources and cell types count. Outputs, execution counts, metadata and ids change with every run (nbdime separates
+them the same way); they count only on request.
 """
 
 from __future__ import annotations
@@ -21,18 +21,18 @@ Json = dict[str, Any]
 CellStatus = Literal["same", "added", "removed", "moved", "changed"]
 
 _ALIKE = 0.5
-"""How alike two sources must be to be one changed cell, not one removed and one added."""
+"""Minimum similarity of two sources to be one changed cell, rather than one removed and one added."""
 
 _MAX_BYTES = 64 << 20
-"""Larger notebooks are not taken apart: they are shown as text, of which the middle is left out."""
+"""Larger notebooks are not compared cell by cell: they are shown as text, with the middle left out."""
 
 _MAX_COMPARED = 20_000
-"""Characters of longer sources are not compared for likeness: it takes their product."""
+"""Longer sources, in characters, are not compared for similarity: the time grows with the product of both lengths."""
 
 
 @dataclass(frozen=True, slots=True)
 class Cell:
-    """One cell: `type` is code, markdown or raw; the rest as nbformat has it, texts joined."""
+    """One cell. `type` is code, markdown or raw; the rest is as in nbformat, with lists of lines joined."""
 
     type: str
     source: str
@@ -44,9 +44,9 @@ class Cell:
 
 @dataclass(frozen=True, slots=True)
 class CellDiff:
-    """What happened to one cell. Indices count from 0, None for a side without it; a moved one may be changed too.
+    """One cell's change. Indices count from 0, None on a side without the cell; a moved cell may be changed too.
 
-    `hunks` is what changed in its source; `ran`: whether its outputs or its count differ.
+    `hunks` is the change of its source; `ran` tells whether its outputs or execution count differ.
     """
 
     status: CellStatus
@@ -60,26 +60,26 @@ class CellDiff:
 
 @dataclass(frozen=True, slots=True)
 class NotebookDiff:
-    """The cells in the order of the new notebook, removed ones where they were; `metadata`: whether that differs."""
+    """The cells in the new notebook's order, removed ones in their old places. `metadata`: whether it differs."""
 
     cells: tuple[CellDiff, ...]
     metadata: bool
 
     @property
     def changed(self) -> tuple[CellDiff, ...]:
-        """The cells that are not as they were."""
+        """The cells that differ."""
         return tuple(cell for cell in self.cells if cell.status != "same")
 
 
 def compare(before: bytes | None, after: bytes | None, *, outputs: bool = False) -> NotebookDiff:
-    """How a notebook (None: there is none) became another. Raises ValueError where one of them is no notebook.
+    """Compare two versions of a notebook (None: no file). Raises ValueError if one of them is not a notebook.
 
-    With `outputs`, cells also count as changed where their outputs, counts, metadata or ids differ.
+    With `outputs`, cells also count as changed if their outputs, execution counts, metadata or ids differ.
     """
     try:
         return _compared(before, after, outputs)
     except RecursionError:
-        raise ValueError("This is no notebook that can be shown: it is nested too deeply.") from None
+        raise ValueError("This notebook cannot be shown: it is nested too deeply.") from None
 
 
 def _compared(before: bytes | None, after: bytes | None, outputs: bool) -> NotebookDiff:
@@ -94,12 +94,12 @@ def _compared(before: bytes | None, after: bytes | None, outputs: bool) -> Noteb
 
 
 def _read(data: bytes | None) -> tuple[list[Cell], Json]:
-    """The cells, and the metadata of the whole. Raises ValueError for whatever nbformat 4 does not have so."""
+    """Return the cells and the notebook's metadata. Raises ValueError for anything invalid in nbformat 4."""
     if data is None:
         return [], {}
     if len(data) > _MAX_BYTES:
         raise ValueError(f"This notebook has more than {_MAX_BYTES >> 20} MB.")
-    notebook = _typed(json.loads(data.decode("utf-8"), parse_constant=str), dict)  # NaN: equal to itself, as text
+    notebook = _typed(json.loads(data.decode("utf-8"), parse_constant=str), dict)  # NaN as text: equal to itself
     return [_cell(_typed(cell, dict)) for cell in _typed(notebook.get("cells"), list)], _object(notebook)
 
 
@@ -127,7 +127,7 @@ def _joined(text: Any) -> str:
 def _typed(value: Any, kind: type) -> Any:
     if not isinstance(value, kind):
         found = type(value).__name__
-        raise ValueError(f"This is no notebook of nbformat 4: {found} in place of {kind.__name__}.")
+        raise ValueError(f"This is not an nbformat 4 notebook: expected {kind.__name__}, found {found}.")
     return value
 
 
@@ -135,7 +135,7 @@ def _typed(value: Any, kind: type) -> Any:
 
 
 def _pairs(old: Sequence[Cell], new: Sequence[Cell]) -> dict[int, int]:
-    """Which new cell was which old one: by id, then by the same content, then by likeness; new index -> old index."""
+    """Pair new cells with old ones: by id, then by equal content, then by similarity. Maps new index to old index."""
     found: dict[int, int] = {}
     _pair_by(found, [cell.id for cell in old], [cell.id for cell in new])
     _pair_by(found, [_content(cell) for cell in old], [_content(cell) for cell in new])
@@ -149,7 +149,7 @@ def _pairs(old: Sequence[Cell], new: Sequence[Cell]) -> dict[int, int]:
 
 
 def _pair_by(found: dict[int, int], old: Sequence[str], new: Sequence[str]) -> None:
-    """Pair what has the same key on both sides, equal ones in their order."""
+    """Pair cells with the same key, repeated keys in order."""
     taken = set(found.values())
     places: dict[str, list[int]] = {}
     for i, key in enumerate(old):
@@ -165,7 +165,7 @@ def _content(cell: Cell) -> str:
 
 
 def _between_neighbours(found: dict[int, int], i: int, j: int) -> bool:
-    """Whether pairing these would cross none of the nearest pairs: a likely cell stands where it stood."""
+    """Return whether this pair would cross none of the nearest pairs: a similar cell must be in the same place."""
     above = max((k for k in found if k < j), default=None)
     below = min((k for k in found if k > j), default=None)
     return (above is None or found[above] < i) and (below is None or found[below] > i)
@@ -179,7 +179,7 @@ def _alike(old: Cell, new: Cell) -> bool:
 
 
 def _in_order(pairs: dict[int, int]) -> set[int]:
-    """The new indices of as many pairs as possible that kept their order; the others were moved."""
+    """Return the new indices of the longest run of pairs in the same order; the other cells were moved."""
     tails: list[int] = []  # the old index that ends the best run of each length
     ends: list[int] = []
     before: dict[int, int | None] = {}
@@ -201,7 +201,7 @@ def _in_order(pairs: dict[int, int]) -> set[int]:
 def _ordered(
     old: Sequence[Cell], new: Sequence[Cell], pairs: dict[int, int], kept: Iterable[int], outputs: bool
 ) -> Iterator[CellDiff]:
-    """The new cells in order; removed ones before the first kept cell that stood after them."""
+    """Yield the new cells in order, and removed ones before the first kept cell that followed them."""
     removed = [i for i in range(len(old)) if i not in pairs.values()]
     stays = set(kept)
     for j, cell in enumerate(new):

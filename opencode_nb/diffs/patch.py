@@ -1,7 +1,7 @@
-"""Unified patches as values: the files, hunks and lines of a patch, as git or the server writes them.
+"""Unified patches as values: files, hunks and lines, as written by git or the server.
 
-Owns the format. Reads git's headers, `Index:` headers (what the OpenCode server sends) and bare hunks; a hunk's counts
-tell where it ends, never what its lines look like, so that a removed `-- x` is not taken for a header.
+Owns the format. Reads git's headers, `Index:` headers (sent by the OpenCode server) and bare hunks. A hunk ends where
+its counts say, whatever its lines look like, so a removed `-- x` is not taken for a header.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ from opencode_nb.diffs.quoting import quote, unquote
 Kind = Literal[" ", "+", "-"]
 
 CONTEXT = 3
-"""Unchanged lines around a change; git's own number."""
+"""Unchanged lines around a change; git's default."""
 
 _HUNK = re.compile(r"@@ -(\d+)(?:,(\d+))? \+(\d+)(?:,(\d+))? @@(?: (.*))?")
 _NO_NEWLINE = "\\ No newline at end of file"
@@ -26,7 +26,7 @@ _TAB = "\t"
 
 
 class Block(NamedTuple):
-    """Lines `old_start:old_end` became `new_start:new_end`; counted from 0, one of the two may be empty."""
+    """Lines `old_start:old_end` became `new_start:new_end`. Counted from 0; either range may be empty."""
 
     old_start: int
     old_end: int
@@ -36,7 +36,7 @@ class Block(NamedTuple):
 
 @dataclass(frozen=True, slots=True)
 class Line:
-    """One line of a hunk: `kind` is " ", "+" or "-"; `newline`: whether it ends in one, as all but a last line do."""
+    """One line of a hunk. `kind` is " ", "+" or "-"; `newline` is False only for a last line without one."""
 
     kind: Kind
     text: str
@@ -44,13 +44,13 @@ class Line:
 
     @property
     def content(self) -> str:
-        """The line as it stands in the file, its newline included."""
+        """The line as in the file, with its newline."""
         return f"{self.text}\n" if self.newline else self.text
 
 
 @dataclass(frozen=True, slots=True)
 class Hunk:
-    """Changed lines with those around them. Numbers count from 1; an empty side starts at the line before it."""
+    """Changed lines with their context. Line numbers count from 1; an empty side starts at the line before it."""
 
     old_start: int
     old_lines: int
@@ -67,7 +67,7 @@ class Hunk:
 
     @property
     def text(self) -> str:
-        """The hunk as a patch has it, its header included, each line ended."""
+        """The hunk as in a patch, header included, each line with its newline."""
         return "".join([f"{self.header}\n", *(_written(line) for line in self.lines)])
 
     @property
@@ -82,7 +82,7 @@ class Hunk:
 
     @property
     def blocks(self) -> Iterator[Block]:
-        """The changed places in it."""
+        """The changed places of this hunk."""
         old, new = self.old_start - bool(self.old_lines), self.new_start - bool(self.new_lines)
         for is_same, lines in groupby(self.lines, lambda line: line.kind == " "):
             kinds = [line.kind for line in lines]
@@ -92,7 +92,7 @@ class Hunk:
                 yield block
 
     def reversed(self) -> Hunk:
-        """The hunk that takes this one back."""
+        """Return the hunk that reverts this one."""
         signs: dict[Kind, Kind] = {"+": "-", "-": "+", " ": " "}
         lines = tuple(replace(line, kind=signs[line.kind]) for line in self.lines)
         return Hunk(self.new_start, self.new_lines, self.old_start, self.old_lines, self.section, lines)
@@ -100,9 +100,9 @@ class Hunk:
 
 @dataclass(frozen=True, slots=True)
 class FilePatch:
-    """What a patch does to one file. Paths are unquoted, without `a/` and `b/`; "" for a side that does not exist.
+    """A patch of one file. Paths are unquoted, without `a/` and `b/`; "" for a side that does not exist.
 
-    Modes are git's octal strings ("100644"), "" where the patch does not tell. `similarity` in percent, of renames.
+    Modes are git's octal strings ("100644"), "" if the patch has none. `similarity` is in percent, for renames.
     """
 
     old_path: str = ""
@@ -115,17 +115,17 @@ class FilePatch:
 
     @property
     def path(self) -> str:
-        """Where the file is now, or was last."""
+        """The file's current path, or its last one if deleted."""
         return self.new_path or self.old_path
 
 
 def parse(patch: str) -> tuple[Hunk, ...]:
-    """The hunks of a patch of one file; of several, one after the other."""
+    """Return the hunks of a patch; those of several files one after the other."""
     return tuple(hunk for file in parse_files(patch) for hunk in file.hunks)
 
 
 def parse_files(patch: str) -> list[FilePatch]:
-    """The files of a patch, in its order. What is not understood is skipped; nothing raises."""
+    """Return the files of a patch, in order. Unknown lines are skipped; never raises."""
     lines = patch.split("\n")
     files: list[FilePatch] = []
     index = 0
@@ -140,12 +140,12 @@ def parse_files(patch: str) -> list[FilePatch]:
 
 
 def write_hunks(hunks: Sequence[Hunk]) -> str:
-    """Hunks as a patch has them, below its headers."""
+    """Write hunks as in a patch, without file headers."""
     return "".join(hunk.text for hunk in hunks)
 
 
 def write_file(file: FilePatch, old_id: str = "", new_id: str = "") -> str:
-    """A file's part of a patch, as `git diff` writes it; the ids are its blobs', abbreviated."""
+    """Write a file's part of a patch as `git diff` does. The ids are abbreviated blob ids."""
     return "".join(f"{line}\n" for line in _headers(file, old_id, new_id)) + write_hunks(file.hunks)
 
 
@@ -176,7 +176,7 @@ def _mode_headers(file: FilePatch) -> Iterator[str]:
 
 
 def _label(prefix: str, path: str) -> str:
-    """A name after `---` or `+++`; git ends names that have a blank with a tab, so that others know where they end."""
+    """Return a name for `---` or `+++`. Git ends names that contain a space with a tab, to mark where they end."""
     return f"{quote(prefix + path)}{_TAB if ' ' in path else ''}" if path else _DEV_NULL
 
 
@@ -220,7 +220,7 @@ def _read_header(files: list[FilePatch], line: str) -> None:
 
 
 def _read_extended(files: list[FilePatch], line: str) -> None:
-    """One of git's extended header lines."""
+    """Read one of git's extended header lines."""
     for start, changes in _EXTENDED.items():
         if line.startswith(start):
             value = line[len(start) :]
@@ -254,7 +254,7 @@ _EXTENDED: dict[str, dict[str, Callable[[str], str | int | None]]] = {
 
 
 def _path(text: str, known: str) -> str:
-    """The name after `---` or `+++`; the server's own (`Index:`) ends in a tab, and has no `a/`."""
+    """Read the name after `---` or `+++`. The server's own (`Index:`) ends in a tab and has no `a/`."""
     name = unquote(text.removesuffix("\r").removesuffix("\t"))
     if name == _DEV_NULL:
         return ""
@@ -263,7 +263,7 @@ def _path(text: str, known: str) -> str:
 
 
 def _git_paths(text: str) -> tuple[str, str]:
-    """The two names after `diff --git`: quoted, or the same name twice where blanks make it ambiguous."""
+    """Read the two names after `diff --git`: quoted, or the same name twice if spaces make it ambiguous."""
     if text.startswith('"'):
         end = re.match(r'"(?:[^"\\]|\\.)*"', text)
         cut = end.end() if end else len(text)
@@ -280,7 +280,7 @@ def _git_paths(text: str) -> tuple[str, str]:
 
 
 def _read_hunks(lines: Sequence[str], index: int) -> tuple[list[Hunk], int]:
-    """The hunks from `index` on that follow each other, and the index after them."""
+    """Read consecutive hunks starting at `index`; also return the index after them."""
     hunks: list[Hunk] = []
     while index < len(lines) and _HUNK.match(lines[index]):
         hunk, index = _read_hunk(lines, index)
@@ -289,7 +289,7 @@ def _read_hunks(lines: Sequence[str], index: int) -> tuple[list[Hunk], int]:
 
 
 def _read_hunk(lines: Sequence[str], index: int) -> tuple[Hunk, int]:
-    """The hunk whose header is at `index`, and the index after it."""
+    """Read the hunk whose header is at `index`; also return the index after it."""
     match = _HUNK.match(lines[index])
     assert match is not None
     old, new = (1 if count is None else int(count) for count in (match[2], match[4]))
@@ -306,12 +306,12 @@ def _read_hunk(lines: Sequence[str], index: int) -> tuple[Hunk, int]:
 
 
 def _read_line(line: str, left: dict[str, int]) -> Line | None:
-    """One line of a hunk, counted off what is `left` of each side; None where the hunk has ended."""
+    """Read one line of a hunk and count it off `left`, the lines missing on each side; None after the hunk's end."""
     kind: Kind
     match line[:1]:
         case "-" | "+" as sign:
             kind = sign
-        case " " | "":  # some programs strip the blank of an empty line
+        case " " | "":  # some programs strip the space of an empty line
             kind = " "
         case _:
             return None

@@ -1,4 +1,4 @@
-"""File names as git writes them in patches: quoted like C strings where they hold anything but plain ASCII."""
+"""Quote file names as git does in patches: like C strings if they contain anything but plain ASCII."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ _ESCAPE = re.compile(r'\\([0-7]{3}|[abtnvfr"\\])')
 
 
 def quote(name: str) -> str:
-    """The name as git has it by default (`core.quotePath`): `"caf\\303\\251"`; plain ones stay as they are."""
+    """Quote a name as git does by default (`core.quotePath`): `"caf\\303\\251"`. Plain names stay unquoted."""
     if _PLAIN.fullmatch(name) and '"' not in name and "\\" not in name:
         return name
     return f'"{"".join(_quoted(character) for character in name)}"'
@@ -30,7 +30,7 @@ def _quoted(character: str) -> str:
 
 
 def unquote(name: str) -> str:
-    """The name that `quote` was given; one that is not quoted stays as it is."""
+    """Undo `quote`; return an unquoted name unchanged."""
     if len(name) < 2 or name[0] != '"' or name[-1] != '"':
         return name
     raw = encode(_ESCAPE.sub(lambda match: _character(match[1]), name[1:-1]))

@@ -1,4 +1,4 @@
-"""Which added file is a deleted one under another name: the same bytes, or what git finds like it."""
+"""Detect renames: an added file with the same bytes as a deleted one, or one that git finds similar."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from opencode_nb.diffs.change import LINK, SUBMODULE, Change, Side
 from opencode_nb.diffs.text import encode
 
 _MAX_PAIRS = 10_000
-"""More than this many pairs are not compared for likeness: only what is exactly the same is found then."""
+"""Above this many pairs, only exact renames are detected."""
 
 
 class _File(NamedTuple):
@@ -24,7 +24,7 @@ class _File(NamedTuple):
 
 
 def detect(changes: Iterable[Change]) -> list[Change]:
-    """The same changes, sorted by path; a file deleted here and added elsewhere becomes one that was renamed."""
+    """Return the changes sorted by path, with a deleted and an added file joined to a rename where they match."""
     rest = sorted(changes, key=lambda change: encode(change.path))
     gone = [_File(change.path, change.before) for change in rest if change.before and not change.after]
     new = [_File(change.path, change.after) for change in rest if change.after and not change.before]
@@ -45,7 +45,7 @@ def _joined(change: Change, before: _File | None = None, percent: int | None = N
 
 
 def _same(gone: Sequence[_File], new: Sequence[_File]) -> Iterator[tuple[_File, _File]]:
-    """Pairs of the same content, those that kept their name before others."""
+    """Pair files with the same content, those that kept their name first."""
     by_content: dict[tuple[str, str], list[_File]] = {}
     for file in gone:
         by_content.setdefault(_content(file.side), []).append(file)
@@ -60,12 +60,12 @@ def _same(gone: Sequence[_File], new: Sequence[_File]) -> Iterator[tuple[_File, 
 
 
 def _content(side: Side) -> tuple[str, str]:
-    """The same for the same kind of file with the same bytes."""
+    """Return a key that is equal for the same kind of file with the same bytes."""
     return side.mode if side.mode in (LINK, SUBMODULE) else "", side.blob
 
 
 def _alike(gone: Sequence[_File], new: Sequence[_File]) -> Iterator[tuple[_File, _File, int]]:
-    """Pairs that git finds alike, and how much."""
+    """Yield pairs that git finds similar, with the percentage."""
     gone, new = ([file for file in files if file.side.mode not in (LINK, SUBMODULE)] for files in (gone, new))
     if gone and new and len(gone) * len(new) <= _MAX_PAIRS:
         sides = ([(file.name, file.side.read()) for file in files] for files in (gone, new))

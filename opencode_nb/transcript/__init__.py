@@ -1,1 +1,1 @@
-"""What is known of a session: folds the server's events into messages, turns and their states. Pure."""
+"""A session's state: folds the server's events into messages, turns and their status. Pure."""

@@ -1,8 +1,8 @@
-"""Which files a turn accounts for: those that its tools report, and those that changed while a silent tool ran. Pure.
+"""Attribute file changes to a turn: files its tools report, and files changed while a silent tool ran. Pure.
 
-The server's snapshots record everything that changed during a step, whoever changed it. A file is the turn's where one
-of its tools reports it (`edit`, `write`, `apply_patch`), and probably the turn's where a tool ran in that step that
-reports nothing (`bash`, an MCP tool, a subagent). Every other file is somebody else's.
+The server's snapshots record everything that changed during a step, whoever changed it. A file belongs to the turn if
+one of its tools reports it (`edit`, `write`, `apply_patch`), and probably if a tool that reports nothing ran in that
+step (`bash`, an MCP tool, a subagent). Every other change was made by someone else.
 """
 
 from __future__ import annotations
@@ -22,14 +22,15 @@ from opencode_nb.transcript.tool_calls import Json
 READING = frozenset({"read", "glob", "grep", "list", "webfetch", "websearch", "codesearch", "lsp"}) | {
     *("todowrite", "todoread", "question", "skill", "invalid", "plan_enter", "plan_exit", "StructuredOutput")
 }
-"""The server's own tools that change no files. Whatever is not known may change any."""
+"""The server's built-in tools that change no files. Unknown tools may change any file."""
 
 
 @dataclass(slots=True)
 class Step:
-    """One step of the model: the server's trees around it ("" where it has none), and the tool calls in it.
+    """One step of the model: its tool calls, and the server's snapshots before and after it ("" if none).
 
-    `files` are those that the server noted as changed; it mangles names with quotes, backslashes and outer blanks.
+    `files` are those the server noted as changed; it mangles names with quotes, backslashes, or leading or trailing
+    spaces.
     """
 
     before: str = ""
@@ -39,12 +40,12 @@ class Step:
 
     @property
     def silent(self) -> bool:
-        """Whether a tool ran in it that does not report what it changes."""
+        """Whether a tool ran in this step that does not report what it changes."""
         return any(is_silent(call) for call in self.calls)
 
 
 def steps(turn: TurnState) -> list[Step]:
-    """The turn's steps in order. The server puts a step's patch after its end, or where it was stopped."""
+    """Return the turn's steps in order. The server puts a step's patch after its end, or where it was stopped."""
     found: list[Step] = []
     for message in turn.steps.values():
         found += _steps_of(message)
@@ -67,7 +68,7 @@ def _steps_of(message: Message) -> list[Step]:
 
 
 def is_silent(call: Json) -> bool:
-    """Whether this tool call may have changed files without a word of it; one that was not allowed has not."""
+    """Return whether this call may have changed files without reporting them. Rejected calls have not."""
     name, state = str(call.get("tool") or ""), call.get("state") or {}
     ran = state.get("status") != "pending" and not _NOT_RUN.match(str(state.get("error") or ""))
     return ran and name not in tool_calls.CHANGING and name not in READING
@@ -76,11 +77,11 @@ def is_silent(call: Json) -> bool:
 _NOT_RUN = re.compile(
     r"The user (rejected permission|dismissed|has specified a rule)|Model tried to call unavailable tool"
 )
-"""How the server's errors of calls begin that never ran."""
+"""How the server's errors begin for calls that never ran."""
 
 
 def reporting_calls(turn: TurnState) -> list[Json]:
-    """The completed calls that report their files, those of sub-sessions too, in the order of their ends."""
+    """Return the completed calls that report their files, including sub-sessions, in the order they ended."""
     found = [call for call in _calls(turn) if (call.get("state") or {}).get("status") == "completed"]
     return sorted(found, key=lambda call: (call["state"].get("time") or {}).get("end") or 0)
 
@@ -93,37 +94,37 @@ def _calls(turn: TurnState) -> Iterator[Json]:
 
 
 def ran_silent(turns: Iterable[TurnState]) -> bool:
-    """Whether any tool of these turns may have changed files without a word of it."""
+    """Return whether any tool of these turns may have changed files without reporting them."""
     return any(step.silent for turn in turns for step in steps(turn))
 
 
 def root_of(turn: TurnState) -> str:
-    """The repository's directory, as the turn's steps name it; "" outside git."""
+    """Return the repository's directory from the turn's steps; "" outside git."""
     roots = (str((step.info.get("path") or {}).get("root") or "") for step in turn.steps.values())
     return next((root for root in roots if root not in ("", "/")), "")
 
 
 def own_diffs(turn: TurnState) -> list[Json]:
-    """Return the server's diffs of a turn without those of files that somebody else changed meanwhile.
+    """Return the server's diffs of a turn without those of files that others changed meanwhile.
 
-    Judges by the names alone: no file is read.
+    Judges by names alone: no file is read.
     """
     diffs = turn.diffs
     if not diffs:
         return diffs
     if not any(step.before for step in steps(turn)) or any(not names(call) for call in reporting_calls(turn)):
-        return _by_file(diffs)  # nobody can say whose they are
+        return _by_file(diffs)  # unknown who made which change
     is_own, moves = _by_name(turn), ran_silent([turn])
     return _by_file(
         diff
         for diff in diffs
-        # of a file that was moved the server notes the new name only
+        # for a moved file, the server notes only the new name
         if is_own(unquote(str(diff.get("file") or ""))) or (moves and diff.get("status") == "deleted")
     )
 
 
 def _by_file(diffs: Iterable[Json]) -> list[Json]:
-    """One diff for each file: a turn that went on after a compaction may have several."""
+    """Merge to one diff per file: a turn that continued after a compaction may have several."""
     found: dict[str, Json] = {}
     for diff in diffs:
         before = found.get(str(diff.get("file")))
@@ -140,7 +141,7 @@ def _by_name(turn: TurnState) -> Callable[[str], bool]:
     root = root_of(turn)
     reported = {_lexical(turn, name) for call in reporting_calls(turn) for name in names(call)}
     inside = {name.removeprefix(f"{root}/") for name in reported if name.startswith(f"{root}/")}
-    outside = [name for name in reported if not name.startswith(f"{root}/")]  # the same place by way of a link, perhaps
+    outside = [name for name in reported if not name.startswith(f"{root}/")]  # perhaps the same place through a link
     silent = {file for step in steps(turn) if step.silent for file in step.files}
 
     def is_own(file: str) -> bool:
@@ -154,13 +155,13 @@ def _by_name(turn: TurnState) -> Callable[[str], bool]:
 
 
 def _lexical(turn: TurnState, name: str) -> str:
-    """A tool's path made absolute by the directory that the turn's steps name."""
+    """Make a tool's path absolute, relative to the working directory of the turn's steps."""
     places = (str((step.info.get("path") or {}).get("cwd") or "") for step in turn.steps.values())
     return posixpath.normpath(posixpath.join(next(filter(None, places), ""), name))
 
 
 def _as_noted(file: str) -> str:
-    """A name as the server's patch part has it: git's quotes, then outer blanks cut and backslashes turned."""
+    """Return a name as in the server's patch part: quoted by git, then trimmed and backslashes turned into slashes."""
     special = any(ord(character) < 0x20 or character in '"\\\x7f' for character in file)
     quoted = '"' + "".join(_ESCAPES.get(character, character) for character in file) + '"' if special else file
     return quoted.strip().replace("\\", "/")
@@ -170,15 +171,15 @@ _ESCAPES = {'"': '\\"', "\\": "\\\\", "\t": "\\t", "\n": "\\n", "\r": "\\r"}
 
 
 def names(call: Json) -> list[str]:
-    """The files of a call that reports them, as the tool and its arguments name them."""
+    """Return the files of a reporting call, as named by the tool and its arguments."""
     said = (str(diff.get(key) or "") for diff in tool_calls.reported(call) for key in ("filePath", "movePath", "file"))
     return list(dict.fromkeys(filter(None, [*tool_calls.paths(call), *said])))
 
 
 def located(name: str, directory: Path) -> Path:
-    """Where the file of a tool really is: links are followed, as the tools write through them."""
+    """Return the real path of a tool's file: resolve links, as the tools write through them."""
     place = Path(os.path.normpath(directory / name))
     try:
         return Path(os.path.realpath(place))
-    except (OSError, ValueError):  # a circle of links, a name with a NUL
+    except (OSError, ValueError):  # a loop of links, or a name with a NUL
         return place

@@ -1,7 +1,7 @@
-"""Characters that a stream cut between the two halves of their UTF-16 form, as JavaScript does: made whole again.
+"""Rejoin characters that a stream split between UTF-16 surrogates, as JavaScript does.
 
-Python can't write half a character anywhere: not in UTF-8, not in a page, a file or a terminal. One that never gets its
-other half becomes U+FFFD.
+Python cannot encode half a character: not in UTF-8, a page, a file or a terminal. A half that stays alone becomes
+U+FFFD.
 """
 
 from __future__ import annotations
@@ -13,13 +13,13 @@ _HIGH = ("\ud800", "\udbff")
 
 
 def split_end(text: str) -> tuple[str, str]:
-    """The text with its halves joined, and the first half of a character that ends it: it waits for the other."""
+    """Return the text with its halves joined, and a first half at its end separately, to wait for the second."""
     cut = text[-1:] if _HIGH[0] <= text[-1:] <= _HIGH[1] else ""
     return joined(text.removesuffix(cut)), cut
 
 
 def joined(text: str) -> str:
-    """The text with its halves joined."""
+    """Join the halves of characters in a text."""
     try:
         text.encode()
     except UnicodeEncodeError:
@@ -28,7 +28,7 @@ def joined(text: str) -> str:
 
 
 def whole(value: Any) -> Any:
-    """The same JSON without halves; the value itself where it has none."""
+    """Return the JSON value with all halves joined; the same object if it has none."""
     return _mended(value) if _has_halves(value) else value
 
 
@@ -41,7 +41,7 @@ def _mended(value: Any) -> Any:
 
 
 def _has_halves(value: Any) -> bool:
-    """Looked for in every event, and found in hardly any."""
+    """Runs on every event, and almost never finds any."""
     if isinstance(value, str):
         return not value.isascii() and joined(value) is not value
     if isinstance(value, dict | list):

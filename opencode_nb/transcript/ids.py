@@ -1,8 +1,8 @@
-"""Message ids of our own, so that a prompt that was sent can be found again and is never sent twice.
+"""Create message ids, so that a sent prompt can be found again and is never sent twice.
 
-Their format is that of the server's own ids: "msg_", 12 hex digits of the low 48 bits of milliseconds * 4096 + a
-counter, 14 random base62 digits. The server sorts messages by the time at which it created them, and only those of the
-same millisecond by id; some older versions look at the id alone. So a new one comes after those of its session.
+The format is the server's: "msg_", 12 hex digits of the low 48 bits of milliseconds * 4096 + a counter, 14 random
+base62 digits. The server sorts messages by their creation time, and by id only within the same millisecond; some older
+versions look at the id alone. So a new id must sort after those of its session.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ _last = 0
 
 
 def _tick() -> int:
-    """A strictly growing number, near the clock: a clock set back must not make a later prompt sort first."""
+    """Return a strictly increasing number near the clock: a clock set back must not make a later prompt sort first."""
     global _last
     with _lock:
         _last = max(_last + 1, time.time_ns() // 1_000_000 * _TICKS_PER_MS)
@@ -33,7 +33,7 @@ def _tick() -> int:
 
 
 def message_id(*earlier: str) -> str:
-    """A new message id, later than those made before it in this process, and than these, whatever clock made them."""
+    """Return a new message id that sorts after all made in this process, and after `earlier`, whatever their clocks."""
     tick = _tick()
     for ticks in map(_ticks, earlier):
         if ticks is not None and (ticks - tick) & _LOW_48_BITS <= _LOW_48_BITS // 2:  # they wrap: less than half around
@@ -43,6 +43,6 @@ def message_id(*earlier: str) -> str:
 
 
 def _ticks(message_id: str) -> int | None:
-    """The clock's part of an id; None where it has another form."""
+    """Return the clock part of an id; None if the id has another format."""
     match = _ID.match(message_id)
     return int(match[1], 16) if match else None

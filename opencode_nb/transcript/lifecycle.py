@@ -1,4 +1,5 @@
-"""Progress: how a session and its turns stand: busy, asked, over, and why. Pure; what a `Transcript` is made of."""
+"""Progress: whether a session and its turns are busy, waiting for an answer or ended, and why. Pure; base of
+`Transcript`."""
 
 from __future__ import annotations
 
@@ -8,17 +9,17 @@ from opencode_nb.transcript.messages import USER_SHELL, Change, Folding
 from opencode_nb.transcript.state import BY_APPROVAL, STOPPED, Decision, Json, Message, TurnState, TurnStatus
 
 OVERTAKEN_MS = 5000
-"""How old an event can be that an answer has overtaken; what is older yet tells of a clock that was set back."""
+"""Maximum age by which a response can overtake an event. Anything older means that the clock was set back."""
 
 CUT_OFF: Json = {
     "name": "CutOff",
-    "data": {"message": "The answer was cut off: the server ended in the middle of it, or lost its model."},
+    "data": {"message": "The answer was cut off: the server stopped or lost its model. Send the prompt again."},
 }
-"""Why a turn ended whose last step came to no end, and nobody says more."""
+"""The error of a turn whose last step never finished, if nothing else explains it."""
 
 
 class Progress(Folding):
-    """The turns of one session and what becomes of them. Read freely; only `Transcript.apply` changes it."""
+    """The turns of one session and their status. Read freely; only `Transcript.apply` changes it."""
 
     def __init__(self, session_id: str) -> None:
         super().__init__(session_id)
@@ -27,7 +28,7 @@ class Progress(Folding):
         self.deleted = False
         self.todos: list[Json] = []
         self._busy_since_prompt: set[str] = set()
-        self._stopped: set[str] = set()  # turns that were stopped from here, for a reason that is known
+        self._stopped: set[str] = set()  # turns that this package stopped, with a known reason
 
     # -- status ----------------------------------------------------------------------------------------------------
 
@@ -38,7 +39,7 @@ class Progress(Folding):
             yield Change("session", "", "session")
 
     def _is_overtaken(self, info: Json) -> bool:
-        """Whether this was true before what is known: the answer to an act comes before the events ahead of it."""
+        """Whether this is older than what is known: a response may arrive before the events that preceded it."""
         return 0 < _updated(self.info) - _updated(info) < OVERTAKEN_MS
 
     def _session_deleted(self, properties: Json) -> Iterable[Change]:
@@ -63,7 +64,7 @@ class Progress(Folding):
             yield Change("turn", turn.id, "turn")
 
     def _idle(self, properties: Json) -> Iterable[Change]:
-        """The session rests: what began has ended. A turn that has not begun waits on: this idle is another's."""
+        """End the turns that began. A turn that has not begun keeps waiting: this idle belongs to an earlier one."""
         self.status = {"type": "idle"}
         open_turns = self._open_turns()
         for turn in open_turns:
@@ -73,13 +74,13 @@ class Progress(Folding):
         yield Change("session", "", "session")
 
     def _is_next(self, turn: TurnState, open_turns: list[TurnState]) -> bool:
-        """Whether the server has been busy with an earlier turn, and has yet to come to this one of ours: it answers
-        the last prompt that it has."""
+        """Whether this is our prompt that the busy server has yet to start: it answers the last prompt it has."""
         is_last, waited = turn is open_turns[-1], any(other.steps for other in open_turns)
         return is_last and waited and turn.id in self._ours and not turn.error
 
     def _session_error(self, properties: Json) -> Iterable[Change]:
-        """Of the latest open turn. One that has not begun keeps it only until it does: it may be an earlier turn's."""
+        """Set the error of the latest open turn. If it has not begun, beginning clears it: it may be an earlier
+        turn's."""
         error = properties.get("error")
         latest = next(reversed(self._open_turns()), None)
         if isinstance(error, dict) and latest is not None and latest.id not in self._stopped:
@@ -93,16 +94,16 @@ class Progress(Folding):
         turn.error = error or self._final_error(turn)
         turn.status = status or _outcome(turn.error)
         turn.retry = None
-        turn.permissions.clear()  # an abort leaves them listed on the server without a word (docs/server.md)
+        turn.permissions.clear()  # after an abort the server keeps listing them, without an event (docs/server.md)
         turn.questions.clear()
         self._busy_since_prompt.discard(turn.id)
         yield Change("ended", turn.id, "turn")
 
     def _final_error(self, turn: TurnState) -> Json | None:
-        """The error that the turn ends with: our own reason to stop it, else its last step's, else the session's.
+        """Return the error the turn ends with: our own reason to stop it, else its last step's, else the session's.
 
-        A last step that came to a good end outweighs an error reported on the way: the server compacts by itself after
-        an overflow, and explains a wrong model a second time when the next turn may already run.
+        A last step that completed outweighs an earlier error: the server compacts by itself after an overflow, and
+        reports a wrong model a second time when the next turn may already be running.
         """
         last = next(reversed(turn.steps.values()), None)
         if turn.id in self._stopped or last is None:
@@ -113,7 +114,7 @@ class Progress(Folding):
         return None if _is_whole(turn, last) else turn.error or CUT_OFF
 
     def _message_updated(self, properties: Json) -> Iterable[Change]:
-        """The end of a step may come behind the session's rest: then it was not cut off."""
+        """A step's end may arrive after the session went idle: then the turn was not cut off after all."""
         for change in super()._message_updated(properties):
             yield change
             if change.kind == "message" and (turn := self.turns.get(change.turn)):
@@ -160,12 +161,12 @@ class Progress(Folding):
                 yield Change("request", turn.id, "turn")
 
     def _decided(self, properties: Json) -> Iterable[Change]:
-        """client.decided {request, reply, by, message?}: we answered, and know who did."""
+        """client.decided {request, reply, by, message?}: we answered, and know on whose behalf."""
         request = properties["request"]
         for turn in self.turns.values():
             mine = turn.permissions.pop(request["id"], None) or turn.questions.pop(request["id"], None)
             if mine is not None:
-                if properties["by"] != BY_APPROVAL:  # that was decided when the "always" was said
+                if properties["by"] != BY_APPROVAL:  # already recorded with the "always"
                     decision = Decision(request, properties["reply"], properties["by"], properties.get("message", ""))
                     turn.decisions.append(decision)
                 yield Change("request", turn.id, "turn")
@@ -181,7 +182,7 @@ class Progress(Folding):
 
 
 def _is_whole(turn: TurnState, step: Message) -> bool:
-    """Whether a step came to its end: the model says how it finished, and a shell command has no model."""
+    """Whether a step completed: the model gave a finish reason, or it is a shell command, which has no model."""
     shell = any(part.get("text") == USER_SHELL for part in turn.prompt.parts.values()) if turn.prompt else False
     return bool(step.info.get("finish")) or (shell and "completed" in (step.info.get("time") or {}))
 

@@ -1,10 +1,10 @@
-"""Folding: messages and their parts, as they come, become turns. Pure; what a `Transcript` is made of.
+"""Folding: turns messages and parts into turns as they arrive. Pure; base of `Progress` and `Transcript`.
 
-Every step of the model is a message of its own; those that answer one prompt are its turn. Some prompts the server
-writes itself, in the middle of a turn: they go on with it.
+Every step of the model is a message; a turn is a prompt and the messages that answer it. The server writes some prompts
+itself in the middle of a turn: they continue that turn.
 
-Messages stand in the server's order: that of its list, and by the time of creation that it gave them where an event
-came before the list or after it. Ids say nothing about order: they wrap every 795 days, and each client has its clock.
+Messages are in the server's order: that of its list, and by the server's creation time for messages that arrive before
+the list or after it. Ids say nothing about order: they wrap every 795 days, and each client has its own clock.
 """
 
 from __future__ import annotations
@@ -17,15 +17,14 @@ from opencode_nb.transcript.halves import split_end
 from opencode_nb.transcript.state import Decision, Json, Message, TurnState
 
 USER_SHELL = "The following tool was executed by the user"
-"""What the server writes as the prompt of a shell command of the user's own."""
+"""The prompt that the server writes for a user's own shell command."""
 
 
 class Change(NamedTuple):
-    """What an event changed: `turn` is the turn's id ("" for the session), `key` a part id, a message id or "turn".
+    """What an event changed. `turn` is the turn's id ("" for the session); `key` is a part id, a message id or "turn".
 
-    `kind` says what it is about: part, delta, message, removed, turn, ended, request, todos, session, connection,
-    earlier (turns before those that were there have been loaded, or let go).
-    `delta` is the text that was appended where kind is "delta".
+    `kind` is one of part, delta, message, removed, turn, ended, request, todos, session, connection, or earlier (older
+    turns were loaded or dropped). `delta` is the appended text if `kind` is "delta".
     """
 
     kind: str
@@ -41,11 +40,11 @@ class Folding:
         self.id = session_id
         self.turns: dict[str, TurnState] = {}
         self._messages: dict[str, tuple[TurnState, Message]] = {}  # in the server's order
-        self._homeless: dict[str, Message] = {}  # parts that came before their message
-        self._early: dict[str, Json] = {}  # deltas that came before their part: part id -> {field: text}
-        self._cut: dict[tuple[str, str], str] = {}  # halves of characters that ended a delta: by part id and field
-        self._ours: dict[str, float] = {}  # prompts sent from here, and the place of the last message before
-        self._decisions: dict[str, list[Decision]] = {}  # of turns that were let go: the server does not keep them
+        self._homeless: dict[str, Message] = {}  # parts that arrived before their message
+        self._early: dict[str, Json] = {}  # deltas that arrived before their part: part id -> {field: text}
+        self._cut: dict[tuple[str, str], str] = {}  # half characters at the end of a delta, by part id and field
+        self._ours: dict[str, float] = {}  # prompts we sent, with the position of the message before
+        self._decisions: dict[str, list[Decision]] = {}  # of dropped turns: the server does not keep them
 
     # -- messages --------------------------------------------------------------------------------------------------
 
@@ -66,7 +65,7 @@ class Folding:
         yield from changes
 
     def _take_message(self, info: Json) -> Iterable[Change]:
-        """Fold in a message; a new one goes last, until it is placed."""
+        """Fold in a message. A new one goes last until `_place` moves it."""
         message_id = info["id"]
         turn_id = str(info.get("parentID") or message_id) if info.get("role") == "assistant" else message_id
         known = self._messages.get(message_id)
@@ -75,7 +74,7 @@ class Folding:
         message.info = info
         self._messages[message_id] = (turn, message)
         if info.get("role") == "assistant":
-            if turn.status == "queued" or (turn.status == "completed" and not turn.steps):  # taken for a mere note
+            if turn.status == "queued" or (turn.status == "completed" and not turn.steps):  # it looked like a note
                 turn.status = "running"
             turn.steps[message_id] = message
         elif message_id == turn.id:
@@ -85,7 +84,7 @@ class Folding:
             yield from (Change("part", turn.id, part_id) for part_id in message.parts)
 
     def _place(self, turn: TurnState, message: Message) -> None:
-        """Put the message that came last into its place: before those that the server created later."""
+        """Move the last message before those that the server created later."""
         before = itertools.islice(reversed(self._messages.values()), 1, None)
         message.at = created(message.info) or max((other.at for _, other in before), default=0.0)
         before = itertools.islice(reversed(self._messages.values()), 1, None)
@@ -96,7 +95,7 @@ class Folding:
             self._arrange()
 
     def _order(self, listed: list[str]) -> None:
-        """Put all messages into their places, these in this order: it is the server's list, or a page of it."""
+        """Sort all messages, these in this order: it is the server's list, or a page of it."""
         at = 0.0
         for message_id in listed:
             message = self._messages[message_id][1]
@@ -106,7 +105,7 @@ class Folding:
         self._arrange()
 
     def _arrange(self) -> None:
-        """Bring turns and steps into the order of their messages; prompts that are on their way go last."""
+        """Sort turns and steps by their messages; prompts not yet on the server go last."""
         places = {message_id: place for place, message_id in enumerate(self._messages)}
         for turn in self.turns.values():
             turn.steps = dict(sorted(turn.steps.items(), key=lambda step: places[step[0]]))
@@ -117,7 +116,7 @@ class Folding:
         self.turns = dict(sorted(self.turns.items(), key=lambda entry: first[entry[0]]))
 
     def _continued(self, message_id: str) -> str:
-        """The turn that a message belongs to: a step's parent may itself be a continuation of an earlier prompt."""
+        """Return the turn a message belongs to: a step's parent may itself continue an earlier prompt."""
         known = self._messages.get(message_id)
         return known[0].id if known else message_id
 
@@ -128,7 +127,7 @@ class Folding:
             return
         if message_id == turn.id:
             self.turns.pop(turn.id, None)
-        elif turn.id in self.turns:  # else its prompt went before it, and who holds the undone turn still reads it
+        elif turn.id in self.turns:  # else its prompt was removed first, and holders of the undone turn still read it
             turn.steps.pop(message_id, None)
         yield Change("removed", turn.id, message_id)
 
@@ -162,7 +161,7 @@ class Folding:
             yield Change("part", turn.id, part_id)
 
     def _discard_attempt(self, turn: TurnState, message: Message) -> Iterable[Change]:
-        """A step that starts again in its message, after its stream broke: what it had said does not count."""
+        """A step that restarts in its message after its stream broke: discard what it said so far."""
         for part in message.parts.values():
             if (
                 part.get("type") in ("text", "reasoning")
@@ -173,9 +172,10 @@ class Folding:
                 yield Change("part", turn.id, str(part["id"]))
 
     def _continued_by(self, turn: TurnState, message: Message, part: Json) -> TurnState | None:
-        """The turn that a user message goes on with, if the server wrote it by itself in the middle of that turn.
+        """Return the turn that a user message continues, if the server wrote it in the middle of that turn.
 
-        When the context is full it writes a request to compact, and then either "continue" or the prompt once more.
+        When the context is full, the server writes a request to compact, and then either "continue" or the prompt
+        again.
         """
         if message is not turn.prompt or turn.id in self._ours or next(iter(message.parts)) != part["id"]:
             return None
@@ -189,13 +189,13 @@ class Folding:
         return next(backwards, None) if any(other is turn for other in backwards) else None
 
     def _before(self, turn: TurnState) -> TurnState | None:
-        """The turn that a whole turn goes on with, now that those before it are there."""
+        """Return the turn that this turn continues, now that earlier ones are loaded."""
         if turn.prompt is None or not turn.prompt.parts:
             return None
         return self._continued_by(turn, turn.prompt, next(iter(turn.prompt.parts.values())))
 
     def _continue_turn(self, turn: TurnState, target: TurnState) -> Iterable[Change]:
-        """Make a turn's messages further steps of the turn before it."""
+        """Append a turn's messages as steps to the turn before it."""
         assert turn.prompt is not None
         del self.turns[turn.id]
         target.steps = {**target.steps, turn.id: turn.prompt, **turn.steps}
@@ -216,7 +216,7 @@ class Folding:
         delta, cut = split_end(self._cut.pop((part_id, name), "") + delta)
         if cut:
             self._cut[part_id, name] = cut
-        if part is None:  # the part itself is still on its way (opencode #26924)
+        if part is None:  # the part itself has not arrived yet (opencode #26924)
             early = self._early.setdefault(part_id, {})
             early[name] = early.get(name, "") + delta
             return
@@ -225,7 +225,7 @@ class Folding:
             yield Change("delta", turn.id, part_id, delta)
 
     def _order_parts(self, message_id: str, listed: list[str]) -> None:
-        """Put a message's parts into their order in the server's list; what is not yet in it comes after."""
+        """Sort a message's parts as in the server's list; parts missing there go last."""
         message = self._messages[message_id][1]
         message.parts = {key: message.parts[key] for key in [*listed, *message.parts] if key in message.parts}
 
@@ -236,14 +236,14 @@ class Folding:
 
 
 def created(info: Json) -> float:
-    """When the server created a message, in ms; 0 where it does not say."""
+    """Return when the server created a message, in ms; 0 if unknown."""
     time = info.get("time")
     created = time.get("created") if isinstance(time, dict) else None
     return float(created) if isinstance(created, int | float) else 0.0
 
 
 def _merge_part(before: Json | None, part: Json) -> Json:
-    """The new part, but keep streamed text that the server has not stored yet (it stores text at its end only)."""
+    """Return the new part, but keep streamed text until the server stores the text, at its end."""
     merged = dict(part)
     if before and part.get("type") in ("text", "reasoning") and not (part.get("time") or {}).get("end"):
         ours, theirs = str(before.get("text") or ""), str(part.get("text") or "")
@@ -253,9 +253,9 @@ def _merge_part(before: Json | None, part: Json) -> Json:
 
 
 def _is_continuation(part: Json, before: TurnState) -> bool:
-    """Whether a user message that begins with this part goes on with the turn before it.
+    """Return whether a user message beginning with this part continues the turn before it.
 
-    A compaction that was asked for, and a shell command of the user's own, are turns by themselves.
+    A compaction that the user asked for, and a user's own shell command, are turns of their own.
     """
     if part.get("type") == "compaction":
         return bool(part.get("auto"))

@@ -1,7 +1,7 @@
-"""The shapes of a conversation as it stands: `Transcript.apply` writes them, everyone else only reads.
+"""The state of a conversation: `Transcript.apply` writes it, everyone else only reads.
 
-Messages and parts stay the server's own JSON (see the server's OpenAPI document, `Message` and `Part`), so that
-nothing a newer server sends is lost. Only what this package adds has names of its own.
+Messages and parts stay the server's own JSON (see the server's OpenAPI document, `Message` and `Part`), so that nothing
+a newer server sends is lost. Only what this package adds has names of its own.
 """
 
 from __future__ import annotations
@@ -16,18 +16,18 @@ Json = dict[str, Any]
 TurnStatus = Literal["queued", "running", "completed", "aborted", "error"]
 
 STOPPED = ("MessageAbortedError", "TurnTimeout")
-"""The errors of a turn that was stopped, by a person or by its time limit."""
+"""The errors of turns stopped by a person or by a time limit."""
 
 
 BY_APPROVAL = "always"
-"""Whose answer it is where an earlier "always" gave it: it is no decision of its own."""
+"""Who answered, if an earlier "always" did: it is not a decision of its own."""
 
 
 @dataclass(slots=True, eq=False)
 class Message:
     """One message: the server's `info`, and its parts by id in the server's order.
 
-    `at` is the message's place among those of its session: the server sorts them by its own time of creation, in ms.
+    `at` is its position in the session: the time, in ms, by which the server sorts it.
     """
 
     info: Json
@@ -52,12 +52,12 @@ class Decision:
 
 @dataclass(slots=True, eq=False)
 class TurnState:
-    """One prompt and all that answered it.
+    """One prompt and everything that answered it.
 
-    `id` is the user message's id; every step of the model is an assistant message of its own whose `parentID` is it.
-    `error` is the server's `{name, data}`; `retry` its `{attempt, message, next}` (`next` in ms since the epoch)
-    while it waits to ask the model again. `permissions` and `questions` are open requests, of this session and of its
-    sub-sessions, by request id. `children` are the turns of sub-sessions, by the session that the task tool opened.
+    `id` is the user message's id; every step of the model is an assistant message with it as `parentID`. `error` is the
+    server's `{name, data}`; `retry` is its `{attempt, message, next}` (`next` in ms since the epoch) while it waits to
+    call the model again. `permissions` and `questions` are open requests of this session and its sub-sessions, by
+    request id. `children` are the turns of sub-sessions, by the session that the task tool opened.
     """
 
     id: str
@@ -75,7 +75,7 @@ class TurnState:
 
     @property
     def ended(self) -> bool:
-        """Whether nothing more is expected but late bookkeeping."""
+        """Whether nothing but late bookkeeping is expected."""
         return self.status in ("completed", "aborted", "error")
 
     @property
@@ -85,12 +85,12 @@ class TurnState:
 
     @property
     def directory(self) -> str:
-        """The directory that the turn works in; "" until an answer has told it."""
+        """The turn's working directory; "" until an answer names it."""
         paths = (step.info.get("path") for step in reversed(self.steps.values()))
         return next((str(path["cwd"]) for path in paths if isinstance(path, dict) and path.get("cwd")), "")
 
     def call_of(self, request: Json) -> Json:
-        """The `{tool, input}` that a request is about; {} until the server has told it, just behind the request."""
+        """Return the `{tool, input}` of a request; {} until the server sends it, right after the request."""
         wanted = (request.get("tool") or {}).get("callID")
         for part in self._parts_below():
             if wanted and part.get("callID") == wanted and (part.get("state") or {}).get("status") != "pending":
@@ -110,22 +110,22 @@ class TurnState:
 
     @property
     def diffs(self) -> list[Json]:
-        """What changed on disk, `[{file, patch, additions, deletions, status}]`, once the server has counted it.
+        """What changed on disk, `[{file, patch, additions, deletions, status}]`, once the server has computed it.
 
-        A file that changed in several stretches has the diff of each.
+        A file that changed in several stretches has one diff for each.
         """
         return [diff for diffs, _parts in self._stretches for diff in diffs]
 
     @property
     def awaits_diffs(self) -> bool:
-        """Whether the server has yet to count what a stretch changed; it notes only files that it can diff."""
+        """Whether the server has yet to compute a stretch's diffs. It notes only files that it can diff."""
         return any(not diffs and any(map(_changed_files, parts)) for diffs, parts in self._stretches)
 
     @property
     def _stretches(self) -> list[tuple[list[Json], list[Json]]]:
         """The server's diffs and the parts of each stretch of the turn, in order.
 
-        A turn has one stretch, and another for each message that the server itself put in, to go on after a compaction.
+        A turn has one stretch, plus one for each message that the server inserted to continue after a compaction.
         """
         found: list[tuple[list[Json], list[Json]]] = []
         for message in (self.prompt, *self.steps.values()):

@@ -1,6 +1,6 @@
-"""What the agent's own tools say they changed: the one reader of their metadata. Pure.
+"""Read what the agent's tools report as changed, from their metadata. Pure.
 
-Their patches are for people: the edit tool's have lost the `\\r` of Windows' line ends, and `write` has none at all.
+Their patches are for display: the edit tool's have lost the `\\r` of Windows line endings, and `write` has none at all.
 """
 
 from __future__ import annotations
@@ -12,14 +12,14 @@ Json = dict[str, Any]
 """A JSON object exactly as the server sent it."""
 
 CHANGING = frozenset({"edit", "multiedit", "write", "apply_patch", "patch"})
-"""The tools that change files by their own account; what others do (`bash`) nobody reports."""
+"""The tools that report the files they change. Changes by other tools (`bash`) go unreported."""
 
 _STATUS = {"add": "added", "delete": "deleted", "move": "renamed"}
 _PATCHED = re.compile(r"^\*\*\* (?:(?:Add|Update|Delete) File|Move to): (.+?)\s*$", re.MULTILINE)
 
 
 def reported(part: Json) -> list[Json]:
-    """What a call says it changes, or has changed: `[{file, patch, additions, deletions, status}]`."""
+    """Return what a call reports to change: `[{file, patch, additions, deletions, status}]`."""
     metadata = _object(_object(part.get("state")).get("metadata"))
     if filediff := _object(metadata.get("filediff")):
         return [{"status": "modified", **filediff}]
@@ -35,7 +35,7 @@ def _patched(change: Json) -> Json:
 
 
 def paths(part: Json) -> list[str]:
-    """The files that a call is about, as it names them."""
+    """Return the files in a call's arguments."""
     arguments = _object(_object(part.get("state")).get("input"))
     if part.get("tool") not in CHANGING:
         return []

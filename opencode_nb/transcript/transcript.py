@@ -1,12 +1,12 @@
 """Transcript: one session, folded from the server's events. The only writer of `TurnState`.
 
-Messages and parts are folded in `Folding`, what becomes of the turns in `Progress`; here they are brought together.
-Pure: no I/O, no clock, no threads. It never raises on what a server sends: unknown events and parts pass, missing
-fields leave things as they were. What this package itself learns (a prompt was sent, who answered a request, the
-server died, history was fetched) arrives as events too, of type "client.*", so that there is one way in.
+`Folding` handles messages and parts, `Progress` the status of turns; this class combines them. Pure: no I/O, no clock,
+no threads. It never raises on anything a server sends: unknown events and parts are ignored, missing fields change
+nothing. What this package itself learns (a prompt was sent, who answered a request, the server died, history was
+fetched) arrives as "client.*" events too, so that there is only one way in.
 
-Sub-sessions (the task tool's) are transcripts of their own below their parent; what happens in one shows up as a
-change of the task's part in the parent's turn, and their open requests as the parent's.
+Sub-sessions (of the task tool) are transcripts below their parent. A change in one shows up as a change of the task's
+part in the parent's turn, and its open requests as the parent's.
 """
 
 from __future__ import annotations
@@ -24,13 +24,13 @@ from opencode_nb.transcript.state import Json, Message, TurnState
 __all__ = ["Change", "Transcript"]
 
 REMEMBERED_EVENTS = 4096
-"""How many event ids are kept to recognise one that comes twice; a bound on memory, far above what is in flight."""
+"""Event ids kept to recognise repeats. Limits memory; far more than are ever in flight."""
 
 
 class Transcript(Progress):
-    """One session as it stands. Read its attributes freely; change it only by `apply`.
+    """One session. Read its attributes freely; change it only with `apply`.
 
-    `cursor` is where the messages before the first turn can be fetched from, "" where there are none.
+    `cursor` fetches the messages before the first turn; "" if there are none.
     """
 
     def __init__(self, session_id: str, parent: Transcript | None = None) -> None:
@@ -39,24 +39,24 @@ class Transcript(Progress):
         self.connected = True
         self.cursor = ""
         self._parent = parent
-        self._tasks: dict[str, tuple[TurnState, str]] = {}  # what opened a sub-session, once known
+        self._tasks: dict[str, tuple[TurnState, str]] = {}  # the turn and part that opened each sub-session, once known
         self._seen: OrderedDict[str, None] = OrderedDict()
 
     # -- reading ---------------------------------------------------------------------------------------------------
 
     @property
     def busy(self) -> bool:
-        """Whether the server works on this session."""
+        """Whether the server is working on this session."""
         return self.status.get("type") != "idle"
 
     @property
     def has_earlier(self) -> bool:
-        """Whether there are turns before the first one here."""
+        """Whether there are turns before the first one loaded."""
         return bool(self.cursor)
 
     @property
     def visible_turns(self) -> list[TurnState]:
-        """The turns that count: those at and after an undo are hidden until redone (they go with the next prompt)."""
+        """The visible turns. Undone ones are hidden until redone; the next prompt removes them."""
         undone = {turn.id for turn in self.undone_turns}
         return [turn for turn in self.turns.values() if turn.id not in undone]
 
@@ -64,50 +64,49 @@ class Transcript(Progress):
     def undone_turns(self) -> list[TurnState]:
         """The turns that were undone, and can be redone until the next prompt."""
         cut = str((self.info.get("revert") or {}).get("messageID") or "")
-        if not cut or (cut not in self._messages and not self.has_earlier):  # the server, too, then hides nothing
+        if not cut or (cut not in self._messages and not self.has_earlier):  # then the server hides nothing either
             return []
         return self.turns_from(cut)
 
     def undone_after(self, message_id: str) -> str | None:
-        """The message of the undone turn after this one, None after the last."""
+        """Return the message of the undone turn after this one; None after the last."""
         undone = [turn.id for turn in self.undone_turns]
         return next(iter(undone[undone.index(message_id) + 1 :]), None)
 
     def is_passed_by(self, turn: TurnState) -> bool:
-        """Whether the server counts a prompt of ours among earlier messages: its clock was set back, and so it does
-        not answer."""
+        """Whether the server never answers our prompt: its clock was set back, and sorts it among earlier messages."""
         return turn.prompt is not None and turn.prompt.at < self._ours.get(turn.id, 0.0)
 
     def turn_of(self, message_id: str) -> TurnState | None:
-        """The turn that a message belongs to."""
+        """Return the turn a message belongs to."""
         known = self._messages.get(message_id)
         return known[0] if known else None
 
     def turns_from(self, message_id: str) -> list[TurnState]:
-        """The turns that begin at this message or after it; all of them where it comes before what is loaded."""
+        """Return the turns from this message on; all of them if the message precedes what is loaded."""
         places = {key: place for place, key in enumerate(self._messages)}
         cut = places.get(message_id, 0)
         return [turn for turn in self.turns.values() if places.get(turn.id, len(places)) >= cut]
 
     @property
     def last_ids(self) -> tuple[str, ...]:
-        """The ids of the last message and the last turn, whose prompt may be on its way."""
+        """The ids of the last message and the last turn, whose prompt may not have reached the server yet."""
         return (*([self.newest.id] if self.newest else []), *itertools.islice(reversed(self.turns), 1))
 
     @property
     def newest(self) -> Message | None:
-        """The last message, None where there is none."""
+        """The last message, or None."""
         return next((message for _turn, message in reversed(self._messages.values())), None)
 
     @property
     def sub_sessions(self) -> set[str]:
-        """The sub-sessions that the tasks of the turns here have opened."""
+        """The sub-sessions opened by the tasks of these turns."""
         parts = (part for turn in self.turns.values() for part in turn.parts if part.get("type") == "tool")
         opened = (((part.get("state") or {}).get("metadata") or {}).get("sessionId") for part in parts)
         return {str(session_id) for session_id in opened if session_id}
 
     def find(self, session_id: str) -> Transcript | None:
-        """This transcript or the one below it with that id."""
+        """Return this transcript or the descendant with that id."""
         if session_id == self.id:
             return self
         return next((found for child in self.children.values() if (found := child.find(session_id))), None)
@@ -115,7 +114,7 @@ class Transcript(Progress):
     # -- writing ---------------------------------------------------------------------------------------------------
 
     def apply(self, event: Json) -> list[Change]:
-        """Fold one event in and say what changed. Applying the same event twice changes nothing the second time."""
+        """Fold in one event and return what changed. Applying an event twice changes nothing the second time."""
         if self._is_repeat(event.get("id")):
             return []
         kind, properties = event.get("type"), event.get("properties")
@@ -125,7 +124,7 @@ class Transcript(Progress):
         if owner is None:
             return []
         handler = _HANDLERS.get(kind)
-        if kind != "message.part.delta":  # the other half may be in the next one
+        if kind != "message.part.delta":  # the other half of a character may follow in the next one
             properties = whole(properties)
         changes = list(handler(owner, properties)) if handler else []
         return owner._bubble(changes, upto=self)
@@ -141,7 +140,7 @@ class Transcript(Progress):
         return False
 
     def _owner(self, kind: str, properties: Json) -> Transcript | None:
-        """The transcript an event is about; a sub-session's first event makes its transcript."""
+        """Return the transcript an event belongs to; a sub-session's first event creates its transcript."""
         info = properties.get("info")
         if kind.startswith("session.") and isinstance(info, dict) and info.get("parentID"):
             parent = self.find(str(info["parentID"]))
@@ -157,7 +156,7 @@ class Transcript(Progress):
         return self.find(str(session_id))
 
     def _bubble(self, changes: list[Change], upto: Transcript) -> list[Change]:
-        """Tell a sub-session's changes in its ancestors' terms: its task's part, and its requests as theirs."""
+        """Translate a sub-session's changes for its ancestors: to changes of the task's part and of their requests."""
         node = self
         while node is not upto and node._parent is not None and changes:
             parent = node._parent
@@ -180,7 +179,7 @@ class Transcript(Progress):
         return [Change("request", turn.id, "turn"), *([Change("part", turn.id, part)] if part else [])]
 
     def _task_of(self, child_id: str) -> tuple[TurnState | None, str]:
-        """The turn and the task part that opened a sub-session; before the part names it, the latest turn."""
+        """Return the turn and the task part that opened a sub-session; the latest turn until a part names it."""
         if child_id not in self._tasks:
             for turn in reversed(self.turns.values()):
                 opened = next((part for part in turn.parts if _opens(part, child_id)), None)
@@ -194,23 +193,23 @@ class Transcript(Progress):
     # -- what this package itself reports ----------------------------------------------------------------------------
 
     def _prompted(self, properties: Json) -> Iterable[Change]:
-        """client.prompted {messageID}: a prompt is about to be sent; its turn exists from now on."""
+        """client.prompted {messageID}: a prompt is about to be sent; create its turn."""
         last = self.newest
         turn = self._turn(str(properties["messageID"]))
         self._ours[turn.id] = last.at if last else 0.0
         yield Change("turn", turn.id, "turn")
 
     def _failed(self, properties: Json) -> Iterable[Change]:
-        """client.failed {error, status?, messageID?}: a turn, or every open one, ended without the server's word."""
+        """client.failed {error, status?, messageID?}: end one turn, or every open one, without word from the server."""
         only = properties.get("messageID")
-        if only is None:  # whatever the server said last; what it says next counts again
+        if only is None:  # overrides the server's last status, until its next one
             self.status = {"type": "idle"}
         for turn in self._open_turns():
             if only is None or turn.id == only:
                 yield from self._end(turn, properties.get("status", "error"), properties["error"])
 
     def _stopping(self, properties: Json) -> Iterable[Change]:
-        """client.stopping {messageID, error}: we abort this turn, and know the reason better than the server will."""
+        """client.stopping {messageID, error}: we are aborting this turn, and know the reason better than the server."""
         turn = self.turns.get(str(properties["messageID"]))
         if turn is not None and not turn.ended:
             turn.error = properties["error"]
@@ -223,22 +222,22 @@ class Transcript(Progress):
         yield Change("connection", "", "connection")
 
     def _noted(self, properties: Json) -> Iterable[Change]:
-        """client.noted {messageID}: the server has a prompt that it is not to answer."""
+        """client.noted {messageID}: the server has stored a prompt that it should not answer."""
         turn = self.turns.get(str(properties["messageID"]))
         if turn is not None and not turn.ended:
             yield from self._end(turn)
 
     def _loaded(self, properties: Json) -> Iterable[Change]:
-        """client.loaded {info, messages, cursor, status, permissions, questions, todos}: merged into what streamed.
+        """client.loaded {info, messages, cursor, status, permissions, questions, todos}: merge with what was streamed.
 
-        `messages` are the latest ones, `cursor` leads to those before them.
+        `messages` are the latest ones; `cursor` fetches those before them.
         """
         yield from self._session_info(properties)
         messages, cursor = properties.get("messages") or [], str(properties.get("cursor") or "")
         for gone in self._gone(messages, cursor):
             yield from self._message_removed({"messageID": gone})
         yield from self._take(messages)
-        if messages and next(iter(self._messages)) == messages[0]["info"]["id"]:  # else more is known already
+        if messages and next(iter(self._messages)) == messages[0]["info"]["id"]:  # else earlier ones are loaded already
             self.cursor = cursor
         self.todos = properties.get("todos", self.todos)
         yield from self._loaded_requests(properties)
@@ -247,7 +246,7 @@ class Transcript(Progress):
         yield from self._session_status({"status": status})
 
     def _gone(self, messages: list[Json], cursor: str) -> list[str]:
-        """The messages that a page of the server's list would hold, and doesn't: they were removed meanwhile."""
+        """Return the known messages missing from a page of the server's list: they were removed meanwhile."""
         if not messages:
             return []
         listed = {message["info"]["id"] for message in messages}
@@ -256,12 +255,12 @@ class Transcript(Progress):
         return [key for key, (_, known) in self._messages.items() if key not in listed and first <= known.at < last]
 
     def _earlier(self, properties: Json) -> Iterable[Change]:
-        """client.earlier {messages, cursor}: what comes before the first turn here."""
+        """client.earlier {messages, cursor}: add what precedes the first turn."""
         self.cursor = str(properties.get("cursor") or "")
         known = dict(self.turns)
         changes = list(self._take(properties.get("messages") or []))
         for turn in known.values():
-            if turn.id in self.turns:  # else it went on with an earlier one as soon as its prompt was there
+            if turn.id in self.turns:  # else it was merged into an earlier turn when its prompt arrived
                 before = self._before(turn)
                 if before is None:
                     break
@@ -272,9 +271,9 @@ class Transcript(Progress):
         yield Change("earlier", "", "earlier")
 
     def _let_go(self, properties: Json) -> Iterable[Change]:
-        """client.let_go {messageID, cursor}: what comes before this message can be fetched again from `cursor`.
+        """client.let_go {messageID, cursor}: drop what precedes this message; `cursor` can fetch it again.
 
-        Nothing goes while one of these turns runs, or while turns are undone: a redo needs them.
+        Keeps everything while one of these turns runs, or while turns are undone: a redo needs them.
         """
         first = self.turn_of(str(properties["messageID"]))
         old = list(itertools.takewhile(lambda turn: turn is not first, self.turns.values()))
@@ -299,7 +298,7 @@ class Transcript(Progress):
                 self._tasks.pop(child_id, None)
 
     def _take(self, messages: list[Json]) -> Iterable[Change]:
-        """A page of the server's list: first all that has to do with order, as what a part means may rest on it."""
+        """Fold in a page of the server's list. Order comes first, because the meaning of a part may depend on it."""
         for message in messages:
             yield from self._take_message(message["info"])
         self._order([message["info"]["id"] for message in messages])
@@ -309,8 +308,8 @@ class Transcript(Progress):
             self._order_parts(message["info"]["id"], [part["id"] for part in message["parts"]])
 
     def _end_over(self, *, idle: bool) -> Iterable[Change]:
-        """End what a loaded history shows to be over: all turns of a session that rests, else those before the last
-        that was begun; a prompt of our own may still be on its way."""
+        """End the turns that a loaded history shows to be over: all if the session is idle, else those before the last
+        one that began. A prompt of our own may still be on its way."""
         turns = list(self.turns.values())
         for turn in turns:
             yield from self._reconsider(turn)
@@ -332,7 +331,7 @@ class Transcript(Progress):
 
 
 def _opens(part: Json, child_id: str) -> bool:
-    """Whether a part is the call of the task tool that opened this sub-session."""
+    """Return whether a part is the task call that opened this sub-session."""
     metadata = (part.get("state") or {}).get("metadata") or {}
     return part.get("type") == "tool" and metadata.get("sessionId") == child_id
 

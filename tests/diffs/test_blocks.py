@@ -1,4 +1,4 @@
-"""Which lines differ: by git whatever the user has set, without git, of many texts at once; nothing is left behind."""
+"""Differing lines: with any git configuration, without git, of many texts at once; no files are left behind."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ HARD = [
 
 
 @pytest.fixture(autouse=True)
-def nothing_is_remembered(monkeypatch: pytest.MonkeyPatch) -> None:
+def empty_cache(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(module, "_memory", module._Memory())
 
 
@@ -37,7 +37,7 @@ def without_git(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
 
 
 def is_true(old: str, new: str, found: Sequence[Block]) -> bool:
-    """What lies between the blocks is equal, and taken together they make the one text the other."""
+    """Whether everything between the blocks is equal, and the blocks turn one text into the other."""
     ends = [(0, 0), *((block.old_end, block.new_end) for block in found)]
     starts = [*((block.old_start, block.new_start) for block in found), (len(split(old)), len(split(new)))]
     return all(
@@ -63,20 +63,20 @@ def random_pairs() -> list[tuple[str, str]]:
 
 
 @pytest.mark.parametrize(("old", "new"), HARD)
-def test_hard_texts_differ_truly(old: str, new: str) -> None:
+def test_blocks_of_hard_texts_are_correct(old: str, new: str) -> None:
     assert is_true(old, new, blocks(old, new))
     assert is_true(new, old, blocks(new, old))
 
 
 @pytest.mark.usefixtures("without_git")
 @pytest.mark.parametrize(("old", "new"), HARD)
-def test_hard_texts_differ_truly_without_git(old: str, new: str) -> None:
+def test_blocks_of_hard_texts_are_correct_without_git(old: str, new: str) -> None:
     assert is_true(old, new, blocks(old, new))
     assert edits.composed(old, new, [True] * len(blocks(old, new))) == old
 
 
 @pytest.mark.usefixtures("without_git")
-def test_without_git_hunks_go_back_and_come_again() -> None:
+def test_without_git_hunks_are_reverted_and_reapplied() -> None:
     for old, new in random_pairs():
         found = blocks(old, new)
         assert is_true(old, new, found)
@@ -93,7 +93,7 @@ def test_without_git_hunks_go_back_and_come_again() -> None:
 @pytest.mark.not_quick
 @pytest.mark.usefixtures("without_git")
 @pytest.mark.parametrize("kind", ["far apart", "shuffled", "the same lines over and over", "nothing in common"])
-def test_without_git_large_texts_take_no_time(kind: str) -> None:
+def test_without_git_large_texts_are_fast(kind: str) -> None:
     chance = random.Random(6)
     lines = [f"line {i}\n" for i in range(100_000)]
     other = {
@@ -113,7 +113,7 @@ def test_without_git_large_texts_take_no_time(kind: str) -> None:
 
 
 @pytest.mark.usefixtures("without_git")
-def test_without_git_only_the_same_bytes_are_a_renamed_file() -> None:
+def test_without_git_only_exact_renames_are_detected() -> None:
     text = b"".join(b"line %d\n" % i for i in range(40))
     gone = Change("old", known(text))
     assert [change.old_path for change in detect([gone, Change("new", after=known(text))])] == ["old"]
@@ -122,7 +122,7 @@ def test_without_git_only_the_same_bytes_are_a_renamed_file() -> None:
     ]  # fmt: skip
 
 
-def test_many_texts_are_compared_in_one_run_as_each_alone(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_texts_compared_together_differ_as_each_alone(monkeypatch: pytest.MonkeyPatch) -> None:
     pairs = [*HARD, *random_pairs()]
     together = list(compared(pairs))
     monkeypatch.setattr(module, "_memory", module._Memory())
@@ -130,7 +130,7 @@ def test_many_texts_are_compared_in_one_run_as_each_alone(monkeypatch: pytest.Mo
     assert all(is_true(*pair, found) for pair, found in zip(pairs, together, strict=True))
 
 
-def test_what_was_compared_is_remembered_within_bounds(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_cache_of_comparisons_is_bounded(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(module, "_REMEMBERED", 10)
     pairs = [("a\n", f"{i}\n") for i in range(20)]
     assert len(list(compared(pairs))) == 20
@@ -139,8 +139,8 @@ def test_what_was_compared_is_remembered_within_bounds(monkeypatch: pytest.Monke
     assert len(module._memory._known) == 5
 
 
-def test_the_users_configuration_and_surroundings_have_no_say(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
-    """Nothing set here may change the answer: options, filters, line ends, drivers, a repository all around."""
+def test_the_users_git_configuration_is_ignored(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    """Nothing set here may change the result: options, filters, line endings, drivers, an enclosing repository."""
     before, after = "a\r\n b\n\nc\n" + "x\n" * 9, "a\n  b\nc\n" + "x\n" * 8 + "y\n"
     expected = blocks(before, after)
     home, around = tmp_path / "home", tmp_path / "around"
@@ -163,10 +163,8 @@ def test_the_users_configuration_and_surroundings_have_no_say(monkeypatch: pytes
     assert not list(around.glob("opencode-nb-*"))
 
 
-def test_the_files_for_git_are_the_users_alone_and_gone_afterwards(
-    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
-) -> None:
-    """A `git` of ours looks at what it is given."""
+def test_the_files_for_git_are_private_and_removed(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    """A fake `git` records the permissions and place of its folder."""
     (tmp_path / "bin").mkdir()
     (tmp_path / "temporary").mkdir()
     spy = tmp_path / "bin" / "git"
@@ -175,7 +173,7 @@ def test_the_files_for_git_are_the_users_alone_and_gone_afterwards(
     monkeypatch.setenv("PATH", str(spy.parent), prepend=":")
     monkeypatch.setenv("TMPDIR", str(tmp_path / "temporary"))
     monkeypatch.setattr(tempfile, "tempdir", None)
-    assert is_true("a\nb\n", "a\nc\n", blocks("a\nb\n", "a\nc\n"))  # it failed, and the answer is still true
+    assert is_true("a\nb\n", "a\nc\n", blocks("a\nb\n", "a\nc\n"))  # git failed, and the answer is still correct
     mode, place = (tmp_path / "seen").read_text().split()
     assert mode == "700"
     assert place.startswith(str(tmp_path / "temporary" / "opencode-nb-"))

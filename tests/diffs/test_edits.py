@@ -1,4 +1,4 @@
-"""Hunks taken back and made again in texts that have changed since; turns put together."""
+"""Hunks reverted and reapplied in texts that have changed since; turns combined into one change."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ def hunk(index: int) -> Hunk:
     return build.hunks(BEFORE, AFTER)[index]
 
 
-def test_a_hunk_is_taken_back_where_its_lines_have_moved_to() -> None:
+def test_a_hunk_is_reverted_where_its_lines_have_moved_to() -> None:
     now = AFTER.replace("20\n", "20\nmine\n")
     assert edits.switched(now, hunk(1), source=AFTER, back=True) == BEFORE.replace("5\n6\n", "five\n6\n", 1).replace(
         "20\n", "20\nmine\n"
@@ -41,12 +41,12 @@ def test_a_hunk_is_taken_back_where_its_lines_have_moved_to() -> None:
         "",
     ],
 )
-def test_a_hunk_whose_lines_were_touched_is_refused(now: str) -> None:
+def test_a_hunk_whose_lines_changed_is_refused(now: str) -> None:
     assert edits.switched(now, hunk(1), source=AFTER, back=True) is None
     assert edits.placed(now, hunk(1), back=True) is None or now.startswith(AFTER)
 
 
-def test_random_choices_of_blocks_are_recognised() -> None:
+def test_randomly_reverted_blocks_are_recognised() -> None:
     for seed in range(400):
         chance = random.Random(seed)
         before = [f"{i}\n" if chance.random() < 0.6 else chance.choice("abc") + "\n" for i in range(30)]
@@ -68,7 +68,7 @@ def side(text: str | None) -> Side | None:
 
 
 def composed(*texts: str | None) -> list[tuple[str, bytes | None, bytes | None, str]]:
-    """Each two texts are one turn."""
+    """Each pair of texts is one turn."""
     turns = [[Change("f", side(old), side(new))] for old, new in zip(texts[::2], texts[1::2], strict=True)]
     return [
         (change.status, change.before and change.before.read(), change.after and change.after.read(), change.unknown)
@@ -76,7 +76,7 @@ def composed(*texts: str | None) -> list[tuple[str, bytes | None, bytes | None, 
     ]
 
 
-def test_turns_become_one_change() -> None:
+def test_several_turns_combine_into_one_change() -> None:
     assert composed("a\n", "b\n", "b\n", "c\n") == [("modified", b"a\n", b"c\n", "")]
     assert composed("a\n", "b\n", "b\n", "a\n") == []
     assert composed(None, "b\n", "b\n", None) == []
@@ -84,14 +84,14 @@ def test_turns_become_one_change() -> None:
     assert composed("a\n", None, None, "c\n") == [("modified", b"a\n", b"c\n", "")]
 
 
-def test_what_others_did_between_turns_stands_on_both_sides() -> None:
+def test_changes_by_others_between_turns_are_on_both_sides() -> None:
     mine = AFTER.replace("20\n", "twenty\n")
     last = mine.replace("35\n", "thirty-five\n")
     before = BEFORE.replace("20\n", "twenty\n")
     assert composed(BEFORE, AFTER, mine, last) == [("modified", before.encode(), last.encode(), "")]
 
 
-def test_what_was_taken_back_between_turns_can_be_brought_back() -> None:
+def test_what_was_reverted_between_turns_can_be_restored() -> None:
     back = edits.switched(AFTER, hunk(0), source=AFTER, back=True)
     assert back is not None
     last = back.replace("35\n", "thirty-five\n")
@@ -99,13 +99,13 @@ def test_what_was_taken_back_between_turns_can_be_brought_back() -> None:
     assert composed(BEFORE, AFTER, back, last) == [("modified", BEFORE.encode(), whole.encode(), "")]
 
 
-def test_others_changes_in_the_same_lines_are_no_ones_to_take_back() -> None:
+def test_changes_by_others_to_the_same_lines_make_a_file_unrevertable() -> None:
     mixed = AFTER.replace("five\n", "fünf\n", 1)
     ((status, before, after, unknown),) = composed(BEFORE, AFTER, mixed, mixed + "end\n")
     assert (status, before, after, unknown) == ("modified", BEFORE.encode(), (mixed + "end\n").encode(), MIXED)
 
 
-def test_a_file_renamed_in_one_turn_and_edited_in_the_next_was_renamed() -> None:
+def test_a_file_renamed_then_edited_is_a_rename() -> None:
     turns = [
         [Change("old", side(BEFORE), None), Change("new", None, side(BEFORE))],
         [Change("new", side(BEFORE), side(AFTER))],

@@ -1,4 +1,4 @@
-"""Patches made here are what the real `git diff` prints, and `git apply` takes them; without git they are as true."""
+"""Our patches equal those of the real `git diff`, and `git apply` accepts them; without git they are as correct."""
 
 from __future__ import annotations
 
@@ -52,7 +52,7 @@ def edited(chance: random.Random, source: bytes) -> bytes:
 
 
 @pytest.mark.parametrize("seed", range(4))
-def test_hunks_are_those_of_git(tmp_path: Path, seed: int) -> None:
+def test_hunks_equal_those_of_git(tmp_path: Path, seed: int) -> None:
     chance = random.Random(seed)
     for _ in range(60):
         source = chance.choice(SOURCES).read_bytes()
@@ -80,11 +80,11 @@ def test_hunks_are_those_of_git(tmp_path: Path, seed: int) -> None:
         (("d" + "ü" * 60 + "\n").encode() + b" x\n" * 9, ("d" + "ü" * 60 + "\n").encode() + b" x\n" * 8 + b" y\n"),
     ],
 )  # fmt: skip
-def test_texts_that_are_hard_to_cut_into_lines(tmp_path: Path, before: bytes, after: bytes) -> None:
+def test_hunks_of_texts_with_odd_line_ends_equal_those_of_git(tmp_path: Path, before: bytes, after: bytes) -> None:
     assert made(before, after) == hunks_of_git(tmp_path, before, after)
 
 
-def test_many_lines_cost_what_changed(tmp_path: Path) -> None:
+def test_hunks_of_long_texts_equal_those_of_git(tmp_path: Path) -> None:
     lines = [b"line %d %d\n" % (i, i % 7) for i in range(100_000)]
     before, after = b"".join(lines), b"".join([*lines[:500], b"X\n", *lines[500:99_000], *lines[99_001:]])
     assert made(before, after) == hunks_of_git(tmp_path, before, after)
@@ -96,8 +96,8 @@ LONG = random.Random(2).randbytes(1500).hex().encode()
 NAMES = ["plain.txt", "with blank", 'quo"te\\', "tab\there", "new\nline", "ünï", "a b/c d.txt", " -- x", "ctrl\x01\x7f"]
 
 
-def test_whole_patches_are_those_of_git(tmp_path: Path) -> None:
-    """Names, modes, links, binary, empty, renamed, type changed: all headers, and the order."""
+def test_whole_patches_equal_those_of_git(tmp_path: Path) -> None:
+    """Names, modes, links, binary, empty, renamed, type changed: all headers, and their order."""
     run(tmp_path, "init", "-q")
     old = {name: known(f"{name}\na\nb\n".encode()) for name in NAMES}
     old |= {
@@ -151,7 +151,7 @@ def run(directory: Path, *arguments: str, stdin: bytes = b"") -> bytes:
     return subprocess.run(["git", *arguments], cwd=directory, input=stdin, capture_output=True, check=True).stdout
 
 
-def test_git_applies_what_is_made(tmp_path: Path) -> None:
+def test_git_applies_our_patches(tmp_path: Path) -> None:
     run(tmp_path, "init", "-q")
     before, after = SOURCES[0].read_bytes(), edited(random.Random(7), SOURCES[0].read_bytes())
     (tmp_path / "x y.py").write_bytes(before)

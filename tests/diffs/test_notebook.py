@@ -1,4 +1,4 @@
-"""Notebooks compared as notebooks."""
+"""Notebooks compared cell by cell."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ def made(*cells: Cell, **metadata: Any) -> bytes:
     return json.dumps({"cells": cells, "metadata": metadata, "nbformat": 4, "nbformat_minor": 5}).encode()
 
 
-def told(before: bytes | None, after: bytes | None, *, outputs: bool = False) -> list[tuple[Any, ...]]:
+def statuses(before: bytes | None, after: bytes | None, *, outputs: bool = False) -> list[tuple[Any, ...]]:
     compared = notebook.compare(before, after, outputs=outputs)
     return [(cell.status, cell.old_index, cell.new_index) for cell in compared.cells]
 
@@ -37,44 +37,44 @@ A, B, C = code("import numpy as np\n", "a"), text("# Title\n\nwords", "b"), code
 
 def test_cells_are_added_removed_moved_and_changed() -> None:
     changed = code("x = 1\ny = 3\nprint(x + y)\n", "c")
-    assert told(made(A, B, C), made(A, B, C)) == [("same", 0, 0), ("same", 1, 1), ("same", 2, 2)]
-    assert told(made(A, C), made(A, B, C)) == [("same", 0, 0), ("added", None, 1), ("same", 1, 2)]
-    assert told(made(A, B, C), made(A, C)) == [("same", 0, 0), ("removed", 1, None), ("same", 2, 1)]
-    assert told(made(A, B, C), made(A, B, changed)) == [("same", 0, 0), ("same", 1, 1), ("changed", 2, 2)]
-    assert told(made(A, B, C), made(C, A, B)) == [("moved", 2, 0), ("same", 0, 1), ("same", 1, 2)]
-    assert told(None, made(A)) == [("added", None, 0)]
-    assert told(made(A), None) == [("removed", 0, None)]
+    assert statuses(made(A, B, C), made(A, B, C)) == [("same", 0, 0), ("same", 1, 1), ("same", 2, 2)]
+    assert statuses(made(A, C), made(A, B, C)) == [("same", 0, 0), ("added", None, 1), ("same", 1, 2)]
+    assert statuses(made(A, B, C), made(A, C)) == [("same", 0, 0), ("removed", 1, None), ("same", 2, 1)]
+    assert statuses(made(A, B, C), made(A, B, changed)) == [("same", 0, 0), ("same", 1, 1), ("changed", 2, 2)]
+    assert statuses(made(A, B, C), made(C, A, B)) == [("moved", 2, 0), ("same", 0, 1), ("same", 1, 2)]
+    assert statuses(None, made(A)) == [("added", None, 0)]
+    assert statuses(made(A), None) == [("removed", 0, None)]
 
 
-def test_sources_differ_as_texts_do() -> None:
+def test_a_changed_source_has_hunks() -> None:
     (cell,) = notebook.compare(made(C), made(code("x = 1\ny = 3\nprint(x + y)\n", "c"))).changed
     assert [line.kind + line.text for hunk in cell.hunks for line in hunk.lines] == [
         " x = 1", "-y = 2", "+y = 3", " print(x + y)",
     ]  # fmt: skip
 
 
-def test_cells_without_ids_and_with_new_ones_are_found_by_what_they_say() -> None:
+def test_cells_without_or_with_new_ids_are_matched_by_content() -> None:
     changed = code("x = 1\ny = 2\nprint(x + y, x * y)\n", "new")
-    assert told(made(A, B, C), made(code("import numpy as np\n"), text("# Title\n\nwords", "z"), changed)) == [
+    assert statuses(made(A, B, C), made(code("import numpy as np\n"), text("# Title\n\nwords", "z"), changed)) == [
         ("same", 0, 0), ("same", 1, 1), ("changed", 2, 2),
     ]  # fmt: skip
     other = code("entirely('different', [1, 2, 3])\n", "new")
-    assert told(made(A, C), made(A, other)) == [("same", 0, 0), ("added", None, 1), ("removed", 1, None)]
-    assert told(made(C), made({**text("x = 1\ny = 2\nprint(x + y)\n"), "id": "c"})) == [("changed", 0, 0)]
+    assert statuses(made(A, C), made(A, other)) == [("same", 0, 0), ("added", None, 1), ("removed", 1, None)]
+    assert statuses(made(C), made({**text("x = 1\ny = 2\nprint(x + y)\n"), "id": "c"})) == [("changed", 0, 0)]
 
 
-def test_runs_count_only_where_they_are_asked_for() -> None:
+def test_outputs_count_only_on_request() -> None:
     ran = {**C, "execution_count": 3, "outputs": [{"output_type": "stream", "name": "stdout", "text": "3\n"}]}
     compared = notebook.compare(made(A, C), made(A, ran, kernelspec="other"))
     assert compared.changed == ()
     assert compared.metadata
     assert [cell.ran for cell in compared.cells] == [False, True]
-    assert told(made(A, C), made(A, ran), outputs=True) == [("same", 0, 0), ("changed", 1, 1)]
-    assert told(made(A), made({**A, "id": "other"}), outputs=True) == [("changed", 0, 0)]
+    assert statuses(made(A, C), made(A, ran), outputs=True) == [("same", 0, 0), ("changed", 1, 1)]
+    assert statuses(made(A), made({**A, "id": "other"}), outputs=True) == [("changed", 0, 0)]
 
 
 @pytest.mark.parametrize("broken", [b"", b"{", b"[]", b"{}", b'{"cells": 1}', b"\xff", b'{"worksheets": []}'])
-def test_what_is_no_notebook_is_refused(broken: bytes) -> None:
+def test_what_is_not_a_notebook_is_refused(broken: bytes) -> None:
     with pytest.raises(ValueError):  # noqa: PT011  # json's own, or ours
         notebook.compare(made(A), broken)
 
@@ -106,16 +106,16 @@ OUTPUT = {"output_type": "stream", "name": "stdout", "text": "1\n"}
     ],
 )
 @pytest.mark.parametrize("swapped", [False, True])
-def test_what_is_malformed_is_refused(broken: bytes, swapped: bool) -> None:
+def test_a_malformed_notebook_is_refused(broken: bytes, swapped: bool) -> None:
     with pytest.raises(ValueError):  # noqa: PT011  # json's own, or ours
         notebook.compare(*((broken, made(A)) if swapped else (made(A), broken)), outputs=True)
 
 
-def test_what_is_only_odd_is_compared() -> None:
+def test_an_odd_but_valid_notebook_is_compared() -> None:
     odd = made({**A, "outputs": [{**OUTPUT, "score": float("nan")}]}, {**A}, {**A}, value=float("inf"))
-    assert told(odd, odd, outputs=True) == [("same", 0, 0), ("same", 1, 1), ("same", 2, 2)]
+    assert statuses(odd, odd, outputs=True) == [("same", 0, 0), ("same", 1, 1), ("same", 2, 2)]
     twice = b'{"cells": [], "cells": [{"cell_type": "raw", "source": "x"}]}'
-    assert told(None, twice) == [("added", None, 0)]
+    assert statuses(None, twice) == [("added", None, 0)]
 
 
 def nested(depth: int) -> bytes:
@@ -124,7 +124,7 @@ def nested(depth: int) -> bytes:
 
 
 @pytest.mark.parametrize("depth", [10, 300, 900, 980, 990, 995, 1_000, 5_000, 100_000])
-def test_no_depth_raises_anything_else(depth: int) -> None:
+def test_any_depth_is_compared_or_raises_value_error(depth: int) -> None:
     with contextlib.suppress(ValueError):
         notebook.compare(nested(depth), nested(depth - 1), outputs=True)
 
@@ -144,7 +144,7 @@ JSON = st.recursive(
 
 @settings(max_examples=60, deadline=None)
 @given(JSON, JSON)
-def test_any_json_is_compared_or_refused(before: Any, after: Any) -> None:
+def test_any_json_is_compared_or_raises_value_error(before: Any, after: Any) -> None:
     for value in (
         before,
         {"cells": [before, after]},
@@ -154,9 +154,9 @@ def test_any_json_is_compared_or_refused(before: Any, after: Any) -> None:
             notebook.compare(json.dumps(value).encode(), made(A), outputs=True)
 
 
-def test_a_long_notebook_takes_no_time() -> None:
+def test_a_long_notebook_is_matched() -> None:
     cells = [code(f"value_{i} = compute({i})\n", f"c{i}") for i in range(600)]
     rewritten = [code(f"value_{i} = compute({i}, fast=True)\n", f"n{i}") for i in range(600)]
-    statuses = {status for status, *_ in told(made(*cells), made(*cells[300:], *cells[:300]))}
-    assert statuses == {"same", "moved"}
-    assert {status for status, *_ in told(made(*cells[:80]), made(*rewritten[:80]))} == {"changed"}
+    found = {status for status, *_ in statuses(made(*cells), made(*cells[300:], *cells[:300]))}
+    assert found == {"same", "moved"}
+    assert {status for status, *_ in statuses(made(*cells[:80]), made(*rewritten[:80]))} == {"changed"}

@@ -1,4 +1,4 @@
-"""Characters that the server's stream cuts between the halves of their UTF-16 form."""
+"""Characters that the server's stream splits between two UTF-16 surrogates."""
 
 from __future__ import annotations
 
@@ -16,14 +16,14 @@ SAID = "a🎉é👩‍🔬z"
 
 
 def pieces(text: str, *cuts: int) -> list[str]:
-    """The text as JavaScript cuts it: between any two of its UTF-16 units."""
+    """Split the text as JavaScript does: between any two UTF-16 units."""
     units = text.encode("utf-16-le")
     edges = [0, *(2 * cut for cut in cuts), len(units)]
     return [units[at:end].decode("utf-16-le", "surrogatepass") for at, end in itertools.pairwise(edges)]
 
 
 def streamed(deltas: list[str], kind: str = "text") -> tuple[Transcript, str]:
-    """What a transcript makes of these deltas, and what it told of them."""
+    """Return the transcript of these deltas, and the text of its changes."""
     transcript = Transcript("ses_1")
     info = {"id": "msg_2", "sessionID": "ses_1", "role": "assistant", "parentID": "msg_1"}
     part = {"id": "prt_1", "messageID": "msg_2", "sessionID": "ses_1", "type": kind, "text": ""}
@@ -49,21 +49,21 @@ def streamed(deltas: list[str], kind: str = "text") -> tuple[Transcript, str]:
 
 @pytest.mark.parametrize("kind", ["text", "reasoning"])
 @pytest.mark.parametrize("cut", range(1, len(SAID.encode("utf-16-le")) // 2))
-def test_a_character_cut_between_two_deltas_is_whole(cut: int, kind: str) -> None:
+def test_a_character_split_across_deltas_is_rejoined(cut: int, kind: str) -> None:
     transcript, told = streamed(pieces(SAID, cut), kind)
     assert told == SAID
     assert transcript.turns["msg_1"].parts[0]["text"] == SAID
 
 
-def test_each_unit_in_a_delta_of_its_own() -> None:
+def test_a_delta_per_utf16_unit_is_rejoined() -> None:
     transcript, told = streamed(pieces(SAID, *range(1, len(SAID.encode("utf-16-le")) // 2)))
     assert told == transcript.turns["msg_1"].parts[0]["text"] == SAID
 
 
 @pytest.mark.parametrize("text", ["\ud83c", "a\ud83cb", "\udf89a", "\udf89\ud83c"])
-def test_a_half_that_stays_alone_can_be_written_everywhere(text: str) -> None:
+def test_a_lone_surrogate_can_be_encoded_everywhere(text: str) -> None:
     transcript, told = streamed([text])
-    turn = Turn(transcript.turns["msg_1"], None, None)  # type: ignore[arg-type]  # only what it says is looked at
+    turn = Turn(transcript.turns["msg_1"], None, None)  # type: ignore[arg-type]  # only its text is read
     told.encode()
     turn.text.encode()
     properties = {"part": {**turn.state.parts[0], "text": text, "time": {"start": 1, "end": 2}}}
@@ -75,6 +75,6 @@ def test_a_half_that_stays_alone_can_be_written_everywhere(text: str) -> None:
     json.dumps(turn.state.parts, ensure_ascii=False).encode()
 
 
-def test_what_has_no_halves_is_not_copied() -> None:
+def test_a_value_without_surrogates_is_not_copied() -> None:
     value = {"a": ["é🎉", {"b": "c"}]}
     assert whole(value) is value

@@ -1,4 +1,4 @@
-"""The order of messages, turns and parts is the server's, whatever their ids and the clocks say."""
+"""Messages, turns and parts are in the server's order, whatever their ids and the clocks say."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from tests.transcript.test_transcript import NAMES, events_of, message, replay, 
 
 
 def in_another_era(value: Any) -> Any:
-    """The same JSON with ids that descend: as those of a session on both sides of the ids' wrap, or of two clocks."""
+    """Return the JSON with descending ids, as in a session across the wrap of ids, or with two clocks."""
     turned = str.maketrans("0123456789abcdef", "fedcba9876543210")
     found: str = re.sub(r"\b(msg|prt)_([0-9a-f]{12})", lambda m: f"{m[1]}_{m[2].translate(turned)}", json.dumps(value))
     return json.loads(found)
@@ -26,7 +26,7 @@ def ordered(transcript: Transcript) -> list[Any]:
 
 
 @pytest.mark.parametrize("name", [name for name in NAMES if name != "structured"])
-def test_the_order_is_the_servers_whatever_the_ids_say(name: str) -> None:
+def test_the_order_is_the_servers_whatever_the_ids(name: str) -> None:
     events, stored = events_of(name), stored_of(name)[root_of(events_of(name))]
     transcript = replay(in_another_era(events))
     assert ordered(transcript) == in_another_era(ordered(replay(events)))
@@ -58,7 +58,7 @@ def listed(transcript: Transcript, messages: list[Any], cursor: str = "", kind: 
 
 
 @pytest.mark.parametrize("late", range(6))
-def test_a_message_that_comes_late_stands_in_its_place(late: int) -> None:
+def test_a_late_message_is_sorted_into_its_place(late: int) -> None:
     transcript = Transcript("ses_1")
     listed(transcript, [*CONVERSATION[:late], *CONVERSATION[late + 1 :]])
     told(transcript, CONVERSATION[late]["info"])
@@ -66,17 +66,17 @@ def test_a_message_that_comes_late_stands_in_its_place(late: int) -> None:
     assert [list(turn.steps) for turn in transcript.turns.values()] == [["msg_ffea"], ["msg_0002"], ["msg_0004"]]
 
 
-def test_pages_and_events_between_them_come_to_the_servers_list() -> None:
+def test_pages_and_events_between_them_add_up_to_the_servers_list() -> None:
     transcript = Transcript("ses_1")
-    told(transcript, message("msg_8000", 40)["info"])  # comes while the page is on its way
+    told(transcript, message("msg_8000", 40)["info"])  # arrives while the page is loading
     listed(transcript, CONVERSATION[2:], "before")
-    told(transcript, CONVERSATION[0]["info"])  # of a turn that is not loaded
+    told(transcript, CONVERSATION[0]["info"])  # of a turn not loaded yet
     listed(transcript, CONVERSATION[:2], kind="earlier")
     assert list(transcript.turns) == [*TURNS, "msg_8000"]
     assert not transcript.has_earlier
 
 
-def test_the_list_settles_what_was_created_in_the_same_millisecond() -> None:
+def test_the_servers_list_orders_messages_of_the_same_millisecond() -> None:
     transcript = Transcript("ses_1")
     notes = [message(f"msg_{number}", 10) for number in (2, 3, 1)]
     for note in sorted(notes, key=str):
@@ -85,11 +85,11 @@ def test_the_list_settles_what_was_created_in_the_same_millisecond() -> None:
     assert list(transcript.turns) == ["msg_2", "msg_3", "msg_1"]
 
 
-def test_a_prompt_on_its_way_is_the_last_until_the_server_has_it() -> None:
+def test_a_sent_prompt_is_last_until_the_server_has_it() -> None:
     transcript = Transcript("ses_1")
     listed(transcript, CONVERSATION[:4])
     transcript.apply({"type": "client.prompted", "properties": {"sessionID": "ses_1", "messageID": "msg_0000"}})
-    told(transcript, CONVERSATION[4]["info"])  # another client was quicker
+    told(transcript, CONVERSATION[4]["info"])  # another client was faster
     told(transcript, message("msg_0000", 35)["info"])
     assert list(transcript.turns) == [*TURNS, "msg_0000"]
 
@@ -105,7 +105,7 @@ def test_an_undo_cuts_by_position(cut: int) -> None:
     assert [transcript.undone_after(turn) for turn in TURNS[cut:]] == [*TURNS[cut + 1 :], None]
 
 
-def test_an_undo_that_cuts_before_what_is_loaded_hides_all_of_it() -> None:
+def test_an_undo_before_the_loaded_messages_hides_all_of_them() -> None:
     transcript = Transcript("ses_1")
     listed(transcript, CONVERSATION[2:], "before")
     info = {"id": "ses_1", "revert": {"messageID": TURNS[0]}}
@@ -115,7 +115,7 @@ def test_an_undo_that_cuts_before_what_is_loaded_hides_all_of_it() -> None:
     assert [turn.id for turn in transcript.undone_turns] == TURNS
 
 
-def test_messages_that_were_removed_meanwhile_are_gone() -> None:
+def test_messages_missing_from_the_servers_list_are_removed() -> None:
     transcript = Transcript("ses_1")
     listed(transcript, CONVERSATION)
     told(transcript, message("msg_8000", 40)["info"])
@@ -123,7 +123,7 @@ def test_messages_that_were_removed_meanwhile_are_gone() -> None:
     assert list(transcript.turns) == ["msg_ffe9", "msg_0003", "msg_8000"]
 
 
-def test_an_id_of_ours_comes_after_those_of_its_session() -> None:
+def test_a_new_id_sorts_after_those_of_its_session() -> None:
     now = ids.message_id()
     ahead = f"msg_{int(now[4:16], 16) + 600_000 * 4096:012x}abc"
     assert ids.message_id(ahead)[4:16] > ahead[4:16]

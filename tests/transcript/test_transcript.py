@@ -50,8 +50,8 @@ def messages_of(transcript: Transcript) -> list[dict[str, Any]]:
     return sorted(found, key=lambda message: message["info"]["id"])
 
 
-@pytest.mark.parametrize("name", [name for name in NAMES if name != "structured"])  # the server can't list that one
-def test_the_folded_events_are_what_the_server_stored(name: str) -> None:
+@pytest.mark.parametrize("name", [name for name in NAMES if name != "structured"])  # the server cannot list this one
+def test_the_folded_events_equal_what_the_server_stored(name: str) -> None:
     transcript = replay(events_of(name))
     stored = stored_of(name)
     assert messages_of(transcript) == stored[transcript.id]["messages"]
@@ -60,7 +60,7 @@ def test_the_folded_events_are_what_the_server_stored(name: str) -> None:
 
 
 @pytest.mark.parametrize("name", NAMES)
-def test_every_turn_has_ended_and_asks_nothing(name: str) -> None:
+def test_every_turn_has_ended_without_open_requests(name: str) -> None:
     transcript = replay(events_of(name))
     assert transcript.turns
     for turn in transcript.turns.values():
@@ -71,14 +71,14 @@ def test_every_turn_has_ended_and_asks_nothing(name: str) -> None:
 
 
 @pytest.mark.parametrize("name", NAMES)
-def test_each_event_twice_changes_nothing(name: str) -> None:
+def test_a_repeated_event_changes_nothing(name: str) -> None:
     events = events_of(name)
     once, twice = replay(events), replay([event for event in events for _ in range(2)])
     assert messages_of(once) == messages_of(twice)
 
 
 @pytest.mark.parametrize("name", NAMES)
-def test_events_out_of_place_and_unknown_ones_never_raise(name: str) -> None:
+def test_shuffled_and_unknown_events_never_raise(name: str) -> None:
     events = events_of(name)
     strange = [
         {"type": "future.kind", "properties": {"sessionID": root_of(events)}},
@@ -96,7 +96,7 @@ def test_events_out_of_place_and_unknown_ones_never_raise(name: str) -> None:
 
 
 @pytest.mark.parametrize("name", NAMES)
-def test_events_with_fields_missing_never_raise(name: str) -> None:
+def test_events_with_missing_fields_never_raise(name: str) -> None:
     events = events_of(name)
     rng = random.Random(name)
     transcript = Transcript(root_of(events))
@@ -131,7 +131,7 @@ def test_a_delta_before_its_part_is_kept() -> None:
     assert "".join(texts) == deltas
 
 
-def test_fetching_in_mid_stream_keeps_the_streamed_text() -> None:
+def test_loading_in_mid_stream_keeps_the_streamed_text() -> None:
     events = events_of("markdown")
     middle = max(i for i, e in enumerate(events) if e["type"] == "message.part.delta") - 2
     transcript = replay(events[:middle])
@@ -140,7 +140,7 @@ def test_fetching_in_mid_stream_keeps_the_streamed_text() -> None:
     for message in stored:
         for part in message["parts"]:
             if part["type"] == "text" and message["info"]["role"] == "assistant":
-                part["text"] = ""  # the store has it only when it is whole
+                part["text"] = ""  # the server stores text only when complete
     loaded = {"messages": stored, "info": transcript.info, "status": {"type": "busy"}}
     transcript.apply({"type": "client.loaded", "properties": {"sessionID": transcript.id, **loaded}})
     assert [p["text"] for t in transcript.turns.values() for p in t.parts if p["type"] == "text"] == before
@@ -151,7 +151,7 @@ def test_fetching_in_mid_stream_keeps_the_streamed_text() -> None:
     assert messages_of(transcript) == messages_of(replay(events))
 
 
-def test_missed_events_are_made_good_by_fetching() -> None:
+def test_loading_makes_up_for_missed_events() -> None:
     events = events_of("edit_allowed")
     whole = replay(events)
     for cut in (8, 20, len(events) // 2):
@@ -169,7 +169,7 @@ def test_steps_are_grouped_by_their_prompt() -> None:
     assert turn.diffs
 
 
-def test_outcomes() -> None:
+def test_turns_end_as_completed_aborted_or_failed() -> None:
     assert one_turn("markdown").status == "completed"
     assert one_turn("abort_streaming").status == "aborted"
     assert one_turn("provider_error").status == "error"
@@ -178,7 +178,7 @@ def test_outcomes() -> None:
     assert unknown.error["data"]["message"] == "Model not found: demo/none."
 
 
-def test_a_subagents_request_comes_to_the_parents_turn() -> None:
+def test_a_subagents_request_is_added_to_the_parents_turn() -> None:
     events = events_of("subagent_external_permission")
     transcript = Transcript(root_of(events))
     seen = []
@@ -196,7 +196,7 @@ def test_a_subagents_request_comes_to_the_parents_turn() -> None:
     assert [child.status for children in turn.children.values() for child in children] == ["completed"]
 
 
-def test_a_turn_goes_on_through_a_compaction() -> None:
+def test_a_turn_continues_through_a_compaction() -> None:
     turn = list(replay(events_of("context_overflow")).turns.values())[-1]
     assert turn.status == "completed"
     assert turn.prompt.parts
@@ -211,14 +211,14 @@ def test_a_turn_goes_on_through_a_compaction() -> None:
     assert said[-1] == "On with it."
 
 
-def test_a_step_that_starts_again_forgets_its_first_attempt() -> None:
+def test_a_restarted_step_discards_its_first_attempt() -> None:
     turn = one_turn("dropped_stream")
     texts = [part["text"] for part in turn.parts if part["type"] == "text"]
     assert texts[0] == ""
     assert texts[-1]
 
 
-def test_an_event_that_an_answer_has_overtaken_takes_nothing_back() -> None:
+def test_an_event_older_than_a_response_is_ignored() -> None:
     transcript = Transcript("ses_1")
     for updated, title in ((10_000, "before"), (10_700, "the answer"), (10_600, "an event before it")):
         info = {"id": "ses_1", "title": title, "time": {"updated": updated}}
@@ -249,7 +249,7 @@ def told(transcript: Transcript, info: dict[str, Any]) -> None:
     transcript.apply({"type": "message.updated", "properties": {"info": info}})
 
 
-def test_diffs_are_awaited_for_each_stretch_of_a_turn() -> None:
+def test_each_stretch_of_a_turn_awaits_its_diffs() -> None:
     transcript = Transcript("ses_1")
     stretches = [
         ("msg_1", "msg_2", {"type": "text", "text": "go"}),
@@ -269,7 +269,7 @@ def test_diffs_are_awaited_for_each_stretch_of_a_turn() -> None:
 
 
 def without_end(events: list[dict[str, Any]]) -> list[dict[str, Any]]:
-    """The events of a session whose server ended in its last step: the store has no end of it."""
+    """The events of a session whose server died in its last step, so that the step never ends."""
     cut = copy.deepcopy(events)
     last = [
         e["properties"]["info"]["id"]
@@ -307,7 +307,7 @@ def test_a_step_without_a_finish_was_cut_off(completed: bool) -> None:
     assert states[-1].status == "completed"
 
 
-def test_an_end_that_comes_behind_the_sessions_rest_is_one() -> None:
+def test_a_step_that_ends_after_the_session_idles_is_not_cut_off() -> None:
     events = events_of("markdown")
     transcript = replay(without_end(events))
     turn = list(transcript.turns.values())[-1]
@@ -317,7 +317,7 @@ def test_an_end_that_comes_behind_the_sessions_rest_is_one() -> None:
     assert (turn.status, turn.error) == ("completed", None)
 
 
-def test_the_idle_of_another_prompt_does_not_end_the_one_behind_it() -> None:
+def test_idle_after_one_prompt_does_not_end_the_next() -> None:
     transcript = Transcript("ses_1")
     session = {"sessionID": "ses_1"}
     told(transcript, message("msg_1", 1)["info"])
