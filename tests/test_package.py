@@ -82,9 +82,6 @@ LAZILY: dict[str, set[str]] = {
 REMAINING = {
     tuple(line.split(" -> "))
     for line in """
-changes.diff -> session.undo
-session.undo -> session.turn
-session.undo -> session.blocking.session
 session.blocking.session -> session.blocking.opencode
 session.blocking.queue -> session.blocking.session
 session.session -> session.opencode

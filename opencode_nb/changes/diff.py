@@ -9,7 +9,7 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Protocol
 
 from opencode_nb.changes import revert as reverting
 from opencode_nb.changes.ledger import Own
@@ -24,7 +24,7 @@ from opencode_nb.transcript.state import Json
 if TYPE_CHECKING:
     from rich.console import RenderableType
 
-    from opencode_nb.session.undo import TurnUndo
+    from opencode_nb.changes.undo_result import Undone
 
 __all__ = ["Diff", "FileDiff", "Hunk", "Line", "Outcome"]
 
@@ -238,6 +238,13 @@ class FileDiff:
         return f"<FileDiff {self.status} {self.file} +{self.additions} -{self.deletions}>"
 
 
+class Undo(Protocol):
+    """What undoes a whole diff at once where it can, so that a conversation knows of it."""
+
+    def carry_out(self, diff: Diff, *, back: bool) -> Undone | None:
+        """Undo it, or with `back=False` redo it; None where it must be done file by file."""
+
+
 class Diff:
     """What a turn, a session or the work tree changed: `files`, `patch`, `diff["path"]`, and where it comes from.
 
@@ -251,7 +258,7 @@ class Diff:
         source: str,
         own: Own | None = None,
         *,
-        undo: TurnUndo | None = None,
+        undo: Undo | None = None,
     ) -> None:
         known = Own() if own is None else own
         self.files = tuple(FileDiff(change, root, known) for change in changes)

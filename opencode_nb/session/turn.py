@@ -7,6 +7,7 @@ import hashlib
 from collections.abc import Callable, Generator
 from concurrent.futures import Future
 from dataclasses import dataclass
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from opencode_nb._version import __version__
@@ -104,8 +105,11 @@ class Turn:
         Looks at the server's snapshots and at the files: some hundredths of a second.
         """
         inner = getattr(self.session, "_async", None)
-        undo = TurnUndo(self.session, self) if inner is not None else None
-        return Diff(*sources.of_turns([self.state], (inner or self.session).place), undo=undo)
+        if inner is None:
+            return Diff(*sources.of_turns([self.state], self.session.place))
+        place, revert = inner.place, partial(self.session.revert, self)
+        undo = TurnUndo(self.state, inner.transcript, place, revert, self.session.unrevert)
+        return Diff(*sources.of_turns([self.state], place), undo=undo)
 
     @property
     def diffs(self) -> list[FileDiff]:
