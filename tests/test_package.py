@@ -91,7 +91,6 @@ session.beginning -> session.session
 session.run -> session.session
 session.queue -> session.session
 session.compose -> session.session
-session.permissions.responder -> session.feed
 widgets.chat_answers -> widgets.chat
 widgets.chat_intents -> widgets.chat
 """.strip().splitlines()

@@ -50,7 +50,9 @@ class Run:
         self._timeout = timeout
         owner = session.owner
         self._feed = owner.feed
-        self._responder = Responder(self._feed, turn.state, policy, person, owner.approvals, owner.enforcement.place)
+        self._responder = Responder(
+            self._feed.client, self._feed.tell, turn.state, policy, person, owner.approvals, owner.enforcement.place
+        )
         self._news = asyncio.Event()
         self._doubted = False
         self._rests = False

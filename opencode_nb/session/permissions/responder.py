@@ -6,11 +6,10 @@ import asyncio
 import contextlib
 import logging
 from collections.abc import Coroutine
-from typing import Any
+from typing import Any, Protocol
 
 from opencode_nb.api.client import AsyncClient
 from opencode_nb.errors import NotFoundError, OpencodeError
-from opencode_nb.session.feed import Feed
 from opencode_nb.session.permissions.approvals import Approvals, as_sent
 from opencode_nb.session.permissions.policy import APPROVED, NOBODY, Answer, Person, Policy
 from opencode_nb.session.permissions.subjects import Place
@@ -22,27 +21,32 @@ CALL_TIMEOUT = 1.0
 """Seconds in which the server tells what the call of a request was given; without that it is asked as it is."""
 
 
+class Tell(Protocol):
+    """How an answer gets into the transcript: `Feed.tell`."""
+
+    def __call__(self, session_id: str, kind: str, **properties: Any) -> None:
+        """Report to all who follow the session what this package itself knows, as an event "client.<kind>"."""
+
+
 class Responder:
     """Answers the requests of one turn. Call `look` after each change; a request gone elsewhere is dropped here."""
 
     def __init__(
         self,
-        feed: Feed,
+        client: AsyncClient,
+        tell: Tell,
         turn: TurnState,
         policy: Policy,
         person: Person | None,
         approvals: Approvals,
         place: Place | None,
     ) -> None:
-        self._feed, self._turn, self._policy, self._person = feed, turn, policy, person
+        self._client, self._tell = client, tell
+        self._turn, self._policy, self._person = turn, policy, person
         self._approvals, self._place = approvals, place
         self._tasks: dict[str, asyncio.Task[None]] = {}
         self._unanswered: dict[str, Json] = {}
         self._news = asyncio.Event()
-
-    @property
-    def _client(self) -> AsyncClient:
-        return self._feed.client
 
     def look(self) -> None:
         """Take up new requests, and drop those that are no longer open."""
@@ -136,4 +140,4 @@ class Responder:
     def _decided(self, request: Json, reply: str, by: str, message: str) -> None:
         self._unanswered.pop(request["id"], None)
         self._tasks.pop(request["id"], None)  # no longer open, but this very task has still to send the answer
-        self._feed.tell(self._turn.session_id, "decided", request=request, reply=reply, by=by, message=message)
+        self._tell(self._turn.session_id, "decided", request=request, reply=reply, by=by, message=message)
