@@ -91,8 +91,6 @@ session.beginning -> session.session
 session.run -> session.session
 session.queue -> session.session
 session.compose -> session.session
-widgets.chat_answers -> widgets.chat
-widgets.chat_intents -> widgets.chat
 """.strip().splitlines()
 }
 """Imports that go up or close a circle, `module -> module`: to be cut, and none to be added."""

@@ -27,7 +27,6 @@ from opencode_nb.session.turn import Turn
 from opencode_nb.transcript.state import Json
 from opencode_nb.transcript.transcript import Change
 from opencode_nb.widgets import assets
-from opencode_nb.widgets.chat_answers import Answers
 from opencode_nb.widgets.chat_intents import Intents
 from opencode_nb.widgets.chat_state import Facts
 from opencode_nb.widgets.live import FLUSH_INTERVAL, LiveView, LiveWidget
@@ -62,8 +61,7 @@ class ChatPanel:
             raise TypeError("Options are for a panel that makes its own session: give a session, or options.")
         self.widget = ChatWidget()
         self._session = session
-        self._intents = Intents(self)
-        self.answers = Answers(self)
+        self._intents = Intents(self, lambda: self._session._async)
         self._view: LiveView[Key] = LiveView(self.widget, self._intents.take)
         self._facts = Facts()
         self._look = Look()

@@ -4,14 +4,10 @@ from __future__ import annotations
 
 import base64
 from collections.abc import Awaitable, Callable
-from typing import TYPE_CHECKING
 
 from opencode_nb.kernel import context
 from opencode_nb.session.session import AsyncSession
 from opencode_nb.transcript.state import Json
-
-if TYPE_CHECKING:
-    from opencode_nb.widgets.chat import ChatPanel
 
 _EXPORTS = {
     "md": "text/markdown",
@@ -25,12 +21,13 @@ _NAME_LENGTH = 60
 class Answers:
     """Answers {kind: ask, what, n, ...} by {kind: answer, n, items}, or {..., error}: a text with the next step."""
 
-    def __init__(self, panel: ChatPanel) -> None:
-        self._panel = panel
+    def __init__(self, shown: Callable[[], AsyncSession], send: Callable[[Json], None]) -> None:
+        self._shown = shown
+        self._send = send
 
     @property
     def _session(self) -> AsyncSession:
-        return self._panel.session._async
+        return self._shown()
 
     async def give(self, question: Json) -> None:
         """Find what is asked for, and send it to the page."""
@@ -39,7 +36,7 @@ class Answers:
             answer["items"] = await _QUESTIONS[str(question.get("what"))](self, question)
         except Exception as error:  # whatever it was, a page waits for an answer
             answer["error"] = str(error) or type(error).__name__
-        self._panel.send_to_page(answer)
+        self._send(answer)
 
     async def _sessions(self, question: Json) -> list[Json]:
         owner = self._session.owner

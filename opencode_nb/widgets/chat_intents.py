@@ -11,17 +11,16 @@ import asyncio
 import logging
 from collections import deque
 from collections.abc import Awaitable, Callable
-from typing import TYPE_CHECKING, Any, Literal
+from typing import Any, Literal, Protocol
 
 from opencode_nb.changes.undo_result import Undone
 from opencode_nb.errors import DiffConflictError, NotFoundError, OpencodeError
+from opencode_nb.render.chat.live import LiveChat
 from opencode_nb.session.permissions.policy import Answer
 from opencode_nb.session.session import AsyncSession
 from opencode_nb.transcript.state import Json
 from opencode_nb.widgets.answers import chosen_columns, permission_answer, question_answer
-
-if TYPE_CHECKING:
-    from opencode_nb.widgets.chat import ChatPanel
+from opencode_nb.widgets.chat_answers import Answers
 
 log = logging.getLogger("opencode_nb")
 
@@ -29,16 +28,50 @@ REMEMBERED = 256
 """How many intents' ids are kept to do each once: far more than can be under way."""
 
 
+class Panel(Protocol):
+    """What an intent can do to the panel itself: `chat.ChatPanel`."""
+
+    @property
+    def chat(self) -> LiveChat:
+        """What its pages show of the transcript."""
+
+    async def open(self, session: AsyncSession, /) -> None:
+        """Show this session from now on."""
+
+    async def compose(self, text: str, attachments: list[Json], mode: str | None, /) -> None:
+        """Send what was written in the composer."""
+
+    async def learn(self) -> None:
+        """Ask the server again which models and agents there are, and show them."""
+
+    def refresh(self) -> None:
+        """Bring the window and the facts that the page shows up to date."""
+
+    def set_columns(self, columns: int, /) -> None:
+        """Show changes in one column or two."""
+
+    def notify(self, text: str, level: str = "info", again: Json | None = None) -> None:
+        """Show a notice; `again` is the intent that goes on all the same."""
+
+    def dismiss(self) -> None:
+        """Take the notice away."""
+
+    def send_to_page(self, message: Json, /) -> None:
+        """Send a message to all of its pages."""
+
+
 class Intents:
     """Carries out what a panel's pages want, and answers them. Is the `Person` of the turns that the panel sends."""
 
-    def __init__(self, panel: ChatPanel) -> None:
+    def __init__(self, panel: Panel, shown: Callable[[], AsyncSession]) -> None:
         self._panel = panel
+        self._shown = shown
+        self._answers = Answers(shown, panel.send_to_page)
         self._taken: deque[Any] = deque(maxlen=REMEMBERED)
 
     @property
     def _session(self) -> AsyncSession:
-        return self._panel.session._async
+        return self._shown()
 
     async def take(self, intent: Json) -> None:
         """Do what this message of the page says, and tell it how that went."""
@@ -202,7 +235,7 @@ class Intents:
     # -- the page ----------------------------------------------------------------------------------------------------
 
     async def _ask(self, intent: Json) -> None:
-        await self._panel.answers.give(intent)
+        await self._answers.give(intent)
 
     async def _earlier(self, _intent: Json) -> None:
         if self._panel.chat.at_beginning:
