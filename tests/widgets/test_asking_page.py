@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 from playwright.sync_api import Page, expect
 
-from tests.widgets.chat_page import (
+from tests.widgets.chat.page import (
     EDIT_PERMISSION,
     PERMISSION,
     QUESTION,

@@ -8,7 +8,7 @@ import pytest
 from playwright.sync_api import Locator, Page, expect
 
 from tests.support.axe import violations
-from tests.widgets.chat_page import SCENES, ChatPage, Theme
+from tests.widgets.chat.page import SCENES, ChatPage, Theme
 
 SESSIONS = [{"id": "ses_1", "title": "Load the measurements", "updated": 1, "busy": True}]
 NARROW = 320

@@ -12,7 +12,7 @@ import opencode_nb as oc
 from opencode_nb.demo import DemoModel, text, tool
 from opencode_nb.render.chat.docks import undone_html
 from tests.render.turns import turn
-from tests.widgets.chat_page import STATE, ChatPage, docks, log
+from tests.widgets.chat.page import STATE, ChatPage, docks, log
 from tests.widgets.panel import Panel
 
 

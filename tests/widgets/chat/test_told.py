@@ -6,7 +6,7 @@ import pytest
 from playwright.sync_api import Page, expect
 
 from tests.widgets.bridge import ADDRESS
-from tests.widgets.chat_page import ANSWER, ChatPage, docks, log
+from tests.widgets.chat.page import ANSWER, ChatPage, docks, log
 
 CLIPBOARD = (
     "Object.defineProperty(navigator, 'clipboard', {value: {writeText: async (text) => { window.copied = text }}})"

@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 from playwright.sync_api import Locator, Page, expect
 
-from tests.widgets.chat_page import ChatPage
+from tests.widgets.chat.page import ChatPage
 
 NOTEBOOKS = """() => {
   const notebook = (name) => {

@@ -13,7 +13,7 @@ from opencode_nb.errors import OpencodeError
 from opencode_nb.magics.line import LineMagic
 from opencode_nb.magics.workspace import Workspace
 
-NOTEBOOK = Path(__file__).parents[2] / "notebooks/chat.ipynb"
+NOTEBOOK = Path(__file__).parents[3] / "notebooks/chat.ipynb"
 
 
 def test_the_notebook_runs(opencode_program: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

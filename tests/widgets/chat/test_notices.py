@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 from playwright.sync_api import Locator, Page, expect
 
-from tests.widgets.chat_page import STATE, ChatPage
+from tests.widgets.chat.page import STATE, ChatPage
 
 
 @pytest.fixture

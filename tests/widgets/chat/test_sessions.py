@@ -7,7 +7,7 @@ import base64
 import pytest
 from playwright.sync_api import Locator, Page, expect
 
-from tests.widgets.chat_page import STATE, ChatPage
+from tests.widgets.chat.page import STATE, ChatPage
 
 SESSIONS = [
     {"id": "ses_1", "title": "Load the measurements", "updated": 0, "busy": False},

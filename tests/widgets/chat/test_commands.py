@@ -10,7 +10,7 @@ import pytest
 import opencode_nb as oc
 from opencode_nb.demo import DemoModel, gate, text, tool
 from opencode_nb.server import Server
-from tests.widgets.test_chat import Panel
+from tests.widgets.chat.test_panel import Panel
 from tests.widgets.wire import Wire
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 from playwright.sync_api import Locator, Page, expect
 
-from tests.widgets.chat_page import PERMISSION, QUESTION, SCENES, ChatPage, docks, log, permission, question
+from tests.widgets.chat.page import PERMISSION, QUESTION, SCENES, ChatPage, docks, log, permission, question
 
 LINE = "<p>{}</p>"
 SCROLL = """
