@@ -1,1 +1,1 @@
-"""What turns did to files on disk: look at it, revert it, apply it again, back up what is overwritten."""
+"""Changes that turns made to files on disk: inspect, revert and reapply them, and back up what is overwritten."""

@@ -1,6 +1,6 @@
-"""What was overwritten, kept aside: whatever an act replaces or deletes is first written here, under its own hash.
+"""Backups: whatever is about to be replaced or deleted is first saved here, named by its hash.
 
-Beside it stand notes of what a later kernel must know, a line of JSON each.
+Next to the backups are notes for later kernels, in JSON lines.
 """
 
 from __future__ import annotations
@@ -18,21 +18,21 @@ from typing import Any
 import platformdirs
 
 KEPT_DAYS = 30
-"""Days until what was kept is removed, counted from when it was last kept."""
+"""Days until a backup is removed, counted from when it was last saved."""
 
 MAX_BYTES = 2 * 1024**3
-"""Above this, the oldest copies go before their time; those of the last day stay."""
+"""Above this total, the oldest backups are removed early, but none from the last day."""
 
 _DAY = 24 * 3600
 
 
 def folder() -> Path:
-    """Where it is kept: in the user's state directory, readable by the user only."""
+    """Return the folder of the backups: in the user's state directory, readable only by the user."""
     return platformdirs.user_state_path("opencode_nb") / "kept"
 
 
 def keep(data: bytes) -> Path:
-    """Keep these bytes; the file that has them. Raises OSError where that fails: then nothing may be overwritten."""
+    """Save these bytes and return their file. Raises OSError on failure: then nothing may be overwritten."""
     place = folder() / hashlib.sha256(data).hexdigest()
     if place.exists():
         os.utime(place)
@@ -44,13 +44,13 @@ def keep(data: bytes) -> Path:
         with os.fdopen(descriptor, "wb") as file:
             file.write(data)
         return new.replace(place)
-    except BaseException:  # a full disk: half a copy must not make it fuller
+    except BaseException:  # a full disk: do not leave half a copy
         new.unlink(missing_ok=True)
         raise
 
 
 def note(name: str, entry: object) -> None:
-    """Add to the notes of that name. Raises OSError."""
+    """Append to the notes of that name. Raises OSError."""
     _make_folder()
     descriptor = os.open(folder() / f"{name}.jsonl", os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o600)
     with os.fdopen(descriptor, "ab") as file:
@@ -58,7 +58,7 @@ def note(name: str, entry: object) -> None:
 
 
 def notes(name: str) -> Iterator[Any]:
-    """The notes of that name; a line that a killed kernel has written half of is passed over."""
+    """Yield the notes of that name. Skips a line half written by a killed kernel."""
     with contextlib.suppress(FileNotFoundError):
         for line in (folder() / f"{name}.jsonl").read_bytes().splitlines():
             with contextlib.suppress(ValueError):
@@ -70,7 +70,7 @@ def _make_folder() -> None:
     _forget_old(folder())
 
 
-@functools.cache  # once in a process: looking at every file for each act would make many acts slow
+@functools.cache  # once per process: checking every file on each change would be slow
 def _forget_old(kept: Path) -> None:
     now = time.time()
     found = sorted(_files(kept))
@@ -79,12 +79,12 @@ def _forget_old(kept: Path) -> None:
         age = now - changed
         if age > KEPT_DAYS * _DAY or (total > MAX_BYTES and age > _DAY):
             total -= size
-            with contextlib.suppress(OSError):  # another kernel is tidying up too
+            with contextlib.suppress(OSError):  # another kernel is cleaning up too
                 file.unlink()
 
 
 def _files(folder: Path) -> Iterator[tuple[float, int, Path]]:
-    """When each file was last kept, its size, and where it is."""
+    """Yield when each file was last saved, its size, and its path."""
     for file in folder.iterdir():
         with contextlib.suppress(OSError):
             status = file.stat()

@@ -1,8 +1,8 @@
-"""Copies of the files that git does not record, taken before the agent's tools can write over them.
+"""Copies of files that git does not track, taken before the agent's tools can overwrite them.
 
-A tool that asks nobody writes within milliseconds of being heard of. So files that git ignores (all files, outside git)
-are copied when a prompt is sent, and again when the model begins to write a call. Few and small ones only: a large or
-deep folder of them is made by programs, and can be made again. Blocking.
+A tool that needs no permission writes within milliseconds of its first event. So ignored files (outside git, all files)
+are copied when a prompt is sent, and again when the model begins to write a call. Only few and small ones: a large or
+deep ignored folder is generated, and can be generated again. Blocking.
 """
 
 from __future__ import annotations
@@ -26,37 +26,37 @@ MAX_FILE_BYTES = 4 * 1024 * 1024
 """Larger files are not copied in advance."""
 
 MAX_BYTES = 64 * 1024 * 1024
-"""Bytes that the copies of one session may have together."""
+"""Maximum total bytes of one session's copies."""
 
 MAX_FILES = 2000
-"""Files that are looked at: as many cost some hundredths of a second."""
+"""Maximum number of files checked; that many take some hundredths of a second."""
 
 MAX_FILES_OF_FOLDER = 200
-"""An ignored folder with more files than this is taken for one that programs make."""
+"""An ignored folder with more files is assumed to be generated."""
 
 PREFIX = "opencode-nb-copies-"
 
 STALE_AFTER = 24 * 3600
-"""Seconds after which copies are taken for those of a kernel that was killed."""
+"""Seconds after which copies are assumed to be left over from a killed kernel."""
 
 MADE_BY_PROGRAMS = frozenset({".git", "node_modules", "__pycache__", ".venv", "venv", ".mypy_cache", ".ruff_cache"})
 
 
 @dataclass(frozen=True, slots=True)
 class Image:
-    """A file at one moment: git's mode and the kept file with its bytes; "" and None where there was no file."""
+    """A file at one moment: git's mode and a backup of its bytes; "" and None if it did not exist."""
 
     mode: str
     file: Path | None
 
     @property
     def side(self) -> Side | None:
-        """It as a side of a change."""
+        """The image as a side of a change."""
         return Side(self.mode, self.file.read_bytes) if self.file else None
 
 
 class _Copy(NamedTuple):
-    """A copy: what tells whether the file is still the same, when it was taken (ms), and where it is."""
+    """A copy: a version to tell whether the file changed since, when it was taken (ms), and its path."""
 
     version: tuple[int, int, int]
     taken: float
@@ -65,7 +65,7 @@ class _Copy(NamedTuple):
 
 @dataclass(slots=True, weakref_slot=True)
 class Copies:
-    """The copies of one session's files; they go with it."""
+    """The copies of one session's files, deleted with it."""
 
     root: Path
     _folder: Path | None = None
@@ -75,12 +75,12 @@ class Copies:
     _lock: threading.Lock = field(default_factory=threading.Lock)
 
     def take(self) -> None:
-        """Copy what is new or has changed since. Files that can't be read are passed over."""
+        """Copy new and changed files. Skips files that cannot be read."""
         with self._lock:
             for number, place in enumerate(_unrecorded(self.root)):
                 if number >= MAX_FILES or self._bytes >= MAX_BYTES:
                     return
-                with contextlib.suppress(OSError):  # it is gone, or may not be read, or the disk is full
+                with contextlib.suppress(OSError):  # the file is gone or unreadable, or the disk is full
                     self._copy(place)
 
     def _copy(self, place: Path) -> None:
@@ -104,9 +104,9 @@ class Copies:
             old.file.unlink(missing_ok=True)
 
     def before(self, place: Path, moment: float) -> Image | None:
-        """The file as it was before a moment (ms since the epoch), kept for good; None where there is no copy of then.
+        """Return the file as it was before a moment (ms since the epoch), backed up; None if no copy is that old.
 
-        Raises OSError where it can't be kept.
+        Raises OSError if it cannot be backed up.
         """
         copy = next((copy for copy in reversed(self._copies.get(place, [])) if copy.taken < moment), None)
         if copy is None:
@@ -116,16 +116,16 @@ class Copies:
 
 
 def _tidy_up() -> None:
-    """Remove what killed kernels have left: there may be secrets in it."""
+    """Remove copies left by killed kernels: they may contain secrets."""
     oldest = time.time() - STALE_AFTER
     for folder in Path(tempfile.gettempdir()).glob(f"{PREFIX}*"):
-        with contextlib.suppress(OSError):  # another user's, or gone
+        with contextlib.suppress(OSError):  # belongs to another user, or is gone
             if folder.stat().st_mtime < oldest:
                 shutil.rmtree(folder)
 
 
 def _unrecorded(root: Path) -> Iterator[Path]:
-    """The files below a directory that git does not record, those of folders made by programs left out."""
+    """Yield the files below a directory that git does not track, except those in generated folders."""
     try:
         repository = git_objects.discover(root)
         listed = repository.ignored_files()
@@ -143,7 +143,7 @@ def _unrecorded(root: Path) -> Iterator[Path]:
 
 
 def _files(folder: Path, limit: int) -> Iterator[Path]:
-    """At most so many files below a folder."""
+    """Yield at most `limit` files below a folder."""
     if folder.name in MADE_BY_PROGRAMS:
         return
     for base, folders, files in os.walk(folder):

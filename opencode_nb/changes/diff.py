@@ -1,6 +1,6 @@
-"""Diff, FileDiff, Hunk: what was changed, as values to look through, and to take back or redo piece by piece.
+"""Diff, FileDiff, Hunk: what changed, as values to inspect, and to revert or reapply piece by piece.
 
-Nothing here remembers what was reverted: each look and each act reads the files as they are now.
+Nothing here remembers what was reverted: every look and every change reads the files as they are now.
 """
 
 from __future__ import annotations
@@ -31,9 +31,10 @@ __all__ = ["Diff", "FileDiff", "Hunk", "Line", "Outcome"]
 
 @dataclass(frozen=True, slots=True)
 class Outcome:
-    """What an act did: `done`, the paths it changed; `refused`, (path, reason) of those that it left as they are.
+    """The result of a revert or reapply: `done` are the paths it changed, `refused` (path, reason) of those it left
+    alone.
 
-    `copies` are (path, place) of what was overwritten.
+    `copies` are (path, backup) of what was overwritten.
     """
 
     done: tuple[str, ...] = ()
@@ -42,7 +43,7 @@ class Outcome:
 
 
 class Hunk:
-    """A few changed lines of one file, with those around them: `header`, `lines`; `revert()` and `apply()`."""
+    """Some changed lines of one file with context: `header`, `lines`; `revert()` and `apply()`."""
 
     def __init__(self, file: FileDiff, index: int, value: patches.Hunk) -> None:
         self.file = file
@@ -56,45 +57,45 @@ class Hunk:
 
     @property
     def old_start(self) -> int:
-        """The first line's number before, from 1."""
+        """The number of the first line before the change, from 1."""
         return self.value.old_start
 
     @property
     def old_lines(self) -> int:
-        """How many lines it has of the file before."""
+        """Number of lines before the change."""
         return self.value.old_lines
 
     @property
     def new_start(self) -> int:
-        """The first line's number after, from 1."""
+        """The number of the first line after the change, from 1."""
         return self.value.new_start
 
     @property
     def new_lines(self) -> int:
-        """How many lines it has of the file after."""
+        """Number of lines after the change."""
         return self.value.new_lines
 
     @property
     def lines(self) -> tuple[Line, ...]:
-        """Its lines: `kind` (" ", "+" or "-"), `text`, `newline`. Bytes that are not UTF-8 are lone surrogates."""
+        """The lines: `kind` (" ", "+" or "-"), `text`, `newline`. Bytes that are not UTF-8 are lone surrogates."""
         return self.value.lines
 
     @property
     def patch(self) -> str:
-        """It as a patch has it, with its header."""
+        """The hunk as in a patch, with its header."""
         return self.value.text
 
     @property
     def reverted(self) -> bool | None:
-        """Whether it is taken back now; None where its lines were changed since by somebody else."""
+        """Whether the hunk is reverted now; None if someone else changed its lines since."""
         return self.file._are_back([self.value])[0]
 
     def revert(self) -> Outcome:
-        """Take it back, and leave the rest of the file as it is now. Raises DiffConflictError, and then did nothing."""
+        """Revert the hunk, and keep the rest of the file. Raises DiffConflictError without changing anything."""
         return self.file._switch_hunk(self.value, back=True)
 
     def apply(self) -> Outcome:
-        """Make it again after it was taken back. Raises DiffConflictError, and then did nothing."""
+        """Reapply the hunk after a revert. Raises DiffConflictError without changing anything."""
         return self.file._switch_hunk(self.value, back=False)
 
     def __repr__(self) -> str:
@@ -111,12 +112,12 @@ class FileDiff:
 
     @property
     def file(self) -> str:
-        """Its path, relative to the work tree, with `/`."""
+        """The path, relative to the work tree, with `/`."""
         return self._change.path
 
     @property
     def old_file(self) -> str:
-        """Where it was before it was renamed; "" where it was not."""
+        """The path before a rename; "" if it was not renamed."""
         return self._change.old_path
 
     @property
@@ -148,27 +149,27 @@ class FileDiff:
 
     @property
     def before(self) -> bytes | None:
-        """The whole file before; None where there was none, or where `unknown` says why nobody has it."""
+        """The whole file before; None if it did not exist, or if `unknown` says why it is not available."""
         return self._change.before.read() if self._change.before else None
 
     @property
     def after(self) -> bytes | None:
-        """The whole file after; None where there is none, or where `unknown` says why nobody has it."""
+        """The whole file after; None if it does not exist, or if `unknown` says why it is not available."""
         return self._change.after.read() if self._change.after else None
 
     @property
     def unknown(self) -> str:
-        """Why `before` and `after` are not to be had, and what can be done; "" where they are."""
+        """Why `before` and `after` are not available, and what to do; "" if they are."""
         return self._change.unknown
 
     @property
     def certain(self) -> bool:
-        """Whether a tool of the agent reported it; else it changed while a tool ran that reports nothing."""
+        """Whether one of the agent's tools reported it; else it changed while a tool ran that reports nothing."""
         return self._change.certain
 
     @cached_property
     def binary(self) -> bool:
-        """Whether it has no lines to show: a NUL byte near its beginning, as git decides."""
+        """Whether it has no lines to show: a NUL byte near the beginning, as in git."""
         if self._without_sides:
             return any(file.binary for file in patches.parse_files(self.patch))
         return is_binary(self.before or b"") or is_binary(self.after or b"")
@@ -185,12 +186,12 @@ class FileDiff:
 
     @cached_property
     def hunks(self) -> tuple[Hunk, ...]:
-        """Its changed places, parsed when first asked for."""
+        """The hunks, parsed on first use."""
         return tuple(Hunk(self, index, value) for index, value in enumerate(self._parsed))
 
     @property
     def reverted(self) -> tuple[bool | None, ...]:
-        """Which of its hunks are taken back now, by one look at the file; None for those changed since by others."""
+        """Whether each hunk is reverted now, from one read of the file; None for those that others changed since."""
         return tuple(self._are_back(self._parsed))
 
     @cached_property
@@ -199,20 +200,20 @@ class FileDiff:
 
     @property
     def state(self) -> reverting.State:
-        """How the file stands to it now: "applied", "reverted", "partly" (some hunks are), or "changed since"."""
+        """The file's state now: "applied", "reverted", "partly" (some hunks are reverted), or "changed since"."""
         return self._look().state
 
     @property
     def reason(self) -> str:
-        """Why it is "changed since", and what can be done; "" where it is not."""
+        """Why it is "changed since", and what to do; "" for other states."""
         return self._look().reason
 
     def revert(self) -> Outcome:
-        """Take the whole change back. Raises DiffConflictError where the file was changed since; it stays as it is."""
+        """Revert the whole change. Raises DiffConflictError, without writing, if the file was changed since."""
         return self._switch(back=True)
 
     def apply(self) -> Outcome:
-        """Make the whole change again. Raises DiffConflictError as `revert` does."""
+        """Reapply the whole change. Raises DiffConflictError like `revert`."""
         return self._switch(back=False)
 
     def _look(self) -> reverting.Standing:
@@ -225,7 +226,7 @@ class FileDiff:
         return self._outcome(reverting.switch_file(self._change, self._root, self._own, back=back))
 
     def _finish(self, *, back: bool) -> Outcome:
-        """Do what an undo or redo has left of it. The file was seen to be as it should right before it."""
+        """Finish what an undo or redo left undone. The file was checked right before it."""
         return Outcome((self.file,), copies=self._switch(back=back).copies)
 
     def _switch_hunk(self, hunk: patches.Hunk, *, back: bool) -> Outcome:
@@ -246,9 +247,9 @@ class Undo(Protocol):
 
 
 class Diff:
-    """What a turn, a session or the work tree changed: `files`, `patch`, `diff["path"]`, and where it comes from.
+    """What a turn, a session or the work tree changed: `files`, `patch`, `diff["path"]`, and its source.
 
-    `source` says in one line which source it is, and what it can miss.
+    `source` names the source in one line, and what it can miss.
     """
 
     def __init__(
@@ -263,7 +264,7 @@ class Diff:
         known = Own() if own is None else own
         self.files = tuple(FileDiff(change, root, known) for change in changes)
         self.root = root
-        """Where the files are; None where they are out of reach."""
+        """The directory of the files; None if they are not on this machine."""
         self.source = source
         self._undo = undo
 
@@ -279,7 +280,7 @@ class Diff:
 
     @property
     def patch(self) -> str:
-        """All files' patches, as `git diff` shows them."""
+        """The patches of all files, as `git diff` shows them."""
         self._compare_all()
         return "".join(file.patch for file in self.files)
 
@@ -287,15 +288,15 @@ class Diff:
         build.compare_all(file._change for file in self.files)
 
     def revert(self) -> Outcome:
-        """Take everything back; files that were changed since stay as they are, and are in `refused`.
+        """Revert everything; files that were changed since are left alone and listed in `refused`.
 
-        The last turn of a session is undone on the server too, where that overwrites nothing; what the server leaves is
-        done file by file, as everything else is. Raises DiffConflictError where all files were changed since.
+        The last turn of a session is also undone on the server, unless that would overwrite other changes; the rest is
+        done file by file. Raises DiffConflictError if all files were changed since.
         """
         return self._switch(back=True)
 
     def apply(self) -> Outcome:
-        """Make everything again that was taken back, as `revert` does."""
+        """Reapply everything that was reverted, the same way as `revert`."""
         return self._switch(back=False)
 
     def _switch(self, *, back: bool) -> Outcome:
@@ -306,11 +307,13 @@ class Diff:
         return switch_all(self.files, FileDiff._switch, back=back)
 
     def __getitem__(self, path: str) -> FileDiff:
-        """The file of that path. Raises KeyError."""
+        """Return the file with that path. Raises KeyError."""
         for file in self.files:
             if file.file == path:
                 return file
-        raise KeyError(f"No change of {path!r}. There are: {', '.join(file.file for file in self.files) or 'none'}.")
+        raise KeyError(
+            f"No change to {path!r}. Changed files: {', '.join(file.file for file in self.files) or 'none'}."
+        )
 
     def __contains__(self, path: object) -> bool:
         return any(file.file == path for file in self.files)
@@ -339,7 +342,7 @@ class Diff:
 
 
 def switch_all(files: Iterable[FileDiff], act: Callable[..., Outcome], *, back: bool) -> Outcome:
-    """Take back or make again what can be; those that leave no file come first, as they may make way for others."""
+    """Revert or reapply what is possible, first the files that will be gone: they may make way for others."""
     done: list[str] = []
     refused: list[tuple[str, str]] = []
     copies: list[tuple[str, str]] = []

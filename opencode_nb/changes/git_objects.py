@@ -1,4 +1,4 @@
-"""The `git` program: how it is run, and what it says about trees and blobs. Blocking; run it off the event loop."""
+"""Run the `git` program, and read its trees and blobs. Blocking; run it off the event loop."""
 
 from __future__ import annotations
 
@@ -15,21 +15,21 @@ from opencode_nb.diffs.text import decode, encode
 from opencode_nb.errors import OpencodeError
 
 TIMEOUT = 60.0
-"""Seconds that one run of git may take: looking through a large work tree on a slow disk takes a few."""
+"""Maximum seconds per run of git. Scanning a large work tree on a slow disk takes a few."""
 
 _CACHED_BYTES = 32 * 1024 * 1024
 _FETCHED_BYTES = 1024 * 1024
 _FETCHED = 32
 _NAMED = 100
-"""As many paths are given to git; for more, it lists all that it has."""
+"""Maximum paths passed to git; for more, it lists everything."""
 
 _NOTHING = "0" * 40
 _EMPTY_TREE = "4b825dc642cb6eb9a060e54bf8d69288fbee4904"
-"""The tree without files, which every git knows."""
+"""The id of the empty tree, which every git knows."""
 
 
 class GitError(OpencodeError):
-    """`git` is not there, or failed; the message has its words."""
+    """`git` is missing or failed; the message has git's output."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,12 +40,12 @@ class Repository:
     worktree: Path
 
     def run(self, *arguments: str, stdin: bytes = b"", allowed: Sequence[int] = (0,)) -> bytes:
-        """What git prints. Raises GitError."""
+        """Return git's output. Raises GitError."""
         where = ("--git-dir", str(self.git_dir), "--work-tree", str(self.worktree))
         return _run(self.worktree, *where, *arguments, stdin=stdin, allowed=allowed)
 
     def has(self, *trees: str) -> bool:
-        """Whether it has all of these objects."""
+        """Return whether the repository has all of these objects."""
         try:
             said = self.run("cat-file", "--batch-check", stdin="".join(f"{tree}\n" for tree in trees).encode())
         except GitError:
@@ -53,7 +53,7 @@ class Repository:
         return not any(line.endswith(b" missing") for line in said.splitlines())
 
     def ignored(self, paths: Iterable[str]) -> set[str]:
-        """Those of the paths that the ignore rules name, be they tracked or not; none that is beyond a link."""
+        """Return the paths that the ignore rules match, tracked or not. Skips paths beyond a link."""
         root = os.path.realpath(self.worktree)
         asked = [path for path in paths if _is_below(root, path)]
         if not asked:
@@ -62,11 +62,11 @@ class Repository:
         return set(_fields(said))
 
     def ignored_files(self) -> list[str]:
-        """The files in the work tree that the ignore rules name; a folder that they name as a whole ends with "/"."""
+        """Return the ignored files in the work tree; a folder ignored as a whole ends with "/"."""
         return _fields(self.run("ls-files", "--others", "--ignored", "--exclude-standard", "--directory", "-z"))
 
     def filtered(self, paths: Sequence[str]) -> set[str]:
-        """Those of the paths whose bytes differ between git and disk by .gitattributes: line ends, LFS, encodings."""
+        """Return the paths whose bytes .gitattributes may change on disk: line endings, LFS, encodings."""
         names = ("text", "eol", "crlf", "filter", "ident", "working-tree-encoding")
         said = _fields(self.run("check-attr", "--stdin", "-z", *names, stdin=_nul(paths))) if paths else []
         triples = zip(said[::3], said[1::3], said[2::3], strict=True)
@@ -74,14 +74,14 @@ class Repository:
 
 
 def discover(directory: Path) -> Repository:
-    """The repository that a directory is in. Raises GitError."""
+    """Return the repository that contains a directory. Raises GitError."""
     said = decode(_run(directory, "rev-parse", "--absolute-git-dir", "--show-toplevel"))
     git_dir, _, worktree = said.rstrip("\n").partition("\n")
     return Repository(Path(git_dir), Path(worktree))
 
 
 def head(directory: Path) -> str:
-    """The id of the last commit of the repository that a directory is in. Raises GitError."""
+    """Return the id of the last commit of the repository that contains a directory. Raises GitError."""
     return decode(_run(directory, "rev-parse", "HEAD")).strip()
 
 
@@ -96,8 +96,8 @@ def _run(directory: Path, *arguments: str, stdin: bytes = b"", allowed: Sequence
 
 
 def _is_below(root: str, path: str) -> bool:
-    """Whether the folders of a path are folders of the work tree: git fails on a path that is beyond a link."""
-    folder = os.path.dirname(os.path.join(root, path))  # noqa: PTH118, PTH120  # no Path: there may be many
+    """Return whether a path's folders are real folders of the work tree: git fails on a path beyond a link."""
+    folder = os.path.dirname(os.path.join(root, path))  # noqa: PTH118, PTH120  # Path is slow, and there may be many
     return os.path.realpath(folder) == os.path.normpath(folder)
 
 
@@ -110,13 +110,13 @@ def _fields(output: bytes) -> list[str]:
 
 
 Entry = tuple[str, str, str, str, str]
-"""Path, mode before and after, id before and after; zeros for a side that is not there (or is on disk only)."""
+"""Path, mode before and after, id before and after; zeros for a side that is missing (or only on disk)."""
 
 
 def between(repository: Repository, before: str, after: str) -> list[Change]:
-    """What changed from one tree to another, or with "" to the index.
+    """Return what changed between two trees, or with "" between a tree and the index.
 
-    A file that is ignored by now and still there is left out: the server's snapshots have only dropped it.
+    Leaves out files that are ignored now and still exist: the server's snapshots merely dropped them.
     """
     said = _said(repository, *(("diff-tree", "-r", before, after) if after else ("diff-index", "--cached", before)))
     gone = [entry[0] for entry in said.entries if entry[2] == "000000" and _exists(repository.worktree / entry[0])]
@@ -130,26 +130,26 @@ def _exists(place: Path) -> bool:
 
 
 def moved_since(repository: Repository, tree: str) -> set[str]:
-    """The files that are not as in a tree: in the repository's index, or on disk since the index was made."""
+    """Return the files that differ from a tree: in the index, or on disk since the index was written."""
     options = ("-z", "--name-only", "--no-renames", "--no-ext-diff")
     staged = repository.run("diff-index", "--cached", *options, tree)
     return {*_fields(staged), *_fields(repository.run("diff-files", "-z", "--name-only"))}
 
 
 def names_between(repository: Repository, before: str, after: str) -> set[str]:
-    """The files that differ between two trees, or with "" between a tree and the index."""
+    """Return the files that differ between two trees, or with "" between a tree and the index."""
     options = ("-z", "--name-only", "--no-renames", "--no-ext-diff")
     compared = ("diff-tree", "-r", *options, before, after) if after else ("diff-index", "--cached", *options, before)
     return set(_fields(repository.run(*compared)))
 
 
 def names_in(repository: Repository, tree: str) -> list[str]:
-    """All files of a tree."""
+    """Return all files of a tree."""
     return _fields(repository.run("ls-tree", "-r", "-z", "--full-tree", "--name-only", tree))
 
 
 def sides(repository: Repository, tree: str, paths: Iterable[str]) -> dict[str, Side | None]:
-    """These files as a tree has them, or with "" the index; None for those that it has not."""
+    """Return these files from a tree, or with "" from the index; None for missing ones."""
     wanted, at = dict.fromkeys(paths), 2 if tree else 1  # "mode type id" of a tree, "mode id stage" of an index
     named = [*wanted] if len(wanted) <= _NAMED and "" not in wanted else []
     listing = ("ls-tree", "-r", "--full-tree", "-z", tree, "--", *named) if tree else ("ls-files", "--stage", "-z")
@@ -160,26 +160,26 @@ def sides(repository: Repository, tree: str, paths: Iterable[str]) -> dict[str, 
 
 
 def base(repository: Repository, branch: str = "") -> str:
-    """The last commit, or the one at which HEAD left `branch`; the empty tree where there is no commit yet."""
+    """Return the last commit, or the one where HEAD branched off `branch`; the empty tree before any commit."""
     if not branch:
         return "HEAD" if repository.has("HEAD^{tree}") else _EMPTY_TREE
     for name in (f"origin/{branch}", branch):
         if repository.has(f"{name}^{{tree}}"):
             return decode(repository.run("merge-base", "HEAD", name)).strip()
-    raise GitError(f"There is no branch {branch!r} to compare with.")
+    raise GitError(f"There is no branch {branch!r} to compare with. `git branch --all` lists the branches.")
 
 
 def uncommitted(repository: Repository, tree: str) -> list[Change]:
-    """What may differ on disk from a tree, new files included; the side after is for the disk to tell."""
+    """Return what may differ between a tree and the disk, new files included. The side after is not read yet."""
     said = _said(repository, "diff-index", tree)
     blobs = Blobs(repository, said.entries)
     changed = [_change(blobs, said, (*entry[:2], "000000", *entry[3:])) for entry in said.entries]
     untracked = _fields(repository.run("ls-files", "--others", "--exclude-standard", "-z"))
-    return [*changed, *(Change(path) for path in untracked if not path.endswith("/"))]  # with it: a repository inside
+    return [*changed, *(Change(path) for path in untracked if not path.endswith("/"))]  # "/": a nested repository
 
 
 class _Said(NamedTuple):
-    """What git said about two trees: each file's modes and ids, and its lines added and removed."""
+    """Git's output about two trees: each file's modes and ids, and its counts of added and removed lines."""
 
     entries: list[Entry]
     counts: dict[str, tuple[int, int]]
@@ -199,7 +199,7 @@ def _raw(fields: Sequence[str]) -> Iterator[Entry]:
 
 
 def _counts(fields: Sequence[str]) -> dict[str, tuple[int, int]]:
-    """Lines added and removed by path; binary files have none."""
+    """Return added and removed lines by path; binary files have none."""
     rows = (field.split("\t", 2) for field in fields)
     return {path: (0 if added == "-" else int(added), 0 if gone == "-" else int(gone)) for added, gone, path in rows}
 
@@ -212,7 +212,7 @@ def _change(blobs: Blobs, said: _Said, entry: Entry) -> Change:
 
 
 class Blobs:
-    """The bytes of many files, as they are on disk, fetched when needed, neighbours together; bounded in memory."""
+    """Bytes of many blobs, as they are on disk; fetched on demand in batches, with a bounded cache."""
 
     def __init__(self, repository: Repository, entries: Sequence[Entry]) -> None:
         self._repository = repository
@@ -221,7 +221,7 @@ class Blobs:
         self._cache: OrderedDict[str, bytes] = OrderedDict()
 
     def side(self, path: str, mode: str, id: str) -> Side | None:
-        """One side of a change; None where there is no file."""
+        """Return one side of a change; None if there is no file."""
         if mode == "000000":
             return None
         if mode == SUBMODULE:
@@ -238,7 +238,7 @@ class Blobs:
         return self._cache[key]
 
     def _has_lost_returns(self, path: str, data: bytes) -> bool:
-        """Whether git has taken the `\r` off Windows' line ends (`text=auto`), and does not put them back."""
+        """Return whether git stripped the `\r` of Windows line endings (`text=auto`) and does not restore them."""
         place = self._repository.worktree / path
         if b"\r" in data or b"\0" in data or not place.is_file():
             return False
@@ -252,7 +252,7 @@ class Blobs:
         return self._cache[id]
 
     def _neighbours(self, id: str) -> list[str]:
-        """This blob, and the next ones that are small together: who looks at a file often looks at the next."""
+        """Return this blob and the next small ones: whoever views a file often views the next."""
         start = self._wanted.index(id)
         window = self._wanted[start : start + _FETCHED]
         said = self._repository.run("cat-file", "--batch-check", stdin="\n".join(window).encode() + b"\n")

@@ -1,7 +1,7 @@
-"""Which states of files a session knows to be its own doing: turns left them so, or acts did from such a state.
+"""Track which file states a session made: left by its turns, or by a revert or reapply of such a state.
 
-What is not its own may have another's changes in it, and is never overwritten. What acts did is noted in a file, by
-hashes, so that a kernel that comes later knows it too; what turns did is in the session.
+Any other state may contain someone else's changes, and is never overwritten. States made by reverts are noted in a
+file, as hashes, for later kernels; those made by turns are in the session.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ Turns = Callable[[], Iterable[Sequence[Change]]]
 
 
 class Own:
-    """The known states, by path and content. Without a session's id they are in memory only."""
+    """The session's own file states, by path and content. Without a session id they are only in memory."""
 
     def __init__(self, session: str = "") -> None:
         self._session = session
@@ -36,7 +36,7 @@ class Own:
         return f"{self._session}.own"
 
     def add(self, path: str, side: Side | None) -> None:
-        """Take note of a state that an act has made."""
+        """Record a state that a revert or reapply made."""
         state = path, _digest(side)
         if state not in self._known:
             self._known.add(state)
@@ -46,11 +46,11 @@ class Own:
     def _note(self, state: tuple[str, str]) -> None:
         try:
             backups.note(self._notes, state)
-        except OSError as error:  # the act itself is done
+        except OSError as error:  # the change itself is done
             log.warning("A later kernel will not know what was done to %s: %s", state[0], error)
 
     def has(self, path: str, side: Side | None) -> bool:
-        """Whether a state is known. Reads the turns of `learn_from` where it must."""
+        """Return whether a state is the session's own. Reads the turns of `learn_from` if needed."""
         state = path, _digest(side)
         if state not in self._known and self._read is not None:
             read, self._read = self._read, None
@@ -58,20 +58,20 @@ class Own:
         return state in self._known
 
     def is_pure(self, change: Change) -> bool:
-        """Whether nobody else had a hand in what stood before a change: then nobody has in what acts make of it.
+        """Return whether the state before a change has nobody else's changes, and so what a revert makes of it.
 
-        Where no turns are known, there is nothing to hold it against.
+        Without known turns, there is nothing to check against.
         """
         if change.unknown:
             return False
         return not self._has_turns or self.has(change.old_path or change.path, change.before)
 
     def learn_from(self, read: Turns | None) -> None:
-        """Learn from these turns where a state is asked for that is not known; None: the first ones are not loaded."""
+        """Read these turns when an unknown state is looked up; None if the first turns are not loaded."""
         self._read, self._has_turns = read, read is not None
 
     def learn(self, turns: Iterable[Sequence[Change]]) -> None:
-        """Take note of what the turns, from the session's first on, found and left, until somebody else was there."""
+        """Record the states that turns, from the session's first on, found and left, up to changes by others."""
         self._has_turns = True
         last: dict[str, Side | None] = {}
         for change in (change for turn in turns for change in turn if not change.unknown):
@@ -85,7 +85,7 @@ class Own:
 
 
 def _digest(side: Side | None) -> str:
-    """Mode and git's id of the content."""
+    """Return the mode and git's id of the content."""
     if side is None:
         return ""
     return f"{side.mode} {side.blob}"

@@ -1,4 +1,4 @@
-"""What the server's snapshots have of a turn: git trees around each step, and of them what the turn accounts for."""
+"""Read a turn's changes from the server's snapshots: git trees around each step, minus changes by others."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from opencode_nb.transcript.state import Json, TurnState
 
 @dataclass(frozen=True, slots=True)
 class Span:
-    """The trees before and after a step ("" is git's index), the files that differ, and those that are the turn's."""
+    """The trees before and after a step ("" is git's index), the files that differ, and those the turn changed."""
 
     before: str
     after: str
@@ -28,7 +28,7 @@ class Span:
 
 @dataclass(frozen=True, slots=True)
 class Recorded:
-    """A turn's changes by the snapshots. `silent` are the files that a silent tool may have changed."""
+    """A turn's changes from the snapshots. `silent` are the files that a silent tool may have changed."""
 
     changes: list[Change]
     silent: frozenset[str]
@@ -36,17 +36,17 @@ class Recorded:
     tree: str | None
 
     def last(self, paths: Iterable[str]) -> dict[str, Side | None]:
-        """These files as the turn's last tree has them; None for those that it has not."""
+        """Return these files from the turn's last tree; None for missing ones."""
         return git_objects.sides(self.store, self.tree, paths) if self.tree is not None else {}
 
 
 def has_trees(turn: TurnState) -> bool:
-    """Whether the server took snapshots around this turn's steps."""
+    """Return whether the server took snapshots around this turn's steps."""
     return any(step.before for step in steps(turn))
 
 
 def of_turn(turn: TurnState, following: TurnState | None, store: git_objects.Repository, directory: Path) -> Recorded:
-    """What the turn changed by the snapshots; `following` is the turn after it. What others changed is left out."""
+    """Return what the turn changed, without changes by others. `following` is the turn after it."""
     spans = _spans(turn, following, store, directory)
     own = frozenset[str]().union(*(span.own for span in spans))
     silent = frozenset[str]().union(*(span.own for span in spans if span.silent))
@@ -56,7 +56,7 @@ def of_turn(turn: TurnState, following: TurnState | None, store: git_objects.Rep
 
 
 def _changes(spans: list[Span], own: frozenset[str], store: git_objects.Repository) -> list[Change]:
-    """The turn's own changes, from its first tree to its last; step by step where others changed the same files."""
+    """Return the turn's own changes from its first tree to its last; step by step if others changed the same files."""
     if not own:
         return []
     if not own & _foreign(spans, store):
@@ -68,7 +68,7 @@ def _changes(spans: list[Span], own: frozenset[str], store: git_objects.Reposito
 
 
 def _foreign(spans: list[Span], store: git_objects.Repository) -> set[str]:
-    """The files that changed in the turn's time and are not its doing in that step, or between two steps."""
+    """Return the files that someone else changed during a step, or between two steps."""
     found = {path for span in spans for path in span.changed - span.own}
     for span, following in pairwise(spans):
         if span.after and span.after != following.before:
@@ -77,7 +77,7 @@ def _foreign(spans: list[Span], store: git_objects.Repository) -> set[str]:
 
 
 def _spans(turn: TurnState, following: TurnState | None, store: git_objects.Repository, directory: Path) -> list[Span]:
-    """The steps with trees around them. A step that was cut off has none after it: take the next one, or the index."""
+    """Return the steps with their trees. After a step that was cut off, use the next tree, or the index."""
     found = [step for step in steps(turn) if step.before]
     later = next((step.before for step in steps(following) if step.before), "") if following else ""
     nexts = [*(step.before for step in found[1:]), later]
@@ -91,5 +91,5 @@ def _span(step: Step, after: str, store: git_objects.Repository, directory: Path
 
 
 def _named(calls: Iterable[Json], store: git_objects.Repository, directory: Path) -> frozenset[str]:
-    """The files that these calls name."""
+    """Return the files that these calls name."""
     return frozenset(relative(name, store.worktree, directory) for call in calls for name in names(call))

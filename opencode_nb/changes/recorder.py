@@ -1,9 +1,9 @@
-"""What files were right before and after each call of the agent's tools that change files.
+"""Record files right before and after each call of the agent's tools that change files.
 
-A before-image is what the disk has when the tool asks for permission: it waits for the answer, so nothing is faster.
-Where it asks for none, it is what the disk has when the call is seen to run, unless the file was written to since the
-call began; then it is a copy from before the call, where there is one (`copies`). An after-image is what the disk has
-when the call is seen to be completed. They are kept with what acts overwrite (`backups`), and outlive the kernel.
+A before-image is read when the tool asks for permission: it waits for the answer, so nothing can be faster. If it does
+not ask, the image is read when the call first appears to run, unless the file was written since the call began; then a
+copy from before the call is used, if there is one (`copies`). An after-image is read when the call is complete. Images
+are stored with the backups (`backups`), and outlive the kernel.
 """
 
 from __future__ import annotations
@@ -19,10 +19,10 @@ from opencode_nb.transcript.attribution import located
 from opencode_nb.transcript.state import Json, TurnState
 
 MAX_BYTES = 16 * 1024 * 1024
-"""Larger files are not kept: they would be copied for each call that touches them."""
+"""Larger files are not recorded: they would be copied for each call that touches them."""
 
 CLOCK_TICK = 20.0
-"""Milliseconds by which a file's time can be behind the clock that a call's start is read from."""
+"""Milliseconds by which a file's timestamp can lag behind the clock of a call's start."""
 
 
 @dataclass(slots=True)
@@ -45,14 +45,14 @@ class Images:
                 images[entry["call"], entry["path"]] = Image(entry["mode"], file)
 
     def observe(self, turn: TurnState) -> None:
-        """Look at what a turn's tools are about to change, or have just changed. Cheap where there is nothing new."""
+        """Record what a turn's tools are about to change, or have just changed. Cheap if nothing is new."""
         for part in _last_parts(turn):
             self._observe_part(part)
         for request in turn.permissions.values():
             self._asked(turn, request)
 
     def is_write_coming(self, turn: TurnState) -> bool:
-        """Whether the model has begun to write a call that replaces a whole file; True once for each call."""
+        """Return whether the model has begun to write a call that replaces a whole file; True once per call."""
         pending = [
             (str(part.get("callID")), "pending")
             for part in _last_parts(turn)
@@ -76,7 +76,7 @@ class Images:
                     self._begun(call, name, float((state.get("time") or {}).get("start") or 0))
 
     def _asked(self, turn: TurnState, request: Json) -> None:
-        """The call waits for an answer: what is there now is what was there before."""
+        """The call waits for an answer: the file's current content is its content before the call."""
         call = str((request.get("tool") or {}).get("callID"))
         if (call, "asked") in self._seen:
             return
@@ -87,7 +87,7 @@ class Images:
                     self._take("before", call, name)
 
     def _begun(self, call: str, name: str, started: float) -> None:
-        """The call runs, and may have written already: a file that was written to since counts as its copy has it."""
+        """The call runs and may have written already: if the file was written since, use its copy."""
         place = located(name, self.root)
         with contextlib.suppress(OSError):
             if place.lstat().st_mtime_ns / 1e6 < started - CLOCK_TICK:
@@ -102,20 +102,20 @@ class Images:
     def _note(self, when: str, call: str, name: str, image: Image) -> None:
         (self.before if when == "before" else self.after)[call, name] = image
         entry = {"when": when, "call": call, "path": name, "mode": image.mode, "kept": image.file and image.file.name}
-        with contextlib.suppress(OSError):  # a full disk: this kernel still knows it
+        with contextlib.suppress(OSError):  # a full disk: this kernel still has it
             backups.note(self.session_id, entry)
 
     def _read(self, place: Path) -> Image | None:
-        """The file now; None where it can't be kept: it is too large, no file, or the disk is full."""
+        """Return the file's image now; None if it cannot be stored: too large, not a file, or the disk is full."""
         try:
             side = worktree.read(place, MAX_BYTES)
             return Image(side.mode, backups.keep(side.read())) if side else Image("", None)
         except (OSError, worktree.UnreadableError):
-            return None  # then its change is shown, and can't be taken back: `unknown` says so
+            return None  # then its change is shown but cannot be reverted: see `unknown`
 
 
 def _last_parts(turn: TurnState) -> list[Json]:
-    """The parts of the last step of a turn and of each sub-session's: what is going on now."""
+    """Return the parts of the last step of a turn and of each sub-session: what is going on now."""
     found: list[Json] = []
     if turn.steps:
         found += next(reversed(turn.steps.values())).parts.values()

@@ -1,6 +1,6 @@
-"""Bytes of regular files, and of nothing else: a pipe never ends, a device never stops, and a socket can't be opened.
+"""Read regular files and nothing else: a pipe never ends, a device never stops, and a socket can't be opened.
 
-What is opened is what is looked at, so that nothing can take the file's place in between.
+The check is on the open file itself, so that nothing can replace it in between.
 """
 
 from __future__ import annotations
@@ -13,35 +13,35 @@ from pathlib import Path
 from typing import BinaryIO
 
 HEAD = 8192
-"""Bytes at the beginning of a file that tell text from media."""
+"""Bytes at the beginning of a file, enough to tell text from media."""
 
 
 class NotRegularError(OSError):
-    """There is something at the path that is no regular file."""
+    """The path is not a regular file."""
 
 
 class TooLargeError(OSError):
-    """The file has more bytes than are taken."""
+    """The file is larger than the limit."""
 
 
 def read(path: Path, limit: int | None = None, *, follow: bool = True) -> bytes:
-    """The whole file. Raises OSError: NotRegularError, TooLargeError beyond `limit` bytes (it may grow meanwhile)."""
+    """Return the whole file. Raises OSError: NotRegularError, or TooLargeError above `limit` bytes (it may grow)."""
     with _opened(path, follow) as file:
         data = file.read(-1 if limit is None else limit + 1) or b""
     if limit is not None and len(data) > limit:
-        raise TooLargeError(f"{path.name} has more than {limit / 1e6:.0f} MB, the most that is read.")
+        raise TooLargeError(f"{path.name} is larger than {limit / 1e6:.0f} MB, the limit.")
     return data
 
 
 def head(path: Path) -> bytes:
-    """Its first bytes. Raises OSError as `read` does."""
+    """Return the first bytes. Raises OSError like `read`."""
     with _opened(path, follow=True) as file:
-        return file.read(HEAD) or b""  # None: it has nothing now, and may have later (the kernel's log)
+        return file.read(HEAD) or b""  # None: it is empty now, and may grow later (the kernel's log)
 
 
 @contextmanager
 def _opened(path: Path, follow: bool) -> Iterator[BinaryIO]:
-    _check(path, path.stat(follow_symlinks=follow).st_mode)  # to open a device may do something
+    _check(path, path.stat(follow_symlinks=follow).st_mode)  # opening a device may have side effects
     descriptor = os.open(path, _FLAGS if follow else _FLAGS | getattr(os, "O_NOFOLLOW", 0))
     with os.fdopen(descriptor, "rb") as file:
         _check(path, os.fstat(descriptor).st_mode)
@@ -49,7 +49,7 @@ def _opened(path: Path, follow: bool) -> Iterator[BinaryIO]:
 
 
 _FLAGS = os.O_RDONLY
-for _name in ("O_CLOEXEC", "O_NONBLOCK", "O_NOCTTY", "O_BINARY"):  # to open a pipe would wait until somebody writes
+for _name in ("O_CLOEXEC", "O_NONBLOCK", "O_NOCTTY", "O_BINARY"):  # opening a pipe would wait for a writer
     _FLAGS |= getattr(os, _name, 0)
 
 

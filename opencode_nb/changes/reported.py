@@ -1,4 +1,4 @@
-"""What the tools of a turn say they changed, with the bytes that this kernel has seen before and after each call."""
+"""A turn's changes as its tools report them, with file contents recorded by this kernel around each call."""
 
 from __future__ import annotations
 
@@ -17,13 +17,13 @@ from opencode_nb.transcript import tool_calls
 from opencode_nb.transcript.attribution import located, names
 from opencode_nb.transcript.state import Json
 
-NO_IMAGE = "nobody has the whole file from before: git does not record it, and no kernel was looking. \
+NO_IMAGE = "the file's content from before is unknown: git does not track it, and no kernel was watching.  \
 Change it by hand."
 
 
 @dataclass(slots=True)
 class Report:
-    """What the calls of a turn say of one file: a change for each, in their order. `exact`: from both sides of each."""
+    """A turn's calls about one file, with one change each, in order. `exact`: both sides of each are known."""
 
     path: str
     calls: list[Json] = field(default_factory=list)
@@ -31,11 +31,11 @@ class Report:
     exact: bool = True
 
     def whole(self) -> Change | None:
-        """All of it as one change; None where it comes to nothing."""
+        """Combine the changes into one; None if they cancel out."""
         return next(iter(compose([change] for change in self.changes)), None)
 
     def explains(self, before: Side | None, after: Side | None) -> bool:
-        """Whether what the calls say makes `after` of `before`: then nobody else has changed the file meanwhile."""
+        """Return whether the calls turn `before` into `after`: then nobody else changed the file meanwhile."""
         text = revert.text(before) if before else ""
         for call, change in zip(self.calls, self.changes, strict=True):
             text = _applied(text, call, change)
@@ -43,7 +43,7 @@ class Report:
 
 
 def _applied(text: str | None, call: Json, change: Change) -> str | None:
-    """A file's text after a call; None where that cannot be told."""
+    """Return a file's text after a call; None if unknown."""
     if call.get("tool") == "write":
         return str((call["state"].get("input") or {}).get("content") or "")
     patch = _patch_of(call, change.path)
@@ -55,7 +55,7 @@ def _applied(text: str | None, call: Json, change: Change) -> str | None:
 
 
 def _patch_of(call: Json, path: str) -> Json | None:
-    """What a call says of one file; None for a move, as its patch is of the file that it was."""
+    """Return what a call reports about one file; None for a move, whose patch is for the old path."""
     found = tool_calls.reported(call)
     if len(found) > 1:
         found = [diff for diff in found if f"/{diff.get('filePath') or diff.get('file')}".endswith(f"/{path}")]
@@ -66,12 +66,12 @@ _NO_NEWLINE = "\n\\ No newline at end of file"
 
 
 def _plain(text: str | None) -> str | None:
-    """Without what the tools' patches have lost: Windows' line ends, and whether the last line has an end."""
+    """Remove what the tools' patches lose: Windows line endings, and whether the last line ends with a newline."""
     return text and text.replace("\r\n", "\n").rstrip("\n") + "\n"
 
 
 def reports(calls: Iterable[Json], root: Path, directory: Path, images: Images | None) -> dict[str, Report]:
-    """What completed calls report, by path relative to `root`; what is outside of it has its absolute path."""
+    """Return what completed calls report, by path relative to `root`; paths outside of it are absolute."""
     found: dict[str, Report] = {}
     for call in calls:
         for path, change in _of_call(call, root, directory, images).items():
@@ -83,7 +83,7 @@ def reports(calls: Iterable[Json], root: Path, directory: Path, images: Images |
 
 
 def _of_call(call: Json, root: Path, directory: Path, images: Images | None) -> dict[str, Change]:
-    """What one call changed: by the images of its files, else by what it said."""
+    """Return what one call changed: from recorded images of its files, else from its own report."""
     changes: dict[str, Change] = {}
     for diff in tool_calls.reported(call):
         path = relative(str(diff.get("movePath") or diff.get("filePath") or diff.get("file")), root, directory)
@@ -97,7 +97,7 @@ def _of_call(call: Json, root: Path, directory: Path, images: Images | None) -> 
 
 
 def _as_seen(path: str, call: str, name: str, images: Images | None) -> Change | None:
-    """By its images; two that are the same say nothing: the call may have been faster than the look before it."""
+    """From its images. Equal ones prove nothing: the call may have been faster than the image before it."""
     before, after = (images.before.get((call, name)), images.after.get((call, name))) if images else (None, None)
     if before is None or after is None or before == after:
         return None
@@ -105,7 +105,7 @@ def _as_seen(path: str, call: str, name: str, images: Images | None) -> Change |
 
 
 def _as_written(path: str, call: Json) -> Change | None:
-    """By what `write` was given: the whole file after it; before it there was none, or nobody knows it."""
+    """From the input of `write`: the whole file after it; before it, no file or an unknown one."""
     state = call["state"]
     if call.get("tool") != "write":
         return None
@@ -115,20 +115,20 @@ def _as_written(path: str, call: Json) -> Change | None:
 
 
 def _as_told(path: str, diff: Json) -> Change:
-    """By the tool's own patch."""
+    """From the tool's own patch."""
     return Change(path, patch=str(diff.get("patch") or ""), unknown=NO_IMAGE, given_status=status(diff))
 
 
 def status(diff: Json) -> Status:
-    """A diff's status as ours: whatever is neither an addition nor a deletion is a modification."""
+    """Map a diff's status: anything but an addition or a deletion is a modification."""
     said = diff.get("status")
     return "added" if said == "added" else "deleted" if said == "deleted" else "modified"
 
 
 def relative(name: str, root: Path, directory: Path) -> str:
-    """A tool's path relative to the root; one that is elsewhere stays absolute.
+    """Return a tool's path relative to the root; a path outside stays absolute.
 
-    A link on its way that leads out of the root is not followed: whoever put it there may have done so since.
+    A link in the path that leads out of the root is not followed: it may have been created since.
     """
     place, base = located(name, directory), located("", root)
     if place.is_relative_to(base):
@@ -147,11 +147,11 @@ def merged(
     tracked: dict[str, Side | None],
     root: Path,
 ) -> list[Change]:
-    """A turn's changes by file from both sources: what git has recorded, and what the tools report.
+    """Merge a turn's changes from both sources: git's snapshots, and the tools' reports.
 
-    Git's trees are exact but for the moment: somebody else may have written to the file in the same step. Images are
-    nearer to the call. What git does not see (ignored, in a repository inside, too large) only the tools tell;
-    `tracked` are the last states that git has of the reported files, `silent` the files that a silent tool may have
+    Git's trees are exact, but not in time: someone else may have written to the file in the same step. Images are
+    closer to the call. For files that git does not see (ignored, in a nested repository, too large) there are only the
+    reports. `tracked` are git's last states of the reported files, `silent` the files that a silent tool may have
     changed.
     """
     by_path = {change.path: change for change in recorded}
@@ -170,7 +170,7 @@ def merged(
 
 
 def _is_unseen(path: str, whole: Change, tracked: dict[str, Side | None], root: Path) -> bool:
-    """Whether git has not recorded the file, or could not record what became of it."""
+    """Return whether git has no record of the file, or could not record its last state."""
     last = tracked.get(path)
     if last is None:
         return True

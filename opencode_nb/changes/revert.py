@@ -1,6 +1,6 @@
-"""Taking a file's change back and making it again: look at the file, refuse or write, look again.
+"""Revert and reapply a file's change: read the file, refuse or write, read it again.
 
-An act never overwrites what it does not know: the file must be as the change left it, or as the acts before left it.
+Never overwrites an unknown state: the file must be as the change left it, or as earlier reverts left it.
 """
 
 from __future__ import annotations
@@ -21,14 +21,14 @@ from opencode_nb.errors import DiffConflictError
 
 State = Literal["applied", "reverted", "partly", "changed since"]
 
-_HUNK_CHANGED = "these lines, or those next to them, were changed since. Change them by hand."
+_HUNK_CHANGED = "these lines or those next to them were changed since. Edit them by hand."
 _REMOTE = "its files are on another machine. Undo the turn there: session.revert(turn)."
-_SUBMODULE = "it is a submodule. `git submodule update` brings back the commit that the repository names."
+_SUBMODULE = "it is a submodule. `git submodule update` restores the commit that the repository names."
 
 
 @dataclass(frozen=True, slots=True)
 class Standing:
-    """A change and its file as it is now. `back`: which blocks are taken back, where only some are."""
+    """The state of a change in the current file. `back`: which blocks are reverted, if only some are."""
 
     state: State
     now: Side | None = None
@@ -38,7 +38,7 @@ class Standing:
 
 
 def look(change: Change, root: Path | None) -> Standing:
-    """How the file stands to the change. Raises nothing: what can't be read is "changed since", with a reason."""
+    """Compare the file with the change. Never raises: an unreadable file is "changed since", with a reason."""
     if problem := _unactable(change, root):
         return Standing("changed since", reason=problem)
     assert root is not None
@@ -51,7 +51,7 @@ def look(change: Change, root: Path | None) -> Standing:
 
 
 def _now(root: Path, path: str, after: Side | None) -> Side | None:
-    """The file as it is now. Where the change left none, a folder in its place is as good as nothing: to git too."""
+    """Return the file as it is now. If the change left no file, a folder in its place counts as none, as in git."""
     try:
         return worktree.read(worktree.locate(root, path))
     except worktree.FolderError:
@@ -61,7 +61,7 @@ def _now(root: Path, path: str, after: Side | None) -> Side | None:
 
 
 def _in_pieces(change: Change) -> bool:
-    """Whether only the hunks of a tool's patch are known, not the file before and after."""
+    """Return whether only the hunks of a tool's patch are known, not the file before and after."""
     return change.before is None and change.after is None and bool(change.unknown and parse(change.patch))
 
 
@@ -76,7 +76,7 @@ _SWITCHES: tuple[tuple[State, bool], ...] = (("applied", True), ("reverted", Fal
 
 
 def _switched_pieces(change: Change, now: Side, *, back: bool) -> Side | None:
-    """The file with every hunk taken back or made again, where each stands at its very place."""
+    """Return the file with every hunk reverted or reapplied, each at exactly its line numbers."""
     lines = text(now)
     for hunk in reversed(parse(change.patch)):
         lines = None if lines is None else edits.placed(lines, hunk, back=back)
@@ -84,9 +84,9 @@ def _switched_pieces(change: Change, now: Side, *, back: bool) -> Side | None:
 
 
 def placed(change: Change, now: Side | None, *, back: bool) -> Side | None:
-    """The file with a change's hunks taken back, or made again, where only they are known; None where they don't fit.
+    """Revert or reapply the hunks of a change that consists only of hunks; None if they don't fit.
 
-    What is so already stays as it is.
+    Returns the file unchanged if that was done already.
     """
     if now is None or not _in_pieces(change):
         return None
@@ -94,14 +94,14 @@ def placed(change: Change, now: Side | None, *, back: bool) -> Side | None:
 
 
 def patched(before: str | None, patch: str | None) -> str | None:
-    """A text with every hunk of a patch made at its very place; None where one does not stand there."""
+    """Apply every hunk of a patch to a text at exactly its line numbers; None if one does not fit."""
     for hunk in reversed(parse(patch or "")):
         before = None if before is None else edits.placed(before, hunk, back=False)
     return before
 
 
 def _unactable(change: Change, root: Path | None) -> str:
-    """Why nothing can be done about this change; "" where something can."""
+    """Return why this change cannot be reverted or reapplied; "" if it can."""
     if root is None:
         return _REMOTE
     if any(side and side.mode == SUBMODULE for side in (change.before, change.after)):
@@ -132,34 +132,34 @@ def _taken_back(change: Change, now: Side | None) -> list[bool] | None:
 
 
 def _changed(change: Change, now: Side | None, old_now: Side | None) -> str:
-    """What is different from how the change left it."""
+    """Describe how the file differs from what the change left."""
     if old_now is not None:
         return f"there is a file at {change.old_path} again. Move it away first."
     if now is None:
-        return "it was deleted since. What it was is in .after and .before."
+        return "it was deleted since. Its contents are in .after and .before."
     if change.after is None:
-        return "there is a new file since. Move it away first."
-    return "it was changed since by somebody else: the user, another turn or another session."
+        return "a new file is there now. Move it away first."
+    return "it was changed since by someone else: you, another turn or another session."
 
 
 def same(one: Side | None, other: Side | None) -> bool:
-    """Whether both are the same file, or both none."""
+    """Return whether both are the same file, or both None."""
     return one is other if one is None or other is None else one.same(other)
 
 
 def text(side: Side | None) -> str | None:
-    """A file's text; None where it has none: binary, a link, a submodule, no file."""
+    """Return a file's text; None if it has none: binary, a link, a submodule, no file."""
     if side is None or side.mode in (LINK, SUBMODULE) or is_binary(side.read()):
         return None
     return decode(side.read())
 
 
 Copies = dict[str, str]
-"""Where copies of what was overwritten are, by path."""
+"""Backups of what was overwritten, by path."""
 
 
 def switch_file(change: Change, root: Path | None, own: Own, *, back: bool) -> Copies | None:
-    """Take the whole change back, or make it again; None where there was nothing to do. Raises DiffConflictError."""
+    """Revert or reapply the whole change; None if there was nothing to do. Raises DiffConflictError."""
     standing = look(change, root)
     if standing.state == ("reverted" if back else "applied"):
         return None
@@ -179,7 +179,7 @@ def _carry_out(change: Change, standing: Standing, root: Path, own: Own, *, back
 
 
 def _moves(change: Change, standing: Standing, *, back: bool) -> list[tuple[str, Side | None, Side | None]]:
-    """What is to be written: path, what is there, what shall be. A file is there under one name at any moment."""
+    """Return what to write: path, current side, new side. The file exists under one of its names at any moment."""
     if _in_pieces(change) and standing.now:
         return [(change.path, standing.now, _switched_pieces(change, standing.now, back=back))]
     if not change.old_path:
@@ -194,14 +194,14 @@ def _moves(change: Change, standing: Standing, *, back: bool) -> list[tuple[str,
 def _by_hunks(change: Change, standing: Standing, *, back: bool) -> str:
     if change.unknown or text(standing.now) is None or text(change.after) is None or text(change.before) is None:
         return ""
-    call = "revert" if back else "apply"
-    return f" Its hunks that are still as they were can be taken one by one: .hunks[0].{call}()."
+    call, done = ("revert", "reverted") if back else ("apply", "applied again")
+    return f" Its unchanged hunks can be {done} one by one: .hunks[0].{call}()."
 
 
 def switch_hunk(change: Change, root: Path | None, own: Own, hunk: Hunk, *, back: bool) -> Copies | None:
-    """Take one hunk back, or make it again; None where there was nothing to do. Raises DiffConflictError.
+    """Revert or reapply one hunk; None if there was nothing to do. Raises DiffConflictError.
 
-    What else has changed in the file since stays as it is; the hunk's own lines, and those around it, must not have.
+    The rest of the file may have changed since, and is kept; the hunk's own lines and their neighbours must not have.
     """
     standing = look(change, root)
     if is_whole(change, standing):
@@ -220,14 +220,14 @@ def switch_hunk(change: Change, root: Path | None, own: Own, hunk: Hunk, *, back
 
 
 def is_whole(change: Change, standing: Standing) -> bool:
-    """Whether the change is only to be had as a whole: the file was added, deleted, or is under its old name again."""
+    """Return whether there are no hunks to revert: the file was added, deleted, or has its old name again."""
     if change.unknown:
         return False
     return change.before is None or change.after is None or bool(change.old_path and standing.state == "reverted")
 
 
 def hunks_back(change: Change, standing: Standing, hunks: Sequence[Hunk]) -> list[bool | None]:
-    """Which of the hunks are taken back now; None for those whose lines were changed since."""
+    """Return whether each hunk is reverted now; None if its lines were changed since."""
     if standing.state in ("applied", "reverted"):
         return [standing.state == "reverted"] * len(hunks)
     if standing.back:
@@ -238,13 +238,13 @@ def hunks_back(change: Change, standing: Standing, hunks: Sequence[Hunk]) -> lis
 
 
 def _agreed(flags: Iterable[bool | None]) -> bool | None:
-    """What all of them are; None where they differ."""
+    """Return the flag that all share; None if they differ."""
     (first, *others) = {*flags}
     return None if others else first
 
 
 def _switchable(change: Change, standing: Standing, hunks: Sequence[Hunk], *, back: bool) -> list[bool]:
-    """Which hunks stand in a file that was changed since as they were after the change; not `back`, before it."""
+    """Return which hunks can be reverted (`back`) or reapplied in a file that was changed since."""
     now, before, after = (text(side) for side in (standing.now, change.before, change.after))
     if now is not None and standing.state == "changed since":
         if _in_pieces(change):
@@ -255,7 +255,7 @@ def _switchable(change: Change, standing: Standing, hunks: Sequence[Hunk], *, ba
 
 
 def _switched_hunk(change: Change, standing: Standing, hunk: Hunk, *, back: bool) -> str | None:
-    """The file's text with one hunk taken back or made again; None where it does not stand there as it was."""
+    """Return the file's text with one hunk reverted or reapplied; None if the hunk is not there unchanged."""
     now, before, after = (text(side) for side in (standing.now, change.before, change.after))
     if now is None:
         return None
@@ -272,12 +272,12 @@ def _switched_hunk(change: Change, standing: Standing, hunk: Hunk, *, back: bool
 
 
 def refusal(path: str, reason: str) -> DiffConflictError:
-    """The error that says why one file was left as it is."""
-    return DiffConflictError(f"{path} was left as it is: {reason}", refused=((path, reason),))
+    """Return the error for a file that was left alone."""
+    return DiffConflictError(f"{path} was not changed: {reason}", refused=((path, reason),))
 
 
 def _write(root: Path, path: str, now: Side | None, then: Side | None) -> Copies:
-    """Keep what is there, write, and look whether it is there; where the copy is. Raises DiffConflictError."""
+    """Back up the file, write it and read it back; return the backup. Raises DiffConflictError."""
     if same(now, then):
         return {}
     copies = Copies()
@@ -292,5 +292,5 @@ def _write(root: Path, path: str, now: Side | None, then: Side | None) -> Copies
             path, f"it could not be written: {error.strerror}. Free some space or check its permissions."
         ) from error
     if not same(written, then):
-        raise refusal(path, "what was written is not there: somebody writes to it at the same time. Try again.")
+        raise refusal(path, "another program is writing to it at the same time. Try again.")
     return copies

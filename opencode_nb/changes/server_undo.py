@@ -1,4 +1,4 @@
-"""Which files the server's own undo and redo may write over, as measured and read in version 1.18.33. Blocking."""
+"""Which files the server's own undo and redo may overwrite, measured and read in version 1.18.33. Blocking."""
 
 from __future__ import annotations
 
@@ -12,10 +12,11 @@ from opencode_nb.transcript.state import TurnState
 
 
 def reach(undoing: Sequence[TurnState], turns: Sequence[TurnState], snapshot: str, place: sources.Place) -> set[str]:
-    """The files that the server may write when it undoes some turns; all `turns` are those that the act is about.
+    """Return the files that the server may write when it undoes some turns; `turns` are all that the undo or redo
+    covers.
 
-    With a `snapshot` something is undone already: then the whole work tree goes back to it first. Where the server's
-    snapshots are not on this machine, only what it says itself is known.
+    With a `snapshot`, turns are undone already: then the server first restores the whole work tree to it. If the
+    server's snapshots are not on this machine, only the names in its patches are known.
     """
     store = sources.snapshots_of(turns, place)
     found = {path for turn in undoing for step in steps(turn) for path in _noted(step, root_of(turn))}
@@ -28,7 +29,7 @@ def reach(undoing: Sequence[TurnState], turns: Sequence[TurnState], snapshot: st
 
 
 def _noted(step: Step, root: str) -> Iterator[str]:
-    """The files of a step's patch as they stand there: the server deletes by these names, mangled or not."""
+    """Yield the files of a step's patch by their noted names: the server deletes by these, mangled or not."""
     for file in step.files:
         path = PurePosixPath(file)
         if path.is_relative_to(root) and ".." not in path.parts:
@@ -36,7 +37,7 @@ def _noted(step: Step, root: str) -> Iterator[str]:
 
 
 def _of_step(store: git_objects.Repository, step: Step) -> set[str]:
-    """The files that differ from before the step, and those that a name matches which git takes for a pattern."""
+    """Return the files that differ from before the step, and those matching a name that git takes for a pattern."""
     if not step.files:
         return set()
     patterns = [file for file in _noted(step, str(store.worktree)) if any(character in file for character in "*?[")]

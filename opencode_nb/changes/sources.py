@@ -1,9 +1,9 @@
-"""Where the changes of a turn, a session or the work tree are to be had, and what each source can miss.
+"""Find the changes of a turn, a session or the work tree, and what each source can miss.
 
-For turns, in this order: the server's own snapshots (git trees: exact bytes), where this machine has them, together
-with what the tools report; the patches that the server made of them, which have lost what is no UTF-8 text, and names
-with quotes or tabs; without snapshots, what the tools say, with the bytes from `recorder`. What a turn does not
-account for is left out (`attribution`). Blocking; run it off the event loop.
+For turns, in this order: the server's own snapshots (git trees: exact bytes) if this machine has them, together with
+the tools' reports; the server's patches of them, which lose anything that is not UTF-8 and names with quotes or tabs;
+without snapshots, the tools' reports with the bytes from `recorder`. Changes that a turn does not account for are left
+out (`attribution`). Blocking; run it off the event loop.
 """
 
 from __future__ import annotations
@@ -30,11 +30,11 @@ from opencode_nb.transcript import attribution
 from opencode_nb.transcript.state import Json, TurnState
 
 MAX_BYTES = 16 * 1024 * 1024
-"""Files of the work tree that are larger are named, not shown: their bytes would be held for as long as the diff."""
+"""Larger files of the work tree are listed, not shown: their bytes would stay in memory as long as the diff."""
 
 
 class Found(NamedTuple):
-    """Changes, the directory that their paths are relative to (None: not on this machine), and where they are from."""
+    """Changes, the directory their paths are relative to (None: not on this machine), and their source."""
 
     changes: list[Change]
     root: Path | None
@@ -44,10 +44,10 @@ class Found(NamedTuple):
 
 @dataclass(frozen=True, slots=True)
 class Place:
-    """Where a session works: its directory and project as the server names them, and what this kernel knows of it.
+    """A session's directory and project as the server names them, and what this kernel knows of it.
 
-    `turns` are those of its turns that count, none where the first ones are not loaded; `known` are all that are
-    loaded, undone ones too.
+    `turns` are its visible turns, empty if the first ones are not loaded; `known` are all loaded turns, undone ones
+    too.
     """
 
     session_id: str
@@ -67,7 +67,7 @@ class Place:
 
 
 def of_turns(turns: Sequence[TurnState], place: Place) -> Found:
-    """What these turns of one session changed, put together into one change for each file."""
+    """Return what these turns of one session changed, combined into one change per file."""
     layers, root, source = _layers(turns, place)
     if turns == place.turns:
         place.own.learn(layers)
@@ -77,13 +77,13 @@ def of_turns(turns: Sequence[TurnState], place: Place) -> Found:
 
 
 def snapshots_of(turns: Sequence[TurnState], place: Place) -> git_objects.Repository | None:
-    """The server's snapshots of these turns; None where they are not on this machine."""
+    """Return the server's snapshots of these turns; None if they are not on this machine."""
     root = next(filter(None, map(attribution.root_of, turns)), "")
     return _snapshots(turns, Path(root), place) if root else None
 
 
 def _layers(turns: Sequence[TurnState], place: Place) -> tuple[list[list[Change]], Path | None, str]:
-    """What each of the turns changed, from the best source that has all of them."""
+    """Return what each turn changed, from the best source that has all of them."""
     roots = [root for turn in turns if (root := attribution.root_of(turn))]
     if not roots or not any(recorded.has_trees(turn) for turn in turns):
         here = place.directory if place.directory.is_dir() else None
@@ -97,19 +97,19 @@ def _layers(turns: Sequence[TurnState], place: Place) -> tuple[list[list[Change]
     return layers, here, _SNAPSHOTS.format(_scope(place.directory, worktree)) + _uncertain(layers)
 
 
-_SNAPSHOTS = "From the server's git snapshots of {}, and what the tools report of ignored files and repositories \
-inside it. What commands changed there, and new files over 2 MB, are not in it."
-_PATCHES = "From the server's patches (its snapshots are not on this machine). Ignored files, repositories inside it, \
-new files over 2 MB, and the bytes of what is no UTF-8 text are not in it."
-_TOOLS = "From what the tools said they wrote: {}, so what commands changed is not in it."
-_UNCERTAIN = " Changed while a command, an MCP tool or a subagent ran, perhaps by somebody else: {}."
-_WORK_TREE = "From git: the files as they are now against {}, new ones included. Ignored files \
-and repositories inside it are not."
+_SNAPSHOTS = "From the server's git snapshots of {}, and the tools' reports on ignored files and nested \
+repositories. Not included: what commands changed there, and new files over 2 MB."
+_PATCHES = "From the server's patches (its snapshots are not on this machine). Not included: ignored files, nested \
+repositories, new files over 2 MB, and the bytes of files that are not UTF-8 text."
+_TOOLS = "From the tools' reports: {}, so what commands changed is not included."
+_UNCERTAIN = " Changed while a command, an MCP tool or a subagent ran, perhaps by someone else: {}."
+_WORK_TREE = "From git: the current files against {}, including new ones. Not included: ignored files \
+and nested repositories."
 _NAMED = 5
 
 
 def _uncertain(layers: Iterable[Iterable[Change]]) -> str:
-    """A sentence on the files that may not be the turns' own; "" where there are none."""
+    """Return a sentence about the files that others may have changed; "" if there are none."""
     paths = sorted({change.path for layer in layers for change in layer if not change.certain})
     more = f" and {len(paths) - _NAMED} more" if len(paths) > _NAMED else ""
     return _UNCERTAIN.format(", ".join(paths[:_NAMED]) + more) if paths else ""
@@ -120,7 +120,7 @@ def _scope(directory: Path, worktree: Path) -> str:
 
 
 def _following(turn: TurnState, place: Place) -> TurnState | None:
-    """The turn after this one, undone or not; None for the last."""
+    """Return the turn after this one, undone or not; None for the last."""
     at = next((index for index, other in enumerate(place.known) if other.id == turn.id), None)
     return None if at is None else next(iter(place.known[at + 1 : at + 2]), None)
 
@@ -135,7 +135,7 @@ def _of_snapshots(
 
 
 def _snapshots(turns: Iterable[TurnState], worktree: Path, place: Place) -> git_objects.Repository | None:
-    """The repository in which the server keeps its snapshots, where it is here and has all of these turns' trees."""
+    """Return the repository of the server's snapshots, if it is here and has all trees of these turns."""
     name = hashlib.sha1(str(worktree).encode(), usedforsecurity=False).hexdigest()
     store = git_objects.Repository(place.data / "snapshot" / place.project / name, worktree)
     if not store.git_dir.is_dir() or not worktree.is_dir():
@@ -152,7 +152,7 @@ def _of_patches(turn: TurnState, root: Path | None) -> list[Change]:
 
 
 def _of_patch(diff: Json, root: Path | None) -> Change:
-    """One file of the server's own diffs; its patch has the whole file, unless something was lost."""
+    """Return one file of the server's own diffs. Its patch has the whole file, unless something was lost."""
     path, text = str(diff.get("file") or ""), str(diff.get("patch") or "")
     added, removed = int(diff.get("additions") or 0), int(diff.get("deletions") or 0)
     status = reported.status(diff)
@@ -173,12 +173,12 @@ def _of_patch(diff: Json, root: Path | None) -> Change:
     )
 
 
-_LOST = "the server's patch has not all of its bytes (it is binary, no UTF-8, or has an unusual name). \
+_LOST = "the server's patch lacks some of its bytes (it is binary, not UTF-8, or has an unusual name). \
 Undo the turn on the server: session.revert(turn)."
 
 
 def _mode_on_disk(root: Path | None, path: str) -> str:
-    """The server's patches have no modes: what is on disk must do."""
+    """Return the mode on disk: the server's patches have none."""
     try:
         now = disk.read(disk.locate(root, path)) if root else None
     except disk.UnreadableError:
@@ -196,7 +196,7 @@ def _of_tools(turn: TurnState, place: Place) -> list[Change]:
 
 
 def of_work_tree(directory: Path, branch: str = "") -> Found:
-    """What differs on disk from the last commit, or from where HEAD left a branch. Raises GitError outside git."""
+    """Return what differs on disk from the last commit, or from a branch's merge base. Raises GitError outside git."""
     repository = git_objects.discover(directory)
     listed = git_objects.uncommitted(repository, git_objects.base(repository, branch))
     changes = [change for entry in listed if (change := _with_disk(entry, repository.worktree))]
@@ -205,7 +205,7 @@ def of_work_tree(directory: Path, branch: str = "") -> Found:
 
 
 def _with_disk(change: Change, root: Path) -> Change | None:
-    """The change with what is on disk as its side after; None where that is the same."""
+    """Return the change with the file on disk as its side after; None if nothing differs."""
     place = root / change.path
     if place.is_file() and not place.is_symlink() and place.stat().st_size > MAX_BYTES:
         return replace(change, before=None, unknown=_LARGE, given_status="modified" if change.before else "added")
@@ -219,10 +219,10 @@ def _with_disk(change: Change, root: Path) -> Change | None:
 
 
 def _now(change: Change, place: Path) -> Side | None:
-    """What is on disk; a folder is no file, unless it is a submodule's."""
+    """Return the file on disk; a folder counts as none, unless it is a submodule."""
     if change.before and change.before.mode == SUBMODULE and place.is_dir():
         return known(git_objects.head(place).encode(), SUBMODULE)
     return None if place.is_dir() and not place.is_symlink() else disk.read(place)
 
 
-_LARGE = f"it has more than {MAX_BYTES >> 20} MB. Look at it with git."
+_LARGE = f"it has more than {MAX_BYTES >> 20} MB. View it with git."

@@ -1,10 +1,9 @@
-"""What an undo or redo does to files: what each must have afterwards is worked out before, and guaranteed after.
+"""Plan an undo or redo of files: decide beforehand what each file must contain, and ensure it afterwards.
 
-The server's own undo is for the conversation. It looks at nothing: it writes the files of every step as they were
-before, whoever changed them, deletes those whose names git quotes, and a redo first restores the whole work tree to
-what it was at the first undo. So every file that it may touch is copied before. Of the turns' own files, those that
-somebody has changed since are refused, or with force overwritten; all others have after the act what they had before.
-Blocking.
+The server's own undo is for the conversation. It checks nothing: it writes the files of every step as they were before,
+whoever changed them, deletes those whose names git quotes, and a redo first restores the whole work tree to its state
+at the first undo. So every file it may touch is backed up first. A file of these turns that someone changed since is
+refused, or overwritten with force; every other file is restored to what it was. Blocking.
 """
 
 from __future__ import annotations
@@ -22,14 +21,14 @@ from opencode_nb.errors import DiffConflictError, OpencodeError
 from opencode_nb.transcript.state import TurnState
 
 MAX_BYTES = 64 * 1024 * 1024
-"""A larger file is not copied: without force, an act that may write over it is refused."""
+"""Larger files are not backed up: without force, an undo or redo that may overwrite one is refused."""
 
 
 @dataclass(frozen=True, slots=True)
 class Goal:
-    """One of the turns' files: as it is now, and as it must be afterwards.
+    """One of the turns' files: its content now, and afterwards.
 
-    `certain`: the change is the agent's alone; `touched`: the act is about it.
+    `certain`: only the agent changed it; `touched`: the undo or redo changes it.
     """
 
     now: Side | None
@@ -40,8 +39,10 @@ class Goal:
 
 @dataclass(slots=True)
 class Plan:
-    """What an act must leave. `others` are files of somebody else's that the server may write, `left` says why files of
-    the turns stay as they are, `forced` are those whose changes since are overwritten.
+    """The outcome that an undo or redo must have.
+
+    `others` are other people's files that the server may write, `left` says why files of the turns stay unchanged,
+    `forced` are those whose later changes are overwritten.
     """
 
     root: Path | None = None
@@ -54,15 +55,15 @@ class Plan:
     copies: dict[str, Path] = field(default_factory=dict)
 
     def keep(self) -> None:
-        """Copy what may be overwritten. Raises OpencodeError, and then nothing may be done."""
+        """Back up what may be overwritten. Raises OpencodeError: then nothing may be changed."""
         sides = {**self.others, **{path: goal.now for path, goal in self.goals.items()}}
         try:
             self.copies = {path: backups.keep(side.read()) for path, side in sides.items() if side and _is_file(side)}
         except OSError as error:
-            raise OpencodeError(f"Nothing was done: no copies could be kept in {backups.folder()}: {error}.") from error
+            raise OpencodeError(f"Nothing was done: could not save copies in {backups.folder()}: {error}.") from error
 
     def carry_out(self) -> dict[str, str]:
-        """Put right what the server left otherwise; why files are not as they should be, by path."""
+        """Correct what the server did differently; return why files could not be corrected, by path."""
         failed: dict[str, str] = {}
         wanted = {**self.others, **{path: goal.then for path, goal in self.goals.items()}}
         for link, paths in self.beyond.items():
@@ -73,29 +74,29 @@ class Plan:
         return failed
 
     def take_back(self) -> None:
-        """Put everything back as it was, where the server failed. Raises OpencodeError where that can't be done."""
+        """Restore everything after the server failed. Raises OpencodeError if that fails."""
         before = {**self.others, **{path: goal.now for path, goal in self.goals.items()}}
         failed = {path: problem for path, side in before.items() if (problem := self._put(path, side))}
         if failed:
             said = "; ".join(f"{path}: {problem}" for path, problem in failed.items())
             raise OpencodeError(
-                f"The server failed, and these files could not be put back: {said}. "
-                f"What they were is among the newest files in {backups.folder()}."
+                f"The server failed, and these files could not be restored: {said}. "
+                f"Their contents are among the newest files in {backups.folder()}."
             )
 
     def _put(self, path: str, side: Side | None) -> str:
-        """Write a file where it is not as it should be; why that failed, else ""."""
+        """Write a file unless it is already as it should be; return why that failed, else ""."""
         assert self.root is not None
         try:
             where = worktree.locate(self.root, path)
             if not revert.same(_present(where), side):
                 worktree.write(where, side)
-            return "" if revert.same(_present(where), side) else "somebody writes to it at the same time"
+            return "" if revert.same(_present(where), side) else "another program is writing to it at the same time"
         except (OSError, worktree.UnreadableError) as error:
             return str(error)
 
     def _clear(self, link: str, paths: Iterable[str]) -> None:
-        """Make room for a link that the server has replaced by a folder with these files."""
+        """Make way for a link that the server replaced with a folder containing these files."""
         assert self.root is not None
         if (self.root / link).is_symlink():
             return
@@ -115,10 +116,10 @@ def make(
     reverted: dict[str, object],
     force: bool,
 ) -> Plan:
-    """What it takes to undo some turns and to redo others; `reverted` is the session's `revert`, if it has one.
+    """Plan to undo some turns and redo others; `reverted` is the session's `revert`, if it has one.
 
-    Raises DiffConflictError, without `force`, for what somebody changed since in files of these turns; with it, too,
-    where something is in the way that can't be kept.
+    Raises DiffConflictError, without `force`, if someone changed files of these turns since; even with it, if something
+    is in the way that cannot be backed up.
     """
     everything = replace(place, turns=place.known if place.turns else [])
     redo, undo = (sources.of_turns(turns, everything) for turns in (redoing, undoing))
@@ -136,7 +137,7 @@ def make(
 
 
 def _singles(found: sources.Found) -> Iterator[Change]:
-    """The changes but for submodules: git leaves their folders alone."""
+    """Yield the changes except submodules: git leaves their folders alone."""
     for change in found.changes:
         for single in singles(change):
             if not any(side and side.mode == SUBMODULE for side in (single.before, single.after)):
@@ -154,7 +155,7 @@ def _redo(plan: Plan, change: Change, then: Side | None, place: sources.Place, *
 def _aim(
     plan: Plan, change: Change, then: Side | None, left: Side | None, place: sources.Place, *, force: bool, back: bool
 ) -> None:
-    """Add one file: what it shall be, where nobody has changed what the act before `left`; else why not."""
+    """Add the goal of one file, if nobody changed what the last undo or redo `left`; else add why not."""
     path, standing = change.path, revert.look(change, plan.root)
     try:
         now = worktree.read(worktree.locate(plan.root or Path(), path))
@@ -177,12 +178,12 @@ def _aim(
         plan.refused[path] = _LARGE
         return
     certain = change.certain and (change.explained is None or change.explained())
-    then = then and known(then.read(), then.mode)  # read now: how git would write it can depend on what is there
+    then = then and known(then.read(), then.mode)  # read now: git's line endings can depend on the file on disk
     plan.goals[path] = Goal(now, then, certain, touched=not revert.same(change.before, then) or back)
 
 
-_CHANGED = "it was changed since by somebody else (you, another turn or another session)"
-_LARGE = f"it is too large to be copied before (more than {MAX_BYTES >> 20} MB). Move it away first"
+_CHANGED = "it was changed since by someone else (you, another turn or another session)"
+_LARGE = f"it is too large to back up (more than {MAX_BYTES >> 20} MB). Move it away first"
 
 
 def _is_large(place: Path) -> bool:
@@ -190,7 +191,7 @@ def _is_large(place: Path) -> bool:
 
 
 def _others(plan: Plan, paths: Iterable[str]) -> None:
-    """Add what the server may write besides the turns' files, as it is now."""
+    """Add the other files that the server may write, as they are now."""
     assert plan.root is not None
     for path in sorted({*paths} - {*plan.goals} - {*plan.refused}):
         if (link := _link_above(plan.root, path)) is not None:
@@ -211,7 +212,7 @@ def _others(plan: Plan, paths: Iterable[str]) -> None:
 
 
 def _link_above(root: Path, path: str) -> str | None:
-    """The first folder of a path that is a link."""
+    """Return the first folder of a path that is a link."""
     folders = [*Path(path).parents][-2::-1]
     return next((folder.as_posix() for folder in folders if (root / folder).is_symlink()), None)
 
@@ -222,7 +223,7 @@ def _files_below(root: Path, path: str) -> list[str]:
 
 
 def _present(place: Path) -> Side | None:
-    """The file now; a folder that has something in it is no file."""
+    """Return the file now; a folder with something in it is not a file."""
     try:
         return worktree.read(place)
     except worktree.FolderError:
@@ -236,6 +237,6 @@ def _refuse(plan: Plan) -> None:
         raise DiffConflictError(f"Nothing was done: {said}{more}. {_NEXT}", refused=tuple(plan.refused.items()))
 
 
-_NEXT = "Look at them with turn.diff(), which takes back files and hunks one by one; or overwrite them with force=True \
+_NEXT = "Review them with turn.diff(), which reverts single files and hunks, or overwrite them with force=True \
 (%opencode undo --force, redo --force), which keeps a copy"
 _NAMED = 5

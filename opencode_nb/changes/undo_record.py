@@ -1,4 +1,4 @@
-"""What files were before an undo, noted so that a redo gives back just that, in a later kernel too. Blocking."""
+"""Record files before an undo, so that a redo restores exactly them, also in a later kernel. Blocking."""
 
 from __future__ import annotations
 
@@ -13,8 +13,8 @@ from opencode_nb.transcript.state import TurnState
 
 
 def note(session_id: str, sides: Mapping[str, Side | None], *, first: bool) -> None:
-    """Note the files before an undo; `first`: nothing was undone before it."""
-    with contextlib.suppress(OSError):  # a full disk: then the server's snapshot and the turns themselves must do
+    """Record the files before an undo; `first`: nothing was undone before it."""
+    with contextlib.suppress(OSError):  # a full disk: fall back on the server's snapshot and the turns themselves
         files = {path: _noted(side) for path, side in sides.items() if side is None or side.mode != SUBMODULE}
         backups.note(_name(session_id), {"first": first, "files": files})
 
@@ -28,10 +28,10 @@ def _name(session_id: str) -> str:
 
 
 def state_before(place: sources.Place, change: Change, snapshot: str, turns: Sequence[TurnState]) -> Side | None:
-    """A file as it was before the first of the undos that are not redone yet.
+    """Return a file as it was before the first undo that is not redone yet.
 
-    By our own note, else by the snapshot that the server took then (another program may have undone it), else as the
-    turns had left it.
+    From our own record, else from the server's snapshot of that time (another program may have undone it), else as the
+    turns left it.
     """
     noted = _notes(place.session_id)
     if change.path in noted:
@@ -42,7 +42,7 @@ def state_before(place: sources.Place, change: Change, snapshot: str, turns: Seq
 
 
 def _notes(session_id: str) -> dict[str, Any]:
-    """The notes since the last first undo; the earliest of a file counts."""
+    """Return the records since the last first undo; the earliest of a file counts."""
     found: dict[str, Any] = {}
     for entry in backups.notes(_name(session_id)):
         found = {**entry["files"], **({} if entry["first"] else found)}
@@ -50,7 +50,7 @@ def _notes(session_id: str) -> dict[str, Any]:
 
 
 def _side(entry: Any, otherwise: Side | None) -> Side | None:
-    """The noted state; what the turns had left where its copy has been tidied away."""
+    """Return the recorded state; if its backup was removed, what the turns left."""
     if entry is None:
         return None
     mode, name = entry

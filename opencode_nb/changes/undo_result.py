@@ -1,4 +1,4 @@
-"""What an undo or redo came to: what is on disk afterwards, whatever the server answered."""
+"""The result of an undo or redo: what is on disk afterwards, whatever the server answered."""
 
 from __future__ import annotations
 
@@ -15,12 +15,12 @@ from opencode_nb.transcript.state import TurnState
 
 @dataclass(frozen=True, slots=True)
 class Undone:
-    """What an undo or redo did.
+    """The result of an undo or redo.
 
-    `undone` are the prompts that are undone now, oldest first; `files` those that now are as they should be, `differ`
-    those that are not, `warning` says why, and what to do; "" where all is well. All paths are relative to `root`.
-    `copies` are (path, place) of what was overwritten; `uncertain` those of `files` that somebody else may have changed
-    while the turn ran; `directory` is where the session works.
+    `undone` are the prompts that are undone now, oldest first. `files` are now as they should be, `differ` are not;
+    `warning` says why and what to do, "" if all is well. All paths are relative to `root`. `copies` are (path, backup)
+    of what was overwritten; `uncertain` are those `files` that someone else may have changed while the turn ran;
+    `directory` is the session's working directory.
     """
 
     undone: tuple[str, ...]
@@ -36,20 +36,20 @@ class Undone:
         is_elsewhere = self.root and self.directory and self.root.resolve() != self.directory.resolve()
         where = f" in {self.root}" if is_elsewhere else ""
         restored = f"Restored{where}: {_named(self.files)}" if self.files else ""
-        return "\n".join(filter(None, (restored, self.unsure, self.warning))) or "It had changed no files."
+        return "\n".join(filter(None, (restored, self.unsure, self.warning))) or "There were no files to restore."
 
     @property
     def unsure(self) -> str:
-        """Which files somebody else may have changed, and where the copies are; "" where there are none."""
+        """Which files someone else may have changed, and their backups; "" if none."""
         copies = [(path, place) for path, place in self.copies if path in self.uncertain]
         listed = ", ".join(f"{shlex.quote(path)} as {place}" for path, place in copies)
-        return f"Perhaps not changed by the agent alone; what they were is kept: {listed}" if listed else ""
+        return f"Someone else may have changed these too; copies from before: {listed}" if listed else ""
 
 
 def outcome(
     undone: Sequence[TurnState], touched: Sequence[TurnState], plan: Plan, failed: dict[str, str], place: sources.Place
 ) -> Undone:
-    """The report of an act on the `touched` turns that carried out a plan; `failed` says of files why they differ."""
+    """Return the result of an undo or redo of the `touched` turns; `failed` says why files differ from the plan."""
     files = [path for path, goal in sorted(plan.goals.items()) if goal.touched and path not in failed]
     differ = {**plan.left, **failed}
     copies = {path: str(copy) for path, copy in plan.copies.items() if path in plan.goals}
@@ -69,11 +69,11 @@ def outcome(
 
 def _differing(differ: dict[str, str]) -> str:
     said = "; ".join(f"{shlex.quote(path)}: {reason}" for path, reason in sorted(differ.items()))
-    return f"Not as they should be: {said}." if said else ""
+    return f"Not restored: {said}." if said else ""
 
 
 def _unknown(turns: Sequence[TurnState], plan: Plan, place: sources.Place) -> str:
-    """What nobody can have restored, and why: what commands changed, where the server takes no snapshots."""
+    """Return what cannot have been restored, and why: changes by commands, if the server takes no snapshots."""
     if plan.root is None:
         return _REMOTE
     if any(step.before for turn in turns for step in attribution.steps(turn)) or not attribution.ran_silent(turns):
@@ -83,10 +83,10 @@ def _unknown(turns: Sequence[TurnState], plan: Plan, place: sources.Place) -> st
 
 def _overwritten(copies: dict[str, str]) -> str:
     listed = ", ".join(f"{path} as {place}" for path, place in copies.items())
-    return f"Overwritten; kept for {backups.KEPT_DAYS} days: {listed}." if listed else ""
+    return f"Overwritten, with copies kept for {backups.KEPT_DAYS} days: {listed}." if listed else ""
 
 
-_REMOTE = "The files are on another machine, and were not looked at: the server restores what it can."
+_REMOTE = "The files are on another machine and were not checked: the server restores what it can."
 _COMMANDS = "What commands changed is not restored: {}."
 
 

@@ -8,7 +8,7 @@ from opencode_nb.changes import git_objects
 
 
 def reason(directory: Path) -> str:
-    """Why no snapshots were taken there, as the beginning of a sentence."""
+    """Return why no snapshots were taken of a directory, to continue a sentence."""
     if not directory.is_dir():
         return "its files are on another machine"
     try:
@@ -20,7 +20,7 @@ def reason(directory: Path) -> str:
 
 def _refused(words: str, directory: Path) -> str:
     if "dubious ownership" in words:
-        return f"{directory} is in a repository of another owner, which git refuses (`git config safe.directory`)"
+        return f"{directory} is in a repository owned by another user, which git refuses (`git config safe.directory`)"
     if "could not be run" in words:
-        return "there is no `git` program"
-    return "this is no git repository"
+        return "the `git` program is not installed"
+    return "this is not a git repository"

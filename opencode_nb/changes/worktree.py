@@ -1,6 +1,6 @@
-"""Files of the work tree as bytes: read as they are now, written so that no half of a file is ever seen.
+"""Read and write files of the work tree as bytes; writes are atomic, so nobody ever sees half a file.
 
-Links are taken as what they are: a link's content is where it points, and nothing is read or written through one.
+Links are not followed: a link's content is its target, and nothing is read or written through one.
 """
 
 from __future__ import annotations
@@ -18,33 +18,33 @@ from opencode_nb.errors import OpencodeError
 
 
 class UnreadableError(OpencodeError):
-    """There is something at the path that is not a file, or that may not be read; the message says what."""
+    """The path is not a file, or cannot be read; the message says what it is."""
 
 
 class FolderError(UnreadableError):
-    """There is a folder that has something in it."""
+    """The path is a folder that is not empty."""
 
 
 def locate(root: Path, path: str) -> Path:
-    """The place of a path of the work tree. Raises UnreadableError where it would lead out of it.
+    """Return the location of a work tree path. Raises UnreadableError if it would lead out of the work tree.
 
-    Paths come from a server and a model: neither `..` nor a link among its folders may lead somewhere else. A path
-    that is absolute is one that a tool was allowed to work on outside of the work tree: it is taken as it is.
+    Paths come from a server and a model: neither `..` nor a link among the folders may lead elsewhere. An absolute path
+    is one that a tool was allowed to change outside of the work tree, and is returned unchanged.
     """
     if Path(path).is_absolute():
         return Path(path)
     place = root / path
     if ".." in Path(path).parts or not place.parent.resolve().is_relative_to(root.resolve()):
-        raise UnreadableError(f"{path} leads out of {root}: a link or `..` is on its way. It is left alone.")
+        raise UnreadableError(f"{path} leads out of {root} through a link or `..`. It was left alone.")
     return place
 
 
 def read(place: Path, limit: int | None = None) -> Side | None:
-    """The file as it is now; None where there is none. Raises UnreadableError, also beyond so many bytes."""
+    """Return the current file, or None. Raises UnreadableError, also if it is larger than `limit` bytes."""
     try:
         status = place.lstat()
         if stat.S_ISLNK(status.st_mode):
-            return known(os.fsencode(os.readlink(place)), LINK)  # noqa: PTH115  # bytes: any name can be pointed to
+            return known(os.fsencode(os.readlink(place)), LINK)  # noqa: PTH115  # bytes: a target can have any name
         if stat.S_ISREG(status.st_mode):
             mode = EXECUTABLE if status.st_mode & stat.S_IXUSR else REGULAR
             return known(regular_file.read(place, limit, follow=False), mode)
@@ -55,21 +55,21 @@ def read(place: Path, limit: int | None = None) -> Side | None:
     except OSError as error:
         raise UnreadableError(f"it can't be read: {error.strerror}. Check its permissions.") from error
     if not stat.S_ISDIR(status.st_mode):
-        raise UnreadableError("something that is no file is there now (a pipe, a socket). Move it away first.")
+        raise UnreadableError("it is not a regular file now (a pipe, a socket). Move it away first.")
     if not _is_empty(place):
         raise FolderError("a folder is there now. Move it away first.")
     return None
 
 
 def _is_empty(folder: Path) -> bool:
-    """Whether nothing but empty folders is in it: git does not know of those, so neither does a diff."""
+    """Return whether it contains only empty folders: git does not track those, so neither does a diff."""
     return not any(names for _, _, names in os.walk(folder))
 
 
 def write(place: Path, side: Side | None) -> None:
-    """Put a file there, or with None take it away. Raises OSError, and then the file is as it was.
+    """Write a file, or with None delete it. On OSError the file is unchanged.
 
-    A file that is there keeps its permissions but for the executable bit; folders are made where they are missing.
+    An existing file keeps its permissions except for the executable bit. Missing folders are created.
     """
     if side is None:
         place.unlink(missing_ok=True)
@@ -105,14 +105,14 @@ def _write_file(place: Path, side: Side) -> None:
             if (bits := _permissions(place, executable)) is not None:
                 os.fchmod(file.fileno(), bits)
         name.replace(place)
-    except BaseException:  # a full disk, an interrupt: the file is as it was, and nothing is left beside it
+    except BaseException:  # a full disk or an interrupt: the file is unchanged, and nothing is left next to it
         with contextlib.suppress(OSError):
             name.unlink()
         raise
 
 
 def _permissions(place: Path, executable: bool) -> int | None:
-    """The present permissions with or without the executable bits; None where there is no file yet."""
+    """Return the current permissions with or without the executable bits; None for a new file."""
     try:
         status = place.lstat()
     except FileNotFoundError:

@@ -1,4 +1,4 @@
-"""A turn's changes by the real server in real repositories: the patch is git's, and reverting gives back the bytes."""
+"""A turn's changes by the real server in real repositories: the patch equals git's, and a revert restores the bytes."""
 
 from __future__ import annotations
 
@@ -49,7 +49,7 @@ def commit(directory: Path) -> None:
 
 
 def files_of(directory: Path) -> Files:
-    """Every file but git's own: what it has, and its permissions."""
+    """Return every file except git's own: its content and permissions."""
     found = (file for file in directory.rglob("*") if ".git" not in file.relative_to(directory).parts)
     return {
         str(file.relative_to(directory)): (str(file.readlink()).encode(), 0)
@@ -61,7 +61,7 @@ def files_of(directory: Path) -> Files:
 
 
 def plays(model: DemoModel, session: oc.Session, *calls: Any) -> oc.Turn:
-    """One turn in which the model makes these calls."""
+    """Run one turn in which the model makes these calls."""
     model.queue([*([call] for call in calls), [text("Done.")]])
     return session.prompt("go")
 
@@ -71,7 +71,7 @@ def shell(command: str) -> Any:
 
 
 def proves_itself(diff: Diff, directory: Path, before: Files, patch: str) -> None:
-    """It says what git says; all of it goes back and comes again, byte for byte; so does each file alone."""
+    """Check that the diff equals git's, and that all of it, and each file alone, is reverted and reapplied exactly."""
     assert diff.patch == patch
     after = files_of(directory)
     assert {file.state for file in diff.files} <= {"applied"}
@@ -80,7 +80,7 @@ def proves_itself(diff: Diff, directory: Path, before: Files, patch: str) -> Non
     assert {file.state for file in diff.files} <= {"reverted"}
     assert diff.apply().refused == ()
     assert files_of(directory) == after
-    for file in sorted(diff.files, key=lambda file: file.status != "added"):  # a folder's files make way for a file
+    for file in sorted(diff.files, key=lambda file: file.status != "added"):  # a folder's files make way
         assert set(file.revert().done) == {file.file}
         assert file.revert().done == ()
     assert files_of(directory) == before
@@ -96,7 +96,7 @@ def notebook(*sources: str, nbformat: int = 4, **ran: Any) -> str:
 
 
 OUTPUT = {"output_type": "stream", "name": "stdout", "text": ["3\n"]}
-NOTEBOOKS = {  # what becomes of which cells: status and the indices before and after; None for what is no notebook
+NOTEBOOKS = {  # per notebook: each cell's status and its indices before and after; None if it is not a notebook
     "cells.ipynb": (
         notebook("a", "b", "c"), notebook("c", "a", "d"),
         [("moved", 2, 0), ("same", 0, 1), ("added", None, 2), ("removed", 1, None)],
@@ -174,7 +174,7 @@ def test_the_corpus_in_a_repository(
     before = files_of(root)
     session = open_at(root)
     turn = plays(demo_model, session, shell(SCRIPT))
-    (root / "ignored.txt").write_bytes(before["ignored.txt"][0])  # nobody records it: `source` says so
+    (root / "ignored.txt").write_bytes(before["ignored.txt"][0])  # not recorded anywhere: `source` says so
     assert session.owner.diff("git").patch == git_says(root)
     diff = turn.diff()
     assert "ignored files" in diff.source
@@ -196,7 +196,7 @@ def test_the_corpus_in_a_repository(
 
 
 def the_servers_patches_do_where_its_snapshots_are_elsewhere(session: oc.Session, root: Path, exact: Diff) -> None:
-    """They have lost bytes: what is not whole is shown as far as it goes, and refused; the rest goes back and forth."""
+    """Patches that lost bytes are shown as far as possible and refused; the rest is reverted and reapplied."""
     after = files_of(root)
     elsewhere = oc.AsyncOpencode(
         base_url=str(session.owner.client.base_url),
@@ -268,7 +268,7 @@ def test_without_commits_in_a_folder_and_with_repositories_inside(
     assert files_of(outer) == before
 
 
-def test_line_ends_that_git_changes_are_those_on_disk(
+def test_line_endings_converted_by_git_are_those_on_disk(
     open_at: Callable[[Path], oc.Session], demo_model: DemoModel, tmp_path: Path
 ) -> None:
     root = tmp_path / "attributes"
@@ -284,7 +284,7 @@ def test_line_ends_that_git_changes_are_those_on_disk(
     proves_itself(diff, root, before, diff.patch)
 
 
-def test_outside_git_the_tools_and_the_disk_say_it(
+def test_outside_git_a_diff_uses_the_tools_reports_and_the_disk(
     open_at: Callable[[Path], oc.Session], demo_model: DemoModel, tmp_path: Path
 ) -> None:
     root = tmp_path / "plain"
@@ -305,7 +305,7 @@ def test_outside_git_the_tools_and_the_disk_say_it(
         shell("echo b >> 'x y.txt'"),
     )
     diff = first.diff()
-    assert "what commands changed is not in it" in diff.source
+    assert "what commands changed is not included" in diff.source
     assert [(file.status, file.file) for file in diff.files] == [
         ("modified", "a.py"), ("added", "sub/n.txt"), ("modified", "w.txt"),
     ]  # fmt: skip
@@ -317,7 +317,7 @@ def test_outside_git_the_tools_and_the_disk_say_it(
     assert [file.after for file in session.diff().files if file.file == "sub/n.txt"] == [b"n\nm\n"]
     (root / "x y.txt").write_bytes(contents["x y.txt"])
 
-    ai = oc.Opencode(  # another kernel: what files were before is still known
+    ai = oc.Opencode(  # another kernel: it still knows what files were before
         base_url=str(session.owner.client.base_url), password=open_password(session), directory=root
     )
     with ai:
@@ -331,7 +331,7 @@ def open_password(session: oc.Session) -> str:
     return str(joined)
 
 
-def test_whoever_changed_a_file_since_is_not_overwritten(
+def test_a_file_changed_since_is_not_overwritten(
     open_at: Callable[[Path], oc.Session], demo_model: DemoModel, tmp_path: Path
 ) -> None:
     root = tmp_path / "shared"
@@ -346,11 +346,11 @@ def test_whoever_changed_a_file_since_is_not_overwritten(
     assert one.diff()["f.txt"].state == first["f.txt"].state == "changed since"
     for refusing in (first.revert, first["f.txt"].revert, one.diff().revert):
         now = file.read_bytes()
-        with pytest.raises(oc.DiffConflictError, match=r"changed since by somebody else.*hunks"):
+        with pytest.raises(oc.DiffConflictError, match=r"changed since by someone else.*hunks"):
             refusing()
         assert file.read_bytes() == now
     near, far = first["f.txt"].hunks
-    assert near.revert().done == ("f.txt",)  # its own lines are as they were; the others' stay
+    assert near.revert().done == ("f.txt",)  # its own lines are unchanged; the others' are kept
     assert "3\n4\n" in file.read_text()
     assert "thirty\n" in file.read_text()
     assert (near.reverted, far.reverted) == (True, False)
@@ -382,7 +382,7 @@ def test_whoever_changed_a_file_since_is_not_overwritten(
 def test_two_sessions_and_the_user_in_every_order(
     open_at: Callable[[Path], oc.Session], demo_model: DemoModel, tmp_path: Path, order: tuple[str, ...]
 ) -> None:
-    """Each changes a line of its own and one of all. Only who came last can take all back; nobody loses a line."""
+    """Each changes a line of its own and a common one. Only the last one can revert everything; nobody loses a line."""
     file = tmp_path / "shared" / "f.txt"
     file.parent.mkdir()
     file.write_text("".join(f"{i}\n" for i in range(40)))
@@ -408,7 +408,7 @@ def test_two_sessions_and_the_user_in_every_order(
             assert diff["f.txt"].state == ("applied" if name == order[-1] else "changed since")
             for act in (diff.revert, diff["f.txt"].revert, diff["f.txt"].apply):
                 if name != order[-1]:
-                    with pytest.raises(oc.DiffConflictError, match="changed since by somebody else"):
+                    with pytest.raises(oc.DiffConflictError, match="changed since by someone else"):
                         act()
                     assert file.read_bytes() == now
         own, *common = sorted(turn_diff["f.txt"].hunks, key=lambda hunk: f"+{name}\n" not in hunk.patch)
@@ -426,7 +426,7 @@ def test_two_sessions_and_the_user_in_every_order(
 def test_random_turns_and_random_reverts(
     open_at: Callable[[Path], oc.Session], demo_model: DemoModel, tmp_path: Path
 ) -> None:
-    """The files are always what the diffs say, and everything taken back is the original, whatever the order."""
+    """The files always match the diffs, and reverting everything restores the original, in any order."""
     for seed in range(2):
         chance = random.Random(seed)
         root = tmp_path / f"random{seed}"
@@ -480,10 +480,10 @@ def random_act(chance: random.Random, diff: Diff, root: Path) -> None:
         assert piece.reverted is (act == "revert")
 
 
-def test_the_last_turn_taken_back_is_undone_in_the_conversation_too(
+def test_reverting_the_last_turn_undoes_it_in_the_conversation(
     open_at: Callable[[Path], oc.Session], demo_model: DemoModel, tmp_path: Path
 ) -> None:
-    """The server's own undo loses files that were renamed, and its redo overwrites the whole work tree: not here."""
+    """The server's own undo loses renamed files, and its redo overwrites the whole work tree: ours must not."""
     root = tmp_path / "undo"
     root.mkdir()
     for name in ("old.py", "a.txt", "mine.txt"):

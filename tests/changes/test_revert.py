@@ -1,4 +1,4 @@
-"""Acts on real files: what can be in the way, what is kept, what is never touched."""
+"""Reverts of real files: obstacles, backups, and what is never touched."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ def modified(path: str = "f") -> Change:
     return Change(path, known(BEFORE), known(AFTER))
 
 
-def test_permissions_stay_but_for_the_executable_bit(tmp_path: Path) -> None:
+def test_permissions_except_the_executable_bit_are_kept(tmp_path: Path) -> None:
     file = tmp_path / "f"
     file.write_bytes(AFTER)
     file.chmod(0o640)
@@ -45,7 +45,7 @@ def test_permissions_stay_but_for_the_executable_bit(tmp_path: Path) -> None:
     assert list(tmp_path.iterdir()) == [file]
 
 
-def test_links_are_links_and_nothing_goes_through_one(tmp_path: Path) -> None:
+def test_links_are_replaced_and_never_followed(tmp_path: Path) -> None:
     root, outside = tmp_path / "root", tmp_path / "outside"
     root.mkdir()
     outside.mkdir()
@@ -68,7 +68,7 @@ def test_links_are_links_and_nothing_goes_through_one(tmp_path: Path) -> None:
     assert not (root / "f").is_symlink()
 
 
-def test_what_is_overwritten_is_kept(tmp_path: Path) -> None:
+def test_overwritten_files_are_backed_up(tmp_path: Path) -> None:
     (tmp_path / "f").write_bytes(AFTER + b"kept once\n")
     diff_of(tmp_path, Change("f", known(BEFORE), known(AFTER + b"kept once\n"))).revert()
     contents = [file.read_bytes() for file in backups.folder().iterdir() if file.is_file()]
@@ -77,7 +77,7 @@ def test_what_is_overwritten_is_kept(tmp_path: Path) -> None:
 
 @contextmanager
 def nothing_more_fits() -> Iterator[None]:
-    """As on a full disk: no file may grow beyond a byte."""
+    """Simulate a full disk: no file may exceed one byte."""
     soft, hard = resource.getrlimit(resource.RLIMIT_FSIZE)
     resource.setrlimit(resource.RLIMIT_FSIZE, (1, hard))
     try:
@@ -86,8 +86,8 @@ def nothing_more_fits() -> Iterator[None]:
         resource.setrlimit(resource.RLIMIT_FSIZE, (soft, hard))
 
 
-def test_a_full_disk_leaves_everything_as_it_was(tmp_path: Path) -> None:
-    now = AFTER + random.Random(3).randbytes(30).hex().encode()  # nobody has kept it before
+def test_a_full_disk_changes_nothing(tmp_path: Path) -> None:
+    now = AFTER + random.Random(3).randbytes(30).hex().encode()  # not backed up before
     (tmp_path / "f").write_bytes(now)
     diff = diff_of(tmp_path, Change("f", known(BEFORE), known(now)))
     with nothing_more_fits(), pytest.raises(DiffConflictError, match="could not be written: File too large"):
@@ -102,7 +102,7 @@ def test_a_full_disk_leaves_everything_as_it_was(tmp_path: Path) -> None:
     assert diff.revert().done == ("f",)
 
 
-def test_copies_are_bounded_but_for_those_of_the_last_day(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_backups_are_bounded_except_those_of_the_last_day(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("XDG_STATE_HOME", str(tmp_path))
     ages = {days: backups.keep(f"{days} days old".encode()) for days in (0, 2, 20, 40)}
     for days, file in ages.items():
@@ -116,7 +116,7 @@ def test_copies_are_bounded_but_for_those_of_the_last_day(tmp_path: Path, monkey
     assert [days for days, file in ages.items() if file.exists()] == [0]
 
 
-def test_half_a_copy_does_not_stay(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_half_written_backup_is_removed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("XDG_STATE_HOME", str(tmp_path))
     backups.keep(b"")
     with nothing_more_fits(), pytest.raises(OSError, match="File too large"):
@@ -124,7 +124,7 @@ def test_half_a_copy_does_not_stay(tmp_path: Path, monkeypatch: pytest.MonkeyPat
     assert [file.stat().st_size for file in backups.folder().iterdir()] == [0]
 
 
-def test_what_can_be_done_is_done_and_the_rest_is_named(tmp_path: Path) -> None:
+def test_a_partial_revert_names_the_refused_files(tmp_path: Path) -> None:
     (tmp_path / "f").write_bytes(AFTER)
     (tmp_path / "g").write_bytes(b"mine\n")
     diff = diff_of(tmp_path, modified("f"), modified("g"), Change("new/deep", None, known(b"x")))
@@ -141,7 +141,7 @@ def test_what_can_be_done_is_done_and_the_rest_is_named(tmp_path: Path) -> None:
         diff.revert()
 
 
-def test_pieces_of_a_tools_patch_are_taken_at_their_very_place(tmp_path: Path) -> None:
+def test_hunks_of_a_tools_patch_are_reverted_at_their_exact_lines(tmp_path: Path) -> None:
     patch = "--- f\n+++ f\n@@ -1,3 +1,3 @@\n 1\n-2\n+two\n 3\n"
     diff = diff_of(tmp_path, Change("f", patch=patch, unknown="nobody has it"))
     (tmp_path / "f").write_bytes(AFTER)
@@ -156,8 +156,8 @@ def test_pieces_of_a_tools_patch_are_taken_at_their_very_place(tmp_path: Path) -
         diff["f"].hunks[0].revert()
 
 
-def test_what_acts_did_is_known_after_a_restart_and_to_the_user_only(tmp_path: Path) -> None:
-    """A hunk taken back, a turn on top of it that touches the same place: no mixture of what was before and after."""
+def test_reverts_are_known_after_a_restart_and_private(tmp_path: Path) -> None:
+    """A reverted hunk, then a turn that touches the same place: before and after must not mix."""
     texts = [b"1\n2\n3\n", b"1\ntwo\n3\n", b"1\n2\n3\n", b"1\n2 and a half\n3\n"]
     turns = [[Change("f", known(texts[at]), known(texts[at + 1]))] for at in (0, 2)]
     session = f"ses_{tmp_path.name}"
@@ -171,12 +171,12 @@ def test_what_acts_did_is_known_after_a_restart_and_to_the_user_only(tmp_path: P
     assert (tmp_path / "f").read_bytes() == texts[0]
     notes = [file for file in backups.folder().iterdir() if file.name.startswith(session)]
     assert [stat.S_IMODE(file.stat().st_mode) for file in notes] == [0o600]
-    notes[0].write_bytes(notes[0].read_bytes() + b'["f", "10')  # by a kernel that was killed
+    notes[0].write_bytes(notes[0].read_bytes() + b'["f", "10')  # half written by a killed kernel
     assert Own(session).has("f", known(texts[0]))
 
 
 @pytest.mark.not_quick
-def test_many_hunks_of_a_large_file_that_was_changed_since_are_looked_at_together(tmp_path: Path) -> None:
+def test_many_hunks_of_a_large_changed_file_are_checked_together(tmp_path: Path) -> None:
     lines = [f"line {i} {i % 7}\n" for i in range(100_000)]
     after = [line.replace("line", "row") if i % 1000 == 500 else line for i, line in enumerate(lines)]
     now = [*after[:50_000], "mine\n", *after[50_000:99_500], "mine\n", *after[99_501:]]
@@ -186,13 +186,13 @@ def test_many_hunks_of_a_large_file_that_was_changed_since_are_looked_at_togethe
     assert len(file.hunks) == 100
     start = time.process_time()
     assert file.reverted == (*[False] * 99, None)
-    assert time.process_time() - start < 3  # seconds; 0.3, where each hunk by itself takes 30
+    assert time.process_time() - start < 3  # seconds; 0.3, against 30 for one hunk at a time
     file.hunks[7].revert()
     assert (file.hunks[7].reverted, file.reverted.count(True)) == (True, 1)
 
 
 @pytest.mark.not_quick
-def test_everything_goes_back_whatever_went_back_and_came_again_between(tmp_path: Path) -> None:
+def test_any_history_of_reverts_and_redos_can_be_reverted(tmp_path: Path) -> None:
     """Hundreds of short histories: turns, and reverts and redos of hunks, files, turns and all of it in between.
 
     Now and then the kernel restarts.
@@ -202,7 +202,7 @@ def test_everything_goes_back_whatever_went_back_and_came_again_between(tmp_path
 
 
 class History:
-    """A file's history by one session: `turns` are its changes so far."""
+    """A file's history in one session: `turns` are its changes so far."""
 
     def __init__(self, chance: random.Random, root: Path) -> None:
         self.chance, self.root = chance, root
@@ -211,7 +211,7 @@ class History:
         self.restart()
 
     def restart(self) -> None:
-        """A new kernel has no other memory than the old one's notes."""
+        """Start a new kernel: it knows only the notes of the old one."""
         self.own = Own(f"ses_{self.root.parent.name}_{self.root.name}")
 
     @property
@@ -275,7 +275,7 @@ class History:
             self.says_so(piece, back)
 
     def says_so(self, piece: object, back: bool) -> None:
-        """The files are what the view says."""
+        """Check that the files match what the diff says."""
         if isinstance(piece, FileDiff):
             assert piece.state == ("reverted" if back else "applied")
             assert self.now == (piece.before if back else piece.after)

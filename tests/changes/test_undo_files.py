@@ -1,4 +1,4 @@
-"""Undo and redo see to the files themselves: only the agent's, all of them, whatever the server's own undo does."""
+"""Undo and redo restore exactly the agent's files, whatever the server's own undo does."""
 
 from __future__ import annotations
 
@@ -65,7 +65,7 @@ def play(session: oc.Session, model: DemoModel, *calls: object) -> oc.Turn:
 
 
 def begun(session: oc.Session) -> oc.Turn:
-    """A turn whose first words have come."""
+    """Start a turn and wait for its first words."""
     spoke = threading.Event()
     unsubscribe = session.subscribe(lambda change: spoke.set() if change.kind == "delta" else None)
     turn = session.prompt("go", wait=False)
@@ -74,7 +74,9 @@ def begun(session: oc.Session) -> oc.Turn:
     return turn
 
 
-def test_names_that_git_quotes_come_back_and_go_again(open_at: Open, demo_model: DemoModel, project: Path) -> None:
+def test_files_with_names_that_git_quotes_are_undone_and_redone(
+    open_at: Open, demo_model: DemoModel, project: Path
+) -> None:
     for name in NAMES:
         (project / name).write_text("uncommitted\n")
     (project / "i.txt").write_text("matched by a pattern\n")
@@ -91,7 +93,7 @@ def test_names_that_git_quotes_come_back_and_go_again(open_at: Open, demo_model:
     assert (project / "i.txt").read_text() == "matched by a pattern\n"
 
 
-def test_what_the_user_did_meanwhile_is_no_part_of_the_turn(
+def test_edits_by_the_user_during_a_turn_are_not_part_of_it(
     open_at: Open, demo_model: DemoModel, project: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     note, readme, notebook = project / "a.txt", project / "README.md", project / "mine.ipynb"
@@ -119,7 +121,7 @@ def test_what_the_user_did_meanwhile_is_no_part_of_the_turn(
         assert not (project / "data/measured.csv").exists()
 
 
-def test_a_file_that_changed_while_a_command_ran_is_undone_and_its_copy_named(
+def test_undo_names_the_copy_of_a_file_that_changed_while_a_command_ran(
     open_at: Open, demo_model: DemoModel, project: Path
 ) -> None:
     note = project / "a.txt"
@@ -128,7 +130,7 @@ def test_a_file_that_changed_while_a_command_ran_is_undone_and_its_copy_named(
     turn = play(session, demo_model, bash("echo two > a.txt"), edit(project / "README.md", "# T", "# t"))
     diff = turn.diff()
     assert {file.file: file.certain for file in diff.files} == {"README.md": True, "a.txt": False}
-    assert "perhaps by somebody else: a.txt." in diff.source
+    assert "perhaps by someone else: a.txt." in diff.source
     undone = session.revert()
     assert note.read_text() == "one\n"
     assert undone.uncertain == ("a.txt",)
@@ -136,7 +138,7 @@ def test_a_file_that_changed_while_a_command_ran_is_undone_and_its_copy_named(
     assert dict(undone.copies)["a.txt"] in str(undone)
 
 
-def test_a_command_that_was_denied_has_changed_nothing(open_at: Open, demo_model: DemoModel, project: Path) -> None:
+def test_a_denied_command_accounts_for_no_change(open_at: Open, demo_model: DemoModel, project: Path) -> None:
     session = open_at(project)
     demo_model.queue([[bash("echo no"), text("Wait."), gate("saved")], [text("Done.")]])
     spoke = threading.Event()
@@ -146,12 +148,14 @@ def test_a_command_that_was_denied_has_changed_nothing(open_at: Open, demo_model
     (project / "README.md").write_text("mine\n")
     demo_model.release("saved")
     assert turn.wait(60).diff().files == ()
-    assert str(session.revert()) == "It had changed no files."
+    assert str(session.revert()) == "There were no files to restore."
     assert (project / "README.md").read_text() == "mine\n"
 
 
-def test_an_edit_by_hand_in_the_same_step_and_file_is_kept(open_at: Open, demo_model: DemoModel, project: Path) -> None:
-    """The trees around the step have both; what the tool reports has only its own."""
+def test_an_edit_by_the_user_in_the_same_step_and_file_is_kept(
+    open_at: Open, demo_model: DemoModel, project: Path
+) -> None:
+    """The step's trees contain both changes; the tool's report only its own."""
     note = project / "a.txt"
     note.write_text("one\n2\n3\n4\n5\n")
     session = open_at(project)
@@ -184,7 +188,7 @@ def test_the_users_line_between_two_turns_survives_both_undos(
 def test_a_write_over_an_ignored_file_can_be_undone(
     open_at: Open, demo_model: DemoModel, project: Path, permission: str, server: Server
 ) -> None:
-    """Asked for, the copy is made while the tool waits; else it was made before the model began to write the call."""
+    """With a permission request the copy is made while the tool waits, else before the model writes the call."""
     (project / ".gitignore").write_text("*.log\nlocal/\n")
     if permission == "configured":
         (project / "opencode.json").write_text('{"permission": {"edit": "allow"}}')
@@ -202,7 +206,7 @@ def test_a_write_over_an_ignored_file_can_be_undone(
     assert [file.read_text() for file in files] == ["new\n", "new\n"]
 
 
-def test_copies_that_a_killed_kernel_left_are_removed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_copies_left_by_a_killed_kernel_are_removed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(tempfile, "tempdir", str(tmp_path))
     folders = {days: tmp_path / f"{copies.PREFIX}{days}" for days in (0, 2)}
     for days, folder in folders.items():
@@ -215,7 +219,7 @@ def test_copies_that_a_killed_kernel_left_are_removed(tmp_path: Path, monkeypatc
     assert [days for days, folder in folders.items() if folder.exists()] == [0]
 
 
-def test_a_file_that_is_ignored_only_later_is_not_deleted(open_at: Open, demo_model: DemoModel, project: Path) -> None:
+def test_a_file_ignored_only_later_is_not_deleted(open_at: Open, demo_model: DemoModel, project: Path) -> None:
     note = project / "a.txt"
     note.write_text("one\n")
     session = open_at(project)
@@ -256,7 +260,7 @@ def test_all_paths_are_relative_to_one_root(
     assert (root / "data/measured.csv").exists() is is_part
 
 
-def test_a_redo_deletes_again_in_a_sub_folder(open_at: Open, demo_model: DemoModel, project: Path) -> None:
+def test_a_redo_repeats_a_deletion_in_a_subfolder(open_at: Open, demo_model: DemoModel, project: Path) -> None:
     session = open_at(project / "data")
     play(session, demo_model, bash("rm measured.csv"))
     session.revert()
@@ -265,10 +269,10 @@ def test_a_redo_deletes_again_in_a_sub_folder(open_at: Open, demo_model: DemoMod
     assert not (project / "data/measured.csv").exists()
 
 
-def test_a_repository_without_commits_inside_hides_no_change(
+def test_a_nested_repository_without_commits_hides_no_change(
     open_at: Open, demo_model: DemoModel, project: Path
 ) -> None:
-    """git then records nothing of the whole work tree."""
+    """git then records nothing of the entire work tree."""
     subprocess.run(["git", "init", "-q", "nested"], cwd=project, check=True)
     (project / "nested/inside.txt").write_text("one\n")
     (project / "a.txt").write_text("one\n")
@@ -297,7 +301,7 @@ def test_a_folder_replaced_by_a_link_is_left_alone(
     assert "* 1.8" in (elsewhere / "temperatures.py").read_text()
 
 
-def test_without_git_what_the_tools_report_is_undone_and_the_reason_is_given(
+def test_without_git_an_undo_uses_the_tools_reports_and_says_why(
     open_at: Open, demo_model: DemoModel, tmp_path: Path
 ) -> None:
     directory = tmp_path / "plain"
@@ -310,12 +314,12 @@ def test_without_git_what_the_tools_report_is_undone_and_the_reason_is_given(
     undone = session.revert()
     assert {name: (directory / name).read_text() for name in ("a.txt", "b.txt")} == {"a.txt": "one\n", "b.txt": "one\n"}
     assert undone.files == ("a.txt", "b.txt")
-    assert undone.warning == "What commands changed is not restored: this is no git repository."
+    assert undone.warning == "What commands changed is not restored: this is not a git repository."
     session.unrevert()
     assert (directory / "b.txt").read_text() == "new\n"
 
 
-def test_the_reason_why_nothing_is_recorded_is_the_true_one(
+def test_the_reason_for_missing_snapshots_is_correct(
     open_at: Open, demo_model: DemoModel, project: Path, tmp_path: Path
 ) -> None:
     (project / "opencode.json").write_text('{"snapshot": false}')
@@ -331,9 +335,7 @@ def test_the_reason_why_nothing_is_recorded_is_the_true_one(
     assert "another owner" in session.revert().warning
 
 
-def test_a_compaction_inside_a_turn_hides_none_of_its_files(
-    open_at: Open, demo_model: DemoModel, project: Path
-) -> None:
+def test_a_turn_with_a_compaction_keeps_all_its_files(open_at: Open, demo_model: DemoModel, project: Path) -> None:
     for name in ("a.txt", "b.txt"):
         (project / name).write_text("one\n")
     session = open_at(project)
@@ -349,8 +351,8 @@ def test_a_compaction_inside_a_turn_hides_none_of_its_files(
         assert [(project / name).read_text() for name in both] == [content, content]
 
 
-def test_a_note_that_cannot_be_written_stops_no_undo(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """The server has done its part by then: the files must be put right all the same."""
+def test_an_undo_succeeds_if_its_record_cannot_be_written(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """By then the server is done: the files must still be corrected."""
     monkeypatch.setenv("XDG_STATE_HOME", str(tmp_path / "a file"))
     (tmp_path / "a file").write_text("")
     undo_record.note("ses_1", {"a.txt": known(b"one\n")}, first=True)

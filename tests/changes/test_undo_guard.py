@@ -1,4 +1,4 @@
-"""Undo and redo on the real server lose nothing that somebody else wrote meanwhile."""
+"""Undo and redo on the real server lose nothing that someone else wrote meanwhile."""
 
 from __future__ import annotations
 
@@ -42,13 +42,13 @@ def shell(session: oc.Session, model: DemoModel, command: str) -> oc.Turn:
 
 
 def copy_named(warning: str) -> str:
-    """The text of the one copy that a warning names."""
+    """Return the text of the only copy that a warning names."""
     (place,) = re.findall(r" as (\S+)\.$", warning)
     assert Path(place).parent == backups.folder()
     return Path(place).read_text()
 
 
-def test_an_undo_is_refused_where_a_hand_has_changed_a_file_of_the_turn(
+def test_an_undo_is_refused_if_the_user_changed_a_file_of_the_turn(
     session: oc.Session, demo_model: DemoModel, note: Path, project: Path
 ) -> None:
     turn = shell(session, demo_model, "echo two >> note.txt; echo new > new.txt")
@@ -70,12 +70,12 @@ def test_an_undo_is_refused_where_a_hand_has_changed_a_file_of_the_turn(
     with pytest.raises(oc.DiffConflictError, match=r"note\.txt"):
         session.unrevert()
     assert (note.read_text(), session.turns()) == ("by hand again\n", [])
-    redone = session.unrevert(force=True)  # back to what stood before the undo
+    redone = session.unrevert(force=True)  # back to the state before the undo
     assert note.read_text() == "by hand\n"
     assert copy_named(redone.warning.splitlines()[-1]) == "by hand again\n"
 
 
-def test_a_redo_leaves_what_was_changed_in_other_files(
+def test_a_redo_keeps_changes_to_other_files(
     session: oc.Session, demo_model: DemoModel, note: Path, mine: Path, project: Path
 ) -> None:
     gone, new = project / "gone.txt", project / "later.txt"
@@ -92,7 +92,7 @@ def test_a_redo_leaves_what_was_changed_in_other_files(
         assert (mine.read_text(), gone.exists(), new.read_text()) == ("changed after the undo\n", False, "new\n")
 
 
-def test_an_edit_between_two_turns_is_not_undone_with_them(
+def test_an_edit_between_two_turns_survives_their_undo(
     session: oc.Session, demo_model: DemoModel, note: Path, mine: Path
 ) -> None:
     first = shell(session, demo_model, "echo two >> note.txt")
@@ -108,7 +108,7 @@ def test_an_edit_between_two_turns_is_not_undone_with_them(
     assert note.read_text() == "by hand\n"
 
 
-def test_a_file_that_the_agent_deleted_and_a_hand_made_anew(
+def test_a_file_deleted_by_the_agent_and_recreated_by_the_user_is_kept(
     session: oc.Session, demo_model: DemoModel, note: Path
 ) -> None:
     shell(session, demo_model, "rm note.txt")
@@ -121,11 +121,11 @@ def test_a_file_that_the_agent_deleted_and_a_hand_made_anew(
     note.write_text("by hand\n")
     with pytest.raises(oc.DiffConflictError, match=r"note\.txt"):
         session.revert()
-    note.write_text("one\n")  # as the undo would write it: nothing is lost
+    note.write_text("one\n")  # the same as the undo writes: nothing is lost
     assert session.revert().warning == ""
 
 
-def test_touching_and_taking_back_by_hunks_are_no_edits_of_others(
+def test_touching_a_file_and_reverting_hunks_do_not_block_an_undo(
     session: oc.Session, demo_model: DemoModel, note: Path, mine: Path
 ) -> None:
     turn = shell(session, demo_model, "sed -i 's/one/two/' note.txt; echo more >> mine.txt")
@@ -140,7 +140,7 @@ def test_touching_and_taking_back_by_hunks_are_no_edits_of_others(
     assert note.read_text() == "one\n"
 
 
-def test_a_turn_that_was_stopped(session: oc.Session, demo_model: DemoModel, note: Path) -> None:
+def test_a_stopped_turn_can_be_undone(session: oc.Session, demo_model: DemoModel, note: Path) -> None:
     calls = [tool("edit", filePath=str(note), oldString="one", newString="two")]
     demo_model.queue([[tool("read", filePath=str(note))], [*calls, text("Now."), gate("stopped")]])
     changed = threading.Event()
@@ -159,7 +159,7 @@ def test_a_turn_that_was_stopped(session: oc.Session, demo_model: DemoModel, not
     assert note.read_text() == "one\n"
 
 
-def test_the_async_face_takes_force_too(server: Server, project: Path, demo_model: DemoModel, note: Path) -> None:
+def test_async_undo_accepts_force(server: Server, project: Path, demo_model: DemoModel, note: Path) -> None:
     url, password = server.url, server.password
 
     async def main() -> str:

@@ -1,6 +1,6 @@
-"""Random turns, random hands beside them, then undo and redo in any order: nothing that somebody wrote is lost.
+"""Random turns, random edits by the user alongside, then undo and redo in any order: no edit of the user is lost.
 
-Drives the real server and the disk. `OPENCODE_NB_EXAMPLES` sets how many histories are played, other ones each time.
+Drives the real server and the disk. `OPENCODE_NB_EXAMPLES` sets the number of histories, different ones each time.
 """
 
 from __future__ import annotations
@@ -39,7 +39,7 @@ ACTS = ["undo", "undo all", "redo", "revert", "apply", "revert hunk", "apply hun
 TOKEN = re.compile(r"user-\d+")
 
 World = dict[str, tuple[str, int]]
-"""By path: a file's text, and whether it can be executed."""
+"""Maps path to a file's text, and whether it is executable."""
 
 
 @pytest.fixture(scope="module")
@@ -59,7 +59,7 @@ def play(
     phases=[Phase.generate, Phase.shrink] if EXAMPLES else [Phase.generate],
 )
 @given(data=st.data())
-def test_nothing_that_somebody_wrote_is_lost(data: st.DataObject, play: Any) -> None:
+def test_no_edit_of_the_user_is_lost(data: st.DataObject, play: Any) -> None:
     server, model, folders = play
     place = data.draw(st.sampled_from(PLACES), label="place")
     history = History(data, place, next(folders), model)
@@ -70,7 +70,7 @@ def test_nothing_that_somebody_wrote_is_lost(data: st.DataObject, play: Any) -> 
 
 
 class History:
-    """One session in one folder, its turns, and what the user does beside them."""
+    """One session in one folder, its turns, and the user's edits alongside."""
 
     def __init__(self, data: st.DataObject, place: str, folder: Path, model: DemoModel) -> None:
         self.data, self.place, self.model = data, place, model
@@ -132,7 +132,7 @@ class History:
         self._all_is_undone()
 
     def _turn(self) -> oc.Turn:
-        # a batch of calls is worked out against the files as they are: what a hand does meanwhile may make one fail
+        # a batch of calls is prepared against the current files: an edit in between may make one fail
         calls = [self._call() for _ in range(self.data.draw(st.integers(1, 2), label="calls"))]
         hands = self.data.draw(st.integers(0, 1), label="hands meanwhile")
         before = self.data.draw(st.booleans(), label="before the calls")
@@ -245,12 +245,12 @@ class History:
         return found
 
     def _comes_again(self, before: World) -> None:
-        """A redo right after an undo gives back all that it took."""
+        """Check that a redo right after an undo restores everything it removed."""
         assert self.session.unrevert().differ == ()
         assert self.world() == before
 
     def _all_is_undone(self) -> None:
-        """What only the agent changed is in the end as before."""
+        """Check that whatever only the agent changed ends up as before."""
         with contextlib.suppress(oc.DiffConflictError):
             self.session.revert(self.turns[0])
             unknown = self.by_hand | (self._unknown() if self.place != "repository" else set())
@@ -261,5 +261,5 @@ class History:
                     assert after.get(path) == self.start.get(path), f"{path} is not as it was before the agent"
 
     def _unknown(self) -> set[str]:
-        """What commands changed where git records nothing, or not the whole of it."""
+        """Return what commands changed where git records nothing, or not everything."""
         return self.by_command if self.place in ("no git", "sub-folder") else set()

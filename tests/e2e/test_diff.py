@@ -120,8 +120,8 @@ def test_a_hunk_goes_and_comes_and_what_is_mine_stays(changed: Callable[..., Not
     press(module, "Apply file", f"Brought back: {MODULE}.", after)
     path.write_text(f"# mine\n{after}")
     refused = (
-        f"Not reverted: {MODULE}: it was changed since by somebody else: the user, another turn or another session. "
-        "Its hunks that are still as they were can be taken one by one: press Revert hunk."
+        f"Not reverted: {MODULE}: it was changed since by someone else: you, another turn or another session. "
+        "Its unchanged hunks can be reverted one by one: press Revert hunk."
     )
     press(module, "Revert file", refused, f"# mine\n{after}")
     expect(module.get_by_text("Not reverted")).to_be_in_viewport()

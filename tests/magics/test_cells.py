@@ -439,9 +439,9 @@ def test_undo_outside_git_tells_the_truth(run_cell: RunCell, tmp_path: Path) -> 
     assert run_cell("%opencode undo").printed == "Undone: Edit hello.py\nRestored: hello.py\n"
     assert file.read_text() == "x = 1\n"
     run_cell("%%prompt --permission allow\nRun `touch made-by-a-shell`")
-    assert "What commands changed is not restored: this is no git repository." in run_cell("%opencode undo").printed
+    assert "What commands changed is not restored: this is not a git repository." in run_cell("%opencode undo").printed
     run_cell("%%prompt\nSay exactly: nothing happened")
-    assert "It had changed no files." in run_cell("%opencode undo").printed
+    assert "There were no files to restore." in run_cell("%opencode undo").printed
     run_cell("%opencode start")
 
 
