@@ -33,9 +33,9 @@ class _Kind(NamedTuple):
 
 
 _KINDS: dict[str, _Kind] = {
-    "MessageAbortedError": _Kind(AbortedError, "What came until then is kept; prompt again to go on."),
-    "TurnTimeout": _Kind(TurnTimeoutError, "What came until then is kept; allow more with --timeout (timeout=)."),
-    "BudgetExceeded": _Kind(BudgetExceededError, "What came until then is kept; raise the limit to go on."),
+    "MessageAbortedError": _Kind(AbortedError, "The partial answer is kept; prompt again to continue."),
+    "TurnTimeout": _Kind(TurnTimeoutError, "The partial answer is kept; allow more with --timeout (timeout=)."),
+    "BudgetExceeded": _Kind(BudgetExceededError, "The partial answer is kept; raise the limit to continue."),
     "ProviderAuthError": _Kind(ProviderAuthError, "Log in with `opencode auth login`, or choose another model."),
     "ContextOverflowError": _Kind(ContextOverflowError, "Start a new session (in a notebook: %opencode new)."),
     "StructuredOutputError": _Kind(StructuredOutputError, "Ask again, or loosen the schema."),
@@ -43,7 +43,7 @@ _KINDS: dict[str, _Kind] = {
     "ConnectionLost": _Kind(TurnError, "The session is kept: try again (in a notebook first %opencode restart)."),
     "ServerExited": _Kind(TurnError, "The session is kept: prompt again, a new server takes it up."),
     "StorageError": _Kind(TurnError, "Make room there, then prompt again: the session is kept."),
-    "CutOff": _Kind(TurnError, "What came until then is kept; prompt again to go on."),
+    "CutOff": _Kind(TurnError, "The partial answer is kept; prompt again to continue."),
     "ServerClock": _Kind(TurnError, "Set its clock right, or start a new session (in a notebook: %opencode new)."),
     "SessionDeleted": _Kind(TurnError, "Start a new session (in a notebook: %opencode new)."),
 }

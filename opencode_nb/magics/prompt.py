@@ -151,7 +151,7 @@ class _Cell:
             except KeyboardInterrupt:
                 if turn is None:
                     raise
-                return turn, Interrupted("Interrupted: the agent was stopped. What came until then is kept, in `_`.")
+                return turn, Interrupted("Interrupted: the agent was stopped. The partial answer is kept, in `_`.")
         if turn.error is not None:
             return turn, CellError(f"{type(turn.error).__name__}: {turn.error}")
         return turn, None

@@ -371,7 +371,7 @@ def test_a_dialogue(terminal: Any, place: Path) -> None:
     talk.answer("Give me a long answer of 4000 tokens at 50 per second")
     talk.expect("item 2")
     talk.child.sendintr()
-    talk.expect("Stopped. What came until then is kept.")
+    talk.expect("Stopped. The partial answer is kept.")
     talk.expect(READY)
     talk.child.sendintr()  # at the prompt: nothing but an empty line
     talk.answer("What did I send you?")

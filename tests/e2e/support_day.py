@@ -67,7 +67,7 @@ def choose_who_answers(view: ChatView, model: DemoModel) -> None:
 
 
 def stop(view: ChatView, model: DemoModel) -> None:
-    """What came until then is kept."""
+    """The partial answer is kept."""
     model.queue([text("Begun, "), gate("stopped"), text("never ended.")])
     view.send("Go on and on")
     view.says("Begun,")
@@ -101,7 +101,7 @@ def answer(view: ChatView, model: DemoModel) -> None:
     view.root.get_by_label("CSV").check(timeout=TURN_TIMEOUT)
     for label in ("time", "comment"):
         view.root.get_by_role("checkbox", name=re.compile(f"^{label}")).check()
-    view.root.get_by_role("textbox", name="Own answer").last.fill("and its unit")
+    view.root.get_by_role("textbox", name="Your answer").last.fill("and its unit")
     progress = view.root.get_by_role("progressbar", name="Todos done")
     expect(progress).to_have_js_property("value", 1)
     expect(progress).to_have_js_property("max", len(TODOS))

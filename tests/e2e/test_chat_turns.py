@@ -74,7 +74,7 @@ def test_a_turn_shows_all_that_the_agent_does(opened: tuple[Notebook, ChatView],
     expect(asked).to_contain_text("/etc")
     asked.get_by_text("Say why not\u2026", exact=True).click()
     view.root.get_by_role("textbox", name="Reason").fill("Not now.")
-    view.button("Refuse and say why").click()
+    view.button("Deny with reason").click()
     expect(card(view, "task")).to_contain_text("The child is done.", timeout=TURN_TIMEOUT)
     expect(card(view, "task")).to_contain_text("general agent")
     explored = view.log.locator('[data-part="group"]').first

@@ -308,7 +308,7 @@ def test_undo_waits_for_the_background_turn(running: oc.Turn, run_cell: RunCell)
 
 
 def test_abort_stops_the_background_turn(running: oc.Turn, run_cell: RunCell) -> None:
-    assert run_cell("%opencode abort").printed == "Stopped. What came until then is kept.\n"
+    assert run_cell("%opencode abort").printed == "Stopped. The partial answer is kept.\n"
     assert (running.status, running.text) == ("aborted", "begun ")
     assert run_cell("%opencode abort").printed == "Nothing was running in this session.\n"
 

@@ -142,7 +142,7 @@ def test_ctrl_c_stops_the_turn_and_keeps_what_came(terminal: Terminal) -> None:
     terminal.expect("item 2")
     began = time.monotonic()
     terminal.child.sendintr()
-    shown = terminal.expect("Interrupted: the agent was stopped. What came until then is kept, in `_`.")
+    shown = terminal.expect("Interrupted: the agent was stopped. The partial answer is kept, in `_`.")
     seconds = time.monotonic() - began
     print(f"stopped after {seconds * 1000:.0f} ms")
     assert seconds < STOPPED

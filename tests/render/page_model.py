@@ -1,4 +1,4 @@
-"""The page as Python sees it: applies operations of the wire protocol to a tree, as the widget's JavaScript does."""
+"""A model of the page in Python: applies operations of the wire protocol to a tree, like the widget's JavaScript."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ class Node:
 
 
 class TreeBuilder(HTMLParser):
-    """A strict parser: an end tag that doesn't match is an error, not something to be mended."""
+    """A strict parser: an end tag that doesn't match is an error."""
 
     def __init__(self) -> None:
         super().__init__(convert_charrefs=True)
@@ -73,7 +73,7 @@ def parse(html: str) -> Node:
 
 
 def canonical(node: Node | str, *, keys: bool = False) -> str:
-    """Markup of a tree; without keys, the wrappers of streamed blocks (`<div data-key>`) are left out."""
+    """Return the markup of a tree; without keys, leave out the wrappers of streamed blocks (`<div data-key>`)."""
     if isinstance(node, str):
         return escape(node)
     inner = "".join(canonical(child, keys=keys) for child in _merged(node.children))
@@ -111,7 +111,7 @@ class Page:
             getattr(self, f"_{name}")(key, *rest)
 
     def html(self, key: str = "root", *, keys: bool = False) -> str:
-        """Markup of what is inside a node."""
+        """Return the inner markup of a node."""
         return "".join(canonical(child, keys=keys) for child in _merged(self.nodes[key].children))
 
     def _put(self, key, parent, html, before=None):

@@ -1,4 +1,4 @@
-"""Whatever a model, tool, file or server says appears as text, in every medium and through every way in."""
+"""Whatever a model, tool, file or server says is shown as text, in every medium and through every entry point."""
 
 from __future__ import annotations
 
@@ -42,7 +42,7 @@ RAW_CONTROLS = re.compile("[\x00-\x08\x0b-\x1f\x7f-\x9f\u202a-\u202e\u2066-\u206
 
 
 def check_markup(html: str) -> Node:
-    """That nothing stands in the markup but what the renderers make; gives its tree."""
+    """Check that the markup contains only what renderers create; return its tree."""
     html.encode("utf-8")
     assert not RAW_CONTROLS.search(html)
     tree = parse(html)
@@ -83,7 +83,7 @@ Maker = Callable[[str], TurnState]
 
 
 def _tool(name: str, **state: Any) -> Maker:
-    """A turn with one tool call, with the hostile text wherever the state says HOSTILE."""
+    """Return a turn with one tool call, with the hostile text wherever the state says HOSTILE."""
 
     def make(text: str) -> TurnState:
         def fill(value: Any) -> Any:
@@ -176,18 +176,18 @@ ENTRIES: dict[str, Maker] = {
 
 
 def squeezed(text: str) -> str:
-    """Text without what laying it out may change."""
+    """Normalize whitespace that layout may change."""
     return re.sub(r"\s+", "", visible(text))
 
 
 @pytest.mark.parametrize("entry", ENTRIES)
-def test_every_way_in(entry: str) -> None:
+def test_hostile_text_is_harmless_everywhere(entry: str) -> None:
     for case in HOSTILE:
         check_turn(ENTRIES[entry](HOSTILE[case]), HOSTILE[case])
 
 
 def check_turn(state: TurnState, hostile: str) -> None:
-    """That the turn is harmless in every medium."""
+    """Check that the turn is harmless in every medium."""
     check_markup(turn_html(state, title=hostile, provenance={hostile: hostile, "x": hostile}))
     live = LiveTurn(state, prompt=True)
     check_markup(live.snapshot())
@@ -206,18 +206,18 @@ LITERAL = ["prompt", "tool inputs", "tool error", "write", "question tool", "unk
 
 
 @pytest.mark.parametrize("entry", LITERAL)
-def test_text_is_preserved(entry: str) -> None:
+def test_hostile_text_is_shown_unchanged(entry: str) -> None:
     for case, hostile in HOSTILE.items():
         tree = parse(LiveTurn(ENTRIES[entry](hostile), prompt=True).snapshot())
         text = json.dumps(hostile, ensure_ascii=False) if entry == "unknown part" else hostile
         if entry == "permission command":
-            text = reveal(hostile)  # what somebody decides by hides nothing
+            text = reveal(hostile)  # text to decide by hides nothing
         assert squeezed(text) in squeezed(tree.text), case
 
 
 @pytest.mark.parametrize("case", HOSTILE)
-def test_markdown_in_any_reader(case: str) -> None:
-    """Also a reader that lets HTML pass finds none, and no address that it would fetch or run."""
+def test_hostile_markdown_is_harmless_in_any_viewer(case: str) -> None:
+    """Even a viewer that allows HTML finds none, and no URL that it would fetch or run."""
     from opencode_nb.render.markdown.convert import _wild_lines, harmless
 
     assert not _wild_lines(harmless(HOSTILE[case]))
@@ -227,7 +227,7 @@ def test_markdown_in_any_reader(case: str) -> None:
 
 
 @pytest.mark.parametrize("case", HOSTILE)
-def test_streamed(case: str) -> None:
+def test_streamed_hostile_text_is_harmless(case: str) -> None:
     page, growing, text = Page('<div data-key="k"></div>'), MarkdownStream("k"), HOSTILE[case]
     step = max(1, len(text) // 60)
     for end in range(step, len(text) + step, step):
@@ -240,8 +240,8 @@ def test_streamed(case: str) -> None:
 
 
 @pytest.mark.parametrize("entry", ENTRIES)
-def test_terminal(entry: str) -> None:
-    """Without colours of its own rich writes no control sequence: any that is there came from the text."""
+def test_hostile_text_sends_no_control_sequences(entry: str) -> None:
+    """Without colours rich writes no control sequences: any that appear came from the text."""
     for case in [name for name in HOSTILE if name.startswith(("ansi", "rich", "con", "bidi", "carr", "lone", "path"))]:
         printed = io.StringIO()
         Console(file=printed, width=100, color_system=None).print(turn_terminal(ENTRIES[entry](HOSTILE[case])))

@@ -1,4 +1,4 @@
-"""The wire protocol's fixture, which the JavaScript tests assert too, and that the renderers keep to it."""
+"""The wire protocol's fixture, shared with the JavaScript tests, and the renderers' conformance to it."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ FIXTURE = json.loads((Path(__file__).parent / "wire_protocol.json").read_text("u
 
 
 @pytest.mark.parametrize("case", FIXTURE["patches"], ids=lambda case: case["name"])
-def test_patches(case: dict) -> None:
+def test_patches_equal_the_fixture(case: dict) -> None:
     page = Page(case["start"])
     for batch in case["batches"]:
         page.apply(batch)
@@ -24,7 +24,7 @@ def test_patches(case: dict) -> None:
 
 
 def buttons(html: str) -> list[dict[str, str]]:
-    """The messages that clicks on the buttons of some markup would send."""
+    """Return the messages that clicks on the buttons of some markup would send."""
     nodes = [node for node in parse(html).walk() if node.tag == "button" and "data-intent" in node.attrs]
     named = [{name[5:]: value for name, value in node.attrs.items() if name.startswith("data-")} for node in nodes]
     return [{"kind": item.pop("intent"), **item} for item in named]
@@ -46,7 +46,7 @@ def test_requests_send_the_intents_of_the_fixture() -> None:
     assert ours == theirs[:4]
 
 
-def test_splice_sends_only_what_is_new() -> None:
+def test_splice_sends_only_new_text() -> None:
     assert splice("k", "<p>😀 abc</p>", "<p>😀 abcd</p>") == ["splice", "k", 9, "d</p>"]
     assert splice("k", "", "x") == ["splice", "k", 0, "x"]
     assert splice("k", "abc", "ab") == ["splice", "k", 2, ""]
@@ -54,12 +54,12 @@ def test_splice_sends_only_what_is_new() -> None:
 
 
 @pytest.mark.parametrize("length", [0, 1, 255, 256, 257, 700])
-def test_what_strings_share(length: int) -> None:
+def test_the_common_prefix_of_strings(length: int) -> None:
     assert shared("a" * length + "x", "a" * length + "y") == length
     assert shared("a" * length, "a" * length) == length
     assert shared("a" * length, "a" * length + "b") == length
 
 
-def test_put_names_the_element() -> None:
+def test_put_adds_the_key_to_the_element() -> None:
     assert put('k"', "p", "<li>x</li>") == ["put", 'k"', "p", '<li data-key="k&quot;">x</li>']
     assert put("k", "p", "<li>x</li>", "b")[-1] == "b"

@@ -1,4 +1,4 @@
-"""Turns for the tests: of the server's recorded events, and by hand."""
+"""Turns for tests: from recorded server events, and built by hand."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ def transcript_of(log: list[dict[str, Any]]) -> Transcript:
 
 
 def turns(name: str) -> list[TurnState]:
-    """The turns of a recording as they stand at its end."""
+    """Return the turns at the end of a recording."""
     log = events(name)
     transcript = transcript_of(log)
     for event in log:
@@ -35,7 +35,7 @@ def turns(name: str) -> list[TurnState]:
 
 
 def replay(name: str) -> Iterator[tuple[TurnState, set[str]]]:
-    """Each event of a recording that changed a turn: the turn, and the dirty keys."""
+    """Yield the turn and dirty keys for each event of a recording that changed a turn."""
     log = events(name)
     transcript = transcript_of(log)
     for event in log:
@@ -56,7 +56,7 @@ def tool(name: str, status: str = "completed", **state: Any) -> dict[str, Any]:
 
 
 def turn(*parts: dict[str, Any], status: Any = "completed", prompt: str = "Do it", **more: Any) -> TurnState:
-    """A turn of one step with these parts; those without an id get one."""
+    """Return a turn of one step with these parts, ids added where missing."""
     numbered = [{**part, "id": f"prt_{index:03}"} for index, part in enumerate(parts)]
     user = {"id": "msg_user", "role": "user", "time": {"created": 1000}, **more.pop("user", {})}
     info = {

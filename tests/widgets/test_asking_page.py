@@ -126,7 +126,7 @@ def test_keys_answer_what_has_the_focus_unless_it_has_just_changed(stopped: Widg
 def test_a_form_is_sent_by_enter_in_its_field(stopped: Widget) -> None:
     root = stopped.render()
     stopped.snapshot(0, question(QUESTION))
-    field = root.get_by_label("Own answer").first
+    field = root.get_by_label("Your answer").first
     field.fill("Parquet")
     field.press("Enter")
     assert stopped.sent() == []  # the other question is open
@@ -155,7 +155,7 @@ def test_answer_waits_for_a_choice_and_says_so(widget: Widget) -> None:
     root.get_by_label("CSV").check()
     expect(answer).to_be_enabled()
     expect(answer).to_have_accessible_description("")
-    own = root.get_by_label("Own answer").first
+    own = root.get_by_label("Your answer").first
     own.fill("Par")
     own.fill(" ")
     expect(answer).to_be_disabled()

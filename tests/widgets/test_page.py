@@ -25,11 +25,11 @@ FORM = (
     '<div data-key="ask" data-part="question" data-id="que_1"><form data-intent="question" data-id="que_1">'
     '<fieldset><label><input type="radio" name="q0" value="CSV">CSV</label>'
     '<label><input type="radio" name="q0" value="JSON">JSON</label>'
-    '<input type="radio" name="q0" value="" data-own="" aria-label="In own words">'
-    '<input type="text" name="own0" aria-label="Own answer"></fieldset>'
+    '<input type="radio" name="q0" value="" data-own="" aria-label="In your own words">'
+    '<input type="text" name="own0" aria-label="Your answer"></fieldset>'
     '<fieldset><label><input type="checkbox" name="q1" value="time">time</label>'
     '<label><input type="checkbox" name="q1" value="value">value</label>'
-    '<input type="text" name="own1" aria-label="Own answer"></fieldset>'
+    '<input type="text" name="own1" aria-label="Your answer"></fieldset>'
     '<button type="submit">Answer</button>'
     '<button type="button" data-intent="question" data-id="que_1" data-reply="reject">Dismiss</button></form></div>'
 )
@@ -118,7 +118,7 @@ def test_a_lost_snapshot_is_asked_for_again(widget: Widget) -> None:
 def test_a_view_that_is_complete_ignores_a_snapshot_and_older_patches(widget: Widget) -> None:
     root = widget.render()
     widget.snapshot(0, FORM)
-    own = root.get_by_label("Own answer").first
+    own = root.get_by_label("Your answer").first
     own.fill("half a sen")
     widget.patch(1, ["put", "p", "root", '<p data-key="p">x</p>'])
     widget.snapshot(1, f'{FORM}<p data-key="p">x</p>')
@@ -205,7 +205,7 @@ def test_a_question_is_answered_by_choices_and_own_words(widget: Widget) -> None
     root.get_by_label("JSON").check()
     root.get_by_label("time").check()
     root.get_by_label("value").check()
-    own = root.get_by_label("Own answer").last
+    own = root.get_by_label("Your answer").last
     own.fill("  and the unit ")
     own.press("Enter")
     answers = [["JSON"], ["time", "value", "and the unit"]]
@@ -215,7 +215,7 @@ def test_a_question_is_answered_by_choices_and_own_words(widget: Widget) -> None
 def test_a_question_is_answered_in_own_words_only(widget: Widget) -> None:
     root = widget.render()
     widget.snapshot(0, FORM)
-    root.get_by_label("Own answer").first.fill("Parquet")
+    root.get_by_label("Your answer").first.fill("Parquet")
     root.get_by_role("button", name="Answer").click()
     assert widget.sent() == [{"kind": "question", "id": "que_1", "answers": [["Parquet"], []]}]
 
@@ -229,7 +229,7 @@ def test_a_question_with_one_answer_gets_one(widget: Widget) -> None:
     """Own words are a choice like the others: what is chosen is what is sent."""
     root = widget.render()
     widget.snapshot(0, FORM)
-    own, choice = root.get_by_label("Own answer").first, root.get_by_label("In own words")
+    own, choice = root.get_by_label("Your answer").first, root.get_by_label("In your own words")
     root.get_by_label("JSON").check()
     own.fill("Parquet")
     expect(choice).to_be_checked()
@@ -248,7 +248,7 @@ def test_enter_answers_when_nothing_else_is_open(widget: Widget) -> None:
     """It must not send off the questions that nobody has looked at yet: it goes on to the first of them."""
     root = widget.render()
     widget.snapshot(0, FORM)
-    first, last = root.get_by_label("Own answer").all()
+    first, last = root.get_by_label("Your answer").all()
     first.fill("Parquet")
     first.press("Enter")
     expect(root.get_by_label("time")).to_be_focused()

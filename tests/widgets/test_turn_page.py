@@ -205,7 +205,7 @@ def test_answers_arrive_as_they_were_chosen(turn: Shown, demo_model: DemoModel) 
     demo_model.queue([[tool("question", questions=QUESTIONS)], [text("Thank you.")]])
     asked = turn.prompt()
     turn.root.get_by_label("CSV").check()
-    own = turn.root.get_by_label("Own answer")
+    own = turn.root.get_by_label("Your answer")
     own.first.fill("Parquet")
     turn.root.get_by_label("time").check()
     turn.root.get_by_label("unit").check()
@@ -220,7 +220,7 @@ def test_what_is_half_answered_stays_while_columns_are_chosen(chat: Shown, demo_
     chat.prompt()
     csv = chat.root.get_by_label("CSV")
     csv.check()
-    own = chat.root.get_by_label("Own answer").last
+    own = chat.root.get_by_label("Your answer").last
     own.fill("half a sen")
     asked = chat.root.get_by_role("group", name="Permission needed")
     asked.get_by_text("Say why not").click()

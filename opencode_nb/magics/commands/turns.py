@@ -20,7 +20,7 @@ def abort(workspace: Workspace, _options: Namespace) -> None:
         return
     busy = workspace.busy
     workspace.ai.abort_all()
-    say("Stopped. What came until then is kept." if busy else "Nothing was running in this session.")
+    say("Stopped. The partial answer is kept." if busy else "Nothing was running in this session.")
 
 
 @group.command(_FORCE)

@@ -1,1 +1,1 @@
-"""A whole conversation on the live page, and the docks below it."""
+"""A whole conversation on the live page, with the docks below it."""

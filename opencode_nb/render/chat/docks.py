@@ -1,4 +1,4 @@
-"""What stands below a conversation until it is done with: todos with their progress, and undone messages."""
+"""The docks below a conversation: todos with their progress, and undone messages."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ _DONE = ("completed", "cancelled")
 
 
 def todos_html(todos: list[Json], *, busy: bool) -> Html:
-    """The list, folded, under a line that tells how far it is; nothing where all is done and the agent rests."""
+    """Build the folded list under a progress line; empty if all is done and the agent is idle."""
     done = sum(todo.get("status") in _DONE for todo in todos)
     if not todos or (done == len(todos) and not busy):
         return NOTHING
@@ -35,28 +35,28 @@ def todos_html(todos: list[Json], *, busy: bool) -> Html:
 
 
 def undone_html(undone: list[TurnState]) -> Html:
-    """The messages that were taken back, and the ways to have them again: all, or up to one of them."""
+    """Build the undone messages with their Redo buttons: all of them, or up to one of them."""
     if not undone:
         return NOTHING
     title = f"{len(undone)} message{'' if len(undone) == 1 else 's'} undone"
     redo = _redo("Redo", undone[-1], "")
     head = element("div", join([element("span", escape(title), style="name"), redo], Html(" ")), style="line")
     lines = [_undone_line(turn, last=turn is undone[-1]) for turn in undone]
-    note = element("div", escape("They are gone for good with the next message."), style="muted small")
+    note = element("div", escape("The next message deletes them for good."), style="muted small")
     return element(
         "div", join([head, element("div", join([*lines, note]), style="body")]), style="notice", data_part="undone"
     )
 
 
 def _undone_line(turn: TurnState, *, last: bool) -> Html:
-    """A message, and the button that brings it back: the last one comes with all."""
+    """Build an undone message with its Redo button; the last one needs none besides Redo for all."""
     words = shorten(" ".join(_words(turn).split()), _LONG_LINE) or "A message without text"
     redo = NOTHING if last else _redo("Redo up to here", turn, f": {words}")
     return element("div", join([element("span", escape(words), style="struck wrap"), redo], Html(" ")), style="line")
 
 
 def _redo(label: str, turn: TurnState, about: str) -> Html:
-    """The button that brings back what is undone, up to and with this turn; `about` is told to who does not see it."""
+    """Build the button to redo up to and including this turn; `about` is for screen readers."""
     return element(
         "button",
         escape(label),

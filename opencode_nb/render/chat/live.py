@@ -1,7 +1,7 @@
-"""A conversation as a page: a window of its turns, and below it what waits for a person, todos and undone messages.
+"""The live page of a conversation: a window of its turns, and below it open requests, todos and undone messages.
 
-Only the window is on the page and in memory here, however long the conversation is; `earlier` and `later` move it. The
-composer and the other controls around it are the page's own (static/chat/chat.js).
+Only the window is on the page and in memory, however long the conversation is; `earlier` and `later` move it. The
+composer and other controls belong to the page itself (static/chat/chat.js).
 """
 
 from __future__ import annotations
@@ -22,19 +22,19 @@ if TYPE_CHECKING:
     from opencode_nb.transcript.transcript import Transcript
 
 Key = tuple[str, str]
-"""What may change: a turn's id and one of `LiveTurn`'s keys; ("", "session") for what belongs to no turn."""
+"""What may have changed: a turn's id and one of `LiveTurn`'s keys; ("", "session") for anything outside of turns."""
 
 PAGE = 10
-"""How many turns are shown at first, and come with each step back."""
+"""Turns shown at first, and added with each step back."""
 WINDOW = 30
-"""How many turns are on the page at most."""
+"""Maximum number of turns on the page."""
 
 _NUMBERS = itertools.count(1)
-"""Keys of turns: what makes an id its own may be any part of it in a session that was imported."""
+"""Numbers as keys of turns: in an imported session, any part of an id may be the unique one."""
 
 
 class ChatTurn(LiveTurn):
-    """A turn among others: its prompt stands above it, and what waits for a person stands in the docks."""
+    """A turn in a conversation: with its prompt above it, and its open requests in the docks."""
 
     def __init__(self, turn: TurnState, look: Look) -> None:
         super().__init__(turn, actions=False, prompt=True, key=f"t{next(_NUMBERS)}", look=look)
@@ -44,36 +44,36 @@ class ChatTurn(LiveTurn):
 
 
 class LiveChat:
-    """The conversation on the live page, below the root of its view. The transcript is read, never changed.
+    """The conversation on the live page, below its view's root. Only reads the transcript.
 
-    After a change of the `look` update all of it.
+    After changing `look`, update everything.
     """
 
     def __init__(self, transcript: Transcript, look: Look | None = None) -> None:
         self._transcript = transcript
         self.look = look or Look()
-        self._window: list[str] = []  # ids of the turns on the page: consecutive ones
+        self._window: list[str] = []  # ids of the turns on the page, consecutive
         self._turns: dict[str, ChatTurn] = {}
         self._at_end = True
         self._edges = (NOTHING, NOTHING)
         self._requests = RequestsView("requests", self.look)
         self._docks = {"todos": NOTHING, "undone": NOTHING}
 
-    # -- where the window is ---------------------------------------------------------------------------------------
+    # -- window ----------------------------------------------------------------------------------------------------
 
     @property
     def at_end(self) -> bool:
-        """Whether the latest turn is in the window, and new ones come into it."""
+        """Whether the window contains the latest turn and follows new ones."""
         return self._at_end
 
     @property
     def at_beginning(self) -> bool:
-        """Whether the first turn that is known is in the window."""
+        """Whether the window contains the first known turn."""
         visible = self._visible()
         return not visible or self._window[:1] == visible[:1]
 
     def earlier(self) -> None:
-        """Take earlier turns in with the next update; the latest ones leave a full window."""
+        """Add earlier turns on the next update; a full window drops its latest ones."""
         visible = self._visible()
         first = self._position(visible, 0)
         self._window = visible[max(0, first - PAGE) : first] + self._window
@@ -81,14 +81,14 @@ class LiveChat:
         del self._window[WINDOW:]
 
     def later(self) -> None:
-        """Take later turns in with the next update; the earliest ones leave a full window."""
+        """Add later turns on the next update; a full window drops its earliest ones."""
         visible = self._visible()
         end = self._position(visible, -1) + 1
         self._window = (self._window + visible[end : end + PAGE])[-WINDOW:]
         self._at_end = end + PAGE >= len(visible)
 
     def latest(self) -> None:
-        """Go to the end, and stay there."""
+        """Go to the end and follow new turns."""
         if not self._at_end:
             self._window, self._at_end = self._visible()[-PAGE:], True
 
@@ -99,7 +99,7 @@ class LiveChat:
         return visible.index(self._window[end]) if self._window and self._window[end] in visible else 0
 
     def _move_window(self) -> list[str]:
-        """The window after turns came and went; what lies between its ends is in it."""
+        """Return the window after turns were added and removed: everything between its ends."""
         visible = self._visible()
         place = {turn: index for index, turn in enumerate(visible)}
         known = [place[turn] for turn in self._window if turn in place]
@@ -111,7 +111,7 @@ class LiveChat:
     # -- showing ---------------------------------------------------------------------------------------------------
 
     def snapshot(self) -> Html:
-        """The content of the view's root as of now. The page is given this: later updates go on from it."""
+        """Return the current content of the view's root for the page; later updates build on it."""
         self.update(None)
         turns = join(self._turns[turn].snapshot() for turn in self._window)
         before, after = self._edges
@@ -121,7 +121,7 @@ class LiveChat:
         return join([log, element("div", join(docks), style="docks", data_key="docks")])
 
     def update(self, dirty: set[Key] | None) -> list[Op]:
-        """Operations after these changes; None means everything may have changed."""
+        """Return the operations for these changes; None means everything may have changed."""
         only_parts = dirty is not None and all(key.startswith("prt") for _turn, key in dirty)
         writing = only_parts and not self._requests.is_incomplete
         ops = [] if writing else self._update_window()
@@ -141,7 +141,7 @@ class LiveChat:
         return found
 
     def _update_window(self) -> list[Op]:
-        """Turns that leave the window are dropped and forgotten; those that come in are put in their places."""
+        """Drop turns that leave the window, and insert those that enter it."""
         self._window = self._move_window()
         ops: list[Op] = [
             ["drop", self._turns.pop(turn).key] for turn in [*self._turns] if turn not in set(self._window)
@@ -186,6 +186,6 @@ def _place(key: str, content: Html) -> Html:
 
 
 def _edge(intent: str, label: str, more: bool) -> Html:
-    """What brings more turns: the page presses it when it comes into sight."""
+    """Build the button that loads more turns: the page presses it when it scrolls into view."""
     button = element("button", escape(label), style="edge", type="button", data_intent=intent)
     return button if more else NOTHING

@@ -1,1 +1,1 @@
-"""Changed files in every medium, and the live page on which a person reviews them."""
+"""Changed files in every medium, and the live page to review them."""

@@ -1,6 +1,6 @@
-"""One changed file `{file, patch, additions, deletions, status}` as HTML, Markdown and terminal text.
+"""Render one changed file `{file, patch, additions, deletions, status}` as HTML, Markdown and terminal text.
 
-Owns how a change looks where nothing can be done about it: in tool cards, permission requests and saved notebooks.
+Owns the look of read-only changes: in tool cards, permission requests and saved notebooks.
 """
 
 from __future__ import annotations
@@ -21,14 +21,14 @@ from opencode_nb.render.markup.highlight import MAX_HIGHLIGHTED
 Json = dict[str, Any]
 
 FOLDED_AFTER = 400
-"""How many lines of a diff are shown before the rest is folded."""
+"""Lines of a diff shown before the rest is folded."""
 
 STATUS = {"added": "new file", "deleted": "deleted", "renamed": "renamed", "moved": "moved"}
-"""What happened to a file, where that isn't a mere change."""
+"""Labels of a file's status, except for a mere modification."""
 
 
 def stats(diff: Json) -> tuple[int, int]:
-    """Lines added and removed: as the server counted them, else as the patch has them."""
+    """Return lines added and removed, from the server's counts or else from the patch."""
     added, removed = diff.get("additions"), diff.get("deletions")
     if isinstance(added, int) and isinstance(removed, int):
         return added, removed
@@ -44,7 +44,7 @@ def _files(diff: Json) -> list[FilePatch]:
 
 
 def html(diff: Json, *, open_: bool = True, columns: int = 1) -> Html:
-    """The file as a box that folds."""
+    """Render the file as a collapsible box."""
     path = str(diff.get("file") or "")
     summary = element(
         "summary", join([file_title(diff), element("span", counts(*stats(diff)), style="end")]), style="summary"
@@ -53,20 +53,20 @@ def html(diff: Json, *, open_: bool = True, columns: int = 1) -> Html:
 
 
 def file_title(diff: Json) -> Html:
-    """The file's path, with what happened to it where that isn't a mere change."""
+    """Return the file's path and status, the latter unless it was merely modified."""
     status = happened(diff)
     title = element("span", escape(str(diff.get("file") or "")), style="subtitle")
     return join([title, element("span", escape(f" {status}"), style="muted small plain")]) if status else title
 
 
 def happened(diff: Json) -> str:
-    """What happened to the file where that isn't a mere change: `new file`, `renamed from old.py`."""
+    """Describe the status unless merely modified: `new file`, `renamed from old.py`."""
     status = STATUS.get(str(diff.get("status") or ""), "")
     return f"{status or 'moved'} from {diff['from']}" if diff.get("from") else status
 
 
 def counts(added: int, removed: int) -> Html:
-    """`+2 −1`, in words for those who don't see colours: the signs are text."""
+    """Render `+2 −1`; the signs are text for those who don't see colours."""
     return join(
         [element("span", escape(f"+{added}"), style="good"), element("span", escape(f"\u2212{removed}"), style="bad")],
         Html(" "),
@@ -74,8 +74,8 @@ def counts(added: int, removed: int) -> Html:
 
 
 def columns_html(columns: int) -> Html:
-    """Whether changes stand in one column or two, to be chosen; a live view gives this word on (`page.Look`)."""
-    choices = (("1", "Unified", "Changes in one column"), ("2", "Split", "Before and after beside each other"))
+    """Build the choice of one or two columns; a live view remembers it (`page.Look`)."""
+    choices = (("1", "Unified", "Changes in one column"), ("2", "Split", "Before and after side by side"))
     buttons = [
         element(
             "button",
@@ -92,22 +92,20 @@ def columns_html(columns: int) -> Html:
 
 
 def body(diff: Json, columns: int = 1) -> Html:
-    """The changed lines of the file in so many columns, the end of a long diff folded."""
+    """Render the changed lines in one or two columns, with the end of a long diff folded."""
     files = _files(diff)
     if not any(file.hunks for file in files):
         return element("div", escape(_without_lines(files)), style="body")
     path = str(diff.get("file") or "")
     every = list(_lines(path, sections(path, files), columns))
     if not every:
-        return element(
-            "div", escape("No source of a cell changed, only outputs, counts, ids or metadata."), style="body"
-        )
+        return element("div", escape("No cell source changed, only outputs, counts, ids or metadata."), style="body")
     shown, folded = every[:FOLDED_AFTER], every[FOLDED_AFTER:]
     return join([block(shown), _fold(folded) if folded else NOTHING])
 
 
 def whole(diff: Json, columns: int = 1) -> Html:
-    """The changed lines of the file for somebody who decides by them: none folded, what can't be seen marked."""
+    """Render all changed lines for someone who decides by them: nothing folded, invisible characters marked."""
     files = _files(diff)
     if not any(file.hunks for file in files):
         return element("div", escape(_without_lines(files)), style="body")
@@ -125,7 +123,7 @@ def _without_lines(files: Sequence[FilePatch]) -> str:
 
 
 def block(content: Iterable[Html]) -> Html:
-    """Lines of a diff as one block of code."""
+    """Wrap lines of a diff in one code block."""
     return element("pre", element("code", join(content), style="rows"), style="patch")
 
 
@@ -138,7 +136,7 @@ def _fold(rest: Sequence[Html]) -> Html:
 def _lines(
     path: str, shown: Sequence[Section], columns: int, show: Callable[[str], str] = lambda text: text
 ) -> Iterable[Html]:
-    """The rows of all sections; `show` makes what is shown of a line's text."""
+    """Yield the rows of all sections; `show` converts each line's text for display."""
     titled = [(title, [shown_as(show, row) for row in numbered(hunk)]) for title, hunk in shown]
     every = [row for _, rows in titled for row in rows]
     width = number_width(every)
@@ -152,7 +150,7 @@ def _lines(
 
 
 def markdown(diff: Json) -> str:
-    """The file's name, its counts and its patch."""
+    """Return the file's name, counts and patch."""
     added, removed = stats(diff)
     source = f" from {code_span(str(diff['from']))}" if diff.get("from") else ""
     title = f"{code_span(str(diff.get('file') or ''))}{source} +{added} \u2212{removed}"
@@ -161,7 +159,7 @@ def markdown(diff: Json) -> str:
 
 
 def code_span(text: str) -> str:
-    """Text as Markdown inline code, whatever is in it."""
+    """Return text as Markdown inline code, whatever it contains."""
     text = visible(text.replace("\n", " "))
     longest = max((len(run) for run in re.findall(r"`+", text)), default=0)
     ticks = "`" * (longest + 1)
@@ -170,7 +168,7 @@ def code_span(text: str) -> str:
 
 
 def patch_text(diff: Json) -> str:
-    """The hunks of a patch without the headers of its files; of a whole notebook its changed cells."""
+    """Return the hunks of a patch without file headers, or the changed cells of a whole notebook."""
     files = _files(diff)
     shown = sections(str(diff.get("file") or ""), files)
     if any(title != hunk.header for title, hunk in shown):
@@ -183,7 +181,7 @@ _TERMINAL = {"+": "green", "-": "red", "@": "cyan", "\\": "dim"}
 
 
 def terminal(diff: Json) -> Text:
-    """The file for a terminal."""
+    """Render the file for a terminal."""
     added, removed = stats(diff)
     text = Text().append(visible(str(diff.get("file") or "")), style="bold")
     if diff.get("from"):

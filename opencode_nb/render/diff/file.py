@@ -1,6 +1,6 @@
-"""One file of a diff on the live page: its line, and below it what can be seen and done. Pure.
+"""Render one file of a diff on the live page: its heading, and below it its changes and buttons. Pure.
 
-The body is asked for when a person comes near it, so that a diff of many files costs no more than what is looked at.
+A body is requested when it comes near the visible area, so that a diff of many files costs only what is viewed.
 """
 
 from __future__ import annotations
@@ -22,27 +22,27 @@ if TYPE_CHECKING:
     from opencode_nb.diffs.comment import Comment
 
 GUARDED = 1_000
-"""A file of more lines than this is not shown before a person asks for it, and then so many lines at a time."""
+"""Files with more changed lines are shown on request only, this many lines at a time."""
 
 LONGEST_LINE = 4_000
-"""How many characters of a line are shown; minified code has lines of a million."""
+"""Characters shown of a line; minified code has lines of a million."""
 
 CONTEXT_STEP = 20
-"""How many unchanged lines are shown at a time."""
+"""Unchanged lines shown at a time."""
 
 MAX_PICTURE = 4_000_000
-"""Bytes; larger pictures are told of, not shown."""
+"""Larger pictures, in bytes, are mentioned but not shown."""
 
 _PICTURES = {"png": "png", "jpg": "jpeg", "jpeg": "jpeg", "gif": "gif", "webp": "webp"}
 
 
 @dataclass(slots=True)
 class FileView:
-    """What a person has chosen to see of a file, and what the page has of it.
+    """What the user chose to see of a file, and what the page has of it.
 
-    `gaps`: for the gap before each hunk (and behind the last) how many unchanged lines are shown at its beginning and
-    at its end. `as_cells` and `outputs` are of notebooks. `version` counts what makes a body that the page has stale.
-    `state` is what was last seen on disk, `refused` why the last act on it did nothing.
+    `gaps`: for the gap before each hunk (and after the last), how many unchanged lines are shown at its start and end.
+    `as_cells` and `outputs` are for notebooks. `version` increases when the body on the page becomes stale. `state` is
+    the last state read from disk, `refused` why the last revert or apply did nothing.
     """
 
     limit: int = 0
@@ -56,7 +56,7 @@ class FileView:
 
 
 def section_html(index: int, file: ReviewableFile, view: FileView) -> Html:
-    """A file's place on the page: open, its body still to come."""
+    """Render a file's section: open, its body not loaded yet."""
     awaited = element("div", data_key=f"f{index}b", classes="oc-awaited")
     return element(
         "details",
@@ -71,7 +71,7 @@ def section_html(index: int, file: ReviewableFile, view: FileView) -> Html:
 
 
 def head_html(index: int, file: ReviewableFile, view: FileView) -> Html:
-    """The line with a file's name; its version tells the page whether the body below is still true."""
+    """Render a file's heading; its version tells the page whether the body below is stale."""
     name = element("span", escape(file.file), classes="oc-path")
     pieces = [name, _status(file), element("span", escape(view.state), classes="oc-state") if _tells(view) else NOTHING]
     refused = element("span", escape(view.refused), classes="oc-refused") if view.refused else NOTHING
@@ -94,18 +94,18 @@ def _status(file: ReviewableFile) -> Html:
 def body_html(
     index: int, file: ReviewableFile, view: FileView, *, columns: int, comments: Sequence[Comment] = (), path: str = ""
 ) -> Html:
-    """All that is shown below a file's line, its changes in one column or two. `path`: where the file is on disk."""
+    """Render everything below a file's heading, in one or two columns. `path`: the file's location on disk."""
     pieces = [_tools(index, file, view, path), _facts(file), *_content(index, file, view, columns, comments)]
     return element("div", join(pieces), classes="oc-body", data_key=f"f{index}b", data_version=str(view.version))
 
 
 def failed_html(index: int, view: FileView, reason: str) -> Html:
-    """What stands in a body's place where it cannot be shown."""
+    """Render the replacement of a body that cannot be shown."""
     text = element("div", escape(f"This file cannot be shown: {reason}"), classes="oc-facts oc-bad")
     return element("div", text, classes="oc-body", data_key=f"f{index}b", data_version=str(view.version))
 
 
-# What can be done
+# Buttons
 
 
 def button(
@@ -119,7 +119,7 @@ def button(
     disabled: bool = False,
     **data: str,
 ) -> Html:
-    """A button that sends an intent. A disabled one can still be reached, so that no act takes the focus away."""
+    """Build a button that sends an intent. A disabled one stays focusable, so that clicks never lose the focus."""
     return element(
         "button",
         escape(label),
@@ -138,9 +138,9 @@ def _tools(index: int, file: ReviewableFile, view: FileView, path: str) -> Html:
     name, key = file.file, str(index)
     pieces = []
     if view.state != "reverted":
-        pieces.append(button("Revert file", "act", id=key, act="revert", title=f"Take back what was changed in {name}"))
+        pieces.append(button("Revert file", "act", id=key, act="revert", title=f"Revert the changes in {name}"))
     if view.state in ("reverted", "partly"):
-        pieces.append(button("Apply file", "act", id=key, act="apply", title=f"Bring the change of {name} back"))
+        pieces.append(button("Apply file", "act", id=key, act="apply", title=f"Apply the changes in {name} again"))
     if file.patch:
         pieces.append(button("Copy patch", "copy", id=key, title=f"Copy the patch of {name}"))
     if path and file.status != "deleted":
@@ -174,7 +174,7 @@ def _size(data: bytes | None) -> str:
     return "none" if data is None else f"{len(data):,} bytes"
 
 
-# What is seen
+# Content
 
 
 def _content(
@@ -220,7 +220,7 @@ def _picture(name: str, kind: str, data: bytes) -> Html:
 
 
 class _Hunks:
-    """The hunks of a file with what stands between them."""
+    """The hunks of a file and the lines between them."""
 
     def __init__(
         self, index: int, file: ReviewableFile, view: FileView, columns: int, comments: Sequence[Comment]
@@ -234,14 +234,14 @@ class _Hunks:
         self._taken = self._which_are_taken()
 
     def _which_are_taken(self) -> Sequence[bool | None]:
-        """Which hunks are reverted. Only where not all are alike the file is looked at."""
+        """Return which hunks are reverted. Reads the file only if they may differ."""
         state = self._view.state
         if state in ("partly", "changed since"):
             return self._file.reverted
         return [state == "reverted"] * len(self._file.hunks)
 
     def html(self, shown: int) -> Iterator[Html]:
-        old = new = 1  # the first lines that stand behind the hunk before
+        old = new = 1  # the first lines after the previous hunk
         hunks = self._file.hunks
         for number, hunk in enumerate(hunks):
             if shown <= 0:
@@ -281,7 +281,7 @@ class _Hunks:
     # unchanged lines
 
     def _gap(self, number: int, old: int, new: int, end: int) -> Html:
-        """The unchanged lines from line `new` up to `end`, those that were asked for shown."""
+        """Render the unchanged lines from line `new` up to `end`, as far as expanded."""
         count = end - new if self._lines else 0
         if count <= 0:
             return NOTHING
@@ -320,14 +320,14 @@ class _Hunks:
 
 
 def _end(hunk: ReviewableHunk) -> tuple[int, int]:
-    """The old and new numbers of the first line behind a hunk; an empty side starts at the line before it."""
+    """Return the old and new numbers of the first line after a hunk; an empty side starts at the line before it."""
     old = hunk.old_start + (hunk.old_lines or 1)
     new = hunk.new_start + (hunk.new_lines or 1)
     return old, new
 
 
 def _place(hunk: ReviewableHunk) -> str:
-    """Where a hunk is, as a screen reader says it."""
+    """Describe a hunk's position for screen readers."""
     if not hunk.new_lines:
         return f"{hunk.old_lines} lines removed at line {hunk.new_start}"
     last = hunk.new_start + hunk.new_lines - 1

@@ -1,6 +1,6 @@
-"""A changed notebook on the live page, as cells: what was added, removed, moved and changed in their sources.
+"""Render a changed notebook on the live page as cells: added, removed, moved, and changed in their sources.
 
-Outputs and counts come and go with every run; they are shown where a person asks for them.
+Outputs and execution counts change with every run; they are shown on request.
 """
 
 from __future__ import annotations
@@ -28,22 +28,22 @@ _LANGUAGES = {"code": "cell.py", "markdown": "cell.md"}
 
 
 def read(file: ReviewableFile, *, outputs: bool) -> NotebookDiff | None:
-    """A changed notebook's cells; None for what is none, and where its versions are not known."""
+    """Return a changed notebook's cells; None if it is not a notebook, or its versions are unknown."""
     if not file.file.endswith(SUFFIX) or (file.before is None and file.after is None):
         return None
     try:
         return compare(file.before, file.after, outputs=outputs)
-    except ValueError:  # one that is broken is shown as the text it is
+    except ValueError:  # a broken one is shown as text
         return None
 
 
 def cells_html(index: int, notebook: NotebookDiff, *, columns: int, outputs: bool) -> Iterator[Html]:
-    """The cells that are not as they were."""
+    """Render the changed cells."""
     changed = notebook.changed
     prepare(_printed(cell) for cell in changed if outputs and cell.ran)
     if not changed:
         what = "its metadata" if notebook.metadata else "outputs, counts or ids"
-        yield element("div", escape(f"No source of a cell changed, only {what}."), classes="oc-facts")
+        yield element("div", escape(f"No cell source changed, only {what}."), classes="oc-facts")
     for number, cell in enumerate(changed):
         yield _cell_html(f"{index}.c{number}", cell, columns, outputs)
 
@@ -85,7 +85,7 @@ def _text(outputs: list[Json]) -> str:
 
 
 def _output_text(output: Json) -> str:
-    """What an output shows as text; pictures and the like by their types."""
+    """Return an output's text; for pictures and the like, their types."""
     data = output.get("data")
     data = data if isinstance(data, dict) else {}
     for text, between in ((output.get("text"), ""), (data.get("text/plain"), ""), (output.get("traceback"), "\n")):
@@ -96,8 +96,8 @@ def _output_text(output: Json) -> str:
 
 
 def _changes(found: Sequence[Hunk], path: str, columns: int) -> Html:
-    """Changed lines. They cannot be commented on: the file's own lines have other numbers."""
-    # The last line of a cell has no line end in almost every notebook: nothing to tell.
+    """Render changed lines. They cannot be commented on: their numbers are not those of the file."""
+    # In almost every notebook, a cell's last line has no newline: not worth showing.
     rows = [[replace(row, newline=True) for row in numbered(hunk)] for hunk in found]
     width = number_width(row for hunk in rows for row in hunk)
     painted: list[Painted] = [item for hunk in rows for item in paint(hunk, path)]

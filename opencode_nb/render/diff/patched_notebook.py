@@ -1,6 +1,6 @@
-"""A notebook's change of which only the patch is known, as its cells: outputs come and go with every run.
+"""Show a notebook's change as cells if only its patch is known: outputs change with every run.
 
-That takes a patch with the whole of the file in it, as the server counts a turn's changes. Pure.
+This needs a patch with the whole file in it, as in the server's diffs of a turn. Pure.
 """
 
 from __future__ import annotations
@@ -15,16 +15,16 @@ from opencode_nb.diffs.patch import FilePatch, Hunk
 SUFFIX = ".ipynb"
 
 Section = tuple[str, Hunk]
-"""Changed lines, and the line above them: a hunk's header, or what happened to a cell."""
+"""Changed lines and their title: a hunk's header, or a cell's change."""
 
 
 def sections(path: str, files: Sequence[FilePatch]) -> list[Section]:
-    """What a patch shows: its hunks, or of a whole notebook its changed cells."""
+    """Return what to show of a patch: its hunks, or the changed cells of a whole notebook."""
     found = hunks_of(files)
     if is_notebook(path) and len(found) == 1:
         try:
             changed = compare(*_sides(found[0][1])).changed
-        except ValueError:  # a part of the file, or none that is a notebook: shown as the text it is
+        except ValueError:  # only part of the file, or not a notebook: shown as text
             changed = None
         if changed is not None:
             return list(_of_cells(changed))
@@ -32,12 +32,12 @@ def sections(path: str, files: Sequence[FilePatch]) -> list[Section]:
 
 
 def is_notebook(path: str) -> bool:
-    """Whether a file is a notebook by its name."""
+    """Return whether a file is named like a notebook."""
     return path.endswith(SUFFIX)
 
 
 def hunks_of(files: Sequence[FilePatch]) -> list[Section]:
-    """All that a patch has, under the headers of its hunks."""
+    """Return all hunks of a patch with their headers."""
     return [(hunk.header, hunk) for file in files for hunk in file.hunks]
 
 
@@ -49,18 +49,18 @@ def _sides(hunk: Hunk) -> tuple[bytes | None, bytes | None]:
 def _of_cells(changed: Sequence[CellDiff]) -> Iterator[Section]:
     for cell in changed:
         for hunk in cell_hunks(cell):
-            # The last line of a cell has no line end in almost every notebook: nothing to tell.
+            # In almost every notebook, a cell's last line has no newline: not worth showing.
             yield cell_title(cell), replace(hunk, lines=tuple(replace(line, newline=True) for line in hunk.lines))
 
 
 def cell_hunks(cell: CellDiff) -> Sequence[Hunk]:
-    """The changed lines of a cell's source: all of them where it was added or removed."""
+    """Return the changed lines of a cell's source: all of them if it was added or removed."""
     before, after = (side.source if side else "" for side in (cell.before, cell.after))
     return cell.hunks or (hunks(before, after) if cell.status in ("added", "removed") else ())
 
 
 def cell_title(cell: CellDiff) -> str:
-    """`Cell 3, code: changed, moved from 5, ran`; numbers count from 1, as people do."""
+    """Return a title like `Cell 3, code: changed, moved from 5, ran`; numbers count from 1, as people do."""
     place, shown = cell.new_index if cell.after else cell.old_index, cell.after or cell.before
     assert place is not None
     assert shown is not None
@@ -70,5 +70,5 @@ def cell_title(cell: CellDiff) -> str:
     if cell.before and cell.after and cell.before.type != cell.after.type:
         facts.append(f"was {cell.before.type}")
     if cell.ran:
-        facts.append("other outputs")
+        facts.append("outputs changed")
     return f"Cell {place + 1}, {shown.type}: {', '.join(facts)}"

@@ -1,6 +1,6 @@
-"""A diff on the live page: the files and what they look like, and what a person has chosen to see of them.
+"""The live page of a diff: its files, and what the user chose to see of them.
 
-`LiveDiff` is the picture of a live view: it remembers what the page has and gives what changed. It acts on nothing.
+`LiveDiff` is the picture of a live view: it remembers what the page has and returns what changed. It changes no files.
 """
 
 from __future__ import annotations
@@ -34,20 +34,20 @@ _KEYS = (
     ("\u2193 and \u2191", "next and previous line"),
     ("c", "comment on the line"),
     ("/", "filter the files"),
-    ("Enter", "press what has the focus"),
-    ("?", "these keys"),
+    ("Enter", "press the focused button"),
+    ("?", "show these keys"),
 )
 
 _ALL = 10**9
-"""Lines: the whole gap."""
+"""In lines: the whole gap."""
 
 
 class LiveDiff:
     """What a page shows of a diff.
 
-    `directory` is where its files are on disk, "" where that is not known, and `home` the user's own, by which a page
-    may name it; `can_comment`: whether a next prompt can take comments along; `warning` is of the open notebook,
-    where the diff changes it.
+    `directory` contains the files on disk, "" if unknown, and `home` is the user's home directory, which a page may
+    abbreviate. `can_comment`: whether a next prompt can include comments. `warning` is about the open notebook, if the
+    diff changes it.
     """
 
     def __init__(
@@ -67,7 +67,7 @@ class LiveDiff:
     # -- the picture -----------------------------------------------------------------------------------------------
 
     def snapshot(self) -> Html:
-        """The whole view, with the files' bodies still to be asked for."""
+        """Return the whole view; the page requests the bodies of files later."""
         for index, view in enumerate(self.views):
             view.sent = False
             self._lines[index] = self._line(index)
@@ -76,7 +76,7 @@ class LiveDiff:
         return join([self._header(), said, self._warning_html(), *([panes, _help()] if self.diff.files else [])])
 
     def update(self, dirty: set[str] | None) -> list[Op]:
-        """Operations for these places: "bar", "said", and `INDEX` of files whose line or body changed."""
+        """Return the operations for these places: "bar", "said", and the index of each changed file."""
         dirty = {"bar", "said", *self._sent()} if dirty is None else dirty
         ops: list[Op] = []
         if "said" in dirty:
@@ -100,21 +100,21 @@ class LiveDiff:
         return ops
 
     def _line(self, index: int) -> tuple[Html, Html]:
-        """A file in the tree, and the line above its changes."""
+        """Return a file's line in the tree and its heading."""
         file, view = self.diff.files[index], self.views[index]
         return leaf_html(index, file, view.state), head_html(index, file, view)
 
     def _sent(self) -> list[str]:
         return [str(index) for index, view in enumerate(self.views) if view.sent]
 
-    # -- what is looked at -----------------------------------------------------------------------------------------
+    # -- choices ----------------------------------------------------------------------------------------------------
 
     def look(self, index: int) -> None:
-        """See what is true of a file on disk now."""
+        """Read a file's state on disk."""
         self.views[index].state = self.diff.files[index].state
 
     def render(self, index: int) -> None:
-        """Prepare a file's body as it is now, for the next update of it; may take a while, on any thread."""
+        """Prepare a file's current body for its next update; may take a while, on any thread."""
         self.look(index)
         file, view = self.diff.files[index], self.views[index]
         comments = [comment for comment in self.comments if comment.file == file.file]
@@ -123,18 +123,18 @@ class LiveDiff:
         view.sent = True
 
     def fail(self, index: int, reason: str) -> None:
-        """Prepare what stands where a file's body cannot be shown."""
+        """Prepare the replacement of a file's body that cannot be shown."""
         self._bodies[index] = failed_html(index, self.views[index], reason)
         self.views[index].sent = True
 
     def stale(self, *indices: int) -> set[str]:
-        """These files' bodies are not true any more; the places to update."""
+        """Mark these files' bodies stale; return the places to update."""
         for index in indices:
             self.views[index].version += 1
         return {str(index) for index in indices}
 
     def set_columns(self, columns: int) -> set[str]:
-        """Show changes in one column or two; the places to update."""
+        """Show changes in one or two columns; return the places to update."""
         self.columns = columns
         return {"bar", *self.stale(*(index for index, view in enumerate(self.views) if view.sent))}
 
@@ -143,7 +143,7 @@ class LiveDiff:
         self.views[index].limit += GUARDED
 
     def set_notebook(self, index: int, choice: str) -> None:
-        """Show a notebook as "cells" or as its "json", or turn the "outputs" of its cells on and off."""
+        """Show a notebook as "cells" or "json", or toggle the "outputs" of its cells."""
         view = self.views[index]
         if choice == "outputs":
             view.outputs = not view.outputs
@@ -151,23 +151,23 @@ class LiveDiff:
             view.as_cells = choice == "cells"
 
     def expand(self, index: int, gap: int, part: str) -> None:
-        """Show more unchanged lines of a gap: at its "top", at its "bottom", or "all" of it."""
+        """Show more unchanged lines of a gap: at its "top", at its "bottom", or "all"."""
         top, bottom = self.views[index].gaps.get(gap, (0, 0))
         steps = {"top": (top + CONTEXT_STEP, bottom), "bottom": (top, bottom + CONTEXT_STEP), "all": (_ALL, 0)}
         self.views[index].gaps[gap] = steps[part]
 
     def refuse(self, indices: Iterable[int], reason: str) -> None:
-        """Tell it at the files too, whose line stays in sight while one is among their changes; "": it is done now."""
+        """Also show a refusal at the files, whose headings stay visible while scrolling; "" clears it."""
         for index in indices:
             self.views[index].refused = reason
 
     def say(self, text: str, refused: str = "") -> None:
-        """Tell what has happened, and what was refused and why."""
+        """Show what happened, and what was refused and why."""
         pieces = [element("span", escape(text), style="plain") if text else NOTHING]
         pieces.append(element("span", escape(refused), style="warn plain") if refused else NOTHING)
         self._said = join((piece for piece in pieces if piece), Html(" "))
 
-    # -- its parts -------------------------------------------------------------------------------------------------
+    # -- parts -----------------------------------------------------------------------------------------------------
 
     def _header(self) -> Html:
         diff, count = self.diff, len(self.diff.files)
@@ -187,14 +187,14 @@ class LiveDiff:
             button("Wrap lines", "", title="Break long lines, or scroll them", pressed=True, local="wrap"),
             button("Undo", "history", id="undo", title=self.undo or "Nothing to undo", disabled=not self.undo),
             button("Redo", "history", id="redo", title=self.redo or "Nothing to redo", disabled=not self.redo),
-            button("Revert all", "act", id="all", act="revert", title="Take back every change shown here"),
+            button("Revert all", "act", id="all", act="revert", title="Revert every change shown here"),
         ]
         return element("div", join(buttons), classes="oc-toolbar", role="toolbar", aria_label="Changes", data_key="bar")
 
     def _warning_html(self) -> Html:
         if not self._warning:
             return NOTHING
-        # JupyterLab itself runs the command that an element names so.
+        # JupyterLab itself runs the command in these attributes.
         reload = button(
             "Reload Notebook from Disk", "", commandlinker_command="docmanager:reload", commandlinker_args="{}"
         )

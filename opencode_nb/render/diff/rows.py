@@ -1,6 +1,6 @@
-"""The lines of a diff as rows: numbered, coloured as code, changed words marked; in one column or in two. Pure.
+"""Render the lines of a diff as rows: numbered, highlighted, changed words marked; in one or two columns. Pure.
 
-Takes the hunks that are read from a patch, and those of a session's diff.
+Accepts hunks parsed from a patch, and those of a session's diff.
 """
 
 from __future__ import annotations
@@ -18,12 +18,12 @@ from opencode_nb.render.markup.highlight import lines as code_lines
 from opencode_nb.render.markup.style import STYLES
 
 NO_NEWLINE = "\\ No newline at end of file"
-"""What stands below a last line that has no line end, as in git's patches."""
+"""Shown below a last line without a newline, as in git's patches."""
 
 
 @dataclass(slots=True, frozen=True)
 class Row:
-    """One line with its number on each side where it stands."""
+    """One line with its number on each side that has it."""
 
     sign: str
     text: str
@@ -33,12 +33,12 @@ class Row:
 
     @property
     def at(self) -> str:
-        """The side and number by which a page names it: `n12`, or `o12` for a line that is gone."""
+        """The side and line number, as the page's name for it: `n12`, or `o12` for a removed line."""
         return f"o{self.old}" if self.new is None else f"n{self.new}"
 
 
 class Painted(NamedTuple):
-    """A row with its coloured runs, and the ranges that changed in it."""
+    """A row with its highlighted runs and changed ranges."""
 
     row: Row
     runs: list[Run]
@@ -46,7 +46,7 @@ class Painted(NamedTuple):
 
 
 class Sides(NamedTuple):
-    """The whole file before and after, each as the coloured runs of its lines; [] where it is not known."""
+    """The whole file before and after, as highlighted runs of each line; [] if unknown."""
 
     old: list[list[Run]]
     new: list[list[Run]]
@@ -56,9 +56,9 @@ UNKNOWN = Sides([], [])
 
 
 def numbered(hunk: ReviewableHunk, limit: int | None = None, longest: int | None = None) -> list[Row]:
-    """The lines of a hunk (the first `limit`) with their numbers, the end of those that are longer than `longest` cut.
+    """Return the (first `limit`) lines of a hunk with their numbers, lines longer than `longest` cut.
 
-    A carriage return that all of them end with isn't shown.
+    Hides a carriage return that ends all of them.
     """
     old, new = hunk.old_start, hunk.new_start
     rows: list[Row] = []
@@ -73,37 +73,37 @@ def numbered(hunk: ReviewableHunk, limit: int | None = None, longest: int | None
 
 
 def shown_as(show: Callable[[str], str], row: Row) -> Row:
-    """The row with what is shown of its text."""
+    """Return the row with its text converted by `show`."""
     return replace(row, text=show(row.text))
 
 
 def shortened(text: str, longest: int | None) -> str:
-    """The beginning of a long line, and how much more there is."""
+    """Return the beginning of a long line, and how much is missing."""
     if longest is None or len(text) <= longest:
         return text
     return f"{text[:longest]}\u2026 ({len(text) - longest:,} more characters)"
 
 
 def context(lines: Iterable[str], old: int, new: int) -> list[Row]:
-    """Unchanged lines as rows, the first of them with these numbers."""
+    """Return unchanged lines as rows, numbered from `old` and `new`."""
     return [Row(" ", text, old + index, new + index) for index, text in enumerate(lines)]
 
 
 def number_width(rows: Iterable[Row]) -> int:
-    """How many digits the longest line number has."""
+    """Return the number of digits of the longest line number."""
     return max((len(str(number)) for row in rows for number in (row.old, row.new) if number), default=1)
 
 
-# Colours and marks
+# Highlighting and marks
 
 
 def sides(before: str, after: str, path: str) -> Sides:
-    """Both versions of a file, coloured as a whole: strings and comments that begin above a hunk are seen as such."""
+    """Highlight both versions of a file whole, to recognise strings and comments that begin above a hunk."""
     return Sides(*(code_lines(text, path) if text and len(text) <= MAX_HIGHLIGHTED else [] for text in (before, after)))
 
 
 def paint(rows: Sequence[Row], path: str, whole: Sides = UNKNOWN) -> list[Painted]:
-    """Colour the rows of one hunk by the file's name: as parts of the `whole` file where that fits, else alone."""
+    """Highlight the rows of one hunk by the file's name: as part of the `whole` file if it matches, else alone."""
     marks = _changed_ranges(rows)
     old = iter(_side(rows, "-", path, whole.old))
     new = iter(_side(rows, "+", path, whole.new))
@@ -116,7 +116,7 @@ def paint(rows: Sequence[Row], path: str, whole: Sides = UNKNOWN) -> list[Painte
 
 
 def _side(rows: Sequence[Row], sign: str, path: str, whole: list[list[Run]]) -> list[list[Run]]:
-    """The coloured lines of the old ("-") or new ("+") side."""
+    """Return the highlighted lines of the old ("-") or new ("+") side."""
     mine = [row for row in rows if row.sign in (" ", sign)]
     taken = [_line_of(whole, row.old if sign == "-" else row.new) for row in mine]
     if all("".join(text for text, _ in runs) == row.text for row, runs in zip(mine, taken, strict=True)):
@@ -130,7 +130,7 @@ def _line_of(whole: list[list[Run]], number: int | None) -> list[Run]:
 
 
 def _changed_ranges(rows: Sequence[Row]) -> dict[int, list[Range]]:
-    """What changed inside lines: the removed lines of a change are paired with its added ones."""
+    """Find changes within lines: pairs the removed lines of a change with its added ones."""
     ranges: dict[int, list[Range]] = {}
     for removed, added in changes(rows):
         for i, j in pair([rows[index].text for index in removed], [rows[index].text for index in added]):
@@ -139,7 +139,7 @@ def _changed_ranges(rows: Sequence[Row]) -> dict[int, list[Range]]:
 
 
 def changes(rows: Sequence[Row]) -> Iterator[tuple[list[int], list[int]]]:
-    """Runs of removed rows with the added ones right after them, as indices."""
+    """Yield runs of removed rows with the added ones right after them, as indices."""
     removed: list[int] = []
     added: list[int] = []
     for index, row in enumerate(rows):
@@ -160,14 +160,14 @@ _MARK_TAGS = {"+": "ins", "-": "del"}
 
 
 Notes = Mapping[str, Html]
-"""What stands below a row, by the row's `at`."""
+"""Markup below a row, by the row's `at`."""
 
 
 def lines(painted: Iterable[Painted], width: int, columns: int = 1, notes: Notes | None = None) -> Iterator[Html]:
-    """The rows as lines of markup; with `notes` a page can name them.
+    """Yield the rows as lines of markup; with `notes` the page can address them.
 
-    In one column each is a line of its own also without styles. In two what changed stands beside what it became: only
-    for live pages (static/core/rows.css).
+    In one column each row is a line of its own even without styles. Two columns put a change side by side with what it
+    became: only for live pages (static/core/rows.css).
     """
     if columns == 2:
         for left, right in _beside(painted):
@@ -178,14 +178,14 @@ def lines(painted: Iterable[Painted], width: int, columns: int = 1, notes: Notes
 
 
 def _noted(line: Html, items: Iterable[Painted | None], notes: Notes | None) -> Html:
-    """The line, and below it the notes on it."""
+    """Append the notes of a line below it."""
     names = {item.row.at for item in items if item} if notes else set()
     return join([line, *(notes[name] for name in sorted(names) if name in notes)]) if notes else line
 
 
 def _line(item: Painted, numbers: str, notes: Notes | None) -> Html:
     row = item.row
-    # A line end in the row keeps lines apart for those who copy, or read without styles.
+    # The newline keeps lines apart when copied, or read without styles.
     code = join([escape(row.sign), _marked(item.runs, item.marks, _MARK_TAGS.get(row.sign, "")), Html("\n")])
     pieces = [element("span", escape(numbers), style="number"), element("span", code, classes="oc-code")]
     line = element("span", join(pieces), style=_STYLES[row.sign], data_at=None if notes is None else row.at)
@@ -201,7 +201,7 @@ def _digits(number: int | None, width: int) -> str:
 
 
 def _beside(painted: Iterable[Painted]) -> Iterator[tuple[Painted | None, Painted | None]]:
-    """What stands left and right in each row of two columns."""
+    """Yield the left and right side of each row of two columns."""
     old: list[Painted] = []
     new: list[Painted] = []
     for item in painted:
@@ -231,7 +231,7 @@ def _half(line: Html) -> Html:
 
 
 def _marked(runs: list[Run], marks: list[Range], tag: str) -> Html:
-    """Coloured code with `<ins>` or `<del>` around the changed ranges."""
+    """Render highlighted code with `<ins>` or `<del>` around the changed ranges."""
     if not marks or not tag:
         return join(span(text, kind) for text, kind in runs)
     pieces: list[Html] = []

@@ -1,6 +1,6 @@
-"""A whole diff where nothing can be done about it: saved notebooks, Markdown, plain text and terminals.
+"""Render a whole read-only diff: for saved notebooks, Markdown, plain text and terminals.
 
-Large diffs are cut to what a notebook can hold; what is left out is told, and stands in `diff.patch`.
+Large diffs are cut to what a notebook can hold; the rest is mentioned, and is in `diff.patch`.
 """
 
 from __future__ import annotations
@@ -21,20 +21,20 @@ if TYPE_CHECKING:
     from rich.console import RenderableType
 
 OPENED = 5
-"""Up to how many files are unfolded."""
+"""Maximum number of files shown unfolded."""
 
 SHOWN_LINES = 3_000
-"""How many changed lines of all files are shown; the files behind are only named."""
+"""Maximum changed lines of all files together; further files are only named."""
 
 SHOWN_TEXT = 200_000
-"""How many characters of a patch stand in Markdown and plain text."""
+"""Maximum characters of a patch in Markdown and plain text."""
 
 _ROOT = "opencode-nb mathjax_ignore tex2jax_ignore"
 _LETTERS = {"added": "A", "deleted": "D", "renamed": "R"}
 
 
 def as_json(file: ReviewableFile) -> dict[str, Any]:
-    """A file's change in the server's shape, which `render.diff.box` takes."""
+    """Return a file's change in the server's format, as `render.diff.box` takes it."""
     return {
         "file": file.file,
         "status": file.status,
@@ -45,7 +45,7 @@ def as_json(file: ReviewableFile) -> dict[str, Any]:
 
 
 def headline(diff: ReviewableDiff) -> str:
-    """`2 files changed`."""
+    """Return a headline such as `2 files changed`."""
     count = len(diff.files)
     return f"{count} file{'' if count == 1 else 's'} changed" if count else "No changes"
 
@@ -54,14 +54,14 @@ def headline(diff: ReviewableDiff) -> str:
 
 
 def diff_html(diff: ReviewableDiff) -> Html:
-    """The whole diff as static markup: each file folds."""
+    """Render the whole diff as static markup with collapsible files."""
     shown = _shown(diff)
     boxes = [_box(file, open_=len(shown) <= OPENED) for file in shown]
     return _root(diff, join([*boxes, _left_out(diff, len(shown))]))
 
 
 def _box(file: ReviewableFile, *, open_: bool) -> Html:
-    """One file, of a very long patch its beginning: a line may have millions of characters."""
+    """Render one file; only the beginning of a very long patch, as a line may have millions of characters."""
     shown = as_json(file)
     patch = shown["patch"]
     if len(patch) <= SHOWN_TEXT:
@@ -71,7 +71,7 @@ def _box(file: ReviewableFile, *, open_: bool) -> Html:
 
 
 def summary_html(diff: ReviewableDiff) -> Html:
-    """The names of the files and how much was changed in them."""
+    """Render the names of the files with their counts."""
     return _root(diff, _names(diff.files))
 
 
@@ -84,7 +84,7 @@ def _root(diff: ReviewableDiff, content: Html) -> Html:
 
 
 def _shown(diff: ReviewableDiff) -> list[ReviewableFile]:
-    """The first files, up to so many lines and characters of them; one at least."""
+    """Return the first files, up to the maximum of lines and characters, but at least one."""
     lines = characters = 0
     shown: list[ReviewableFile] = []
     for file in diff.files:
@@ -100,7 +100,7 @@ def _left_out(diff: ReviewableDiff, shown: int) -> Html:
     rest = diff.files[shown:]
     if not rest:
         return NOTHING
-    summary = element("summary", escape(f"{len(rest)} more files, of which the lines are left out here"), style="more")
+    summary = element("summary", escape(f"{len(rest)} more files, without their lines"), style="more")
     return element("details", join([summary, _names(rest)]))
 
 
@@ -116,7 +116,7 @@ def _names(listed: Sequence[ReviewableFile]) -> Html:
 
 
 def diff_markdown(diff: ReviewableDiff) -> str:
-    """A headline, where the diff comes from, and the patch as a code block."""
+    """Return a headline, the diff's source, and the patch as a code block."""
     head = f"**{headline(diff)}** +{diff.additions} \u2212{diff.deletions}\n\n{visible(diff.source)}"
     return (
         f"{head}\n\n{fenced(_cut(diff.patch), 'diff')}"
@@ -126,7 +126,7 @@ def diff_markdown(diff: ReviewableDiff) -> str:
 
 
 def diff_text(diff: ReviewableDiff) -> str:
-    """The files with what happened to them, a line each."""
+    """Return a line for each file with its status."""
     lines = [f"{headline(diff)} +{diff.additions} \u2212{diff.deletions}", diff.source]
     lines += [f"{_letter(file)} {_path(file)} +{file.additions} \u2212{file.deletions}" for file in diff.files]
     return visible("\n".join(lines))
@@ -151,7 +151,7 @@ def _path(file: ReviewableFile) -> str:
 
 
 def diff_terminal(diff: ReviewableDiff) -> RenderableType:
-    """The files and their lines for a terminal."""
+    """Render the files and their lines for a terminal."""
     shown = _shown(diff)
     table = Table.grid(padding=(0, 1))
     for file in diff.files:

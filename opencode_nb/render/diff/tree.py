@@ -1,6 +1,6 @@
-"""The tree of a diff's files: directories that fold, and in them each file with what happened to it. Pure.
+"""Render the tree of a diff's files: collapsible directories, and each file with its status. Pure.
 
-A tree in ARIA's sense: the page moves the focus among its items by the arrow keys, and filters them.
+A tree in the sense of ARIA: on the page, arrow keys move the focus among its items, and a filter hides some.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ class _Directory:
 
 
 def in_order(files: Sequence[ReviewableFile]) -> list[int]:
-    """The files' indices in the tree's order: in each directory, first the directories, then the files."""
+    """Return the files' indices in the tree's order: in each directory, first directories, then files."""
     return sorted(range(len(files)), key=lambda index: _rank(files[index].file))
 
 
@@ -32,7 +32,7 @@ def _rank(path: str) -> list[tuple[bool, str]]:
 
 
 def tree_html(files: Sequence[ReviewableFile], states: Sequence[str]) -> Html:
-    """The whole tree; `states` are the files' own, "" where they are not known yet."""
+    """Render the whole tree; `states` are the files' states, "" if not known yet."""
     root = _Directory()
     for index in in_order(files):
         home = root
@@ -50,7 +50,7 @@ def _content(directory: _Directory, files: Sequence[ReviewableFile], states: Seq
 
 
 def _folder(path: str, directory: _Directory, files: Sequence[ReviewableFile], states: Sequence[str]) -> Html:
-    """A directory; one that holds nothing but another is shown with it, as `a/b`."""
+    """Render a directory, joined with its only child directory as `a/b`."""
     parent = path.rpartition("/")[0]
     while len(directory.directories) == 1 and not directory.files:
         (inner, directory), *_ = directory.directories.items()
@@ -70,7 +70,7 @@ def _folder(path: str, directory: _Directory, files: Sequence[ReviewableFile], s
 
 
 def leaf_html(index: int, file: ReviewableFile, state: str) -> Html:
-    """One file."""
+    """Render one file."""
     letter, colour = _LETTERS.get(file.status, ("M", "warn"))
     mark = _STATES.get(state, "")
     item = [
@@ -92,9 +92,9 @@ def leaf_html(index: int, file: ReviewableFile, state: str) -> Html:
 
 
 def amount(file: ReviewableFile) -> Html:
-    """Lines added and removed, nothing where there are none: binary files, mere renames.
+    """Render lines added and removed; empty if there are none: binary files, mere renames.
 
-    Classes alone: it stands on the page twice for each file, and a style sheet is there.
+    Uses only classes: it is on the page twice per file, where a style sheet is available.
     """
     if not file.additions and not file.deletions:
         return NOTHING

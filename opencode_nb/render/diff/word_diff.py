@@ -1,4 +1,4 @@
-"""Where two versions of a line differ, word by word. Pure."""
+"""Find where two versions of a line differ, word by word. Pure."""
 
 from __future__ import annotations
 
@@ -7,18 +7,18 @@ from collections.abc import Iterator
 from difflib import SequenceMatcher
 
 Range = tuple[int, int]
-"""From one character position up to another."""
+"""A range of character positions, end excluded."""
 
 _WORD = re.compile(r"\w+|\s+|[^\w\s]")
 
-# Longer lines aren't compared (matching is quadratic); where little is common, marks would only confuse.
+# Longer lines aren't compared (matching is quadratic); if they share little, marks would only confuse.
 _MAX_LENGTH = 600
 _MIN_RATIO = 0.4
 _MAX_PAIRED = 12
 
 
 def changed_words(old: str, new: str) -> tuple[list[Range], list[Range]]:
-    """The ranges of the old line that are gone, and of the new line that came; empty where marking doesn't help."""
+    """Return the ranges removed from the old line and added in the new one; empty if marks would not help."""
     if max(len(old), len(new)) > _MAX_LENGTH:
         return [], []
     before, after = _WORD.findall(old), _WORD.findall(new)
@@ -49,7 +49,7 @@ def _extend(ranges: list[Range], start: int, end: int) -> None:
 
 
 def pair(old: list[str], new: list[str]) -> Iterator[tuple[int, int]]:
-    """Which removed line became which added one, in order; among few lines the most similar ones are paired."""
+    """Pair removed lines with the added ones that replaced them, in order; among few lines, the most similar ones."""
     if len(old) == len(new) or max(len(old), len(new)) > _MAX_PAIRED:
         yield from zip(range(len(old)), range(len(new)), strict=False)
         return

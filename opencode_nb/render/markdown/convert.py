@@ -1,7 +1,7 @@
-"""Markdown to HTML: what a model writes, safe to insert and styled inline.
+"""Convert a model's Markdown to HTML, safe to insert and styled inline.
 
 Owns the Markdown dialect (CommonMark with tables, strikethrough and task lists; no HTML, no automatic links) and how
-each element looks. The only module that imports markdown-it; knows nothing of conversations or of streaming.
+each element looks. The only module that imports markdown-it; knows nothing of conversations or streaming.
 """
 
 from __future__ import annotations
@@ -26,25 +26,25 @@ _TASK = re.compile(r"\[([ xX])\][ \t]+")
 _BOX = {" ": "\u2610", "x": "\u2611"}
 
 MAX_COLOURED = 40_000
-"""Characters of a block of code beyond which it stays plain: its colours, many times as much markup, come to the page
-at once, and must not make it stand still for more than 50 ms."""
+"""Characters of the longest code block with colours. The page gets them, many times the markup, all at once, and must
+not freeze for more than 50 ms."""
 
 OPEN_END = "open_end"
-"""Key of the environment: the number of lines of a text that still grows; a fence that reaches it stays uncoloured."""
+"""Environment key: the number of lines of a growing text; a fence that reaches it stays uncoloured."""
 
 
 def normalize(text: str) -> str:
-    """Text as Markdown sees it: one kind of line end, no NUL."""
+    """Normalize text as Markdown does: one kind of newline, no NUL."""
     return _NEWLINE.sub("\n", text).replace("\0", "\ufffd")
 
 
 def to_html(text: str) -> Html:
-    """A whole Markdown document as markup."""
+    """Convert a whole Markdown document to markup."""
     return render(parse(text, {}))
 
 
 def parse(text: str, references: MutableMapping[str, Any], *, open_end: int = -1) -> list[Token]:
-    """Tokens of a document. Link definitions are read from and added to `references`; for `open_end` see `OPEN_END`."""
+    """Parse a document. Link definitions are read from and added to `references`; for `open_end` see `OPEN_END`."""
     tokens = _parser().parse(text, {"references": references})
     for token in tokens:
         if token.type == "fence" and token.map and token.map[1] == open_end and not is_closed_fence(token):
@@ -53,7 +53,7 @@ def parse(text: str, references: MutableMapping[str, Any], *, open_end: int = -1
 
 
 def parse_blocks(text: str) -> list[Token]:
-    """The block structure only: enough to know where blocks begin, at a fraction of the cost. `text` is normalized."""
+    """Parse only the block structure: enough to find where blocks begin, much cheaper. `text` must be normalized."""
     tokens: list[Token] = []
     markdown = _parser()
     markdown.block.parse(text, markdown, {}, tokens)
@@ -61,13 +61,13 @@ def parse_blocks(text: str) -> list[Token]:
 
 
 def render(tokens: Sequence[Token]) -> Html:
-    """Markup of tokens; of any run of whole blocks the same as in the whole document."""
+    """Render tokens. Any run of whole blocks gives the same markup as within the whole document."""
     markdown = _parser()
     return Html(markdown.renderer.render(tokens, markdown.options, {}))
 
 
 def is_closed_fence(token: Token) -> bool:
-    """Whether a fence ended with its marker, not with the text or the block around it."""
+    """Return whether a fence ended with its marker, rather than with the text or the enclosing block."""
     first, last = token.map or (0, 0)
     return last - first == token.content.count("\n") + 2 and last - first > 1
 
@@ -98,7 +98,7 @@ def _mark_tasks(state: StateCore) -> None:
 
 
 def _mark_linked_images(state: StateCore) -> None:
-    """Tell images inside links from others: they can't become links of their own."""
+    """Mark images inside links: they can't become links themselves."""
     for inline in state.tokens:
         depth = 0
         for child in inline.children or ():
@@ -108,7 +108,7 @@ def _mark_linked_images(state: StateCore) -> None:
 
 
 class _Renderer(RendererHTML):
-    """Elements with inline styles; every text and attribute through `escape`."""
+    """Renders elements with inline styles; escapes every text and attribute."""
 
     def renderToken(self, tokens: Sequence[Token], idx: int, options: OptionsDict, env: EnvType) -> str:
         token = tokens[idx]
@@ -148,7 +148,7 @@ class _Renderer(RendererHTML):
         )
 
     def image(self, tokens: Sequence[Token], idx: int, options: OptionsDict, env: EnvType) -> str:
-        """A picture that came with the text; a link for any other, since loading it would tell its server something."""
+        """Show an embedded picture, and link any other: loading it would tell its server something."""
         token = tokens[idx]
         source = str(token.attrs.get("src", ""))
         alt = self.renderInlineAsText(token.children, options, env)
@@ -162,7 +162,7 @@ def _attributes(token: Token) -> str:
     style = MARKDOWN["task"] if token.meta.get("task") else MARKDOWN.get(token.tag, "")
     result = ""
     for name, value in token.attrItems():
-        if name == "style":  # a table cell's alignment, made by the parser
+        if name == "style":  # a table cell's alignment, from the parser
             style = f"{style};{value}"
         else:
             result += f' {escape(name)}="{escape(str(value))}"'
@@ -170,25 +170,25 @@ def _attributes(token: Token) -> str:
 
 
 def language(fence: Token) -> str:
-    """The language that a fence names, or ""."""
+    """Return the language of a fence, or ""."""
     return (fence.info.split() or [""])[0]
 
 
 def code_block(code: Html) -> Html:
-    """A block of code that scrolls sideways."""
+    """Build a code block that scrolls sideways."""
     return element("pre", element("code", code, style="inner"), style="code")
 
 
 _WILD_TOKENS = frozenset({"html_block", "html_inline"})
 _COMMENT = "<!--"
-"""Where a comment begins, other readers than CommonMark's look for its end in all that follows."""
+"""The start of a comment: some parsers, unlike CommonMark's, look for its end in all the text that follows."""
 _MARKUP = re.compile(r"([\\`*_\[\]<>()!&:~])")
 
 
 def harmless(text: str) -> str:
-    """Markdown that says the same but cannot act, in any reader: no HTML, no fetched pictures, no links to scripts.
+    """Return equivalent Markdown that is inert in any viewer: no HTML, no fetched pictures, no links to scripts.
 
-    Only lines that hold such a thing are changed; what can't be tamed by that is escaped, in the end as a whole.
+    Changes only lines with such content; what is still unsafe is escaped, in the end the whole text.
     """
     text = visible(normalize(text))
     for tame in _TAMING:
@@ -209,19 +209,19 @@ def _replaced(line: str, replacements: dict[str, str]) -> str:
     return line
 
 
-# From what changes least to what changes most: links are only taken apart where HTML and pictures weren't the trouble.
+# Ordered from the smallest change to the largest: links are only broken if HTML and pictures weren't the problem.
 _TAMING: tuple[Callable[[str], str], ...] = (
     lambda line: _replaced(line, {"<": "&lt;", "![": "["}),
     lambda line: _replaced(line, {"](": "]\\(", "]:": "]\\:"}),
     _escaped,
-    _escaped,  # what was a part of a block before may be one of its own now
+    _escaped,  # part of a block before, it may be its own block now
 )
 
 
 def _wild_lines(text: str) -> set[int]:
-    """The lines of blocks that hold HTML, pictures from elsewhere, or links that may not be followed.
+    """Return the lines of blocks with HTML, external pictures, or unsafe links.
 
-    A link's definition may stand far from its use, and counts by itself.
+    A link's definition may be far from its use, and counts by itself.
     """
     found: set[int] = set()
     for markdown in _permissive_parsers():
@@ -252,11 +252,11 @@ class _Permissive(MarkdownIt):
 
 @functools.cache
 def _permissive_parsers() -> tuple[MarkdownIt, ...]:
-    """Readers that believe everything, as the worst one might; not all know tables."""
+    """Parsers that accept everything, like the most permissive viewer; not all know tables."""
     return tuple(_Permissive(dialect, {"linkify": False, "html": True}) for dialect in ("js-default", "commonmark"))
 
 
-# One document of several texts
+# Joining several texts to one document
 
 
 _AFTER = "what follows"
@@ -264,14 +264,13 @@ _DISPLAY_MATH = "$$"
 
 
 def contained(text: str) -> str:
-    """Harmless Markdown to be followed by other: what it begins and does not end is ended, and it begins a block.
+    """Return harmless Markdown that can be followed by more: open constructs are closed, and it begins a block.
 
-    A fence or a formula is closed; code that is only indented, which would be read as a part of a list before it, is
-    fenced.
+    Closes a fence or a formula; fences indented code, which would be read as part of a list before it.
     """
     text = _fence_indented(harmless(text).strip("\n").rstrip())
     last = _blocks(f"{text}\n\n{_AFTER}")[-1]
-    if last.type == "fence":  # one in a list or quotation ends with that
+    if last.type == "fence":  # a fence in a list or quotation ends with it
         text += f"\n{last.markup}"
     if sum(token.content.count(_DISPLAY_MATH) for token in _blocks(text) if token.type == "inline") % 2:
         text += f"\n{_DISPLAY_MATH}"
@@ -279,7 +278,7 @@ def contained(text: str) -> str:
 
 
 def document(pieces: Iterable[str]) -> str:
-    """Pieces of harmless Markdown as one, which is harmless, too: a link in one may be defined in another."""
+    """Join pieces of harmless Markdown. The result is made harmless again: a link in one may be defined in another."""
     return harmless("\n\n".join(piece for piece in pieces if piece))
 
 
@@ -299,7 +298,7 @@ def _blocks(text: str) -> list[Token]:
 
 
 def fenced(text: str, info: str = "") -> str:
-    """Text as a fenced Markdown block; the fence is longer than any inside."""
+    """Return text as a fenced Markdown block, with a fence longer than any inside."""
     longest = max((len(run) for run in re.findall(r"`{3,}", text)), default=2)
     fence = "`" * (longest + 1)
     return f"{fence}{info}\n{visible(text).rstrip(chr(10))}\n{fence}"

@@ -1,10 +1,10 @@
-"""Markdown that is still being written, as increments for the page.
+"""Render Markdown while it is being written, as increments for the page.
 
-Owns which part of a growing text is final: each finished block, list item and table row is sent once, only the open
-tail is sent again. The tail is never more than one block, item or row, and a long one is parsed again only when it has
-grown by a sixteenth (until then its new text is shown plain), so that all work is linear in the text's length. At the
-end the result is compared with the whole document's markup and replaced where it differs (a link defined after its
-use, a list that turns out loose at its last item): what stays on the page is always `to_html`.
+Owns which part of a growing text is final: each finished block, list item and table row is sent once, and only the open
+tail is sent again. The tail is at most one block, item or row; a long one is parsed again only when it has grown by a
+sixteenth (until then its new text is shown plain), so that all work is linear in the length of the text. At the end the
+result is compared with the whole document's markup and replaced if it differs (a link defined after its use, a list
+that turns out loose at its last item): the final content of the page always equals `to_html`.
 """
 
 from __future__ import annotations
@@ -41,7 +41,7 @@ from opencode_nb.render.markdown.convert import (
 from opencode_nb.render.markup.escape import Html, escape, visible
 from opencode_nb.render.markup.patch_ops import Op, keyed, put, splice
 
-# A tail of up to this many characters is rendered anew with every update, a longer one when it has grown by 1/_GROWTH.
+# A tail up to this many characters is rendered on every update, a longer one when it has grown by 1/_GROWTH.
 _SHORT_TAIL = 1500
 _GROWTH = 16
 
@@ -52,7 +52,7 @@ _COMPLETE = frozenset({"heading_open", "hr"})
 
 @dataclass(slots=True)
 class _Node:
-    """An element for the page: its parent's key, its tags and content; once there, its `key` and spliced `source`."""
+    """An element for the page: its parent's key, tags and content; once sent, also its `key` and spliced `source`."""
 
     parent: str
     head: str
@@ -66,13 +66,13 @@ class _Node:
         return f"{self.head}{self.inner}{self.tail}"
 
     def fits(self, other: _Node) -> bool:
-        """Whether the other one can take this one's place by a change of content."""
+        """Return whether changing the content turns this element into the other."""
         return (self.parent, self.head) == (other.parent, other.head)
 
 
 @dataclass(slots=True)
 class _Container:
-    """A list or table on the page that may get more items; `prefix` is what the parser must see before them."""
+    """A list or table on the page that may grow; `prefix` is what the parser must see before the items."""
 
     key: str
     opening: Token
@@ -92,7 +92,7 @@ class _Container:
         return f"{self.head}{''.join(self.items)}{self.tail}"
 
     def keyed(self, items: str) -> str:
-        """The container with its keys, around these items."""
+        """Return the container with its keys, around these items."""
         if not self.prefix:
             return keyed(f"{self.head}{items}{self.tail}", self.key)
         head = self.head.removesuffix("<tbody>") + keyed("<tbody>", self.parent)
@@ -101,7 +101,7 @@ class _Container:
 
 @dataclass(slots=True)
 class _Fence:
-    """An open code block, which only grows. `partial` counts what is shown of the line that isn't complete."""
+    """An open code block, which only grows. `partial` counts the shown characters of the incomplete line."""
 
     key: str
     end: re.Pattern[str]
@@ -112,10 +112,10 @@ class _Fence:
 
 
 class MarkdownStream:
-    """The Markdown of one part while it grows.
+    """The growing Markdown of one part.
 
-    The page has an empty element with `data-key=key`; the operations of `update` fill it. Once `update` was called with
-    `final=True` its content is `to_html(text)`, but for `data-key` attributes and `<div data-key>` around blocks.
+    The page has an empty element with `data-key=key`; the operations of `update` fill it. After `update(...,
+    final=True)` its content is `to_html(text)`, apart from `data-key` attributes and `<div data-key>` around blocks.
     """
 
     def __init__(self, key: str) -> None:
@@ -137,12 +137,12 @@ class MarkdownStream:
         self._container: _Container | None = None
         self._fence: _Fence | None = None
 
-    # What the page gets
+    # Output to the page
 
     def update(self, text: str, final: bool = False) -> list[Op]:
-        """Operations that bring the page from the last text to this one.
+        """Return the operations that update the page from the last text to this one.
 
-        Usually `text` continues the last one; else all of it is sent anew. `final` says that nothing follows.
+        Usually `text` continues the last one; otherwise everything is sent again. `final`: nothing follows.
         """
         if self._final and text == self._text:
             return []
@@ -157,7 +157,7 @@ class MarkdownStream:
         return ops
 
     def html(self) -> Html:
-        """The element's content as it stands, with keys. The page will be given this: splices begin anew after it."""
+        """Return the element's current content, with keys, to be sent to the page: splices restart after it."""
         pieces = list(self._finished)
         inside = "".join(self._show(node) for node in self._open if node.parent != self.key)
         if self._container:
@@ -171,14 +171,14 @@ class MarkdownStream:
         node.source = ""
         return keyed(node.html, node.key)
 
-    # Taking text in
+    # Input
 
     def _continues(self, text: str, final: bool) -> bool:
         if self._final or len(text) < len(self._text):
-            # The server trims a text's end when it's done.
+            # The server trims a text's end when it is complete.
             return final and not self._final and self._text.startswith(text) and self._text[len(text) :].isspace()
-        # Comparing all of a long text with every delta would be quadratic; its last piece tells nearly as well, and the
-        # end compares everything.
+        # Comparing all of a long text on every delta would be quadratic. Its last piece is nearly as good, and the end
+        # compares everything.
         start = 0 if final else max(0, len(self._text) - _SHORT_TAIL)
         return text.startswith(self._text[start:], start)
 
@@ -187,7 +187,7 @@ class MarkdownStream:
         return [["splice", self.key, 0, ""]]
 
     def _feed(self, text: str, final: bool) -> None:
-        # A carriage return at the end may be half of a line end.
+        # A carriage return at the end may be half of a newline.
         end = len(text) if final or not text.endswith("\r") else len(text) - 1
         self._pending += normalize(text[self._fed : end])
         self._fed = end
@@ -198,7 +198,7 @@ class MarkdownStream:
         return self._fence is not None or length <= _SHORT_TAIL or length * _GROWTH >= self._rendered * (_GROWTH + 1)
 
     def _append_plain(self, ops: list[Op]) -> None:
-        """Show the new text of a long tail as it is, until the tail is rendered again."""
+        """Append the new text of a long tail as plain text, until the tail is rendered again."""
         text, self._plain = self._pending[self._plain :], len(self._pending)
         if not text or not self._open:
             return
@@ -207,7 +207,7 @@ class MarkdownStream:
         split = closing.start() if closing else len(node.inner)
         self._fill(ops, node, node.inner[:split] + escape(text) + node.inner[split:])
 
-    # What is final, and what is open
+    # The final part and the open tail
 
     def _advance(self, ops: list[Op]) -> None:
         if self._fence and not self._grow_fence(ops, self._fence):
@@ -220,7 +220,7 @@ class MarkdownStream:
         self._rendered = self._plain = len(self._pending)
 
     def _settle(self, ops: list[Op]) -> None:
-        """Take from the pending text what no later text can change, and put it on the page for good."""
+        """Move what no later text can change from the pending text to the page, for good."""
         complete = self._pending.rfind("\n") + 1
         while complete > self._scanned:
             source = self._pending[:complete]
@@ -231,7 +231,7 @@ class MarkdownStream:
             self._scanned = 0
 
     def _settle_blocks(self, ops: list[Op], source: str) -> bool:
-        """All blocks but the last, which may go on. True if a list or table was begun: its items are to be settled."""
+        """Settle all blocks but the last, which may grow. True if a list or table began: its items come next."""
         blocks = blocks_of(source)
         if not blocks:
             return False
@@ -248,13 +248,13 @@ class MarkdownStream:
         return last.type in ITEMS and self._begin_container(ops)
 
     def _take(self, lines: int) -> str:
-        """The first lines of the pending text, which are pending no longer."""
+        """Remove the first lines from the pending text and return them."""
         end = line_start(self._pending, lines)
         taken, self._pending = self._pending[:end], self._pending[end:]
         return taken
 
     def _place(self, ops: list[Op], node: _Node) -> None:
-        """Put a node on the page for good, in the place of the first open one if that has the same tag."""
+        """Put a node on the page for good, replacing the first open one if it has the same tag."""
         if self._open and self._open[0].fits(node):
             self._fill(ops, self._open.pop(0), node.inner)
         else:
@@ -301,7 +301,7 @@ class MarkdownStream:
         return parse(source, ChainMap({}, self._references), open_end=lines)
 
     def _nodes(self, tokens: list[Token]) -> Iterator[_Node]:
-        """What the tokens look like: items for the container that is open, then a `<div>` for each further block."""
+        """Yield items for the open container, then a `<div>` for each further block."""
         start = 0
         if self._container and tokens and tokens[0].type == self._container.opening.type:
             start = end_of(tokens, 0) + 1
@@ -322,7 +322,7 @@ class MarkdownStream:
     # Lists and tables
 
     def _begin_container(self, ops: list[Op]) -> bool:
-        """Open a container if the pending text is a list or table with an item that is finished."""
+        """Open a container if the pending text is a list or table with a finished item."""
         tokens = parse(self._pending[: self._pending.rfind("\n") + 1], ChainMap({}, self._references))
         if not tokens or tokens[0].type not in ITEMS or not finished_lines(tokens):
             return False
@@ -340,7 +340,7 @@ class MarkdownStream:
         return True
 
     def _settle_items(self, ops: list[Op], source: str) -> bool:
-        """The items that are finished. True if the list or table is finished too, and what follows is to be settled."""
+        """Settle the finished items. True if the list or table is finished too, and what follows can be settled."""
         container = self._container
         assert container is not None
         tokens = parse_blocks(container.prefix + source)
@@ -360,7 +360,7 @@ class MarkdownStream:
         return closed
 
     def _note_looseness(self, ops: list[Op], container: _Container, tokens: list[Token]) -> None:
-        """Once a list turns out loose, its finished items are shown anew with paragraphs; this happens once at most."""
+        """Send finished items again with paragraphs once a list turns out loose; happens at most once."""
         if container.loose or container.prefix or not is_loose(tokens):
             return
         container.loose = True
@@ -379,7 +379,7 @@ class MarkdownStream:
     # Code blocks
 
     def _begin_fence(self, ops: list[Op], token: Token) -> None:
-        """Show the code block at the beginning of the pending text as one that grows."""
+        """Show the code block at the beginning of the pending text as a growing one."""
         self._close_container()
         self._drop_open(ops, 0)
         opening = self._take(1)
@@ -395,7 +395,7 @@ class MarkdownStream:
         return keyed(block[:start] + keyed(block[start:], f"{fence.key}c"), fence.key)
 
     def _grow_fence(self, ops: list[Op], fence: _Fence) -> bool:
-        """Append the code that came. True if the block is closed, and what follows is pending."""
+        """Append new code. True if the block is closed, and the rest is pending."""
         new: list[str] = []
         closed = False
         while not closed and "\n" in self._pending:
@@ -411,7 +411,7 @@ class MarkdownStream:
         return closed
 
     def _partial_line(self, fence: _Fence) -> str:
-        """What can be shown of the incomplete line, if it can't be indentation or the closing marker."""
+        """Return the incomplete line if it can't be indentation or the closing marker, else ""."""
         return "" if fence.indent or _MAYBE_FENCE_END.fullmatch(self._pending) else self._pending
 
     def _append_code(self, ops: list[Op], fence: _Fence, lines: str, partial: str) -> None:
@@ -422,7 +422,7 @@ class MarkdownStream:
             ops.append(["text", f"{fence.key}c", visible(text)])
 
     def _close_fence(self, ops: list[Op], fence: _Fence) -> None:
-        """Send a finished code block once more, coloured, if that makes a difference."""
+        """Send a finished code block again with colours, if that makes a difference."""
         html = render(parse("".join(fence.source), self._references))
         if html != code_block(escape("".join(fence.code))):
             ops.append(put(fence.key, self.key, f"<div>{html}</div>"))

@@ -1,6 +1,6 @@
-"""What a program printed for a terminal, as lines of styled runs: colours kept, overwritten text and the rest gone.
+"""Convert terminal output to lines of styled runs: keep colours, drop overwritten text and other sequences.
 
-Pure; decides nothing about how much is shown. A terminal emulator is what it is measured by.
+Pure; does not decide how much is shown. Tests compare it with a terminal emulator.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ _TOKEN = re.compile(
 
 
 def lines(text: str) -> list[Line]:
-    """The lines as a terminal would show them at the end; a line end at the very end begins no further line."""
+    """Return the lines that a terminal would finally show; a newline at the very end starts no further line."""
     screen = Screen()
     for match in _TOKEN.finditer(text.replace("\r\n", "\n")):
         if run := match["text"]:
@@ -37,12 +37,12 @@ def lines(text: str) -> list[Line]:
 
 
 def plain(text: str) -> str:
-    """The text as a terminal would show it at the end, without colours."""
+    """Return the text that a terminal would finally show, without colours."""
     return "\n".join("".join(run for run, _ in line) for line in lines(text))
 
 
 def to_html(rows: Sequence[Line]) -> Html:
-    """Lines as markup for a `<pre>`."""
+    """Return lines as markup for a `<pre>`."""
     return join((join(_span(run, style) for run, style in line) for line in rows), Html("\n"))
 
 

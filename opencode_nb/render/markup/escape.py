@@ -1,7 +1,6 @@
-"""The one place where text becomes markup: escaping, and the small builder every renderer makes its elements with.
+"""The only place where text becomes markup: escaping, and the element builder of every renderer.
 
-`Html` is a type of its own so that the type checker sees where unescaped text would be taken for markup. Knows nothing
-of conversations.
+`Html` is a separate type so that the type checker finds unescaped text used as markup. Knows nothing of conversations.
 """
 
 from __future__ import annotations
@@ -16,12 +15,12 @@ from urllib.parse import unquote
 from opencode_nb.render.markup.style import STYLES
 
 Html = NewType("Html", str)
-"""A string that is safe to insert into a page as it is."""
+"""Markup that is safe to insert into a page."""
 
 NOTHING = Html("")
 
-# What may not reach a page as it is: C0 and C1 controls but tab and newline (ANSI, overstriking), direction overrides
-# (they make code and paths read differently from what they are), and lone surrogates (they can't be encoded as UTF-8).
+# Characters that must not reach a page: C0 and C1 controls except tab and newline (ANSI, overstriking), direction
+# overrides (they make code and paths read differently), and lone surrogates (UTF-8 cannot encode them).
 _INVISIBLE = r"\x00-\x08\x0b-\x1f\x7f-\x9f\u202a-\u202e\u2066-\u2069\ud800-\udfff"
 _UNSAFE_TEXT = re.compile(f"[{_INVISIBLE}]")
 _UNSAFE_MARKUP = re.compile(f"[{_INVISIBLE}&<>\"']")
@@ -35,8 +34,9 @@ _DATA_IMAGE = re.compile(r"data:image/(?:png|jpeg|gif|webp);base64,[A-Za-z0-9+/\
 _DATA_PDF = re.compile(r"data:application/pdf;base64,[A-Za-z0-9+/\s]*={0,2}\s*", re.IGNORECASE)
 
 
-# What people decide by must read as what it is: there, everything else that shows as nothing, or as a blank that is
-# none, is marked as well. Unicode calls the former "default ignorable"; these are those that no category tells.
+# Text that people base decisions on must show what it is: there, any other character that is invisible, or a space that
+# is not U+0020, is marked too. Unicode calls the former "default ignorable"; these are the ones not covered by a
+# category.
 _BLANK = re.compile(r"[^\x20-\x7e\n\t]")
 _HIDDEN_CATEGORIES = frozenset({"Cc", "Cf", "Cn", "Cs", "Zl", "Zp", "Zs"})
 _IGNORABLE = re.compile(
@@ -47,12 +47,12 @@ _PICTURE = (
     "\u3030\u303d\u3297\u3299\U0001f000-\U0001faff]"
 )
 _EMOJI = re.compile(f"{_PICTURE}\ufe0f?(?:\u200d{_PICTURE}\ufe0f?)*|[0-9#*]\ufe0f\u20e3")
-"""One picture, however many characters it is made of: their joiners hide nothing."""
+"""One emoji, whatever the number of its characters: the joiners in it hide nothing."""
 _EDGE = re.compile(r"^ +| +$")
 
 
 def _mark(character: str) -> str:
-    """A visible stand-in for a character that would hide, move or break text."""
+    """Return a visible replacement for a character that would hide, move or break text."""
     code = ord(character)
     if code <= 0x20:
         return chr(0x2400 + code)
@@ -69,21 +69,21 @@ def _revealed(character: str) -> str:
 
 
 def reveal(text: str) -> str:
-    """Text that somebody decides by, such as a command: every character in it that can't be seen is marked.
+    """Mark every invisible character in text that someone bases a decision on, such as a command.
 
-    Line ends and tabs stay. Not escaped for HTML.
+    Keeps newlines and tabs. Does not escape for HTML.
     """
     return _BLANK.sub(lambda match: _revealed(match[0]), text)
 
 
 def reveal_line(text: str) -> str:
-    """A name that somebody decides by, such as a path, in one line: also its line ends, tabs and outer blanks."""
+    """Like `reveal`, for one line such as a path: also marks newlines, tabs, and leading and trailing spaces."""
     line = re.sub(r"[\n\t]", lambda match: _mark(match[0]), reveal(text))
     return _EDGE.sub(lambda match: _mark(" ") * len(match[0]), line)
 
 
 def reveal_words(text: str) -> str:
-    """Prose that somebody decides by, such as a question: as `reveal`, but pictures that are joined of several stay."""
+    """Like `reveal`, for prose such as a question: keeps emoji made of several characters."""
     pieces, end = [], 0
     for picture in _EMOJI.finditer(text):
         pieces += [reveal(text[end : picture.start()]), picture[0]]
@@ -92,28 +92,28 @@ def reveal_words(text: str) -> str:
 
 
 def visible(text: str) -> str:
-    """Text with controls, direction overrides and lone surrogates replaced by visible marks (not escaped for HTML)."""
+    """Replace controls, direction overrides and lone surrogates by visible marks. Does not escape for HTML."""
     return _UNSAFE_TEXT.sub(lambda match: _mark(match[0]), text)
 
 
 def escape(text: str) -> Html:
-    """Text as markup that shows exactly this text, in element content and in quoted attribute values."""
+    """Escape text for element content and quoted attribute values."""
     return Html(_UNSAFE_MARKUP.sub(lambda match: _ENTITIES.get(match[0]) or _mark(match[0]), text))
 
 
 def join(pieces: Iterable[Html], separator: Html = NOTHING) -> Html:
-    """Pieces of markup one after the other."""
+    """Join pieces of markup."""
     return Html(separator.join(pieces))
 
 
 def element(
     tag: str, content: Html = NOTHING, *, style: str = "", classes: str = "", **attributes: str | bool | None
 ) -> Html:
-    """One element.
+    """Build an element.
 
-    `style` names entries of `style.STYLES`, separated by blanks; each also becomes a class `oc-NAME` for what inline
-    styles can't do, beside `classes`. Attribute names are Python identifiers (`data_key` is `data-key`); True is an
-    attribute without a value, None and False leave it out.
+    `style` names entries of `style.STYLES`, separated by spaces; each also becomes a class `oc-NAME`, next to
+    `classes`, for what inline styles cannot do. Attribute names are Python identifiers (`data_key` is `data-key`); True
+    gives an attribute without a value, None and False omit it.
     """
     head = f"<{tag}{_style(style, classes)}{''.join(_attribute(name, value) for name, value in attributes.items())}>"
     return Html(head if tag in _VOID else f"{head}{content}</{tag}>")
@@ -134,24 +134,24 @@ def _attribute(name: str, value: str | bool | None) -> str:
 
 
 def is_safe_link(url: str) -> bool:
-    """Whether a link may lead there: http, https, mailto, or relative to the page."""
-    # Browsers skip blanks and controls in addresses, so they are skipped here too, also where they are percent-encoded.
+    """Return whether a link is safe: http, https, mailto, or relative to the page."""
+    # Browsers ignore whitespace and controls in URLs, even percent-encoded, so ignore them here too.
     schemes = [_SCHEME.match(_IGNORED_IN_URLS.sub("", form)) for form in (url, unquote(url))]
     return all(scheme is None or scheme[1].lower() in _WEB_SCHEMES for scheme in schemes)
 
 
 def is_data_image(url: str) -> bool:
-    """Whether this is a picture that needs no request: a base64 data URL of a raster format without scripts."""
+    """Return whether this is an image that needs no request: a base64 data URL of a raster format without scripts."""
     return _DATA_IMAGE.fullmatch(url) is not None
 
 
 def is_data_pdf(url: str) -> bool:
-    """Whether this is a PDF that needs no request; browsers show one in a sandbox of its own."""
+    """Return whether this is a PDF that needs no request; browsers sandbox it."""
     return _DATA_PDF.fullmatch(url) is not None
 
 
 def link(url: str, content: Html) -> Html:
-    """A link that opens beside the notebook, or only its text where the address isn't safe."""
+    """Build a link that opens in a new tab, or only its text if the URL isn't safe."""
     if not is_safe_link(url):
         return element("span", content)
     return element("a", content, href=url, target="_blank", rel="noopener noreferrer")

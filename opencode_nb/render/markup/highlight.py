@@ -1,4 +1,4 @@
-"""Code to coloured markup: pygments' tokens as spans with inline colours that follow the theme. Pure."""
+"""Highlight code: pygments' tokens as spans with inline, theme-aware colours. Pure."""
 
 from __future__ import annotations
 
@@ -15,9 +15,9 @@ from opencode_nb.render.markup.escape import Html, escape
 from opencode_nb.render.markup.style import SYNTAX
 
 Run = tuple[str, str]
-"""A piece of code and the name of its colour in `SYNTAX`, or "" for the colour of the text around."""
+"""A piece of code and its colour's name in `SYNTAX`, or "" for the surrounding colour."""
 
-# Longer code stays plain: colour isn't worth a kernel that stands still, and some lexers are slow on hostile input.
+# Longer code stays plain: colours aren't worth a blocked kernel, and some lexers are slow on hostile input.
 MAX_HIGHLIGHTED = 100_000
 _CACHED = 256
 
@@ -72,14 +72,14 @@ def _lexer_by_file(name: str) -> Lexer | None:
 
 
 def _runs(code: str, lexer: Lexer | None) -> list[Run]:
-    """The code cut into runs of one colour each; whitespace joins the run before it. Always the whole code."""
+    """Split code into runs of one colour, whitespace joined to the run before it. Never loses any code."""
     if lexer is None or len(code) > MAX_HIGHLIGHTED:
         return [(code, "")]
-    # Lexers may want the last newline; what they give back must be the code itself, or it's shown plain.
+    # Some lexers need a final newline. If the tokens don't add up to the source, show it plain.
     source = code if code.endswith("\n") else code + "\n"
     try:
         runs = _merged((value, _kind(token)) for _, token, value in lexer.get_tokens_unprocessed(source))
-    except Exception:  # a lexer is foreign code on hostile input; plain code is always right
+    except Exception:  # lexers are third-party code on hostile input; plain code is always correct
         return [(code, "")]
     if "".join(text for text, _ in runs) != source:
         return [(code, "")]
@@ -107,24 +107,24 @@ def _markup(runs: Iterable[Run]) -> Iterator[str]:
 
 
 def span(text: str, kind: str) -> Html:
-    """One run of code as markup."""
+    """Return one run of code as markup."""
     return Html(f'<span style="color:{SYNTAX[kind]}">{escape(text)}</span>') if kind else escape(text)
 
 
 @functools.lru_cache(maxsize=_CACHED)
 def highlight(code: str, language: str) -> Html:
-    """Code as markup, coloured if the language is one that pygments knows by this name (`python`, `sh`, ...)."""
+    """Return code as markup, coloured if pygments knows the language by this name (`python`, `sh`, ...)."""
     return Html("".join(_markup(_runs(code, _lexer_by_name(language) if language else None))))
 
 
 @functools.lru_cache(maxsize=_CACHED)
 def highlight_file(code: str, path: str) -> Html:
-    """Code as markup, coloured by the file's name."""
+    """Return code as markup, coloured by the file's name."""
     return Html("".join(_markup(_runs(code, _lexer_by_file(path)))))
 
 
 def lines(code: str, path: str) -> list[list[Run]]:
-    """The runs of each line of a file's code, without line ends; as many lists as `code.split("\\n")` has items."""
+    """Return the runs of each line of a file's code, without newlines; one list per item of `code.split("\\n")`."""
     result: list[list[Run]] = [[]]
     for text, kind in _runs(code, _lexer_by_file(path)):
         first, *rest = text.split("\n")

@@ -1,4 +1,4 @@
-"""Paths as people decide by them: short inside a directory, and with the place where links on them lead."""
+"""Paths for people to decide by: relative to a directory, with the target of any links in them."""
 
 from __future__ import annotations
 
@@ -7,15 +7,15 @@ from pathlib import Path
 
 
 def inside(path: str, root: str) -> str:
-    """A path below `root` relative to it; any other as it is."""
+    """Return a path below `root` relative to it, and any other unchanged."""
     prefix = root.rstrip("/") + "/"
     return path[len(prefix) :] if len(prefix) > 1 and path.startswith(prefix) else path
 
 
 def link_target(path: str, root: str) -> str:
-    """Where a path leads by links on it, as `inside` has it; "" where it leads nowhere else.
+    """Return where links in a path lead, shortened like `inside`; "" if they lead nowhere else.
 
-    A link that `root` itself lies behind does not count. Reads the disk: on that of another machine nothing is found.
+    Links in `root` itself do not count. Reads the local disk, so it finds nothing on another machine.
     """
     home = os.path.normpath(root) if root else ""
     absolute = os.path.normpath(Path(home) / path)
@@ -23,7 +23,7 @@ def link_target(path: str, root: str) -> str:
         return ""
     try:
         real, real_home = os.path.realpath(absolute), os.path.realpath(home) if home else ""
-    except (OSError, ValueError):  # no path: it is shown as what it is
+    except (OSError, ValueError):  # not a valid path: shown unchanged
         return ""
     below = inside(absolute, home)
     expected = absolute if below == absolute else str(Path(real_home) / below)

@@ -1,7 +1,8 @@
-"""A terminal's screen: what stands on it after text was written and the cursor was moved. Pure.
+"""A terminal screen: its content after text is written and the cursor is moved. Pure.
 
-It has as many rows as most terminals, and is as wide as its text: lines are not wrapped. Rows above it are settled, as
-they are in a terminal's history. All that a sequence can do is bounded by the screen, not by the length of the output.
+It has as many rows as most terminals and is as wide as its text: lines are not wrapped. Rows that scroll off the top
+are final, as in a terminal's history. What a sequence can change is limited by the screen, not by the length of the
+output.
 """
 
 from __future__ import annotations
@@ -16,20 +17,20 @@ from opencode_nb.render.markup.sgr import PLAIN, Style
 
 Run = tuple[str, Style]
 Line = list[Run]
-"""Runs of text, each of one style."""
+"""Runs of text, each in one style."""
 
 ROWS = 24
 COLUMNS = 200
-"""How far the cursor is moved to the right where there is no text."""
+"""How far right the cursor can move without text."""
 WRAPPED = 10_000
-"""After how many columns a line is settled, and the cursor counts from there: as if a very wide terminal wrapped it."""
+"""Columns after which a line is final and the cursor restarts at 0, as if a very wide terminal wrapped it."""
 
 _TAB = 8
 _BLANK: Run = (" ", PLAIN)
 
 
 class _Row:
-    """One row: runs while text is only added, single cells as soon as some of it is written over."""
+    """One row: runs while text is only appended, single cells once some of it is overwritten."""
 
     __slots__ = ("cells", "runs", "settled", "width")
 
@@ -40,21 +41,21 @@ class _Row:
         self.width = 0
 
     def line(self) -> Line:
-        """All that stands in it."""
+        """Return the whole content."""
         return [*self.settled, *(self.runs if self.cells is None else _joined(self.cells))]
 
     def edit(self) -> list[Run]:
-        """The cells, to be changed; `measure` is called after that. A character of two columns has an empty second."""
+        """Return the cells for editing; call `measure` afterwards. The second cell of a wide character is empty."""
         if self.cells is None:
             self.cells = [cell for text, style in self.runs for cell in _cells(text, style)]
         return self.cells
 
     def measure(self) -> None:
-        """Take note of the width after cells were changed."""
+        """Update the width after cells were changed."""
         self.width = len(self.edit())
 
     def write(self, column: int, text: str, style: Style) -> int:
-        """Write there, over what stands there; the column behind it."""
+        """Overwrite from `column`; return the column after the text."""
         if column < self.width or self.cells is not None:
             return self._overwrite(column, text, style)
         if column > self.width:
@@ -67,7 +68,7 @@ class _Row:
         cells, new = self.edit(), _cells(text, style)
         cells.extend([_BLANK] * (column - len(cells)))
         while new and not column and not get_character_cell_size(new[0][0][:1]):
-            new.pop(0)  # combines with nothing
+            new.pop(0)  # a combining character with no base
         end = column + len(new)
         _split(cells, column)
         _split(cells, end)
@@ -76,7 +77,7 @@ class _Row:
         return end
 
     def settle(self) -> None:
-        """Let nothing of it be changed any more."""
+        """Make the content final."""
         self.settled, self.runs, self.cells, self.width = self.line(), [], None, 0
 
 
@@ -95,7 +96,7 @@ def _cells(text: str, style: Style) -> list[Run]:
 
 
 def _split(cells: list[Run], column: int) -> None:
-    """Blank a character of two columns of which only one will stay."""
+    """Blank a wide character if only half of it will remain."""
     if 0 < column < len(cells) and not cells[column][0]:
         cells[column - 1 : column + 1] = [_BLANK, _BLANK]
 
@@ -105,7 +106,7 @@ def _joined(cells: Iterable[Run]) -> Line:
 
 
 class Screen:
-    """Takes what a terminal takes; `lines` is all that it has shown, with its history."""
+    """A terminal's input side; `lines` is everything it has shown, history included."""
 
     def __init__(self) -> None:
         self.style = PLAIN
@@ -115,13 +116,13 @@ class Screen:
         self._saved = (0, 0)
 
     def lines(self) -> list[Line]:
-        """The lines as they stand; a line end at the very end begins no further line."""
+        """Return the current lines; a newline at the very end starts no further line."""
         while len(self._rows) > self._y and not self._rows[-1].width and not self._rows[-1].settled:
             self._rows.pop()
         return [*self._history, *(row.line() for row in self._rows)]
 
     def write(self, text: str) -> None:
-        """Write text, of which the only controls are tabs and line ends, where the cursor is."""
+        """Write text at the cursor. It may contain no controls but tabs and newlines."""
         first, *others = text.split("\n")
         self._put(first)
         for line in others:
@@ -133,7 +134,7 @@ class Screen:
         if "\t" not in text:
             self._put_characters(text)
         elif not self._x and not self._row().width and self.style == PLAIN and text.isascii():
-            self._put_characters(text.expandtabs(_TAB))  # the same, and quick
+            self._put_characters(text.expandtabs(_TAB))  # same result, faster
         else:
             first, *others = text.split("\t")
             self._put_characters(first)
@@ -151,7 +152,7 @@ class Screen:
             self._x = 0
 
     def control(self, character: str) -> None:
-        """Obey a control character; what no screen shows is passed over."""
+        """Apply a control character; ignore those without a visible effect."""
         if character in "\v\f":
             self._down_with_history()
         elif character == "\r":
@@ -160,7 +161,7 @@ class Screen:
             self._x = max(0, self._x - 1)
 
     def sequence(self, final: str, parameters: list[int]) -> None:
-        """Obey `CSI parameters final`; what this doesn't know is passed over."""
+        """Apply `CSI parameters final`; ignore unknown sequences."""
         if act := _ACTS.get(final):
             act(self, parameters)
 
@@ -221,7 +222,7 @@ class Screen:
         self._to_row(self._saved[0])
         self._to_column(self._saved[1])
 
-    # What is erased, inserted and deleted
+    # Erasing, inserting and deleting
 
     def _erase_line(self, how: list[int]) -> None:
         row, kind = self._row(), _kind(how)
@@ -271,7 +272,7 @@ class Screen:
 
 
 def _count(parameters: list[int]) -> int:
-    """How many, or which one: none and 0 mean 1."""
+    """Return the first parameter; missing and 0 mean 1."""
     return parameters[0] or 1 if parameters else 1
 
 

@@ -1,4 +1,4 @@
-"""How terminal text looks: a style, and what the parameters of a select-graphic-rendition sequence make of it. Pure."""
+"""Text styles of a terminal, and how select-graphic-rendition (SGR) sequences change them. Pure."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from opencode_nb.render.markup.style import ANSI
 
 @dataclass(slots=True, frozen=True)
 class Style:
-    """How a run looks; colours are CSS values, "" for the colours around."""
+    """The style of a run. Colours are CSS values, "" for the surrounding colour."""
 
     color: str = ""
     background: str = ""
@@ -30,7 +30,7 @@ PLAIN = Style()
 
 @functools.lru_cache(maxsize=512)
 def restyled(style: Style, parameters: str) -> Style:
-    """The style after `CSI parameters m`: items separated by ";", each with its own sub-parameters behind ":"."""
+    """Return the style after `CSI parameters m`: items separated by ";", each with sub-parameters after ":"."""
     items = iter(parameters.split(";"))
     for item in items:
         code, *details = [number(text) for text in item.split(":")]
@@ -39,7 +39,7 @@ def restyled(style: Style, parameters: str) -> Style:
 
 
 def number(text: str, default: int = 0) -> int:
-    """A parameter; too long a one is cut, as no terminal counts so far (and Python refuses thousands of digits)."""
+    """Parse a parameter, cut to 5 digits: no terminal needs more, and Python refuses thousands."""
     digits = text.lstrip("0")[:5]
     return int(digits) if digits.isdigit() else default
 
@@ -47,7 +47,7 @@ def number(text: str, default: int = 0) -> int:
 def _with_code(style: Style, code: int, details: list[int] | None, rest: Iterator[str]) -> Style:
     if code == 0:
         return PLAIN
-    if code == 4 and details:  # 4:0 is none, 4:1 to 4:5 are kinds of lines
+    if code == 4 and details:  # 4:0 is off, 4:1 to 4:5 are line styles
         return replace(style, underline=details[0] > 0)
     if code in _FLAGS:
         return replace(style, **_FLAGS[code])
@@ -69,7 +69,7 @@ _FLAGS: dict[int, dict[str, Any]] = {
     4: {"underline": True},
     7: {"inverse": True},
     9: {"struck": True},
-    21: {"underline": True},  # a double line
+    21: {"underline": True},  # double underline
     22: {"bold": False, "faint": False},
     23: {"italic": False},
     24: {"underline": False},
@@ -79,7 +79,7 @@ _FLAGS: dict[int, dict[str, Any]] = {
     49: {"background": ""},
 }
 _EXTENDED = {38: "color", 48: "background", 58: ""}
-"""What takes a colour of its own as operands; that of an underline is not shown."""
+"""Codes with a colour as operands; that of underlines (58) is not shown."""
 
 _RGB = 2
 _INDEXED = 5
@@ -87,14 +87,14 @@ _OPERANDS = {_RGB: 3, _INDEXED: 1}
 
 
 def _operands(items: Iterator[str]) -> Iterator[int]:
-    """The items that belong to `38;5;N` or `38;2;R;G;B`, taken off."""
+    """Consume the items that belong to `38;5;N` or `38;2;R;G;B`."""
     kind = number(next(items, ""))
     yield kind
     yield from (number(item) for item in islice(items, _OPERANDS.get(kind, 0)))
 
 
 def _color(operands: list[int]) -> str:
-    """The colour of `5, N`, `2, R, G, B`, or `2, colour space, R, G, B`; "" for what is none of them."""
+    """Return the colour of `5, N`, `2, R, G, B`, or `2, colour space, R, G, B`; "" for anything else."""
     kind, *values = operands or [0]
     if kind == _INDEXED and values:
         return _indexed(min(255, values[0]))
@@ -121,12 +121,12 @@ _ON_COLOR = "light-dark(rgb(255,255,255),#000)"
 
 @functools.lru_cache(maxsize=512)
 def css(style: Style) -> str:
-    """The style as an inline one; "" for plain text."""
+    """Return the style as inline CSS; "" for plain text."""
     color, background = style.color, style.background
     if style.inverse:
         color, background = "", color or _INVERSE
     if background:
-        color = _ON_COLOR  # a colour on a colour can't be trusted to be readable on both themes
+        color = _ON_COLOR  # coloured text on a coloured background may be unreadable in one of the themes
     rules = {
         "color": color,
         "background-color": background,

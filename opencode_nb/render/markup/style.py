@@ -1,9 +1,9 @@
-"""How everything looks: one table of named inline styles, and the colours.
+"""All styles: one table of named inline styles, and the colours.
 
-Styles are inline because a saved notebook keeps no style sheet and its sanitizer strips most of what isn't one of these
-forms. In particular a colour that follows the theme passes only as `color` or `background-color`, and only when written as
-`light-dark(rgb(r,g,b),...)`; borders and tints are therefore translucent greys that suit both themes.
-What inline styles can't do (hover, focus, animation) stands in static/core/base.css, by the classes `oc-NAME`.
+Styles are inline because a saved notebook keeps no style sheet, and its sanitizer strips most other forms. In
+particular, theme-aware colours pass only as `color` or `background-color`, and only written as
+`light-dark(rgb(r,g,b),...)`; so borders and tints are translucent greys that suit both themes. What inline styles can't
+do (hover, focus, animation) is in static/core/base.css, with the classes `oc-NAME`.
 """
 
 # ruff: noqa: E501  (one style, one line)
@@ -14,7 +14,7 @@ _MONO = "ui-monospace,SFMono-Regular,Menlo,Consolas,monospace"
 
 
 def themed(light: str, dark: str) -> str:
-    """A colour for light and for dark pages, both `#rrggbb`, in the form that JupyterLab's sanitizer lets pass."""
+    """Return a colour for light and dark pages, both `#rrggbb`, in a form that JupyterLab's sanitizer accepts."""
     red, green, blue = (int(light[i : i + 2], 16) for i in (1, 3, 5))
     return f"light-dark(rgb({red},{green},{blue}),{dark})"
 
@@ -130,7 +130,7 @@ MARKDOWN: dict[str, str] = {
     "scroll": "overflow-x:auto;max-width:100%;margin:0 0 8px",
     "task": "list-style:none",
 }
-"""Styles of Markdown's elements by tag."""
+"""Styles of Markdown elements by tag."""
 
 SYNTAX: dict[str, str] = {
     "comment": themed("#59636e", "#9198a1"),
@@ -145,7 +145,7 @@ SYNTAX: dict[str, str] = {
     "deleted": BAD,
     "heading": INFO,
 }
-"""Colours of code by what it is."""
+"""Colours of code by kind of token."""
 
 ANSI: tuple[str, ...] = (
     themed("#24292f", "#8b949e"),

@@ -1,6 +1,6 @@
-"""How much of a turn is saved with a notebook: texts, outputs and patches are cut to a cap, and the turn says so. Pure.
+"""Limit what a notebook saves of a turn: cut texts, outputs and patches, and say so. Pure.
 
-One line of 50 MB would otherwise stand three times in the file, as HTML, Markdown and text.
+Otherwise a line of 50 MB would be in the file three times, as HTML, Markdown and text.
 """
 
 from __future__ import annotations
@@ -15,24 +15,24 @@ if TYPE_CHECKING:
     from opencode_nb.transcript.state import Message, TurnState
 
 LONGEST = 200_000
-"""Characters of one text."""
+"""Maximum characters of one text."""
 SAVED = 600_000
-"""Characters of all texts of a turn."""
+"""Maximum characters of all texts of a turn."""
 MEDIA = 8_000_000
-"""Characters of all its pictures and the like, which stand in data URLs."""
+"""Maximum characters of all pictures and other media of a turn, which are data URLs."""
 _EACH = 400
-"""What a part costs beside its texts: thousands of small ones are much, too."""
+"""Cost of a part besides its texts: thousands of small ones add up, too."""
 
 _ITEM = 20
-"""What a value in a list or an object costs beside its text: quotes, indentation, a line."""
+"""Cost of a list or object item besides its text: quotes, indentation, a line."""
 _RESERVE = 20_000
-"""What is there beyond the cap for the short values of the part that reaches it."""
+"""Allowance beyond the limit for short values of the part that reaches it."""
 _SHORT = 200
-"""Characters of texts that are kept anyway: ids, names and states, without which nothing is known of the rest."""
+"""Texts up to this many characters are always kept: ids, names and states, needed to make sense of the rest."""
 
 _LEFT_OUT = "\u2026"
 _LAST = frozenset({"output"})
-"""Of these the end is kept: it tells how a program came out."""
+"""Keep the end of these: it shows how a program ended."""
 _PROSE = frozenset({"text", "reasoning"})
 
 
@@ -43,7 +43,7 @@ class _Budget:
     cut: int = 0
 
     def has_room(self) -> bool:
-        """Whether there is room for one more value of the present part, however short."""
+        """Return whether one more value of the current part fits, however short."""
         if self.text > -_RESERVE:
             self.text -= _ITEM
             return True
@@ -51,7 +51,7 @@ class _Budget:
         return False
 
     def take(self, wanted: int) -> int:
-        """How many characters of a text are kept."""
+        """Return how many characters of a text to keep."""
         kept = min(wanted, LONGEST, max(0, self.text))
         self.text -= kept
         self.cut += wanted - kept
@@ -59,7 +59,7 @@ class _Budget:
 
 
 def bounded(turn: TurnState) -> TurnState:
-    """The turn as it is saved: itself, or where it is too long a shorter copy that ends with where the rest is."""
+    """Return the turn itself, or if it is too long a shortened copy that ends with where to find the rest."""
     budget = _Budget()
     shorter = _turn(turn, budget)
     if not budget.cut:
@@ -71,8 +71,8 @@ def bounded(turn: TurnState) -> TurnState:
 def _add_note(turn: TurnState, cut: int) -> None:
     for last in [step for step in turn.steps.values() if step.info.get("role") == "assistant"][-1:]:
         text = (
-            f"{_LEFT_OUT} {cut:,} characters are left out here. All of them are in `turn.text`, `turn.reasoning`, "
-            "`turn.tools` and `turn.diff().patch`, or in a file by `%opencode export md`."
+            f"{_LEFT_OUT} {cut:,} characters are left out here. The full text is in `turn.text`, `turn.reasoning`, "
+            "`turn.tools` and `turn.diff().patch`, or in a file written by `%opencode export md`."
         )
         last.parts["left-out"] = {"id": "left-out", "type": "text", "text": text, "messageID": last.id}
 
@@ -100,7 +100,7 @@ def _message(message: Message, budget: _Budget) -> Message:
 
 
 def _info(info: Json, budget: _Budget) -> Json:
-    """What a message says of itself, with a budget of its own: without it nothing is known of the turn."""
+    """Cut a message's info with a separate budget: without it nothing is known of the turn."""
     own = _Budget()
     shorter = _object(info, own)
     budget.cut += own.cut
@@ -111,7 +111,7 @@ def _part(part: Json, budget: _Budget) -> Json:
     if part.get("type") not in _PROSE or len(str(part.get("text") or "")) <= min(LONGEST, budget.text):
         return _object(part, budget)
     text = str(part["text"])
-    begun = contained(text[: budget.take(len(text))])  # ended, where it is cut within a block of code
+    begun = contained(text[: budget.take(len(text))])  # closed, if the cut is inside a code block
     return {**part, "text": f"{begun}\n\n{_LEFT_OUT}"}
 
 
@@ -140,7 +140,7 @@ def _text(text: str, budget: _Budget, name: str) -> str:
 
 
 def _data_url(url: str, budget: _Budget) -> str:
-    """A picture is kept whole or not at all: then its name stands for it."""
+    """Keep a picture whole or not at all: then its name replaces it."""
     if len(url) > budget.media:
         budget.cut += len(url)
         return ""

@@ -1,6 +1,6 @@
-"""What a tool call is described by, before anybody shows it: a card with its line, and blocks of content.
+"""The model of a tool call: a card with a summary line and blocks of content, independent of any medium.
 
-Data only. tools.py makes it of a tool's part; cards.py, text.py and terminal.py show it.
+Data only. tools.py builds it from a tool part; cards.py, text.py and terminal.py show it.
 """
 
 from __future__ import annotations
@@ -15,12 +15,12 @@ Json = dict[str, Any]
 Status = Literal["pending", "running", "completed", "error", "interrupted"]
 
 LONG_PATH = 80
-"""From how many characters on the middle of a path is left out in a line."""
+"""Longer paths, in characters, are shortened in the middle in a line."""
 
 
 @dataclass(slots=True, frozen=True)
 class Output:
-    """What a program printed, with its terminal's control sequences; `command` is what was typed."""
+    """A program's output, with terminal control sequences; `command` is the command line."""
 
     text: str
     command: str = ""
@@ -28,7 +28,7 @@ class Output:
 
 @dataclass(slots=True, frozen=True)
 class Code:
-    """The content of a file; its name tells the language."""
+    """The content of a file; its name determines the language."""
 
     text: str
     path: str
@@ -65,28 +65,28 @@ class Pairs:
 
 @dataclass(slots=True, frozen=True)
 class Link:
-    """An address."""
+    """A URL."""
 
     url: str
 
 
 @dataclass(slots=True, frozen=True)
 class Answers:
-    """Questions, each with the answers that it got."""
+    """Questions with their answers."""
 
     items: list[tuple[str, list[str]]]
 
 
 @dataclass(slots=True, frozen=True)
 class Problem:
-    """What went wrong."""
+    """An error."""
 
     text: str
 
 
 @dataclass(slots=True, frozen=True)
 class Attachment:
-    """A file that came with the result, `{mime, filename?, url}`."""
+    """A file attached to the result, `{mime, filename?, url}`."""
 
     mime: str
     name: str
@@ -98,10 +98,10 @@ Block = Output | Code | Change | Checklist | Prose | Pairs | Link | Answers | Pr
 
 @dataclass(slots=True)
 class Card:
-    """A tool call: `name` and `about` make its line (with `counts` added and removed lines), `blocks` its content.
+    """A tool call: `name` and `about` (with `counts` of added and removed lines) make its summary, `blocks` its
+    content.
 
-    `since` is when it began to run, in ms since the epoch, for as long as it does; one that `waits` for a person does
-    not run.
+    `since` is when it started, in ms since the epoch, while it runs; a call that `waits` for the user is not running.
     """
 
     tool: str
@@ -123,9 +123,9 @@ class Card:
 class Context:
     """What a part itself doesn't say.
 
-    Whether its turn has ended, the directory that paths are relative to, the sub-sessions that are shown themselves,
-    the messages that a person sent while the turn was running, in how many columns changes stand, 0 where nobody can
-    choose, and the calls that wait for a person's answer.
+    Whether its turn has ended, the directory that paths are relative to, the sub-sessions that are displayed, the
+    messages that the user sent while the turn was running, the number of columns of changes (0 if it cannot be chosen),
+    and the calls that wait for the user's answer.
     """
 
     ended: bool = False
@@ -136,10 +136,10 @@ class Context:
     waiting: frozenset[str] = frozenset()
 
     def path(self, path: str) -> str:
-        """A path as short as it can be and still be understood."""
+        """Return a path relative to the directory if it is below it."""
         root = self.directory.rstrip("/")
         return path[len(root) + 1 :] if root and path.startswith(root + "/") else path
 
     def short_path(self, path: str) -> str:
-        """A path for a line: its middle left out if it's long."""
+        """Return a path for a line, shortened in the middle if it is long."""
         return shorten(self.path(path), LONG_PATH)

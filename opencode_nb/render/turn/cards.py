@@ -1,7 +1,7 @@
-"""Tool cards and their blocks of content as HTML, for the live page and the saved notebook alike.
+"""Render tool cards and their blocks as HTML, for the live page and the saved notebook.
 
-Knows what blocks look like, not what tools mean (tools.py) or where cards stand (page.py). With a `key` an element can
-be patched on the page; without one it's static.
+Knows what blocks look like, not what tools mean (tools.py) or where cards are placed (page.py). With a `key` an element
+can be patched on the page; without one it is static.
 """
 
 from __future__ import annotations
@@ -34,15 +34,15 @@ from opencode_nb.render.turn.card_model import (
 from opencode_nb.render.turn.phrases import duration
 
 FOLDED_OUTPUT = 300
-"""From how many lines on the beginning of an output is folded."""
+"""The beginning of a longer output, in lines, is folded."""
 SHOWN_OUTPUT = 60
-"""How many lines of a folded output are shown: its last ones."""
+"""Last lines of a folded output that are shown."""
 RUNNING_OUTPUT = 40
-"""How many lines of an output are shown while it grows."""
+"""Last lines of a growing output that are shown."""
 MAX_OUTPUT = 400_000
-"""How many characters of an output are shown at most: its last ones."""
+"""Maximum characters of an output that are shown: its last ones."""
 FOLDED_CODE = 200
-"""After how many lines the rest of a file's content is folded."""
+"""Lines of a file's content after which the rest is folded."""
 
 _STATUS = {
     "pending": ("waiting", "muted"),
@@ -55,7 +55,7 @@ _TODO = {"completed": "\u2611", "in_progress": "\u25d0", "cancelled": "\u2612"}
 
 
 def card_html(card: Card, *, key: str = "", child: Html | None = None) -> Html:
-    """A tool call as a card that unfolds; `child` is what its sub-session did."""
+    """Render a tool call as a collapsible card; `child` is the work of its sub-session."""
     inner = [element("summary", summary_html(card), style="summary", data_key=part_key(key, "s"))]
     inner.append(_body(body_html(card), key))
     if child is not None:
@@ -75,14 +75,14 @@ def card_html(card: Card, *, key: str = "", child: Html | None = None) -> Html:
 
 
 def label(card: Card) -> str:
-    """What a card is called where nobody sees its line and colours: the tool, what it's about, and how it went."""
+    """Return a card's accessible name: the tool, its subject, and its outcome."""
     word = _state(card)[0]
     about = f"{card.name}: {card.about}" if card.about else card.name
     return ", ".join(piece for piece in (about, card.note, word or ("" if card.note else "done")) if piece)
 
 
 def part_key(key: str, suffix: str) -> str | None:
-    """The key of an element inside the one with this key; none for what is static."""
+    """Return the key of an element inside the one with this key; None for static markup."""
     return f"{key}{suffix}" if key else None
 
 
@@ -93,7 +93,7 @@ def _body(content: Html, key: str) -> Html:
 
 
 def summary_html(card: Card) -> Html:
-    """A card's line: what it is, what about, and how it went."""
+    """Render a card's summary: the tool, its subject, and its outcome."""
     pieces = [
         element("span", escape(card.glyph), style="glyph"),
         element("span", escape(card.name), style="name"),
@@ -117,12 +117,12 @@ def _end(card: Card) -> Html:
 
 
 def _state(card: Card) -> tuple[str, str]:
-    """How it stands, in a word and its style."""
+    """Return the card's state in words, and their style."""
     return ("waiting for you", "warn") if card.waits else _STATUS[card.status]
 
 
 def _time(card: Card) -> Html:
-    """How long the call took; the page counts while it runs, and a screen reader is not told each second of a timer."""
+    """Render the duration. The page counts while the call runs; role "timer" keeps screen readers quiet."""
     if card.since is not None:
         return element("time", style="muted", role="timer", data_since=f"{card.since:.0f}")
     return element("span", escape(duration(card.seconds)), style="muted") if _is_noteworthy(card.seconds) else NOTHING
@@ -133,7 +133,7 @@ def _is_noteworthy(seconds: float | None) -> bool:
 
 
 def body_html(card: Card) -> Html:
-    """A card's content."""
+    """Render a card's content."""
     growing = card.status == "running"
     changes = [block for block in card.blocks if isinstance(block, Change)]
     choice = diff_box.columns_html(changes[0].columns) if changes and changes[0].columns else NOTHING
@@ -141,7 +141,7 @@ def body_html(card: Card) -> Html:
 
 
 def block_html(block: Block, *, growing: bool = False, titled: bool = False) -> Html:
-    """One block of content; of an output that grows only the end; a change with the file's name if it's `titled`."""
+    """Render one block; only the end of a growing output, and a change with the file's name if `titled`."""
     if isinstance(block, Change):
         title = element("div", diff_box.file_title(block.diff), style="line") if titled else NOTHING
         content = join([title, diff_box.body(block.diff, block.columns)])
@@ -157,7 +157,7 @@ def _output(block: Output, growing: bool) -> Html:
 
 
 def output_html(text: str, *, growing: bool = False) -> Html:
-    """A program's output; the beginning of a long one is folded, and not there at all while it grows."""
+    """Render a program's output; the beginning of a long one is folded, or left out while it grows."""
     cut = len(text) > MAX_OUTPUT
     rows = ansi.lines(text[-MAX_OUTPUT:])
     if growing:
@@ -246,12 +246,14 @@ def _problem(block: Problem) -> Html:
 
 
 def attachment_html(block: Attachment) -> Html:
-    """A picture that came with the turn, a PDF that unfolds, or any other file as its name."""
+    """Render an attached picture, a PDF that unfolds, or the name of any other file."""
     if is_data_image(block.url):
         return element("img", style="picture", src=block.url, alt=block.name)
     name = escape(f"{block.name} ({block.mime})" if block.mime else block.name)
     if is_data_pdf(block.url):
-        page = element("object", escape("This page shows no PDF."), style="pdf", type="application/pdf", data=block.url)
+        page = element(
+            "object", escape("This page cannot show PDF files."), style="pdf", type="application/pdf", data=block.url
+        )
         return element("details", join([element("summary", name, style="more"), page]))
     return element("span", name, style="chip")
 
@@ -269,6 +271,6 @@ _BLOCKS: dict[type, Callable[[Any], Html]] = {
 
 
 def json_html(value: Json) -> Html:
-    """Any JSON, for what this version doesn't know."""
+    """Render any JSON, for parts that this version doesn't know."""
     text = json.dumps(value, indent=2, ensure_ascii=False, default=str)
     return element("pre", highlight(text, "json"), style="output")

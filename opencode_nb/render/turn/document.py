@@ -1,4 +1,4 @@
-"""A whole session as one document: HTML that stands by itself, or Markdown."""
+"""Export a whole session as one document: standalone HTML, or Markdown."""
 
 from __future__ import annotations
 
@@ -30,11 +30,11 @@ body {{ max-width: 60rem; margin: 2rem auto; padding: 0 1rem }}</style>
 </body>
 </html>
 """
-"""The policy is a second wall: nothing in an exported session has any business to run or to fetch something."""
+"""The policy is a second line of defence: nothing in an exported session may run or fetch anything."""
 
 
 def session_html(title: str, turns: Iterable[TurnState]) -> str:
-    """One HTML file without scripts, in the reader's light or dark colours."""
+    """Return one HTML file without scripts, in the reader's light or dark theme."""
     pieces = [element("h1", escape(title)), *(piece for turn in turns for piece in _turn(turn))]
     return _FRAME.format(title=escape(title), body=join(pieces, Html("\n")))
 
@@ -44,13 +44,13 @@ def _turn(turn: TurnState) -> tuple[Html, Html]:
 
 
 def session_markdown(title: str, turns: Iterable[TurnState]) -> str:
-    """One Markdown file: the prompts as quotations, the answers below them."""
+    """Return one Markdown file: the prompts as quotations, the answers below them."""
     pieces = (piece for turn in turns for piece in (_quoted(turn), turn_markdown(turn).strip("\n")))
     return document([heading(title), *pieces]) + "\n"
 
 
 def heading(title: str) -> str:
-    """The title of a session as Markdown."""
+    """Return the title of a session as Markdown."""
     return f"# {harmless(' '.join(title.split()))}"
 
 

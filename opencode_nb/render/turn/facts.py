@@ -1,6 +1,6 @@
-"""What there is to say about a turn as a whole: who answered, how long, at what price, what went wrong. Pure.
+"""The facts of a turn as a whole: who answered, how long it took, what it cost, what went wrong. Pure.
 
-The counterpart of tools.py for turns: every medium shows these facts, none works them out itself.
+The counterpart of tools.py for turns: every medium shows these facts, none computes them itself.
 """
 
 from __future__ import annotations
@@ -28,7 +28,7 @@ _NEVER_SHOWN = frozenset({"step-start", "step-finish", "snapshot", "patch"})
 
 @dataclass(slots=True, frozen=True)
 class Usage:
-    """Tokens and cost (US dollars) of all steps."""
+    """Tokens and cost (USD) of all steps."""
 
     input: int
     output: int
@@ -38,7 +38,7 @@ class Usage:
 
 
 def failure(turn: TurnState) -> Failure | None:
-    """What ended the turn early: its error, or its last step's. A running turn may yet recover."""
+    """Return what ended the turn early: its error, or its last step's. A running turn may still recover."""
     error = (turn.error or _last_error(turn)) if turn.ended else None
     return describe(error) if error else None
 
@@ -49,13 +49,13 @@ def _last_error(turn: TurnState) -> Json:
 
 
 def was_stopped(turn: TurnState) -> bool:
-    """Whether somebody stopped the turn, as opposed to something having failed."""
+    """Return whether someone stopped the turn, rather than something failing."""
     problem = failure(turn)
     return turn.status == "aborted" and (problem is None or problem.name == "MessageAbortedError")
 
 
 def model(turn: TurnState) -> str:
-    """`provider/model` of the last step, or that was asked for."""
+    """Return `provider/model` of the last step, or as requested."""
     for info in _infos(turn):
         if info.get("modelID"):
             return f"{info.get('providerID') or ''}/{info['modelID']}".lstrip("/")
@@ -65,7 +65,7 @@ def model(turn: TurnState) -> str:
 
 
 def agent(turn: TurnState) -> str:
-    """The agent's name."""
+    """Return the agent's name."""
     return next(
         (str(info.get("agent") or info.get("mode")) for info in _infos(turn) if info.get("agent") or info.get("mode")),
         "",
@@ -73,32 +73,32 @@ def agent(turn: TurnState) -> str:
 
 
 def _infos(turn: TurnState) -> list[Json]:
-    """The infos of the turn's messages, latest first."""
+    """Return the infos of the turn's messages, latest first."""
     steps = [step.info for step in reversed(turn.steps.values())]
     return [*steps, turn.prompt.info] if turn.prompt else steps
 
 
 def directory(turn: TurnState) -> str:
-    """The directory the turn works in, which paths are shown relative to."""
+    """Return the turn's working directory; paths are shown relative to it."""
     return turn.directory
 
 
 def started(turn: TurnState) -> float | None:
-    """When the turn began, in ms since the epoch."""
+    """Return when the turn began, in ms since the epoch."""
     infos = list(reversed(_infos(turn)))
     created = [_object(info.get("time")).get("created") for info in infos]
     return next((time for time in created if isinstance(time, int | float)), None)
 
 
 def seconds(turn: TurnState) -> float | None:
-    """How long the turn took."""
+    """Return how long the turn took."""
     ends = [_object(info.get("time")).get("completed") for info in _infos(turn)]
     end = max((time for time in ends if isinstance(time, int | float)), default=None)
     return elapsed({"start": started(turn), "end": end})
 
 
 def usage(turn: TurnState) -> Usage:
-    """What the turn's steps used."""
+    """Return what the turn's steps used."""
     tokens = [_object(step.info.get("tokens")) for step in turn.steps.values()]
     caches = [_object(item.get("cache")) for item in tokens]
     return Usage(
@@ -119,7 +119,7 @@ def _number(value: Any) -> float:
 
 
 def bill(turn: TurnState) -> list[str]:
-    """The turn's figures as short phrases: agent, model, duration, tokens, cost, and whether it was interrupted."""
+    """Return short phrases: agent, model, duration, tokens, cost, and whether the turn was interrupted."""
     used = usage(turn)
     tokens = f"{_count(used.input + used.cached)} in, {_count(used.output + used.reasoning)} out"
     cached = f" ({_count(used.cached)} cached)" if used.cached else ""
@@ -141,18 +141,18 @@ def _count(number: int) -> str:
 
 
 def changed(diffs: Sequence[Json]) -> str:
-    """`Changed 2 files`."""
+    """Return a phrase such as `Changed 2 files`."""
     return f"Changed {len(diffs)} file{'' if len(diffs) == 1 else 's'}"
 
 
 def total(diffs: Iterable[Json]) -> tuple[int, int]:
-    """Lines added and removed in all files."""
+    """Return the lines added and removed in all files."""
     counted = [stats(diff) for diff in diffs]
     return sum(added for added, _ in counted), sum(removed for _, removed in counted)
 
 
 def unshown_diffs(turn: TurnState) -> list[Json]:
-    """The turn's changes, unless its only changing tool call shows them already: of a notebook it has no cells."""
+    """Return the turn's changes, unless its only editing call already shows them (for a notebook, not as cells)."""
     edits = [part for part in turn.parts if part.get("type") == "tool" and part.get("tool") in CHANGING]
     diffs = own_diffs(turn)
     if turn.children or len(edits) != 1 or len(diffs) != 1:
@@ -163,13 +163,13 @@ def unshown_diffs(turn: TurnState) -> list[Json]:
 
 
 def waiting(turn: TurnState) -> frozenset[str]:
-    """The tool calls that wait for a person's answer."""
+    """Return the tool calls that wait for the user's answer."""
     requests = [*turn.permissions.values(), *turn.questions.values()]
     return frozenset(str(call) for request in requests if (call := _object(request.get("tool")).get("callID")))
 
 
 def decision(made: Decision, root: str = "") -> str:
-    """One answered request as a sentence without its full stop."""
+    """Describe an answered request in a sentence without a full stop."""
     request = made.request
     if "questions" in request:
         text = f"Question {'answered' if made.reply != 'reject' else 'dismissed'} by {made.by}"
@@ -181,7 +181,7 @@ def decision(made: Decision, root: str = "") -> str:
 
 
 def is_shown(part: Json) -> bool:
-    """Whether a part is for people: bookkeeping, hidden texts and empty ones aren't."""
+    """Return whether a part is meant for people, unlike bookkeeping, hidden texts and empty ones."""
     kind = part.get("type")
     if kind in _NEVER_SHOWN or part.get("synthetic") or part.get("ignored"):
         return False
@@ -189,14 +189,14 @@ def is_shown(part: Json) -> bool:
 
 
 def variable(part: Json) -> tuple[str, str] | None:
-    """The name and type of the kernel's variable that a hidden text of a prompt describes."""
+    """Return the name and type of the kernel variable that a prompt's hidden text describes."""
     metadata = part.get("metadata")
     own = metadata.get("opencode_nb") if isinstance(metadata, dict) else None
     return (str(own.get("variable")), str(own.get("kind"))) if isinstance(own, dict) and own.get("variable") else None
 
 
 def notice(part: Json) -> str:
-    """A part that is one line of text: an agent's mention, a subtask, a compaction, a retry; "" for others."""
+    """Describe a part that is one line: an agent's mention, a subtask, a compaction, a retry; "" for others."""
     kind = part.get("type")
     if kind == "agent":
         return f"Agent {part.get('name') or ''}".rstrip()
@@ -212,7 +212,7 @@ def notice(part: Json) -> str:
 
 
 def thought(part: Json) -> str:
-    """`Thought for 3 s`."""
+    """Return a phrase such as `Thought for 3 s`."""
     time = duration(elapsed(part.get("time")))
     return f"Thought for {time}" if time and time != "0.0 s" else "Thought"
 

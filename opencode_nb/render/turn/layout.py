@@ -1,7 +1,7 @@
-"""What stands where in a turn: the parts in their order, and the lines around them.
+"""Lay out a turn: the parts in order, and the lines around them.
 
-Every function gives markup for one place, the same for the live page (with a key) and the saved notebook (without); ""
-where there is nothing to say.
+Every function returns the markup of one place, for the live page (with a key) and the saved notebook (without); "" if
+it is empty.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ _LONG_LINE = 90
 
 
 def prompt_html(turn: TurnState) -> Html:
-    """What the user asked, with what was attached."""
+    """Render the user's prompt with its attachments."""
     parts = list(turn.prompt.parts.values()) if turn.prompt else []
     texts = [element("div", escape(str(part["text"])), style="plain") for part in parts if _is_text(part)]
     files = [cards.attachment_html(attachment(part)) for part in parts if part.get("type") == "file"]
@@ -36,7 +36,7 @@ def prompt_html(turn: TurnState) -> Html:
 
 
 def _variable_html(part: Json, told: tuple[str, str]) -> Html:
-    """What the model was shown of a variable, folded."""
+    """Render what the model was shown of a variable, folded."""
     name, kind = (escape(word) for word in told)
     title = join([element("span", name, style="subtitle"), element("span", kind, style="muted small")], Html(" "))
     shown = element("pre", escape(str(part.get("text") or "")), style="output tall")
@@ -49,7 +49,7 @@ def _is_text(part: Json) -> bool:
 
 
 def decisions_html(turn: TurnState) -> Html:
-    """Who allowed or denied what."""
+    """Render who allowed or denied what."""
     root = facts.directory(turn)
     return join(_decision(facts.decision(made, root), made.reply == "reject") for made in turn.decisions)
 
@@ -65,12 +65,12 @@ def _decision(text: str, denied: bool) -> Html:
 
 
 def error_html(turn: TurnState) -> Html:
-    """What went wrong, and the next step; of a turn that was stopped only that."""
+    """Render the error and the next step, or that the turn was stopped."""
     problem = facts.failure(turn)
     if facts.was_stopped(turn):
         return element(
             "div",
-            element("span", escape("Stopped. What came until then is kept."), style="warn"),
+            element("span", escape("Stopped. The partial answer is kept."), style="warn"),
             style="notice",
             data_part="error",
         )
@@ -84,13 +84,13 @@ def error_html(turn: TurnState) -> Html:
 
 
 def _with_commands(text: str) -> Html:
-    """Text, with what stands between backticks as something to type."""
+    """Render text, with anything in backticks as code."""
     pieces = enumerate(text.split("`"))
     return join(element("code", escape(piece), style="value") if odd % 2 else escape(piece) for odd, piece in pieces)
 
 
 def changes_html(turn: TurnState, key: str = "", columns: int = 0) -> Html:
-    """What the whole turn changed on disk, if no single card shows it."""
+    """Render what the whole turn changed on disk, if no single card shows it."""
     diffs = facts.unshown_diffs(turn)
     if not diffs:
         return NOTHING
@@ -109,7 +109,7 @@ def changes_html(turn: TurnState, key: str = "", columns: int = 0) -> Html:
 
 
 def footer_html(turn: TurnState) -> Html:
-    """Agent, model, duration, tokens, cost and files changed, once the turn has ended."""
+    """Render agent, model, duration, tokens, cost and changed files, once the turn has ended."""
     if not turn.ended:
         return NOTHING
     phrases = [element("span", escape(phrase)) for phrase in facts.bill(turn)]
@@ -120,7 +120,7 @@ def footer_html(turn: TurnState) -> Html:
 
 
 def todos_html(turn: TurnState) -> Html:
-    """Where a running turn stands in its list."""
+    """Render a running turn's progress in its todos."""
     current = next((todo for todo in turn.todos if todo.get("status") == "in_progress"), None)
     if turn.ended or not turn.todos or current is None:
         return NOTHING
@@ -135,7 +135,7 @@ def todos_html(turn: TurnState) -> Html:
 
 
 def status_html(turn: TurnState, *, actions: bool) -> Html:
-    """What a running turn is doing, for how long, and a way to stop it."""
+    """Render what a running turn is doing, for how long, and a Stop button."""
     if turn.ended:
         return NOTHING
     since = facts.started(turn)
@@ -148,7 +148,7 @@ def status_html(turn: TurnState, *, actions: bool) -> Html:
 
 
 def retry_html(turn: TurnState) -> Html:
-    """That a running sub-agent waits for its model; what else it's doing stands in its parts."""
+    """Render that a running subagent waits to retry; its other activity shows in its parts."""
     if turn.ended or not turn.retry:
         return NOTHING
     return element("div", element("span", _waiting(turn.retry), style="info"), style="bar", data_part="retry")
@@ -163,7 +163,7 @@ def _activity(turn: TurnState) -> Html:
 
 
 def _waiting(retry: Json) -> Html:
-    """Why the model is asked again, and when: the page counts down."""
+    """Render why the model is retried, and when: the page counts down."""
     reason, until = retry.get("message") or "The provider failed", retry.get("next")
     text = escape(f"{reason} (attempt {retry.get('attempt') or 1}), trying again ")
     if not isinstance(until, int | float):
@@ -172,26 +172,26 @@ def _waiting(retry: Json) -> Html:
 
 
 def context(turn: TurnState, columns: int = 0) -> Context:
-    """What the turn's parts don't say themselves."""
+    """Return what the turn's parts don't say themselves."""
     asked = frozenset(step.id for step in turn.steps.values() if step.info.get("role") == "user")
     return Context(turn.ended, facts.directory(turn), frozenset(turn.children), asked, columns, facts.waiting(turn))
 
 
 def kind(part: Json, context: Context) -> str:
-    """A part's type; "prompt" for the text of a person who spoke while the turn was running."""
+    """Return a part's type; "prompt" for text that the user sent while the turn was running."""
     name = str(part.get("type") or "part")
     return "prompt" if name == "text" and part.get("messageID") in context.asked else name
 
 
 def provenance_html(items: Json) -> Html:
-    """Names and values of where the turn comes from, folded."""
+    """Render the turn's provenance, folded."""
     rows = [(str(name), str(value)) for name, value in items.items() if value not in (None, "")]
     summary = element("summary", escape("Provenance"), style="more")
     return element("details", join([summary, cards.block_html(Pairs(rows))]))
 
 
 def runs(turn: TurnState) -> Iterator[list[Json]]:
-    """The parts that are shown: several in a row that only look around together, every other one by itself."""
+    """Yield the visible parts: consecutive exploring calls together, every other part alone."""
     run: list[Json] = []
     for part in turn.parts:
         if not facts.is_shown(part):
@@ -205,7 +205,7 @@ def runs(turn: TurnState) -> Iterator[list[Json]]:
 
 
 def group_html(looks: list[Card], content: Html, key: str = "") -> Html:
-    """Tool calls that only looked around, as one line that unfolds."""
+    """Render exploring tool calls as one collapsible line."""
     summary = element("summary", group_summary(looks), style="summary", data_key=cards.part_key(key, "s"))
     inside = element("div", content, style="group", data_key=cards.part_key(key, "b"))
     return element(
@@ -220,7 +220,7 @@ def group_html(looks: list[Card], content: Html, key: str = "") -> Html:
 
 
 def group_summary(looks: list[Card]) -> Html:
-    """The line of such a group: how many of which kind, what at, and whether some failed."""
+    """Render a group's summary: how many calls of which kind, their subjects, and whether some failed."""
     failed = sum(card.status == "error" for card in looks)
     at = shorten(", ".join(card.about for card in looks if card.about), _LONG_LINE)
     pieces = [
@@ -234,12 +234,12 @@ def group_summary(looks: list[Card]) -> Html:
 
 
 def text_html(content: Html, key: str = "") -> Html:
-    """What the model says."""
+    """Render the model's text."""
     return element("div", content, style="text", data_part="text", data_key=key or None)
 
 
 def reasoning_html(part: Json, content: Html, *, thinking: bool, key: str = "") -> Html:
-    """What the model thought: open while it thinks, folded when done."""
+    """Render the model's reasoning: open while it thinks, then folded."""
     title = "Thinking\u2026" if thinking else facts.thought(part)
     summary = element("summary", escape(title), style="more")
     body = element("div", content, style="thought", data_key=cards.part_key(key, "b"))
@@ -258,7 +258,7 @@ def reasoning_html(part: Json, content: Html, *, thinking: bool, key: str = "") 
 
 
 def other_html(part: Json, context: Context, key: str = "") -> Html:
-    """A part that isn't the model's: what a person said, a file, a notice, or what this version doesn't know."""
+    """Render any other part: a user's message, a file, a notice, or a type that this version doesn't know."""
     name = kind(part, context)
     if name == "prompt":
         content = element("div", escape(str(part.get("text") or "")), style="prompt plain")
@@ -268,6 +268,6 @@ def other_html(part: Json, context: Context, key: str = "") -> Html:
         content = element("div", escape(text), style="line small muted")
     else:
         shown = {name: value for name, value in part.items() if name not in ("id", "sessionID", "messageID")}
-        summary = element("summary", escape(f"Part of an unknown kind: {name}"), style="more")
+        summary = element("summary", escape(f"Unknown part: {name}"), style="more")
         content = element("details", join([summary, cards.json_html(shown)]))
     return element("div", content, data_part=name, data_key=key or None)

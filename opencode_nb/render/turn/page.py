@@ -1,7 +1,7 @@
-"""A turn as a page: live, as increments keyed by part, and static, for the saved notebook.
+"""Render a turn as a page: live, in increments keyed by part, and static, for the saved notebook.
 
-`LiveTurn` remembers what the page has and sends only what changed; `turn_html` gives the whole at once. What a turn is
-made of stands in layout.py; nothing here makes markup of its own but the places themselves.
+`LiveTurn` remembers what the page has and sends only what changed; `turn_html` returns everything at once. layout.py
+builds the contents; this module makes no markup but their containers.
 """
 
 from __future__ import annotations
@@ -39,16 +39,17 @@ _KEY_LENGTH = 6
 
 
 _ROOT_CLASSES = "opencode-nb mathjax_ignore tex2jax_ignore"
-"""The latter two keep JupyterLab from typesetting what stands between two prices as a formula."""
+"""The last two classes keep JupyterLab from typesetting the text between two prices as a formula."""
 
 
 class LiveTurn:
     """A turn on the live page, below the root of its view.
 
-    `actions` says whether a person can answer and stop it there; `prompt` whether the prompt is shown above it; `key`
-    is the article's key, and begins those of all that is in it; a `nested` turn has no bill of its own, and of a status
-    only that it waits to ask its model again.
-    The turn is read, never changed. After a change of the `look`, which turns of one page share, update all of it.
+    `actions`: whether the user can answer and stop it there. `prompt`: whether to show the prompt above it. `key` is
+    the article's key, and the prefix of all keys in it. A `nested` turn has no footer, and as status only that it waits
+    to retry.
+
+    Only reads the turn. After changing the `look`, which the turns of one page share, update everything.
     """
 
     def __init__(
@@ -66,7 +67,7 @@ class LiveTurn:
         self._actions = actions
         self._prompt = prompt
         self.look = look or Look()
-        # Ids are long, and a key goes with every operation: the end of an id is random enough.
+        # Ids are long, and every operation contains a key: the end of an id is random enough.
         self.key = key or "t" + _NOT_IN_KEYS.sub("", turn.id)[-_KEY_LENGTH:]
         self._forget()
 
@@ -81,12 +82,12 @@ class LiveTurn:
         self._was_ended = False
 
     def open(self) -> Html:
-        """The content of the view's root as it is with nothing in it; the next `update` sends all there is."""
+        """Return the view's root without content; the next `update` sends everything."""
         self._forget()
         return self._article(NOTHING)
 
     def snapshot(self) -> Html:
-        """The content of the view's root as of now. The page is given this: later updates go on from it."""
+        """Return the current content of the view's root for the page; later updates build on it."""
         self.update(None)
         seen: set[str] = set()
         pieces: list[Html] = []
@@ -98,7 +99,7 @@ class LiveTurn:
         return self._article(join(pieces))
 
     def update(self, dirty: set[str] | None) -> list[Op]:
-        """Operations after changes: `dirty` are ids of parts and messages, or "turn"; None means all of them."""
+        """Return the operations for `dirty`: ids of parts and messages, or "turn"; None means all of them."""
         ops: list[Op] = []
         ended = self._turn.ended and not self._was_ended
         if dirty is None or not self._is_open or ended:
@@ -131,7 +132,7 @@ class LiveTurn:
             self._add_parts(ops)
 
     def _asking_or_answered(self) -> set[str]:
-        """The parts whose call waits for a person, or did: a request is the turn's, and doesn't name them."""
+        """Return the parts whose call starts or stops waiting for the user: requests don't name parts."""
         old, self._waiting = self._waiting, facts.waiting(self._turn)
         calls = old ^ self._waiting
         return {str(part["id"]) for part in self._turn.parts if str(part.get("callID")) in calls} if calls else set()
@@ -143,7 +144,7 @@ class LiveTurn:
         return next((step.parts[part_id] for step in self._turn.steps.values() if part_id in step.parts), None)
 
     def _add_parts(self, ops: list[Op]) -> None:
-        """Views for the parts that have none yet, each in its place among the others."""
+        """Add views for new parts, each in its place."""
         shown = [part for part in self._turn.parts if facts.is_shown(part)]
         for index, part in enumerate(shown):
             if str(part["id"]) not in self._views:
@@ -164,7 +165,7 @@ class LiveTurn:
         ops.append(["put", item.key, f"{self.key}p", item.html(), *([before] if before else [])])
 
     def _item_of(self, part_id: str) -> View | GroupView | None:
-        """What stands among the turn's parts for this one: its own view, or the group it's in."""
+        """Return the element that shows this part: its own view, or its group."""
         return self._groups.get(part_id) or self._views.get(part_id)
 
     def _remove(self, ops: list[Op], part_id: str) -> None:
@@ -195,7 +196,7 @@ class LiveTurn:
     def _context(self) -> Context:
         return layout.context(self._turn, self._columns)
 
-    # The places around the parts
+    # Containers around the parts
 
     def _article(self, parts: Html) -> Html:
         inner = [
@@ -232,9 +233,9 @@ class LiveTurn:
 
 
 def turn_html(turn: TurnState, *, provenance: Json | None = None, title: str = "") -> Html:
-    """The whole turn as static markup: no scripts, no styles but inline ones, nothing that a sanitizer would miss.
+    """Render the whole turn as static markup: no scripts, only inline styles, nothing that a sanitizer removes.
 
-    `title` stands above it; `provenance`, names and values, folded below it.
+    `title` goes above it; `provenance`, names and values, folded below it.
     """
     pieces = [
         element("div", escape(title), style="title") if title else NOTHING,

@@ -1,6 +1,6 @@
 """The parts of a turn on the live page: each view remembers what the page has of its part, and sends what changed.
 
-Knows how one part changes, not where it stands (page.py) nor what it looks like (layout.py, cards.py).
+Knows how one part changes, not where it is (page.py) or what it looks like (layout.py, cards.py).
 """
 
 from __future__ import annotations
@@ -23,10 +23,10 @@ if TYPE_CHECKING:
 
 @dataclass(slots=True)
 class Look:
-    """What all of a live view has in common; who changes it has everything updated.
+    """Settings shared by everything in a live view; after a change, update everything.
 
-    While `heard` is False nothing that can be clicked is shown: on some kernels a page's clicks wait until the cell has
-    ended. Changes stand in so many `columns`, as a person chose.
+    While `heard` is False nothing clickable is shown: on some kernels, clicks wait until the cell has ended. `columns`
+    is the user's choice for showing changes.
     """
 
     heard: bool = True
@@ -34,29 +34,29 @@ class Look:
 
 
 class Child(Protocol):
-    """A turn of a sub-session inside its task's card."""
+    """A turn of a sub-session in its task's card."""
 
     def snapshot(self) -> Html:
-        """The whole of it as it stands."""
+        """Return its current markup."""
 
     def update(self, dirty: set[str] | None) -> list[Op]:
-        """What changed; None: look everywhere."""
+        """Return the operations for what changed; None means everything may have."""
 
 
 class View(Protocol):
-    """One part on the page. `html` is given to the page when it's called; `update` brings the page from there."""
+    """One part on the page. `html` returns markup for the page; `update` builds on it."""
 
     key: str
 
     def html(self) -> Html:
-        """The whole element as it stands."""
+        """Return the current element."""
 
     def update(self, part: Json, context: Context) -> list[Op]:
-        """Operations after the part, or what it stands in, has changed."""
+        """Return the operations after the part or its context changed."""
 
 
 class TextView:
-    """What the model says, as it comes."""
+    """The model's text while it streams."""
 
     def __init__(self, key: str, part: Json, context: Context) -> None:
         self.key = key
@@ -64,16 +64,16 @@ class TextView:
         self.update(part, context)
 
     def html(self) -> Html:
-        """The whole element as it stands."""
+        """Return the current element."""
         return layout.text_html(self._stream.html(), self.key)
 
     def update(self, part: Json, context: Context) -> list[Op]:
-        """Operations for the text that came."""
+        """Return the operations for new text."""
         return self._stream.update(str(part.get("text") or ""), final=_is_done(part, context))
 
 
 class ReasoningView:
-    """What the model thinks: open while it does, folded after."""
+    """The model's reasoning: open while it thinks, then folded."""
 
     def __init__(self, key: str, part: Json, context: Context) -> None:
         self.key = key
@@ -82,11 +82,11 @@ class ReasoningView:
         self.update(part, context)
 
     def html(self) -> Html:
-        """The whole element as it stands."""
+        """Return the current element."""
         return layout.reasoning_html(self._part, self._stream.html(), thinking=self._thinking, key=self.key)
 
     def update(self, part: Json, context: Context) -> list[Op]:
-        """Operations for the text that came; the whole once more when it folds."""
+        """Return the operations for new text; the whole element again when it folds."""
         done, was_thinking = _is_done(part, context), self._thinking
         self._part, self._thinking = part, not done
         ops = self._stream.update(str(part.get("text") or ""), final=done)
@@ -94,26 +94,26 @@ class ReasoningView:
 
 
 class OtherView:
-    """A part that changes as a whole."""
+    """A part that is always replaced as a whole."""
 
     def __init__(self, key: str, part: Json, context: Context) -> None:
         self.key = key
         self._html = layout.other_html(part, context, key)
 
     def html(self) -> Html:
-        """The whole element as it stands."""
+        """Return the current element."""
         return self._html
 
     def update(self, part: Json, context: Context) -> list[Op]:
-        """The whole element, if it changed."""
+        """Return the whole element if it changed."""
         old, self._html = self._html, layout.other_html(part, context, self.key)
         return [] if old == self._html else [["put", self.key, "", self._html]]
 
 
 class ToolView:
-    """A tool call: sent whole when its status changes, else by what changed in its line and its content.
+    """A tool call: sent whole when its status changes, else only the changes of its summary and content.
 
-    `child_turns` gives the turns of the sub-session that the call opened, `make_child` the view of one.
+    `child_turns` returns the turns of the sub-session that the call opened, `make_child` creates the view of one.
     """
 
     def __init__(
@@ -134,7 +134,7 @@ class ToolView:
         self._remember()
 
     def html(self) -> Html:
-        """The whole element as it stands."""
+        """Return the current element."""
         self._sources = {"s": "", "b": ""}
         return cards.card_html(self.card, key=self.key, child=self._child_html())
 
@@ -142,7 +142,7 @@ class ToolView:
         return join(child.snapshot() for child in self._children.values()) if self._children else None
 
     def update(self, part: Json, context: Context) -> list[Op]:
-        """Operations after the call, its turn or its sub-session has changed."""
+        """Return the operations after the call, its turn or its sub-session changed."""
         old, self.card = self.card, describe(part, context)
         had_children = bool(self._children)
         child_ops = [op for child in self._children.values() for op in child.update(None)]
@@ -154,7 +154,7 @@ class ToolView:
         return [*ops, *child_ops, *(["put", key, f"{self.key}c", self._children[key].snapshot()] for key in new)]
 
     def _adopt(self) -> list[str]:
-        """Take in turns that the sub-session has begun; their keys."""
+        """Create views for new turns of the sub-session; return their keys."""
         session = self.card.child_session
         new = []
         for index, turn in enumerate(self._child_turns(session) if session else ()):
@@ -178,7 +178,7 @@ class ToolView:
 
 
 class GroupView:
-    """Several tool calls in a row that only look around."""
+    """Consecutive tool calls that only explore."""
 
     def __init__(self, key: str) -> None:
         self.key = key
@@ -186,28 +186,28 @@ class GroupView:
         self._line = NOTHING
 
     def html(self) -> Html:
-        """The whole element as it stands."""
+        """Return the current element."""
         self._line = self._summary()
         return layout.group_html(self._cards(), join(view.html() for view in self._views), self.key)
 
     def add(self, view: ToolView) -> list[Op]:
-        """Operations for one more call."""
+        """Add a call and return the operations."""
         self._views.append(view)
         return [["put", view.key, f"{self.key}b", view.html()], *self.changed()]
 
     def remove(self, view: ToolView) -> list[Op]:
-        """Operations for a call that is gone."""
+        """Remove a call and return the operations."""
         self._views.remove(view)
         return [["drop", view.key], *self.changed()]
 
     def changed(self) -> list[Op]:
-        """Operations for the group's line after a call has changed."""
+        """Return the operations for the group's summary after a call changed."""
         old, self._line = self._line, self._summary()
         return [] if old == self._line else [["splice", f"{self.key}s", 0, self._line]]
 
     @property
     def is_empty(self) -> bool:
-        """Whether nothing is left in it."""
+        """Whether no calls are left."""
         return not self._views
 
     def _cards(self) -> list[Card]:
@@ -219,7 +219,7 @@ class GroupView:
 
 @dataclass(slots=True)
 class _Shown:
-    """A request's card on the page: its key, what it was drawn of, and its markup."""
+    """A request's card on the page: its key, its request, and its markup."""
 
     key: str
     request: Json
@@ -227,10 +227,10 @@ class _Shown:
 
 
 class RequestsView:
-    """Open requests, which come and go one by one: what a person enters into one stays until it's answered.
+    """Open requests, added and removed one by one: what the user typed into one stays until it is answered.
 
-    They are as the `look` has it at the time of an `update`. In other columns, or when the server tells what a call was
-    given, only what is asked for is drawn anew.
+    They follow the `look` at the time of an `update`. When the columns change, or the server sends a call's input, only
+    the subject of the request is redrawn.
     """
 
     def __init__(self, key: str, look: Look) -> None:
@@ -241,15 +241,15 @@ class RequestsView:
 
     @property
     def is_incomplete(self) -> bool:
-        """Whether a request is shown whose call the server has still to tell."""
+        """Whether a shown request still lacks the input of its call."""
         return any(shown.request.get("call") == {} for shown in self._shown.values())
 
     def html(self) -> Html:
-        """The whole element as it stands."""
+        """Return the current element."""
         return element("div", join(keyed(it.card, it.key) for it in self._shown.values()), data_key=self.key)
 
     def update(self, requests: dict[str, Json], root: str) -> list[Op]:
-        """Operations after requests came or were answered; paths in them are shown relative to `root`."""
+        """Return the operations after requests came or were answered; paths in them are relative to `root`."""
         gone = [known for known in self._shown if known not in requests]
         ops: list[Op] = [["drop", self._shown.pop(request_id).key] for request_id in gone]
         drawn, self._drawn = self._drawn, replace(self._look)
@@ -268,7 +268,7 @@ class RequestsView:
         return request_html(request, root, heard=self._look.heard, columns=self._look.columns, key=key)
 
     def _redraw(self, shown: _Shown, request: Json, root: str, *, whole: bool) -> list[Op]:
-        """Operations for a card that's drawn anew: `whole`, or only what is asked for in it."""
+        """Return the operations for a changed card: `whole`, or only its subject."""
         old, shown.card, shown.request = shown.card, self._draw(request, root, shown.key), request
         if shown.card == old:
             return []
@@ -284,5 +284,5 @@ def _is_done(part: Json, context: Context) -> bool:
 
 
 def _looks(card: Card) -> tuple[str, bool, str]:
-    """What of a card stands in its outermost tag, and so can't be spliced."""
+    """Return what is in a card's outermost tag, and so cannot be spliced."""
     return card.status, card.open, cards.label(card)

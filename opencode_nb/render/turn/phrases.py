@@ -1,10 +1,10 @@
-"""Short phrases for lines: a text that fits, and how long something took."""
+"""Short phrases for lines: shortened texts and durations."""
 
 from __future__ import annotations
 
 
 def shorten(text: str, length: int) -> str:
-    """Text of one line, its middle left out where it's too long."""
+    """Return the text as one line, shortened in the middle if it is too long."""
     text = " ".join(text.split())
     if len(text) <= length:
         return text
@@ -13,7 +13,7 @@ def shorten(text: str, length: int) -> str:
 
 
 def duration(seconds: float | None) -> str:
-    """Seconds as a person says them: `0.3 s`, `12 s`, `2 min 5 s`."""
+    """Format seconds as `0.3 s`, `12 s`, `2 min 5 s`."""
     if seconds is None or seconds < 0:
         return ""
     if seconds < 9.95:

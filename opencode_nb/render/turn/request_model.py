@@ -1,7 +1,7 @@
-"""What a permission request asks for, in terms that every medium can show: facts, files, and what "always" covers.
+"""The model of a permission request, independent of any medium: facts, files, and what "always" covers.
 
-The one reader of requests. Nothing that somebody decides by is cut here; the texts are as the server has them, so that
-who shows them marks what can't be seen (`escape.reveal`).
+The only reader of requests. Nothing that someone decides by is cut here; the texts are the server's, so whoever shows
+them must mark invisible characters (`escape.reveal`).
 """
 
 from __future__ import annotations
@@ -27,14 +27,14 @@ _WANTS = {
     "websearch": "search the web",
     "task": "start a subagent",
     "skill": "load a skill",
-    "external_directory": "reach outside its directory",
-    "doom_loop": "make the same call again and again",
+    "external_directory": "access files outside its directory",
+    "doom_loop": "repeat the same call",
 }
 _EVERYTHING = {
     "bash": "every shell command",
-    "edit": "every change of every file",
+    "edit": "every file change",
     "read": "every file",
-    "webfetch": "every address",
+    "webfetch": "every URL",
     "websearch": "every search",
     "task": "every subagent",
     "skill": "every skill",
@@ -44,7 +44,7 @@ _SHOWN_BY_DIFF = frozenset({"filePath", "path", "content", "oldString", "newStri
 _FILES = frozenset({"files", "filepath", "diff"})
 _DIRECTORIES = frozenset({"directories", "patterns", "parentDir"})
 _TITLES = {"bash": frozenset({"description"})}
-"""What a model calls what it does: it decides nothing."""
+"""The model's own name for a call: irrelevant for the decision."""
 COMMAND = "Command"
 _LABELS = {
     "command": COMMAND,
@@ -65,7 +65,7 @@ _PATHS = frozenset({"workdir", "filePath", "filepath", "path", "parentDir"})
 
 @dataclass(slots=True, frozen=True)
 class File:
-    """A file that a request touches: what is done to it, where it moves, where links on its paths lead, the change."""
+    """A file that a request affects: the action, its new path, the targets of links in both paths, and the patch."""
 
     path: str
     act: str = ""
@@ -76,16 +76,16 @@ class File:
 
     @property
     def notes(self) -> list[str]:
-        """What is special about it, each in a few words."""
+        """Short remarks about the file."""
         leads, moved = _leads(self.leads_to), _leads(self.moves_to_leads_to)
         return [note for note in (self.act, leads, f"moves to {self.moves_to}" if self.moves_to else "", moved) if note]
 
 
 @dataclass(slots=True, frozen=True)
 class Asked:
-    """A permission request: what it `wants` to do, `facts` as names and values, the files, and what "always" means.
+    """A permission request: what it `wants` to do, `facts` as names and values, the files, and the meaning of "always".
 
-    `always` is what that covers, "" where it can't be chosen; `holds` where and until when.
+    `always` is what it covers, "" if it can't be chosen; `holds` is where and until when.
     """
 
     wants: str
@@ -96,7 +96,7 @@ class Asked:
 
 
 def asked(request: Json, root: str = "") -> Asked:
-    """Read a request; paths below `root` are relative to it. Whatever the request holds, this doesn't raise."""
+    """Read a request; paths below `root` become relative to it. Never raises, whatever the request contains."""
     kind = str(request.get("permission") or "")
     files = _files(request, root)
     wants = _WANTS.get(kind, f"use {kind}") if len(files) < 2 else f"change {len(files)} files"
@@ -104,8 +104,7 @@ def asked(request: Json, root: str = "") -> Asked:
 
 
 def subject(request: Json, root: str = "") -> str:
-    """What a request was about in one line: its files with where they move, the beginning and end of its command, or
-    its patterns."""
+    """Describe a request in one line: its files with new paths, an abbreviated command, or its patterns."""
     metadata, files = _object(request.get("metadata")), _files(request, root)
     if files:
         return ", ".join(f"{file.path} \u2192 {file.moves_to}" if file.moves_to else file.path for file in files)
@@ -136,7 +135,7 @@ def _file(path: str, root: str, patch: Any) -> File:
 
 
 def _listed(item: Json, root: str) -> File:
-    """A file as `apply_patch` lists it: `relativePath` is where it is in the end."""
+    """Read a file from `apply_patch`'s list: `relativePath` is its final path."""
     path, moved = str(item.get("filePath") or item.get("relativePath") or ""), str(item.get("movePath") or "")
     return File(
         inside(path, root),
@@ -150,14 +149,14 @@ def _listed(item: Json, root: str) -> File:
 
 def _leads(target: str) -> str:
     where = ", outside the directory" if Path(target).is_absolute() else ""
-    return f"a link leads to {target}{where}" if target else ""
+    return f"links to {target}{where}" if target else ""
 
 
 # Facts
 
 
 def _facts(request: Json, root: str, files: list[File]) -> Iterator[tuple[str, str]]:
-    """Everything that the call was given and the request says, but what the files tell already."""
+    """Yield the call's input and the request's data, except what the files already show."""
     told = _told(request, files)
     values = [(name, _text(value)) for name, value in _ordered(told) if value is not None]
     yield from _directories(request, root)
@@ -185,13 +184,13 @@ def _without(values: Json, names: Collection[str]) -> Json:
 
 
 def _ordered(told: Json) -> list[tuple[str, Any]]:
-    """What has a label first, in the order of the labels."""
+    """Sort labelled values first, in the order of the labels."""
     places = {name: place for place, name in enumerate(_LABELS)}
     return sorted(told.items(), key=lambda item: places.get(item[0], len(places)))
 
 
 def _directories(request: Json, root: str) -> Iterator[tuple[str, str]]:
-    """The directories outside that a call reaches."""
+    """Yield the outside directories that a call accesses."""
     if request.get("permission") != "external_directory":
         return
     metadata = _object(request.get("metadata"))
@@ -203,7 +202,7 @@ def _directories(request: Json, root: str) -> Iterator[tuple[str, str]]:
 
 
 def _unsaid(request: Json, values: list[str]) -> Iterator[tuple[str, str]]:
-    """The patterns that nothing above has."""
+    """Yield the patterns that nothing above contains."""
     for pattern in _texts(request, "patterns"):
         if pattern != "*" and not any(pattern in value for value in values):
             yield "For", pattern
@@ -218,7 +217,7 @@ def _always(request: Json, kind: str) -> str:
 
 
 def _holds(root: str) -> str:
-    return f"until OpenCode stops. It holds for every session in {root or 'this directory'} that runs from here."
+    return f"until OpenCode stops, in every session in {root or 'this directory'} that runs from here."
 
 
 def _texts(request: Json, name: str) -> list[str]:

@@ -1,4 +1,4 @@
-"""A permission request as plain text, for a console: the counterpart of requests.py."""
+"""Render a permission request as plain text, for a console: the counterpart of requests.py."""
 
 from __future__ import annotations
 
@@ -9,11 +9,11 @@ from opencode_nb.render.markup.escape import reveal, reveal_line
 from opencode_nb.render.turn.request_model import COMMAND, Asked, File
 
 _INDENT = "    "
-"""Before all that the agent says: no line of it can pass for one of ours."""
+"""Indentation of everything the agent provides: no line of it can look like one of ours."""
 
 
 def request_text(asked: Asked) -> str:
-    """All that decides, nothing cut; what can't be seen is marked."""
+    """Render everything relevant to the decision: nothing cut, invisible characters marked."""
     head = f"The agent asks for permission to {reveal_line(asked.wants)}:"
     always = [f"Always covers: {reveal_line(f'{asked.always}, {asked.holds}')}"] if asked.always else []
     return "\n".join([head, *_facts(asked), *_files(asked.files), *always])
@@ -30,7 +30,7 @@ def _facts(asked: Asked) -> Iterator[str]:
 
 
 def _files(files: list[File]) -> Iterator[str]:
-    """Every file, and then, if there are several, the change of each below its name once more."""
+    """Yield every file, and then, if there are several, each one's change below its name."""
     if len(files) > 1:
         yield from (f"  {_name(file)}" for file in files)
     for file in files:

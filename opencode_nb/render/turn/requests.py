@@ -1,6 +1,7 @@
-"""What the agent asks a person while a turn runs: permissions and questions, as cards with buttons and forms.
+"""Render the agent's permission requests and questions as cards with buttons and forms.
 
-Only for the live page. A click or submit becomes an intent by the `data-intent` attributes, see wire_protocol.json.
+Only for the live page. A click or submit becomes an intent through the `data-intent` attributes, see
+wire_protocol.json.
 """
 
 from __future__ import annotations
@@ -20,9 +21,9 @@ _REPLIES = (("once", "Allow once", "primary"), ("always", "Allow always", "butto
 
 
 def request_html(request: Json, root: str = "", *, heard: bool = True, columns: int = 1, key: str = "") -> Html:
-    """A request of either kind; paths in it are shown relative to `root`, a change in so many `columns`.
+    """Render a request of either kind; paths are relative to `root`, changes are in `columns`.
 
-    What is asked in the card with this `key` can be patched by itself, see `subject_html`.
+    The subject in the card with this `key` can be patched separately, see `subject_html`.
     """
     if "questions" in request:
         return question_html(request, heard=heard)
@@ -30,7 +31,7 @@ def request_html(request: Json, root: str = "", *, heard: bool = True, columns: 
 
 
 def permission_html(request: Json, root: str = "", *, heard: bool = True, columns: int = 1, key: str = "") -> Html:
-    """A permission request: what for, the command or change itself, and the three answers where they are `heard`."""
+    """Render a permission request: the command or change itself, and the three answers if `heard`."""
     subject = subject_html(request, root, columns if heard else 0, key)
     answers = [_answers(request), _reason(request)] if heard else [_elsewhere()]
     return _card(request, "permission", join([subject, *answers]), role="group", aria_label="Permission needed")
@@ -41,9 +42,9 @@ def _card(request: Json, part: str, content: Html, **attributes: str) -> Html:
 
 
 def subject_html(request: Json, root: str, columns: int, key: str = "") -> Html:
-    """All that decides, inside the card with this key: what is asked for, and what "always" covers.
+    """Render everything relevant to the decision, in the card with this key: the request and what "always" covers.
 
-    What is long scrolls; nothing is cut or folded.
+    Long content scrolls; nothing is cut or folded.
     """
     asked = request_model.asked(request, root)
     title = [
@@ -61,7 +62,7 @@ def subject_html(request: Json, root: str, columns: int, key: str = "") -> Html:
 
 
 def _fact(name: str, value: str) -> Html:
-    """A name with its value; what has no name is a warning about the one before."""
+    """Render a name and value; without a name, it is a warning about the previous fact."""
     if not name:
         return element("div", escape(reveal_line(value)), style="fact warn")
     if name == COMMAND:
@@ -71,7 +72,7 @@ def _fact(name: str, value: str) -> Html:
 
 
 def _names(files: list[File]) -> Html:
-    """Every file, before the first change makes one scroll."""
+    """Render the list of files, visible before scrolling through the changes."""
     return element("ul", join(element("li", _name(file), style="plain") for file in files), style="files")
 
 
@@ -82,7 +83,7 @@ def _name(file: File) -> Html:
 
 
 def _changes(files: list[File], columns: int) -> Iterator[Html]:
-    """The lines of each file below its name, and above all the choice of their columns."""
+    """Yield the changes of each file below its name, with the choice of columns above them."""
     if columns and files:
         yield box.columns_html(columns)
     for file in files:
@@ -92,7 +93,7 @@ def _changes(files: list[File], columns: int) -> Iterator[Html]:
 
 
 def _elsewhere() -> Html:
-    """Where to answer on a page whose clicks have to wait until the cell has ended."""
+    """Say where to answer if the page's clicks have to wait until the cell has ended."""
     return element("div", escape("Answer in the input box of this cell."), style="note strong")
 
 
@@ -116,10 +117,10 @@ def _answers(request: Json) -> Html:
 
 
 def _reason(request: Json) -> Html:
-    """No, and why: the model goes on with the reason, where a bare no ends its turn."""
+    """Render a form to deny with a reason: the model continues with it, but a bare denial ends its turn."""
     key = str(request.get("id") or "")
     field = element("input", style="field", type="text", name="reason", aria_label="Reason", placeholder="Reason")
-    submit = element("button", escape("Refuse and say why"), style="button", type="submit")
+    submit = element("button", escape("Deny with reason"), style="button", type="submit")
     form = element(
         "form", join([element("fieldset", field, style="fieldset"), submit]), data_intent="permission", data_id=key
     )
@@ -128,7 +129,7 @@ def _reason(request: Json) -> Html:
 
 
 def question_html(request: Json, *, heard: bool = True) -> Html:
-    """Questions with their options as a form: choices, own words, and a way out; told alone where it is not `heard`."""
+    """Render questions as a form: options, a free answer, and Dismiss; only their text if not `heard`."""
     key = str(request.get("id") or "")
     questions = [item for item in request.get("questions") or [] if isinstance(item, dict)]
     if not heard:
@@ -182,11 +183,11 @@ def _choice(name: str, kind: str, option: Json) -> Html:
 
 
 def _own_words(index: int, *, alone: bool) -> Html:
-    """A field for one's own words; a choice beside the others where an answer must stand `alone`."""
+    """Render a field for a free answer; with `alone`, it is one of the exclusive options."""
     field = element(
-        "input", style="field", type="text", name=f"own{index}", placeholder="Own answer", aria_label="Own answer"
+        "input", style="field", type="text", name=f"own{index}", placeholder="Your answer", aria_label="Your answer"
     )
     if not alone:
         return field
-    choice = element("input", type="radio", name=f"q{index}", value="", data_own=True, aria_label="In own words")
+    choice = element("input", type="radio", name=f"q{index}", value="", data_own=True, aria_label="In your own words")
     return element("div", join([choice, field]), classes="oc-own")

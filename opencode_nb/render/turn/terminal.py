@@ -1,7 +1,7 @@
-"""A turn in a terminal, through rich: at once, or as it comes.
+"""Render a turn in a terminal with rich: all at once, or while it streams.
 
-No text reaches the terminal with its own control sequences. What is finished is printed and stays; on a real terminal
-the open end is shown live below it.
+Control sequences in texts never reach the terminal. Finished output is printed and stays; on a real terminal the
+unfinished end is shown live below it.
 """
 
 from __future__ import annotations
@@ -31,12 +31,12 @@ if TYPE_CHECKING:
 
 _COLORS = {"pending": "dim", "running": "blue", "completed": "green", "error": "red", "interrupted": "yellow"}
 _MAX_LINES = 40
-"""How many lines of an output or file are shown: its last ones."""
+"""Lines shown of an output or file: its last ones."""
 _REFRESH_PER_SECOND = 8
 
 
 def turn_terminal(turn: TurnState) -> RenderableType:
-    """The whole turn."""
+    """Render the whole turn."""
     return Group(*_parts(turn), *_end(turn))
 
 
@@ -47,7 +47,7 @@ def _parts(turn: TurnState) -> Iterator[RenderableType]:
 
 
 def part_terminal(part: Json, turn: TurnState) -> RenderableType:
-    """One part."""
+    """Render one part."""
     kind = layout.kind(part, layout.context(turn))
     if kind == "prompt":
         return Text(visible(f"> {part['text']}"), style="bold")
@@ -94,13 +94,13 @@ def _block(block: Block) -> RenderableType:
 
 
 def _end(turn: TurnState) -> Iterator[RenderableType]:
-    """Decisions, what went wrong, what changed, and the bill."""
+    """Yield decisions, the error, changes, and the footer."""
     root = facts.directory(turn)
     for made in turn.decisions:
         yield Text(visible(facts.decision(made, root)), style="yellow" if made.reply == "reject" else "dim")
     problem = facts.failure(turn)
     if facts.was_stopped(turn):
-        yield Text("Stopped. What came until then is kept.", style="yellow")
+        yield Text("Stopped. The partial answer is kept.", style="yellow")
     elif problem:
         yield Text(visible(problem.text), style="red").append(visible(f"\n{problem.next_step}"), style="dim")
     if diffs := facts.unshown_diffs(turn):
@@ -111,10 +111,10 @@ def _end(turn: TurnState) -> Iterator[RenderableType]:
 
 
 class LiveTerminal:
-    """Prints a turn as it comes: each part when it's finished, long texts block by block.
+    """Prints a turn while it streams: each part when finished, long texts block by block.
 
-    On a real terminal the part that is being written is shown below, and what the turn waits for; elsewhere only what
-    is finished is printed.
+    On a real terminal the unfinished part and the turn's status are shown below; elsewhere only finished output is
+    printed.
     """
 
     def __init__(self, turn: TurnState, console: Console | None = None) -> None:
@@ -128,7 +128,7 @@ class LiveTerminal:
             self._live.start()
 
     def update(self, dirty: set[str]) -> None:
-        """Show what changed; keys that aren't known are ignored."""
+        """Show what changed; ignores unknown keys."""
         shown = [part for part in self._turn.parts if facts.is_shown(part)]
         waiting = [part for part in shown if part["id"] not in self._printed]
         for part in waiting:
@@ -138,7 +138,7 @@ class LiveTerminal:
             self._live.update(self._tail())
 
     def close(self) -> None:
-        """Print what is left and the turn's end; nothing is shown after that."""
+        """Print the rest and the turn's end, and stop."""
         if self._live:
             self._live.stop()
             self._live = None
@@ -150,7 +150,7 @@ class LiveTerminal:
             self._console.print(line)
 
     def _print(self, part: Json, *, last: bool) -> bool:
-        """Print what is finished of a part. True if that is all of it, so that the next one may follow."""
+        """Print the finished output of a part. True if that is all of it, so that the next may follow."""
         if _is_finished(part) or (not last and part.get("type") != "tool"):
             self._console.print(self._rest(part))
             self._printed.add(part["id"])
@@ -172,7 +172,7 @@ class LiveTerminal:
         return part_terminal(rest, self._turn)
 
     def _tail(self) -> RenderableType:
-        """What is being written, at most a screenful of it, and what the turn is doing."""
+        """Return the unfinished part, at most a screenful, and what the turn is doing."""
         waiting = [part for part in self._turn.parts if facts.is_shown(part) and part["id"] not in self._printed]
         items = [self._rest(part) for part in waiting[:1]]
         if self._turn.retry:

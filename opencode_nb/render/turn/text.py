@@ -1,7 +1,7 @@
-"""A turn as Markdown and as plain text: for notebooks' other formats, exports and terminals without colour.
+"""Render a turn as Markdown and plain text: for notebooks' other formats, exports and terminals without colour.
 
-What the model wrote in Markdown stays Markdown, but cannot act: HTML in it, pictures to be fetched and links that run
-scripts are taken apart. Everything else is fenced or escaped.
+The model's Markdown stays Markdown, but inert: HTML, remote pictures and links to scripts are disabled. Everything else
+is fenced or escaped.
 """
 
 from __future__ import annotations
@@ -38,11 +38,11 @@ if TYPE_CHECKING:
 
 _SPECIAL = re.compile(r"([\\`*_{}\[\]<>()#+!|~&-])")
 _MAX_LINES = 200
-"""How many lines of an output or file are kept in Markdown and plain text."""
+"""Lines kept of an output or file in Markdown and plain text."""
 
 
 def turn_markdown(turn: TurnState) -> str:
-    """The turn as Markdown."""
+    """Return the turn as Markdown."""
     pieces = [*_parts(turn), *(_escaped(line) for line in _lines(turn))]
     pieces += [box.markdown(change) for change in facts.unshown_diffs(turn)]
     if turn.ended and (bill := facts.bill(turn)):
@@ -51,7 +51,7 @@ def turn_markdown(turn: TurnState) -> str:
 
 
 def turn_text(turn: TurnState) -> str:
-    """The turn as plain text, without controls."""
+    """Return the turn as plain text, without control characters."""
     pieces = [*_plain_parts(turn), *_lines(turn)]
     if diffs := facts.unshown_diffs(turn):
         added, removed = facts.total(diffs)
@@ -63,12 +63,12 @@ def turn_text(turn: TurnState) -> str:
 
 
 def _lines(turn: TurnState) -> Iterator[str]:
-    """Decisions and what went wrong, a line each."""
+    """Yield a line for each decision and for the error."""
     root = facts.directory(turn)
     yield from (f"{facts.decision(made, root)}." for made in turn.decisions)
     problem = facts.failure(turn)
     if facts.was_stopped(turn):
-        yield "Stopped. What came until then is kept."
+        yield "Stopped. The partial answer is kept."
     elif problem:
         yield f"Error: {problem.text} {problem.next_step}"
 
@@ -99,12 +99,12 @@ def _quoted(text: str) -> str:
 
 
 def _escaped(text: str) -> str:
-    """Text of one line as Markdown that shows exactly this text."""
+    """Escape text as one line of Markdown that shows exactly this text."""
     return _SPECIAL.sub(r"\\\1", " ".join(visible(text).split()))
 
 
 def card_line(card: Card) -> str:
-    """A tool call in one line of plain text."""
+    """Describe a tool call in one line of plain text."""
     pieces = [f"{card.name}: {card.about}" if card.about else card.name, card.note]
     if card.counts:
         pieces.append(f"+{card.counts[0]} \u2212{card.counts[1]}")
@@ -137,7 +137,7 @@ def _block(block: Block) -> str:
 
 
 def block_text(block: Block) -> str:
-    """A block of content as plain text."""
+    """Return a block of content as plain text."""
     match block:
         case Output(text, command):
             return "\n".join([f"$ {command}"] * bool(command) + [ansi.plain(text)] * bool(text))

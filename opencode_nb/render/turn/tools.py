@@ -1,6 +1,6 @@
-"""What a tool call is about, in terms that every medium can show: one line, and blocks of content.
+"""Describe tool calls independently of any medium: a summary line, and blocks of content.
 
-Owns the knowledge of OpenCode's tools: which input says what it's about, which metadata holds the result. `describe` is
+Owns the knowledge of OpenCode's tools: which input names the subject, which metadata holds the result. `describe` is
 the only reader of tool parts; cards.py, text.py and terminal.py show what it returns.
 """
 
@@ -38,7 +38,7 @@ _LONG_LINE = 120
 
 
 def describe(part: Json, context: Context | None = None) -> Card:
-    """The card of a tool part. Whatever the part holds, this doesn't raise."""
+    """Return the card of a tool part. Never raises, whatever the part contains."""
     context = context or Context()
     tool = str(part.get("tool") or "tool")
     call = _Call(tool, part, context)
@@ -50,7 +50,7 @@ def describe(part: Json, context: Context | None = None) -> Card:
 
 
 def explored(tools: Iterable[str]) -> str:
-    """`3 reads, 2 searches`."""
+    """Return a phrase such as `3 reads, 2 searches`."""
     kinds = [_EXPLORING[tool] for tool in tools]
     plurals = {"read": "reads", "search": "searches", "listing": "listings"}
     return ", ".join(
@@ -59,19 +59,19 @@ def explored(tools: Iterable[str]) -> str:
 
 
 def is_exploring(part: Json) -> bool:
-    """Whether a part only looks around, so that several in a row can be folded into one line."""
+    """Return whether a part only explores, so that consecutive ones can be folded into one line."""
     return part.get("type") == "tool" and part.get("tool") in _EXPLORING
 
 
 def elapsed(time: Any) -> float | None:
-    """Seconds between `start` and `end` of the server's `time`."""
+    """Return the seconds between `start` and `end` of the server's `time`."""
     time = _object(time)
     start, end = time.get("start"), time.get("end")
     return (end - start) / 1000 if isinstance(start, int | float) and isinstance(end, int | float) else None
 
 
 class _Call:
-    """A tool part's state, read with care: nothing in it is sure to be there, or of the type it should be."""
+    """A tool part's state, read defensively: anything may be missing or of the wrong type."""
 
     def __init__(self, tool: str, part: Json, context: Context) -> None:
         self.tool = tool
@@ -97,7 +97,7 @@ class _Call:
         return _text(self.state.get("output"))
 
     def text(self, *names: str) -> str:
-        """The first of the inputs that is there, as text."""
+        """Return the first of these inputs that is present, as text."""
         return next((_text(self.input[name]) for name in names if self.input.get(name) not in (None, "")), "")
 
     def path(self, *names: str) -> str:
@@ -160,7 +160,7 @@ def _apply_patch(call: _Call) -> Card:
 
 
 def _reported(call: _Call) -> list[Json]:
-    """What the tool says it changes, by short paths."""
+    """Return what the tool reports as changed, with short paths."""
     said = reported({"tool": call.tool, "state": call.state})
     return [
         {**diff, "file": call.context.path(_text(diff.get("file"))), "from": call.context.path(_text(diff["filePath"]))}
@@ -171,7 +171,7 @@ def _reported(call: _Call) -> list[Json]:
 
 
 def _moved(diff: Json) -> str:
-    """The file's path, behind the one that it had."""
+    """Return the file's path, after its old one if it moved."""
     return f"{diff['from']} \u2192 {diff['file']}" if diff.get("from") else _text(diff["file"])
 
 
@@ -188,7 +188,7 @@ def _changing(call: _Call, name: str, about: str, diffs: Sequence[Json]) -> Card
 
 
 _SHOWN_CHANGES = 80
-"""Up to how many changed lines an edit is shown open."""
+"""Edits up to this many changed lines are shown open."""
 
 
 def _patch(path: str, old: str, new: str) -> str:
@@ -197,7 +197,7 @@ def _patch(path: str, old: str, new: str) -> str:
 
 
 def _diagnostics(call: _Call) -> list[Block]:
-    """Up to three errors that a language server found in the file that was changed."""
+    """Return up to `MAX_DIAGNOSTICS` errors that a language server found in the changed file."""
     found = [
         f"{call.context.short_path(path)}:{_line_of(item)} {_text(item.get('message'))}"
         for path, items in _object(call.metadata.get("diagnostics")).items()
@@ -320,7 +320,7 @@ _TOOLS: dict[str, Callable[[_Call], Card]] = {
 
 
 def _add_problem(card: Card, call: _Call) -> None:
-    """Errors stand open, before what led to them."""
+    """Put the error first, and open the card."""
     text = _text(call.state.get("error"))
     if call.status == "interrupted":
         text = text or "Interrupted before it finished."
@@ -329,7 +329,7 @@ def _add_problem(card: Card, call: _Call) -> None:
 
 
 def attachment(part: Json) -> Attachment:
-    """A file part or a tool's attachment."""
+    """Return a file part, or a tool's attachment."""
     mime, url = _text(part.get("mime")), _text(part.get("url"))
     name = _text(part.get("filename")) or ("" if url.startswith("data:") else url) or mime or "file"
     return Attachment(mime, name, url)
@@ -348,7 +348,7 @@ def _texts(value: Any) -> list[str]:
 
 
 def _text(value: Any) -> str:
-    """Text of any JSON value: strings as they are, the rest as indented JSON."""
+    """Return any JSON value as text: strings unchanged, the rest as indented JSON."""
     if value is None:
         return ""
     return value if isinstance(value, str) else json.dumps(value, indent=2, ensure_ascii=False, default=str)

@@ -1,4 +1,4 @@
-"""A conversation on the page: its window, its docks, and that what is patched is what a snapshot shows."""
+"""A conversation on the page: its window, its docks, and that patching gives the same page as a snapshot."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ SESSION = "ses_1"
 
 
 class Shown:
-    """A transcript with its page, patched as a view does it."""
+    """A transcript with its page, patched like in a view."""
 
     def __init__(self, turns: int = 0) -> None:
         self.transcript = Transcript(SESSION)
@@ -46,7 +46,7 @@ class Shown:
         self.apply("message.part.updated", part={**part, "sessionID": SESSION})
 
     def say(self, number: int) -> None:
-        """One turn, asked and answered."""
+        """Add a turn with a prompt and an answer."""
         self.message(number, f"question {number}")
         self.apply("session.status", status={"type": "busy"})
         self.message(number, f"answer {number}", "assistant")
@@ -57,7 +57,7 @@ class Shown:
         self.apply("session.updated", info={"id": SESSION, **revert})
 
     def update(self) -> None:
-        """Patch the page, and see that it is what a new one would show."""
+        """Patch the page, and check that it equals a new one."""
         self.page.apply(self.chat.update(self.dirty))
         self.dirty.clear()
         before = self.page.html()
@@ -70,7 +70,7 @@ class Shown:
 
     @property
     def questions(self) -> list[int]:
-        """The numbers of the turns on the page."""
+        """Return the numbers of the turns on the page."""
         log = self.page.nodes["log"].children
         articles = [node for node in log if isinstance(node, Node) and node.tag == "article"]
         return [int(str(node.attrs["data-message"])[4:8]) for node in articles]
@@ -99,7 +99,7 @@ def test_only_a_window_of_a_long_conversation_is_on_the_page() -> None:
     assert shown.chat.at_end
 
 
-def test_a_prompt_whose_text_comes_by_itself_is_shown() -> None:
+def test_a_prompt_whose_text_comes_separately_is_shown() -> None:
     shown = Shown(1)
     shown.apply("message.updated", info={"id": "msg_00020", "sessionID": SESSION, "role": "user", "time": {}})
     shown.update()
@@ -109,7 +109,7 @@ def test_a_prompt_whose_text_comes_by_itself_is_shown() -> None:
     assert "this steers" in shown.page.html()
 
 
-def test_new_turns_come_into_a_window_at_the_end_only() -> None:
+def test_new_turns_are_added_only_to_a_window_at_the_end() -> None:
     shown = Shown(50)
     for number in range(50, 80):
         shown.say(number)
@@ -124,7 +124,7 @@ def test_new_turns_come_into_a_window_at_the_end_only() -> None:
     assert shown.questions == list(range(81 - PAGE, 81))
 
 
-def test_earlier_turns_from_the_server_stay_out_until_they_are_wanted() -> None:
+def test_earlier_turns_from_the_server_are_added_only_on_request() -> None:
     shown = Shown()
     for number in range(50, 60):
         shown.say(number)
@@ -137,12 +137,12 @@ def test_earlier_turns_from_the_server_stay_out_until_they_are_wanted() -> None:
     assert shown.questions == list(range(40, 60))
 
 
-def test_undone_messages_leave_the_log_for_their_dock() -> None:
+def test_undone_messages_move_from_the_log_to_their_dock() -> None:
     shown = Shown(12)
     shown.undo(10)
     shown.update()
     assert shown.questions == list(range(2, 10))
-    assert shown.buttons("undone") == ["redo"] * 2  # of all, and up to the first
+    assert shown.buttons("undone") == ["redo"] * 2  # all, and up to the first
     assert "2 messages undone" in shown.page.nodes["undone"].text
     assert "question 10" in shown.page.nodes["undone"].text
     shown.undo(None)
@@ -154,7 +154,7 @@ def test_undone_messages_leave_the_log_for_their_dock() -> None:
     assert shown.questions == []
 
 
-def test_requests_stand_below_the_log_and_keep_what_is_typed() -> None:
+def test_requests_are_below_the_log_and_keep_what_is_typed() -> None:
     shown = Shown(3)
     shown.message(3, "go")
     shown.apply("session.status", status={"type": "busy"})
@@ -173,7 +173,7 @@ def test_requests_stand_below_the_log_and_keep_what_is_typed() -> None:
 
 
 @pytest.mark.parametrize(("done", "busy", "text"), [(1, False, "1 of 3 done, now: third"), (3, True, "3 of 3 done")])
-def test_todos_show_how_far_they_are(done: int, busy: bool, text: str) -> None:
+def test_todos_show_their_progress(done: int, busy: bool, text: str) -> None:
     shown = Shown(1)
     statuses = ["completed"] * done + ["pending", "in_progress"][: 3 - done]
     todos = [
@@ -192,7 +192,7 @@ def test_todos_show_how_far_they_are(done: int, busy: bool, text: str) -> None:
 
 
 @pytest.mark.parametrize("seed", seeds(20))
-def test_whatever_happens_the_page_is_what_a_snapshot_shows(seed: int) -> None:
+def test_after_any_events_the_page_equals_a_snapshot(seed: int) -> None:
     chance = random.Random(seed)
     shown = Shown(chance.randrange(60))
     following = 1000
@@ -221,7 +221,7 @@ def test_whatever_happens_the_page_is_what_a_snapshot_shows(seed: int) -> None:
 
 
 @pytest.mark.parametrize("name", NAMES)
-def test_recorded_sessions(name: str) -> None:
+def test_recorded_sessions_end_as_a_snapshot(name: str) -> None:
     log = events(name)
     transcript = transcript_of(log)
     chat = LiveChat(transcript)
@@ -237,7 +237,7 @@ def test_recorded_sessions(name: str) -> None:
 
 
 @pytest.mark.parametrize("name", HOSTILE)
-def test_hostile_text_in_the_docks_is_text(name: str) -> None:
+def test_hostile_text_in_the_docks_is_shown_as_text(name: str) -> None:
     text = HOSTILE[name]
     shown = Shown()
     shown.message(1, text)

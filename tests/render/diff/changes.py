@@ -1,4 +1,4 @@
-"""Diffs made from both versions of files, which are on disk as the change has left them."""
+"""Diffs built from both versions of files, which are on disk as the change left them."""
 
 from __future__ import annotations
 
@@ -11,13 +11,13 @@ from opencode_nb.diffs.build import build
 from opencode_nb.diffs.change import Change, known
 
 Versions = tuple[str | bytes | None, str | bytes | None]
-"""A file before and after; None where there was or is none."""
+"""A file before and after; None if it does not exist."""
 
 SOURCE = "Made up; it misses nothing."
 
 
 def make_diff(root: Path, files: Mapping[str, Versions], **renamed: str) -> Diff:
-    """A diff of these files; `renamed` has the old path of one whose new path, without its suffix, is the keyword."""
+    """Return a diff of these files; `renamed` maps a new path, without suffix, to the old one."""
     changes = [
         _change(path, *map(_bytes, versions), renamed.get(path.partition(".")[0], ""))
         for path, versions in files.items()
@@ -41,5 +41,5 @@ def _change(path: str, before: bytes | None, after: bytes | None, old_path: str)
 
 
 def numbered(count: int, changed: Mapping[int, str] | None = None) -> str:
-    """Lines `line 1`, `line 2`, ... with some of them (by their number) replaced."""
+    """Return lines `line 1`, `line 2`, ... with some of them (by number) replaced."""
     return "".join(f"{(changed or {}).get(number, f'line {number}')}\n" for number in range(1, count + 1))

@@ -1,4 +1,4 @@
-"""Changed files where nothing can be done about them: in cards, requests and saved notebooks."""
+"""Read-only changed files: in cards, requests and saved notebooks."""
 
 from __future__ import annotations
 
@@ -55,7 +55,7 @@ def rows(html: str) -> list[Node]:
     return [node for node in parse(html).walk() if node.attrs.get("class") in styles]
 
 
-def test_signs_and_numbers_are_text() -> None:
+def test_signs_and_line_numbers_are_text() -> None:
     texts = [row.text for row in rows(box.html({"file": "x.py", "patch": GIT}))]
     assert texts[0] == "@@ -1,3 +1,3 @@ def f():\n"
     assert texts[1:5] == [" 1  1  same\n", " 2    -gone\n", "    2 +came\n", " 3  3  \n"]
@@ -68,7 +68,7 @@ def test_changed_words_are_marked() -> None:
     assert marked == [("del", "old"), ("ins", "new")]
 
 
-def test_words() -> None:
+def test_changed_words_of_a_line() -> None:
     assert changed_words("a b c", "a x c") == ([(2, 3)], [(2, 3)])
     assert changed_words("quite this", "something that differs!") == ([], [])
     assert changed_words("x" * 10_000, "x" * 10_001) == ([], [])
@@ -102,11 +102,11 @@ def test_a_long_diff_is_folded() -> None:
         ({"file": "x", "patch": "@@ -0,0 +1 @@\n+x", "status": "added"}, "new file"),
     ],
 )
-def test_what_has_no_lines(file: dict, shown: str) -> None:
+def test_a_change_without_lines_is_described(file: dict, shown: str) -> None:
     assert shown in parse(box.html(file)).text
 
 
-def test_counts_are_the_servers_or_the_patchs() -> None:
+def test_counts_come_from_the_server_or_the_patch() -> None:
     assert box.stats({"additions": 3, "deletions": 4}) == (3, 4)
     assert box.stats({"patch": GIT}) == (2, 3)
 

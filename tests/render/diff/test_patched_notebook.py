@@ -33,13 +33,13 @@ def test_a_turns_card_and_markdown_show_the_changed_cells() -> None:
     assert state.prompt is not None
     state.prompt.info["summary"] = {"diffs": [CHANGED]}
     for text in (parse(turn_html(state)).text, turn_markdown(state)):
-        assert "Cell 2, code: changed, other outputs" in text
+        assert "Cell 2, code: changed, outputs changed" in text
         assert "y = 3" in text
         for raw in ("new output", "cell_type", "outputs", '"y = 3"'):
-            assert raw not in text.replace("other outputs", "")
+            assert raw not in text.replace("outputs changed", "")
 
 
-def test_an_only_edit_of_which_the_tool_tells_a_part_is_shown_as_cells_too() -> None:
+def test_a_single_edit_of_a_notebook_is_shown_as_cells_too() -> None:
     part = change(notebook("x = 1", "y = 2"), notebook("x = 1", "y = 3"), context=1)
     state = turn(tool("edit", input={"filePath": "a.ipynb"}, metadata={"filediff": part}))
     assert state.prompt is not None
@@ -47,23 +47,23 @@ def test_an_only_edit_of_which_the_tool_tells_a_part_is_shown_as_cells_too() -> 
     assert "Cell 2, code: changed" in turn_markdown(state)
 
 
-def test_the_patch_has_the_lines_of_the_cells() -> None:
-    assert box.patch_text(CHANGED) == "@@ Cell 2, code: changed, other outputs @@\n-y = 2\n+y = 3"
+def test_a_notebooks_patch_has_the_lines_of_its_cells() -> None:
+    assert box.patch_text(CHANGED) == "@@ Cell 2, code: changed, outputs changed @@\n-y = 2\n+y = 3"
 
 
-def test_a_new_and_a_deleted_notebook_are_cells_too() -> None:
+def test_new_and_deleted_notebooks_are_shown_as_cells() -> None:
     assert box.patch_text(change([], notebook("x = 1"))) == "@@ Cell 1, code: added @@\n+x = 1"
     assert box.patch_text(change(notebook("x = 1"), [])) == "@@ Cell 1, code: removed @@\n-x = 1"
 
 
-def test_a_run_alone_changes_no_cell() -> None:
+def test_a_mere_run_changes_no_cell() -> None:
     ran = change(notebook("x = 1"), notebook("x = 1", output="1"))
     assert box.patch_text(ran) == ""
-    assert "No source of a cell changed" in parse(box.html(ran)).text
+    assert "No cell source changed" in parse(box.html(ran)).text
 
 
 @pytest.mark.parametrize("broken", ['{"cells": 3}', "{", '{"cells": [{"cell_type": "code", "outputs": 3}]}'])
-def test_what_is_no_notebook_is_shown_as_text(broken: str) -> None:
+def test_a_broken_notebook_is_shown_as_text(broken: str) -> None:
     assert broken in box.patch_text(change(["{}"], [broken]))
     assert broken in parse(box.html(change(["{}"], [broken]))).text
 
@@ -72,7 +72,7 @@ def test_a_part_of_a_notebook_is_shown_as_text() -> None:
     assert box.patch_text(change(notebook("x = 1"), notebook("x = 2"), context=1)).startswith("@@ -")
 
 
-def test_who_decides_about_a_change_sees_its_outputs_too() -> None:
+def test_a_permission_request_shows_changed_outputs_too() -> None:
     text = parse(box.whole(CHANGED)).text
     assert "new output" in text
     assert "Cell 2" not in text

@@ -1,4 +1,4 @@
-"""What a live page is given of a diff: the files at once, their lines when they are asked for."""
+"""The live page of a diff: the files at once, their lines on request."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ def buttons(html: str) -> list[str]:
 
 
 def show(tmp_path: Path, files: dict[str, Versions], index: int = 0, *, columns: int = 1, **renamed: str) -> str:
-    """The body of one file."""
+    """Return the body of one file."""
     live = LiveDiff(make_diff(tmp_path, files, **renamed))
     live.snapshot()
     live.set_columns(columns)
@@ -36,7 +36,7 @@ def show(tmp_path: Path, files: dict[str, Versions], index: int = 0, *, columns:
 
 
 def code(html: str) -> str:
-    """The text of the lines without their numbers: what a person copies."""
+    """Return the text of the lines without numbers, as when copied."""
     return "".join(node.text for node in parse(html).walk() if "oc-code" in node.attrs.get("class", "").split())
 
 
@@ -55,25 +55,25 @@ CASES: dict[str, tuple[Versions, str]] = {
 
 
 @pytest.mark.parametrize("name", CASES)
-def test_lines_are_those_of_the_patch(tmp_path: Path, name: str) -> None:
+def test_lines_equal_those_of_the_patch(tmp_path: Path, name: str) -> None:
     versions, expected = CASES[name]
     assert code(show(tmp_path, {"x.py": versions})) == expected
     both = code(show(tmp_path, {"x.py": versions}, columns=2))
     assert set(both.split("\n")) == set(expected.split("\n"))
 
 
-def test_two_columns_stand_beside_each_other(tmp_path: Path) -> None:
+def test_two_columns_show_changes_side_by_side(tmp_path: Path) -> None:
     html = show(tmp_path, {"x": ("a\nb\nc\n", "a\nB\nC\nc\n")}, columns=2)
     rows = [[half.text.strip() for half in row.children if isinstance(half, Node)] for row in nodes(html, "oc-pair")]
     assert rows == [["1  a", "1  a"], ["2 -b", "2 +B"], ["", "3 +C"], ["3  c", "4  c"]]
 
 
-def test_the_last_line_without_an_end_is_told(tmp_path: Path) -> None:
+def test_a_missing_final_newline_is_shown(tmp_path: Path) -> None:
     html = show(tmp_path, {"x": ("a\n", "b")})
     assert [node.text for node in nodes(html, "oc-hunk")] == ["\\ No newline at end of file\n"]
 
 
-def test_strings_that_begin_above_a_change_are_coloured_as_strings(tmp_path: Path) -> None:
+def test_strings_that_begin_above_a_hunk_are_coloured(tmp_path: Path) -> None:
     text = "'''\n" + numbered(20) + "'''\n"
     html = show(tmp_path, {"x.py": (text, text.replace("line 15", "import os"))})
     (changed,) = nodes(html, "oc-added")
@@ -81,7 +81,7 @@ def test_strings_that_begin_above_a_change_are_coloured_as_strings(tmp_path: Pat
     assert any("light-dark(rgb(10,48,105)" in style for style in colours)
 
 
-def test_unchanged_lines_come_when_asked_for(tmp_path: Path) -> None:
+def test_unchanged_lines_are_shown_on_request(tmp_path: Path) -> None:
     live = LiveDiff(make_diff(tmp_path, {"x": (numbered(100), numbered(100, {50: "new"}))}))
     live.snapshot()
 
@@ -105,7 +105,7 @@ def test_unchanged_lines_come_when_asked_for(tmp_path: Path) -> None:
     assert [line for line in lines if line != "new"] == numbered(100).splitlines()
 
 
-def test_a_large_change_is_guarded_and_comes_in_parts(tmp_path: Path) -> None:
+def test_a_large_change_is_shown_on_request_in_parts(tmp_path: Path) -> None:
     live = LiveDiff(make_diff(tmp_path, {"x": ("", numbered(2 * GUARDED + 5))}))
     live.snapshot()
     told = []
@@ -134,7 +134,7 @@ def test_pictures_are_shown_before_and_after(tmp_path: Path) -> None:
     assert "16 bytes → 17 bytes" in parse(html).text
 
 
-def test_other_binary_files_are_told_of(tmp_path: Path) -> None:
+def test_other_binary_files_are_mentioned(tmp_path: Path) -> None:
     html = show(tmp_path, {"x.bin": (None, b"\0\1")})
     assert "Binary file, none → 2 bytes" in parse(html).text
     assert "img" not in {node.tag for node in parse(html).walk()}
@@ -145,7 +145,7 @@ def test_a_renamed_file_says_from_where(tmp_path: Path) -> None:
     assert "new.py renamed from old.py +1 −1" in parse(live.snapshot()).text
 
 
-def test_a_comment_stands_below_its_line(tmp_path: Path) -> None:
+def test_a_comment_is_below_its_line(tmp_path: Path) -> None:
     live = LiveDiff(make_diff(tmp_path, {"x": ("a\nb\n", "a\nc\n")}), can_comment=True)
     live.snapshot()
     live.comments = [
@@ -169,7 +169,7 @@ FILES: dict[str, Versions] = {
 }
 
 
-def test_files_stand_in_the_trees_order(tmp_path: Path) -> None:
+def test_files_are_in_the_trees_order(tmp_path: Path) -> None:
     html = LiveDiff(make_diff(tmp_path, FILES)).snapshot()
     items = [node for node in parse(html).walk() if node.attrs.get("role") == "treeitem"]
     assert [item.attrs["aria-label"] for item in items] == [
@@ -185,7 +185,7 @@ def test_files_stand_in_the_trees_order(tmp_path: Path) -> None:
     assert sections == ["a b/ü.txt", "src/deep/er/x.py", "src/a.py", "b.py"]
 
 
-def test_the_first_picture_has_no_lines_of_any_file(tmp_path: Path) -> None:
+def test_the_first_snapshot_has_no_lines_of_files(tmp_path: Path) -> None:
     html = LiveDiff(make_diff(tmp_path, FILES)).snapshot()
     assert nodes(html, "oc-code") == []
     assert SOURCE in parse(html).text
@@ -205,13 +205,13 @@ def test_only_what_changed_is_sent(tmp_path: Path) -> None:
     assert [op[1] for op in live.update({"bar", "0"})] == ["bar", "f0h"]
 
 
-def test_nothing_changed(tmp_path: Path) -> None:
+def test_an_empty_diff_says_so(tmp_path: Path) -> None:
     live = LiveDiff(make_diff(tmp_path, {}))
     assert parse(live.snapshot()).text == f"No changes {SOURCE}"
     assert [op[1] for op in live.update(None)] == ["said"]
 
 
-def test_the_open_notebook_is_warned_of(tmp_path: Path) -> None:
+def test_a_change_of_the_open_notebook_shows_a_warning(tmp_path: Path) -> None:
     live = LiveDiff(make_diff(tmp_path, {"n.ipynb": ("{}\n", "[]\n")}), warning="It was changed <b>.")
     (warning,) = [node for node in parse(live.snapshot()).walk() if node.attrs.get("role") == "alert"]
     assert warning.text == "It was changed <b>. Reload Notebook from Disk"
@@ -220,7 +220,7 @@ def test_the_open_notebook_is_warned_of(tmp_path: Path) -> None:
 # --- static -----------------------------------------------------------------------------------------------------------
 
 
-def test_static_forms(tmp_path: Path) -> None:
+def test_a_diff_as_html_markdown_and_text(tmp_path: Path) -> None:
     diff = make_diff(tmp_path, FILES)
     data, _ = diff._repr_mimebundle_()
     html = parse(data["text/html"])
@@ -239,7 +239,7 @@ def test_static_forms(tmp_path: Path) -> None:
     assert "+2" in str(static.diff_terminal(diff).renderables[3])
 
 
-def test_a_very_large_diff_stays_small_when_it_is_saved(tmp_path: Path) -> None:
+def test_a_very_large_diff_is_cut_when_saved(tmp_path: Path) -> None:
     files: dict[str, Versions] = {f"{number}.txt": ("", numbered(100)) for number in range(100)}
     data, _ = make_diff(tmp_path, files)._repr_mimebundle_()
     assert len(data["text/html"]) < 1_500_000
@@ -250,7 +250,7 @@ def test_a_very_large_diff_stays_small_when_it_is_saved(tmp_path: Path) -> None:
 
 
 def notebook(*cells: tuple[str, str, str]) -> str:
-    """Cells as (type, source, output)."""
+    """Return a notebook with cells given as (type, source, output)."""
     made = [
         {
             "cell_type": kind,
@@ -280,7 +280,7 @@ def test_a_notebook_is_shown_as_cells_or_as_its_json(tmp_path: Path) -> None:
 
     html = shown()
     titles = [node.text for node in nodes(html, "oc-range")]
-    assert titles[0] == "Cell 2, code: changed, other outputs"
+    assert titles[0] == "Cell 2, code: changed, outputs changed"
     assert all("Cell 1" not in title for title in titles)
     assert code(html).startswith("-x = 1\n+x = 2\n print(x)\n")
     assert "+<b>new</b>" in code(html)
@@ -294,7 +294,7 @@ def test_a_notebook_is_shown_as_cells_or_as_its_json(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("broken", ["", "{", "[]", '{"cells": 1}'])
-def test_a_broken_notebook_is_text(tmp_path: Path, broken: str) -> None:
+def test_a_broken_notebook_is_shown_as_text(tmp_path: Path, broken: str) -> None:
     html = show(tmp_path, {"n.ipynb": (broken, notebook(("code", "x", "")))})
     assert "Cells" not in buttons(html)
     assert "Revert hunk" in buttons(html)

@@ -1,5 +1,5 @@
 # ruff: noqa: E501  (documents, one to a line)
-"""Markdown documents that are hard to stream, and how to cut them into deltas."""
+"""Markdown documents that are hard to stream, and ways to split them into deltas."""
 
 from __future__ import annotations
 
@@ -53,7 +53,7 @@ DOCUMENTS = {
 
 
 def chunks(text: str, rng: random.Random, longest: int) -> list[str]:
-    """The text cut at random places."""
+    """Split the text at random places."""
     pieces = []
     while text:
         size = rng.randint(1, longest)
@@ -63,7 +63,7 @@ def chunks(text: str, rng: random.Random, longest: int) -> list[str]:
 
 
 def long_document(size: int, seed: int = 1) -> str:
-    """An answer with prose, code, tables and long lists, of about `size` characters."""
+    """Return an answer with prose, code, tables and long lists, of about `size` characters."""
     rng = random.Random(seed)
     words = [
         "the",

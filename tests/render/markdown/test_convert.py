@@ -1,4 +1,4 @@
-"""Markdown: the dialect, the links, the pictures, the colours."""
+"""Markdown: dialect, links, pictures, highlighting."""
 
 from __future__ import annotations
 
@@ -33,23 +33,23 @@ def first(text: str, tag: str) -> Node:
         ("https://example.org <b>x</b>", ["p"]),
     ],
 )
-def test_dialect(text: str, expected: list[str]) -> None:
+def test_the_markdown_dialect(text: str, expected: list[str]) -> None:
     assert tags(text) == expected
 
 
-def test_lists_start_where_they_say_and_tasks_have_boxes() -> None:
+def test_lists_keep_their_start_and_tasks_have_boxes() -> None:
     assert first("3. a", "ol").attrs["start"] == "3"
     assert parse(to_html("- [ ] a\n- [x] b\n- [ ]c")).text == "☐ a☑ b[ ]c"
 
 
-def test_cells_are_aligned() -> None:
+def test_table_cells_are_aligned() -> None:
     assert str(first("| a |\n|--:|\n| b |", "td").attrs["style"]).endswith("text-align:right")
 
 
 @pytest.mark.parametrize(
     "url", ["https://x.org/a?b=c:d", "http://x", "mailto:a@b", "#top", "../a.md", "/x", "a/b:c", "?q=a:b"]
 )
-def test_safe_links(url: str) -> None:
+def test_safe_links_are_links(url: str) -> None:
     assert is_safe_link(url)
     link = first(f"[x](<{url}>)", "a")
     assert link.attrs["href"]
@@ -76,11 +76,11 @@ def test_safe_links(url: str) -> None:
         ":x",
     ],
 )
-def test_unsafe_links(url: str) -> None:
+def test_unsafe_links_are_text(url: str) -> None:
     assert not is_safe_link(url)
 
 
-def test_pictures_that_came_with_the_text_are_shown_and_others_are_links() -> None:
+def test_embedded_pictures_are_shown_and_others_are_links() -> None:
     assert first(f"![a]({PICTURE})", "img").attrs["src"] == PICTURE
     remote = first("![a](https://x.org/y.png)", "a")
     assert remote.text == "image: a"
@@ -88,7 +88,7 @@ def test_pictures_that_came_with_the_text_are_shown_and_others_are_links() -> No
     assert tags("[![a](https://x.org/y.png)](https://z.org)") == ["p", "a", "span"]
 
 
-def test_code_is_coloured_for_both_themes_where_the_language_is_known() -> None:
+def test_code_in_a_known_language_is_coloured_for_both_themes() -> None:
     assert "light-dark(rgb(" in to_html("```python\ndef f(): pass\n```")
     assert "light-dark" not in to_html("```nosuchlanguage\ndef f(): pass\n```")
     assert "light-dark" not in to_html("```\ndef f(): pass\n```")
@@ -105,7 +105,7 @@ def test_very_long_code_stays_plain() -> None:
     assert "<span" not in highlight_file("x = 1\n" * MAX_HIGHLIGHTED, "x.py")
 
 
-def test_escaping() -> None:
+def test_text_is_escaped() -> None:
     assert escape('<a href="x">\'&') == "&lt;a href=&quot;x&quot;&gt;&#39;&amp;"
     assert visible("a\x1b[0m\x7f\u202e\x9b\ud800\tb\n") == "a␛[0m␡\\u202e\\u009b�\tb\n"
     assert element("p", escape("x"), style="muted", data_key='"', open=True, title=None).endswith(
@@ -124,5 +124,5 @@ def test_escaping() -> None:
         ("[x](https://ok.org)", None),
     ],
 )
-def test_harmless_markdown_changes_only_what_it_must(text: str, expected: str | None) -> None:
+def test_harmless_changes_only_unsafe_markdown(text: str, expected: str | None) -> None:
     assert harmless(text) == (text if expected is None else expected)

@@ -1,4 +1,4 @@
-"""Streamed Markdown ends as the same page as the whole document, however it was cut, at a linear price."""
+"""Streamed Markdown ends as the same page as the whole document, however it is split, in linear time."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ START = '<div data-key="k"></div>'
 
 
 def streamed(pieces: list[str], *, snapshots: random.Random | None = None) -> tuple[Page, int]:
-    """The page after all pieces, and the bytes of all operations."""
+    """Return the page after all pieces, and the bytes of all operations."""
     page, growing, text, sent = Page(START), MarkdownStream("k"), "", 0
     for piece in pieces:
         text += piece
@@ -37,7 +37,7 @@ def streamed(pieces: list[str], *, snapshots: random.Random | None = None) -> tu
 
 
 @pytest.mark.parametrize("name", DOCUMENTS)
-def test_every_cut_ends_as_the_whole_document(name: str) -> None:
+def test_every_split_ends_as_the_whole_document(name: str) -> None:
     text = DOCUMENTS[name]
     expected = canonical(parse(to_html(text)))
     rng = random.Random(name)
@@ -47,7 +47,7 @@ def test_every_cut_ends_as_the_whole_document(name: str) -> None:
 
 
 @pytest.mark.parametrize("seed", seeds(12))
-def test_random_mixtures_of_documents(seed: int) -> None:
+def test_random_mixtures_end_as_the_whole_document(seed: int) -> None:
     rng = random.Random(seed)
     text = "".join(rng.choice(list(DOCUMENTS.values())) + rng.choice(["", "\n", "\n\n", " "]) for _ in range(6))
     page, _ = streamed(chunks(text, rng, rng.choice([3, 12, 60])), snapshots=rng)
@@ -55,8 +55,8 @@ def test_random_mixtures_of_documents(seed: int) -> None:
 
 
 @pytest.mark.parametrize("seed", seeds(12))
-def test_random_lines(seed: int) -> None:
-    """Soup: every kind of line after every other."""
+def test_random_lines_end_as_the_whole_document(seed: int) -> None:
+    """Random soup: every kind of line after every other."""
     rng = random.Random(seed)
     lines = [line for text in DOCUMENTS.values() if len(text) < 1000 for line in text.split("\n")]
     text = "\n".join(rng.choice(lines) for _ in range(60))
@@ -64,7 +64,7 @@ def test_random_lines(seed: int) -> None:
     assert page.html("k") == canonical(parse(to_html(text)))
 
 
-def test_text_is_on_the_page_before_it_is_final() -> None:
+def test_text_is_shown_before_it_is_final() -> None:
     for name in ("long_nested", "long_list", "long_quote", "setext", "fence_in_list"):
         page, growing, text = Page(START), MarkdownStream("k"), DOCUMENTS[name][:2500]
         for end in range(30, len(text), 30):
@@ -72,7 +72,7 @@ def test_text_is_on_the_page_before_it_is_final() -> None:
             assert (re.findall("[a-z]+", text[:end]) or [""])[-1] in parse(page.html("k")).text
 
 
-def test_a_text_that_does_not_continue_is_sent_anew() -> None:
+def test_a_text_that_does_not_continue_is_sent_again() -> None:
     page, growing = Page(START), MarkdownStream("k")
     page.apply(growing.update("# One\n\n- a\n- b\n- c"))
     page.apply(growing.update("Quite *different*"))
@@ -81,7 +81,7 @@ def test_a_text_that_does_not_continue_is_sent_anew() -> None:
     assert page.html("k") == canonical(parse(to_html("The server's last word")))
 
 
-def test_an_open_code_block_only_grows_and_is_sent_once_more_when_it_closes() -> None:
+def test_an_open_code_block_only_grows_until_it_closes() -> None:
     growing = MarkdownStream("k")
     text = "```python\n"
     growing.update(text)
@@ -104,7 +104,7 @@ def test_finished_items_and_rows_are_not_sent_again() -> None:
 
 @pytest.mark.not_quick
 @pytest.mark.parametrize("deltas", [500, 5000])
-def test_bytes_stay_near_the_size_of_the_page(deltas: int) -> None:
+def test_bytes_sent_are_near_the_size_of_the_page(deltas: int) -> None:
     text = long_document(100_000)
     size = len(text) // deltas
     _, sent = streamed([text[i : i + size] for i in range(0, len(text), size)])
@@ -112,7 +112,7 @@ def test_bytes_stay_near_the_size_of_the_page(deltas: int) -> None:
 
 
 def parsed_characters(monkeypatch: pytest.MonkeyPatch, text: str, step: int) -> int:
-    """How many characters the parser was given while the text was streamed."""
+    """Return how many characters were parsed while the text was streamed."""
     seen = 0
 
     def counting(original):
@@ -150,6 +150,6 @@ SHAPES = {
 
 @pytest.mark.not_quick
 @pytest.mark.parametrize("shape", SHAPES)
-def test_twice_the_text_is_about_twice_the_work(monkeypatch: pytest.MonkeyPatch, shape: str) -> None:
+def test_parsing_work_is_linear(monkeypatch: pytest.MonkeyPatch, shape: str) -> None:
     small, large = (parsed_characters(monkeypatch, SHAPES[shape](size), 20) for size in (10_000, 20_000))
     assert large <= 2.6 * small

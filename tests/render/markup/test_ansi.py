@@ -1,4 +1,4 @@
-"""What commands print for a terminal, measured by a terminal emulator (pyte), and what that does not know by hand."""
+"""Terminal output of commands, compared with a terminal emulator (pyte), and by hand where pyte lacks support."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ Cell = tuple[str, Style]
 
 
 def colors(*codes: tuple[dict[int, str], str]) -> dict[str, str]:
-    """pyte's names of colours as ours."""
+    """Convert pyte's colour names to ours."""
     names = {}
     for table, field in codes:
         names |= {name: getattr(restyled(PLAIN, str(code)), field) for code, name in table.items()}
@@ -39,7 +39,7 @@ def rgb(value: str, names: dict[str, str]) -> str:
 
 
 def by_emulator(text: str) -> list[list[Cell]]:
-    """The visible characters of each line with their styles; blanks are plain."""
+    """Return the visible characters of each line with their styles; spaces are plain."""
     screen = pyte.HistoryScreen(COLUMNS, ROWS, history=10_000)
     pyte.Stream(screen).feed(text.replace("\n", "\r\n"))
     rows = [*screen.history.top, *(screen.buffer[y] for y in range(ROWS))]
@@ -65,7 +65,7 @@ def cells(line: list[tuple[str, Style]]) -> Iterator[Cell]:
 
 
 def trimmed(rows: list[list[Cell]]) -> list[list[Cell]]:
-    """Without blanks at the ends of lines and blank lines at the end, which a screen has and an output has not."""
+    """Strip trailing spaces and blank lines, which a screen has and an output has not."""
     kept = [row[: max((i + 1 for i, cell in enumerate(row) if cell[0] != " "), default=0)] for row in rows]
     return kept[: max((i + 1 for i, row in enumerate(kept) if row), default=0)]
 
@@ -88,7 +88,7 @@ outputs = st.lists(st.one_of(words, words, controls, moves, erasures, places, re
 
 @settings(max_examples=100, deadline=None)
 @given(outputs)
-def test_text_and_attributes_are_those_of_a_terminal(output: str) -> None:
+def test_text_and_attributes_equal_those_of_a_terminal(output: str) -> None:
     assert by_us(output) == by_emulator(output)
 
 
@@ -100,7 +100,7 @@ def test_text_and_attributes_are_those_of_a_terminal(output: str) -> None:
         "abcdef\x1b[3G\x1b[0K!",
         "abcdef\x1b[3D\x1b[1K!",
         "abc\x1b[5Cd",
-        "one\ntwo\x1b[A\rONE",  # as tqdm does with two bars
+        "one\ntwo\x1b[A\rONE",  # like tqdm with two bars
         "a\tb\rxy\tz",
         "".join(f"line {n}\n" for n in range(60)) + "\x1b[30Atop",
         "old\n\x1b[H\x1b[2Jnew",
@@ -108,7 +108,7 @@ def test_text_and_attributes_are_those_of_a_terminal(output: str) -> None:
         "\x1b[31m漢\x1b[0m\x1b[1Gab",
     ],
 )
-def test_the_cursor_is_moved(output: str) -> None:
+def test_cursor_movements_equal_those_of_a_terminal(output: str) -> None:
     shown = unicodedata.normalize("NFC", "\n".join("".join(c for c, _ in row) for row in by_us(output)))
     assert shown == "\n".join("".join(c for c, _ in row) for row in by_emulator(output))
 
@@ -150,14 +150,14 @@ def test_private_sequences_change_no_text(output: str) -> None:
 @pytest.mark.parametrize(
     "unit", ["\x1b[9999999Cx\n", "\x1b[999999999@x", "x\x1b[1K", "\x1b[99999B\n", "\t\x1b[9999X", "x\r\x1b[9999P\x1b[s"]
 )
-def test_no_sequence_makes_much_of_little(unit: str) -> None:
-    """What a command prints is untrusted: a few bytes must not become megabytes, nor a line take its length squared."""
+def test_a_short_sequence_never_makes_a_long_output(unit: str) -> None:
+    """Output is untrusted: a few bytes must not become megabytes, nor a line take quadratic time."""
     size = [sum(len(run) for row in ansi.lines(unit * count) for run, _ in row) for count in (1_000, 10_000)]
     assert size[1] < 10_000 * 210
     assert size[1] < 11 * max(size[0], 10_000)
 
 
-def test_long_outputs_take_time_that_grows_with_them() -> None:
+def test_long_outputs_take_linear_time() -> None:
     def seconds(lines: int) -> float:
         text = "\x1b[32mPASSED\x1b[0m tests/test_one.py::test_two  \r 10%|##   | 3/9\r\n" * lines
         begin = process_time()
@@ -167,7 +167,7 @@ def test_long_outputs_take_time_that_grows_with_them() -> None:
     assert seconds(30_000) < 40 * seconds(3_000)
 
 
-def test_all_combinations_of_flags_end() -> None:
+def test_all_combinations_of_flags_can_be_reset() -> None:
     for on, off in product((1, 2, 3, 4, 7, 9), (22, 23, 24, 27, 29)):
         style = restyled(restyled(PLAIN, f"{on}"), f"{off}")
         ends = {1: 22, 2: 22, 3: 23, 4: 24, 7: 27, 9: 29}

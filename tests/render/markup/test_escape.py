@@ -1,4 +1,4 @@
-"""What cannot be seen in a text is marked wherever somebody decides by it."""
+"""Invisible characters in a text are marked wherever someone decides by it."""
 
 from __future__ import annotations
 
@@ -45,11 +45,11 @@ HEART = "\u2764\ufe0f"
     ],
 )
 @pytest.mark.parametrize("show", [reveal, reveal_line, reveal_words])
-def test_what_hides_is_marked(show, hidden: str, mark: str) -> None:
+def test_hidden_characters_are_marked(show, hidden: str, mark: str) -> None:
     assert show(f"rm {hidden}x") == f"rm {mark}x"
 
 
-def test_nothing_that_unicode_lets_a_reader_ignore_is_left() -> None:
+def test_every_default_ignorable_character_is_marked() -> None:
     every = "".join(map(chr, range(sys.maxunicode + 1)))
     shown = reveal(every)
     hidden = {"Cc", "Cf", "Cs", "Zl", "Zp"}
@@ -59,15 +59,15 @@ def test_nothing_that_unicode_lets_a_reader_ignore_is_left() -> None:
 @pytest.mark.parametrize(
     "text", ["", "caf\u00e9 \u4e2d\u6587 \U0001f600", "if x:\n\treturn 'a  b'\n", "\u05e9\u05dc\u05d5\u05dd"]
 )
-def test_what_is_seen_stays(text: str) -> None:
+def test_visible_text_is_unchanged(text: str) -> None:
     assert reveal(text) == reveal_words(text) == text
 
 
-def test_a_name_stays_in_its_line() -> None:
+def test_a_name_stays_on_one_line() -> None:
     assert reveal_line(" a\n  b.txt\t ") == "\u2420a\u240a  b.txt\u2409\u2420"
 
 
-def test_joined_pictures_stay_together_in_prose_only() -> None:
+def test_joined_emoji_are_kept_only_in_prose() -> None:
     assert reveal_words(f"Shall {FAMILY} and {HEART} stay?") == f"Shall {FAMILY} and {HEART} stay?"
     assert reveal(f"rm {FAMILY}") == "rm \U0001f468\\u200d\U0001f469\\u200d\U0001f467"
     assert reveal_words("a\u200db \U0001f468\u200d") == "a\\u200db \U0001f468\\u200d"

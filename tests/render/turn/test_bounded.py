@@ -1,4 +1,4 @@
-"""What is saved of one turn stays within a cap, and says where the rest is."""
+"""The saved form of a turn stays within a limit, and says where the rest is."""
 
 from __future__ import annotations
 
@@ -49,7 +49,7 @@ LONG: dict[str, Any] = {
 
 
 @pytest.mark.parametrize("what", LONG)
-def test_what_is_saved_stays_within_the_cap(what: str) -> None:
+def test_a_saved_turn_stays_within_the_limit(what: str) -> None:
     forms = saved(LONG[what]())
     assert sum(map(len, forms.values())) < CAP, {form: len(text) for form, text in forms.items()}
     for form, text in forms.items():
@@ -57,7 +57,7 @@ def test_what_is_saved_stays_within_the_cap(what: str) -> None:
         assert "opencode export md" in text.replace("\\", ""), form
 
 
-def test_the_changes_of_a_turn_are_cut_too() -> None:
+def test_the_changes_of_a_saved_turn_are_cut_too() -> None:
     state = turn({"type": "text", "text": "done"})
     assert state.prompt is not None
     state.prompt.info["summary"] = {"diffs": [FILE] * 30}
@@ -69,12 +69,12 @@ def test_the_end_of_an_output_is_kept() -> None:
     assert "its end" in text["text/html"]
 
 
-def test_what_is_short_is_left_alone() -> None:
+def test_a_short_turn_is_not_cut() -> None:
     state = turn({"type": "text", "text": "short"}, tool("bash", output="a"), {"type": "file", "url": PICTURE})
     assert bounded(state) is state
 
 
-def test_the_turn_itself_keeps_all_of_it() -> None:
+def test_the_turn_itself_is_not_cut() -> None:
     state = turn({"type": "text", "text": LINE})
     saved(state)
     assert state.parts == [{**state.parts[0], "text": LINE}]

@@ -1,4 +1,4 @@
-"""A turn's and a session's Markdown in readers that let HTML pass: nothing acts, and nothing swallows the rest."""
+"""The Markdown of turns and sessions in viewers that allow HTML: nothing is active, and nothing swallows the rest."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ SAFE = re.compile(r"(?:https?:|mailto:)|(?![^/?#]*:)", re.IGNORECASE)
 
 
 class Reader(MarkdownIt):
-    """Believes everything."""
+    """Allows every link."""
 
     def validateLink(self, url: str) -> bool:
         return True
@@ -30,7 +30,7 @@ READERS = [Reader(dialect, {"html": True}) for dialect in ("commonmark", "js-def
 
 
 class Found(HTMLParser):
-    """What in a page could act, and the text of the paragraphs that stand in nothing else."""
+    """Return the active content of a page, and the text of its top-level paragraphs."""
 
     def __init__(self, html: str) -> None:
         super().__init__()
@@ -74,7 +74,7 @@ def check(markdown: str) -> None:
 
 
 def answered(*texts: str) -> TurnState:
-    """Each text as an answer, what a command printed, and a thought; the end is an answer of its own."""
+    """Use each text as an answer, a command's output and a thought; end with a separate answer."""
     parts = []
     for text in texts:
         parts += [{"type": "text", "text": text}, tool("bash", input={"command": "x"}, output=text)]
@@ -120,22 +120,22 @@ CASES = {
 
 
 @pytest.mark.parametrize("case", CASES)
-def test_nothing_acts_and_nothing_swallows_what_follows(case: str) -> None:
+def test_nothing_is_active_or_swallows_what_follows(case: str) -> None:
     check(turn_markdown(answered(CASES[case])))
 
 
 @pytest.mark.parametrize("case", CASES)
-def test_an_exported_session_neither(case: str) -> None:
+def test_nothing_in_an_exported_session_is_active_or_swallows_the_rest(case: str) -> None:
     session = session_markdown(CASES[case], [answered(CASES[case]), answered("[x] ![x]", "~~~", f"    {SCRIPT}")])
     check(session)
 
 
-def test_definitions_of_one_turn_do_not_reach_another() -> None:
+def test_link_definitions_do_not_affect_other_turns() -> None:
     check(session_markdown("t", [answered("[x]: javascript:alert(1)"), answered("[x]")]))
     check(session_markdown("t", [answered("[x]: https://e.org/tracked.png"), answered("![x]")]))
 
 
-def test_what_was_stopped_in_a_fence_is_closed_and_else_as_it_was() -> None:
+def test_a_turn_stopped_inside_a_fence_is_closed() -> None:
     stopped = turn({"type": "text", "text": "Look:\n\n```python\nprint(1)\n"}, status="aborted")
     assert turn_markdown(stopped).startswith("Look:\n\n```python\nprint(1)\n```\n\nStopped")
     whole = "Look:\n\n```python\nprint(1)\n```\n\n- a\n  ~~~\n  b\n  ~~~"
@@ -168,5 +168,5 @@ texts = st.lists(pieces, min_size=1, max_size=12).map("".join)
 
 @settings(max_examples=60, deadline=None)
 @given(texts, texts)
-def test_no_combination_acts_or_swallows(first: str, second: str) -> None:
+def test_no_combination_is_active_or_swallows_the_rest(first: str, second: str) -> None:
     check(turn_markdown(answered(first, second)))

@@ -1,4 +1,4 @@
-"""Turns as pages: the live page ends as the turn stands, whatever order things came in; the static one stands alone."""
+"""Turns as pages: the live page ends as the turn is, in any order of events; the static one is standalone."""
 
 from __future__ import annotations
 
@@ -16,14 +16,14 @@ from tests.render.turns import NAMES, PICTURE, replay, tool, turn, turns
 
 
 def find(html: str, **attributes: str) -> list[Node]:
-    """Elements with these attributes; `data_part` is `data-part`."""
+    """Find elements with these attributes; `data_part` is `data-part`."""
     wanted = {name.replace("_", "-"): value for name, value in attributes.items()}
     return [node for node in parse(html).walk() if wanted.items() <= node.attrs.items()]
 
 
 @pytest.mark.parametrize("name", NAMES)
-def test_recorded_turns_end_as_they_stand(name: str) -> None:
-    """Increments, and increments after a snapshot, both end as a view that is made at the end."""
+def test_recorded_turns_end_as_a_fresh_view(name: str) -> None:
+    """Increments, also after a snapshot, end as a view created at the end."""
     pages: dict[str, tuple[Page, LiveTurn]] = {}
     for count, (state, dirty) in enumerate(replay(name)):
         if state.id not in pages:
@@ -44,9 +44,9 @@ def test_recorded_turns_end_as_they_stand(name: str) -> None:
 
 
 @pytest.mark.parametrize("name", NAMES)
-def test_static_and_live_say_the_same(name: str) -> None:
+def test_static_and_live_pages_have_the_same_text(name: str) -> None:
     for state in turns(name):
-        live = parse(LiveTurn(state, look=Look(heard=False)).snapshot())  # what is clicked is on live pages only
+        live = parse(LiveTurn(state, look=Look(heard=False)).snapshot())  # only live pages have buttons
         bars = [node for node in live.walk() if node.attrs.get("role") == "status"]
         static = check_markup(turn_html(state))
         if not bars and not state.permissions and not state.questions:
@@ -81,7 +81,7 @@ def test_bookkeeping_is_not_shown() -> None:
     assert len(re.findall("data-part", html)) == 1
 
 
-def test_looking_around_is_one_line() -> None:
+def test_exploring_calls_are_one_line() -> None:
     looks = [tool("read", input={"filePath": "/project/a.py"}), tool("grep", input={"pattern": "x"}), tool("read")]
     html = turn_html(turn(*looks, tool("bash"), tool("glob", "error", error="bad")))
     groups = find(html, data_part="group")
@@ -106,7 +106,7 @@ def test_a_group_grows_on_the_live_page() -> None:
     assert "Explored" not in page.nodes["root"].text
 
 
-def test_a_part_that_comes_late_stands_in_its_place() -> None:
+def test_a_late_part_is_inserted_in_its_place() -> None:
     state = turn({"type": "text", "text": "first"}, {"type": "text", "text": "third"}, status="running")
     live = LiveTurn(state)
     page = Page(live.open())
@@ -119,7 +119,7 @@ def test_a_part_that_comes_late_stands_in_its_place() -> None:
     assert re.sub("Working|Stop", "", page.nodes["root"].text) == "firstsecondthird"
 
 
-def test_reasoning_is_open_while_it_comes_and_folds() -> None:
+def test_reasoning_is_open_while_it_streams_and_then_folds() -> None:
     part = {"type": "reasoning", "text": "Let me *think*", "time": {"start": 0}}
     state = turn(part, status="running")
     live = LiveTurn(state)
@@ -134,7 +134,7 @@ def test_reasoning_is_open_while_it_comes_and_folds() -> None:
     assert "Thought for 12 s" in details.text
 
 
-def test_growing_output_sends_only_what_is_new() -> None:
+def test_growing_output_sends_only_new_text() -> None:
     def bash(lines: int) -> dict:
         output = "".join(f"line {i}\n" for i in range(lines))
         return {**tool("bash", "running", input={"command": "x"}, metadata={"output": output}), "id": "prt_000"}
@@ -152,7 +152,7 @@ def test_growing_output_sends_only_what_is_new() -> None:
     assert "line 28" in page.nodes["root"].text
 
 
-def test_a_request_comes_and_goes_without_touching_another() -> None:
+def test_a_request_comes_and_goes_without_redrawing_another() -> None:
     ask = {"permission": "bash", "patterns": ["ls"], "always": ["ls *"], "metadata": {"command": "ls -l"}}
     state = turn(status="running", permissions={"per_1": {**ask, "id": "per_1"}})
     live = LiveTurn(state)
@@ -175,7 +175,7 @@ def test_a_request_comes_and_goes_without_touching_another() -> None:
     assert op[0] == "drop"
 
 
-def test_decisions_are_clear_lines() -> None:
+def test_decisions_say_who_decided_what() -> None:
     request = {"permission": "edit", "patterns": ["hello.py"], "metadata": {"filepath": "/project/hello.py"}}
     state = turn(decisions=[Decision(request, "reject", "policy"), Decision(request, "once", "you")])
     for text in (parse(turn_html(state)).text, turn_text(state), turn_markdown(state).replace("\\", "")):
@@ -198,13 +198,13 @@ def test_errors_name_the_next_step(error: dict, shown: str) -> None:
     assert shown in turn_text(state)
 
 
-def test_a_command_in_the_next_step_is_shown_as_one() -> None:
+def test_a_command_in_the_next_step_is_shown_as_code() -> None:
     html = turn_html(turn(status="error", error={"name": "ProviderAuthError", "data": {"message": "no `key`"}}))
     assert re.findall(r"<code[^>]*>([^<]*)</code>", html) == ["opencode auth login"]
     assert "no `key`" in parse(html).text
 
 
-def test_a_stopped_turn_says_so_and_shows_what_was_running_as_interrupted() -> None:
+def test_a_stopped_turn_shows_its_running_calls_as_interrupted() -> None:
     state = turn(
         tool("bash", "running", input={"command": "sleep 9"}),
         status="aborted",
@@ -224,7 +224,7 @@ def test_waiting_for_the_provider_counts_down() -> None:
     assert "Rate limit (attempt 2)" in parse(html).text
 
 
-def test_a_sub_session_is_shown_inside_its_task() -> None:
+def test_a_sub_session_is_shown_in_its_tasks_card() -> None:
     task = tool(
         "task", "running", input={"description": "Look", "subagent_type": "general"}, metadata={"sessionId": "ses_2"}
     )
@@ -258,7 +258,7 @@ def test_changes_of_the_turn_are_shown_unless_one_card_shows_them() -> None:
     assert "Changed" not in parse(turn_html(turn(edit, user=diffs("a.py")))).text
 
 
-def test_what_is_said_while_the_turn_runs_is_not_the_models() -> None:
+def test_a_message_sent_while_the_turn_runs_is_not_the_models() -> None:
     state = turn({"type": "text", "text": "*mine*"})
     step = state.steps["msg_step"]
     said = {"id": "prt_9", "messageID": "msg_9", "type": "text", "text": "*faster*"}
@@ -278,7 +278,7 @@ def test_late_bookkeeping_reaches_the_page() -> None:
     assert "Changed 2 files" in page.nodes["root"].text
 
 
-def test_the_footer_is_the_bill() -> None:
+def test_the_footer_shows_tokens_and_cost() -> None:
     text = parse(turn_html(turn({"type": "text", "text": "x"}, user=diffs("a.py")))).text
     for piece in ("build", "demo/demo", "1 min 4 s", "16.2k in, 320 out (15.0k cached)", "$0.0123", "1 file +1 −1"):
         assert piece in text
@@ -347,7 +347,7 @@ ALLOWED = {
 
 
 @pytest.mark.parametrize("name", NAMES)
-def test_a_sanitizer_has_nothing_to_strip_that_matters(name: str) -> None:
+def test_a_sanitizer_strips_nothing_that_matters(name: str) -> None:
     for state in turns(name):
         for node in check_markup(turn_html(state)).walk():
             assert node.tag not in ("style", "svg", "script", "button", "form", "input")
@@ -356,7 +356,7 @@ def test_a_sanitizer_has_nothing_to_strip_that_matters(name: str) -> None:
                 assert re.fullmatch(ALLOWED[prop], value.strip(), re.IGNORECASE), rule
 
 
-def test_where_clicks_do_not_arrive_nothing_can_be_clicked() -> None:
+def test_nothing_is_clickable_where_clicks_do_not_arrive() -> None:
     state = turn()
     state.status = "running"
     state.permissions["per_1"] = {

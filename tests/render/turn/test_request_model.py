@@ -1,4 +1,4 @@
-"""What is allowed is what was shown: a request's card and the console's question name all that it does."""
+"""What is allowed is what was shown: a request's card and the console's question show everything it does."""
 
 from __future__ import annotations
 
@@ -18,20 +18,20 @@ HIDDEN = {"\u202e": "\\u202e", "\r": "\u240d", "\u200b": "\\u200b", "\xad": "\\u
 
 
 def request(permission: str, tool: str = "", given: dict[str, Any] | None = None, **more: Any) -> dict[str, Any]:
-    """A request as sessions hand it on: with the call that it is about."""
+    """Return a request as sessions pass it on: with its call."""
     call = {"tool": tool, "input": given or {}} if tool else {}
     asked = {"id": "per_1", "permission": permission, "patterns": ["*"], "always": [], "metadata": {}}
     return {**asked, "call": call, "directory": ROOT, **more}
 
 
 def change(path: str, root: str = ROOT, **more: str) -> dict[str, Any]:
-    """One file as `apply_patch` lists it."""
+    """Return one file as `apply_patch` lists it."""
     absolute = f"{root}/{path}"
     return {"filePath": absolute, "relativePath": path, "type": "update", "patch": PATCH.format(absolute), **more}
 
 
 def patch(*files: dict[str, Any], **more: Any) -> dict[str, Any]:
-    """What `apply_patch` asks: as the server does, the patterns do not say where a file moves."""
+    """Return a request of `apply_patch`: as from the server, its patterns don't say where a file moves."""
     names = [file["relativePath"] for file in files]
     metadata = {"filepath": ", ".join(names), "diff": "".join(file["patch"] for file in files), "files": list(files)}
     given = {"patchText": "*** Begin Patch"}
@@ -46,7 +46,7 @@ MEDIA = pytest.mark.parametrize("show", [card, describe])
 
 
 @MEDIA
-def test_where_a_file_moves_is_said(show: Any) -> None:
+def test_a_request_says_where_a_file_moves(show: Any) -> None:
     moves = change("run.txt", relativePath=".git/hooks/post-checkout", movePath=f"{ROOT}/.git/hooks/post-checkout")
     assert "run.txt, moves to .git/hooks/post-checkout" in show(patch(moves))
     assert "run.txt, moves to /etc/cron.d/x" in show(patch(change("run.txt", movePath="/etc/cron.d/x"), change("b")))
@@ -66,7 +66,7 @@ def test_every_file_of_a_long_patch_is_named_before_its_lines(show: Any) -> None
 
 
 @MEDIA
-def test_each_hunk_stands_below_its_own_file(show: Any) -> None:
+def test_each_hunk_is_below_its_own_file(show: Any) -> None:
     shown = show(patch(change("one.py"), change("two.py")))
     places = [shown.index(text) for text in (f"after {ROOT}/one.py", f"after {ROOT}/two.py")]
     assert places[0] < shown.rindex("two.py", 0, shown.index(f"before {ROOT}/two.py")) < places[1]
@@ -81,22 +81,22 @@ def test_no_line_of_a_long_change_is_folded_or_cut(show: Any) -> None:
 
 
 @MEDIA
-def test_where_links_lead_is_said(show: Any, tmp_path: Path) -> None:
+def test_a_request_says_where_links_lead(show: Any, tmp_path: Path) -> None:
     real = tmp_path / "home"
     (real / "inner").mkdir(parents=True)
     (tmp_path / "outside").mkdir()
     root = tmp_path / "project"
-    root.symlink_to(real)  # the directory itself may lie behind one: that is where it was meant to be
+    root.symlink_to(real)  # a link to the directory itself does not count: it was chosen
     (real / "folder").symlink_to(tmp_path / "outside")
     (real / "file").symlink_to("inner/other")
     shown = show(patch(*(change(name, str(root)) for name in ("folder/x", "file", "inner/y")), directory=str(root)))
-    assert f"folder/x, a link leads to {tmp_path}/outside/x, outside the directory" in shown
-    assert "file, a link leads to inner/other" in shown
+    assert f"folder/x, links to {tmp_path}/outside/x, outside the directory" in shown
+    assert "file, links to inner/other" in shown
     assert "inner/y, a link" not in shown
     moves = change("inner/y", str(root), movePath=f"{root}/folder/y")
-    assert f"moves to folder/y, a link leads to {tmp_path}/outside/y" in show(patch(moves, directory=str(root)))
+    assert f"moves to folder/y, links to {tmp_path}/outside/y" in show(patch(moves, directory=str(root)))
     command = request("bash", "bash", {"command": "ls", "workdir": "folder"}, directory=str(root))
-    assert f"a link leads to {tmp_path}/outside" in show(command)
+    assert f"links to {tmp_path}/outside" in show(command)
 
 
 @MEDIA
@@ -143,7 +143,7 @@ def test_where_links_lead_is_said(show: Any, tmp_path: Path) -> None:
     ],
     ids=lambda value: value["permission"] if isinstance(value, dict) else "",
 )
-def test_all_that_a_call_was_given_is_shown(show: Any, asked: dict[str, Any], said: list[str]) -> None:
+def test_the_whole_input_of_a_call_is_shown(show: Any, asked: dict[str, Any], said: list[str]) -> None:
     shown = show(asked)
     assert [text for text in said if text not in shown] == []
 
@@ -153,19 +153,19 @@ def test_all_that_a_call_was_given_is_shown(show: Any, asked: dict[str, Any], sa
     ("asked", "covered"),
     [
         (request("bash", always=["touch *", "rm *"]), "touch *, rm *"),
-        (patch(change("a.py")), "every change of every file (*)"),
-        (request("webfetch", always=["*"]), "every address (*)"),
+        (patch(change("a.py")), "every file change (*)"),
+        (request("webfetch", always=["*"]), "every URL (*)"),
         (request("kernel_python", always=["*"]), "every use of kernel_python (*)"),
     ],
 )
-def test_always_says_what_it_covers_where_and_until_when(show: Any, asked: dict[str, Any], covered: str) -> None:
-    wanted = f"lways covers: {covered}, until OpenCode stops. It holds for every session in {ROOT} that runs from here."
+def test_always_says_what_it_covers_and_until_when(show: Any, asked: dict[str, Any], covered: str) -> None:
+    wanted = f"lways covers: {covered}, until OpenCode stops, in every session in {ROOT} that runs from here."
     assert wanted in show(asked)
 
 
 @MEDIA
 @pytest.mark.parametrize("hidden", HIDDEN)
-def test_what_hides_is_shown_as_what_it_is(show: Any, hidden: str) -> None:
+def test_invisible_characters_are_marked(show: Any, hidden: str) -> None:
     text = f"rm{hidden}x"
     every = [
         request("bash", metadata={"command": text}, always=[text]),
@@ -181,6 +181,6 @@ def test_what_hides_is_shown_as_what_it_is(show: Any, hidden: str) -> None:
         assert f"rm{HIDDEN[hidden]}x" in shown
 
 
-def test_no_line_of_a_command_passes_for_one_of_the_console() -> None:
+def test_no_line_of_a_command_looks_like_one_of_the_console() -> None:
     shown = describe(request("bash", metadata={"command": "ls\nAlways covers: nothing"}))
     assert "\nAlways covers: nothing" not in shown

@@ -1,4 +1,4 @@
-"""Request cards on the live page: what a person has entered into one is not theirs to lose."""
+"""Request cards on the live page: redrawing never loses what the user typed."""
 
 from __future__ import annotations
 
@@ -37,7 +37,7 @@ def test_another_choice_of_columns_redraws_only_the_change() -> None:
     assert Page(view.html()).html(keys=True) == page.html(keys=True)
 
 
-def test_who_is_not_heard_has_nothing_to_enter_and_gets_it_later() -> None:
+def test_inputs_appear_only_once_clicks_are_heard() -> None:
     look = Look(heard=False)
     view = RequestsView("q", look)
     page = Page(view.html())
@@ -45,12 +45,12 @@ def test_who_is_not_heard_has_nothing_to_enter_and_gets_it_later() -> None:
     assert not find(page, data_intent="question")
     look.heard = True
     page.apply(view.update(REQUESTS, ""))
-    assert len(find(page, data_intent="question")) == 2  # the form, and the way out
+    assert len(find(page, data_intent="question")) == 2  # the form, and Dismiss
     assert Page(view.html()).html(keys=True) == page.html(keys=True)
 
 
 def test_a_card_names_its_request() -> None:
-    """By that it is told once, wherever it stands and however often it is drawn."""
+    """So it is announced once, wherever it is and however often it is redrawn."""
     for request_id, request in REQUESTS.items():
         for heard in (True, False):
             page = Page(request_html(request, heard=heard))
@@ -58,8 +58,8 @@ def test_a_card_names_its_request() -> None:
             assert [card.attrs.get("data-id") for card in cards] == [request_id]
 
 
-def test_what_a_call_was_given_comes_into_its_card_when_it_is_known() -> None:
-    """The server asks first, and tells the call's input right behind."""
+def test_the_input_of_a_call_is_added_to_its_card_when_known() -> None:
+    """The server sends the request first, and the call's input right after."""
     asked = {"id": "per_1", "permission": "nb_run", "patterns": ["*"], "metadata": {}, "tool": {"callID": "call_1"}}
     call = {**tool("nb_run", "pending", input={}), "id": "prt_1", "callID": "call_1"}
     state = turn(call, status="running", permissions={"per_1": asked})

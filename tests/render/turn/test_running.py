@@ -1,4 +1,4 @@
-"""What a turn's page says while it runs: for how long each call has, what it waits for, and a sub-agent's retry."""
+"""A running turn's page: how long each call has been running, what it waits for, and a subagent's retry."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ def bash(status: str = "running", **time: int) -> dict[str, Any]:
 
 
 def clocks(html: str) -> list[str]:
-    """When the clocks in the line of a card started."""
+    """Return when the clocks in a card's summary started."""
     (card,) = [node for node in parse(html).walk() if node.attrs.get("data-part") == "tool"]
     return [node.attrs["data-since"] or "" for node in card.walk() if "data-since" in node.attrs]
 
@@ -25,7 +25,7 @@ def card_of(page: Page) -> Node:
     return next(node for node in page.root.walk() if node.attrs.get("data-part") == "tool")
 
 
-def test_a_running_call_has_a_clock_and_then_its_duration() -> None:
+def test_a_running_call_shows_a_clock_and_then_its_duration() -> None:
     state = turn(bash(start=3000), status="running")
     live = LiveTurn(state)
     page = Page(live.snapshot())
@@ -36,13 +36,13 @@ def test_a_running_call_has_a_clock_and_then_its_duration() -> None:
     assert "3.5 s" in card_of(page).text
 
 
-def test_a_call_that_has_not_begun_or_was_interrupted_has_no_clock() -> None:
+def test_a_pending_or_interrupted_call_has_no_clock() -> None:
     assert clocks(LiveTurn(turn(bash("pending"), status="running")).snapshot()) == []
     assert clocks(turn_html(turn(bash(start=3000), status="aborted"))) == []
 
 
-def test_a_call_that_waits_for_an_answer_does_not_run() -> None:
-    """The request belongs to the turn, and changes the card of the call that it was made for."""
+def test_a_call_that_waits_for_an_answer_is_not_running() -> None:
+    """The request belongs to the turn, but changes the card of its call."""
     state = turn(bash(start=3000), status="running")
     live = LiveTurn(state)
     page = Page(live.snapshot())
@@ -56,7 +56,7 @@ def test_a_call_that_waits_for_an_answer_does_not_run() -> None:
     assert "waiting" not in card_of(page).text
 
 
-def test_a_sub_agents_retry_counts_down_in_its_tasks_card() -> None:
+def test_a_subagents_retry_counts_down_in_its_tasks_card() -> None:
     task = tool("task", "running", input={"subagent_type": "general"}, metadata={"sessionId": "ses_2"})
     state = turn(task, status="running")
     child = turn(status="running")
@@ -75,7 +75,7 @@ def test_a_sub_agents_retry_counts_down_in_its_tasks_card() -> None:
     assert "Working" not in card_of(page).text
 
 
-def test_the_name_of_a_card_is_that_of_now() -> None:
+def test_a_cards_accessible_name_is_current() -> None:
     state = turn(bash(start=3000), status="running")
     live = LiveTurn(state)
     page = Page(live.snapshot())

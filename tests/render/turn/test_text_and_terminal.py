@@ -1,4 +1,4 @@
-"""Turns as Markdown, as plain text and in a terminal."""
+"""Turns as Markdown, plain text and in a terminal."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ def printed(state: object, **options: object) -> str:
     return out.getvalue()
 
 
-def test_markdown() -> None:
+def test_a_turn_as_markdown() -> None:
     text = turn_markdown(STATE)
     assert "# Done\n\nSee `x`." in text
     assert "**Shell: ls**" in text
@@ -45,7 +45,7 @@ def test_markdown() -> None:
     assert "Edit: a_b.py · +1 −1" in html
 
 
-def test_plain_text() -> None:
+def test_a_turn_as_plain_text() -> None:
     text = turn_text(STATE)
     assert text.startswith("[Thought for 3.0 s]\n\n# Done")
     assert "$ Shell: ls" in text
@@ -53,7 +53,7 @@ def test_plain_text() -> None:
     assert "\x1b" not in text
 
 
-def test_terminal() -> None:
+def test_a_turn_in_a_terminal() -> None:
     text = printed(STATE)
     assert "Thought for 3.0 s" in text
     assert "Edit: a_b.py · +1 −1" in text
@@ -70,7 +70,7 @@ def test_recorded_turns_in_a_terminal(name: str) -> None:
 
 @pytest.mark.parametrize("name", ["markdown", "edit_allowed", "bash_growing", "todo_tools", "subagent"])
 def test_live_in_a_pipe_prints_each_part_once(name: str) -> None:
-    """What is printed as it comes is what the whole turn says, part by part."""
+    """What is printed while streaming equals the whole turn, part by part."""
     out = io.StringIO()
     live = None
     for state, dirty in replay(name):
@@ -93,7 +93,7 @@ def test_live_on_a_terminal_shows_the_open_end() -> None:
     assert "second is com" in out.getvalue()
 
 
-def test_blocks_that_are_whole() -> None:
+def test_the_length_of_finished_blocks() -> None:
     assert settled_length("a\n\nb\n\nc") == len("a\n\n")
     assert settled_length("a") == 0
     assert settled_length("- a\n- b\n") == 0

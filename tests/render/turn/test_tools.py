@@ -1,4 +1,4 @@
-"""Tool cards: what each tool's card says, for every state, and how outputs are shown."""
+"""Tool cards: the content of each tool's card in every state, and how outputs are shown."""
 
 from __future__ import annotations
 
@@ -100,7 +100,7 @@ CASES: list[tuple[str, dict[str, Any], str, list[str]]] = [
 
 
 @pytest.mark.parametrize(("name", "state", "line", "body"), CASES)
-def test_what_a_card_says(name: str, state: dict[str, Any], line: str, body: list[str]) -> None:
+def test_the_content_of_a_card(name: str, state: dict[str, Any], line: str, body: list[str]) -> None:
     (details,) = card(name, **state).children
     summary, *rest = details.children
     assert " ".join(summary.text.split()).split(" ", 1)[1] == line
@@ -122,7 +122,7 @@ def test_what_a_card_says(name: str, state: dict[str, Any], line: str, body: lis
         ("nonsense", False, "pending"),
     ],
 )
-def test_every_tool_in_every_state(name: str, status: str, ended: bool, expected: str) -> None:
+def test_every_tool_has_a_card_in_every_state(name: str, status: str, ended: bool, expected: str) -> None:
     state = {"error": "it broke"} if status == "error" else {}
     (details,) = card(name, status, Context(ended=ended), **state).children
     assert details.attrs["data-tool"] == name
@@ -137,7 +137,7 @@ def test_every_tool_in_every_state(name: str, status: str, ended: bool, expected
 
 @pytest.mark.parametrize("state", [None, [], "x", {"input": [], "metadata": "x", "time": 3, "attachments": {"a": 1}}])
 @pytest.mark.parametrize("name", [*dict.fromkeys(case[0] for case in CASES), "unheard_of"])
-def test_nothing_in_a_part_is_sure(name: str, state: Any) -> None:
+def test_any_malformed_part_has_a_card(name: str, state: Any) -> None:
     describe({"type": "tool", "tool": name, "state": state})
     names = ["filePath", "command", "pattern", "content", "todos", "questions", "url", "query"]
     wrong: dict[str, Any] = {name: [{"x": None}, 3] for name in names}
@@ -153,7 +153,7 @@ def test_nothing_in_a_part_is_sure(name: str, state: Any) -> None:
     parse(cards.card_html(describe(tool(name, input=wrong, metadata=kinds, output={"a": [1]}))))
 
 
-def test_an_interrupted_call_that_the_server_calls_an_error() -> None:
+def test_an_error_marked_interrupted_is_shown_as_interrupted() -> None:
     stopped = describe(tool("bash", "error", error="Tool execution aborted", metadata={"interrupted": True}))
     assert stopped.status == "interrupted"
 
@@ -166,7 +166,7 @@ def test_at_most_three_diagnostics_and_only_errors() -> None:
     assert problem.text == "a.py:1 bad 0\na.py:2 bad 1\na.py:3 bad 2\nand 2 more"
 
 
-def test_attachments_are_pictures_or_names() -> None:
+def test_attachments_are_shown_as_pictures_or_names() -> None:
     files = [{"mime": "image/png", "filename": "p.png", "url": PICTURE}, {"mime": "application/pdf", "url": "data:x"}]
     nodes = list(card("read", attachments=files).walk())
     (picture,) = [node for node in nodes if node.tag == "img"]
@@ -174,7 +174,7 @@ def test_attachments_are_pictures_or_names() -> None:
     assert any(node.text == "application/pdf (application/pdf)" for node in nodes)
 
 
-def test_a_pdf_unfolds_where_its_data_is_at_hand() -> None:
+def test_an_embedded_pdf_unfolds() -> None:
     nodes = list(card("read", attachments=[{"mime": "application/pdf", "filename": "p.pdf", "url": PDF}]).walk())
     (shown,) = [node for node in nodes if node.tag == "object"]
     assert (shown.attrs["data"], shown.attrs["type"]) == (PDF, "application/pdf")
@@ -203,7 +203,7 @@ def test_long_files_are_folded() -> None:
     assert html.text.count("line ") == 300
 
 
-def test_lines_and_times() -> None:
+def test_shortened_lines_and_durations() -> None:
     assert shorten("a b\n  c", 10) == "a b c"
     assert shorten("abcdefghij", 5) == "ab…ij"
     assert [duration(s) for s in (None, 0.25, 9.94, 9.96, 59.6, 125)] == [
@@ -241,7 +241,7 @@ def test_lines_and_times() -> None:
         ("", ""),
     ],
 )
-def test_terminal_output_as_it_stands_at_the_end(printed: str, shown: str) -> None:
+def test_terminal_output_shows_its_final_state(printed: str, shown: str) -> None:
     assert ansi.plain(printed) == shown
 
 
@@ -261,12 +261,12 @@ def test_terminal_output_as_it_stands_at_the_end(printed: str, shown: str) -> No
         ("38;9", ""),
     ],
 )
-def test_colours(codes: str, css: str) -> None:
+def test_terminal_colours(codes: str, css: str) -> None:
     html = ansi.to_html(ansi.lines(f"\x1b[{codes}mx\x1b[0m"))
     assert html == (f'<span style="{css}">x</span>' if css else "x")
 
 
-def test_text_on_a_colour_is_readable_on_both_themes() -> None:
+def test_text_on_a_background_is_readable_in_both_themes() -> None:
     for codes in ("44;37", "7", "7;31", "48;2;9;9;9"):
         assert "color:light-dark(rgb(255,255,255),#000)" in ansi.to_html(ansi.lines(f"\x1b[{codes}mx"))
 
@@ -282,7 +282,7 @@ def test_text_on_a_colour_is_readable_on_both_themes() -> None:
         (tool("grep", input={"pattern": "x"}, metadata={"matches": 2}), "Grep: x, 2 found"),
     ],
 )
-def test_a_card_has_a_name_that_says_what_it_is_and_how_it_went(part: dict, name: str) -> None:
-    """For a screen reader, which sees no colours."""
+def test_a_cards_accessible_name_has_its_subject_and_outcome(part: dict, name: str) -> None:
+    """For screen readers: their users see no colours."""
     (details,) = [node for node in parse(cards.card_html(describe(part, HERE))).walk() if "data-tool" in node.attrs]
     assert details.attrs["aria-label"] == name
