@@ -1,14 +1,14 @@
-"""The exceptions of opencode_nb. Every message names the next step; `retryable`: the same call may work later.
+"""The exceptions of opencode_nb. Every message names the next step; if `retryable`, the same call may work later.
 
     OpencodeError
     ├── ServerError                    the managed `opencode serve` process
-    │   ├── BinaryNotFoundError        the program is nowhere to be found
+    │   ├── BinaryNotFoundError        the program was not found
     │   ├── ServerStartError           it did not become ready
-    │   └── ServerExitedError          it ended unasked
-    ├── APIConnectionError             no whole answer came back
-    │   ├── APITimeoutError            not within the time allowed
-    │   └── InvalidResponseError       an answer came, but not one that can be read
-    ├── APIStatusError                 the server answered with an error status
+    │   └── ServerExitedError          it ended unexpectedly
+    ├── APIConnectionError             no complete response arrived
+    │   ├── APITimeoutError            not within the time limit
+    │   └── InvalidResponseError       the response could not be read
+    ├── APIStatusError                 the server returned an error status
     │   ├── BadRequestError            400
     │   ├── AuthenticationError        401
     │   ├── PermissionDeniedError      403
@@ -18,16 +18,16 @@
     │   ├── RateLimitError             429
     │   └── InternalServerError        5xx
     ├── NotSupportedError              the server does not know this operation
-    ├── DiffConflictError              a change can't be taken back or redone: the file was changed since
+    ├── DiffConflictError              a change can't be reverted or redone: the file was changed since
     └── TurnError                      a turn ended without a full answer
-        ├── AbortedError               somebody stopped it
+        ├── AbortedError               someone stopped it
         ├── BudgetExceededError        a limit on cost, tokens, steps or time was reached
         ├── StructuredOutputError      the answer does not fit the schema
         ├── ProviderAuthError          the model's provider refused the credentials
-        ├── ContextOverflowError       the conversation does not fit the model's window
+        ├── ContextOverflowError       the conversation exceeds the model's context window
         └── TurnTimeoutError           the turn took longer than allowed
 
-This module uses the standard library only and may be imported by every layer.
+This module uses only the standard library, and every layer may import it.
 """
 
 from __future__ import annotations
@@ -66,13 +66,13 @@ __all__ = [
 
 
 class OpencodeError(Exception):
-    """Anything that goes wrong in opencode_nb. `retryable`: whether repeating the same call can help."""
+    """Base of all errors in opencode_nb. `retryable`: whether repeating the same call can help."""
 
     retryable: bool = False
 
 
 class ServerError(OpencodeError):
-    """The managed server. `exit_code` is the process's, None while it runs or never ran; `tail` the end of its log."""
+    """An error of the managed server. `exit_code` is None if it runs or never ran; `tail` is the end of its log."""
 
     def __init__(self, message: str = "", *, exit_code: int | None = None, tail: str = "") -> None:
         super().__init__(message)
@@ -81,24 +81,24 @@ class ServerError(OpencodeError):
 
 
 class BinaryNotFoundError(ServerError):
-    """The `opencode` program was not found; the message lists every place that was looked at."""
+    """The `opencode` program was not found; the message lists every place that was searched."""
 
 
 class ServerStartError(ServerError):
-    """The server did not become ready in time, or ended before it was."""
+    """The server did not become ready in time, or exited before."""
 
 
 class ServerExitedError(ServerError):
-    """The server ended while it was in use. A new one can be started, and sessions go on from its store."""
+    """The server exited while in use. A new one can be started; it continues the stored sessions."""
 
     retryable = True
 
 
 class APIConnectionError(OpencodeError):
-    """The server could not be reached, or the connection broke before the whole answer had come.
+    """The server could not be reached, or the connection broke before the response was complete.
 
-    `sent`: whether the request may have reached the server, so that repeating it could do a thing twice. `refused`:
-    nobody listens at the address, which is on this machine.
+    `sent`: whether the request may have reached the server, so that repeating it could have an effect twice. `refused`:
+    nothing listens at the address, which is on this machine.
     """
 
     retryable = True
@@ -107,11 +107,11 @@ class APIConnectionError(OpencodeError):
 
 
 class APITimeoutError(APIConnectionError):
-    """The answer did not come within `timeout`. The server may still be working on the request."""
+    """The response did not arrive within `timeout`. The server may still be working on the request."""
 
 
 class InvalidResponseError(APIConnectionError):
-    """The answer is not what the operation returns: malformed JSON, or no JSON at all. `body` is its beginning."""
+    """The response is not what the operation returns: malformed JSON, or no JSON at all. `body` is its beginning."""
 
     retryable = False
 
@@ -121,13 +121,13 @@ class InvalidResponseError(APIConnectionError):
 
 
 class APIStatusError(OpencodeError):
-    """The server answered with an error.
+    """The server returned an error.
 
-    `status` is the HTTP status, `body` the decoded JSON (or the text), `name` the server's own name of the error or "",
-    `ref` the reference that its log carries too, or None, `retry_after` seconds or None.
+    `status` is the HTTP status, `body` the decoded JSON (or the text), `name` the server's name of the error or "",
+    `ref` the reference that is also in its log, or None, `retry_after` seconds or None.
     """
 
-    next_step = "See `.body` for the server's own words."
+    next_step = "See `.body` for the server's response."
 
     def __init__(
         self,
@@ -151,8 +151,8 @@ class APIStatusError(OpencodeError):
         self.path = path
 
     @property
-    def retryable(self) -> bool:  # type: ignore[override]  # decided by the status here
-        """True for 408, 409, 425, 429 and the 5xx that can pass."""
+    def retryable(self) -> bool:  # type: ignore[override]  # depends on the status here
+        """True for 408, 409, 425, 429, and 5xx errors that can be temporary."""
         return is_retryable_status(self.status)
 
 
@@ -163,35 +163,33 @@ class BadRequestError(APIStatusError):
 
 
 class AuthenticationError(APIStatusError):
-    """401: user name or password is wrong or missing."""
+    """401: the user name or password is wrong or missing."""
 
     next_step = (
-        "Pass the server's own password: password=... (its OPENCODE_SERVER_PASSWORD), and username= if it was changed."
+        "Pass the server's password: password=... (its OPENCODE_SERVER_PASSWORD), and username= if it was changed."
     )
 
 
 class PermissionDeniedError(APIStatusError):
-    """403: the server refuses this."""
+    """403: the server forbids this."""
 
-    next_step = (
-        "The server refuses this to everybody in this setup: look at its configuration, or use another operation."
-    )
+    next_step = "The server's configuration forbids this: change it, or use another operation."
 
 
 class NotFoundError(APIStatusError):
-    """404: there is no such thing, or it belongs to another directory."""
+    """404: it does not exist, or belongs to another directory."""
 
     next_step = "Check the id; if it belongs to another project, pass directory=..."
 
 
 class ConflictError(APIStatusError):
-    """409: mostly that the session is busy."""
+    """409: usually because the session is busy."""
 
-    next_step = "A busy session takes this once it is idle: wait for its turn to end, or abort it, and try again."
+    next_step = "The session is probably busy: wait for its turn to end, or abort it, and try again."
 
 
 class UnprocessableEntityError(APIStatusError):
-    """422: the arguments are well-formed but do not make sense together."""
+    """422: the arguments are well-formed but invalid together."""
 
     next_step = "Check the arguments: `help()` or `?` on the operation lists them."
 
@@ -199,17 +197,17 @@ class UnprocessableEntityError(APIStatusError):
 class RateLimitError(APIStatusError):
     """429: too many requests."""
 
-    next_step = "Wait and try again; `.retry_after` says how many seconds, if the server told."
+    next_step = "Wait and try again; `.retry_after` has the seconds, if the server sent them."
 
 
 class InternalServerError(APIStatusError):
     """5xx: the server failed."""
 
-    next_step = "The server's log has more, under the ref; in a turn a `session.error` event may tell the reason."
+    next_step = "Look up the ref in the server's log; in a turn, a `session.error` event may give the reason."
 
 
 class NotSupportedError(OpencodeError):
-    """The server answered with its web page, as it does for every route that it does not know."""
+    """The server returned its web page, as it does for every unknown route."""
 
     def __init__(self, message: str = "", *, method: str = "", path: str = "") -> None:
         super().__init__(message)
@@ -218,9 +216,9 @@ class NotSupportedError(OpencodeError):
 
 
 class DiffConflictError(OpencodeError):
-    """A change was not taken back or redone, because the file is no longer as the change left it. Nothing was written.
+    """A change could not be reverted or redone, because the file was changed since. Nothing was written.
 
-    `refused` lists (path, reason) of each file that was left as it is.
+    `refused` lists (path, reason) for each file that was not changed.
     """
 
     def __init__(self, message: str = "", *, refused: tuple[tuple[str, str], ...] = ()) -> None:
@@ -229,7 +227,7 @@ class DiffConflictError(OpencodeError):
 
 
 class TurnError(OpencodeError):
-    """A turn that ended without a full answer. `turn` holds what came until then, `data` the server's own error."""
+    """A turn that ended without a full answer. `turn` has the partial answer, `data` the server's own error."""
 
     def __init__(self, message: str = "", *, turn: Any = None, data: Any = None) -> None:
         super().__init__(message)
@@ -246,7 +244,7 @@ class BudgetExceededError(TurnError):
 
 
 class StructuredOutputError(TurnError):
-    """The answer does not fit the schema that was asked for."""
+    """The answer does not match the requested schema."""
 
     retryable = True
 
@@ -273,22 +271,22 @@ _BY_STATUS: dict[int, type[APIStatusError]] = {
     429: RateLimitError,
 }
 
-_NEVER_RETRYABLE = 501  # "not implemented" does not pass by waiting
-_MAX_MESSAGE = 500  # characters of a server's message that are worth showing
+_NEVER_RETRYABLE = 501  # "not implemented" is permanent
+_MAX_MESSAGE = 500  # characters shown of a server's message
 
 
 def is_retryable_status(status: int) -> bool:
-    """Whether an answer with this HTTP status may become another one by waiting."""
+    """Return whether a response with this HTTP status may succeed later."""
     return status in (408, 409, 425, 429) or (status >= 500 and status != _NEVER_RETRYABLE)
 
 
 def status_error(
     status: int, body: Any, *, method: str = "", path: str = "", retry_after: float | None = None
 ) -> APIStatusError:
-    """The exception for an error answer.
+    """Return the exception for an error response.
 
-    `body` is the decoded JSON in one of the server's three shapes (`{name, data: {message}}`, `{_tag, message}`,
-    `{error}`), or the text of anything else. `method` and `path` name the request, without its query.
+    `body` is the decoded JSON in one of the server's three formats (`{name, data: {message}}`, `{_tag, message}`,
+    `{error}`), or any other text. `method` and `path` name the request, without its query.
     """
     name, message, ref = _describe(body)
     kind = _BY_STATUS.get(status) or (InternalServerError if status >= 500 else APIStatusError)
@@ -299,7 +297,7 @@ def status_error(
 
 
 def _describe(body: Any) -> tuple[str, str, str | None]:
-    """The name, message and reference in an error body of any shape; empty where it has none."""
+    """Return the name, message and reference of an error body of any format; empty if missing."""
     if not isinstance(body, dict):
         return "", _short(body), None
     data = body.get("data")
@@ -314,7 +312,7 @@ def _describe(body: Any) -> tuple[str, str, str | None]:
 
 
 def _short(value: Any) -> str:
-    """`value` as one line of bounded length; a page of HTML says nothing worth showing."""
+    """Return `value` as one line of limited length; HTML pages are not worth showing."""
     text = " ".join(str(value or "").split())
     if text[:1] == "<":
         return "an HTML page"

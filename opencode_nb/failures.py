@@ -1,6 +1,6 @@
-"""What a turn's own error means: the server's `{name, data}` in one sentence, the next step, and the exception for it.
+"""Explain a turn's error: the server's `{name, data}` as one sentence, the next step, and the exception.
 
-Like `errors`, it may be imported by every layer, and imports no other.
+Like `errors`, any layer may import it, and it imports no other.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ from opencode_nb.errors import (
 
 
 class Failure(NamedTuple):
-    """Why a turn did not end well: the error's `name`, what happened as one sentence, and what to do next."""
+    """Why a turn failed: the error's `name`, one sentence about it, and the next step."""
 
     name: str
     text: str
@@ -39,28 +39,28 @@ _KINDS: dict[str, _Kind] = {
     "ProviderAuthError": _Kind(ProviderAuthError, "Log in with `opencode auth login`, or choose another model."),
     "ContextOverflowError": _Kind(ContextOverflowError, "Start a new session (in a notebook: %opencode new)."),
     "StructuredOutputError": _Kind(StructuredOutputError, "Ask again, or loosen the schema."),
-    "MessageOutputLengthError": _Kind(TurnError, "The answer reached the model's limit: ask it to go on."),
+    "MessageOutputLengthError": _Kind(TurnError, "The answer reached the model's limit: ask it to continue."),
     "ConnectionLost": _Kind(TurnError, "The session is kept: try again (in a notebook first %opencode restart)."),
-    "ServerExited": _Kind(TurnError, "The session is kept: prompt again, a new server takes it up."),
-    "StorageError": _Kind(TurnError, "Make room there, then prompt again: the session is kept."),
+    "ServerExited": _Kind(TurnError, "The session is kept: prompt again to continue on a new server."),
+    "StorageError": _Kind(TurnError, "Free some space there, then prompt again: the session is kept."),
     "CutOff": _Kind(TurnError, "The partial answer is kept; prompt again to continue."),
     "ServerClock": _Kind(TurnError, "Set its clock right, or start a new session (in a notebook: %opencode new)."),
     "SessionDeleted": _Kind(TurnError, "Start a new session (in a notebook: %opencode new)."),
 }
-_OTHER = _Kind(TurnError, "The server's log may say more (in a notebook %opencode status shows where it is).")
+_OTHER = _Kind(TurnError, "See the server's log for details (in a notebook, %opencode status shows its path).")
 _RETRY = "The provider may recover: try again."
 _REFUSED_CREDENTIALS = (401, 403)
 
 
 def describe(error: Mapping[str, Any]) -> Failure:
-    """What a turn's error says, whatever it holds."""
+    """Explain a turn's error, whatever it contains."""
     data = _data(error)
     step = _RETRY if data.get("isRetryable") else _kind(error).next_step
     return Failure(str(error.get("name") or ""), _sentence(error), step)
 
 
 def turn_error(error: Mapping[str, Any], turn: Any = None) -> TurnError:
-    """The exception for a turn's error; `.data` is the server's own, `.turn` the turn so far."""
+    """Return the exception for a turn's error; `.data` is the server's own, `.turn` the turn so far."""
     failure = describe(error)
     raised = _kind(error).error(f"{failure.text} {failure.next_step}", turn=turn, data=error)
     if _data(error).get("isRetryable"):
@@ -82,7 +82,7 @@ def _kind(error: Mapping[str, Any]) -> _Kind:
 def _sentence(error: Mapping[str, Any]) -> str:
     data = _data(error)
     raw = str(data.get("message") or error.get("message") or error.get("name") or "Unknown error")
-    text = " ".join(raw.split("\n    at ")[0].split())  # some messages end in the server's own stack trace
+    text = " ".join(raw.split("\n    at ")[0].split())  # some messages end with the server's own stack trace
     status = data.get("statusCode")
     if status and str(status) not in text:
         text += f" (HTTP {status})"

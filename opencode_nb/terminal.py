@@ -1,4 +1,4 @@
-"""A running turn in a terminal. Only one writes to the screen at a time: the live view, or a question to the person."""
+"""A running turn in a terminal. Only one at a time writes to the screen: the live view, or a question to the user."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ from opencode_nb.transcript.transcript import Change
 
 
 class TerminalView:
-    """Prints the turn as it comes, through rich; what it printed stays. The person is asked through `input()`."""
+    """Prints the turn while it streams, with rich; printed output stays. Asks the user with `input()`."""
 
     cleared = False
     final = True
@@ -37,7 +37,7 @@ class TerminalView:
         self._unsubscribe: Callable[[], None] = lambda: None
 
     def attach(self, turn: Turn) -> None:
-        """Show this turn from now on."""
+        """Show this turn."""
         self._turn, self._live = turn, LiveTerminal(turn.state, self._console)
         self._unsubscribe = self._session.subscribe(self._changed)
 
@@ -49,7 +49,7 @@ class TerminalView:
 
     @contextmanager
     def _aside(self) -> Iterator[None]:
-        """Leave the screen to a question. What comes meanwhile is shown with the first change after it."""
+        """Leave the screen to a question. Changes meanwhile are shown with the first one after it."""
         self._ask(True)
         self._console.pause()
         try:
@@ -76,23 +76,23 @@ class TerminalView:
 
 
 class PausableConsole(Console):
-    """A console whose live display can be taken off the screen for a while."""
+    """A console whose live display can be hidden for a while."""
 
     _shown: Live | None = None
 
     def set_live(self, live: Live) -> bool:
-        """Note which display it is (rich calls this when the display starts)."""
+        """Remember the display (rich calls this when it starts)."""
         self._shown = live
         return super().set_live(live)
 
     def pause(self) -> None:
-        """Take the display off the screen: nothing of it is left there, the next output begins on an empty line."""
+        """Hide the display completely; the next output begins on an empty line."""
         if self._shown is not None:
-            self._shown.update(Group())  # it would begin again by erasing as many lines as it showed last
+            self._shown.update(Group())  # it would restart by erasing as many lines as it last showed
             self._shown.stop()
 
     def resume(self) -> None:
-        """Show it again, from where the cursor is."""
+        """Show it again at the cursor."""
         if self._shown is not None:
-            self._shown.vertical_overflow = "ellipsis"  # stopping has set it to "visible"
+            self._shown.vertical_overflow = "ellipsis"  # stopping set it to "visible"
             self._shown.start()

@@ -1,4 +1,4 @@
-"""How far a long step is: a bar in a terminal, one line of text elsewhere."""
+"""Show the progress of a long step: a bar in a terminal, a line of text elsewhere."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ MEGABYTE = 1_000_000
 
 
 def progress_line(step: str, done: int, total: int | None) -> str:
-    """The step, and how many of its bytes are done, as text: "Downloading x  [####----]  30 of 60 MB"."""
+    """Return the step and its progress in bytes as text: "Downloading x  [####----]  30 of 60 MB"."""
     if total:
         full = BAR * min(done, total) // total
         return f"{step}  [{'#' * full}{'-' * (BAR - full)}]  {done // MEGABYTE} of {total // MEGABYTE} MB"
@@ -23,7 +23,7 @@ def progress_line(step: str, done: int, total: int | None) -> str:
 
 
 class TerminalProgress:
-    """A bar on a terminal, for the step that runs, for as long as the `with` block lasts."""
+    """A progress bar on a terminal for the current step, for the duration of the `with` block."""
 
     def __init__(self, console: Console) -> None:
         columns = (TextColumn("{task.description}"), BarColumn(BAR), DownloadColumn(), TransferSpeedColumn())
@@ -36,7 +36,7 @@ class TerminalProgress:
         return self
 
     def tell(self, step: str, done: int, total: int | None) -> None:
-        """Show how far `step` is; the step before has ended."""
+        """Show the progress of `step`; the previous step has ended."""
         if self._task is None or step != self._step:
             if self._task is not None:
                 self._bars.remove_task(self._task)

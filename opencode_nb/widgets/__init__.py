@@ -1,1 +1,1 @@
-"""anywidget classes: traits, one projection, one message handler each. All markup comes from render/."""
+"""The anywidget classes: traits, one projection and one message handler each. All markup comes from render/."""

@@ -1,4 +1,4 @@
-"""What a person answered or chose on a card, as the page tells it."""
+"""Read the page's messages with a user's answer or choice on a card."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ _REPLIES: dict[str, Reply] = {"once": "once", "always": "always", "reject": "rej
 
 
 def permission_answer(intent: Json) -> Answer | None:
-    """{reply} of a button, or {answers: [[reason]]} of the form that denies with a reason; None for neither."""
+    """Return a button's {reply} or the deny form's {answers: [[reason]]}; None if it is neither."""
     if isinstance(intent.get("answers"), list):
         return Answer("reject", " ".join(" ".join(texts) for texts in _texts(intent["answers"])))
     reply = _REPLIES.get(str(intent.get("reply")))
@@ -19,7 +19,7 @@ def permission_answer(intent: Json) -> Answer | None:
 
 
 def question_answer(intent: Json) -> list[list[str]] | Literal["reject"] | None:
-    """{answers} of the form, {reply: reject} of the button; None for neither, and for a form without any answer."""
+    """Return the form's {answers} or the button's {reply: reject}; None for neither, or for an empty form."""
     if intent.get("reply") == "reject":
         return "reject"
     answers = _texts(intent["answers"]) if isinstance(intent.get("answers"), list) else []
@@ -27,7 +27,7 @@ def question_answer(intent: Json) -> list[list[str]] | Literal["reject"] | None:
 
 
 def chosen_columns(intent: Json) -> int:
-    """In how many columns changes are to stand."""
+    """Return the chosen number of columns for changes."""
     return 2 if intent.get("id") == "2" else 1
 
 

@@ -1,8 +1,8 @@
-"""Bundle the JavaScript and style sheets of a widget into one text each, as anywidget takes them.
+"""Bundle the JavaScript and the style sheets of a widget into one text each, for anywidget.
 
-anywidget imports a module from a blob URL, where a relative import finds nothing. So the files that a module imports
-are put in front of it, each once, and all of them share one scope: every top-level name must be unique (a test loads
-each bundle in a browser). JSDoc comments are left out: they are a third of the text that each widget sends to its page.
+anywidget imports a module from a blob URL, where relative imports fail. So the files that a module imports are put in
+front of it, each once, and all share one scope: every top-level name must be unique (a test loads each bundle in a
+browser). JSDoc comments are removed: they are a third of the text that each widget sends to its page.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ _EXPORT = re.compile(r"^export (?!default)", re.MULTILINE)
 
 
 def script(name: str) -> str:
-    """Return the module static/`name` ("chat/chat.js") with everything that it imports."""
+    """Return the module static/`name` ("chat/chat.js") with everything it imports."""
     return "\n".join(map(_body, _in_order(name)))
 
 
@@ -29,12 +29,12 @@ def styles(*names: str) -> str:
 
 
 def _body(name: str) -> str:
-    """Return a module's text as a part of a bundle: without imports, exports and JSDoc."""
+    """Return a module's text for a bundle: without imports, exports and JSDoc."""
     return _EXPORT.sub("", _JSDOC.sub("", _IMPORT.sub("", _read(name))))
 
 
 def _in_order(name: str, before: tuple[str, ...] = ()) -> tuple[str, ...]:
-    """List the files that `name` needs and itself, each after those that it imports, without those in `before`."""
+    """List the files that `name` needs, and itself, each after its imports; skips those in `before`."""
     order = before
     for path in _IMPORT.findall(_read(name)):
         needed = posixpath.normpath(posixpath.join(posixpath.dirname(name), path))

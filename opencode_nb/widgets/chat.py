@@ -1,8 +1,8 @@
-"""The chat panel: one session with its transcript, composer and docks, for as long as somebody keeps it open.
+"""The chat panel: one session with its transcript, composer and docks, until it is closed.
 
-What is shown goes two ways to the page: markup through `LiveChat` (render/chat) and live.py, and facts for the page's
-own controls through the `state` trait (chat_state.py). What a person does comes back as intents (chat_intents.py). All
-of it runs on the package's loop thread, so that the panel works while cells run.
+The page gets markup through `LiveChat` (render/chat) and live.py, and facts for its own controls through the `state`
+trait (chat_state.py). The user's actions come back as intents (chat_intents.py). Everything runs on the package's loop
+thread, so that the panel works while cells run.
 """
 
 from __future__ import annotations
@@ -33,23 +33,23 @@ from opencode_nb.widgets.live import FLUSH_INTERVAL, LiveView, LiveWidget
 
 
 class ChatWidget(LiveWidget):
-    """The model of a panel: `state` is what the page's controls show, see `chat_state.Facts.state`."""
+    """The widget model of a panel; for the `state` that the page's controls show, see `chat_state.Facts.state`."""
 
     _esm = assets.script("chat/chat.js")
     _css = assets.styles("core/base.css", "core/rows.css", "chat/chat.css")
     state = traitlets.Dict().tag(sync=True)
 
     def __repr__(self) -> str:
-        """What stands in its place where there is no page, or no kernel any more."""
+        """Shown in its place where there is no page, or no kernel any more."""
         session = self.state.get("session", {})
-        return f"Chat panel on {session.get('title')!r} ({session.get('id')}). Run the cell again to have it."
+        return f"Chat panel on {session.get('title')!r} ({session.get('id')}). Run the cell again to open it."
 
 
 class ChatPanel:
-    """A chat on one session: displays itself in a cell; `send` and `value` are the same from Python.
+    """A chat on one session: displays itself in a cell; `send` and `value` do the same from Python.
 
     `session` is a Session, a session's id, or None for a new one; `options` are those of `Opencode`, for a panel that
-    brings its own. Close it to end its subscription (and what it started); the session stays.
+    creates its own. Close it to end its subscription (and what it started); the session stays.
     """
 
     def __init__(self, session: Session | str | None = None, **options: Any) -> None:
@@ -58,7 +58,7 @@ class ChatPanel:
         if not isinstance(session, Session):
             session = self._bring(session, options)
         elif options:
-            raise TypeError("Options are for a panel that makes its own session: give a session, or options.")
+            raise TypeError("Pass either a session or options: options are for a panel that creates its own session.")
         self.widget = ChatWidget()
         self._session = session
         self._intents = Intents(self, lambda: self._session._async)
@@ -75,7 +75,7 @@ class ChatPanel:
             raise
 
     def _bring(self, session_id: str | None, options: Json) -> Session:
-        """The session with this id, or a new one, of an agent of the panel's own."""
+        """Open the session with this id, or a new one, on the panel's own agent."""
         self._own = Opencode(**options)
         try:
             session = self._own.session(id=session_id)
@@ -85,28 +85,28 @@ class ChatPanel:
         self._made = None if session_id else session
         return session
 
-    # -- the Python face -------------------------------------------------------------------------------------------
+    # -- Python API ------------------------------------------------------------------------------------------------
 
     @property
     def session(self) -> Session:
-        """The session that is shown; another one after a person opened it in the panel."""
+        """The session that is shown; changes when the user opens another one in the panel."""
         return self._session
 
     @property
     def value(self) -> list[Turn]:
-        """The turns so far, oldest first; undone ones left out."""
+        """The turns so far, oldest first, without undone ones."""
         return self._session.turns()
 
     def send(self, text: str, *, files: Iterable[Any] = (), images: Iterable[Any] = ()) -> Turn:
-        """Send a prompt as from the composer. Returns at once: `turn.wait()` waits; the panel's pages are asked."""
+        """Send a prompt like the composer. Returns at once; `turn.wait()` waits. Requests are shown in the panel."""
         turn = run(self.prompt, text, files=files, images=images)
         turn.session = self._session
         return turn
 
     def close(self) -> None:
-        """Take the panel down. What runs goes on; the server ends if the panel had brought its own.
+        """Close the panel. A running turn continues; a server that the panel started is stopped.
 
-        Of a session that the panel has made, and in which nothing was sent, nothing is left.
+        A session that the panel created, and in which nothing was sent, is deleted.
         """
         if not self._closed:
             self._closed = True
@@ -121,7 +121,7 @@ class ChatPanel:
         return self.widget._repr_mimebundle_(**options)
 
     def _display_(self) -> ChatWidget:
-        """What marimo shows where the panel is a cell's last value."""
+        """Return what marimo shows if the panel is a cell's last value."""
         return self.widget
 
     def __repr__(self) -> str:
@@ -130,7 +130,7 @@ class ChatPanel:
     # -- on the loop's thread --------------------------------------------------------------------------------------
 
     async def open(self, session: AsyncSession) -> None:
-        """Show this session from now on."""
+        """Show this session."""
         self._unfollow()
         self._session = Session(session, self._session.owner)
         self.chat = LiveChat(session.transcript, self._look)
@@ -141,25 +141,25 @@ class ChatPanel:
             session.keep_while(lambda: not chat.at_end),
         ]
         self._view.open(self.chat)
-        self._facts.dismiss()  # what was told of another session
-        self._set_state()  # log and bar name one session, also where the server can't be asked
+        self._facts.dismiss()  # it belongs to another session
+        self._set_state()  # log and bar show the same session even if the server is unreachable
         await self.learn()
 
     async def prompt(self, text: str, **options: Any) -> Turn:
-        """Send a prompt, not waiting for its turn; the panel's pages are asked what its policy leaves open."""
+        """Send a prompt without waiting for its turn; the panel shows requests that the policy leaves open."""
         self.chat.latest()
         return await self._session._async.prompt(text, **options, **self._sending, wait=False)
 
     @property
     def _sending(self) -> Json:
-        """What goes for every message, sent at once or from the queue."""
+        """Options of every message, whether sent at once or from the queue."""
         return {"person": self._intents, "mentions": context.mentioned}
 
     async def compose(self, text: str, attachments: list[Json], mode: str | None) -> None:
-        """What was written in the composer: a message, a /command, or with mode "shell" a command of one's own.
+        """Send the composer's text: a message, a /command, or with mode "shell" the user's own shell command.
 
         `attachments` are `{name, mime, data}`, data in base64. While a turn runs, a message or /command waits in the
-        queue, unless mode is "steer": then the agent takes it up after its present step.
+        queue, unless mode is "steer": then the agent reads it after its current step.
         """
         self.chat.latest()
         session = self._session._async
@@ -174,32 +174,32 @@ class ChatPanel:
             await composer_text.send(session, text, files=files, **self._sending)
 
     async def learn(self) -> None:
-        """Ask again what the server has, and show it."""
+        """Fetch the facts from the server again, and show them."""
         await self._facts.learn(self._session._async)
         self._view.changed(("", "session"))
         self._set_state()
 
     def notify(self, text: str, level: str = "info", again: Json | None = None) -> None:
-        """Tell the panel's pages something that no answer tells, see `Facts.notify`."""
+        """Show a notice in the panel's pages, see `Facts.notify`."""
         self._facts.notify(text, level, again)
         self._tell_state()
 
     def dismiss(self) -> None:
-        """Take the last of these away."""
+        """Remove the notice."""
         self._facts.dismiss()
         self._tell_state()
 
     def send_to_page(self, message: Json) -> None:
-        """A message to all of the panel's pages."""
+        """Send a message to all of the panel's pages."""
         self.widget.send(message)
 
     def set_columns(self, columns: int) -> None:
-        """Show changes in one column or two, whatever session is open."""
+        """Show changes in one or two columns, in any session."""
         self._look.columns = columns
         self._view.take_snapshot()
 
     def refresh(self) -> None:
-        """Bring the window and the facts that the page shows up to date."""
+        """Update the window and the facts on the page."""
         self._view.changed(("", "session"))
         self._tell_state()
 
@@ -209,7 +209,7 @@ class ChatPanel:
             self._tell_state()
 
     def _tell_state(self) -> None:
-        """Set the state together with what else changes now: a burst of events is one change of it."""
+        """Schedule an update of the state: a burst of events changes it once."""
         if self._state_due is None:
             self._state_due = asyncio.get_running_loop().call_later(FLUSH_INTERVAL, self._set_state)
 

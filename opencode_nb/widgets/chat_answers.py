@@ -1,4 +1,4 @@
-"""What a panel's page asks for by message because it is too large for the state, or only known when it is wanted."""
+"""Answer a page's queries: data too large for the state, or needed only on request."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ _NAME_LENGTH = 60
 
 
 class Answers:
-    """Answers {kind: ask, what, n, ...} by {kind: answer, n, items}, or {..., error}: a text with the next step."""
+    """Answers {kind: ask, what, n, ...} with {kind: answer, n, items}, or {..., error}: a text with the next step."""
 
     def __init__(self, shown: Callable[[], AsyncSession], send: Callable[[Json], None]) -> None:
         self._shown = shown
@@ -30,11 +30,11 @@ class Answers:
         return self._shown()
 
     async def give(self, question: Json) -> None:
-        """Find what is asked for, and send it to the page."""
+        """Answer a query of the page."""
         answer: Json = {"kind": "answer", "n": question.get("n")}
         try:
             answer["items"] = await _QUESTIONS[str(question.get("what"))](self, question)
-        except Exception as error:  # whatever it was, a page waits for an answer
+        except Exception as error:  # in any case, a page waits for an answer
             answer["error"] = str(error) or type(error).__name__
         self._send(answer)
 
@@ -60,12 +60,12 @@ class Answers:
         return [{"text": one.label, "detail": one.detail, "kind": one.kind} for one in found]
 
     async def _answer(self, question: Json) -> list[Json]:
-        """What a turn has answered, as the model wrote it: in Markdown."""
+        """Return a turn's answer in the model's own Markdown."""
         turns = [turn for turn in self._session.turns() if turn.id == question.get("message")]
         return [{"text": turn.text} for turn in turns]
 
     async def _export(self, question: Json) -> list[Json]:
-        """The session as one file to download, in base64."""
+        """Return the session as one file to download, in base64."""
         kind = str(question.get("format"))
         text = await self._session.export(kind)
         words = "".join(letter if letter.isalnum() else " " for letter in self._session.title).split()

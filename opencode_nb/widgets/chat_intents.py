@@ -1,8 +1,8 @@
-"""What a person does in a panel: each intent of the page as what it does to the session.
+"""Carry out the user's actions in a panel: each intent of the page becomes a call on the session.
 
-Every method runs on the package's loop thread, and may be called twice for one click. The page that asked is told at
-once that its wish has arrived, and later that it is done, or what failed; an intent without an id is one of the
-transcript's own buttons, and its failure becomes a notice.
+Every method runs on the package's loop thread, and may be called twice for one click. The page is told at once that its
+intent arrived, and later that it is done or why it failed. Intents without an id come from the transcript's own
+buttons, and their failures become notices.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ from opencode_nb.widgets.chat_answers import Answers
 log = logging.getLogger("opencode_nb")
 
 REMEMBERED = 256
-"""How many intents' ids are kept to do each once: far more than can be under way."""
+"""Ids of intents kept to carry out each only once: far more than are ever in progress."""
 
 
 class Panel(Protocol):
@@ -61,7 +61,7 @@ class Panel(Protocol):
 
 
 class Intents:
-    """Carries out what a panel's pages want, and answers them. Is the `Person` of the turns that the panel sends."""
+    """Carries out and answers the intents of a panel's pages. Is the `Person` of the turns that the panel sends."""
 
     def __init__(self, panel: Panel, shown: Callable[[], AsyncSession]) -> None:
         self._panel = panel
@@ -74,7 +74,7 @@ class Intents:
         return self._shown()
 
     async def take(self, intent: Json) -> None:
-        """Do what this message of the page says, and tell it how that went."""
+        """Carry out this message of the page, and report the result."""
         kind = str(intent.get("kind"))
         act = _INTENTS.get(kind)
         if act is None:
@@ -85,10 +85,10 @@ class Intents:
         self._taken.append(key)
         received = key if kind != "ask" else intent.get("n")
         if received is not None:
-            self._panel.send_to_page({"kind": "received", "id": received})  # what is wanted may take its time
+            self._panel.send_to_page({"kind": "received", "id": received})  # it may take a while
         try:
             await act(self, intent)
-        except Exception as error:  # whatever it was, the page must hear of it: nobody else listens here
+        except Exception as error:  # in any case, the page must be told: nobody else sees it
             self._failed(key, error, _again(intent, error))
         else:
             if key is not None:
@@ -103,15 +103,15 @@ class Intents:
         else:
             self._panel.notify(text, "error", again)
 
-    # -- being asked: the docks answer, whoever sent the turn ----------------------------------------------------------
+    # -- requests: answered in the docks, whoever sent the turn --------------------------------------------------------
 
     async def permission(self, request: Json) -> Answer | None:
-        """The `Person`'s answer never comes this way: a click in any panel replies for all (see `_permission`)."""
+        """Never returns: a click in any panel answers for all (see `_permission`)."""
         await asyncio.Event().wait()
         return None
 
     async def question(self, request: Json) -> list[list[str]] | Literal["reject"] | None:
-        """As `permission`."""
+        """Never returns, like `permission`."""
         await asyncio.Event().wait()
         return None
 
@@ -123,7 +123,7 @@ class Intents:
         if answers := question_answer(intent):
             await self._session.answer(str(intent.get("id")), None if answers == "reject" else answers)
 
-    # -- talking -----------------------------------------------------------------------------------------------------
+    # -- messages ----------------------------------------------------------------------------------------------------
 
     async def _send(self, intent: Json) -> None:
         await self._panel.compose(str(intent.get("text") or ""), intent.get("attachments") or [], intent.get("mode"))
@@ -145,7 +145,7 @@ class Intents:
         await self._session.queue.hold(str(intent.get("item")))
 
     async def _release_waiting(self, intent: Json) -> None:
-        """Its page may show another session by now."""
+        """The page may show another session by now."""
         await (await self._named(intent)).queue.release(str(intent.get("item")))
 
     async def _drop_waiting(self, intent: Json) -> None:
@@ -167,7 +167,7 @@ class Intents:
         try:
             session = await self._session.owner.session(id=str(intent.get("session")))
         except NotFoundError:
-            raise OpencodeError("This session is not there any more: it was deleted elsewhere.") from None
+            raise OpencodeError("This session no longer exists: it was deleted elsewhere. Open another one.") from None
         await self._panel.open(session)
 
     async def _rename(self, intent: Json) -> None:
@@ -178,7 +178,7 @@ class Intents:
         await self._panel.open(await self._session.fork(str(message) if message else None))
 
     async def _delete(self, intent: Json) -> None:
-        """Delete a session; where the panel shows it, it goes on with a new one, as soon as the old one is gone."""
+        """Delete a session; if the panel shows it, open a new one once the old one is gone."""
         session = await self._named(intent)
         if session is not self._session:
             await session.delete()
@@ -192,7 +192,7 @@ class Intents:
         await self._panel.open(following)
 
     async def _named(self, intent: Json) -> AsyncSession:
-        """The session that an intent names, else the one that is shown."""
+        """Return the session that an intent names, else the one that is shown."""
         name = str(intent.get("session") or self._session.id)
         return self._session if name == self._session.id else await self._session.owner.session(id=name)
 
@@ -207,15 +207,15 @@ class Intents:
         await self._session.compact()
 
     async def _undo(self, intent: Json) -> None:
-        """Take back a message and all after it; the last one where none is named."""
+        """Undo a message and all after it; the last message if none is named."""
         session = await self._named(intent)
         last = next(reversed(session.transcript.visible_turns), None)
         message = str(intent.get("message") or (last.id if last else "")) or None
-        intent.update(session=session.id, message=message)  # who wants it all the same means these
+        intent.update(session=session.id, message=message)  # a forced retry must mean the same ones
         self._tell(await session.revert(message, force=bool(intent.get("force"))))
 
     async def _redo(self, intent: Json) -> None:
-        """Bring back what is undone, up to and with the message that is named; all of it where none is."""
+        """Redo up to and including the named message; everything if none is named."""
         session = await self._named(intent)
         force = bool(intent.get("force"))
         following = _following(session, str(intent.get("message") or ""))
@@ -259,21 +259,21 @@ class Intents:
 
 
 def _following(session: AsyncSession, message: str) -> str | None:
-    """The first message that stays undone where this one is the last to come back; None where all do."""
+    """Return the first message that stays undone after redoing this one; None if none does."""
     undone = [turn.id for turn in session.transcript.undone_turns]
     if message and message not in undone:
-        raise OpencodeError("This message is not undone any more: nothing was done.")
+        raise OpencodeError("This message is no longer undone, so there is nothing to redo.")
     return session.transcript.undone_after(message) if message else None
 
 
 def _again(intent: Json, error: Exception) -> Json | None:
-    """The intent that does it all the same, where only somebody's changes were in the way."""
+    """Return the intent that forces the action, if only someone else's changes prevented it."""
     in_the_way = isinstance(error, DiffConflictError) and not intent.get("force")
     return {**intent, "force": True} if in_the_way else None
 
 
 _ASKED = ("permission", "question", "columns")
-"""The intents whose id is not the page's number for them, but what they are about."""
+"""Intents whose id is not the page's own number, but that of their subject."""
 
 _INTENTS: dict[str, Callable[[Intents, Json], Awaitable[None]]] = {
     "permission": Intents._permission,

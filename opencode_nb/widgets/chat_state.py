@@ -1,4 +1,4 @@
-"""What a panel's controls show, as one dict for the page: the session, the model, the meter, the connection."""
+"""The state of a panel's controls, as one dict for the page: session, model, meter, connection."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from opencode_nb.transcript.state import Json
 
 
 class Facts:
-    """What a page is told beside the transcript. `learn` asks the server what rarely changes; `state` is cheap."""
+    """The facts a page gets besides the transcript. `learn` fetches what rarely changes; `state` is cheap."""
 
     def __init__(self) -> None:
         self._agents: list[Json] = []
@@ -23,7 +23,7 @@ class Facts:
         self._notices = 0
 
     async def learn(self, session: AsyncSession) -> None:
-        """Ask the server which models and agents there are, and what is allowed."""
+        """Fetch models, agents and permissions from the server."""
         owner = session.owner
         agents = await owner.agents()
         self._agents = [
@@ -39,19 +39,19 @@ class Facts:
         self._can_share = await owner.can_share()
 
     def notify(self, text: str, level: str = "info", again: Json | None = None) -> None:
-        """Tell something that no answer can tell; the next `state` has it. Level: info, warning or error.
+        """Add a notice to the next `state`, for news that is no answer to the page. Level: info, warning or error.
 
-        `again` is the intent that goes on all the same, where one can.
+        `again` is the intent that forces the action, if that is possible.
         """
         self._notices += 1
         self._notice = {"n": self._notices, "text": text, "level": level, "again": again}
 
     def dismiss(self) -> None:
-        """Take the notice away."""
+        """Remove the notice."""
         self._notice = None
 
     def state(self, session: AsyncSession, *, at_end: bool) -> Json:
-        """The page's `state` trait but for its serial number; plain JSON, and nothing secret in it."""
+        """Return the page's `state` trait without its serial number; plain JSON without secrets."""
         transcript = session.transcript
         model = _model(session) or self._models_of_agents.get(session.agent or "") or self._default_model
         return {
@@ -77,7 +77,7 @@ class Facts:
         }
 
     def _meter(self, session: AsyncSession, model: str) -> Json:
-        """How full the model's window is after the last step, and what the session has cost."""
+        """Return how full the model's context window is after the last step, and the session's cost."""
         windows = {name: int(known["context"]) for name, known in self._models.items()}
         context = usage.context(session.transcript.visible_turns, windows)
         window = context.window or windows.get(model, 0)
@@ -88,12 +88,12 @@ class Facts:
 async def _default_model(session: AsyncSession) -> str:
     try:
         return (await session.owner.model_choice()).model
-    except ModelError:  # none is set up: the next prompt says so
+    except ModelError:  # none is configured: the next prompt says so
         return ""
 
 
 def _model(session: AsyncSession) -> str:
-    """The model that the next prompt goes to, if this session has one of its own."""
+    """Return this session's own model for the next prompt, if it has one."""
     of_server = session.transcript.info.get("model") or {}
     chosen = f"{of_server.get('providerID', '')}/{of_server.get('id', '')}" if of_server else ""
     return session.model or chosen
@@ -110,7 +110,7 @@ def _session(session: AsyncSession) -> Json:
 
 
 def _outcome(session: AsyncSession) -> str:
-    """How the last turn has ended, as its status; "" where there is none."""
+    """Return the last turn's status; "" without turns."""
     turns = session.transcript.visible_turns
     return turns[-1].status if turns else ""
 
@@ -126,6 +126,6 @@ def _waiting(item: QueueItem) -> Json:
 
 
 def _undone(session: AsyncSession) -> str:
-    """The text of the first message that is undone: the page offers it to be written anew."""
+    """Return the text of the first undone message: the page offers it for editing."""
     undone = session.transcript.undone_turns
     return session._turn(undone[0]).prompt if undone else ""

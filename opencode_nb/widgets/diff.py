@@ -1,7 +1,7 @@
-"""The view of a diff: a widget in which a person looks through what was changed, and takes back what they don't want.
+"""The view of a diff: a widget to review changes, and to revert unwanted ones.
 
-One direction: a click comes as an intent -> it is carried out in a thread, one after the other -> `LiveDiff` says what
-changed -> numbered batches of patches -> the page (live.py). Files are rendered when a page asks for them.
+One direction: a click arrives as an intent -> it is carried out in a thread, one at a time -> `LiveDiff` returns what
+changed -> numbered batches of patches -> the page (live.py). Files are rendered when a page requests them.
 """
 
 from __future__ import annotations
@@ -27,17 +27,17 @@ from opencode_nb.widgets.own_notebook import own_notebook_warning
 
 
 class DiffWidget(LiveWidget):
-    """The model of a diff's view."""
+    """The widget model of a diff's view."""
 
     _esm = assets.script("diff/diff.js")
     _css = assets.styles("core/base.css", "core/rows.css", "diff/diff.css")
 
 
 class DiffView:
-    """Shows a `Diff`, as the value of a cell or by `display`.
+    """Shows a `Diff`, as the value of a cell or with `display`.
 
-    Comments go along with the next prompt of `session`; without one there are none. `live=False` is for where no page
-    hears: it shows the diff's static form. Make and close it on the main thread.
+    Comments are sent with the next prompt of `session`; without a session there are none. `live=False` shows the diff's
+    static form, where no page can react. Create and close it on the main thread.
     """
 
     def __init__(self, diff: Diff, session: Session | AsyncSession | None = None, *, live: bool = True) -> None:
@@ -64,7 +64,7 @@ class DiffView:
 
     @property
     def comments(self) -> list[Comment]:
-        """The comments that the session's next prompt takes along."""
+        """The comments that the session's next prompt will include."""
         return list(self._session.comments) if self._session is not None else []
 
     # -- showing ---------------------------------------------------------------------------------------------------
@@ -89,7 +89,7 @@ class DiffView:
             self._unsubscribe = self._session.subscribe(self._session_changed)
 
     def close(self) -> None:
-        """Take the view out of the page; the diff stays."""
+        """Remove the view from the page; the diff stays."""
         if self.widget is not None:
             run(self._close)
             self._view.remove()
@@ -100,7 +100,7 @@ class DiffView:
         await self._view.close()
 
     def _session_changed(self, _change: Change) -> None:
-        """A prompt has taken the comments along: they are not shown as pending any more."""
+        """If a prompt has sent the comments, stop showing them as pending."""
         assert self._session is not None
         if self._live.comments != self._session.comments:
             self._update_comments()
@@ -111,12 +111,12 @@ class DiffView:
             return data, metadata
         from opencode_nb.render.diff.static import summary_html
 
-        # Beside the widget, for those who read the notebook later without it, stands what is short.
+        # For those who read the notebook later without the widget, include a short form.
         bundle = {"text/html": summary_html(self.diff), "text/plain": data["text/plain"]}
         return {**bundle, **_view_of(self.widget)}, metadata
 
     def _display_(self) -> DiffWidget | Diff:
-        """What marimo shows where the view is a cell's last value."""
+        """Return what marimo shows if the view is a cell's last value."""
         return self.diff if self.widget is None else self.widget
 
     def __repr__(self) -> str:
@@ -125,7 +125,7 @@ class DiffView:
     # -- intents ---------------------------------------------------------------------------------------------------
 
     async def _intent(self, message: Json) -> None:
-        """What a page asks for; it may be of a file or hunk that is not there, and is then left undone."""
+        """Carry out a page's intent; ignored if its file or hunk does not exist."""
         intent = self._intents.get(str(message.get("kind")))
         if intent is None:
             return
@@ -133,11 +133,11 @@ class DiffView:
             await intent(message)
 
     async def _render(self, *indices: int) -> None:
-        """Send these files' bodies as they are now."""
+        """Send the current bodies of these files."""
         for index in indices:
             try:
                 await asyncio.to_thread(self._live.render, index)
-            except Exception as error:  # whatever it is, the page waits for this file, and the others can be shown
+            except Exception as error:  # in any case, the page waits for this file, and the others can be shown
                 self._live.fail(index, f"{type(error).__name__}: {error}")
         self._send({str(index) for index in indices})
 
@@ -147,7 +147,7 @@ class DiffView:
         self._view.flush()
 
     def _index(self, message: Json) -> int | None:
-        """The file that a message is about, if there is one: the part of its id before the hunk's number."""
+        """Return the file that a message is about: the part of its id before the hunk's number."""
         text = str(message.get("id", "")).partition(".")[0]
         return int(text) if text.isdecimal() and int(text) < len(self.diff.files) else None
 
@@ -180,7 +180,7 @@ class DiffView:
             text = self.diff.files[index].patch.encode("utf-8", "replace").decode()
             self.widget.send({"kind": "patch-text", "id": message["id"], "text": text})
 
-    # -- acting ----------------------------------------------------------------------------------------------------
+    # -- reverting-------------------------------------------------------------------------------------------------
 
     async def _act(self, message: Json) -> None:
         acts: dict[Any, Act] = {"revert": "revert", "apply": "apply"}
@@ -192,7 +192,7 @@ class DiffView:
         await self._done(await asyncio.to_thread(step))
 
     async def _done(self, report: Report) -> None:
-        """Show what came of an act: what was said of it, and the files that it was about as they are now."""
+        """Show the result of a revert or apply, and the current state of the files concerned."""
         live = self._live
         live.say(report.text, report.refused)
         live.refuse(report.files, report.refused if len(report.files) == 1 else "")
@@ -216,7 +216,7 @@ class DiffView:
         file, old = self.diff.files[index], at.startswith("o")
         quoted = _line_of(file, int(at[1:]), old=old)
         self._session.comments.append(Comment(file.file, int(at[1:]), text, old, quoted))
-        self._live.say(f"The next prompt takes your comment on {file.file} along.")
+        self._live.say(f"The next prompt will include your comment on {file.file}.")
         self._live.comments = list(self._session.comments)
         await self._render(index)
         self._send({"said"})
@@ -228,7 +228,7 @@ class DiffView:
         mine = [comment for comment in self._session.comments if comment.file == self.diff.files[index].file]
         if int(number) < len(mine):
             self._session.comments.remove(mine[int(number)])
-        self._live.say("The comment is removed.")
+        self._live.say("Comment removed.")
         self._live.comments = list(self._session.comments)
         await self._render(index)
         self._send({"said"})
@@ -241,7 +241,7 @@ class DiffView:
 
 
 def _line_of(file: FileDiff, number: int, *, old: bool) -> str:
-    """The text of a line of the file before or after, as far as the hunks have it."""
+    """Return a line of the file before or after, if a hunk contains it."""
     for hunk in file.hunks:
         at = hunk.old_start if old else hunk.new_start
         for line in hunk.lines:

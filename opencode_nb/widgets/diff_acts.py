@@ -1,7 +1,7 @@
-"""What a person does to a diff in its view: revert and apply, one act after the other, and back again.
+"""Revert and apply changes from a diff's view one by one, with undo and redo.
 
-Every act is the diff's own, which looks at the files as they are now; this keeps what was done, so that it can be
-undone. Synchronous: the view runs it in a thread.
+The diff itself makes every change, and reads the files as they are now; this module records what was done, so that it
+can be undone. Synchronous: the view runs it in a thread.
 """
 
 from __future__ import annotations
@@ -16,8 +16,8 @@ from opencode_nb.errors import DiffConflictError, OpencodeError
 Act = Literal["revert", "apply"]
 
 _INVERSE: dict[Act, Act] = {"revert": "apply", "apply": "revert"}
-_DONE = {"revert": "Reverted", "apply": "Brought back"}
-_NOT_DONE = {"revert": "Not reverted", "apply": "Not brought back"}
+_DONE = {"revert": "Reverted", "apply": "Reapplied"}
+_NOT_DONE = {"revert": "Not reverted", "apply": "Not reapplied"}
 
 
 _IN_PAGE = {
@@ -27,7 +27,7 @@ _IN_PAGE = {
     "turn.diff()": "oc.diff(turn)",
     "in .after and .before": "in the lines below",
 }
-"""How a person at the page does what the reasons of a refusal name in Python."""
+"""What to do in the page instead of the Python calls named in the reasons of a refusal."""
 
 
 class Target(NamedTuple):
@@ -39,7 +39,7 @@ class Target(NamedTuple):
 
 @dataclass(frozen=True, slots=True)
 class Report:
-    """What came of an act, in words; `files` are the indices of those that it was about."""
+    """The result of a revert or apply, in words; `files` are the indices of the files concerned."""
 
     text: str
     refused: str
@@ -54,7 +54,7 @@ class _Step:
 
 
 class Acts:
-    """Carries acts out, and remembers them."""
+    """Reverts and applies changes, and remembers them."""
 
     def __init__(self, diff: Diff) -> None:
         self._diff = diff
@@ -63,12 +63,12 @@ class Acts:
 
     @property
     def undo_title(self) -> str:
-        """What Undo would do, "" where there is nothing."""
+        """What Undo would do; "" if there is nothing to undo."""
         return f"Undo: {_verb(_INVERSE[self._done[-1].act])} {self._done[-1].name}" if self._done else ""
 
     @property
     def redo_title(self) -> str:
-        """What Redo would do, "" where there is nothing."""
+        """What Redo would do; "" if there is nothing to redo."""
         return f"Redo: {_verb(self._undone[-1].act)} {self._undone[-1].name}" if self._undone else ""
 
     def act(self, act: Act, key: str) -> Report:
@@ -81,11 +81,11 @@ class Acts:
         return report
 
     def undo_last(self) -> Report:
-        """Take the last act back."""
+        """Undo the last revert or apply."""
         return self._go(self._done, self._undone, "There is nothing to undo.", inverse=True)
 
     def redo_last(self) -> Report:
-        """Do again what was undone last."""
+        """Redo what was undone last."""
         return self._go(self._undone, self._done, "There is nothing to redo.", inverse=False)
 
     def _go(self, source: list[_Step], goal: list[_Step], nothing: str, *, inverse: bool) -> Report:
@@ -100,7 +100,7 @@ class Acts:
             goal.append(_Step(step.act, done.targets, step.name))
         return report
 
-    # -- one act ---------------------------------------------------------------------------------------------------
+    # -- one change ------------------------------------------------------------------------------------------------
 
     def _targets(self, act: Act, key: str) -> tuple[Target, ...]:
         if key == "all":
@@ -114,7 +114,7 @@ class Acts:
         return (Target(int(file), int(hunk)),) if known else ()
 
     def _of_file(self, act: Act, index: int) -> tuple[Target, ...]:
-        """A file that is changed in part is taken by its hunks, so that undoing brings back just those."""
+        """Return a partly reverted file hunk by hunk, so that undo restores exactly these."""
         file = self._diff.files[index]
         if file.state == ("reverted" if act == "revert" else "applied"):
             return ()
@@ -131,13 +131,13 @@ class Acts:
             refused |= dict.fromkeys(reasons)
             if not reasons:
                 done.append(target)
-        text = f"{_DONE[act]}: {name}." if done else "" if refused else "Nothing was left to do."
+        text = f"{_DONE[act]}: {name}." if done else "" if refused else "Nothing left to do."
         why = f"{_NOT_DONE[act]}: {' '.join(refused)}" if refused else ""
         files = tuple(dict.fromkeys(target.file for target in targets))
         return _Step(act, tuple(done), name), Report(text, why, files)
 
     def _try(self, act: Act, target: Target) -> list[str]:
-        """The reasons for which it was refused; none if it was done."""
+        """Return the reasons for a refusal; empty if it was done."""
         file = self._diff.files[target.file]
         subject = file if target.hunk is None else file.hunks[target.hunk]
         try:
@@ -164,4 +164,4 @@ def _in_page(reason: str) -> str:
 
 
 def _verb(act: Act) -> str:
-    return "revert" if act == "revert" else "bring back"
+    return "revert" if act == "revert" else "reapply"

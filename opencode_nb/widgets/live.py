@@ -1,7 +1,7 @@
-"""What every live view shares on this side: numbered patches, the snapshot, and a page's messages.
+"""The kernel's side of every live view: numbered patches, the snapshot, and messages from the page.
 
-The counterpart of static/core/live.js; the wire protocol is in tests/render/wire_protocol.json. Knows nothing of what
-is shown: a `Picture` renders it, and intents go to whoever made the view, on the package's loop thread.
+The counterpart of static/core/live.js; the wire protocol is in tests/render/wire_protocol.json. Knows nothing of the
+contents: a `Picture` renders them, and intents go to the view's owner, on the package's loop thread.
 """
 
 from __future__ import annotations
@@ -20,53 +20,53 @@ from opencode_nb.render.markup.patch_ops import Op
 from opencode_nb.transcript.state import Json
 
 FLUSH_INTERVAL = 0.05
-"""Seconds between two messages: the front-end drops them above 1,000 a second, an eye sees 20."""
+"""Minimum seconds between messages: the front end drops them above 1,000 a second; 20 look smooth."""
 
 FLUSH_REST = 100
-"""How many times the processor time of a message it takes until the next: what a model writes faster than anyone reads
-must not cost more than this share of a processor, which the kernel is there to give to the user's code..."""
+"""Minimum delay between messages, as a multiple of the CPU time of the last one: what a model writes faster than anyone
+reads must not use a larger share of a CPU that is there for the user's code..."""
 
 FLUSH_SLOWEST = 0.1
-"""...but seconds at most: slower than that does not look like writing."""
+"""...but at most this many seconds: a longer delay does not look like typing."""
 
 UNHEARD_SNAPSHOTS = (0.5, 1.0, 2.0, 4.0, 8.0)
-"""Seconds after which the view is sent whole while the page is unheard: on some kernels it cannot ask for it."""
+"""Seconds after which the whole view is sent while the page is unheard: on some kernels it cannot request it."""
 
 UNHEARD_AFTER = 1.0
-"""The delay among these from which on a page counts as unheard: it says hello three times in its first second."""
+"""The first of these delays at which a page counts as unheard: it says hello three times in its first second."""
 
 PONG_TIMEOUT = 1.5
-"""Seconds in which a page that can be heard says that it shows a request."""
+"""Seconds within which a page must confirm that it shows a request."""
 
 PING_INTERVAL = 0.3
-"""Seconds after which a page is asked again: its first messages, or those after a reload, may be lost."""
+"""Seconds between pings: a page's first messages, or those after a reload, may be lost."""
 
 K = TypeVar("K")
 Intent = Callable[[Json], Awaitable[None]]
 
 
 class Picture(Protocol[K]):
-    """What a view shows: markup that is patched by key. `K` names what may change in it."""
+    """What a view shows: markup patched by key. `K` names what may change in it."""
 
     def snapshot(self) -> Html:
-        """The whole as of now; later updates go on from it."""
+        """Return the current markup; later updates build on it."""
 
     def update(self, dirty: set[K] | None) -> list[Op]:
-        """Operations after these changes; None means everything may have changed."""
+        """Return the operations for these changes; None means everything may have changed."""
 
 
 class LiveWidget(anywidget.AnyWidget):
-    """The model that a page sees: `snapshot` is `{n, html}`, the view as of batch n; patches come as messages."""
+    """The widget model of a page: `snapshot` is `{n, html}`, the view as of batch n; patches are sent as messages."""
 
     snapshot = traitlets.Dict().tag(sync=True)
 
 
 class LiveView(Generic[K]):
-    """Keeps the pages of one widget up to date with a picture, and hears what they say.
+    """Keeps the pages of one widget up to date with a picture, and receives their messages.
 
-    `intent` is given every message that is not the protocol's own. `heard` is called when it turns out whether clicks
-    reach the kernel: on some they wait until the running cell has ended.
-    Make it on the main thread; everything else but `remove` runs on the package's loop thread.
+    `intent` gets every message that is not part of the protocol. `heard` is called once it is known whether clicks
+    reach the kernel: on some kernels they wait until the running cell has ended. Create it on the main thread;
+    everything else except `remove` runs on the package's loop thread.
     """
 
     def __init__(self, widget: LiveWidget, intent: Intent, heard: Callable[[bool], None] = lambda _heard: None) -> None:
@@ -79,7 +79,7 @@ class LiveView(Generic[K]):
         self._heard = False
         self._closed = False
         self._flush: asyncio.TimerHandle | None = None
-        self._flush_after = 0.0  # the loop's time
+        self._flush_after = 0.0  # in the loop's time
         self._snapshots: asyncio.Task[None] | None = None
         self._pongs: dict[str, asyncio.Future[None]] = {}
         hear_while_blocked(widget)
@@ -88,9 +88,9 @@ class LiveView(Generic[K]):
     # -- showing ---------------------------------------------------------------------------------------------------
 
     def open(self, picture: Picture[K]) -> None:
-        """Show this picture from now on."""
+        """Show this picture."""
         if self._picture is not None:
-            self._sent += 1  # what no page has yet
+            self._sent += 1  # a batch that no page has
         self._picture = picture
         self._dirty.clear()
         self._set_snapshot(picture)
@@ -98,13 +98,13 @@ class LiveView(Generic[K]):
             self._snapshots = asyncio.ensure_future(self._unheard_snapshots())
 
     def changed(self, key: K) -> None:
-        """Send what changed there as soon as this may be, together with what else has changed until then."""
+        """Send this change as soon as allowed, together with all others until then."""
         self._dirty.add(key)
         if self._flush is None:
             self._flush = asyncio.get_running_loop().call_at(self._flush_after, self.flush)
 
     def flush(self) -> None:
-        """Send at once what has changed."""
+        """Send all changes now."""
         if self._flush is not None:
             self._flush.cancel()
             self._flush = None
@@ -121,9 +121,9 @@ class LiveView(Generic[K]):
             self.widget.send({"kind": "patch", "n": self._sent, "ops": ops})
 
     def take_snapshot(self) -> None:
-        """For a page that missed something: the whole view, as of the last batch, in the trait.
+        """Put the whole view, as of the last batch, in the trait, for a page that missed something.
 
-        A page that has that batch ignores it, so that what a person types there is not lost for another page's sake.
+        Pages that have this batch ignore it, so that they lose nothing the user typed because of another page.
         """
         if self._picture is not None:
             self._dirty.clear()
@@ -144,29 +144,29 @@ class LiveView(Generic[K]):
             self._tell_heard(delay < UNHEARD_AFTER)
             self.take_snapshot()
 
-    # -- hearing ---------------------------------------------------------------------------------------------------
+    # -- messages --------------------------------------------------------------------------------------------------
 
     def _received(self, _widget: Any, content: Any, _buffers: Any) -> None:
-        """Any kernel thread may run this: it only hands over."""
+        """May run on any kernel thread: only hands over."""
         if isinstance(content, dict):
             start(self._take, content)
 
     async def _take(self, message: Json) -> None:
-        if self._closed:  # a click that was under way, or had to wait until the cell ended: it was for what is gone
+        if self._closed:  # a late click, or one that waited until the cell ended: its target is gone
             return
         self._heard = True
         self._tell_heard(True)
-        settle(self._pongs.get(str(message.get("id", ""))), None)  # by its pong, or by an answer that came before it
+        settle(self._pongs.get(str(message.get("id", ""))), None)  # the pong, or an answer that came first
         kind = message.get("kind")
         if kind == "hello":
-            self.widget.send({"kind": "ping", "n": self._sent})  # the page sees by it whether it missed something
+            self.widget.send({"kind": "ping", "n": self._sent})  # tells the page whether it missed something
         elif kind == "snapshot":
             self.take_snapshot()
         elif kind != "pong":
             await self._intent(message)
 
     async def page_shows(self, key: str) -> bool:
-        """Whether a page answers now; ask for each request, as a page that was closed or reloaded no longer hears."""
+        """Return whether a page answers now. Call for each request: a closed or reloaded page no longer hears."""
         self._pongs[key] = asyncio.get_running_loop().create_future()
         try:
             async with asyncio.timeout(PONG_TIMEOUT):
@@ -180,10 +180,10 @@ class LiveView(Generic[K]):
         finally:
             del self._pongs[key]
 
-    # -- ending ----------------------------------------------------------------------------------------------------
+    # -- closing ---------------------------------------------------------------------------------------------------
 
     async def close(self) -> None:
-        """Send and hear nothing more."""
+        """Stop sending and receiving."""
         self._closed = True
         self._picture = None
         if self._flush is not None:
@@ -192,21 +192,21 @@ class LiveView(Generic[K]):
             self._snapshots.cancel()
 
     def remove(self) -> None:
-        """Take the widget down, in the kernel and in every page."""
+        """Remove the widget, in the kernel and in every page."""
         self.widget.close()
-        self.widget.layout.close()  # a widget of its own, which would stay
+        self.widget.layout.close()  # a separate widget, which would stay
 
 
 def settle(future: asyncio.Future[Any] | None, value: Any) -> None:
-    """Set a result once: handlers may run twice for one click, or after the answer came from elsewhere."""
+    """Set a result once: handlers may run twice per click, or after an answer from elsewhere."""
     if future is not None and not future.done():
         future.set_result(value)
 
 
 def hear_while_blocked(widget: anywidget.AnyWidget) -> None:
-    """ipykernel 7.4 pins a comm to the shell that made it, so that clicks wait for the running cell; let it go.
+    """Unpin a comm from the shell that made it: ipykernel 7.4 would delay clicks until the running cell ends.
 
-    A private attribute of that one version; elsewhere it does not exist and nothing is needed, or nothing helps.
+    Sets a private attribute of that version; in other versions it does not exist, and is not needed or would not help.
     """
     comm: Any = widget.comm
     if hasattr(comm, "_reply_subshell_for"):

@@ -1,4 +1,4 @@
-"""Whether the agent changed the notebook that is open here: its next save would overwrite what the agent did."""
+"""Warn if the agent changed the notebook that is open here: the next save would overwrite the agent's changes."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from opencode_nb.changes.diff import FileDiff
 
 
 def own_notebook_warning(files: Iterable[FileDiff], root: Path | None) -> str:
-    """What to tell if this kernel's notebook is among the files, else "". Jupyter's server tells where it is."""
+    """Return a warning if this kernel's notebook is among the files, else "". Jupyter's server provides its path."""
     path = os.environ.get("JPY_SESSION_NAME", "")
     if not path or root is None:
         return ""

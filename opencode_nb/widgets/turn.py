@@ -1,8 +1,8 @@
-"""The live view of one turn: a widget that shows it as it comes, and through which a person answers the agent.
+"""The live view of one turn: a widget that shows it while it streams, and in which the user answers the agent.
 
-One way: a change in the transcript -> dirty keys -> `LiveTurn` (render/turn) -> numbered batches of patches -> the
-page (live.py). A click comes back as an intent, and is carried out on the loop's thread. The view holds no state of its
-own that the transcript does not have.
+One direction: a change in the transcript -> dirty keys -> `LiveTurn` (render/turn) -> numbered batches of patches ->
+the page (live.py). A click comes back as an intent, and is carried out on the loop's thread. The view has no state that
+is not in the transcript.
 """
 
 from __future__ import annotations
@@ -27,17 +27,17 @@ from opencode_nb.widgets.live import LiveView, LiveWidget, settle
 
 
 class TurnWidget(LiveWidget):
-    """The model of a turn's view."""
+    """The widget model of a turn's view."""
 
     _esm = assets.script("turn/turn.js")
     _css = assets.styles("core/base.css", "core/rows.css")
 
 
 class TurnView:
-    """Shows a turn in a `TurnWidget`, and is the `Person` whom its page can ask.
+    """Shows a turn in a `TurnWidget`, and is the `Person` who is asked through its page.
 
-    `fallback` is asked where the page cannot be heard (see `live.PONG_TIMEOUT`); None waits for the page for ever.
-    Make and close it on the main thread; everything between runs on the package's loop thread.
+    `fallback` is asked if the page cannot be heard (see `live.PONG_TIMEOUT`); None waits for the page forever. Create
+    and close it on the main thread; everything in between runs on the package's loop thread.
     """
 
     def __init__(self, session: Session, fallback: Person | None = None) -> None:
@@ -53,7 +53,7 @@ class TurnView:
     # -- projection ------------------------------------------------------------------------------------------------
 
     def attach(self, turn: Turn) -> None:
-        """Show this turn from now on."""
+        """Show this turn."""
         run(self._attach, turn)
 
     async def _attach(self, turn: Turn) -> None:
@@ -66,16 +66,16 @@ class TurnView:
             self._view.changed(change.key)
 
     def _show_heard(self, heard: bool) -> None:
-        """Show what can be clicked only where clicks arrive."""
+        """Show buttons only if clicks arrive."""
         if self._live is not None and self._live.look.heard != heard:
             self._live.look.heard = heard
             self._view.take_snapshot()
 
     def close(self) -> None:
-        """Take the view down; what a person had still been asked here is left unanswered.
+        """Close the view; open requests stay unanswered.
 
-        In a running cell the widget itself goes when the cell has ended, and its output has taken the widget's place:
-        without anything in between the cell would shrink, and the page jump.
+        In a running cell the widget itself is removed when the cell has ended and its output has replaced it: otherwise
+        the cell would shrink in between, and the page jump.
         """
         run(self._close)
         _when_cell_has_ended(self._view.remove)
@@ -99,24 +99,24 @@ class TurnView:
         elif kind == "stop":
             await self._session._async.abort()
 
-    # -- being asked -----------------------------------------------------------------------------------------------
+    # -- requests --------------------------------------------------------------------------------------------------
 
     async def permission(self, request: Json) -> Answer | None:
-        """Wait for a click on the request's card, or ask the fallback where the page cannot be heard."""
+        """Wait for a click on the request's card; ask the fallback if the page cannot be heard."""
         answer: Answer | None = await self._answer_of_page(request["id"])
         if answer is None and self._fallback is not None:
             return await self._fallback.permission(request)
         return answer
 
     async def question(self, request: Json) -> list[list[str]] | Literal["reject"] | None:
-        """Wait for the request's form, or ask the fallback where the page cannot be heard."""
+        """Wait for the request's form; ask the fallback if the page cannot be heard."""
         answers: list[list[str]] | Literal["reject"] | None = await self._answer_of_page(request["id"])
         if answers is None and self._fallback is not None:
             return await self._fallback.question(request)
         return answers
 
     async def _answer_of_page(self, key: str) -> Any:
-        """What a person answers on the page; None where it cannot be heard and there is somebody else to ask."""
+        """Return the user's answer on the page; None if the page cannot be heard and there is a fallback."""
         self._answers[key] = asyncio.get_running_loop().create_future()
         try:
             if self._fallback is None or await self._view.page_shows(key):
@@ -127,7 +127,7 @@ class TurnView:
 
 
 def _when_cell_has_ended(callback: Callable[[], None]) -> None:
-    """Call back after the cell that runs on this thread, at once where none does."""
+    """Call back after the cell running on this thread, or at once if there is none."""
     shell = get_ipython()
     if shell is None or threading.current_thread() is not threading.main_thread():
         callback()

@@ -83,7 +83,7 @@ def test_changes_are_taken_back_and_brought_back_by_keys(
     assert (work / MODULE).read_text() == BEFORE
     expect(module.get_by_role("button", name="Apply file")).to_be_focused()
     keyboard.press("Enter")
-    expect(root.get_by_role("status")).to_have_text(f"Brought back: {MODULE}.")
+    expect(root.get_by_role("status")).to_have_text(f"Reapplied: {MODULE}.")
     assert (work / MODULE).read_text() == after
     root.get_by_role("button", name="Revert all").focus()
     keyboard.press("Enter")
@@ -92,7 +92,7 @@ def test_changes_are_taken_back_and_brought_back_by_keys(
     assert not (work / NEW).exists()
     root.get_by_role("button", name="Undo").focus()
     keyboard.press("Enter")
-    expect(root.get_by_role("status")).to_have_text("Brought back: 2 files.")
+    expect(root.get_by_role("status")).to_have_text("Reapplied: 2 files.")
     assert (work / MODULE).read_text() == after
     assert (work / NEW).exists()
     notebook.screenshot(kernel)
@@ -111,13 +111,13 @@ def test_a_hunk_goes_and_comes_and_what_is_mine_stays(changed: Callable[..., Not
         expect(status).to_have_text(told)
         assert path.read_text() == now
 
-    gone, back = f"Reverted: change 1 of {MODULE}.", f"Brought back: change 1 of {MODULE}."
+    gone, back = f"Reverted: change 1 of {MODULE}.", f"Reapplied: change 1 of {MODULE}."
     press(module, "Revert hunk", gone, BEFORE)
     press(module, "Apply hunk", back, after)
     press(root, "Undo", gone, BEFORE)
     press(root, "Redo", back, after)
     press(module, "Revert file", f"Reverted: {MODULE}.", BEFORE)
-    press(module, "Apply file", f"Brought back: {MODULE}.", after)
+    press(module, "Apply file", f"Reapplied: {MODULE}.", after)
     path.write_text(f"# mine\n{after}")
     refused = (
         f"Not reverted: {MODULE}: it was changed since by someone else: you, another turn or another session. "
@@ -178,7 +178,7 @@ def test_a_comment_goes_along_with_the_next_cell(changed: Callable[..., Notebook
     root.get_by_role("button", name="Comment on this line").click()
     keyboard.type("Guard against None, too. dd")
     keyboard.press("Control+Enter")
-    expect(root.get_by_role("status")).to_contain_text("The next prompt takes your comment")
+    expect(root.get_by_role("status")).to_contain_text("The next prompt will include your comment")
     expect(root.get_by_role("note")).to_contain_text("Guard against None")
     demo_model.queue([text("Guarded.")])
     notebook.run(3)

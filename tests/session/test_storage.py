@@ -119,7 +119,7 @@ def test_a_full_disk_in_mid_turn(opencode_program: Path, project: Path, disk: Di
         disk.fill(ai.server.pid)
         model.release("full")
         why = "The disk of the server's data is full" if disk.mounted else "The server could not write to its database"
-        is_full = f"{why} .{disk.path}/opencode.*Make room there, then prompt again"
+        is_full = f"{why} .{disk.path}/opencode.*Free some space there, then prompt again"
         with pytest.raises(oc.TurnError, match=is_full):
             turn.wait(60)
         assert turn.text.startswith("partial answer")

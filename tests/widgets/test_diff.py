@@ -84,7 +84,7 @@ def test_a_file_is_taken_back_and_brought_back_by_keys(root: Locator, tmp_path: 
     expect(readme.locator("summary")).to_contain_text("reverted")
     expect(button(readme, "Apply file")).to_be_focused()
     root.page.keyboard.press("Enter")
-    said(root, "Brought back: README.md.")
+    said(root, "Reapplied: README.md.")
     assert (tmp_path / "README.md").read_text() == "# Another title\n"
     expect(button(readme, "Revert file")).to_be_focused()
 
@@ -112,11 +112,11 @@ def test_acts_are_undone_and_done_again_in_their_order(root: Locator, tmp_path: 
     assert in_files(tmp_path) == {"README.md": "# Title\n", "src/long.py": numbered(60)}
     expect(button(file(root, "src/long.py"), "Apply hunk")).to_have_count(2)
     press(undo, "Enter")
-    said(root, "Brought back: 3 files.")
+    said(root, "Reapplied: 3 files.")
     assert in_files(tmp_path) == {**changed, "src/long.py": numbered(60, {50: "fifty"})}
     expect(undo).to_be_focused()
     press(undo, "Enter")
-    said(root, "Brought back: change 1 of src/long.py.")
+    said(root, "Reapplied: change 1 of src/long.py.")
     assert in_files(tmp_path) == changed
     expect(undo).to_be_disabled()
     expect(undo).to_be_focused()
@@ -342,7 +342,7 @@ def test_a_comment_on_a_line_goes_along_with_the_next_prompt(
     keyboard.type("Why? n p ] /")
     keyboard.press("Tab")
     keyboard.press("Enter")
-    said(root, "The next prompt takes your comment on README.md along.")
+    said(root, "The next prompt will include your comment on README.md.")
     expect(readme.get_by_role("note")).to_contain_text("Why? n p ] /")
     expect(added).to_be_focused()
     assert [comment.at for comment in session.comments] == ["n1"]
@@ -375,7 +375,7 @@ def test_a_comment_can_be_given_up_and_removed(
     button(root, "Add comment").click()
     expect(readme.get_by_role("note")).to_have_count(1)
     button(readme, "Remove comment").click()
-    said(root, "The comment is removed.")
+    said(root, "Comment removed.")
     expect(readme.get_by_role("note")).to_have_count(0)
     assert session.comments == []
 

@@ -103,7 +103,7 @@ def test_a_session_that_is_gone_when_it_is_to_be_opened_leaves_the_one_that_is_s
     before = shown.panel.session.id
     answer = shown.do("open", session="ses_" + "0" * 26)
     assert (answer["kind"], shown.panel.session.id) == ("failed", before)
-    assert answer["message"] == "This session is not there any more: it was deleted elsewhere."
+    assert answer["message"] == "This session no longer exists: it was deleted elsewhere. Open another one."
 
 
 def test_a_session_that_is_deleted_elsewhere_says_so(shown: Panel, server: Server, project: Path) -> None:
