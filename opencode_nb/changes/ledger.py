@@ -58,7 +58,7 @@ class Own:
         return state in self._known
 
     def is_pure(self, change: Change) -> bool:
-        """Return whether the state before a change has nobody else's changes, and so what a revert makes of it.
+        """Return whether the state before a change contains only the session's changes: then so does its revert.
 
         Without known turns, there is nothing to check against.
         """

@@ -1,4 +1,4 @@
-"""Why the server keeps no snapshots of a directory. Blocking."""
+"""Find out why the server keeps no snapshots of a directory. Blocking."""
 
 from __future__ import annotations
 

@@ -1,6 +1,6 @@
-"""What render/diff draws: a diff, its files and their hunks, as they can be read. Pure.
+"""Protocols of what render/diff draws: a diff, its files and their hunks, read-only. Pure.
 
-`changes.diff` has the classes that fulfil these protocols, and can also take changes back; what is drawn never does.
+The classes in `changes.diff` implement them, and can also revert changes; drawing never does.
 """
 
 from __future__ import annotations
@@ -12,7 +12,7 @@ from opencode_nb.diffs.patch import Line
 
 
 class ReviewableHunk(Protocol):
-    """A few changed lines with those around them. Numbers count from 1."""
+    """Some changed lines with context. Numbers count from 1."""
 
     @property
     def header(self) -> str:
@@ -20,35 +20,35 @@ class ReviewableHunk(Protocol):
 
     @property
     def old_start(self) -> int:
-        """The first line's number before."""
+        """The number of the first line before the change."""
 
     @property
     def old_lines(self) -> int:
-        """How many lines it has of the file before."""
+        """Number of lines before the change."""
 
     @property
     def new_start(self) -> int:
-        """The first line's number after."""
+        """The number of the first line after the change."""
 
     @property
     def new_lines(self) -> int:
-        """How many lines it has of the file after."""
+        """Number of lines after the change."""
 
     @property
     def lines(self) -> Sequence[Line]:
-        """Its lines, unchanged ones too."""
+        """The lines, including unchanged ones."""
 
 
 class ReviewableFile(Protocol):
-    """One file's change, and how the file on disk stands to it."""
+    """One file's change, and its state on disk."""
 
     @property
     def file(self) -> str:
-        """Its path, relative to the work tree, with `/`."""
+        """The path, relative to the work tree, with `/`."""
 
     @property
     def old_file(self) -> str:
-        """Where it was before it was renamed; "" where it was not."""
+        """The path before a rename; "" if it was not renamed."""
 
     @property
     def status(self) -> str:
@@ -68,11 +68,11 @@ class ReviewableFile(Protocol):
 
     @property
     def before(self) -> bytes | None:
-        """The whole file before; None where there was none, or where it is not known."""
+        """The whole file before; None if it did not exist or is unknown."""
 
     @property
     def after(self) -> bytes | None:
-        """The whole file after; None where there is none, or where it is not known."""
+        """The whole file after; None if it does not exist or is unknown."""
 
     @property
     def binary(self) -> bool:
@@ -88,19 +88,19 @@ class ReviewableFile(Protocol):
 
     @property
     def hunks(self) -> Sequence[ReviewableHunk]:
-        """Its changed places, in order."""
+        """The hunks, in order."""
 
     @property
     def reverted(self) -> Sequence[bool | None]:
-        """Which hunks are taken back on disk now; None for those that somebody else changed since."""
+        """Whether each hunk is reverted on disk now; None for those that others changed since."""
 
     @property
     def state(self) -> str:
-        """How the file on disk stands to it now: "applied", "reverted", "partly" or "changed since"."""
+        """The file's state on disk now: "applied", "reverted", "partly" or "changed since"."""
 
 
 class ReviewableDiff(Protocol):
-    """Changed files, and where it is known from that they changed."""
+    """Changed files, and the source of the changes."""
 
     @property
     def files(self) -> Sequence[ReviewableFile]:
@@ -116,8 +116,8 @@ class ReviewableDiff(Protocol):
 
     @property
     def patch(self) -> str:
-        """All files' patches."""
+        """The patches of all files."""
 
     @property
     def source(self) -> str:
-        """Where the changes are known from, and what that can miss, in one line."""
+        """The source of the changes, and what it can miss, in one line."""

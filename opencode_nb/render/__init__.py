@@ -1,1 +1,1 @@
-"""Transcript to markup: pure, and the only place that makes markup. See markup, markdown, diff, turn and chat."""
+"""Render transcripts: pure, and the only place that makes markup. See markup, markdown, diff, turn and chat."""

@@ -36,7 +36,9 @@ def message_id(*earlier: str) -> str:
     """Return a new message id that sorts after all made in this process, and after `earlier`, whatever their clocks."""
     tick = _tick()
     for ticks in map(_ticks, earlier):
-        if ticks is not None and (ticks - tick) & _LOW_48_BITS <= _LOW_48_BITS // 2:  # they wrap: less than half around
+        if (
+            ticks is not None and (ticks - tick) & _LOW_48_BITS <= _LOW_48_BITS // 2
+        ):  # ids wrap around: compare within half the range
             tick = ticks + 1
     tail = "".join(secrets.choice(_BASE62) for _ in itertools.repeat(None, _RANDOM_DIGITS))
     return f"msg_{tick & _LOW_48_BITS:012x}{tail}"

@@ -62,7 +62,7 @@ class Transcript(Progress):
 
     @property
     def undone_turns(self) -> list[TurnState]:
-        """The turns that were undone, and can be redone until the next prompt."""
+        """The undone turns, which can be redone until the next prompt."""
         cut = str((self.info.get("revert") or {}).get("messageID") or "")
         if not cut or (cut not in self._messages and not self.has_earlier):  # then the server hides nothing either
             return []
@@ -217,7 +217,7 @@ class Transcript(Progress):
             yield Change("turn", turn.id, "turn")
 
     def _connection(self, properties: Json) -> Iterable[Change]:
-        """client.connection {connected}."""
+        """client.connection {connected}: the event stream was connected or lost."""
         self.connected = bool(properties["connected"])
         yield Change("connection", "", "connection")
 

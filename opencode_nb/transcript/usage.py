@@ -1,4 +1,4 @@
-"""What a session has used, and how full the model's context is. Pure."""
+"""Token usage of a session, and how full the model's context is. Pure."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from opencode_nb.transcript.state import Json, TurnState
 
 @dataclass(frozen=True, slots=True)
 class Context:
-    """How full the model's context is: `tokens` after the last step, the model's `window` of tokens (0: unknown)."""
+    """How full the model's context is: `tokens` after the last step, of the model's `window` (0: unknown)."""
 
     model: str
     tokens: int
@@ -18,12 +18,12 @@ class Context:
 
     @property
     def share(self) -> float:
-        """From 0 to 1; 0 where the window is unknown."""
+        """From 0 to 1; 0 if the window is unknown."""
         return self.tokens / self.window if self.window else 0.0
 
 
 def flat(tokens: Json | None) -> dict[str, int]:
-    """The server's count of tokens as input, output, reasoning, cache_read, cache_write."""
+    """Return the server's token counts as input, output, reasoning, cache_read, cache_write."""
     counted, cache = tokens or {}, (tokens or {}).get("cache") or {}
     return {
         **{key: int(counted.get(key) or 0) for key in ("input", "output", "reasoning")},
@@ -32,15 +32,15 @@ def flat(tokens: Json | None) -> dict[str, int]:
 
 
 def last_step(turns: Iterable[TurnState]) -> Json:
-    """The last step of the model that has counted its tokens; {} where there is none."""
+    """Return the last step that has token counts, else {}."""
     steps = [step.info for turn in turns for step in turn.steps.values() if step.info.get("role") == "assistant"]
     return next((info for info in reversed(steps) if sum(flat(info.get("tokens")).values())), {})
 
 
 def context(turns: Iterable[TurnState], windows: dict[str, int]) -> Context:
-    """The context after the last step; `windows` are models' sizes by "provider/model".
+    """Return the context after the last step; `windows` maps "provider/model" to window sizes.
 
-    After a compaction it holds what that step wrote: what it read is gone.
+    After a compaction it holds only what that step wrote: what it read is gone.
     """
     info = last_step(turns)
     model = f"{info.get('providerID', '')}/{info.get('modelID', '')}" if info else ""

@@ -39,7 +39,7 @@ class Facts:
         self._can_share = await owner.can_share()
 
     def notify(self, text: str, level: str = "info", again: Json | None = None) -> None:
-        """Add a notice to the next `state`, for news that is no answer to the page. Level: info, warning or error.
+        """Add a notice to the next `state`, for news the page did not ask for. Level: info, warning or error.
 
         `again` is the intent that forces the action, if that is possible.
         """

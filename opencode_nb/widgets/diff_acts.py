@@ -94,7 +94,7 @@ class Acts:
         step = source[-1]
         act = _INVERSE[step.act] if inverse else step.act
         done, report = self._carry_out(act, step.targets, step.name)
-        if done.targets:  # what was refused can be tried again, what was done cannot
+        if done.targets:  # refused changes can be tried again
             left = tuple(target for target in step.targets if target not in done.targets)
             source[-1:] = [_Step(step.act, left, step.name)] if left else []
             goal.append(_Step(step.act, done.targets, step.name))
