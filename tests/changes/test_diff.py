@@ -165,7 +165,7 @@ def git_says(directory: Path) -> str:
     return said
 
 
-def test_the_corpus_in_a_repository(
+def test_the_corpus_is_diffed_as_by_git_and_reverted_exactly(
     open_at: Callable[[Path], oc.Session], demo_model: DemoModel, tmp_path: Path
 ) -> None:
     root = tmp_path / "project"
@@ -224,7 +224,7 @@ def the_servers_patches_do_where_its_snapshots_are_elsewhere(session: oc.Session
     assert files_of(root) == after
 
 
-def test_without_commits_in_a_folder_and_with_repositories_inside(
+def test_a_folder_without_commits_and_with_nested_repositories_is_diffed(
     open_at: Callable[[Path], oc.Session], demo_model: DemoModel, tmp_path: Path
 ) -> None:
     for name in ("fresh", "inner", "outer"):
@@ -379,7 +379,7 @@ def test_a_file_changed_since_is_not_overwritten(
 
 
 @pytest.mark.parametrize("order", list(itertools.permutations(["one", "other", "user"])), ids="-".join)
-def test_two_sessions_and_the_user_in_every_order(
+def test_two_sessions_and_the_user_lose_no_line_in_any_order(
     open_at: Callable[[Path], oc.Session], demo_model: DemoModel, tmp_path: Path, order: tuple[str, ...]
 ) -> None:
     """Each changes a line of its own and a common one. Only the last one can revert everything; nobody loses a line."""
@@ -423,7 +423,7 @@ def test_two_sessions_and_the_user_in_every_order(
         assert file.read_bytes() == now
 
 
-def test_random_turns_and_random_reverts(
+def test_after_random_turns_and_reverts_files_match_the_diffs(
     open_at: Callable[[Path], oc.Session], demo_model: DemoModel, tmp_path: Path
 ) -> None:
     """The files always match the diffs, and reverting everything restores the original, in any order."""

@@ -193,9 +193,9 @@ def test_many_hunks_of_a_large_changed_file_are_checked_together(tmp_path: Path)
 
 @pytest.mark.not_quick
 def test_any_history_of_reverts_and_redos_can_be_reverted(tmp_path: Path) -> None:
-    """Hundreds of short histories: turns, and reverts and redos of hunks, files, turns and all of it in between.
+    """Hundreds of short histories: turns, and in between reverts and redos of hunks, files, turns and everything.
 
-    Now and then the kernel restarts.
+    Sometimes the kernel restarts.
     """
     for seed in range(250):
         History(random.Random(seed), tmp_path / f"{seed}").play()

@@ -201,7 +201,7 @@ def check_turn(state: TurnState, hostile: str) -> None:
     check_markup(to_html(markdown))
 
 
-# Where text isn't Markdown, and isn't shortened, all of it is to be seen as it is.
+# Text that is neither Markdown nor shortened must be shown unchanged.
 LITERAL = ["prompt", "tool inputs", "tool error", "write", "question tool", "unknown part", "permission command"]
 
 

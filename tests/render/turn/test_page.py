@@ -22,7 +22,7 @@ def find(html: str, **attributes: str) -> list[Node]:
 
 
 @pytest.mark.parametrize("name", NAMES)
-def test_recorded_turns_end_as_a_fresh_view(name: str) -> None:
+def test_recorded_turns_end_as_a_new_view(name: str) -> None:
     """Increments, also after a snapshot, end as a view created at the end."""
     pages: dict[str, tuple[Page, LiveTurn]] = {}
     for count, (state, dirty) in enumerate(replay(name)):
@@ -301,7 +301,7 @@ def test_unknown_keys_are_ignored() -> None:
     assert live.update({"prt_nothing", "msg_nothing", "what?"}) == []
 
 
-# What JupyterLab's sanitizer lets pass in inline styles (apputils' sanitizer, 4.6): the forms that are used here.
+# What JupyterLab's sanitizer accepts in inline styles (apputils' sanitizer, 4.6): the forms used here.
 LENGTH = r"-?(?:\d*\.)?\d+(?:px|em|%)|0"
 COLOR = r"rgba?\([\d,.]+\)|light-dark\(rgb\(\d+,\d+,\d+\),(?:#[0-9a-f]{3,6}|rgb\(\d+,\d+,\d+\))\)"
 PLAIN_COLOR = r"rgba?\([\d,.]+\)"
