@@ -84,13 +84,6 @@ REMAINING = {
     for line in """
 session.blocking.session -> session.blocking.opencode
 session.blocking.queue -> session.blocking.session
-session.session -> session.opencode
-session.management -> session.opencode
-session.management -> session.session
-session.beginning -> session.session
-session.run -> session.session
-session.queue -> session.session
-session.compose -> session.session
 """.strip().splitlines()
 }
 """Imports that go up or close a circle, `module -> module`: to be cut, and none to be added."""

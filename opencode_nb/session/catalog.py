@@ -6,11 +6,10 @@ import asyncio
 import contextlib
 import difflib
 from collections.abc import Iterable
-from pathlib import Path
 from typing import Any
 
-from opencode_nb.api.client import AsyncClient
 from opencode_nb.errors import NotFoundError, OpencodeError
+from opencode_nb.session.connection import Connection
 from opencode_nb.session.models import ModelChoice, choose_model
 from opencode_nb.session.prompt import completion
 from opencode_nb.session.prompt import parts as prompt_parts
@@ -39,26 +38,17 @@ def _matching(wanted: str, listed: list[Json]) -> list[Json]:
     return named[:1] or [i for i in listed if i["id"].startswith(wanted) or text in str(i.get("title") or "").lower()]
 
 
-class Catalog:
-    """The part of `AsyncOpencode` that lists. `model` and `agent` are those of prompts that name none."""
+class Catalog(Connection):
+    """A connection that lists what its server has. `model` and `agent` are those of prompts that name none."""
 
-    directory: Path
     model: str | None
     agent: str | None
 
-    def __init__(self) -> None:
+    def __init__(self, *connection: Any) -> None:
+        super().__init__(*connection)
         self._choices: dict[tuple[str | None, str | None], ModelChoice] = {}
         self._checked: set[str] = set()  # agents that are known to be there
         self._windows: dict[str, int] = {}
-
-    async def start(self) -> Any:
-        """Start or join the server."""
-        raise NotImplementedError
-
-    @property
-    def client(self) -> AsyncClient:
-        """Every operation of the server."""
-        raise NotImplementedError
 
     def _forget_catalog(self) -> None:
         """Ask again from now on: the next server may have others."""

@@ -1,19 +1,32 @@
-"""Composed: what a person writes where both messages and commands are written."""
+"""Send composer text as a prompt or a slash command."""
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from collections.abc import Awaitable, Callable
+from typing import Any, Protocol
 
+from opencode_nb.session.owner import Owner
 from opencode_nb.session.turn import Turn
-
-if TYPE_CHECKING:
-    from opencode_nb.session.session import AsyncSession
 
 _OF_PROMPTS = ("mentions", "system", "no_reply")
 """Options that a command does not take: its template says what goes along."""
 
 
-async def send(session: AsyncSession, text: str, **options: Any) -> Turn:
+class Recipient(Protocol):
+    """What takes prompts and commands: a session."""
+
+    owner: Owner
+
+    @property
+    def prompt(self) -> Callable[..., Awaitable[Turn]]:
+        """Send a prompt."""
+
+    @property
+    def command(self) -> Callable[..., Awaitable[Turn]]:
+        """Run a slash command."""
+
+
+async def send(session: Recipient, text: str, **options: Any) -> Turn:
     """Run the command whose `/name` the text begins with, else send it as a prompt; does not wait for the turn.
 
     Options are those of `AsyncSession.prompt`; what of them is only for prompts is left out for a command.

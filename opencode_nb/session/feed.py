@@ -49,7 +49,7 @@ _FAILING = ("session.error", "message.updated")
 
 
 @dataclass(frozen=True, slots=True)
-class Connection:
+class ConnectionState:
     """How the event stream is: connected, reconnecting (by itself), or lost (`reconnect()` tries again).
 
     `error` says why it is not connected, `failures` how often it was lost so far.
@@ -72,7 +72,7 @@ class Feed:
         self._data = data
         self._secret = secret
         self.transcripts: dict[str, Transcript] = {}
-        self.connection = Connection("lost", "Not connected yet.")
+        self.connection = ConnectionState("lost", "Not connected yet.")
         self._earlier = asyncio.Lock()
         self._listeners: list[Listener] = []
         self._task: asyncio.Task[None] | None = None
@@ -229,7 +229,7 @@ class Feed:
 
     def _set_connection(self, state: Literal["connected", "reconnecting", "lost"], error: str = "") -> None:
         fell = self.connection.state == "connected" != state
-        self.connection = Connection(state, error, self.connection.failures + fell)
+        self.connection = ConnectionState(state, error, self.connection.failures + fell)
         for session_id in list(self.transcripts):
             self.tell(session_id, "connection", connected=state == "connected")
 

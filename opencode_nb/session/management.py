@@ -3,14 +3,19 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Sequence
+from concurrent.futures import Future
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from opencode_nb.changes import sources, undo_plan, undo_record, undo_result
+from opencode_nb.changes.diff import Diff
+from opencode_nb.changes.ledger import Own
+from opencode_nb.changes.recorder import Images
 from opencode_nb.changes.undo_result import Undone
 from opencode_nb.errors import ConflictError, InternalServerError, NotFoundError, OpencodeError
 from opencode_nb.session import export
+from opencode_nb.session.owner import Owner
 from opencode_nb.session.permissions.approvals import as_sent
 from opencode_nb.session.permissions.policy import Reply
 from opencode_nb.session.turn import Turn
@@ -18,19 +23,19 @@ from opencode_nb.transcript import usage
 from opencode_nb.transcript.state import Json, TurnState
 from opencode_nb.transcript.transcript import Transcript
 
-if TYPE_CHECKING:
-    from opencode_nb.session.opencode import AsyncOpencode
-    from opencode_nb.session.session import AsyncSession
-
 BUSY = "A turn is running in this session: wait for its end or stop it first."
 
 
 class ManagedSession:
     """A session's facts and history, and the acts on it that start no turn."""
 
-    def __init__(self, owner: AsyncOpencode, transcript: Transcript) -> None:
+    def __init__(self, owner: Owner, transcript: Transcript) -> None:
         self.owner = owner
         self.transcript = transcript
+        self._turns: dict[str, Turn] = {}
+        self._images: Images | None = None
+        self._copying: asyncio.Future[None] | None = None
+        self._own = Own(self.id)
 
     # -- what it is ------------------------------------------------------------------------------------------------
 
@@ -113,12 +118,56 @@ class ManagedSession:
 
     def turns(self) -> list[Turn]:
         """The turns that count (undone ones do not) and are loaded, oldest first; `load_all` loads the others."""
-        raise NotImplementedError
+        return [self._turn(state) for state in self.transcript.visible_turns]
+
+    def _turn(self, state: TurnState) -> Turn:
+        if state.id not in self._turns:
+            done: Future[None] = Future()
+            if state.ended:
+                done.set_result(None)
+            self._turns[state.id] = Turn(state, self, done)
+        return self._turns[state.id]
+
+    # -- what it changed -------------------------------------------------------------------------------------------
+
+    async def diff(self) -> Diff:
+        """What all its turns changed, one change for each file, to look through and to take back.
+
+        What others changed between its turns is none of it. Undone turns do not count.
+        """
+        await self.load_all()
+        return await asyncio.to_thread(self.diff_of, self.transcript.visible_turns)
+
+    def diff_of(self, turns: Sequence[TurnState]) -> Diff:
+        """What these of its turns changed. Blocking."""
+        return Diff(*sources.of_turns(turns, self.place))
 
     @property
     def place(self) -> sources.Place:
         """Where its changes are to be looked for."""
-        raise NotImplementedError
+        project = str(self.transcript.info.get("projectID") or "")
+        turns = [] if self.transcript.has_earlier else self.transcript.visible_turns
+        known = [*self.transcript.turns.values()]
+        return sources.Place(
+            self.id, self._root, project, turns, known, self._watching, self._own, self.owner.environment
+        )
+
+    @property
+    def _watching(self) -> Images:
+        """What its files were before and after its tools changed them."""
+        if self._images is None:
+            self._images = Images(self.id, self._root)
+        return self._images
+
+    def _watch(self, state: TurnState) -> None:
+        self._watching.observe(state)
+        if self._watching.is_write_coming(state):
+            self._copy_ahead()
+
+    def _copy_ahead(self) -> None:
+        """Copy what git does not record, before a tool can write over it; one look at a time."""
+        if self._copying is None or self._copying.done():
+            self._copying = asyncio.get_running_loop().run_in_executor(None, self._watching.copies.take)
 
     # -- undo and redo ---------------------------------------------------------------------------------------------
 
@@ -202,15 +251,6 @@ class ManagedSession:
 
     # -- the session as a whole --------------------------------------------------------------------------------------
 
-    async def fork(self, at: Turn | str | None = None) -> AsyncSession:
-        """A new session with the history before `at` (all of it by default). Raises OpencodeError for an unknown one.
-
-        Files stay as they are; undone turns come along as if they were not.
-        """
-        message_id = await self._turn_id(at) if at is not None else None
-        info = await self.owner.client.session.fork(self.id, messageID=message_id)
-        return await self.owner.session(id=info["id"])
-
     def choose(self, **choice: str | None) -> None:
         """Set the `model`, `agent` or `variant` of prompts that name none, and tell all who follow the session."""
         for name, value in choice.items():
@@ -220,19 +260,6 @@ class ManagedSession:
     async def rename(self, title: str) -> None:
         """Give it another title."""
         self._learn(dict(await self.owner.client.session.update(self.id, title=title)))
-
-    async def delete(self) -> None:
-        """Stop what runs and delete it, sub-sessions included."""
-        if self.busy:
-            await self.abort()
-        await self.owner.client.session.delete(self.id)
-        deleted = {"type": "session.deleted", "properties": {"sessionID": self.id}}
-        self.owner.feed.apply(deleted)  # the server's own event comes when nobody follows it any more
-        self.owner.forget(self.id)
-
-    async def abort(self) -> None:
-        """Stop what runs."""
-        raise NotImplementedError
 
     async def share(self) -> str:
         """Publish it at OpenCode's website, and give the link: whoever has it can read all of the session.

@@ -9,19 +9,19 @@ from __future__ import annotations
 import asyncio
 import itertools
 import logging
-from collections.abc import Callable, Iterable
+from collections.abc import Awaitable, Callable, Iterable
 from dataclasses import dataclass, replace
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from opencode_nb.errors import OpencodeError
-from opencode_nb.session import compose
 from opencode_nb.session.prompt import parts as prompt_parts
 from opencode_nb.session.turn import Turn
-from opencode_nb.transcript.state import Json
+from opencode_nb.transcript.state import Json, TurnState
 from opencode_nb.transcript.transcript import Change
 
 if TYPE_CHECKING:
-    from opencode_nb.session.session import AsyncSession
+    pass
 
 log = logging.getLogger("opencode_nb")
 
@@ -51,8 +51,14 @@ class Queue:
     `paused` says why nothing is sent although something waits; "" where nothing stands in the way.
     """
 
-    def __init__(self, session: AsyncSession) -> None:
-        self._session = session
+    def __init__(
+        self,
+        directory: Path,
+        send: Callable[[QueueItem], Awaitable[Turn]],
+        is_busy: Callable[[], bool],
+        turn_of: Callable[[str], TurnState | None],
+    ) -> None:
+        self._directory, self._send_item, self._is_busy, self._turn_of = directory, send, is_busy, turn_of
         self.items: tuple[QueueItem, ...] = ()
         self.paused = ""
         self._sending: asyncio.Task[None] | None = None
@@ -78,7 +84,7 @@ class Queue:
         Raises OSError or TypeError at once for a file that cannot be sent. What the text mentions is looked up when it
         is sent.
         """
-        _text, *attached = await prompt_parts.parts(text, files, images, self._session.owner.directory)
+        _text, *attached = await prompt_parts.parts(text, files, images, self._directory)
         item = QueueItem(f"q{next(_numbers)}", text, tuple(attached), options, commands)
         self._set((*self.items, item))
         self._advance()
@@ -143,7 +149,7 @@ class Queue:
         """Take note of what an event changed in the session."""
         if not self.items:
             return
-        turn = self._session.transcript.turns.get(change.turn) if change.kind == "ended" else None
+        turn = self._turn_of(change.turn) if change.kind == "ended" else None
         if turn is not None and turn.status in ("error", "aborted"):
             how = "failed" if turn.status == "error" else "was stopped"
             self._pause(f"The turn before {how}. Go on with it, or change what waits.")
@@ -158,7 +164,7 @@ class Queue:
     def _advance(self) -> None:
         if not self.items or self.items[0].id in self._held:
             return
-        if not self.paused and not self._session.busy and self._sending is None:
+        if not self.paused and not self._is_busy() and self._sending is None:
             self._sending = asyncio.create_task(self._send_first(self.items[0]), name="opencode_nb queue")
 
     async def _send_first(self, item: QueueItem) -> None:
@@ -176,10 +182,7 @@ class Queue:
     async def _send(self, item: QueueItem) -> Turn:
         self._leaving.add(item.id)
         try:
-            if item.commands:
-                turn = await compose.send(self._session, item.text, files=item.files, **item.options)
-            else:
-                turn = await self._session.prompt(item.text, files=item.files, **item.options, wait=False)
+            turn = await self._send_item(item)
         finally:
             self._leaving.discard(item.id)
         self._set(tuple(other for other in self.items if other is not item))

@@ -7,7 +7,8 @@ import weakref
 from collections import OrderedDict
 from collections.abc import Callable, Iterator
 
-from opencode_nb.session.session import AsyncSession, call_soon
+from opencode_nb.session.connection import call_soon
+from opencode_nb.session.session import AsyncSession
 
 RECENT = 16
 """Sessions that are kept although nobody holds them: who goes back and forth between some need not load them again."""

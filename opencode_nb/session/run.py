@@ -5,17 +5,15 @@ from __future__ import annotations
 import asyncio
 import contextlib
 from collections.abc import Awaitable, Callable, Coroutine
-from typing import TYPE_CHECKING, Any
+from dataclasses import dataclass
+from typing import Any
 
 from opencode_nb.errors import APIConnectionError, APIStatusError, OpencodeError
-from opencode_nb.session.permissions.policy import Person, Policy
+from opencode_nb.session.feed import Feed
 from opencode_nb.session.permissions.responder import Responder
 from opencode_nb.session.turn import Turn
 from opencode_nb.transcript.state import STOPPED, Json, TurnState
-from opencode_nb.transcript.transcript import Change
-
-if TYPE_CHECKING:
-    from opencode_nb.session.session import AsyncSession
+from opencode_nb.transcript.transcript import Change, Transcript
 
 DIFFS_TIMEOUT = 3.0
 """Seconds to wait, after a turn that wrote files, for the server to count its diffs (they come after it is idle)."""
@@ -40,19 +38,26 @@ LOST = ("ConnectionLost", "ServerExited")
 """The errors of a turn that the loss of the server ended."""
 
 
+@dataclass(frozen=True, slots=True)
+class Stops:
+    """How the session stops a turn: `abort` what runs, `late` a turn that was declared over, should it begin after all.
+
+    `ended` is called when the turn is over.
+    """
+
+    abort: Callable[[], Coroutine[Any, Any, None]]
+    late: Callable[[str], Coroutine[Any, Any, None]]
+    ended: Callable[[str], None]
+
+
 class Run:
     """One turn on its way: sends it, answers its requests, keeps its time limit, and sees it to its end."""
 
     def __init__(
-        self, session: AsyncSession, turn: Turn, policy: Policy, person: Person | None, timeout: float | None
+        self, turn: Turn, transcript: Transcript, feed: Feed, responder: Responder, timeout: float | None, stops: Stops
     ) -> None:
-        self.session, self.turn = session, turn
-        self._timeout = timeout
-        owner = session.owner
-        self._feed = owner.feed
-        self._responder = Responder(
-            self._feed.client, self._feed.tell, turn.state, policy, person, owner.approvals, owner.enforcement.place
-        )
+        self.turn, self._transcript, self._feed = turn, transcript, feed
+        self._responder, self._timeout, self._stops = responder, timeout, stops
         self._news = asyncio.Event()
         self._doubted = False
         self._rests = False
@@ -65,11 +70,11 @@ class Run:
         """Send the prompt. One that the server refuses ends as a failed turn; raises where it cannot be reached."""
         self._asks = not no_reply
         self._start_clock()
-        post = self._sent(self.session.owner.client.session.prompt_async(self.session.id, **body))
+        post = self._sent(self._feed.client.session.prompt_async(self._transcript.id, **body))
         await self._or_stopped(asyncio.shield(post))
         if no_reply and not self.turn.state.ended:
             await self._until(lambda: self.turn.state.ended or _said(self.turn.state, body["parts"]), SAID_TIMEOUT)
-            self._feed.tell(self.session.id, "noted", messageID=self.turn.id)
+            self._feed.tell(self._transcript.id, "noted", messageID=self.turn.id)
 
     async def follow(self, request: Awaitable[Any], *, asks: bool = True) -> None:
         """Send what is answered at the turn's end only; returns as soon as it is under way. Errors as for `send`."""
@@ -87,7 +92,7 @@ class Run:
         try:
             await sending
         except asyncio.CancelledError:
-            await self.session.abort()
+            await self._stops.abort()
             raise
 
     def _start_clock(self) -> None:
@@ -124,7 +129,7 @@ class Run:
     async def _arrived(self) -> bool:
         """Whether the server has the prompt although its answer was lost: it is never sent twice, so look for it."""
         try:
-            await self.session.owner.client.session.message(self.session.id, self.turn.id)
+            await self._feed.client.session.message(self._transcript.id, self.turn.id)
         except OpencodeError:
             return False
         return True
@@ -157,7 +162,7 @@ class Run:
                     await self._news.wait()
 
     def _fail(self, error: Json) -> None:
-        self._feed.tell(self.session.id, "failed", messageID=self.turn.id, error=error)
+        self._feed.tell(self._transcript.id, "failed", messageID=self.turn.id, error=error)
 
     def changed(self, change: Change) -> None:
         """Take note of what an event changed in this turn."""
@@ -166,10 +171,9 @@ class Run:
         if self._is_doubtful and not self._doubted:
             self._doubted = True
             self._spawn(self._never_begun())
-        if self._asks and not self.turn.state.ended and self.session.transcript.is_passed_by(self.turn.state):
-            self.session._stillborn.add(self.turn.id)
+        if self._asks and not self.turn.state.ended and self._transcript.is_passed_by(self.turn.state):
             self._fail(_SERVER_CLOCK)
-            self._spawn(self.session._send_abort())
+            self._spawn(self._stops.late(self.turn.id))
         if change.kind == "request":
             self._responder.look()
         elif change.kind == "ended":
@@ -190,7 +194,7 @@ class Run:
 
         One that is being stopped ends by that.
         """
-        state, transcript = self.turn.state, self.session.transcript
+        state, transcript = self.turn.state, self._transcript
         await self._until(lambda: bool(state.steps) or state.ended or transcript.busy, PASSED_BY_TIMEOUT)
         self._rests = False
         if not (state.steps or state.ended or transcript.busy or self._ended_by(*STOPPED)):
@@ -203,8 +207,8 @@ class Run:
 
     def _too_long(self, seconds: float) -> None:
         error = {"name": "TurnTimeout", "data": {"message": f"Stopped after {seconds:g} s, its time limit."}}
-        self._feed.tell(self.session.id, "stopping", messageID=self.turn.id, error=error)
-        self._spawn(self.session.abort())
+        self._feed.tell(self._transcript.id, "stopping", messageID=self.turn.id, error=error)
+        self._spawn(self._stops.abort())
 
     async def _finish(self) -> None:
         try:
@@ -218,7 +222,7 @@ class Run:
     def _close(self) -> None:
         if self._clock is not None:
             self._clock.cancel()
-        self.session._running.pop(self.turn.id, None)
+        self._stops.ended(self.turn.id)
         self.turn._finish()
 
 

@@ -4,32 +4,28 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-from collections.abc import AsyncIterator, Callable, Iterable, Sequence
-from concurrent.futures import Future
-from typing import TYPE_CHECKING, Any, Unpack
+from collections.abc import AsyncIterator, Callable, Iterable
+from typing import Any, Unpack
 
-from opencode_nb.changes import sources
-from opencode_nb.changes.diff import Diff
-from opencode_nb.changes.ledger import Own
-from opencode_nb.changes.recorder import Images
 from opencode_nb.diffs.comment import Comment
 from opencode_nb.errors import APIStatusError, OpencodeError
+from opencode_nb.session import compose
 from opencode_nb.session.beginning import Beginning
+from opencode_nb.session.connection import call_soon
 from opencode_nb.session.management import BUSY, ManagedSession
 from opencode_nb.session.models import refuse_unasked, split_model
 from opencode_nb.session.options import TurnOptions, spelled_out
+from opencode_nb.session.owner import Owner
 from opencode_nb.session.permissions.policy import Person, Policy
+from opencode_nb.session.permissions.responder import Responder
 from opencode_nb.session.prompt import parts as prompt_parts
 from opencode_nb.session.prompt.parts import Mentions
-from opencode_nb.session.queue import Queue
-from opencode_nb.session.run import Run
+from opencode_nb.session.queue import Queue, QueueItem
+from opencode_nb.session.run import Run, Stops
 from opencode_nb.session.turn import Turn
 from opencode_nb.transcript import ids, usage
-from opencode_nb.transcript.state import Json, TurnState
+from opencode_nb.transcript.state import Json
 from opencode_nb.transcript.transcript import Change, Transcript
-
-if TYPE_CHECKING:
-    from opencode_nb.session.opencode import AsyncOpencode
 
 ABORT_TIMEOUT = 5.0
 """Seconds that an aborted turn may take to come to rest before it is declared over here."""
@@ -52,22 +48,19 @@ class AsyncSession(ManagedSession):
     `model`, `agent` and `variant` are those of prompts that name none; `queue` holds messages for when it rests.
     """
 
-    def __init__(self, owner: AsyncOpencode, transcript: Transcript) -> None:
+    def __init__(self, owner: Owner, transcript: Transcript) -> None:
         super().__init__(owner, transcript)
         self.model, self.agent, self.variant = owner.model, owner.agent, owner.variant
-        self.queue = Queue(self)
+        self.queue = Queue(owner.directory, self._send_waiting, lambda: self.busy, transcript.turns.get)
+        self._stops = Stops(self.abort, self._stop_late, self._drop)
         self.comments: list[Comment] = []
         """What the next prompt takes along: a person's comments on lines of a diff."""
         self._subscribers: list[Subscriber] = []
         self._running: dict[str, Run] = {}
-        self._turns: dict[str, Turn] = {}
         self._stillborn: set[str] = set()  # turns that were declared over, stopped, before they had begun
         self._late: asyncio.Task[None] | None = None  # aborts one of them
         self._readers: list[Callable[[], bool]] = []
         self._letting_go: asyncio.Task[None] | None = None
-        self._images: Images | None = None
-        self._copying: asyncio.Future[None] | None = None
-        self._own = Own(self.id)
 
     @property
     def busy(self) -> bool:
@@ -78,18 +71,6 @@ class AsyncSession(ManagedSession):
     def running(self) -> bool:
         """Whether a turn runs that was begun here."""
         return any(not run.turn.state.ended for run in self._running.values())
-
-    def turns(self) -> list[Turn]:
-        """The turns that count (undone ones do not) and are loaded, oldest first; `load_all` loads the others."""
-        return [self._turn(state) for state in self.transcript.visible_turns]
-
-    def _turn(self, state: TurnState) -> Turn:
-        if state.id not in self._turns:
-            done: Future[None] = Future()
-            if state.ended:
-                done.set_result(None)
-            self._turns[state.id] = Turn(state, self, done)
-        return self._turns[state.id]
 
     # -- prompting -------------------------------------------------------------------------------------------------
 
@@ -134,12 +115,12 @@ class AsyncSession(ManagedSession):
         **options: Unpack[TurnOptions],
     ) -> Turn:
         """As `prompt`, for parts that are ready (see `prompt.parts`); does not wait for the turn."""
-        begun = Beginning(self, options)
+        begun = Beginning(self, self.owner, options)
         comments, self.comments[:] = list(self.comments), []  # gone before the prompt is told of
         try:
             said = [{"type": "text", "text": comment.prompt} for comment in comments]
             body = await begun.body(parts=[*parts, *said], system=system, noReply=no_reply or None)
-            run = begun.run(body["messageID"])
+            run = self._begin(body["messageID"], begun.policy, begun.person, begun.timeout)
             await run.send(body, no_reply)
         except BaseException:
             self.comments[:0] = comments  # they go along with the next prompt that can be sent
@@ -164,14 +145,19 @@ class AsyncSession(ManagedSession):
         prompt_parts.check_text(arguments, "What a command is given")
         attached = await prompt_parts.file_parts(files, self.owner.directory)
         known = await self.owner.command(name)
-        begun = Beginning(self, options)
+        begun = Beginning(self, self.owner, options)
         fields = {"command": known["name"], "arguments": arguments, "parts": attached or None}
         body = await begun.body(acting=known.get("agent"), **fields)
         if chosen := body.get("model"):
             body["model"] = f"{chosen['providerID']}/{chosen['modelID']}"
-        run = begun.run(body["messageID"])
+        run = self._begin(body["messageID"], begun.policy, begun.person, begun.timeout)
         await run.follow(self.owner.client.session.command(self.id, **body))
         return await run.turn if wait else run.turn
+
+    async def _send_waiting(self, item: QueueItem) -> Turn:
+        if item.commands:
+            return await compose.send(self, item.text, files=item.files, **item.options)
+        return await self.prompt(item.text, files=item.files, **item.options, wait=False)
 
     async def shell(self, command: str, *, timeout: float | None = None, wait: bool = True) -> Turn:
         """Run a shell command of one's own in the session's directory: nobody is asked, and no model answers.
@@ -226,29 +212,17 @@ class AsyncSession(ManagedSession):
         if self.busy:
             raise OpencodeError(BUSY)
 
-    async def _enforce(self, policy: Policy, agent: str | None) -> None:
-        """Have the server ask what this turn's policy decides, where the session lets it pass unasked."""
-        agent = agent or self.agent or self.transcript.info.get("agent")
-        standing = self.transcript.info.get("permission") or []
-        rules: list[Any] = await self.owner.enforcement.rules(policy, agent, standing)
-        if rules:
-            self._learn(dict(await self.owner.client.session.update(self.id, permission=rules)))
-
-    async def _model(self, model: str | None, agent: str | None) -> str | None:
-        """The model to name in a prompt; None where the server finds it by itself: the session's, or a configured."""
-        chosen = model or self.model
-        if chosen or self.transcript.info.get("model"):
-            return chosen
-        choice = await self.owner.model_choice(agent=agent or self.agent)
-        refuse_unasked(choice)
-        return choice.model if choice.chosen_by == "default" else None
-
     def _begin(self, message_id: str, policy: Policy, person: Person | None, timeout: float | None) -> Run:
         self.owner.use(self)
         self.owner.feed.tell(self.id, "prompted", messageID=message_id)
         self._copy_ahead()
         state = self.transcript.turns[message_id]
-        run = self._running[message_id] = Run(self, self._turn(state), policy, person, timeout)
+        feed, owner = self.owner.feed, self.owner
+        responder = Responder(
+            feed.client, feed.tell, state, policy, person, owner.approvals, owner.enforcement.place
+        )
+        run = Run(self._turn(state), self.transcript, self.owner.feed, responder, timeout, self._stops)
+        self._running[message_id] = run
         return run
 
     async def stream(self, text: str, **options: Any) -> AsyncIterator[Change]:
@@ -299,7 +273,15 @@ class AsyncSession(ManagedSession):
             if not all(run.turn.state.ended for run in runs):
                 await self._send_abort()
 
-    def _stop_late(self, change: Change) -> None:
+    async def _stop_late(self, turn_id: str) -> None:
+        """Stop a turn that was declared over: now, and again should it begin after all."""
+        self._stillborn.add(turn_id)
+        await self._send_abort()
+
+    def _drop(self, turn_id: str) -> None:
+        self._running.pop(turn_id, None)
+
+    def _look_at_stillborn(self, change: Change) -> None:
         """A turn that was declared over begins after all: now an abort reaches it."""
         if change.turn in self._stillborn and change.kind == "message" and change.key != change.turn:  # an answer
             self._stillborn.discard(change.turn)
@@ -310,6 +292,25 @@ class AsyncSession(ManagedSession):
         for run in self._running.values():
             if not run.turn.state.error:
                 self.owner.feed.tell(self.id, "stopping", messageID=run.turn.id, error=error)
+
+    async def fork(self, at: Turn | str | None = None) -> AsyncSession:
+        """A new session with the history before `at` (all of it by default). Raises OpencodeError for an unknown one.
+
+        Files stay as they are; undone turns come along as if they were not.
+        """
+        message_id = await self._turn_id(at) if at is not None else None
+        info = await self.owner.client.session.fork(self.id, messageID=message_id)
+        forked: AsyncSession = await self.owner.session(id=info["id"])
+        return forked
+
+    async def delete(self) -> None:
+        """Stop what runs and delete it, sub-sessions included."""
+        if self.busy:
+            await self.abort()
+        await self.owner.client.session.delete(self.id)
+        deleted = {"type": "session.deleted", "properties": {"sessionID": self.id}}
+        self.owner.feed.apply(deleted)  # the server's own event comes when nobody follows it any more
+        self.owner.forget(self.id)
 
     def subscribe(self, callback: Subscriber) -> Callable[[], None]:
         """Call back, on the package's loop thread, with each `Change`; returns what ends it."""
@@ -332,43 +333,12 @@ class AsyncSession(ManagedSession):
         with contextlib.suppress(OpencodeError):  # the next turn's end tries again
             await self.owner.feed.let_go(self.transcript, KEPT_TURNS)
 
-    # -- what it changed -------------------------------------------------------------------------------------------
-
-    async def diff(self) -> Diff:
-        """What all its turns changed, one change for each file, to look through and to take back.
-
-        What others changed between its turns is none of it. Undone turns do not count.
-        """
-        await self.load_all()
-        return await asyncio.to_thread(self.diff_of, self.transcript.visible_turns)
-
-    def diff_of(self, turns: Sequence[TurnState]) -> Diff:
-        """What these of its turns changed. Blocking."""
-        return Diff(*sources.of_turns(turns, self.place))
-
-    @property
-    def place(self) -> sources.Place:
-        """Where its changes are to be looked for."""
-        project = str(self.transcript.info.get("projectID") or "")
-        turns = [] if self.transcript.has_earlier else self.transcript.visible_turns
-        known = [*self.transcript.turns.values()]
-        return sources.Place(
-            self.id, self._root, project, turns, known, self._watching, self._own, self.owner.environment
-        )
-
-    @property
-    def _watching(self) -> Images:
-        """What its files were before and after its tools changed them."""
-        if self._images is None:
-            self._images = Images(self.id, self._root)
-        return self._images
-
     def _changed(self, changes: list[Change]) -> None:
         for change in changes:
             state = self.transcript.turns.get(change.turn)
             if change.kind in ("part", "request") and state:
                 self._watch(state)
-            self._stop_late(change)
+            self._look_at_stillborn(change)
             run = self._running.get(change.turn)
             if run is not None:
                 run.changed(change)
@@ -387,21 +357,5 @@ class AsyncSession(ManagedSession):
             for run in list(self._running.values()):
                 run.rested()
 
-    def _watch(self, state: TurnState) -> None:
-        self._watching.observe(state)
-        if self._watching.is_write_coming(state):
-            self._copy_ahead()
-
-    def _copy_ahead(self) -> None:
-        """Copy what git does not record, before a tool can write over it; one look at a time."""
-        if self._copying is None or self._copying.done():
-            self._copying = asyncio.get_running_loop().run_in_executor(None, self._watching.copies.take)
-
 
 _ABORTED: Json = {"name": "MessageAbortedError", "data": {"message": "The turn was stopped."}}
-
-
-def call_soon(loop: asyncio.AbstractEventLoop, function: Callable[..., Any], *args: Any) -> None:
-    """From any thread: have the loop call this, if it still runs."""
-    with contextlib.suppress(RuntimeError):  # the loop has ended: nobody is left to be told
-        loop.call_soon_threadsafe(function, *args)

@@ -17,7 +17,7 @@ from opencode_nb.secret import Secret
 from opencode_nb.server import Server
 from opencode_nb.session.blocking.derived import Derived, Forwarded, blocking, forwarded
 from opencode_nb.session.blocking.session import Session
-from opencode_nb.session.feed import Connection
+from opencode_nb.session.feed import ConnectionState
 from opencode_nb.session.opencode import AsyncOpencode
 from opencode_nb.session.permissions.policy import PermissionOption
 from opencode_nb.session.turn import Turn
@@ -157,7 +157,7 @@ class Opencode(Derived):
     agents = blocking(AsyncOpencode.agents)
     commands = blocking(AsyncOpencode.commands)
     complete = blocking(AsyncOpencode.complete)
-    connection = Forwarded[Connection](AsyncOpencode.connection)
+    connection = Forwarded[ConnectionState](AsyncOpencode.connection)
 
     def reconnect(self) -> Self:
         """Connect anew at once, whatever the event stream's state; start the server again where it has ended."""

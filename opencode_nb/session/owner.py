@@ -1,0 +1,101 @@
+"""What a session and its views need of the agent that opened it."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from pathlib import Path
+from typing import Any, Protocol
+
+from opencode_nb.api.client import AsyncClient
+from opencode_nb.session.feed import ConnectionState, Feed
+from opencode_nb.session.models import ModelChoice
+from opencode_nb.session.permissions.approvals import Approvals
+from opencode_nb.session.permissions.enforcement import Enforcement
+from opencode_nb.session.permissions.policy import Policy
+from opencode_nb.session.prompt.completion import Completion
+from opencode_nb.transcript.state import Json, TurnState
+
+
+class Owner(Protocol):
+    """A session's agent: its connection, its choices, and what it lists. `AsyncOpencode` is one."""
+
+    directory: Path
+    environment: Mapping[str, str]
+    version: str
+    model: str | None
+    agent: str | None
+    variant: str | None
+    timeout: float | None
+    policy: Policy
+    approvals: Approvals
+    enforcement: Enforcement
+
+    @property
+    def client(self) -> AsyncClient:
+        """Every operation of the server."""
+
+    @property
+    def feed(self) -> Feed:
+        """The event stream."""
+
+    @property
+    def connection(self) -> ConnectionState:
+        """How the event stream is."""
+
+    async def start(self) -> object:
+        """Start or join the server, unless it is connected."""
+
+    async def reconnect(self) -> object:
+        """Connect again at once."""
+
+    async def session(self, title: str | None = None, *, id: str | None = None) -> Any:
+        """Open a session: an AsyncSession."""
+
+    def use(self, session: Any, /) -> None:
+        """Keep a session open for a while."""
+
+    def forget(self, session_id: str) -> None:
+        """Drop a session that was deleted."""
+
+    def allow_approved(self, turn: TurnState) -> None:
+        """Allow what an earlier "always" covers in a turn that another client sent."""
+
+    async def check(self, model: str | None, agent: str | None) -> None:
+        """Raise for a model or an agent that the server does not have."""
+
+    async def model_choice(self, model: str | None = None, agent: str | None = None) -> ModelChoice:
+        """Return the model that a prompt would go to."""
+
+    async def windows(self) -> dict[str, int]:
+        """Return the context sizes of the models, in tokens."""
+
+    async def sessions(
+        self, *, search: str | None = None, limit: int | None = None, archived: bool = False
+    ) -> list[Json]:
+        """Return the sessions of the directory, newest first."""
+
+    async def models_detail(self) -> list[Json]:
+        """Return the models that can be used, and what they can do."""
+
+    async def agents(self) -> list[Json]:
+        """Return the agents that a prompt can be given to."""
+
+    async def default_agent(self) -> str:
+        """Return the agent of prompts that name none."""
+
+    async def commands(self) -> list[Json]:
+        """Return the slash commands."""
+
+    async def command(self, name: str) -> Json:
+        """Return one slash command. Raises OpencodeError where there is none of this name."""
+
+    async def complete(
+        self, text: str, cursor: int | None = None, *, variables: Iterable[str] = ()
+    ) -> list[Completion]:
+        """Return what the word at the cursor may become."""
+
+    async def mentions(self, text: str) -> list[Json]:
+        """Return the parts for the files and agents that a text names."""
+
+    async def can_share(self) -> bool:
+        """Return whether sessions may be shared."""
