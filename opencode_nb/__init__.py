@@ -48,7 +48,7 @@ if TYPE_CHECKING:
     )
     from .magics.review import chat, diff
     from .server import Server, serve
-    from .session.blocking.opencode import Opencode, Session
+    from .session.blocking import Opencode, Session
     from .session.opencode import AsyncOpencode
     from .session.session import AsyncSession
     from .session.turn import ToolCall, Turn
@@ -60,7 +60,7 @@ _HOMES = {
     ".api.record": ("Record",),
     ".session.opencode": ("AsyncOpencode",),
     ".session.session": ("AsyncSession",),
-    ".session.blocking.opencode": ("Opencode", "Session"),
+    ".session.blocking": ("Opencode", "Session"),
     ".changes.diff": ("Diff", "FileDiff"),
     ".session.turn": ("ToolCall", "Turn"),
     ".server": ("Server", "serve"),

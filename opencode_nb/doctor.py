@@ -24,7 +24,7 @@ from opencode_nb.errors import BinaryNotFoundError, OpencodeError, ServerStartEr
 
 if TYPE_CHECKING:
     from opencode_nb.server.binary import Found
-    from opencode_nb.session.blocking.opencode import Opencode
+    from opencode_nb.session.blocking import Opencode
 
 Status = Literal["ok", "warning", "problem"]
 
@@ -120,7 +120,7 @@ def _version(found: Found) -> Finding:
 
 
 def _server(directory: Path, ai: Opencode | None, binary: str | None) -> Iterator[Finding]:
-    from opencode_nb.session.blocking.opencode import Opencode
+    from opencode_nb.session.blocking import Opencode
 
     if ai is not None and ai.started:
         yield Finding("Server", "ok", f"runs, version {ai.version}")

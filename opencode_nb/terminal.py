@@ -12,7 +12,7 @@ from rich.console import Console, Group
 from rich.live import Live
 
 from opencode_nb.render.turn.terminal import LiveTerminal
-from opencode_nb.session.blocking.opencode import Session
+from opencode_nb.session.blocking import Session
 from opencode_nb.session.permissions.console import ConsolePerson
 from opencode_nb.session.permissions.jobs import Jobs
 from opencode_nb.session.permissions.policy import Person

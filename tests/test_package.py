@@ -82,8 +82,6 @@ LAZILY: dict[str, set[str]] = {
 REMAINING = {
     tuple(line.split(" -> "))
     for line in """
-session.blocking.session -> session.blocking.opencode
-session.blocking.queue -> session.blocking.session
 """.strip().splitlines()
 }
 """Imports that go up or close a circle, `module -> module`: to be cut, and none to be added."""

@@ -8,7 +8,7 @@ import sys
 from opencode_nb.cli.ending import TIMED_OUT, ending_signals
 from opencode_nb.cli.output import JsonView, PlainView, View, tell_unsent
 from opencode_nb.errors import OpencodeError, TurnTimeoutError
-from opencode_nb.session.blocking.opencode import Opencode, Session
+from opencode_nb.session.blocking import Opencode, Session
 from opencode_nb.session.models import announcement, refuse_unasked
 from opencode_nb.session.permissions.jobs import Jobs
 from opencode_nb.session.turn import Turn

@@ -14,7 +14,7 @@ from prompt_toolkit.history import FileHistory, History, InMemoryHistory
 
 from opencode_nb.cli.ending import Ended
 from opencode_nb.errors import OpencodeError
-from opencode_nb.session.blocking.opencode import Opencode, Session
+from opencode_nb.session.blocking import Opencode, Session
 from opencode_nb.session.turn import Turn
 
 HELP = """\

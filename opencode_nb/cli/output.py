@@ -20,7 +20,7 @@ from opencode_nb.render.markup.escape import visible
 from opencode_nb.render.turn import facts, layout
 from opencode_nb.render.turn.text import card_line
 from opencode_nb.render.turn.tools import describe
-from opencode_nb.session.blocking.opencode import Session
+from opencode_nb.session.blocking import Session
 from opencode_nb.session.permissions.console import ConsolePerson
 from opencode_nb.session.permissions.jobs import Jobs
 from opencode_nb.session.permissions.policy import Person

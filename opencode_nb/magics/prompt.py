@@ -18,7 +18,7 @@ from opencode_nb.magics.failure import CellError, Interrupted
 from opencode_nb.magics.frontend import Frontend, detect
 from opencode_nb.magics.views import PageView, View, make_view
 from opencode_nb.magics.workspace import Workspace
-from opencode_nb.session.blocking.opencode import Session
+from opencode_nb.session.blocking import Session
 from opencode_nb.session.models import announcement, refuse_unasked
 from opencode_nb.session.permissions.jobs import Jobs
 from opencode_nb.session.permissions.policy import Person

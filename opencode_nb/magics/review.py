@@ -11,7 +11,7 @@ from opencode_nb.changes.diff import Diff
 from opencode_nb.errors import OpencodeError
 from opencode_nb.magics.frontend import Frontend, detect
 from opencode_nb.magics.workspace import Workspace, workspace_of
-from opencode_nb.session.blocking.opencode import Opencode, Session
+from opencode_nb.session.blocking import Opencode, Session
 from opencode_nb.session.turn import Turn
 from opencode_nb.widgets.chat import ChatPanel
 from opencode_nb.widgets.diff import DiffView

@@ -8,7 +8,7 @@ from typing import Protocol, Self
 from IPython.display import clear_output, display, update_display
 
 from opencode_nb.magics.frontend import Frontend
-from opencode_nb.session.blocking.opencode import Session
+from opencode_nb.session.blocking import Session
 from opencode_nb.session.permissions.console import ConsolePerson
 from opencode_nb.session.permissions.jobs import Jobs
 from opencode_nb.session.permissions.policy import Person

@@ -14,7 +14,7 @@ from IPython.core.interactiveshell import InteractiveShell
 
 from opencode_nb.errors import OpencodeError
 from opencode_nb.magics.settings import OpencodeMagics
-from opencode_nb.session.blocking.opencode import Opencode, Session
+from opencode_nb.session.blocking import Opencode, Session
 
 PASSWORD = "OPENCODE_SERVER_PASSWORD"  # noqa: S105  # a variable's name
 """The environment variable with the password of a server that is joined, as OpenCode itself has it."""

@@ -1,6 +1,6 @@
 """AsyncOpencode: one server and one event stream, and the sessions over them.
 
-asyncio only, and all of one AsyncOpencode on one event loop. For code that does not await: `Opencode` (blocking/).
+asyncio only, and all of one AsyncOpencode on one event loop. For code that does not await: `Opencode` (blocking.py).
 """
 
 from __future__ import annotations

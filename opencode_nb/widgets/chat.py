@@ -20,7 +20,7 @@ from opencode_nb.portal import run
 from opencode_nb.render.chat.live import Key, LiveChat
 from opencode_nb.render.turn.parts import Look
 from opencode_nb.session import compose as composer_text
-from opencode_nb.session.blocking.opencode import Opencode, Session
+from opencode_nb.session.blocking import Opencode, Session
 from opencode_nb.session.prompt.parts import Attachment
 from opencode_nb.session.session import AsyncSession
 from opencode_nb.session.turn import Turn

@@ -15,7 +15,7 @@ from opencode_nb.changes.diff import Diff, FileDiff
 from opencode_nb.diffs.comment import Comment
 from opencode_nb.portal import run
 from opencode_nb.render.diff.review import LiveDiff
-from opencode_nb.session.blocking.opencode import Session
+from opencode_nb.session.blocking import Session
 from opencode_nb.session.session import AsyncSession
 from opencode_nb.transcript.state import Json
 from opencode_nb.transcript.transcript import Change

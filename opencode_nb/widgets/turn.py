@@ -16,7 +16,7 @@ from IPython.core.getipython import get_ipython
 
 from opencode_nb.portal import run
 from opencode_nb.render.turn.page import LiveTurn
-from opencode_nb.session.blocking.opencode import Session
+from opencode_nb.session.blocking import Session
 from opencode_nb.session.permissions.policy import Answer, Person
 from opencode_nb.session.turn import Turn
 from opencode_nb.transcript.state import Json

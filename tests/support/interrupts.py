@@ -7,7 +7,7 @@ import signal
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:  # the package is imported by the fixtures, after the environment was isolated
-    from opencode_nb.session.blocking.opencode import Session
+    from opencode_nb.session.blocking import Session
     from opencode_nb.transcript.transcript import Change
 
 

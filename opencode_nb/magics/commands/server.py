@@ -17,7 +17,7 @@ from opencode_nb.magics.frontend import can_ask
 from opencode_nb.magics.options import seconds
 from opencode_nb.magics.workspace import PASSWORD, Workspace
 from opencode_nb.secret import Secret
-from opencode_nb.session.blocking.opencode import Opencode
+from opencode_nb.session.blocking import Opencode
 from opencode_nb.session.models import ModelError, announcement
 from opencode_nb.session.permissions import option as permission_option
 

@@ -10,7 +10,7 @@ from opencode_nb.errors import OpencodeError
 from opencode_nb.magics.commands.group import Group, argument, say
 from opencode_nb.magics.commands.sessions import named
 from opencode_nb.magics.workspace import Workspace
-from opencode_nb.session.blocking.opencode import Session
+from opencode_nb.session.blocking import Session
 from opencode_nb.transcript.state import Json
 
 group = Group("The current session")

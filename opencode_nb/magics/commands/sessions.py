@@ -7,7 +7,7 @@ from datetime import datetime
 
 from opencode_nb.magics.commands.group import Group, argument, say
 from opencode_nb.magics.workspace import Workspace
-from opencode_nb.session.blocking.opencode import Session
+from opencode_nb.session.blocking import Session
 from opencode_nb.session.catalog import is_archived
 from opencode_nb.transcript.state import Json
 

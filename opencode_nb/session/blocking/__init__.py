@@ -1,1 +1,0 @@
-"""The same for code that does not await: Opencode, Session and Queue, derived from the async ones."""
