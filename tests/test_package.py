@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ast
 import re
 import subprocess
 import sys
@@ -222,6 +223,37 @@ def circle(graph: dict[str, set[str]]) -> list[str]:
     except CycleError as error:
         return list(error.args[1])[::-1]
     return []
+
+
+def test_no_method_is_a_stub() -> None:
+    """A base class that needs something of its subclass says so by `abc.abstractmethod`."""
+    assert [named(file) for file in modules() if "raise NotImplementedError" in file.read_text(encoding="utf-8")] == []
+
+
+FOR_THE_PACKAGE = {"_async"}
+"""Private names that other files may use: the async original of a blocking class."""
+
+OF_OTHERS = re.compile(r"__.+__|_repr_\w+_|_(asdict|replace|fields|exit|SubParsersAction|reply_subshell_for)")
+"""Names with an underscore that belong to Python and its libraries."""
+
+
+def private_uses(file: Path) -> Iterator[str]:
+    """Tell each use of another object's private member that this file does not define."""
+    nodes = list(ast.walk(ast.parse(file.read_text(encoding="utf-8"))))
+    own = {node.name for node in nodes if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef)}
+    own |= {node.target.id for node in nodes if isinstance(node, ast.AnnAssign) and isinstance(node.target, ast.Name)}
+    used = [node for node in nodes if isinstance(node, ast.Attribute) and node.attr.startswith("_")]
+    of_self = [node for node in used if isinstance(node.value, ast.Name) and node.value.id in ("self", "cls")]
+    own |= {node.attr for node in of_self}
+    classes = {node.name for node in nodes if isinstance(node, ast.ClassDef)}
+    for node in used:
+        of_class = isinstance(node.value, ast.Name) and node.value.id in classes  # inherited
+        if not (of_class or node.attr in own | FOR_THE_PACKAGE or OF_OTHERS.fullmatch(node.attr)):
+            yield f"{named(file)}:{node.lineno} uses {ast.unparse(node)}"
+
+
+def test_private_members_are_used_in_their_own_file_only() -> None:
+    assert [line for file in modules() for line in private_uses(file)] == []
 
 
 def test_libraries_stay_in_their_rooms() -> None:

@@ -12,6 +12,7 @@ from __future__ import annotations
 
 import json
 import os
+from abc import ABC, abstractmethod
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from functools import cache, cached_property
 from pathlib import Path
@@ -40,7 +41,7 @@ DEFAULT_TIMEOUT = 60.0  # seconds for one whole answer
 TABLE = Path(__file__).with_name("operations.json")
 
 
-class _Face:
+class _Face(ABC):
     """What both clients share: their settings, the table, and the methods made from it."""
 
     def __init__(
@@ -110,9 +111,9 @@ class _Face:
         place = f" directory={self.directory!r}" if self.directory else ""
         return f"<{type(self).__name__} {self.base_url}{place}: {len(self._rows)} operations>"
 
+    @abstractmethod
     def _call(self, row: Row, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
-        """What an operation does when it is called."""
-        raise NotImplementedError
+        """Do what an operation does when it is called."""
 
     def _request(
         self,

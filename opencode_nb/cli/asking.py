@@ -8,7 +8,7 @@ import sys
 from opencode_nb.cli.ending import TIMED_OUT, ending_signals
 from opencode_nb.cli.output import JsonView, PlainView, View, tell_unsent
 from opencode_nb.errors import OpencodeError, TurnTimeoutError
-from opencode_nb.session.blocking import Opencode, Session
+from opencode_nb.session.blocking import Opencode, Session, session_for_prompt
 from opencode_nb.session.models import announcement, refuse_unasked
 from opencode_nb.session.permissions.jobs import Jobs
 from opencode_nb.session.turn import Turn
@@ -33,7 +33,7 @@ class Asking:
     def once(self, prompt: str) -> int:
         """Send one prompt; the exit code. Raises OpencodeError where nothing could be sent."""
         try:
-            with ending_signals(), self._ai as ai, ai._session_for_prompt(self._begin(ai)) as session:
+            with ending_signals(), self._ai as ai, session_for_prompt(ai, self._begin(ai)) as session:
                 return exit_code(self.turn(session, prompt))
         except OpencodeError as error:
             if self._options.json:

@@ -14,7 +14,7 @@ from prompt_toolkit.history import FileHistory, History, InMemoryHistory
 
 from opencode_nb.cli.ending import Ended
 from opencode_nb.errors import OpencodeError
-from opencode_nb.session.blocking import Opencode, Session
+from opencode_nb.session.blocking import Opencode, Session, session_for_prompt
 from opencode_nb.session.turn import Turn
 
 HELP = """\
@@ -78,7 +78,7 @@ class Dialogue:
         return True
 
     def _take_turn(self, prompt: str) -> None:
-        with self._ai._session_for_prompt(self._session) as session:
+        with session_for_prompt(self._ai, self._session) as session:
             try:
                 self._turn(session, prompt, self._chosen)
             finally:

@@ -8,6 +8,7 @@ from __future__ import annotations
 import contextlib
 import json
 import sys
+from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
 from types import TracebackType
@@ -65,7 +66,7 @@ def at_terminal() -> Iterator[None]:
         yield
 
 
-class _Written:
+class _Written(ABC):
     """A view that writes, on the waiting thread, what is new each time something has changed."""
 
     def __init__(self, session: Session, jobs: Jobs) -> None:
@@ -108,16 +109,16 @@ class _Written:
                 self._news(turn)
                 self._end(turn)
 
-    def _begin(self, turn: Turn) -> None:
+    def _begin(self, turn: Turn) -> None:  # noqa: B027  # most views have nothing to write yet
         """The turn has been sent."""
 
+    @abstractmethod
     def _news(self, turn: Turn) -> None:
         """Write what is new."""
-        raise NotImplementedError
 
+    @abstractmethod
     def _end(self, turn: Turn) -> None:
         """Nothing more comes."""
-        raise NotImplementedError
 
     def _write(self, text: str) -> None:
         self._out.write(text)

@@ -14,7 +14,7 @@ from IPython.core.interactiveshell import InteractiveShell
 
 from opencode_nb.errors import OpencodeError
 from opencode_nb.magics.settings import OpencodeMagics
-from opencode_nb.session.blocking import Opencode, Session
+from opencode_nb.session.blocking import Opencode, Session, discard, session_for_prompt
 
 PASSWORD = "OPENCODE_SERVER_PASSWORD"  # noqa: S105  # a variable's name
 """The environment variable with the password of a server that is joined, as OpenCode itself has it."""
@@ -112,7 +112,7 @@ class Workspace:
         """Leave no empty session behind that nobody asked for."""
         atexit.unregister(self._discard_unused)
         if self._unasked is not None and self.running:
-            self._unasked.owner._discard(self._unasked)
+            discard(self._unasked)
         self._unasked = None
 
     def new(self, title: str | None = None) -> Session:
@@ -142,7 +142,7 @@ class Workspace:
         Whoever sends makes it current, so that a prompt that cannot be sent changes nothing. Raises OpencodeError.
         """
         session = self.find(wanted) if wanted else None if new else self.session
-        return self.ai._session_for_prompt(session)
+        return session_for_prompt(self.ai, session)
 
     def stop(self) -> None:
         """Stop the server, if one runs. Options and session stay: the next prompt goes on with them."""

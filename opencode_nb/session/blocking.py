@@ -29,7 +29,7 @@ from opencode_nb.session.prompt.parts import Mentions
 from opencode_nb.session.queue import Queue as AsyncQueue
 from opencode_nb.session.queue import QueueItem
 from opencode_nb.session.session import AsyncSession
-from opencode_nb.session.turn import Turn
+from opencode_nb.session.turn import Turn, ending
 from opencode_nb.transcript.state import Json
 from opencode_nb.transcript.transcript import Change
 from opencode_nb.transcript.usage import Context
@@ -191,7 +191,7 @@ class Session(Derived):
 
     def wait(self, turn: Turn, jobs: Jobs) -> Turn:
         """Wait for a turn on this thread and run its jobs. An interrupt passes: see `stopped_by_interrupt`."""
-        jobs.serve_until(turn._done)
+        jobs.serve_until(ending(turn))
         return turn
 
     @contextmanager
@@ -361,29 +361,13 @@ class Opencode(Derived):
 
     def ask(self, prompt: str, **options: Any) -> Turn:
         """One prompt in a session of its own; options as for `Session.prompt`."""
-        with self._session_for_prompt() as session:
+        with session_for_prompt(self) as session:
             return session.prompt(prompt, **options)
 
     def stream(self, prompt: str, **options: Any) -> Iterator[Change]:
         """One prompt in a session of its own, as an iterator of what changes."""
-        with self._session_for_prompt() as session:
+        with session_for_prompt(self) as session:
             yield from session.stream(prompt, **options)
-
-    @contextmanager
-    def _session_for_prompt(self, given: Session | None = None) -> Iterator[Session]:
-        """The given session, or a new one for the prompt in the body, deleted where that could not be sent."""
-        session = given or self.session()
-        try:
-            yield session
-        except BaseException:
-            if given is None:
-                self._discard(session)
-            raise
-
-    def _discard(self, session: Session) -> None:
-        """Delete a session that was made here, if nothing was ever sent in it and nobody has named it."""
-        if self.started and not session._async.transcript.turns:
-            run(self._async.discard, session._async)
 
     sessions = blocking(AsyncOpencode.sessions)
     find_session = blocking(AsyncOpencode.find_session)
@@ -405,3 +389,22 @@ class Opencode(Derived):
 
     def __repr__(self) -> str:
         return f"<Opencode {'running' if self.started else 'not started'} in {self.directory}>"
+
+
+@contextmanager
+def session_for_prompt(agent: Opencode, given: Session | None = None) -> Iterator[Session]:
+    """The given session, or a new one for the prompt in the body, deleted where that could not be sent."""
+    session = given or agent.session()
+    try:
+        yield session
+    except BaseException:
+        if given is None:
+            discard(session)
+        raise
+
+
+def discard(session: Session) -> None:
+    """Delete a session that the caller made, if nothing was ever sent in it and nobody has named it."""
+    agent = session.owner
+    if agent.started and not session._async.transcript.turns:
+        run(agent._async.discard, session._async)

@@ -215,7 +215,7 @@ class AsyncOpencode(Catalog):
     def _route(self, transcript: Transcript, changes: list[Change]) -> None:
         session = self._sessions.get(transcript.id, used=False)
         if session is not None:
-            session._changed(changes)
+            session.changed(changes)
 
 
 _UNNAMED = re.compile(r"New session - \d{4}-|$")

@@ -11,7 +11,7 @@ from typing import Any
 from opencode_nb.errors import APIConnectionError, APIStatusError, OpencodeError
 from opencode_nb.session.feed import Feed
 from opencode_nb.session.permissions.responder import Responder
-from opencode_nb.session.turn import Turn
+from opencode_nb.session.turn import Turn, finish
 from opencode_nb.transcript.state import STOPPED, Json, TurnState
 from opencode_nb.transcript.transcript import Change, Transcript
 
@@ -223,7 +223,7 @@ class Run:
         if self._clock is not None:
             self._clock.cancel()
         self._stops.ended(self.turn.id)
-        self.turn._finish()
+        finish(self.turn)
 
 
 _SERVER_CLOCK: Json = {

@@ -22,9 +22,9 @@ from opencode_nb.session.prompt import parts as prompt_parts
 from opencode_nb.session.prompt.parts import Mentions
 from opencode_nb.session.queue import Queue, QueueItem
 from opencode_nb.session.run import Run, Stops
-from opencode_nb.session.turn import Turn
+from opencode_nb.session.turn import Turn, ending, finish
 from opencode_nb.transcript import ids, usage
-from opencode_nb.transcript.state import Json
+from opencode_nb.transcript.state import Json, TurnState
 from opencode_nb.transcript.transcript import Change, Transcript
 
 ABORT_TIMEOUT = 5.0
@@ -51,7 +51,7 @@ class AsyncSession(ManagedSession):
     def __init__(self, owner: Owner, transcript: Transcript) -> None:
         super().__init__(owner, transcript)
         self.model, self.agent, self.variant = owner.model, owner.agent, owner.variant
-        self.queue = Queue(owner.directory, self._send_waiting, lambda: self.busy, transcript.turns.get)
+        self.queue = Queue(owner.directory, self._send_waiting, lambda: self.busy, self._turn_state)
         self._stops = Stops(self.abort, self._stop_late, self._drop)
         self.comments: list[Comment] = []
         """What the next prompt takes along: a person's comments on lines of a diff."""
@@ -153,6 +153,9 @@ class AsyncSession(ManagedSession):
         run = self._begin(body["messageID"], begun.policy, begun.person, begun.timeout)
         await run.follow(self.owner.client.session.command(self.id, **body))
         return await run.turn if wait else run.turn
+
+    def _turn_state(self, turn_id: str) -> TurnState | None:
+        return self.transcript.turns.get(turn_id)  # not bound to this dict: each change of order makes another
 
     async def _send_waiting(self, item: QueueItem) -> Turn:
         if item.commands:
@@ -267,7 +270,7 @@ class AsyncSession(ManagedSession):
 
     async def _ended(self, runs: list[Run]) -> None:
         """Wait until these are done. One that was just sent has not begun, and an abort passes it by (answered 200)."""
-        waits = [asyncio.wrap_future(run.turn._done) for run in runs]
+        waits = [asyncio.wrap_future(ending(run.turn)) for run in runs]
         while waits:
             _done, waits = map(list, await asyncio.wait(waits, timeout=ABORT_AGAIN))
             if not all(run.turn.state.ended for run in runs):
@@ -333,7 +336,8 @@ class AsyncSession(ManagedSession):
         with contextlib.suppress(OpencodeError):  # the next turn's end tries again
             await self.owner.feed.let_go(self.transcript, KEPT_TURNS)
 
-    def _changed(self, changes: list[Change]) -> None:
+    def changed(self, changes: list[Change]) -> None:
+        """Take note of what an event changed in the transcript."""
         for change in changes:
             state = self.transcript.turns.get(change.turn)
             if change.kind in ("part", "request") and state:
@@ -345,7 +349,7 @@ class AsyncSession(ManagedSession):
             elif change.kind == "request" and state:
                 self.owner.allow_approved(state)
             elif change.kind == "ended" and change.turn in self._turns:  # begun elsewhere: nobody else sees to it
-                self._turns[change.turn]._finish()
+                finish(self._turns[change.turn])
             if change.kind == "ended":
                 self._let_go_old()
             elif change.kind == "earlier":

@@ -80,7 +80,7 @@ class Turn:
     @property
     def prompt(self) -> str:
         """The text that was sent."""
-        return "\n\n".join(_texts(self.state.prompt)) if self.state.prompt else ""
+        return self.state.prompt.text if self.state.prompt else ""
 
     @property
     def text(self) -> str:
@@ -191,11 +191,6 @@ class Turn:
         yield from asyncio.shield(asyncio.wrap_future(self._done)).__await__()
         return self.raise_for_status()
 
-    def _finish(self) -> None:
-        """Wake who waits for it."""
-        if not self._done.done():
-            self._done.set_result(None)
-
     def on_done(self, callback: Callable[[], None]) -> None:
         """Call back once it has ended, on whichever thread ends it; at once if it has."""
         self._done.add_done_callback(lambda _future: callback())
@@ -255,6 +250,17 @@ class Turn:
 
     def __str__(self) -> str:
         return self.text
+
+
+def ending(turn: Turn) -> Future[None]:
+    """The future that is done when the turn has ended."""
+    return turn._done
+
+
+def finish(turn: Turn) -> None:
+    """Wake everybody who waits for the turn."""
+    if not turn._done.done():
+        turn._done.set_result(None)
 
 
 class _Shown:

@@ -39,6 +39,12 @@ class Message:
         """The server's id, `msg_...`."""
         return str(self.info["id"])
 
+    @property
+    def text(self) -> str:
+        """Its texts, joined by a blank line; without those that the server added for the model alone."""
+        shown = (part for part in self.parts.values() if part.get("type") == "text" and part.get("text"))
+        return "\n\n".join(str(part["text"]) for part in shown if not part.get("synthetic") and not part.get("ignored"))
+
 
 @dataclass(slots=True, frozen=True)
 class Decision:

@@ -20,7 +20,7 @@ from opencode_nb.portal import run
 from opencode_nb.render.chat.live import Key, LiveChat
 from opencode_nb.render.turn.parts import Look
 from opencode_nb.session import compose as composer_text
-from opencode_nb.session.blocking import Opencode, Session
+from opencode_nb.session.blocking import Opencode, Session, discard
 from opencode_nb.session.prompt.parts import Attachment
 from opencode_nb.session.session import AsyncSession
 from opencode_nb.session.turn import Turn
@@ -114,7 +114,7 @@ class ChatPanel:
             self._view.remove()
             if self._own is not None:
                 if self._made is not None:
-                    self._own._discard(self._made)
+                    discard(self._made)
                 self._own.close()
 
     def _repr_mimebundle_(self, **options: Any) -> Any:

@@ -128,4 +128,5 @@ def _waiting(item: QueueItem) -> Json:
 def _undone(session: AsyncSession) -> str:
     """Return the text of the first undone message: the page offers it for editing."""
     undone = session.transcript.undone_turns
-    return session._turn(undone[0]).prompt if undone else ""
+    prompt = undone[0].prompt if undone else None
+    return prompt.text if prompt else ""
