@@ -80,13 +80,6 @@ LAZILY: dict[str, set[str]] = {
 }
 """The rooms that it may import later, inside a function, or for types, beside the above."""
 
-REMAINING = {
-    tuple(line.split(" -> "))
-    for line in """
-""".strip().splitlines()
-}
-"""Imports that go up or close a circle, `module -> module`: to be cut, and none to be added."""
-
 IN_NOTEBOOKS = {"kernel", "widgets", "magics"}
 ONLY_IN: dict[str, set[str]] = {
     "httpx": {"api"},
@@ -152,22 +145,14 @@ def named(file: Path) -> str:
 
 def through_the_wall(file: Path) -> Iterator[str]:
     """Tell each import of the package's own modules that the plan does not have."""
-    here, module = own_room(file), module_name(file, ROOT)
+    here = own_room(file)
     at_once = AT_ONCE[here] | {here, "_version"}
     later = at_once | LAZILY.get(here, set())
     for found in imports_of(file):
-        if found.module.split(".")[0] != "opencode_nb" or any(
-            remains(module, found.module, edge) for edge in REMAINING
-        ):
+        if found.module.split(".")[0] != "opencode_nb":
             continue
         if room(found.module) not in (at_once if found.when == "at once" else later):
             yield f"{named(file)}:{found.line} imports {found.module} {found.when}"
-
-
-def remains(module: str, imported: str, edge: tuple[str, ...]) -> bool:
-    """Whether an import of this module, or of a name in it, is this one of `REMAINING`."""
-    source, target = (f"opencode_nb.{name}" for name in edge)
-    return module == source and f"{imported}.".startswith(f"{target}.")
 
 
 def out_of_its_room(file: Path) -> Iterator[str]:
@@ -195,25 +180,7 @@ def test_imports_go_down_only() -> None:
 
 
 def test_no_modules_import_each_other_in_a_circle() -> None:
-    assert circle(without_remaining()) == []
-
-
-def test_every_import_that_remains_to_be_cut_is_there_and_in_the_way() -> None:
-    graph, rest = import_graph(PACKAGE), without_remaining()
-    for source, target in ((f"opencode_nb.{source}", f"opencode_nb.{target}") for source, target in REMAINING):
-        assert target in graph[source], f"{source} no longer imports {target}: take it out of REMAINING"
-        goes_up = list(AT_ONCE).index(room(target)) > list(AT_ONCE).index(room(source))
-        closes_circle = circle({**rest, source: rest[source] | {target}}) != []
-        assert goes_up or closes_circle, f"{source} may import {target}: take it out of REMAINING"
-
-
-def without_remaining() -> dict[str, set[str]]:
-    """Return what each module imports, without what remains to be cut."""
-    cut = {(f"opencode_nb.{source}", f"opencode_nb.{target}") for source, target in REMAINING}
-    return {
-        module: {target for target in targets if (module, target) not in cut}
-        for module, targets in import_graph(PACKAGE).items()
-    }
+    assert circle(import_graph(PACKAGE)) == []
 
 
 def circle(graph: dict[str, set[str]]) -> list[str]:

@@ -221,9 +221,7 @@ class AsyncSession(ManagedSession):
         self._copy_ahead()
         state = self.transcript.turns[message_id]
         feed, owner = self.owner.feed, self.owner
-        responder = Responder(
-            feed.client, feed.tell, state, policy, person, owner.approvals, owner.enforcement.place
-        )
+        responder = Responder(feed.client, feed.tell, state, policy, person, owner.approvals, owner.enforcement.place)
         run = Run(self._turn(state), self.transcript, self.owner.feed, responder, timeout, self._stops)
         self._running[message_id] = run
         return run
