@@ -65,8 +65,8 @@ quick: dev
 COVERAGE_ARGS := --quick
 coverage_is_quick := $(filter --quick,$(COVERAGE_ARGS))
 coverage: dev $(if $(coverage_is_quick),,browser kernels)
-	$(if $(coverage_is_quick),,$(with_program)) $(pytest) --cov --cov-report=html $(COVERAGE_ARGS)
-	@$(BIN)/coverage report --sort=cover | sed -n '1,12p;$$p'
+	@$(if $(coverage_is_quick),,$(with_program)) $(pytest) --cov --cov-report=html $(COVERAGE_ARGS); status=$$?; \
+	$(BIN)/coverage report --sort=cover | sed -n '1,12p;$$p'; exit $$status
 
 format: dev
 	$(BIN)/ruff check --fix
