@@ -331,8 +331,8 @@ def test_the_reason_for_missing_snapshots_is_correct(
         os.chown(place, 12345, 12345)
     session = open_at(other)
     turn = play(session, demo_model, bash("touch made"))
-    assert "another owner" in turn.diff().source
-    assert "another owner" in session.revert().warning
+    assert "owned by another user" in turn.diff().source
+    assert "owned by another user" in session.revert().warning
 
 
 def test_a_turn_with_a_compaction_keeps_all_its_files(open_at: Open, demo_model: DemoModel, project: Path) -> None:
