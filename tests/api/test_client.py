@@ -235,7 +235,7 @@ def test_a_wrong_agent_is_named_and_other_failures_stay_as_they_are(client: Clie
     with pytest.raises(errors.InternalServerError) as caught:
         client.session.command(session.id, command="no-such-command", arguments="", agent="build", model="demo/demo")
     assert "there is no" not in str(caught.value)
-    assert "log has more" in str(caught.value)
+    assert "ref in the server's log" in str(caught.value)
 
 
 def test_a_v2_session_is_made_where_the_client_works(client: Client, project: Path, tmp_path: Path) -> None:

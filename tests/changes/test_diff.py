@@ -243,8 +243,8 @@ def test_a_folder_without_commits_and_with_nested_repositories_is_diffed(
     before = files_of(fresh)
     session = open_at(fresh)
     turn = plays(demo_model, session, shell("echo b >> a.txt; echo n > new.txt; echo b >> inside/a.txt"))
-    assert "repositories inside" in turn.diff().source
-    assert "repositories inside" in session.owner.diff("git").source
+    assert "nested repositories" in turn.diff().source
+    assert "nested repositories" in session.owner.diff("git").source
     assert [file.file for file in session.owner.diff("git").files] == ["a.txt", "new.txt"]
     (fresh / "inside" / "a.txt").write_text("a\n")
     git(fresh, "add", "-A")

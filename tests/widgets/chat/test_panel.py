@@ -339,7 +339,7 @@ def test_outside_git_an_undo_says_which_files_stay(
         shown.panel.send("edit").wait()
         shown.rests()
         shown.done("undo")
-        shown.wait(lambda state: state["notice"] and "no git repository" in state["notice"]["text"])
+        shown.wait(lambda state: state["notice"] and "not a git repository" in state["notice"]["text"])
         assert (file.read_text(), (tmp_path / "made").exists()) == ("one\n", True)
         assert shown.state["notice"]["level"] == "warning"
         shown.done("dismiss")
@@ -440,7 +440,7 @@ def test_a_closed_panel_follows_nothing(ai: oc.Opencode, wire: Wire, demo_model:
 
 
 def test_options_and_a_session_do_not_go_together(ai: oc.Opencode) -> None:
-    with pytest.raises(TypeError, match="session, or options"):
+    with pytest.raises(TypeError, match="either a session or options"):
         oc.chat(ai.session(), model="demo/demo")
 
 

@@ -53,7 +53,7 @@ def test_one_goes_on_where_somebodys_changes_are_in_the_way(
     shown.done("open", session=session)
     shown.done(again["kind"], **{key: again[key] for key in ("session", "message", "force")})
     assert not file.exists()
-    shown.wait(lambda state: state["notice"] and "Overwritten; kept" in state["notice"]["text"])
+    shown.wait(lambda state: state["notice"] and "Overwritten, with copies kept" in state["notice"]["text"])
     file.write_text("by hand again\n")
     shown.wire.send({"kind": "redo", "session": session})  # a button of the dock has no number
     shown.wait(lambda state: state["notice"] and state["notice"]["again"])
@@ -97,7 +97,7 @@ def test_messages_come_back_up_to_the_one_that_is_chosen(
     shown.wait(lambda state: state["undone"] == "write new3.txt")
     assert [file.exists() for file in files] == [True, True, False]
     assert [one.id for one in shown.panel.value] == [first.id, second.id]
-    assert "not undone any more" in shown.do("redo", message=first.id)["message"]
+    assert "no longer undone" in shown.do("redo", message=first.id)["message"]
     shown.done("redo", message=third.id)
     shown.wait(lambda state: state["undone"] == "")
     assert files[2].exists()
