@@ -10,6 +10,7 @@ import pytest
 
 from opencode_nb import errors
 from opencode_nb.api.client import Client
+from opencode_nb.portal import run
 from tests.api.loopback import STREAM_HEAD, Handler, Request, serving
 
 HEAD = STREAM_HEAD.removesuffix(b"\r\n")
@@ -137,3 +138,4 @@ def test_a_client_of_ones_own_reads_streams_too() -> None:
     ):
         assert next(events).type == "server.connected"
     assert sent == ["/event"]
+    run(own.aclose)  # whoever brings a client closes it
