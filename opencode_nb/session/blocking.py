@@ -1,7 +1,7 @@
-"""The blocking face: Opencode, Session and Queue for code that does not await.
+"""The blocking API: Opencode, Session and Queue for code that does not await.
 
-What only forwards is derived from the async classes, and runs on the package's loop thread. A blocking prompt serves
-`Jobs` on the calling thread meanwhile, so that a person can be asked there, and aborts the turn when it is interrupted.
+Members that only forward are derived from the async classes and run on the package's loop thread. While a blocking
+prompt waits, the calling thread serves `Jobs`, so that a person can be asked there; an interrupt aborts the turn.
 """
 
 from __future__ import annotations
@@ -36,19 +36,17 @@ from opencode_nb.transcript.usage import Context
 
 
 class Queue(Derived):
-    """The face of a session's queue: messages that wait until it rests, and are then sent one after the other.
+    """A session's queue: messages that wait until the session is idle, then are sent one by one.
 
-    A turn that fails or is stopped pauses it: `paused` says why, `resume()` goes on.
+    A turn that fails or is stopped pauses the queue: `paused` says why, `resume()` continues.
     """
 
     def __init__(self, session: Session) -> None:
         self._session = session
         self._async = session._async.queue
 
-    items = Forwarded[tuple[QueueItem, ...]]("items", "What waits, in order; each has an `id` and a `text`.")
-    paused = Forwarded[str](
-        "paused", 'Why nothing is sent although something waits, "" where nothing stands in the way.'
-    )
+    items = Forwarded[tuple[QueueItem, ...]]("items", "The waiting messages, in order; each has an `id` and a `text`.")
+    paused = Forwarded[str]("paused", 'Why the queue is paused, or "" if it is not.')
     add = blocking(AsyncQueue.add)
     edit = blocking(AsyncQueue.edit)
     hold = blocking(AsyncQueue.hold)
@@ -57,7 +55,7 @@ class Queue(Derived):
     clear = blocking(AsyncQueue.clear)
 
     def send_now(self, item_id: str) -> Turn:
-        """Send a message without waiting: a running turn takes it up after its step. Raises what `prompt` raises."""
+        """Send a waiting message now: a running turn picks it up after its current step. Raises as `prompt` does."""
         return self._session._mine(run(self._async.send_now, item_id))
 
     resume = blocking(AsyncQueue.resume)
@@ -71,7 +69,7 @@ class Queue(Derived):
 
 
 class Session(Derived):
-    """One conversation. Made by `Opencode.session`."""
+    """One conversation. Created by `Opencode.session`."""
 
     def __init__(self, session: AsyncSession, owner: Opencode) -> None:
         self._async = session
@@ -86,25 +84,24 @@ class Session(Derived):
 
     @property
     def context(self) -> Context:
-        """How full the model's context is after the last step: `tokens`, `window`, `share`, `model`."""
+        """How full the model's context was after the last step: `tokens`, `window`, `share`, `model`."""
         return run(self._async.context)
 
     shared_url = Forwarded[str](AsyncSession.shared_url)
 
     @property
     def queue(self) -> Queue:
-        """Messages that wait until it rests."""
+        """Messages to send when the session is idle."""
         return Queue(self)
 
     comments = Forwarded[list[Comment]](
-        "comments", "What the next prompt takes along: a person's comments on lines of a diff. Change it as you like."
+        "comments", "Comments on lines of a diff, sent with the next prompt. You can edit this list."
     )
     model = Writable[str | None](
-        "model",
-        'The model of prompts that name none, as "provider/model"; None leaves it to OpenCode\'s configuration.',
+        "model", 'Default model for prompts, as "provider/model"; None uses OpenCode\'s configuration.'
     )
-    agent = Writable[str | None]("agent", "The agent of prompts that name none.")
-    variant = Writable[str | None]("variant", "The variant of the model (its effort) of prompts that name none.")
+    agent = Writable[str | None]("agent", "Default agent for prompts.")
+    variant = Writable[str | None]("variant", "Default model variant (reasoning effort) for prompts.")
 
     @spelled_out
     def prompt(
@@ -119,15 +116,16 @@ class Session(Derived):
         wait: bool = True,
         **options: Unpack[TurnOptions],
     ) -> Turn:
-        """Send a prompt; the Turn when it has ended, or at once with `wait=False` (`turn.wait()` waits).
+        """Send a prompt and return its Turn when it has ended, or at once with `wait=False` (then `turn.wait()`).
 
-        While it waits, a person is asked through `input()` what the policy leaves open, unless `person` is given.
-        `timeout` in seconds aborts the turn and keeps what came, as an interrupt does, even while it is being sent.
-        While another turn runs, the agent takes the prompt up after its present step. `mentions` attaches the files
-        and agents that the text names as `@path` and `@agent`; an async function instead of True adds what else it
-        names. `no_reply` only adds to the conversation.
-        Raises OSError (no such file, no regular file, too large) before anything is sent, TurnError (with `.turn`) when
-        the turn ended in an error.
+        While waiting, asks you through `input()` about requests that the policy leaves open, unless `person` is given.
+        `timeout` (seconds) or an interrupt aborts the turn and keeps what has arrived, even while it is being sent.
+        `permission` overrides the policy for this turn. While another turn is running, the agent picks this one up
+        after its current step. `mentions=True` attaches the files and agents that the text names as `@path` and
+        `@agent`; an async function also attaches the parts it returns for the text. `no_reply` adds the prompt to the
+        conversation without asking the model.
+        Raises OSError (file missing, not a regular file, or too large) before sending anything, and TurnError (with
+        `.turn`) if the turn ends in an error.
         """
         return self._turn(
             wait and not no_reply,
@@ -154,30 +152,30 @@ class Session(Derived):
         wait: bool = True,
         **options: Unpack[TurnOptions],
     ) -> Turn:
-        """Run a slash command, the server's or the user's own; options and errors as for `prompt`.
+        """Run a slash command, built-in or user-defined; options and errors as for `prompt`.
 
-        Raises OpencodeError for a command that is not there. A command's own model and agent count before these.
+        Raises OpencodeError if there is no such command. The command's own model and agent take precedence.
         """
         return self._turn(
             wait, options, lambda options: self._async.command(name, arguments, files=files, wait=False, **options)
         )
 
     def shell(self, command: str, *, timeout: float | None = None, wait: bool = True) -> Turn:
-        """Run a shell command of one's own in the session's directory: nobody is asked, and no model answers.
+        """Run a shell command in the session's directory, without a model or permission prompts.
 
-        The agent reads command and output with the next prompt. Raises OpencodeError while a turn runs.
+        The agent sees the command and its output with the next prompt. Raises OpencodeError while a turn is running.
         """
         return self._turn(wait, {}, lambda _options: self._async.shell(command, timeout=timeout, wait=False))
 
     def compact(self) -> Turn:
-        """Have the model sum the conversation up, and go on from its summary; the turn that did it.
+        """Have the model summarize the conversation and continue from the summary; return the turn that did it.
 
-        Raises OpencodeError while a turn runs or where there is nothing to sum up, TurnError where it failed.
+        Raises OpencodeError while a turn is running or if there is nothing to summarize, TurnError if it fails.
         """
         return self._mine(run(self._async.compact))
 
     def _turn(self, wait: bool, options: TurnOptions, send: Callable[[TurnOptions], Awaitable[Turn]]) -> Turn:
-        """Send a turn. While it is waited for, a person is asked on this thread, unless the options name another."""
+        """Send a turn. While waiting for it, ask a person on this thread, unless the options name another."""
         jobs = Jobs()
         if wait and options.get("person") is None:
             options = {**options, "person": ConsolePerson(jobs)}
@@ -190,21 +188,24 @@ class Session(Derived):
         return turn
 
     def wait(self, turn: Turn, jobs: Jobs) -> Turn:
-        """Wait for a turn on this thread and run its jobs. An interrupt passes: see `stopped_by_interrupt`."""
+        """Wait for a turn on this thread and run its jobs. Propagates interrupts: see `stopped_by_interrupt`."""
         jobs.serve_until(ending(turn))
         return turn
 
     @contextmanager
     def stopped_by_interrupt(self) -> Iterator[None]:
-        """Around what sends a turn and waits for it: an interrupt stops the turn, and is raised when it rests."""
+        """On KeyboardInterrupt, abort the turn, wait for it to stop, re-raise."""
         try:
             yield
         except KeyboardInterrupt:
-            run(self._async.abort_own)  # also while it is being sent: nobody knows then whether the server has it
+            run(self._async.abort_own)  # even while sending: the server may already have it
             raise
 
     def stream(self, text: str, **options: Any) -> Iterator[Change]:
-        """Send a prompt and iterate over what changes until it has ended; options as for `prompt`."""
+        """Send a prompt and yield each change until its turn has ended; options and errors as for `prompt`.
+
+        Closing the iterator early aborts the turn.
+        """
         queue: SimpleQueue[Change | None] = SimpleQueue()
         unsubscribe = self.subscribe(queue.put)
         turn = None
@@ -223,7 +224,7 @@ class Session(Derived):
     # -- its history -----------------------------------------------------------------------------------------------
 
     def turns(self) -> list[Turn]:
-        """All turns that count (undone ones do not), oldest first; loads those of a long session that are not yet."""
+        """Return all turns, oldest first, without undone ones; loads the earlier turns of a long session first."""
         if self._async.transcript.has_earlier:
             run(self._async.load_all)
         return [self._mine(turn) for turn in self._async.turns()]
@@ -242,9 +243,10 @@ class Session(Derived):
     unrevert = blocking(AsyncSession.unrevert)
 
     def fork(self, at: Turn | str | None = None) -> Session:
-        """A new session with the history before `at` (all of it by default). Raises OpencodeError for an unknown one.
+        """Create a session with the history before turn `at` (by default all of it).
 
-        Files stay as they are; undone turns come along as if they were not.
+        Does not change files; undone turns are copied as if they were not undone. Raises OpencodeError if there is no
+        such turn.
         """
         return Session(run(self._async.fork, at), self.owner)
 
@@ -262,12 +264,13 @@ class Session(Derived):
 
 
 class Opencode(Derived):
-    """A server (joined or started when first needed, or the one at `base_url`), and its sessions in one directory.
+    """An OpenCode server and its sessions in one directory. Close it, or use it as a context manager.
 
-    `permission` says who answers the agent's permission requests: "ask" (a person), "allow", "deny",
-    {tool: rule or {pattern: rule}}, or a callable; `model` is "provider/model"; `timeout` in seconds bounds each turn.
-    `shared`: use the server that this user's processes share (see `serve`); one of its own otherwise, and with
-    `demo=True`, which uses the scripted demo model, not an AI. Close it, or use it as a context manager.
+    Connects to the server at `base_url`, or else joins or starts one on first use: with `shared=True` the one that this
+    user's processes share (see `serve`), otherwise one of its own. `demo=True` starts its own server with the scripted
+    demo model, which is not an AI.
+    `permission` decides the agent's permission requests: "ask" (a person), "allow", "deny",
+    {tool: rule or {pattern: rule}}, or a callable. `model` is "provider/model"; `timeout` (seconds) limits each turn.
     """
 
     def __init__(
@@ -308,17 +311,17 @@ class Opencode(Derived):
     prefer = forwarded(AsyncOpencode.prefer)
     started = Forwarded[bool](AsyncOpencode.started)
     server = Forwarded[Server](AsyncOpencode.server)
-    managed = Forwarded[Server | None]("managed", "As `server`, but None where that raises.")
-    directory = Forwarded[Path]("directory", "Where the agent works.")
-    version = Forwarded[str]("version", 'The server\'s version, "" before it was needed.')
+    managed = Forwarded[Server | None]("managed", "Like `server`, but None where that raises.")
+    directory = Forwarded[Path]("directory", "The directory that the agent works in.")
+    version = Forwarded[str]("version", 'The server\'s version, or "" before the first connection.')
 
     @property
     def client(self) -> Client:
-        """Every operation of the server, which is started again where it has ended.
+        """Client for every operation of the server's API; restarts the server if it has exited.
 
-        Raises OpencodeError before `start`, or the first prompt.
+        Raises OpencodeError before `start` or the first prompt.
         """
-        if self._async.client is not None:  # which raises where it was never started
+        if self._async.client is not None:  # raises if it was never started
             self.start()
         inner = self._async.client
         if self._client is None or str(self._client.base_url) != str(inner.base_url):
@@ -333,12 +336,12 @@ class Opencode(Derived):
         return self._client
 
     def start(self) -> Self:
-        """Start or join the server now rather than with the first prompt."""
+        """Start or join the server now instead of with the first prompt."""
         run(self._async.start)
         return self
 
     def close(self) -> None:
-        """End the event stream, and let go of the server: one of its own ends."""
+        """Close the event stream and leave the server; one that is not shared stops."""
         self._disconnect()
         run(self._async.aclose)
 
@@ -356,16 +359,16 @@ class Opencode(Derived):
         self.close()
 
     def session(self, title: str | None = None, *, id: str | None = None, parent: str | None = None) -> Session:
-        """A new session, or with `id` the one of that id with its history. Raises NotFoundError."""
+        """Create a session, or open the one with this `id` and its history. Raises NotFoundError for an unknown id."""
         return Session(run(self._async.session, title, id=id, parent=parent), self)
 
     def ask(self, prompt: str, **options: Any) -> Turn:
-        """One prompt in a session of its own; options as for `Session.prompt`."""
+        """Send one prompt in a new session; options as for `Session.prompt`."""
         with session_for_prompt(self) as session:
             return session.prompt(prompt, **options)
 
     def stream(self, prompt: str, **options: Any) -> Iterator[Change]:
-        """One prompt in a session of its own, as an iterator of what changes."""
+        """Send one prompt in a new session and yield each change; options as for `Session.prompt`."""
         with session_for_prompt(self) as session:
             yield from session.stream(prompt, **options)
 
@@ -379,7 +382,7 @@ class Opencode(Derived):
     connection = Forwarded[ConnectionState](AsyncOpencode.connection)
 
     def reconnect(self) -> Self:
-        """Connect anew at once, whatever the event stream's state; start the server again where it has ended."""
+        """Reconnect at once, whatever the event stream's state; restart the server if it has exited."""
         run(self._async.reconnect)
         return self
 
@@ -393,7 +396,7 @@ class Opencode(Derived):
 
 @contextmanager
 def session_for_prompt(agent: Opencode, given: Session | None = None) -> Iterator[Session]:
-    """The given session, or a new one for the prompt in the body, deleted where that could not be sent."""
+    """Yield the given session, or a new one, deleted again if the prompt in the body could not be sent."""
     session = given or agent.session()
     try:
         yield session
@@ -404,7 +407,7 @@ def session_for_prompt(agent: Opencode, given: Session | None = None) -> Iterato
 
 
 def discard(session: Session) -> None:
-    """Delete a session that the caller made, if nothing was ever sent in it and nobody has named it."""
+    """Delete a session that the caller created, if nothing was sent in it and nobody has named it."""
     agent = session.owner
     if agent.started and not session._async.transcript.turns:
         run(agent._async.discard, session._async)

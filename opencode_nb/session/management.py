@@ -1,4 +1,4 @@
-"""ManagedSession: what can be done with a session as a whole, and what it has: the part of it that starts no turns."""
+"""ManagedSession: the part of AsyncSession that starts no turns: its facts, history, undo and open requests."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ BUSY = "A turn is running in this session: wait for its end or stop it first."
 
 
 class ManagedSession:
-    """A session's facts and history, and the acts on it that start no turn."""
+    """A session's facts and history, and the operations on it that start no turn."""
 
     def __init__(self, owner: Owner, transcript: Transcript) -> None:
         self.owner = owner
@@ -41,75 +41,78 @@ class ManagedSession:
 
     @property
     def id(self) -> str:
-        """The server's id, `ses_...`."""
+        """The session's id on the server, `ses_...`."""
         return self.transcript.id
 
     @property
     def title(self) -> str:
-        """Its title; the server makes one after the first prompt."""
+        """The session's title; the server generates one after the first prompt."""
         return str(self.transcript.info.get("title") or "")
 
     @property
     def server_version(self) -> str:
-        """The version of the server that runs it."""
+        """The version of the server that runs the session."""
         return self.owner.version
 
     @property
     def busy(self) -> bool:
-        """Whether a turn runs."""
+        """Whether a turn is running."""
         return self.transcript.busy
 
     @property
     def shared_url(self) -> str:
-        """The link under which it is shared, "" where it is not."""
+        """The public link to the session, or "" if it is not shared."""
         return str((self.transcript.info.get("share") or {}).get("url") or "")
 
     @property
     def cost(self) -> float:
-        """US dollars spent in it so far, sub-sessions left out, what was undone included."""
+        """Total cost in USD, including undone turns but not sub-sessions."""
         cost = self.transcript.info.get("cost")
         return float(cost if cost is not None else sum(turn.cost for turn in self.turns()))
 
     @property
     def tokens(self) -> dict[str, int]:
-        """Tokens used in it so far: input, output, reasoning, cache_read, cache_write; else as `cost`."""
+        """Total tokens by kind: input, output, reasoning, cache_read, cache_write. Counts the same turns as `cost`."""
         return usage.flat(self.transcript.info.get("tokens"))
 
     async def context(self) -> usage.Context:
-        """How full the model's context is after the last step."""
+        """Return how full the model's context was after the last step."""
         return usage.context(self.transcript.visible_turns, await self.owner.windows())
 
     async def todos(self) -> list[Json]:
-        """The agent's list of what is to do: `[{content, status, priority}]`."""
+        """Return the agent's to-do list: `[{content, status, priority}]`."""
         return list(await self.owner.client.session.todo(self.id))
 
     async def children(self) -> list[Json]:
-        """The sub-sessions, each as a list of sessions has it."""
+        """Return the sub-sessions, in the same form as `Opencode.sessions`."""
         return list(await self.owner.client.session.children(self.id))
 
     # -- its history -----------------------------------------------------------------------------------------------
 
     async def messages(self) -> list[Json]:
-        """All messages as the server has them: `[{info, parts}]`, oldest first; undone ones included."""
+        """Return all messages as the server stores them: `[{info, parts}]`, oldest first, including undone ones."""
         return await self.owner.feed.all_messages(self.id)
 
     async def load_earlier(self) -> bool:
-        """Load some of the turns before those that are in memory; whether there are still more."""
+        """Load some earlier turns; return whether there are more."""
         await self.owner.feed.load_earlier(self.transcript)
         return self.transcript.has_earlier
 
     async def load_all(self) -> None:
-        """Load all turns: a long session begins with its latest ones only."""
+        """Load all turns: a long session opens with only its latest ones."""
         while await self.load_earlier():
             pass
 
     async def _reach(self, message_id: str) -> None:
-        """Load turns until this message would be among them."""
+        """Load earlier turns until this message would be among them."""
         while self.transcript.has_earlier and self.transcript.turn_of(message_id) is None:
             await self.load_earlier()
 
     async def export(self, format: str = "md") -> str:
-        """All of it as a text: "md", "html", "ipynb", or "json" (which `opencode import` takes). Raises ValueError."""
+        """Return the whole session as text: "md", "html", "ipynb", or "json" (for `opencode import`).
+
+        Raises ValueError for any other format.
+        """
         export.check(format)
         if format == "json":
             return export.as_json(self.transcript.info, await self.messages())
@@ -117,7 +120,7 @@ class ManagedSession:
         return export.as_text(format, self.title, self.turns())
 
     def turns(self) -> list[Turn]:
-        """The turns that count (undone ones do not) and are loaded, oldest first; `load_all` loads the others."""
+        """Return the loaded turns, oldest first, without undone ones; `load_all` loads the rest."""
         return [self._turn(state) for state in self.transcript.visible_turns]
 
     def _turn(self, state: TurnState) -> Turn:
@@ -131,20 +134,20 @@ class ManagedSession:
     # -- what it changed -------------------------------------------------------------------------------------------
 
     async def diff(self) -> Diff:
-        """What all its turns changed, one change for each file, to look through and to take back.
+        """Return what all turns of the session changed, one change per file, to review or revert.
 
-        What others changed between its turns is none of it. Undone turns do not count.
+        Excludes undone turns, and what others changed between turns.
         """
         await self.load_all()
         return await asyncio.to_thread(self.diff_of, self.transcript.visible_turns)
 
     def diff_of(self, turns: Sequence[TurnState]) -> Diff:
-        """What these of its turns changed. Blocking."""
+        """Return what these turns of the session changed. Blocking."""
         return Diff(*sources.of_turns(turns, self.place))
 
     @property
     def place(self) -> sources.Place:
-        """Where its changes are to be looked for."""
+        """Where to look for the session's changes."""
         project = str(self.transcript.info.get("projectID") or "")
         turns = [] if self.transcript.has_earlier else self.transcript.visible_turns
         known = [*self.transcript.turns.values()]
@@ -154,7 +157,7 @@ class ManagedSession:
 
     @property
     def _watching(self) -> Images:
-        """What its files were before and after its tools changed them."""
+        """The record of the session's files before and after its tools changed them."""
         if self._images is None:
             self._images = Images(self.id, self._root)
         return self._images
@@ -165,19 +168,20 @@ class ManagedSession:
             self._copy_ahead()
 
     def _copy_ahead(self) -> None:
-        """Copy what git does not record, before a tool can write over it; one look at a time."""
+        """Copy files that git does not record before a tool can overwrite them; one scan at a time."""
         if self._copying is None or self._copying.done():
             self._copying = asyncio.get_running_loop().run_in_executor(None, self._watching.copies.take)
 
     # -- undo and redo ---------------------------------------------------------------------------------------------
 
     async def revert(self, to: Turn | str | None = None, *, force: bool = False) -> Undone:
-        """Undo this turn (by default the last) and all after it, files included; or redo up to it what was undone.
+        """Undo this turn (by default the last) and all later ones, including their file changes.
 
-        Restores the files that the turns changed, and no others: by the server's snapshots, where it takes any, and by
-        what the tools report. Raises OpencodeError where there is no such turn, or one runs; DiffConflictError, having
-        done nothing, where somebody has changed a file of the turns since. With `force` that is overwritten, and the
-        result's warning says where a copy is kept.
+        If the turn is already undone, redo the undone turns before it. Restores only files that the turns changed,
+        from the server's snapshots, if it takes any, and from what the tools report.
+        Raises OpencodeError if there is no such turn or one is running; DiffConflictError, having changed nothing, if
+        somebody has edited one of the files since. `force=True` overwrites those edits; the result's warning says where
+        a copy is kept.
         """
         message_id = await self._turn_id(to)
         undoing = self.transcript.turns_from(message_id)
@@ -186,9 +190,9 @@ class ManagedSession:
         return await self._restore(lambda: api.revert(self.id, messageID=message_id), undoing, redoing, force=force)
 
     async def unrevert(self, *, force: bool = False) -> Undone:
-        """Redo all that was undone; possible until the next prompt. Raises OpencodeError where nothing is undone.
+        """Redo everything that is undone; possible until the next prompt. Raises OpencodeError if nothing is undone.
 
-        The turns' files become what they were before the undo; those of others stay. Raises as `revert` does.
+        Restores the turns' files to their state before the undo, and no others. Also raises as `revert` does.
         """
         reverted = self.transcript.info.get("revert")
         if not reverted:
@@ -201,12 +205,12 @@ class ManagedSession:
     async def _restore(
         self, send: Callable[[], Awaitable[Json]], undoing: list[TurnState], redoing: list[TurnState], *, force: bool
     ) -> Undone:
-        """Have the server change the conversation, and see to the files: copied before, put right after."""
+        """Have the server change the conversation; back up the files before that, and restore them after."""
         reverted, place = self.transcript.info.get("revert") or {}, self.place
         plan = await asyncio.to_thread(undo_plan.make, undoing, redoing, place, reverted=reverted, force=force)
         await asyncio.to_thread(plan.keep)
         message_id = undoing[0].id if undoing else ""
-        # who stops waiting must not leave the files half done
+        # cancelling the wait must not leave the files half restored
         failed = await asyncio.shield(asyncio.create_task(self._carry_out(plan, send, message_id, first=not reverted)))
         touched = undoing or redoing
         return await asyncio.to_thread(undo_result.outcome, self.transcript.undone_turns, touched, plan, failed, place)
@@ -214,12 +218,12 @@ class ManagedSession:
     async def _carry_out(
         self, plan: undo_plan.Plan, send: Callable[[], Awaitable[Json]], message_id: str, *, first: bool
     ) -> dict[str, str]:
-        """Have the server do it, and the files be as planned; of those that are not, why."""
+        """Have the server do it, then write the files as planned; return why some could not be, by path."""
         try:
             info = dict(await send())
         except ConflictError as error:
             raise OpencodeError(BUSY) from error
-        except OpencodeError:  # nobody knows how far it came
+        except OpencodeError:  # the server may have stopped halfway
             await asyncio.to_thread(plan.take_back)
             raise
         if ((info.get("revert") or {}).get("messageID") or "") != message_id:
@@ -232,7 +236,7 @@ class ManagedSession:
         return await asyncio.to_thread(plan.carry_out)
 
     async def _turn_id(self, to: Turn | str | None) -> str:
-        """The id of the turn to undo. The server would take any id, and answer 200 having done nothing."""
+        """Return the id of the turn to undo. The server would accept an unknown id: it answers 200 and does nothing."""
         if to is None:
             turns = self.transcript.visible_turns
             if not turns:
@@ -252,32 +256,32 @@ class ManagedSession:
     # -- the session as a whole --------------------------------------------------------------------------------------
 
     def choose(self, **choice: str | None) -> None:
-        """Set the `model`, `agent` or `variant` of prompts that name none, and tell all who follow the session."""
+        """Set the default `model`, `agent` or `variant` for prompts, and notify the session's subscribers."""
         for name, value in choice.items():
             setattr(self, name, value)
         self._learn(self.transcript.info)
 
     async def rename(self, title: str) -> None:
-        """Give it another title."""
+        """Change the title."""
         self._learn(dict(await self.owner.client.session.update(self.id, title=title)))
 
     async def share(self) -> str:
-        """Publish it at OpenCode's website, and give the link: whoever has it can read all of the session.
+        """Publish the session on OpenCode's website and return the link: anyone who has it can read the whole session.
 
-        Raises OpencodeError where sharing is disabled or fails.
+        Raises OpencodeError if sharing is disabled or fails.
         """
         if not await self.owner.can_share():
             raise OpencodeError("Sharing is disabled in OpenCode's configuration (share: disabled).")
         try:
             self._learn(dict(await self.owner.client.session.share(self.id)))
-        except InternalServerError as error:  # offline, or switched off by its environment: it does not say which
+        except InternalServerError as error:  # offline, or disabled in its environment: it does not say which
             raise OpencodeError("The session could not be shared: the server's log says why.") from error
         if not self.shared_url:
             raise OpencodeError("The server gave no link: the session is not shared.")
         return self.shared_url
 
     async def unshare(self) -> None:
-        """Take the published copy away. Raises OpencodeError where it is still there."""
+        """Remove the published copy. Raises OpencodeError if it is still there."""
         self._learn(dict(await self.owner.client.session.unshare(self.id)))
         if self.shared_url:
             raise OpencodeError("The server still shares the session: its log may say why.")
@@ -289,15 +293,15 @@ class ManagedSession:
 
     @property
     def requests(self) -> list[Json]:
-        """The open permission requests, then the questions (these have `questions`), whoever sent the turn."""
+        """Open permission requests, then open questions (they have `questions`), whichever client sent the turn."""
         turns = list(self.transcript.turns.values())
         return [request for table in ("permissions", "questions") for turn in turns for request in _open(turn, table)]
 
     async def reply(self, request_id: str, reply: Reply, message: str = "") -> bool:
-        """Answer a permission request, "once", "always" or "reject"; whether it was still open.
+        """Reply "once", "always" or "reject" to a permission request; return whether it was still open.
 
-        With a message a rejection lets the agent go on with it. The first answer counts, wherever it is given.
-        "always" holds for the sessions of this `Opencode` until it is closed; a rule that denies outweighs it.
+        A rejection with a message lets the agent continue, guided by the message. The first reply from any client wins.
+        "always" applies to all sessions of this `Opencode` until it is closed; deny rules take precedence.
         """
         if reply not in ("once", "always", "reject"):
             raise ValueError(f'reply={reply!r}: use "once", "always" or "reject".')
@@ -310,9 +314,9 @@ class ManagedSession:
         return await self._answered(request, reply, message, sending)
 
     async def answer(self, request_id: str, answers: list[list[str]] | None) -> bool:
-        """Answer a question: for each of its questions the chosen labels or own words; None declines.
+        """Answer a question request: for each question, the chosen labels or free text; None declines.
 
-        Whether it was still open.
+        Returns whether the request was still open.
         """
         request = self._request(request_id, "questions")
         if request is None:
@@ -329,7 +333,7 @@ class ManagedSession:
         )
 
     async def _answered(self, request: Json, reply: str, message: str, sending: Any) -> bool:
-        """Send an answer, noted before as its echo may come first; what cannot be sent is open again."""
+        """Send a reply, recorded first as its echo may overtake the response; reopen the request if sending fails."""
         feed = self.owner.feed
         feed.tell(self.id, "decided", request=request, reply=reply, by="you", message=message)
         try:

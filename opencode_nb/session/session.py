@@ -1,4 +1,4 @@
-"""AsyncSession: one conversation, its prompts and what else can be done with it. Made by `AsyncOpencode.session`."""
+"""AsyncSession: one conversation and everything you can do with it. Created by `AsyncOpencode.session`."""
 
 from __future__ import annotations
 
@@ -28,24 +28,24 @@ from opencode_nb.transcript.state import Json, TurnState
 from opencode_nb.transcript.transcript import Change, Transcript
 
 ABORT_TIMEOUT = 5.0
-"""Seconds that an aborted turn may take to come to rest before it is declared over here."""
+"""Seconds to wait for an aborted turn to stop before marking it as aborted locally."""
 
 ABORT_AGAIN = 0.5
-"""Seconds after which a turn that does not rest is aborted again: what has just been sent may not have begun."""
+"""Seconds between repeated aborts: the server ignores one that comes before the turn starts."""
 
 MOST_TURNS = 100
-"""Turns that are kept in memory at most (some 40 KB each), unless a view shows earlier ones."""
+"""Maximum number of turns kept in memory (about 40 KB each), unless a view shows earlier ones."""
 
 KEPT_TURNS = 50
-"""Turns that are left when there were more: what a view at the end of the session shows, and as many again."""
+"""Number of turns kept when old ones are unloaded: twice what a view at the end of the session shows."""
 
 Subscriber = Callable[[Change], None]
 
 
 class AsyncSession(ManagedSession):
-    """One conversation. Made by `AsyncOpencode.session`.
+    """One conversation. Created by `AsyncOpencode.session`.
 
-    `model`, `agent` and `variant` are those of prompts that name none; `queue` holds messages for when it rests.
+    `model`, `agent` and `variant` are the defaults for its prompts; `queue` holds messages to send when it is idle.
     """
 
     def __init__(self, owner: Owner, transcript: Transcript) -> None:
@@ -54,22 +54,22 @@ class AsyncSession(ManagedSession):
         self.queue = Queue(owner.directory, self._send_waiting, lambda: self.busy, self._turn_state)
         self._stops = Stops(self.abort, self._stop_late, self._drop)
         self.comments: list[Comment] = []
-        """What the next prompt takes along: a person's comments on lines of a diff."""
+        """Comments on lines of a diff, sent with the next prompt."""
         self._subscribers: list[Subscriber] = []
         self._running: dict[str, Run] = {}
-        self._stillborn: set[str] = set()  # turns that were declared over, stopped, before they had begun
-        self._late: asyncio.Task[None] | None = None  # aborts one of them
+        self._stillborn: set[str] = set()  # turns marked as aborted before the server started them
+        self._late: asyncio.Task[None] | None = None  # aborts one that starts after all
         self._readers: list[Callable[[], bool]] = []
         self._letting_go: asyncio.Task[None] | None = None
 
     @property
     def busy(self) -> bool:
-        """Whether a turn runs."""
+        """Whether a turn is running."""
         return self.transcript.busy or self.running
 
     @property
     def running(self) -> bool:
-        """Whether a turn runs that was begun here."""
+        """Whether a turn started by this client is running."""
         return any(not run.turn.state.ended for run in self._running.values())
 
     # -- prompting -------------------------------------------------------------------------------------------------
@@ -87,15 +87,15 @@ class AsyncSession(ManagedSession):
         wait: bool = True,
         **options: Unpack[TurnOptions],
     ) -> Turn:
-        """Send a prompt; the Turn when it has ended, or at once with `wait=False` (`await turn` gives it ended).
+        """Send a prompt and return its Turn when it has ended, or at once with `wait=False` (then `await turn`).
 
-        While a turn runs, the agent takes it up after its present step, as a turn of its own ("steering").
-        `timeout` in seconds aborts the turn and keeps what came. `permission` overrides the policy for this turn;
-        `person` is asked what the policy leaves open. `mentions` attaches the files and agents that the text names as
-        `@path` and `@agent`; a function instead of True adds what else it names. `no_reply` only adds to the
-        conversation.
-        Raises OSError (no such file, no regular file, too large) before anything is sent, TurnError (with `.turn`) when
-        the turn ended in an error.
+        While another turn is running, the agent picks this one up after its current step, as a separate turn
+        ("steering"). `timeout` (seconds) aborts the turn and keeps what has arrived. `permission` overrides the policy
+        for this turn; `person` answers the requests that the policy leaves open. `mentions=True` attaches the files and
+        agents that the text names as `@path` and `@agent`; an async function also attaches the parts it returns for
+        the text. `no_reply` adds the prompt to the conversation without asking the model.
+        Raises OSError (file missing, not a regular file, or too large) before sending anything, and TurnError (with
+        `.turn`) if the turn ends in an error.
         """
         parts = await prompt_parts.parts(text, files, images, self.owner.directory)
         if mentions:
@@ -114,16 +114,16 @@ class AsyncSession(ManagedSession):
         no_reply: bool = False,
         **options: Unpack[TurnOptions],
     ) -> Turn:
-        """As `prompt`, for parts that are ready (see `prompt.parts`); does not wait for the turn."""
+        """Send prepared parts (see `prompt.parts`) as a prompt; return the Turn without waiting for it."""
         begun = Beginning(self, self.owner, options)
-        comments, self.comments[:] = list(self.comments), []  # gone before the prompt is told of
+        comments, self.comments[:] = list(self.comments), []  # cleared before the feed announces the prompt
         try:
             said = [{"type": "text", "text": comment.prompt} for comment in comments]
             body = await begun.body(parts=[*parts, *said], system=system, noReply=no_reply or None)
             run = self._begin(body["messageID"], begun.policy, begun.person, begun.timeout)
             await run.send(body, no_reply)
         except BaseException:
-            self.comments[:0] = comments  # they go along with the next prompt that can be sent
+            self.comments[:0] = comments  # keep them for the next prompt
             raise
         return run.turn
 
@@ -137,12 +137,12 @@ class AsyncSession(ManagedSession):
         wait: bool = True,
         **options: Unpack[TurnOptions],
     ) -> Turn:
-        """Run a slash command, the server's or the user's own; options and errors as for `prompt`.
+        """Run a slash command, built-in or user-defined; options and errors as for `prompt`.
 
-        Raises OpencodeError for a command that is not there. A command's own model and agent count before these.
+        Raises OpencodeError if there is no such command. The command's own model and agent take precedence.
         """
         prompt_parts.check_text(name, "A command's name")
-        prompt_parts.check_text(arguments, "What a command is given")
+        prompt_parts.check_text(arguments, "A command's argument text")
         attached = await prompt_parts.file_parts(files, self.owner.directory)
         known = await self.owner.command(name)
         begun = Beginning(self, self.owner, options)
@@ -155,7 +155,7 @@ class AsyncSession(ManagedSession):
         return await run.turn if wait else run.turn
 
     def _turn_state(self, turn_id: str) -> TurnState | None:
-        return self.transcript.turns.get(turn_id)  # not bound to this dict: each change of order makes another
+        return self.transcript.turns.get(turn_id)  # looked up on each call: reordering replaces the dict
 
     async def _send_waiting(self, item: QueueItem) -> Turn:
         if item.commands:
@@ -163,9 +163,9 @@ class AsyncSession(ManagedSession):
         return await self.prompt(item.text, files=item.files, **item.options, wait=False)
 
     async def shell(self, command: str, *, timeout: float | None = None, wait: bool = True) -> Turn:
-        """Run a shell command of one's own in the session's directory: nobody is asked, and no model answers.
+        """Run a shell command in the session's directory, without a model or permission prompts.
 
-        The agent reads command and output with the next prompt. Raises OpencodeError while a turn runs.
+        The agent sees the command and its output with the next prompt. Raises OpencodeError while a turn is running.
         """
         prompt_parts.check_text(command, "A shell command")
         await self._rested()
@@ -182,9 +182,9 @@ class AsyncSession(ManagedSession):
         return await run.turn if wait else run.turn
 
     async def compact(self) -> Turn:
-        """Have the model sum the conversation up, and go on from its summary; the turn that did it.
+        """Have the model summarize the conversation and continue from the summary; return the turn that did it.
 
-        Raises OpencodeError while a turn runs or where there is nothing to sum up, TurnError where it failed.
+        Raises OpencodeError while a turn is running or if there is nothing to summarize, TurnError if it fails.
         """
         await self._rested()
         if not self.turns():
@@ -204,7 +204,7 @@ class AsyncSession(ManagedSession):
         return await self._compacted(before)
 
     async def _compacted(self, before: set[str]) -> Turn:
-        """The compaction's turn when it has ended: the server answers 200 for one that was stopped or failed, too."""
+        """Return the compaction's turn once it has ended: the server answers 200 even if it was stopped or failed."""
         turns = [self._turn(state) for key, state in self.transcript.turns.items() if key not in before]
         if not turns:
             raise OpencodeError("The server did not compact the session: its log may say why.")
@@ -227,7 +227,10 @@ class AsyncSession(ManagedSession):
         return run
 
     async def stream(self, text: str, **options: Any) -> AsyncIterator[Change]:
-        """Send a prompt and iterate over what changes until it has ended; options as for `prompt`."""
+        """Send a prompt and yield each change until its turn has ended; options and errors as for `prompt`.
+
+        Closing the iterator early aborts the turn.
+        """
         queue: asyncio.Queue[Change | None] = asyncio.Queue()
         unsubscribe = self.subscribe(queue.put_nowait)
         turn: Turn | None = None
@@ -245,7 +248,7 @@ class AsyncSession(ManagedSession):
                 await self.abort()
 
     async def abort(self) -> None:
-        """Stop what runs, or was just sent; returns when the session rests. What came is kept."""
+        """Stop the running turn, or one just sent; return when the session is idle. Keeps what has arrived."""
         self._stopping(_ABORTED)
         runs = list(self._running.values())
         await self._send_abort()
@@ -258,7 +261,7 @@ class AsyncSession(ManagedSession):
             self.owner.feed.tell(self.id, "failed", messageID=state.id, error=error, status="aborted")
 
     async def abort_own(self) -> None:
-        """As `abort`, where a turn runs that was begun here."""
+        """Call `abort` if a turn started by this client is running."""
         if self.running:
             await self.abort()
 
@@ -267,7 +270,7 @@ class AsyncSession(ManagedSession):
             await self.owner.client.session.abort(self.id)
 
     async def _ended(self, runs: list[Run]) -> None:
-        """Wait until these are done. One that was just sent has not begun, and an abort passes it by (answered 200)."""
+        """Wait for these runs. Send the abort again: the server ignores one (with 200) before the turn starts."""
         waits = [asyncio.wrap_future(ending(run.turn)) for run in runs]
         while waits:
             _done, waits = map(list, await asyncio.wait(waits, timeout=ABORT_AGAIN))
@@ -275,7 +278,7 @@ class AsyncSession(ManagedSession):
                 await self._send_abort()
 
     async def _stop_late(self, turn_id: str) -> None:
-        """Stop a turn that was declared over: now, and again should it begin after all."""
+        """Abort a turn already marked as over: now, and again if the server starts it after all."""
         self._stillborn.add(turn_id)
         await self._send_abort()
 
@@ -283,21 +286,22 @@ class AsyncSession(ManagedSession):
         self._running.pop(turn_id, None)
 
     def _look_at_stillborn(self, change: Change) -> None:
-        """A turn that was declared over begins after all: now an abort reaches it."""
+        """Abort a turn that the server starts although it is marked as over: now an abort takes effect."""
         if change.turn in self._stillborn and change.kind == "message" and change.key != change.turn:  # an answer
             self._stillborn.discard(change.turn)
             self._late = asyncio.create_task(self._send_abort(), name="opencode_nb late abort")
 
     def _stopping(self, error: Json) -> None:
-        """Note the reason first: an abort in a retry's wait ends without an error of the server's (docs/server.md)."""
+        """Record the reason first: an abort while waiting to retry yields no server error (docs/server.md)."""
         for run in self._running.values():
             if not run.turn.state.error:
                 self.owner.feed.tell(self.id, "stopping", messageID=run.turn.id, error=error)
 
     async def fork(self, at: Turn | str | None = None) -> AsyncSession:
-        """A new session with the history before `at` (all of it by default). Raises OpencodeError for an unknown one.
+        """Create a session with the history before turn `at` (by default all of it).
 
-        Files stay as they are; undone turns come along as if they were not.
+        Does not change files; undone turns are copied as if they were not undone. Raises OpencodeError if there is no
+        such turn.
         """
         message_id = await self._turn_id(at) if at is not None else None
         info = await self.owner.client.session.fork(self.id, messageID=message_id)
@@ -305,37 +309,37 @@ class AsyncSession(ManagedSession):
         return forked
 
     async def delete(self) -> None:
-        """Stop what runs and delete it, sub-sessions included."""
+        """Stop the running turn and delete the session with its sub-sessions."""
         if self.busy:
             await self.abort()
         await self.owner.client.session.delete(self.id)
         deleted = {"type": "session.deleted", "properties": {"sessionID": self.id}}
-        self.owner.feed.apply(deleted)  # the server's own event comes when nobody follows it any more
+        self.owner.feed.apply(deleted)  # the server's own event arrives after we stop following the session
         self.owner.forget(self.id)
 
     def subscribe(self, callback: Subscriber) -> Callable[[], None]:
-        """Call back, on the package's loop thread, with each `Change`; returns what ends it."""
+        """Call `callback` with each `Change`, on the package's loop thread; return a function that unsubscribes."""
         self._subscribers.append(callback)
         return lambda: self._subscribers.remove(callback) if callback in self._subscribers else None
 
     def keep_while(self, reads: Callable[[], bool]) -> Callable[[], None]:
-        """Keep all turns in memory while `reads()` is true: a view shows earlier ones. Returns what ends it."""
+        """Keep all turns in memory while `reads()` is true, for a view of earlier ones; return a function to cancel."""
         self._readers.append(reads)
         return lambda: self._readers.remove(reads) if reads in self._readers else None
 
     def _let_go_old(self) -> None:
-        """Let go of old turns, where there are many: they can be loaded again."""
+        """Unload old turns if there are many: they can be loaded again."""
         if len(self.transcript.turns) <= MOST_TURNS or any(reads() for reads in self._readers):
             return
         if self._letting_go is None or self._letting_go.done():
             self._letting_go = asyncio.create_task(self._keep_last(), name="opencode_nb let go")
 
     async def _keep_last(self) -> None:
-        with contextlib.suppress(OpencodeError):  # the next turn's end tries again
+        with contextlib.suppress(OpencodeError):  # retried when the next turn ends
             await self.owner.feed.let_go(self.transcript, KEPT_TURNS)
 
     def changed(self, changes: list[Change]) -> None:
-        """Take note of what an event changed in the transcript."""
+        """Handle what an event changed in the transcript."""
         for change in changes:
             state = self.transcript.turns.get(change.turn)
             if change.kind in ("part", "request") and state:
@@ -346,7 +350,7 @@ class AsyncSession(ManagedSession):
                 run.changed(change)
             elif change.kind == "request" and state:
                 self.owner.allow_approved(state)
-            elif change.kind == "ended" and change.turn in self._turns:  # begun elsewhere: nobody else sees to it
+            elif change.kind == "ended" and change.turn in self._turns:  # started by another client: no run ends it
                 finish(self._turns[change.turn])
             if change.kind == "ended":
                 self._let_go_old()

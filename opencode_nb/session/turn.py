@@ -1,4 +1,4 @@
-"""Turn: what a prompt gives back, while it runs and after. A reader of `TurnState`; writes nothing."""
+"""Turn: the result of a prompt, while it runs and afterwards. Reads `TurnState`, never writes it."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True)
 class ToolCall:
-    """One call of a tool: `status` is pending, running, completed, error or interrupted; `duration` in seconds."""
+    """One tool call: `status` is pending, running, completed, error or interrupted; `duration` is in seconds."""
 
     tool: str
     status: str
@@ -40,7 +40,7 @@ class ToolCall:
 
     @classmethod
     def of(cls, part: Json, ended: bool) -> ToolCall:
-        """From a tool part; one that still runs when its turn has ended was interrupted (the server was killed)."""
+        """Create it from a tool part; one still running when its turn has ended was interrupted (server killed)."""
         state = part.get("state") or {}
         status = str(state.get("status", "pending"))
         time = state.get("time") or {}
@@ -59,10 +59,10 @@ class ToolCall:
 
 
 class Turn:
-    """One prompt and all that answered it: `text`, `reasoning`, `tools`, `diffs`, `tokens`, `cost`, `status`, ...
+    """One prompt and its answer: `text`, `reasoning`, `tools`, `diffs`, `tokens`, `cost`, `status`, ...
 
-    A turn that was not waited for goes on filling up; `wait()` (or `await turn`) gives it when it has ended.
-    Shows itself as HTML, Markdown and text in a notebook, and through rich in a terminal.
+    Updates itself while the turn is running; `wait()` (or `await turn`) returns it when it has ended.
+    Displays as HTML, Markdown or text in a notebook, and through rich in a terminal.
     """
 
     def __init__(self, state: TurnState, session: Any, done: Future[None]) -> None:
@@ -79,17 +79,17 @@ class Turn:
 
     @property
     def prompt(self) -> str:
-        """The text that was sent."""
+        """The text of the prompt."""
         return self.state.prompt.text if self.state.prompt else ""
 
     @property
     def text(self) -> str:
-        """The whole answer, the steps joined by a blank line; the summary of a compaction is no part of it."""
+        """The whole answer, steps joined by a blank line, without the summary of a compaction."""
         return "\n\n".join(text for step in self._answers if not step.info.get("summary") for text in _texts(step))
 
     @property
     def reasoning(self) -> str:
-        """What the model thought, the steps joined by a blank line."""
+        """The model's reasoning, steps joined by a blank line."""
         return "\n\n".join(text for step in self._answers for text in _texts(step, "reasoning"))
 
     @property
@@ -98,11 +98,11 @@ class Turn:
         return [ToolCall.of(part, self.state.ended) for part in self.state.parts if part.get("type") == "tool"]
 
     def diff(self) -> Diff:
-        """What the turn changed, to look through and to take back; `.source` says where from, and what it can miss.
+        """Return what the turn changed, to review or revert; `.source` says where it comes from and what it can miss.
 
-        Taken back as a whole, the last turn is undone on the server too, as by `session.revert`: its messages are
-        hidden. With `AsyncSession` they are not: await its `revert`.
-        Looks at the server's snapshots and at the files: some hundredths of a second.
+        Reverting the whole diff of the last turn also undoes the turn on the server, as `session.revert` does, and
+        hides its messages. With `AsyncSession` it does not: await its `revert` instead.
+        Reads the server's snapshots and the files, which takes tens of milliseconds.
         """
         inner = getattr(self.session, "_async", None)
         if inner is None:
@@ -118,7 +118,7 @@ class Turn:
 
     @property
     def messages(self) -> list[Message]:
-        """The user message and the assistant messages, as the server has them."""
+        """The user message and the assistant messages, as the server stores them."""
         return [*([self.state.prompt] if self.state.prompt else []), *self.state.steps.values()]
 
     @property
@@ -129,17 +129,17 @@ class Turn:
 
     @property
     def status(self) -> str:
-        """queued, running, completed, aborted or error."""
+        """One of "queued", "running", "completed", "aborted" and "error"."""
         return self.state.status
 
     @property
     def done(self) -> bool:
-        """Whether it has ended, its diffs counted."""
+        """Whether the turn has ended and its diffs are complete."""
         return self._done.done() and self.state.ended
 
     @property
     def error(self) -> TurnError | None:
-        """What went wrong, as the exception that `wait` raises; None where nothing did."""
+        """What went wrong, as the exception that `wait` raises; None if nothing did."""
         return turn_error(self.state.error, self) if self.state.error else None
 
     @property
@@ -155,7 +155,7 @@ class Turn:
 
     @property
     def tokens(self) -> dict[str, int]:
-        """Tokens of all steps: input, output, reasoning, cache_read, cache_write."""
+        """Tokens of all steps by kind: input, output, reasoning, cache_read, cache_write."""
         total = usage.flat(None)
         for step in self._answers:
             for kind, count in usage.flat(step.info.get("tokens")).items():
@@ -164,12 +164,12 @@ class Turn:
 
     @property
     def cost(self) -> float:
-        """US dollars, by the provider's price list as the server knows it."""
+        """Cost in USD, by the provider's price list as the server knows it."""
         return float(sum(step.info.get("cost") or 0 for step in self._answers))
 
     @property
     def duration(self) -> float | None:
-        """Seconds from the prompt to the end of the last step so far; None before the first step ends."""
+        """Seconds from the prompt to the end of the last completed step; None before the first one ends."""
         start = ((self.state.prompt.info if self.state.prompt else {}).get("time") or {}).get("created")
         ends = [(step.info.get("time") or {}).get("completed") for step in self._answers]
         known = [end for end in ends if end is not None]
@@ -182,21 +182,24 @@ class Turn:
     # -- waiting ---------------------------------------------------------------------------------------------------
 
     def wait(self, timeout: float | None = None) -> Turn:
-        """Wait until it has ended (`timeout` seconds at most: TimeoutError, the turn goes on). Raises its error."""
+        """Wait for the turn to end and return it.
+
+        Raises the turn's error, or TimeoutError after `timeout` seconds (the turn goes on).
+        """
         result_of(self._done, timeout)
         return self.raise_for_status()
 
     def __await__(self) -> Generator[Any, None, Turn]:
-        # shielded: who gives up waiting must not end it for the others
+        # shielded: cancelling one waiter must not cancel the others
         yield from asyncio.shield(asyncio.wrap_future(self._done)).__await__()
         return self.raise_for_status()
 
     def on_done(self, callback: Callable[[], None]) -> None:
-        """Call back once it has ended, on whichever thread ends it; at once if it has."""
+        """Call `callback` once the turn has ended, on the thread that ends it; at once if it already has."""
         self._done.add_done_callback(lambda _future: callback())
 
     def raise_for_status(self) -> Turn:
-        """Raise the turn's error if it has one, else give the turn itself."""
+        """Raise the turn's error if it has one, else return the turn."""
         if self.state.ended and self.error is not None:
             raise self.error
         return self
@@ -205,7 +208,7 @@ class Turn:
 
     @property
     def provenance(self) -> Json:
-        """Where this came from, for the metadata of a saved notebook: ids, model, cost, versions; never a secret."""
+        """The turn's origin, for the metadata of a saved notebook: ids, model, cost, versions; never a secret."""
         return {
             "session": self.state.session_id,
             "message": self.id,
@@ -253,24 +256,24 @@ class Turn:
 
 
 def ending(turn: Turn) -> Future[None]:
-    """The future that is done when the turn has ended."""
+    """Return the future that completes when the turn has ended."""
     return turn._done
 
 
 def finish(turn: Turn) -> None:
-    """Wake everybody who waits for the turn."""
+    """Wake everyone waiting for the turn."""
     if not turn._done.done():
         turn._done.set_result(None)
 
 
 class _Shown:
-    """The forms of the turn that was shown last: a notebook asks for them several times, and seldom for older ones."""
+    """Cache of the last displayed turn's forms: a notebook asks for them several times, rarely for older ones."""
 
     def __init__(self) -> None:
         self._latest: tuple[Turn, tuple[Json, Json]] | None = None
 
     def forms(self, turn: Turn) -> tuple[Json, Json]:
-        """The turn's MIME bundle, rendered once where it has ended."""
+        """Return the turn's MIME bundle, rendered only once if the turn has ended."""
         latest = self._latest
         if latest is not None and latest[0] is turn and turn.done:
             return latest[1]
