@@ -1,4 +1,4 @@
-"""Beginning: what every turn that asks a model begins with: its model, its policy, its checks before it is sent."""
+"""Beginning: choose and check the model and policy of a turn before it is sent to a model."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from opencode_nb.transcript.transcript import Transcript
 
 
 class Choices(Protocol):
-    """The session: what its prompts use that name nothing else."""
+    """A session's defaults for its prompts."""
 
     transcript: Transcript
     model: str | None
@@ -23,7 +23,7 @@ class Choices(Protocol):
 
 
 class Beginning:
-    """The options of one turn, before it is sent. `policy`, `person` and `timeout` are those that count."""
+    """The options of one turn before it is sent, with `policy`, `person` and `timeout` resolved."""
 
     def __init__(self, session: Choices, owner: Owner, options: TurnOptions) -> None:
         check(options)
@@ -37,9 +37,10 @@ class Beginning:
         self.timeout = options.get("timeout") or owner.timeout
 
     async def body(self, *, acting: str | None = None, **fields: Any) -> Json:
-        """The request's body with these fields; the server has been told of the policy. `acting`: a command's agent.
+        """Send the policy's rules to the server; return the request body with these fields.
 
-        Raises OpencodeError for a model, an agent, or a tool with a rule, that is not there.
+        `acting` is the agent of a command. Raises OpencodeError for an unknown model or agent, or a rule for an unknown
+        tool.
         """
         await self._owner.start()
         await self._owner.check(self._model, self._agent)
@@ -55,7 +56,7 @@ class Beginning:
         return {key: value for key, value in body.items() if value is not None}
 
     async def _enforce(self, agent: str | None) -> None:
-        """Have the server ask what this turn's policy decides, where the session lets it pass unasked."""
+        """Have the server ask about what this turn's policy decides, if the session would allow it unasked."""
         agent = agent or self._transcript.info.get("agent")
         standing = self._transcript.info.get("permission") or []
         rules: list[Any] = await self._owner.enforcement.rules(self.policy, agent, standing)
@@ -64,7 +65,7 @@ class Beginning:
             self._owner.feed.apply({"type": "session.updated", "properties": {"info": dict(info)}})
 
     async def _named_model(self) -> str | None:
-        """The model to name in a prompt; None where the server finds it by itself: the session's, or a configured."""
+        """Return the model to name in the prompt, or None if the server finds it: the session's or a configured one."""
         if self._model or self._transcript.info.get("model"):
             return self._model
         choice = await self._owner.model_choice(agent=self._agent)

@@ -9,11 +9,11 @@ from opencode_nb.session.owner import Owner
 from opencode_nb.session.turn import Turn
 
 _OF_PROMPTS = ("mentions", "system", "no_reply")
-"""Options that a command does not take: its template says what goes along."""
+"""Options that commands do not take: a command's template says what to attach."""
 
 
 class Recipient(Protocol):
-    """What takes prompts and commands: a session."""
+    """A session, as the recipient of prompts and commands."""
 
     owner: Owner
 
@@ -27,9 +27,9 @@ class Recipient(Protocol):
 
 
 async def send(session: Recipient, text: str, **options: Any) -> Turn:
-    """Run the command whose `/name` the text begins with, else send it as a prompt; does not wait for the turn.
+    """Run the command whose `/name` the text starts with, else send the text as a prompt; do not wait for the turn.
 
-    Options are those of `AsyncSession.prompt`; what of them is only for prompts is left out for a command.
+    Options are those of `AsyncSession.prompt`; a command ignores those that only prompts take.
     """
     name, *arguments = text.split(maxsplit=1) or [""]
     if text.startswith("/") and name[1:] in [command["name"] for command in await session.owner.commands()]:

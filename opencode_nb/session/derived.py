@@ -1,10 +1,10 @@
-"""How a blocking face is made from an async class: each member once, with the original's name, types and docstring.
+"""Derive blocking members from an async class, each with the original's name, types and docstring.
 
     class Session:
         title = Forwarded[str](AsyncSession.title)
         rename = blocking(AsyncSession.rename)
 
-A face keeps its original in `_async`.
+A blocking object keeps its async original in `_async`.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ A = TypeVar("A")
 
 if TYPE_CHECKING:
 
-    class _Property:  # for the checker a plain descriptor: it would take a property for one of any type
+    class _Property:  # a plain descriptor for type checkers: they would read a property as Any
         def __init__(self, *accessors: Callable[..., object]) -> None: ...
 
 else:
@@ -31,14 +31,14 @@ else:
 
 
 class Face(Protocol[A_co]):
-    """What has a blocking face: its original."""
+    """A blocking object that wraps its async original."""
 
     @property
     def _async(self) -> A_co: ...
 
 
 def blocking(method: Callable[Concatenate[A, P], Coroutine[Any, Any, T]]) -> Callable[Concatenate[Face[A], P], T]:
-    """The method, run on the package's loop thread and waited for. An interrupt cancels it."""
+    """Return a method that runs this one on the package's loop thread and waits. An interrupt cancels it."""
     name = method.__name__
 
     @wraps(method)
@@ -50,7 +50,7 @@ def blocking(method: Callable[Concatenate[A, P], Coroutine[Any, Any, T]]) -> Cal
 
 
 def forwarded(method: Callable[Concatenate[A, P], T]) -> Callable[Concatenate[Face[A], P], T]:
-    """The method as it is, called on the calling thread: it does not wait."""
+    """Return a method that calls this one directly, on the calling thread: it does not wait."""
     name = method.__name__
 
     @wraps(method)
@@ -62,7 +62,7 @@ def forwarded(method: Callable[Concatenate[A, P], T]) -> Callable[Concatenate[Fa
 
 
 class Forwarded(_Property, Generic[T]):
-    """A property or attribute of the original: `Forwarded[str](AsyncSession.title)`, or its name and a docstring."""
+    """Read-only access to the original: `Forwarded[str](AsyncSession.title)`, or an attribute's name and docstring."""
 
     def __init__(self, original: object, doc: str | None = None) -> None:
         self._name = original if isinstance(original, str) else original.fget.__name__  # type: ignore[attr-defined]
@@ -85,7 +85,7 @@ class Forwarded(_Property, Generic[T]):
 
 
 class Writable(Forwarded[T]):
-    """As `Forwarded`, and to be set."""
+    """Like `Forwarded`, but writable."""
 
     def _writers(self) -> tuple[Callable[[Face[object], T], None], ...]:
         return (self._write,)
@@ -99,7 +99,7 @@ class Writable(Forwarded[T]):
 
 
 class Derived:
-    """A class whose derived members are its own in `help()`: under its name, not the original's."""
+    """Base class that lists derived members in `help()` under its own name, not the original's."""
 
     def __init_subclass__(cls) -> None:
         for name, member in vars(cls).items():

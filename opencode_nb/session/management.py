@@ -23,7 +23,7 @@ from opencode_nb.transcript import usage
 from opencode_nb.transcript.state import Json, TurnState
 from opencode_nb.transcript.transcript import Transcript
 
-BUSY = "A turn is running in this session: wait for its end or stop it first."
+BUSY = "A turn is running in this session: wait for it to end, or stop it first."
 
 
 class ManagedSession:
@@ -196,7 +196,7 @@ class ManagedSession:
         """
         reverted = self.transcript.info.get("revert")
         if not reverted:
-            raise OpencodeError("Nothing is undone here: an undo can be taken back until the next prompt.")
+            raise OpencodeError("Nothing is undone here: undone turns can be redone only until the next prompt.")
         await self._reach(str(reverted.get("messageID")))
         api = self.owner.client.session
         undone = self.transcript.undone_turns
@@ -228,7 +228,7 @@ class ManagedSession:
             raise
         if ((info.get("revert") or {}).get("messageID") or "") != message_id:
             await asyncio.to_thread(plan.take_back)
-            raise OpencodeError("The server did not do it: the session has no such message any more.")
+            raise OpencodeError("The server changed nothing: the session no longer has this message.")
         self._learn(info)
         if message_id:
             sides = {path: goal.now for path, goal in plan.goals.items()}
@@ -246,7 +246,7 @@ class ManagedSession:
         await self._reach(message_id)
         turn = self.transcript.turn_of(message_id)
         if turn is None:
-            raise OpencodeError("There is no such turn in this session (any more): nothing was done.")
+            raise OpencodeError("There is no such turn in this session: nothing was changed.")
         return turn.id
 
     @property
@@ -275,16 +275,16 @@ class ManagedSession:
         try:
             self._learn(dict(await self.owner.client.session.share(self.id)))
         except InternalServerError as error:  # offline, or disabled in its environment: it does not say which
-            raise OpencodeError("The session could not be shared: the server's log says why.") from error
+            raise OpencodeError("The session could not be shared. Check the server's log.") from error
         if not self.shared_url:
-            raise OpencodeError("The server gave no link: the session is not shared.")
+            raise OpencodeError("The server returned no link: the session is not shared.")
         return self.shared_url
 
     async def unshare(self) -> None:
         """Remove the published copy. Raises OpencodeError if it is still there."""
         self._learn(dict(await self.owner.client.session.unshare(self.id)))
         if self.shared_url:
-            raise OpencodeError("The server still shares the session: its log may say why.")
+            raise OpencodeError("The server still shares the session. Check its log.")
 
     def _learn(self, info: Json) -> None:
         self.owner.feed.apply({"type": "session.updated", "properties": {"info": info}})

@@ -1,4 +1,4 @@
-"""The options that everything that starts a turn takes: declared once, and shown in each signature."""
+"""The options of every method that starts a turn: declared once, and shown in each signature."""
 
 from __future__ import annotations
 
@@ -12,10 +12,10 @@ F = TypeVar("F", bound=Callable[..., Any])
 
 
 class TurnOptions(TypedDict, total=False):
-    """Options of one turn. What is left out or None is the session's own.
+    """Options of one turn. Those left out or None default to the session's own.
 
-    `permission` overrides the policy, `person` answers what the policy leaves open, `timeout` in seconds aborts the
-    turn.
+    `permission` overrides the policy, `person` answers the requests that the policy leaves open, `timeout` (seconds)
+    aborts the turn.
     """
 
     model: str | None
@@ -27,7 +27,7 @@ class TurnOptions(TypedDict, total=False):
 
 
 def spelled_out(function: F) -> F:
-    """Show each of the `TurnOptions` in a function's signature, in place of its `**options`."""
+    """Replace `**options` in a function's displayed signature with each of the `TurnOptions`."""
     shown = signature(function)
     own = [parameter for parameter in shown.parameters.values() if parameter.kind is not Parameter.VAR_KEYWORD]
     options = [
@@ -39,6 +39,6 @@ def spelled_out(function: F) -> F:
 
 
 def check(options: Mapping[str, object]) -> None:
-    """Raise TypeError for an option that there is not."""
+    """Raise TypeError for an unknown option."""
     if unknown := [name for name in options if name not in TurnOptions.__annotations__]:
-        raise TypeError(f"There is no option {unknown[0]!r}: use {', '.join(TurnOptions.__annotations__)}.")
+        raise TypeError(f"Unknown option {unknown[0]!r}. Use one of: {', '.join(TurnOptions.__annotations__)}.")

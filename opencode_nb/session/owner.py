@@ -1,4 +1,4 @@
-"""What a session and its views need of the agent that opened it."""
+"""Owner: what a session and its views use of the agent that opened the session."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from opencode_nb.transcript.state import Json, TurnState
 
 
 class Owner(Protocol):
-    """A session's agent: its connection, its choices, and what it lists. `AsyncOpencode` is one."""
+    """The agent that opened a session: its connection, defaults and lists. Implemented by `AsyncOpencode`."""
 
     directory: Path
     environment: Mapping[str, str]
@@ -32,7 +32,7 @@ class Owner(Protocol):
 
     @property
     def client(self) -> AsyncClient:
-        """Every operation of the server."""
+        """Client for every operation of the server's API."""
 
     @property
     def feed(self) -> Feed:
@@ -40,13 +40,13 @@ class Owner(Protocol):
 
     @property
     def connection(self) -> ConnectionState:
-        """How the event stream is."""
+        """State of the event stream."""
 
     async def start(self) -> object:
         """Start or join the server, unless it is connected."""
 
     async def reconnect(self) -> object:
-        """Connect again at once."""
+        """Reconnect at once."""
 
     async def session(self, title: str | None = None, *, id: str | None = None) -> Any:
         """Open a session: an AsyncSession."""
@@ -55,19 +55,19 @@ class Owner(Protocol):
         """Keep a session open for a while."""
 
     def forget(self, session_id: str) -> None:
-        """Drop a session that was deleted."""
+        """Drop a deleted session."""
 
     def allow_approved(self, turn: TurnState) -> None:
         """Allow what an earlier "always" covers in a turn that another client sent."""
 
     async def check(self, model: str | None, agent: str | None) -> None:
-        """Raise for a model or an agent that the server does not have."""
+        """Raise if the server does not have this model or agent."""
 
     async def model_choice(self, model: str | None = None, agent: str | None = None) -> ModelChoice:
-        """Return the model that a prompt would go to."""
+        """Return the model that a prompt would use."""
 
     async def windows(self) -> dict[str, int]:
-        """Return the context sizes of the models, in tokens."""
+        """Return the context size of each model, in tokens."""
 
     async def sessions(
         self, *, search: str | None = None, limit: int | None = None, archived: bool = False
@@ -75,27 +75,27 @@ class Owner(Protocol):
         """Return the sessions of the directory, newest first."""
 
     async def models_detail(self) -> list[Json]:
-        """Return the models that can be used, and what they can do."""
+        """Return the available models and their capabilities."""
 
     async def agents(self) -> list[Json]:
-        """Return the agents that a prompt can be given to."""
+        """Return the agents that can answer prompts."""
 
     async def default_agent(self) -> str:
-        """Return the agent of prompts that name none."""
+        """Return the default agent for prompts."""
 
     async def commands(self) -> list[Json]:
         """Return the slash commands."""
 
     async def command(self, name: str) -> Json:
-        """Return one slash command. Raises OpencodeError where there is none of this name."""
+        """Return one slash command. Raises OpencodeError if there is no such command."""
 
     async def complete(
         self, text: str, cursor: int | None = None, *, variables: Iterable[str] = ()
     ) -> list[Completion]:
-        """Return what the word at the cursor may become."""
+        """Return completions for the word at the cursor."""
 
     async def mentions(self, text: str) -> list[Json]:
-        """Return the parts for the files and agents that a text names."""
+        """Return parts for the files and agents that a text mentions."""
 
     async def can_share(self) -> bool:
-        """Return whether sessions may be shared."""
+        """Return whether sharing is enabled."""

@@ -1,7 +1,7 @@
-"""Queue: messages that wait until their session rests, and are then sent one after the other.
+"""Queue: messages that wait until their session is idle, then are sent one by one.
 
-Kept here, not on the server, so it outlives one. A turn that fails or is stopped pauses it: what was written in the
-expectation that all goes well is not fired off blindly.
+Kept in this process, so the queue survives a restart of the server. A turn that fails or is stopped pauses it: messages
+written on the assumption that the turn succeeds must not be sent blindly.
 """
 
 from __future__ import annotations
@@ -26,16 +26,16 @@ if TYPE_CHECKING:
 log = logging.getLogger("opencode_nb")
 
 HOLD = 120.0
-"""Seconds for which a message is held without another word from who edits it: a page can be closed in the middle."""
+"""Seconds that a message is held without another call from its editor: the page can be closed in the middle."""
 
-_numbers = itertools.count(1)  # one for all queues: a page must not take one session's message for another's
+_numbers = itertools.count(1)  # one for all queues: a page must not confuse messages of two sessions
 
 
 @dataclass(frozen=True, slots=True)
 class QueueItem:
-    """A message that waits: `files` are the parts that go along, `options` are those of `prompt`.
+    """A waiting message: `files` are the attached parts, `options` are those of `prompt`.
 
-    `commands`: where its text begins with a command's `/name` when it is sent, that is run.
+    `commands`: run the text as a slash command if it starts with a command's `/name` when it is sent.
     """
 
     id: str
@@ -46,9 +46,9 @@ class QueueItem:
 
 
 class Queue:
-    """The messages that wait for a session. asyncio only, on its loop; `items` may be read anywhere.
+    """The messages that wait for a session. asyncio only, on its loop; `items` may be read from any thread.
 
-    `paused` says why nothing is sent although something waits; "" where nothing stands in the way.
+    `paused` says why the queue is paused; it is "" otherwise.
     """
 
     def __init__(
@@ -62,8 +62,8 @@ class Queue:
         self.items: tuple[QueueItem, ...] = ()
         self.paused = ""
         self._sending: asyncio.Task[None] | None = None
-        self._leaving: set[str] = set()  # what is being sent waits until it has been
-        self._held: dict[str, asyncio.TimerHandle] = {}  # what is being edited, and when that is taken for over
+        self._leaving: set[str] = set()  # ids being sent: they stay in `items` until then
+        self._held: dict[str, asyncio.TimerHandle] = {}  # ids being edited, and the timers to release them
         self._subscribers: list[Callable[[], None]] = []
 
     # -- what waits ------------------------------------------------------------------------------------------------
@@ -78,11 +78,10 @@ class Queue:
         commands: bool = False,
         **options: Any,
     ) -> QueueItem:
-        """Have this sent when the session rests and all before it is sent; options as for `prompt`.
+        """Queue a message, to send when the session is idle and those before it are sent; options as for `prompt`.
 
-        `commands`: a text that then begins with a command's `/name` runs it.
-        Raises OSError or TypeError at once for a file that cannot be sent. What the text mentions is looked up when it
-        is sent.
+        `commands=True` runs the text as a slash command if it starts with a command's `/name` when it is sent.
+        Mentions are looked up when it is sent. Raises OSError or TypeError at once for a file that cannot be sent.
         """
         _text, *attached = await prompt_parts.parts(text, files, images, self._directory)
         item = QueueItem(f"q{next(_numbers)}", text, tuple(attached), options, commands)
@@ -91,22 +90,22 @@ class Queue:
         return item
 
     async def edit(self, item_id: str, text: str) -> None:
-        """Give a waiting message another text, and release it.
+        """Change the text of a waiting message and release it.
 
-        Raises OpencodeError where it has been sent, or would say nothing.
+        Raises OpencodeError if it has been sent, or would be empty.
         """
         prompt_parts.check_text(text)
         item = self._find(item_id)
         if not text.strip() and not item.files:
-            raise OpencodeError("A message without words says nothing: write some, or take it out of the queue.")
+            raise OpencodeError("The message is empty. Add text or remove it.")
         changed = replace(item, text=text)
         self._set(tuple(changed if other is item else other for other in self.items))
         self._release(item_id)
 
     async def hold(self, item_id: str) -> None:
-        """Send neither this message nor those behind it, as somebody edits it.
+        """Hold back this message and those after it while somebody edits it.
 
-        Until it is edited, released or taken away, or `HOLD` seconds after the last call. Raises OpencodeError where it
+        Ends when it is edited, released or removed, or `HOLD` seconds after the last call. Raises OpencodeError if it
         has been sent.
         """
         self._find(item_id)
@@ -115,44 +114,44 @@ class Queue:
         self._held[item_id] = asyncio.get_running_loop().call_later(HOLD, self._release, item_id)
 
     async def release(self, item_id: str) -> None:
-        """Let a message that was held go when its turn comes."""
+        """Release a held message, to be sent in its turn."""
         self._release(item_id)
 
     async def remove(self, item_id: str) -> None:
-        """Take a waiting message away. Raises OpencodeError where it has been sent."""
+        """Remove a waiting message. Raises OpencodeError if it has been sent."""
         item = self._find(item_id)
         self._set(tuple(other for other in self.items if other is not item))
         self._advance()  # it may have been held
 
     async def clear(self) -> None:
-        """Take all of them away."""
+        """Remove all waiting messages."""
         self._set(tuple(item for item in self.items if item.id in self._leaving))
 
     async def send_now(self, item_id: str) -> Turn:
-        """Send a message without waiting: a running turn takes it up after its step. Raises what `prompt` raises."""
+        """Send a waiting message now: a running turn picks it up after its current step. Raises as `prompt` does."""
         return await self._send(self._find(item_id))
 
     async def resume(self) -> None:
-        """Go on after a pause."""
+        """Continue sending after a pause."""
         self.paused = ""
         self._tell()
         self._advance()
 
     def subscribe(self, callback: Callable[[], None]) -> Callable[[], None]:
-        """Call back, on the package's loop thread, after each change; returns what ends it."""
+        """Call `callback` after each change, on the package's loop thread; return a function that unsubscribes."""
         self._subscribers.append(callback)
         return lambda: self._subscribers.remove(callback) if callback in self._subscribers else None
 
     # -- when it goes on -------------------------------------------------------------------------------------------
 
     def changed(self, change: Change) -> None:
-        """Take note of what an event changed in the session."""
+        """Handle what an event changed in the session."""
         if not self.items:
             return
         turn = self._turn_of(change.turn) if change.kind == "ended" else None
         if turn is not None and turn.status in ("error", "aborted"):
             how = "failed" if turn.status == "error" else "was stopped"
-            self._pause(f"The turn before {how}. Go on with it, or change what waits.")
+            self._pause(f"The previous turn {how}. Resume the queue, or edit its messages.")
         if change.kind in ("ended", "session"):
             self._advance()
 
@@ -172,12 +171,12 @@ class Queue:
             await self._send(item)
         except (OpencodeError, OSError, ValueError, TypeError) as error:
             self._pause(f"The next message could not be sent: {error}")
-        except Exception as error:  # nobody awaits this task: a defect must be seen, and must not lose the message
+        except Exception as error:  # nobody awaits this task: log the bug and keep the message
             log.exception("A queued message could not be sent")
             self._pause(f"The next message could not be sent: {error!r}")
         finally:
             self._sending = None
-        self._advance()  # where the turn has already ended
+        self._advance()  # if the turn has already ended
 
     async def _send(self, item: QueueItem) -> Turn:
         self._leaving.add(item.id)
@@ -192,7 +191,7 @@ class Queue:
         waiting = (item for item in self.items if item.id not in self._leaving)
         item = next((item for item in waiting if item.id == item_id), None)
         if item is None:
-            raise OpencodeError("This message no longer waits: it was sent or taken away.")
+            raise OpencodeError("This message no longer waits: it was sent or removed.")
         return item
 
     def _pause(self, reason: str) -> None:
@@ -211,5 +210,5 @@ class Queue:
         for subscriber in list(self._subscribers):
             try:
                 subscriber()
-            except Exception:  # a view's fault must not keep the queue from going on
+            except Exception:  # a failing view must not stop the queue
                 log.exception("A listener of a queue failed")

@@ -1,4 +1,4 @@
-"""Run: one turn on its way: sends it, has its requests answered, keeps its time limit, and sees it to its end."""
+"""Run: one turn in progress. Sends it, answers its requests, enforces its time limit and follows it to its end."""
 
 from __future__ import annotations
 
@@ -16,33 +16,33 @@ from opencode_nb.transcript.state import STOPPED, Json, TurnState
 from opencode_nb.transcript.transcript import Change, Transcript
 
 DIFFS_TIMEOUT = 3.0
-"""Seconds to wait, after a turn that wrote files, for the server to count its diffs (they come after it is idle)."""
+"""Seconds to wait for the server's diffs after a turn that wrote files (they come after it is idle)."""
 
 TRAILING_TIMEOUT = 1.0
-"""Seconds that the end of an aborted message may come behind the session's being idle."""
+"""Seconds to wait for the end of an aborted message after the session is idle."""
 
 ERROR_TIMEOUT = 2.0
-"""Seconds to wait for the event that explains a bare 500: the answer has only a reference (docs/server.md)."""
+"""Seconds to wait for the event that explains a bare 500: the response has only a reference (docs/server.md)."""
 
 
 BEGIN_TIMEOUT = 30.0
-"""Seconds that a command may take until its turn is under way: its template may run shell commands first."""
+"""Seconds that a command may take to start its turn: its template may run shell commands first."""
 
 PASSED_BY_TIMEOUT = 30.0
-"""Seconds that a session may rest although a prompt waits in it: the server comes to it after what ran before."""
+"""Seconds that a session may be idle before a prompt it has: the server starts it after what ran before."""
 
 SAID_TIMEOUT = 5.0
-"""Seconds until what was only added to the conversation is in it: the answer (204) can come before (docs/server.md)."""
+"""Seconds to wait for a `no_reply` prompt to appear: the response (204) can come first (docs/server.md)."""
 
 LOST = ("ConnectionLost", "ServerExited")
-"""The errors of a turn that the loss of the server ended."""
+"""Errors of a turn that ended because the server was lost."""
 
 
 @dataclass(frozen=True, slots=True)
 class Stops:
-    """How the session stops a turn: `abort` what runs, `late` a turn that was declared over, should it begin after all.
+    """Callbacks to the session: `abort` stops what is running, `ended` reports the end of a turn.
 
-    `ended` is called when the turn is over.
+    `late` stops a turn already marked as over, if the server starts it after all.
     """
 
     abort: Callable[[], Coroutine[Any, Any, None]]
@@ -51,7 +51,7 @@ class Stops:
 
 
 class Run:
-    """One turn on its way: sends it, answers its requests, keeps its time limit, and sees it to its end."""
+    """One turn in progress. Sends it, answers its requests, enforces its time limit and follows it to its end."""
 
     def __init__(
         self, turn: Turn, transcript: Transcript, feed: Feed, responder: Responder, timeout: float | None, stops: Stops
@@ -61,13 +61,13 @@ class Run:
         self._news = asyncio.Event()
         self._doubted = False
         self._rests = False
-        self._asks = True  # a model, which answers the latest prompt only
+        self._asks = True  # whether a model is to answer; it answers only the latest prompt
         self._clock: asyncio.TimerHandle | None = None
         self._sending: asyncio.Task[None] | None = None
         self._tasks: set[asyncio.Task[None]] = set()
 
     async def send(self, body: Json, no_reply: bool) -> None:
-        """Send the prompt. One that the server refuses ends as a failed turn; raises where it cannot be reached."""
+        """Send the prompt. The turn fails if the server refuses it; raises if the server cannot be reached."""
         self._asks = not no_reply
         self._start_clock()
         post = self._sent(self._feed.client.session.prompt_async(self._transcript.id, **body))
@@ -77,7 +77,7 @@ class Run:
             self._feed.tell(self._transcript.id, "noted", messageID=self.turn.id)
 
     async def follow(self, request: Awaitable[Any], *, asks: bool = True) -> None:
-        """Send what is answered at the turn's end only; returns as soon as it is under way. Errors as for `send`."""
+        """Send a request answered only at the turn's end; return once the turn has started. Errors as for `send`."""
         self._asks = asks
         self._start_clock()
         post = self._sent(request)
@@ -88,7 +88,7 @@ class Run:
             post.result()
 
     async def _or_stopped(self, sending: Awaitable[None]) -> None:
-        """Wait until it is sent. Cancelled meanwhile, stop it: nobody knows yet whether the server has it."""
+        """Wait until it is sent. If cancelled, abort the turn: the server may already have it."""
         try:
             await sending
         except asyncio.CancelledError:
@@ -127,7 +127,7 @@ class Run:
         return (self.turn.state.error or {}).get("name") in names
 
     async def _arrived(self) -> bool:
-        """Whether the server has the prompt although its answer was lost: it is never sent twice, so look for it."""
+        """Return whether the server has the prompt although its response was lost. Check, never send it twice."""
         try:
             await self._feed.client.session.message(self._transcript.id, self.turn.id)
         except OpencodeError:
@@ -135,13 +135,13 @@ class Run:
         return True
 
     async def _refused(self, error: APIStatusError) -> None:
-        """A wrong model or agent is a bare 500 here; the event that follows says what it was."""
+        """Fail the turn. A wrong model or agent is a bare 500 here; the event that follows says what was wrong."""
         await self._until(lambda: self.turn.state.error is not None, ERROR_TIMEOUT)
         if not self.turn.state.ended:
             self._fail(self.turn.state.error or {"name": "PromptRefused", "data": {"message": str(error)}})
 
     async def _never_begun(self) -> None:
-        """The server may accept a prompt (204), then fail on it (an image it cannot read) and never be busy with it."""
+        """Fail a prompt that the server accepted (204) but failed on before starting (an unreadable image)."""
         await self._until(lambda: self.turn.state.status != "queued", ERROR_TIMEOUT)
         if self._is_doubtful and self.turn.state.error:
             self._fail(self.turn.state.error)
@@ -149,12 +149,12 @@ class Run:
 
     @property
     def _is_doubtful(self) -> bool:
-        """Whether it has an error before it has begun, other than our own reason to stop it."""
+        """Whether it has an error before it has started, other than our own reason to stop it."""
         state = self.turn.state
         return state.status == "queued" and state.error is not None and not self._ended_by(*STOPPED)
 
     async def _until(self, condition: Callable[[], bool], seconds: float) -> None:
-        """Wait until what changes makes `condition` true, or the time is up."""
+        """Wait until an event makes `condition` true, or the time is up."""
         with contextlib.suppress(TimeoutError):
             async with asyncio.timeout(seconds):
                 while not condition():
@@ -165,7 +165,7 @@ class Run:
         self._feed.tell(self._transcript.id, "failed", messageID=self.turn.id, error=error)
 
     def changed(self, change: Change) -> None:
-        """Take note of what an event changed in this turn."""
+        """Handle what an event changed in this turn."""
         self._news.set()
         self._responder.note()
         if self._is_doubtful and not self._doubted:
@@ -178,11 +178,11 @@ class Run:
             self._responder.look()
         elif change.kind == "ended":
             if self._ended_by(*LOST) and self._sending is not None:
-                self._sending.cancel()  # it may wait for the server to come back: a turn that has failed must not run
+                self._sending.cancel()  # it may be waiting for a new server: a failed turn must not run
             self._spawn(self._finish())
 
     def rested(self) -> None:
-        """Take note that the session rests."""
+        """Handle the session going idle."""
         self._news.set()
         state = self.turn.state
         if self._asks and not self._rests and state.prompt is not None and not state.ended:
@@ -190,9 +190,9 @@ class Run:
             self._spawn(self._passed_by())
 
     async def _passed_by(self) -> None:
-        """A prompt that the server has and does not come to: it must not be waited for for ever.
+        """Fail a prompt that the server has but never starts, instead of waiting for it forever.
 
-        One that is being stopped ends by that.
+        Leave one that is being stopped: the abort ends it.
         """
         state, transcript = self.turn.state, self._transcript
         await self._until(lambda: bool(state.steps) or state.ended or transcript.busy, PASSED_BY_TIMEOUT)
@@ -213,7 +213,7 @@ class Run:
     async def _finish(self) -> None:
         try:
             await self._responder.close()
-            if not self._ended_by("PromptNotSent", *LOST):  # else nothing more can come
+            if not self._ended_by("PromptNotSent", *LOST):  # otherwise nothing more can arrive
                 await self._until(lambda: _complete(self.turn.state), TRAILING_TIMEOUT)
                 await self._until(lambda: not self.turn.state.awaits_diffs, DIFFS_TIMEOUT)
         finally:
@@ -229,14 +229,14 @@ class Run:
 _SERVER_CLOCK: Json = {
     "name": "ServerClock",
     "data": {
-        "message": "The server's clock was set back: it takes this prompt for an older one, and would not answer it."
+        "message": "The server's clock was set back: it takes this prompt for an older one and does not answer it."
     },
 }
-_NOT_ANSWERED: Json = {"name": "NotAnswered", "data": {"message": "The server has the prompt, but did not take it up."}}
+_NOT_ANSWERED: Json = {"name": "NotAnswered", "data": {"message": "The server has the prompt but did not start it."}}
 
 
 def _said(state: TurnState, sent: list[Json]) -> bool:
-    """Whether the texts that were sent are in the turn's prompt."""
+    """Return whether the turn's prompt has all the texts that were sent."""
     there = [part for part in state.prompt.parts.values() if _is_said(part)] if state.prompt else []
     return state.prompt is not None and len(there) >= sum(map(_is_said, sent))
 
@@ -246,12 +246,12 @@ def _is_said(part: Json) -> bool:
 
 
 def _retrieve(task: asyncio.Task[None]) -> None:
-    """Its failure has ended the turn already, and is told there."""
+    """Mark the exception as retrieved: the failure has already ended the turn, which reports it."""
     if not task.cancelled():
         task.exception()
 
 
 def _complete(state: TurnState) -> bool:
-    """Whether the last step has come to its end."""
+    """Return whether the last step has completed."""
     last = next(reversed(state.steps.values()), None)
     return last is None or "completed" in (last.info.get("time") or {})

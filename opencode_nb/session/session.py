@@ -207,7 +207,7 @@ class AsyncSession(ManagedSession):
         """Return the compaction's turn once it has ended: the server answers 200 even if it was stopped or failed."""
         turns = [self._turn(state) for key, state in self.transcript.turns.items() if key not in before]
         if not turns:
-            raise OpencodeError("The server did not compact the session: its log may say why.")
+            raise OpencodeError("The server did not compact the session. Check its log.")
         return await turns[0]
 
     async def _rested(self) -> None:

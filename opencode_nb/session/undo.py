@@ -1,7 +1,6 @@
-"""Undo a whole turn on the server when its diff is taken back, so that the conversation knows of it.
+"""Undo a whole turn on the server when its diff is reverted, so that the conversation reflects it.
 
-Only where that loses nothing of anybody's: the session refuses where it would overwrite what somebody changed
-(changes/undo_plan.py).
+Only if nobody loses work: the session refuses to overwrite what somebody has changed (changes/undo_plan.py).
 """
 
 from __future__ import annotations
@@ -22,7 +21,7 @@ log = logging.getLogger("opencode_nb")
 
 @dataclass(frozen=True, slots=True)
 class TurnUndo:
-    """Undoes and redoes one turn of a session: `revert` undoes it, `unrevert` redoes all that is undone. Both block."""
+    """Undoes and redoes one turn of a session: `revert` undoes it, `unrevert` redoes all undone turns. Both block."""
 
     turn: TurnState
     transcript: Transcript
@@ -31,24 +30,24 @@ class TurnUndo:
     unrevert: Callable[[], Undone]
 
     def carry_out(self, diff: Diff, *, back: bool) -> Undone | None:
-        """Undo it, or with `back=False` redo it; None where that would overwrite something of somebody else."""
+        """Undo the turn, or redo it with `back=False`; return None if it must be done file by file instead."""
         try:
             return self._revert(diff) if back else self._apply(diff)
-        except DiffConflictError:  # file by file the others are left as they are
+        except DiffConflictError:  # file by file, the files in conflict are left alone
             return None
-        except OpencodeError as error:  # then it is done file by file: nothing depends on the server
+        except OpencodeError as error:  # file by file works without the server
             log.warning("The server did not %s the turn: %s", "undo" if back else "redo", error)
             return None
 
     def _revert(self, diff: Diff) -> Undone | None:
-        """Only the last turn, and only while all its files are as it left them."""
+        """Undo it only if it is the last turn and all its files are still as it left them."""
         turns = self.transcript.visible_turns
         if not turns or turns[-1].id != self.turn.id or any(file.state != "applied" for file in diff.files):
             return None
         return self.revert() if self._is_guarded else None
 
     def _apply(self, diff: Diff) -> Undone | None:
-        """Only what was undone last."""
+        """Redo it only if it is the first undone turn and all its files are still reverted."""
         undone = self.transcript.info.get("revert") or {}
         if undone.get("messageID") != self.turn.id or any(file.state != "reverted" for file in diff.files):
             return None

@@ -333,8 +333,8 @@ def test_waiting_messages_are_seen_changed_sent_and_removed(chat: ChatPage) -> N
         ("queue_send", "q2", None),
         ("queue_drop", "q3", None),
     ]
-    chat.set_state(paused="The turn before failed.", busy=False)
-    expect(panel.get_by_role("status").filter(has_text="The turn before failed.")).to_be_visible()
+    chat.set_state(paused="The previous turn failed.", busy=False)
+    expect(panel.get_by_role("status").filter(has_text="The previous turn failed.")).to_be_visible()
     panel.get_by_role("button", name="Resume").click()
     chat.done("queue_resume")
     chat.set_state(paused="", queue=[])
