@@ -1,4 +1,4 @@
-"""Catalog: what there is to choose from at a server: sessions, models, agents, commands, files."""
+"""Catalog: lists a server's sessions, models, agents, commands and files."""
 
 from __future__ import annotations
 
@@ -17,29 +17,29 @@ from opencode_nb.session.prompt.completion import Completion
 from opencode_nb.transcript.state import Json
 
 PAGE = 1000
-"""Sessions that are asked for at first: the server gives 100 unless told, and has no cursor for them."""
+"""Sessions to request at first: the server defaults to 100 and has no cursor to page through them."""
 
 LONGER = 10
-"""How many times as many are asked for, where there may be more."""
+"""Factor by which the limit grows while there may be more sessions."""
 
 SESSION_ID = "ses"
-"""What the id of a session begins with. The server fails, rather than finds nothing, for any other."""
+"""Prefix of a session id. For an id without it the server fails instead of answering 404."""
 
 
 def is_archived(info: Json) -> bool:
-    """Whether a session is archived, as `sessions` lists it."""
+    """Whether a session from `sessions` is archived."""
     return bool((info.get("time") or {}).get("archived"))
 
 
 def _matching(wanted: str, listed: list[Json]) -> list[Json]:
-    """The newest that has this very title, else all whose id begins so or whose title contains it."""
+    """The newest session with exactly this title; else all with this id prefix or this text in the title."""
     named = [info for info in listed if info.get("title") == wanted]
     text = wanted.lower()
     return named[:1] or [i for i in listed if i["id"].startswith(wanted) or text in str(i.get("title") or "").lower()]
 
 
 class Catalog(Connection):
-    """A connection that lists what its server has. `model` and `agent` are those of prompts that name none."""
+    """A connection that lists what its server offers. `model` and `agent` are the defaults for prompts."""
 
     model: str | None
     agent: str | None
@@ -47,11 +47,11 @@ class Catalog(Connection):
     def __init__(self, *connection: Any) -> None:
         super().__init__(*connection)
         self._choices: dict[tuple[str | None, str | None], ModelChoice] = {}
-        self._checked: set[str] = set()  # agents that are known to be there
+        self._checked: set[str] = set()  # agents known to exist
         self._windows: dict[str, int] = {}
 
     def _forget_catalog(self) -> None:
-        """Ask again from now on: the next server may have others."""
+        """Clear the cached models and agents: the next server may have others."""
         self._choices.clear()
         self._checked.clear()
         self._windows.clear()
@@ -61,9 +61,9 @@ class Catalog(Connection):
     async def sessions(
         self, *, search: str | None = None, limit: int | None = None, archived: bool = False
     ) -> list[Json]:
-        """All sessions of this directory, newest first, without sub-sessions; `search` is a part of their title.
+        """List this directory's sessions, newest first, without sub-sessions; `search` matches part of the title.
 
-        `limit`: only the newest ones, so many at most. `archived`: with those that are archived (`time.archived`).
+        `limit` caps the number of sessions. `archived` includes archived ones (those with `time.archived`).
         """
         if limit is not None and limit < 0:
             raise ValueError(f"limit={limit}: give a number of sessions, or None for all.")
@@ -77,10 +77,10 @@ class Catalog(Connection):
             count *= LONGER
 
     async def find_session(self, wanted: str) -> Json:
-        """The session with this id, beginning of an id, or title (or part of it), as `sessions` lists it.
+        """Find the session with this id, id prefix, title or part of a title, as `sessions` lists it.
 
-        An id is looked up by itself, whatever its directory; what is not archived comes first. Raises OpencodeError
-        where none or several match.
+        A full id works for any directory. Sessions that are not archived take precedence. Raises OpencodeError unless
+        exactly one matches.
         """
         await self.start()
         if wanted.startswith(SESSION_ID):
@@ -95,22 +95,22 @@ class Catalog(Connection):
         return found[0]
 
     async def can_share(self) -> bool:
-        """Whether OpenCode's configuration lets sessions be shared."""
+        """Whether OpenCode's configuration allows sharing sessions."""
         await self.start()
         return (await self.client.config.get()).get("share") != "disabled"
 
     # -- models ------------------------------------------------------------------------------------------------------
 
     async def models(self) -> list[str]:
-        """The models that can be used now, as "provider/model"."""
+        """List the available models as "provider/model"."""
         return [str(model["id"]) for model in await self.models_detail()]
 
     async def models_detail(self) -> list[Json]:
-        """The models that can be used now, and what they can do.
+        """List the available models with their capabilities.
 
         `[{id, name, provider, variants, context, output, reasoning, tools, attachment, input, cost, default}]`: `id` is
-        "provider/model"; `variants` are names; `context` and `output` tokens (0: unknown); `input` what a prompt may
-        hold (text, image, pdf, ...); `cost` US dollars for a million tokens; `default` whether it is its provider's.
+        "provider/model"; `variants` are names; `context` and `output` are limits in tokens (0: unknown); `input` lists
+        what a prompt may contain (text, image, pdf, ...); `cost` is USD per million tokens; `default`: its provider's.
         """
         await self.start()
         listed: Any = await self.client.config.providers()
@@ -124,13 +124,13 @@ class Catalog(Connection):
         return found
 
     async def windows(self) -> dict[str, int]:
-        """The sizes of the models' contexts, in tokens, by "provider/model"; asked for once."""
+        """Context sizes in tokens, by "provider/model"; cached."""
         if not self._windows:
             await self.models_detail()
         return self._windows
 
     async def model_choice(self, model: str | None = None, agent: str | None = None) -> ModelChoice:
-        """Which model a prompt would go to, and who chose it. Raises ModelError where none is set up."""
+        """Which model a prompt would use, and what selected it. Raises ModelError if none is available."""
         await self.start()
         asked = (model or self.model, agent or self.agent)
         if asked not in self._choices:
@@ -138,9 +138,9 @@ class Catalog(Connection):
         return self._choices[asked]
 
     async def check(self, model: str | None, agent: str | None) -> None:
-        """Raise ModelError or OpencodeError for a model or agent that is not there, before anything is sent.
+        """Raise ModelError for an unknown model, OpencodeError for an unknown agent, before anything is sent.
 
-        The server would take the prompt, fail with a bare 500, and keep the wrong model for the whole session.
+        The server would accept the prompt, fail with a bare 500, and keep the wrong model for the whole session.
         """
         if model:
             await self.model_choice(model)
@@ -153,23 +153,23 @@ class Catalog(Connection):
     # -- agents and commands -------------------------------------------------------------------------------------------
 
     async def agents(self) -> list[Json]:
-        """The agents a prompt can be given to, with their `description`; sub-agents and hidden ones left out."""
+        """List the agents that take prompts, with their `description`: no subagents, no hidden agents."""
         await self.start()
         found = await self.client.app.agents()
         return [agent for agent in found if agent.get("mode") != "subagent" and not agent.get("hidden")]
 
     async def default_agent(self) -> str:
-        """The agent that a prompt goes to where nobody names one."""
+        """Return the agent for prompts that do not name one."""
         configured = (await self.client.config.get()).get("default_agent")
         return str(configured or next((agent["name"] for agent in await self.agents()), "build"))
 
     async def commands(self) -> list[Json]:
-        """The slash commands: the server's own, the user's, those of MCP servers and skills."""
+        """List the slash commands: built-in, the user's, and those from MCP servers and skills."""
         await self.start()
         return list(await self.client.command.list())
 
     async def command(self, name: str) -> Json:
-        """The command of this name, with or without its slash. Raises OpencodeError where there is none."""
+        """Return the command with this name, with or without its slash. Raises OpencodeError if it is unknown."""
         wanted = name.removeprefix("/")
         found = {str(command["name"]): command for command in await self.commands()}
         if wanted not in found:
@@ -178,14 +178,14 @@ class Catalog(Connection):
             raise OpencodeError(f"There is no command /{wanted}.{meant} There are: /{', /'.join(sorted(found))}.")
         return found[wanted]
 
-    # -- what a prompt may name ----------------------------------------------------------------------------------------
+    # -- completion and mentions ---------------------------------------------------------------------------------------
 
     async def complete(
         self, text: str, cursor: int | None = None, *, variables: Iterable[str] = (), limit: int = completion.LIMIT
     ) -> list[Completion]:
-        """What the word at `cursor` (the end by default) may become, best first.
+        """Complete the word at `cursor` (default: the end), best match first.
 
-        `/` at the beginning: commands; `@`: files, agents, and the `variables` that the caller knows of.
+        A leading `/` completes commands; `@` completes files, agents and the caller's `variables`.
         """
         word = completion.word_at(text, len(text) if cursor is None else cursor)
         if word is None:
@@ -194,12 +194,12 @@ class Catalog(Connection):
         if word.kind == "command":
             return completion.commands(word, await self.commands(), limit)
         agents: list[Any] = await self.client.app.agents()
-        query = word.text.rstrip("/")  # with it, the server finds folders only, and nothing in them
+        query = word.text.rstrip("/")  # with a trailing slash the server finds only folders, not their files
         files: list[Any] = await self.client.find.files(query=query, limit=limit)
         return completion.mentions(word, files, [a for a in agents if not a.get("hidden")], variables, limit)
 
     async def mentions(self, text: str) -> list[Json]:
-        """The parts for what a text names: files that are there as `@path`, agents as `@agent`."""
+        """Return the prompt parts for existing files (`@path`) and agents (`@agent`) that a text mentions."""
         await self.start()
         agents: list[Any] = await self.client.app.agents()
         names = {str(agent["name"]) for agent in agents}

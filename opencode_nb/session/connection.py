@@ -1,4 +1,4 @@
-"""Connection: one server, joined or started when first needed, and its event stream. asyncio only, on one loop."""
+"""Connection: a server, joined or started on first use, and its event stream. asyncio only, on a single loop."""
 
 from __future__ import annotations
 
@@ -28,10 +28,10 @@ CLOSED = "The connection to the server was closed."
 
 @dataclass(frozen=True, slots=True)
 class Hooks:
-    """What a connection calls, on the loop's thread.
+    """Callbacks of a connection, called on the loop's thread.
 
-    `changed`: with what each event changed in a transcript. `followed`: for the transcripts to follow again with a new
-    stream. `closing`: before the stream ends. `dropped`: when the server is let go of; the next one may be another.
+    `changed` gets the changes that each event made to a transcript. `followed` returns the transcripts that a new
+    stream must follow. `closing` runs before the stream ends, `dropped` when the server is released.
     """
 
     changed: Callable[[Transcript, list[Change]], None]
@@ -41,11 +41,11 @@ class Hooks:
 
 
 class Connection:
-    """A server and its event stream: started or joined by `start`, again after they ended; let go of by `aclose`.
+    """A server and its event stream. `start` opens both, also after they ended; `aclose` releases them.
 
-    `serve_options` are those of `serve`; `base_url` joins a server instead. `managed` is the server that this package
-    runs, None before `start` and where one was joined. `environment` is what a server of its own gets beside this
-    process's environment.
+    `serve_options` are passed to `serve`; `base_url` joins a running server instead. `managed` is the server that this
+    package runs: None before `start`, and for one joined by URL. `environment` holds the variables that a private
+    server gets in addition to this process's.
     """
 
     def __init__(
@@ -70,34 +70,34 @@ class Connection:
 
     @property
     def started(self) -> bool:
-        """Whether there is a live connection."""
+        """Whether the event stream is set up and a managed server is alive."""
         return self._feed is not None and (self.managed is None or self.managed.alive)
 
     @property
     def client(self) -> AsyncClient:
-        """Every operation of the server. Raises OpencodeError before `start`."""
+        """The server's API. Raises OpencodeError before `start`."""
         if self._client is None:
             raise OpencodeError(_NOT_STARTED)
         return self._client
 
     @property
     def server(self) -> Server:
-        """The server that this package runs. Raises OpencodeError before `start`, and for one joined by its URL."""
+        """The server that this package runs. Raises OpencodeError before `start` and for a server joined by URL."""
         if self.managed is None:
             raise OpencodeError(_NOT_OURS if self._join[0] is not None and self.started else _NOT_STARTED)
         return self.managed
 
     @property
     def feed(self) -> Feed:
-        """The event stream."""
+        """The event stream. Raises OpencodeError before `start`."""
         if self._feed is None:
             raise OpencodeError(_NOT_STARTED)
         return self._feed
 
     async def start(self) -> Self:
-        """Start or join the server and open its event stream; again after it died. Does nothing where all is well.
+        """Start or join the server and open its event stream, also after they ended. No-op while connected.
 
-        A server that is being started again is waited for.
+        Waits for a server that is restarting.
         """
         async with self._starting:
             if self.started and self.feed.lost:
@@ -108,27 +108,27 @@ class Connection:
         return self
 
     async def server_ready(self) -> None:
-        """Wait until a managed server answers: at once, unless it is being started again. Raises ServerExitedError."""
+        """Wait while a managed server restarts; otherwise return at once. Raises ServerExitedError."""
         if self.managed is not None and not self.managed.ready:
             await asyncio.to_thread(self.managed.wait_ready)
 
     async def _resume(self, feed: Feed) -> None:
-        """Open the stream again as soon as the server answers; nothing where it has ended for good."""
+        """Reopen the stream once the server answers. No-op if the server has exited for good."""
         try:
             await self.server_ready()
         except ServerExitedError:
-            if self.started:  # it is late: what it is asked now it would never answer
+            if self.started:  # still starting, too slowly: a request would hang
                 raise
             return
         await feed.restart()
 
     @property
     def connection(self) -> ConnectionState:
-        """How the event stream is: `state` (connected, reconnecting, lost), `error`, `failures`."""
+        """The state of the event stream: `state` (connected, reconnecting, lost), `error`, `failures`."""
         return self._feed.connection if self._feed is not None else ConnectionState("lost", "Not connected yet.")
 
     async def reconnect(self) -> Self:
-        """Connect anew at once, whatever the event stream's state; start the server again where it has ended."""
+        """Reconnect now, whatever the state of the event stream; restart the server if it has exited."""
         async with self._starting:
             if self.started:
                 await self._resume(self.feed)
@@ -158,7 +158,7 @@ class Connection:
 
     @property
     def _data(self) -> Path | None:
-        """The directory of the server's data, where it was started from here."""
+        """The server's data directory; None unless this package runs the server."""
         return storage.data_directory({**os.environ, **self.environment}) if self.managed is not None else None
 
     def _watch_server(self, feed: Feed) -> None:
@@ -181,17 +181,17 @@ class Connection:
     async def _server_away(self, feed: Feed, error: str, for_good: bool) -> None:
         async with self._starting:
             if feed is self._feed:
-                await feed.suspend(error, for_good=for_good)  # before anybody prompts again because of what follows
+                await feed.suspend(error, for_good=for_good)  # first: failing the turns may trigger new prompts
                 feed.fail_all("ServerExited", error)
 
     async def _server_back(self, feed: Feed) -> None:
         async with self._starting:
             if feed is self._feed and feed.lost:
-                with contextlib.suppress(OpencodeError):  # the connection is shown as lost, with the reason
+                with contextlib.suppress(OpencodeError):  # the connection already reports "lost" and why
                     await self._resume(feed)
 
     async def aclose(self) -> None:
-        """End the stream, and let go of the server: one of its own ends. Turns that were begun here are cut off."""
+        """Abort turns started here, close the stream and release the server; a private server stops."""
         async with self._starting:
             await self._hooks.closing()
             await self._drop()
@@ -223,7 +223,7 @@ def _ended(server: Server, otherwise: str) -> str:
 
 
 async def _version_of(client: AsyncClient) -> str:
-    """The server's version. Raises NotSupportedError for one whose API is another, such as OpenCode 2's."""
+    """Return the server's version. Raises NotSupportedError for a different API, such as OpenCode 2's."""
     try:
         health = await client.global_.health()
     except (NotFoundError, NotSupportedError) as error:
@@ -235,7 +235,7 @@ async def _version_of(client: AsyncClient) -> str:
 
 
 async def _serve_in_thread(**options: Any) -> Server:
-    """Start the server off the loop; if the wait is cancelled, the server that still comes up is closed."""
+    """Start the server in a thread. On cancellation, close the server once it is up."""
     task = asyncio.ensure_future(asyncio.to_thread(serve, **options))
     try:
         return await asyncio.shield(task)
@@ -250,6 +250,6 @@ def _close_late(started: asyncio.Future[Server]) -> None:
 
 
 def call_soon(loop: asyncio.AbstractEventLoop, function: Callable[..., Any], *args: Any) -> None:
-    """From any thread: have the loop call this, if it still runs."""
-    with contextlib.suppress(RuntimeError):  # the loop has ended: nobody is left to be told
+    """Schedule a call on the loop from any thread; do nothing if the loop is closed."""
+    with contextlib.suppress(RuntimeError):  # the loop is closed: there is no one to notify
         loop.call_soon_threadsafe(function, *args)

@@ -1,4 +1,4 @@
-"""A session as one file: Markdown, HTML, a notebook that shows its turns, or the server's own JSON."""
+"""Export a session as one file: Markdown, HTML, a notebook of its turns, or the server's JSON."""
 
 from __future__ import annotations
 
@@ -13,18 +13,18 @@ Format = Literal["md", "json", "html", "ipynb"]
 
 
 def check(format: str) -> None:
-    """Raise ValueError for a format that there is not."""
+    """Raise ValueError for an unknown format."""
     if format not in get_args(Format):
         raise ValueError(f"format={format!r}: use one of {', '.join(get_args(Format))}.")
 
 
 def as_json(info: Json, messages: list[Json]) -> str:
-    """What `opencode export` writes, and `opencode import` takes."""
+    """Return the JSON that `opencode export` writes and `opencode import` reads."""
     return json.dumps({"info": info, "messages": messages}, indent=2, ensure_ascii=False) + "\n"
 
 
 def as_text(format: str, title: str, turns: list[Turn]) -> str:
-    """The turns as a document in Markdown, HTML or nbformat."""
+    """Return the turns as a Markdown, HTML or notebook document."""
     from opencode_nb.render.turn import document
 
     if format == "ipynb":
@@ -34,7 +34,7 @@ def as_text(format: str, title: str, turns: list[Turn]) -> str:
 
 
 def _notebook(title: str, turns: list[Turn]) -> Json:
-    """nbformat 4.5. Nothing runs by itself: the magics are not loaded in it."""
+    """Return an nbformat 4.5 notebook. It does not load the magics, so its cells do not run as they are."""
     from opencode_nb.render.turn import document
 
     heading = {"cell_type": "markdown", "id": "title", "metadata": {}, "source": document.heading(title)}
@@ -45,7 +45,7 @@ def _notebook(title: str, turns: list[Turn]) -> Json:
 
 
 def _cell(number: int, turn: Turn) -> Json:
-    """A turn as the cell that would have made it, and what it gave."""
+    """Return a turn as the `%%prompt` cell that would produce it, with its output."""
     data, metadata = turn._repr_mimebundle_()
     output = {"output_type": "execute_result", "execution_count": number, "data": data, "metadata": metadata}
     return {

@@ -1,8 +1,8 @@
-"""Feed: the event stream of one directory of one server, folded into the transcripts that someone follows.
+"""Feed: applies the event stream of one directory on a server to the transcripts of followed sessions.
 
-All of it runs on one event loop; only that loop's thread changes a transcript. The stream is drained whether or not
-anyone reads (the server's queues are unbounded: opencode #31087); after a reconnect everything followed is fetched
-again, because the server replays nothing.
+Everything runs on one event loop, and only that loop's thread changes a transcript. The stream is drained even if
+no one reads it (the server's queues are unbounded: opencode #31087). After a reconnect every followed session is
+fetched again, because the server does not replay events.
 """
 
 from __future__ import annotations
@@ -26,33 +26,33 @@ log = logging.getLogger("opencode_nb")
 Listener = Callable[[Transcript, list[Change]], None]
 
 CONNECT_TIMEOUT = 30.0
-"""Seconds until the first event must have come: the first request of a directory makes the server load it."""
+"""Timeout in seconds for the first event: the server loads a directory on the first request for it."""
 
 GIVE_UP_AFTER = 60.0
-"""Seconds without a connection after which open turns are ended with an error: longer than any restart of a server."""
+"""Seconds without a connection before open turns fail: longer than any server restart."""
 
 REFUSED_FOR = 10.0
-"""The same where nobody listens at the server's address on this machine: it has ended, or is being started again."""
+"""The same while a local server refuses connections: it has exited or is restarting."""
 
 GATHER = 0.05
-"""Seconds in which events come together: an eye sees 20 pictures a second, and each wait for an event has its price."""
+"""Seconds over which to batch events: 20 updates a second look smooth, and each wait for an event costs CPU time."""
 
 CHILDREN_AT_ONCE = 8
-"""Sub-sessions that are fetched at the same time."""
+"""Maximum number of sub-sessions to fetch concurrently."""
 
 _DELTA = "message.part.delta"
 _SHOWING = ("message.part.updated", _DELTA)
-"""The events that carry what tools and models say."""
+"""Events that carry the output of tools and models."""
 
 _FAILING = ("session.error", "message.updated")
-"""The events that carry a turn's error."""
+"""Events that carry a turn's error."""
 
 
 @dataclass(frozen=True, slots=True)
 class ConnectionState:
-    """How the event stream is: connected, reconnecting (by itself), or lost (`reconnect()` tries again).
+    """State of the event stream: connected, reconnecting (automatically), or lost (call `reconnect()` to retry).
 
-    `error` says why it is not connected, `failures` how often it was lost so far.
+    `error` says why it is not connected; `failures` counts lost connections.
     """
 
     state: Literal["connected", "reconnecting", "lost"]
@@ -61,10 +61,10 @@ class ConnectionState:
 
 
 class Feed:
-    """Follows sessions. `listen` to be called, on the loop's thread, with what each event changed.
+    """Follows sessions. Listeners run on the loop's thread with the changes that each event made.
 
-    `secret`, the server's password, is masked wherever a tool's part shows it: the tools inherit the server's
-    environment, so that a plain `env` prints it. `data`: the directory of the server's data, where it is known.
+    `secret`, the server's password, is masked in message parts: tools inherit the server's environment, so a plain
+    `env` prints it. `data` is the server's data directory, if known.
     """
 
     def __init__(self, client: AsyncClient, secret: str | None = None, data: Path | None = None) -> None:
@@ -78,10 +78,10 @@ class Feed:
         self._task: asyncio.Task[None] | None = None
         self._resync: asyncio.Task[None] | None = None
         self._connected: asyncio.Future[None] | None = None
-        self._said: Json | None = None  # deltas of one part that came together, as one event that is not folded in yet
+        self._said: Json | None = None  # joined deltas of one part, not applied yet
 
     async def start(self) -> None:
-        """Open the stream; returns once it is live, so that nothing of a prompt sent after it is missed."""
+        """Open the stream and wait until it is live, so that no event of a later prompt is missed."""
         if self._task is not None and not self._task.done():
             return
         self._connected = asyncio.get_running_loop().create_future()
@@ -94,11 +94,11 @@ class Feed:
 
     @property
     def lost(self) -> bool:
-        """Whether the stream has ended, and comes back by `restart` only."""
+        """Whether the stream has ended: only `restart` reopens it."""
         return self._task is None or self._task.done()
 
     async def restart(self) -> None:
-        """Connect anew at once, and fetch again everything followed. Raises OpencodeError where that fails."""
+        """Reconnect now and refetch every followed session. Raises OpencodeError if the connection fails."""
         await self._end_tasks()
         try:
             await self.start()
@@ -108,12 +108,12 @@ class Feed:
         await self.resync()
 
     async def suspend(self, error: str, *, for_good: bool) -> None:
-        """Do not try to connect until `restart`: the server is known to be away, and who is at its port is not it."""
+        """Stop reconnecting until `restart`: the server is down, and another process may have taken its port."""
         await self._end_tasks()
         self._set_connection("lost" if for_good else "reconnecting", error)
 
     async def aclose(self) -> None:
-        """End the stream and every listener."""
+        """Close the stream and remove all listeners."""
         self._listeners.clear()
         await self._end_tasks()
 
@@ -125,30 +125,30 @@ class Feed:
         self._task = self._resync = None
 
     def listen(self, listener: Listener) -> Callable[[], None]:
-        """Call `listener(transcript, changes)` after each event that changed something; returns what ends it."""
+        """Call `listener(transcript, changes)` after each event that changed something. Returns its remover."""
         self._listeners.append(listener)
         return lambda: self._listeners.remove(listener) if listener in self._listeners else None
 
     def apply(self, event: Json) -> None:
-        """Fold one event in and tell the listeners."""
+        """Apply one event to the transcripts and notify the listeners."""
         for transcript in list(self.transcripts.values()):
             changes = transcript.apply(event)
             if changes:
                 self._tell(transcript, changes)
 
     def tell(self, session_id: str, kind: str, **properties: Any) -> None:
-        """Report what this package itself knows, as an event of type "client.<kind>"."""
+        """Apply an event of this package's own, with the type "client.<kind>"."""
         self.apply({"type": f"client.{kind}", "properties": {"sessionID": session_id, **properties}})
 
     def _tell(self, transcript: Transcript, changes: list[Change]) -> None:
         for listener in list(self._listeners):
             try:
                 listener(transcript, changes)
-            except Exception:  # a listener's fault must not stop the stream for everyone else
+            except Exception:  # a failing listener must not stop the stream for the others
                 log.exception("A listener of session %s failed", transcript.id)
 
     async def follow(self, session_id: str, *, fresh: bool = False) -> Transcript:
-        """The transcript of a session, kept current from now on; `fresh` says that it has no history to fetch."""
+        """Return a session's transcript and keep it current; `fresh` skips fetching history for a new session."""
         transcript = self.transcripts.get(session_id)
         if transcript is None:
             transcript = self.transcripts[session_id] = Transcript(session_id)
@@ -161,7 +161,7 @@ class Feed:
         return transcript
 
     async def follow_again(self, transcripts: Iterable[Transcript]) -> None:
-        """Keep current what an earlier stream has followed."""
+        """Follow and refetch the transcripts of an earlier stream."""
         self.transcripts.update((transcript.id, transcript) for transcript in transcripts)
         self._set_connection(self.connection.state, self.connection.error)
         await self.resync()
@@ -179,12 +179,12 @@ class Feed:
                     self._take(event)
         except OpencodeError as error:
             self._lost(error)
-        except Exception as error:  # whatever ended the stream, open turns must hear of it or they would wait for ever
+        except Exception as error:  # open turns must learn that the stream ended, or they would wait forever
             log.exception("The event stream ended")
             self._lost(error)
 
     def _take(self, event: Json) -> None:
-        event = dict(event)  # what is read in it a thousand times a second need not become Records
+        event = dict(event)  # a plain dict: wrapping values in Records is too slow at 1000 reads a second
         kind = event.get("type")
         if kind == _DELTA and _is_text(event.get("properties")):
             self._join(event)
@@ -203,9 +203,9 @@ class Feed:
             self.apply(self._masked(event) if kind in _SHOWING else event)
 
     def _join(self, delta: Json) -> None:
-        """Deltas at hand are folded in as one: what follows from each costs many times what it takes to join them."""
+        """Join consecutive deltas that are already here: processing an event costs far more than joining two."""
         if self._said is None:
-            asyncio.get_running_loop().call_soon(self._take_said)  # when nothing more is at hand
+            asyncio.get_running_loop().call_soon(self._take_said)  # runs once all events received so far are joined
         elif _same_text(self._said["properties"], delta["properties"]):
             self._said["properties"]["delta"] += delta["properties"]["delta"]
             return
@@ -213,7 +213,7 @@ class Feed:
         self._said = delta
 
     def _take_said(self) -> None:
-        """Fold in what has been joined: before anything else is, so that all keeps its order."""
+        """Apply the joined deltas. Called before any other event is applied, to keep the order."""
         said, self._said = self._said, None
         if said is not None:
             self.apply(self._masked(said))
@@ -242,27 +242,27 @@ class Feed:
         self.fail_all("ConnectionLost", str(error))
 
     def fail_all(self, name: str, message: str) -> None:
-        """End every open turn with an error: the server can no longer tell how they go on."""
+        """Fail every open turn: no more events will arrive for it."""
         for session_id in list(self.transcripts):
             self.tell(session_id, "failed", error={"name": name, "data": {"message": message}})
 
     async def resync(self) -> None:
-        """Fetch again everything followed, and merge it."""
+        """Refetch every followed session and merge it into its transcript."""
         for transcript in list(self.transcripts.values()):
             try:
                 await self._load(transcript)
             except NotFoundError:
                 self.apply({"type": "session.deleted", "properties": {"sessionID": transcript.id}})
-            except OpencodeError as error:  # the others are fetched all the same
+            except OpencodeError as error:  # still fetch the others
                 log.warning("Session %s could not be fetched again: %s", transcript.id, error)
 
     async def all_messages(self, session_id: str) -> list[Json]:
-        """All messages of a session as stored, oldest first."""
+        """Return all stored messages of a session, oldest first."""
         messages: Any = await history.everything(self.client, session_id)
         return list(mask(messages, self._secret) if self._secret else messages)
 
     async def load_earlier(self, transcript: Transcript) -> None:
-        """Fetch the page of messages before the first turn of a transcript, if there is one."""
+        """Fetch the page of messages before a transcript's first turn, if there are more."""
         async with self._earlier:
             if not transcript.cursor:
                 return
@@ -273,7 +273,7 @@ class Feed:
             await self._load_children(transcript, transcript, new, await self._shared())
 
     async def let_go(self, transcript: Transcript, keep: int) -> None:
-        """Let go of the turns before the last `keep`: `load_earlier` fetches them again."""
+        """Drop all but the last `keep` turns from memory; `load_earlier` fetches them again."""
         async with self._earlier:
             page = await history.last_turns(self.client, transcript.id, keep)
             if page.cursor:
@@ -281,11 +281,11 @@ class Feed:
                 self.tell(transcript.id, "let_go", messageID=first, cursor=page.cursor)
 
     async def _load(self, transcript: Transcript) -> None:
-        """Fetch a session, and the sub-sessions that its turns opened."""
+        """Fetch a session and the sub-sessions that its turns opened."""
         await self._load_one(transcript, transcript.id, await self._shared())
 
     async def _shared(self) -> tuple[Json, list[Json], list[Json]]:
-        """What the server tells of all sessions at once: their status, and the open requests."""
+        """Fetch what covers all sessions at once: statuses, open permission requests, open questions."""
         client = self.client
         found: Any = await asyncio.gather(client.session.status(), client.permission.list(), client.question.list())
         return found[0] or {}, found[1] or [], found[2] or []
@@ -332,7 +332,7 @@ class Feed:
         await asyncio.gather(*(load(child) for child in children if child["id"] in wanted))
 
     def _report(self, transcript: Transcript, kind: str, **properties: Any) -> None:
-        """What was fetched, as an event of type "client.<kind>" for this transcript."""
+        """Apply fetched data to this transcript as an event of type "client.<kind>"."""
         event = self._masked({"type": f"client.{kind}", "properties": properties})
         self._tell(transcript, transcript.apply(event))
 
@@ -342,12 +342,12 @@ def _is_text(properties: Any) -> bool:
 
 
 def _same_text(one: Json, other: Json) -> bool:
-    """Whether two deltas go on with the same text."""
+    """Whether two deltas extend the same field of the same part."""
     return bool(one.get("partID") == other.get("partID") and one.get("field") == other.get("field"))
 
 
 def mask(value: Any, secret: str) -> Any:
-    """The same JSON with `secret` masked in every string; what does not hold it is not copied."""
+    """Mask `secret` in every string of a JSON value. Values without it are returned as they are, not copied."""
     if not _holds(value, secret):
         return value
     if isinstance(value, str):
@@ -358,7 +358,7 @@ def mask(value: Any, secret: str) -> Any:
 
 
 def _holds(value: Any, secret: str) -> bool:
-    """Whether the secret is in there: looked for in every event, and found in hardly any."""
+    """Whether a JSON value contains the secret. Runs on every event and rarely finds it, so it copies nothing."""
     if isinstance(value, str):
         return secret in value
     if isinstance(value, dict | list):

@@ -1,4 +1,4 @@
-"""History: a session's stored messages, fetched page by page from the end."""
+"""History: fetches a session's stored messages page by page, newest first."""
 
 from __future__ import annotations
 
@@ -12,14 +12,14 @@ from opencode_nb.transcript.state import Json
 log = logging.getLogger("opencode_nb")
 
 PAGE = 100
-"""Messages in a page: some twenty turns with tools, fetched in a few hundredths of a second."""
+"""Messages per page: about twenty turns with tools, fetched in a few hundredths of a second."""
 
 WHOLE_TURN_PAGES = 10
-"""Pages that are fetched at once at most, so that the first turn on hand is whole."""
+"""Maximum number of extra pages to fetch to complete the first turn."""
 
 
 class Page(NamedTuple):
-    """Messages, oldest first; `cursor` leads to those before them, "" where there are none."""
+    """Messages, oldest first. `cursor` points to the ones before them: "" if there are none."""
 
     messages: list[Json]
     cursor: str
@@ -29,7 +29,7 @@ NOTHING = Page([], "")
 
 
 async def latest(client: AsyncClient, session_id: str, since: float | None = None) -> Page:
-    """The last messages, from the beginning of a turn on; at least those created `since` (the server's ms)."""
+    """Fetch the last messages, starting with a whole turn and reaching back at least to `since` (server time, ms)."""
     page = await before(client, session_id, "")
     while page.cursor and since is not None and page.messages[0]["info"]["time"]["created"] > since:
         page = await _longer(client, session_id, page)
@@ -37,7 +37,7 @@ async def latest(client: AsyncClient, session_id: str, since: float | None = Non
 
 
 async def before(client: AsyncClient, session_id: str, cursor: str) -> Page:
-    """The messages before a cursor ("" is the end), from the beginning of a turn on."""
+    """Fetch the messages before a cursor ("" is the end), starting with a whole turn."""
     page = await _page(client, session_id, cursor)
     for _number in range(WHOLE_TURN_PAGES):
         if not page.cursor or _begins_whole(page):
@@ -47,7 +47,7 @@ async def before(client: AsyncClient, session_id: str, cursor: str) -> Page:
 
 
 async def last_turns(client: AsyncClient, session_id: str, count: int) -> Page:
-    """The messages of at least the last `count` turns, from the beginning of one on."""
+    """Fetch the messages of at least the last `count` turns, starting with a whole turn."""
     page = await before(client, session_id, "")
     while page.cursor and sum(_begins_turn(message) for message in page.messages) < count:
         earlier = await before(client, session_id, page.cursor)
@@ -56,7 +56,7 @@ async def last_turns(client: AsyncClient, session_id: str, count: int) -> Page:
 
 
 async def everything(client: AsyncClient, session_id: str) -> list[Json]:
-    """All messages, oldest first."""
+    """Fetch all messages, oldest first."""
     page = await _page(client, session_id, "")
     while page.cursor:
         page = await _longer(client, session_id, page)
@@ -77,7 +77,7 @@ async def _longer(client: AsyncClient, session_id: str, page: Page) -> Page:
 
 
 async def _page(client: AsyncClient, session_id: str, cursor: str) -> Page:
-    """One page; none where the server can't read its own store (around any prompt with a schema, version 1.18.33)."""
+    """Fetch one page; empty if the server can't read its own store (near a prompt with a schema, 1.18.33)."""
     try:
         path, query = f"/session/{session_id}/message", {"limit": PAGE, **({"before": cursor} if cursor else {})}
         answer = await client.request("GET", path, params=query, raw=True)  # raw: the cursor is a header

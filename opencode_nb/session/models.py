@@ -1,4 +1,4 @@
-"""Which model a prompt goes to, and who chose it."""
+"""Which model a prompt uses, and what selected it."""
 
 from __future__ import annotations
 
@@ -12,15 +12,15 @@ from opencode_nb.api.client import AsyncClient
 from opencode_nb.errors import OpencodeError
 
 FREE_PUBLIC_PROVIDER = "opencode"
-"""The provider that works without a login: what is sent to it leaves the machine although nobody chose so."""
+"""The provider that works without a login: prompts would go to a public service that the user never chose."""
 
 
 Providers = dict[str, Mapping[str, Any]]
-"""The server's providers by id, each with its `models` by id."""
+"""The server's providers by id; each holds its `models` by id."""
 
 
 class ModelError(OpencodeError):
-    """No model can be used, or the chosen one is not there."""
+    """No model is available, or the requested one does not exist."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,12 +34,12 @@ class ModelChoice:
 
     @property
     def unasked_public(self) -> bool:
-        """Whether the content would go to a free public provider that the user never chose."""
+        """Whether prompts would go to a free public provider that the user never chose."""
         return self.chosen_by == "default" and self.model.split("/", 1)[0] == FREE_PUBLIC_PROVIDER
 
 
 def split_model(model: str) -> tuple[str, str]:
-    """ "provider/model" -> (provider, model); the model's own name may hold slashes. Raises ValueError."""
+    """Split "provider/model" into its two parts; the model name may contain slashes. Raises ValueError."""
     provider, slash, name = model.partition("/")
     if not (provider and slash and name):
         raise ValueError(f"model={model!r}: expected provider/model, such as anthropic/claude-sonnet-4-5.")
@@ -47,11 +47,11 @@ def split_model(model: str) -> tuple[str, str]:
 
 
 async def choose_model(client: AsyncClient, model: str | None, agent: str | None = None) -> ModelChoice:
-    """The model that a session's first prompt goes to.
+    """Return the model for a session's first prompt.
 
-    Order: `model` itself, the agent's own, the configuration's, the terminal UI's last choice (the server follows these
-    by itself), else the default of a provider that is logged in, before that of the free public one.
-    Raises ModelError where there is none, or the named one is unknown.
+    In order of precedence: `model`, the agent's model, the configured model, the terminal UI's last choice (the server
+    applies these itself), the default of a logged-in provider, the default of the free public one.
+    Raises ModelError if there is none or the named one is unknown.
     """
     listed = await client.config.providers()
     providers: Providers = {provider["id"]: provider for provider in listed["providers"]}
@@ -72,7 +72,7 @@ async def choose_model(client: AsyncClient, model: str | None, agent: str | None
 
 
 def announcement(choice: ModelChoice) -> str:
-    """The line that names model and provider, and warns of a public service that nobody chose."""
+    """Return a line that names the model and provider, and warns about a public provider that nobody chose."""
     who = {
         "option": "your option",
         "configuration": "OpenCode's configuration",
@@ -90,11 +90,11 @@ def announcement(choice: ModelChoice) -> str:
 
 
 def refuse_unasked(choice: ModelChoice) -> None:
-    """Raise ModelError for a model that nobody chose at a provider that anybody's content may be sent to."""
+    """Raise ModelError for the default model of a free public provider that the user never chose."""
     if choice.unasked_public:
         raise ModelError(
-            f"No model was chosen, and none of yours is set up. OpenCode itself would take {choice.model}, and send "
-            f"the content to {choice.provider_name}, a free public provider. Log in to a provider of your own with "
+            f"No model was chosen, and no provider of yours is set up. By default OpenCode would use {choice.model} "
+            f"and send the content to {choice.provider_name}, a free public provider. Log in to your own provider with "
             f"`opencode auth login` in a terminal, accept this one with -m {choice.model}, or try "
             f"{_DEMO}."
         )
@@ -107,12 +107,12 @@ async def _model_of_agent(client: AsyncClient, name: str) -> str | None:
 
 
 async def _last_choice(client: AsyncClient, providers: Providers) -> str | None:
-    """The terminal UI's last model that can be used, from the file where the server itself looks."""
+    """Return the terminal UI's most recent available model, from the file that the server reads too."""
     state = Path((await client.path.get())["state"]) / "model.json"
     try:
         recent = json.loads(state.read_text(encoding="utf-8"))["recent"]
         names = [(str(item["providerID"]), str(item["modelID"])) for item in recent]
-    except (OSError, ValueError, KeyError, TypeError):  # never chosen, on another machine, or of another form
+    except (OSError, ValueError, KeyError, TypeError):  # no choice yet, a remote server, or an unknown format
         return None
     known = (f"{provider}/{model}" for provider, model in names if model in _models(providers, provider))
     return next(known, None)
@@ -136,7 +136,7 @@ def _available(providers: Providers) -> str:
     names = [f"{provider}/{model}" for provider in providers for model in list(_models(providers, provider))[:3]]
     if not names:
         return _NONE
-    return f"Set up are: {', '.join(names[:9])}{', …' if len(names) > 9 else ''}. Choose one with -m provider/model."
+    return f"Available: {', '.join(names[:9])}{', …' if len(names) > 9 else ''}. Choose one with -m provider/model."
 
 
 _DEMO = "the scripted demo, which is not an AI (%opencode start --demo; opencode-nb ask --demo; demo=True)"

@@ -1,6 +1,6 @@
-"""AsyncOpencode: one server and one event stream, and the sessions over them.
+"""AsyncOpencode: a server, its event stream and the sessions that share them.
 
-asyncio only, and all of one AsyncOpencode on one event loop. For code that does not await: `Opencode` (blocking.py).
+asyncio only: use each AsyncOpencode on a single event loop. For blocking code see `Opencode` (blocking.py).
 """
 
 from __future__ import annotations
@@ -30,11 +30,11 @@ from opencode_nb.transcript.transcript import Change, Transcript
 
 
 class AsyncOpencode(Catalog):
-    """A server (joined or started when first needed, or the one at `base_url`), and its sessions in one directory.
+    """Client for one directory's sessions on a server: at `base_url`, or else joined or started on first use.
 
     `permission` says who answers the agent's permission requests (see `Policy`); `model` is "provider/model".
-    `shared`: use the server that this user's processes share (see `serve`); one of its own otherwise, and with
-    `demo=True`, which uses the scripted demo model, not an AI. Close it, or use it as a context manager.
+    `shared`: use the server that this user's processes share (see `serve`) rather than a private one. `demo=True`
+    always starts a private server, with the scripted demo model, not an AI. Close it, or use it as a context manager.
     """
 
     def __init__(
@@ -81,9 +81,9 @@ class AsyncOpencode(Catalog):
         permission: PermissionOption | None = None,
         timeout: float | None = None,
     ) -> None:
-        """Set anew what prompts use that name nothing else; a session that was given a choice of its own keeps it.
+        """Replace the defaults for prompts. Sessions with settings of their own keep them.
 
-        Raises ValueError as the constructor does, and then nothing is changed.
+        Raises ValueError as the constructor does, without changing anything.
         """
         if model is not None:
             split_model(model)
@@ -96,14 +96,14 @@ class AsyncOpencode(Catalog):
                     setattr(session, name, value)
 
     def allow_approved(self, turn: TurnState) -> None:
-        """Allow what an earlier "always" covers in a turn that was begun elsewhere: nobody else here answers it."""
+        """Allow requests covered by an earlier "always" in a turn started elsewhere, which has no responder here."""
         for request in turn.permissions.values():
             if self.approvals.cover(request):
                 self._spawn(self._allow, turn.session_id, request)
 
     async def _allow(self, session_id: str, request: Json) -> None:
         self.feed.tell(session_id, "decided", request=request, reply="once", by=BY_APPROVAL)
-        with contextlib.suppress(OpencodeError):  # answered meanwhile, where the turn was begun
+        with contextlib.suppress(OpencodeError):  # already answered by the client that started the turn
             await self.client.permission.reply(request["id"], reply="once")
 
     def _followed(self) -> Iterator[Transcript]:
@@ -115,13 +115,13 @@ class AsyncOpencode(Catalog):
         self.approvals.clear()
 
     async def _cut_off(self) -> None:
-        """A server that goes on must not go on with what nobody here will hear of, or answer."""
+        """Fail and abort running turns, so the server does not keep working on turns that nobody follows or answers."""
         began = [session for session in self._sessions if session.running]
         if self._feed is None or not self.started:
             return
         self._feed.fail_all("ConnectionLost", CLOSED)
         for session in began:
-            with contextlib.suppress(OpencodeError):  # the server has gone, and the turn with it
+            with contextlib.suppress(OpencodeError):  # the server is gone, and the turn with it
                 await self.client.session.abort(session.id, timeout=ABORT_TIMEOUT)
 
     # -- sessions --------------------------------------------------------------------------------------------------
@@ -129,7 +129,7 @@ class AsyncOpencode(Catalog):
     async def session(
         self, title: str | None = None, *, id: str | None = None, parent: str | None = None
     ) -> AsyncSession:
-        """A new session, or with `id` the one of that id with its history. Raises NotFoundError."""
+        """Create a session, or open the one with this `id` and load its history. Raises NotFoundError."""
         await self.start()
         if id is not None and (known := self._sessions.get(id)) is not None:
             return known
@@ -140,7 +140,7 @@ class AsyncOpencode(Catalog):
         return session
 
     def use(self, session: AsyncSession) -> None:
-        """Take note that somebody works with a session: it stays open for a while, whoever holds it."""
+        """Mark a session as recently used, which keeps it open for a while even without references to it."""
         self._sessions.use(session)
 
     def _unfollow(self, session_id: str) -> None:
@@ -156,19 +156,19 @@ class AsyncOpencode(Catalog):
             raise storage.named(error, self._data) from error
 
     async def ask(self, prompt: str, **options: Any) -> Turn:
-        """One prompt in a session of its own; options as for `AsyncSession.prompt`."""
+        """Send one prompt in a new session; options as for `AsyncSession.prompt`."""
         async with self._session_for_prompt() as session:
             return await session.prompt(prompt, **options)
 
     async def stream(self, prompt: str, **options: Any) -> AsyncIterator[Change]:
-        """One prompt in a session of its own, as an iterator of what changes."""
+        """Send one prompt in a new session and yield its changes as they arrive."""
         async with self._session_for_prompt() as session:
             async for change in session.stream(prompt, **options):
                 yield change
 
     @contextlib.asynccontextmanager
     async def _session_for_prompt(self) -> AsyncIterator[AsyncSession]:
-        """A new session for the prompt in the body, deleted where that could not be sent."""
+        """Create a session for one prompt; delete it if the prompt cannot be sent."""
         session = await self.session()
         try:
             yield session
@@ -177,23 +177,23 @@ class AsyncOpencode(Catalog):
             raise
 
     async def discard(self, session: AsyncSession) -> None:
-        """Delete a session that the caller made, if nothing was ever sent in it and nobody has named it.
+        """Delete a session that the caller created, if it has no turns and nobody has named it.
 
-        Raises nothing: it follows a failure that is worth more.
+        Never raises OpencodeError, which would hide the failure that led here.
         """
         if not session.transcript.turns and _UNNAMED.match(session.title):
             with contextlib.suppress(OpencodeError):
                 await session.delete()
 
     def forget(self, session_id: str) -> None:
-        """Let go of a session that is no longer there."""
+        """Stop tracking a session that was deleted."""
         self.feed.forget(session_id)
         self._sessions.remove(session_id)
 
     async def diff(self, mode: Literal["git", "branch"] = "git") -> Diff:
-        """How the work tree differs from the last commit ("git"), or from where its branch began ("branch").
+        """Diff the work tree against the last commit ("git") or the point where its branch started ("branch").
 
-        Raises OpencodeError outside git, and with "branch" where there is no other default branch.
+        Raises OpencodeError outside a git repository, and for "branch" without another default branch to compare with.
         """
         if mode not in ("git", "branch"):
             raise ValueError(f'mode={mode!r} is neither "git" nor "branch".')
@@ -201,7 +201,7 @@ class AsyncOpencode(Catalog):
         return Diff(*await asyncio.to_thread(sources.of_work_tree, self.directory, await self._default_branch(mode)))
 
     async def _default_branch(self, mode: str) -> str:
-        """The default branch's name, as the server found it, where it is asked for; else ""."""
+        """Return the default branch as the server reports it, or "" for mode "git"."""
         if mode == "git":
             return ""
         if name := (await self.client.vcs.get()).get("default_branch"):
@@ -219,4 +219,4 @@ class AsyncOpencode(Catalog):
 
 
 _UNNAMED = re.compile(r"New session - \d{4}-|$")
-"""The title that the server gives a new session."""
+"""Matches the title that the server gives a new session, or no title."""

@@ -1,4 +1,4 @@
-"""The sessions that are open here: each as long as somebody holds it, or it was used lately, or has something to do."""
+"""Open sessions. A session stays open while it is referenced, recently used, or still has work to do."""
 
 from __future__ import annotations
 
@@ -11,11 +11,11 @@ from opencode_nb.session.connection import call_soon
 from opencode_nb.session.session import AsyncSession
 
 RECENT = 16
-"""Sessions that are kept although nobody holds them: who goes back and forth between some need not load them again."""
+"""Sessions kept without references, so that switching between them does not reload them."""
 
 
 class Sessions:
-    """Open sessions by id. `left(id)` is called on the loop when one has gone: it can be read again."""
+    """Open sessions by id. Calls `left(id)` on the loop when one is garbage-collected; it can be opened again."""
 
     def __init__(self, left: Callable[[str], None]) -> None:
         self._left = left
@@ -23,21 +23,21 @@ class Sessions:
         self._recent: OrderedDict[str, AsyncSession] = OrderedDict()
 
     def add(self, session: AsyncSession) -> None:
-        """Take in a session."""
+        """Register a session."""
         self._all[session.id] = session
         loop = asyncio.get_running_loop()
         weakref.finalize(session, call_soon, loop, _tell_gone, weakref.ref(self), session.id).atexit = False
         self.use(session)
 
     def get(self, session_id: str, *, used: bool = True) -> AsyncSession | None:
-        """The session of this id, None where it is not open; `used`: somebody works with it."""
+        """Return the open session with this id, or None; `used` marks it as recently used."""
         session = self._all.get(session_id)
         if session is not None and used:
             self.use(session)
         return session
 
     def remove(self, session_id: str) -> None:
-        """Let go of a session that was deleted."""
+        """Remove a deleted session."""
         self._all.pop(session_id, None)
         self._recent.pop(session_id, None)
 
@@ -45,7 +45,7 @@ class Sessions:
         return iter(list(self._all.values()))
 
     def use(self, session: AsyncSession) -> None:
-        """Take note that somebody works with a session."""
+        """Mark a session as recently used, and drop the oldest idle ones."""
         self._recent[session.id] = session
         self._recent.move_to_end(session.id)
         idle = [known for known in self._recent.values() if not (known.busy or known.queue.items)]
@@ -53,12 +53,12 @@ class Sessions:
             del self._recent[known.id]
 
     def gone(self, session_id: str) -> None:
-        """Tell that a session has left memory, unless it was opened again."""
+        """Report that a session was garbage-collected, unless it was opened again."""
         if session_id not in self._all:
             self._left(session_id)
 
 
 def _tell_gone(sessions: weakref.ref[Sessions], session_id: str) -> None:
-    """By a weak reference: finalizers live for good, and the sessions that they hold would too."""
+    """Takes a weak reference, because a finalizer would keep the registry and its sessions alive."""
     if (registry := sessions()) is not None:
         registry.gone(session_id)

@@ -1,4 +1,4 @@
-"""Why the server could not store what a turn brought: it says "Failed to execute statement", and seldom more."""
+"""Explain why the server failed to store a turn: it reports "Failed to execute statement" and little else."""
 
 from __future__ import annotations
 
@@ -22,15 +22,15 @@ _FULL = re.compile(r"disk is full|\bENOSPC\b|\bEDQUOT\b|No space left on device"
 
 
 def data_directory(environ: Mapping[str, str]) -> Path:
-    """Where a server with this environment keeps its sessions: by the XDG rules, on macOS too."""
-    home = environ.get("HOME") or os.path.expanduser("~")  # noqa: PTH111  # Path.home() raises where there is none
+    """Return where a server with this environment keeps its sessions: the XDG location, on macOS too."""
+    home = environ.get("HOME") or os.path.expanduser("~")  # noqa: PTH111  # Path.home() raises without a home directory
     return Path(environ.get("XDG_DATA_HOME") or Path(home, ".local", "share")) / "opencode"
 
 
 def explained(event: Json, directory: Path | None) -> Json:
-    """The event with an error in it that names the disk, where that is what the server failed on.
+    """Replace a storage error in an event with one that names the cause; return other events unchanged.
 
-    directory: the server's data, None where it is another machine's.
+    directory: the server's data directory; None on another machine.
     """
     properties: Json = event.get("properties") or {}
     of_message = event.get("type") == "message.updated"
@@ -43,7 +43,7 @@ def explained(event: Json, directory: Path | None) -> Json:
 
 
 def named(error: InternalServerError, directory: Path | None) -> InternalServerError:
-    """The error with its cause, where the server can't write its data: it answers a bare 500 outside of turns.
+    """Add the cause to a bare 500 (all that a request outside a turn gets) if the server can't write its data.
 
     directory: as for `explained`.
     """
@@ -73,7 +73,7 @@ def _cause(said: str, directory: Path | None) -> str:
 
 
 def _trouble(directory: Path) -> OSError | None:
-    """What is in the way of writing there, found by trying: quotas and rights count too."""
+    """Return the error of a trial write, or None. Only a write shows quotas and permissions too."""
     try:
         with tempfile.TemporaryFile(dir=directory) as file:
             file.write(b"\0" * PROBE_BYTES)

@@ -135,7 +135,7 @@ def model_and_session(run_cell: RunCell) -> list[str]:
 @pytest.mark.parametrize(
     ("cell", "says"),
     [
-        ("%%prompt -m demo/none\nhi", "ModelError: There is no model demo/none here. Set up are: demo/demo"),
+        ("%%prompt -m demo/none\nhi", "ModelError: There is no model demo/none here. Available: demo/demo"),
         ("%%prompt -m none\nhi", "expected provider/model, such as"),
         ("%%prompt -a nobody\nhi", "There is no agent 'nobody' here. There are: build"),
         ("%%prompt -f none.txt\nhi", "FileNotFoundError: No such file: none.txt"),

@@ -122,7 +122,7 @@ def test_a_question_is_answered(terminal: Terminal) -> None:
     terminal.start("%%prompt\nAsk me a question")
     terminal.expect("Choose a number, or answer in your own words (empty declines): ")
     terminal.answer("2")
-    terminal.expect("Choose numbers with commas between, or answer in your own words (empty declines): ")
+    terminal.expect("Choose numbers, separated by commas, or answer in your own words (empty declines): ")
     terminal.answer("1,3")
     shown = terminal.ended()
     assert "Question answered by you (Parquet; time, comment)" in shown

@@ -1,1 +1,1 @@
-"""Who answers the agent's requests: rules, approvals, callables, and a person at the console."""
+"""Answers the agent's requests: by rules, approvals, callables, or a person at the console."""

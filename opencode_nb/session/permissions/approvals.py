@@ -1,7 +1,7 @@
-"""Approvals: what an "always" covers from then on.
+"""Approvals: remembers what the user allowed with "always".
 
-They are kept here, and the server is told "once": what it is told "always" outweighs every rule that is given later, in
-every session of the directory, and then a rule that says deny would not deny.
+They are kept here, and the server only gets "once". An "always" on the server would override every later rule in every
+session of the directory, including rules that deny.
 """
 
 from __future__ import annotations
@@ -14,34 +14,34 @@ from opencode_nb.transcript.state import Json
 
 
 def as_sent(reply: Literal["once", "always", "reject"]) -> Literal["once", "reject"]:
-    """What the server is told."""
+    """Return the reply to send to the server."""
     return "reject" if reply == "reject" else "once"
 
 
 class Approvals:
-    """The patterns that were allowed for good, by permission."""
+    """The patterns allowed with "always", by permission."""
 
     def __init__(self) -> None:
         self._given: set[tuple[str, str]] = set()
         self._news = asyncio.Event()
 
     def add(self, request: Json) -> None:
-        """Allow all that this request's "always" covers."""
+        """Allow everything that this request's "always" patterns cover."""
         self._given |= {(str(request.get("permission")), str(text)) for text in request.get("always") or ()}
         self._news.set()
         self._news = asyncio.Event()
 
     def clear(self) -> None:
-        """Ask again from now on."""
+        """Forget all approvals."""
         self._given.clear()
 
     def cover(self, request: Json) -> bool:
-        """Whether all that it is about was allowed before."""
+        """Whether earlier approvals cover every pattern of a request."""
         allowed = [text for name, text in self._given if name == request.get("permission")]
         texts = [str(text) for text in request.get("patterns") or ()]
         return bool(texts) and all(any(matches(text, pattern) for pattern in allowed) for text in texts)
 
     async def covering(self, request: Json) -> None:
-        """Wait until it is covered."""
+        """Wait until approvals cover a request."""
         while not self.cover(request):
             await self._news.wait()

@@ -1,4 +1,4 @@
-"""ConsolePerson: asks through `input()`, on the thread that waits for the turn."""
+"""ConsolePerson: asks with `input()` on the thread that waits for the turn."""
 
 from __future__ import annotations
 
@@ -31,9 +31,9 @@ _KEYS: dict[str, Answer] = {
 
 
 class ConsolePerson:
-    """A `Person` behind `input()`. Where there is no input (nbclient, a pipe), nobody is there.
+    """A `Person` who answers with `input()`. Returns None where input is not available (nbclient, a pipe).
 
-    Each question is asked within `aside()`, on the waiting thread: there the screen can be left to it.
+    Each question runs on the waiting thread inside `aside()`, which can pause the live output meanwhile.
     """
 
     def __init__(self, jobs: Jobs, aside: Callable[[], AbstractContextManager[None]] = nullcontext) -> None:
@@ -42,17 +42,17 @@ class ConsolePerson:
         self._question = Question()
 
     async def permission(self, request: Json) -> Answer | None:
-        """Show what is asked, and wait for y, a, n, or a reason to say no."""
+        """Show the request and wait for y, a, n, or a reason for rejecting it."""
         return await self._run(_ask_permission, request)
 
     async def question(self, request: Json) -> list[list[str]] | Literal["reject"] | None:
-        """Ask each question: numbers choose, other words are one's own answer, nothing at all declines."""
+        """Ask each question: numbers choose options, other text is a free answer, an empty reply declines."""
         return await self._run(_ask_questions, request)
 
     async def _run(self, ask: Callable[[Json, Ask], T], request: Json) -> T:
         try:
             return await self._jobs.run(lambda: self._alone(ask, request))
-        except asyncio.CancelledError:  # somebody else has answered, or the turn has ended
+        except asyncio.CancelledError:  # answered elsewhere, or the turn has ended
             self._question.end()
             raise
 
@@ -65,7 +65,7 @@ class ConsolePerson:
 
 
 def describe(request: Json) -> str:
-    """All that decides about a permission request as plain text, as the page's card has it."""
+    """Return a permission request as plain text, with the same details as its card in the notebook."""
     from opencode_nb.render.turn.request_text import request_text
 
     return request_text(_read(request))
@@ -124,7 +124,7 @@ def _question_text(question: Json) -> str:
 
 
 def _how(question: Json) -> str:
-    how = "numbers with commas between" if question.get("multiple") else "a number"
+    how = "numbers, separated by commas" if question.get("multiple") else "a number"
     return f"Choose {how}, or answer in your own words (empty declines): "
 
 
@@ -137,11 +137,11 @@ def _chosen(reply: str, question: Json) -> list[str]:
 
 
 def _can_ask() -> bool:
-    """Whether `input()` may be answered. A kernel replaces the builtin, and knows; the real one needs a terminal."""
+    """Whether `input()` can get an answer: a kernel's replacement knows, the builtin needs a terminal."""
     if isinstance(input, types.BuiltinFunctionType):
         return sys.stdin is not None and sys.stdin.isatty()
     return bool(getattr(getattr(input, "__self__", None), "_allow_stdin", True))
 
 
 def _tell(text: str) -> None:
-    print(text)  # noqa: T201  # a question's text, as input() shows its prompt
+    print(text)  # noqa: T201  # shows a question, as input() shows its prompt

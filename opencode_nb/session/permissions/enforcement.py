@@ -1,4 +1,4 @@
-"""Enforcement: has the server keep to a policy. Checks the names of its rules, and says what a session must be told."""
+"""Enforcement: makes the server follow a policy. Checks the names in its rules and builds the session's rules."""
 
 from __future__ import annotations
 
@@ -17,14 +17,14 @@ from opencode_nb.transcript.state import Json
 
 
 class Enforcement:
-    """What one server, in one directory, has to do with rules: asked for once."""
+    """Caches the configuration, agents and tools of a server in one directory that rules depend on."""
 
     def __init__(self, client: Callable[[], AsyncClient], directory: Path) -> None:
         self._client, self._directory = client, directory
         self.forget()
 
     def forget(self) -> None:
-        """Ask the server anew: the next one may have other agents and tools."""
+        """Clear the cache: the next server may have other agents and tools."""
         self.place: Place | None = None
         self._config: Json | None = None
         self._agents: list[Any] = []
@@ -32,9 +32,9 @@ class Enforcement:
         self._checked: set[str] = set()
 
     async def rules(self, policy: Policy, agent: str | None, standing: Sequence[Json] = ()) -> list[Json]:
-        """The rules to add to a session's `standing` ones for a turn of this policy.
+        """Return the rules to add to a session's `standing` rules for a turn with this policy.
 
-        Raises OpencodeError for the name of a tool that is not there.
+        Raises OpencodeError for an unknown tool name.
         """
         if self._config is None:
             self._config, self._agents = dict(await self._client().config.get()), await self._client().app.agents()
@@ -47,12 +47,12 @@ class Enforcement:
         )
 
     def _rules_of(self, name: str | None) -> Sequence[Json]:
-        """The agent's own rules, the user's configuration included; by default those of the first one."""
+        """Return an agent's rules, including the user's configuration; without a name, those of the first agent."""
         found = [agent for agent in self._agents if (agent["name"] == name if name else agent["mode"] != "subagent")]
         return found[0].get("permission") or () if found else ()
 
     async def _own_tools(self, policy: Policy) -> list[str]:
-        """The user's own tools, if these rules can be about them. Raises OpencodeError as `rules`."""
+        """Return the user's own tools if the policy's rules may apply to them. Raises OpencodeError as `rules` does."""
         if policy.rules is None:
             return []
         if policy.rules.tells_paths_apart and self.place is None:
@@ -66,7 +66,7 @@ class Enforcement:
         return [tool for tool in self._tools if not is_builtin(tool)]
 
     async def _check(self, names: Iterable[str]) -> None:
-        """Raise OpencodeError for the first name that is neither a tool nor one of an MCP server's."""
+        """Raise OpencodeError for the first name that is neither a tool nor has an MCP server's prefix."""
         missing = [name for name in names if name not in self._tools and name not in self._checked]
         if not missing:
             return

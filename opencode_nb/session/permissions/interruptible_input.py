@@ -1,4 +1,4 @@
-"""Question: `input()` that another thread can end, for a question that was answered elsewhere meanwhile."""
+"""Question: an `input()` that another thread can end when the question is answered elsewhere."""
 
 from __future__ import annotations
 
@@ -8,11 +8,11 @@ import threading
 import time
 
 ARRIVAL_TIMEOUT = 1.0
-"""Seconds in which an interrupt that was sent to the main thread arrives there."""
+"""Maximum seconds for an interrupt to reach the main thread."""
 
 
 class Question:
-    """Asks on the thread that calls `ask`; one question at a time."""
+    """Asks one question at a time, on the thread that calls `ask`."""
 
     def __init__(self) -> None:
         self._lock = threading.Lock()
@@ -25,7 +25,7 @@ class Question:
         return self._ended
 
     def ask(self, prompt: str) -> str | None:
-        """What is typed; None where nobody can answer after all, or need not any more."""
+        """Return the typed text; None if input is not available or `end` was called."""
         with self._lock:
             self._thread, self._ended = threading.get_ident(), False
         try:
@@ -40,16 +40,16 @@ class Question:
         return reply
 
     def _close(self) -> None:
-        """From here on nothing is interrupted; what `end` has sent just before arrives in here."""
+        """Turn `end` into a no-op, and wait for an interrupt that it may already have sent."""
         with self._lock:
             self._thread = None
         if self._ended:
             time.sleep(ARRIVAL_TIMEOUT)
 
     def end(self) -> None:
-        """From another thread: end what is being asked, as far as that can be done.
+        """End the current question, if possible. Call from another thread.
 
-        Only the main thread can be interrupted, and only where an interrupt means what it usually does.
+        Works only for a question on the main thread, and only with Python's default SIGINT handler.
         """
         with self._lock:
             if self._thread != threading.main_thread().ident:
@@ -60,7 +60,7 @@ class Question:
 
 
 def _interrupt_main() -> None:
-    if hasattr(signal, "pthread_kill"):  # ends a read of the terminal, too
+    if hasattr(signal, "pthread_kill"):  # also ends a blocking read from the terminal
         signal.pthread_kill(threading.main_thread().ident or 0, signal.SIGINT)
     else:
         _thread.interrupt_main()
@@ -69,5 +69,5 @@ def _interrupt_main() -> None:
 def _input(prompt: str) -> str | None:
     try:
         return input(prompt).strip()
-    except (EOFError, NotImplementedError, OSError):  # NotImplementedError: the kernel's front-end takes no input
+    except (EOFError, NotImplementedError, OSError):  # NotImplementedError: the front end does not support input
         return None

@@ -1,6 +1,6 @@
-"""The waiting thread: while a cell or script waits for a turn, it runs what the turn needs done on its thread.
+"""Runs jobs on the thread that waits for a turn: the one that executes the cell or script.
 
-User code runs where user code always runs, and `input()` asks where a person looks.
+So callbacks run on the user's usual thread, and `input()` prompts where the user is looking.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ _Job = tuple[Callable[[], object], "Future[object] | None"]
 
 
 def next_of(queue: SimpleQueue[T]) -> T:
-    """Wait for a queue's next item, so that an interrupt gets through."""
+    """Wait for a queue's next item. Polls, so that KeyboardInterrupt gets through."""
     while True:
         with contextlib.suppress(Empty):
             return queue.get(timeout=POLL)
@@ -32,17 +32,17 @@ class Jobs:
         self._queue: SimpleQueue[_Job | None] = SimpleQueue()
 
     async def run(self, job: Callable[[], T]) -> T:
-        """Have the waiting thread run this; its result or exception. Cancelling drops a job that has not begun."""
+        """Run a job on the waiting thread; return its result or raise its exception. Cancelling drops a pending job."""
         future: Future[T] = Future()
         self._queue.put((job, future))  # type: ignore[arg-type]  # a Future[T] takes what its own job returns
         return await asyncio.wrap_future(future)
 
     def post(self, job: Callable[[], object]) -> None:
-        """From any thread: have the waiting thread run this. What it raises ends the waiting, and is raised there."""
+        """Queue a job for the waiting thread, from any thread. An exception in it is raised from `serve_until`."""
         self._queue.put((job, None))
 
     def serve_until(self, done: Future[None]) -> None:
-        """Run jobs on this thread until `done`. KeyboardInterrupt passes through, at once."""
+        """Run jobs on this thread until `done`. KeyboardInterrupt is raised immediately."""
         done.add_done_callback(lambda _future: self._queue.put(None))
         while not done.done():
             job = next_of(self._queue)
@@ -58,8 +58,8 @@ def _run(job: Callable[[], object], future: Future[object] | None) -> None:
         return
     try:
         future.set_result(job())
-    except Exception as error:  # handed to who posted it
+    except Exception as error:  # re-raised for the caller of `run`
         future.set_exception(error)
-    except BaseException:  # an interrupt: nobody gets an answer from this job, as if it had been cancelled
+    except BaseException:  # an interrupt: cancel the job for its caller, and re-raise here
         future.set_exception(CancelledError())
         raise

@@ -1,4 +1,4 @@
-"""The permission option as text: in an environment variable, and as `--permission` of magics and `opencode-nb ask`."""
+"""Parse the permission option from text: an environment variable, or `--permission` of magics and `opencode-nb ask`."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from opencode_nb.session.permissions.rules import ACTIONS, Rules
 
 
 def parsed(text: str) -> str | dict[str, Any]:
-    """`ask`, `allow`, `deny`, or rules as JSON. Raises ValueError for JSON that is none, and for wrong rules."""
+    """Parse `ask`, `allow`, `deny`, or rules as JSON. Raises ValueError for invalid JSON or rules."""
     if not text.startswith("{"):
         return text
     rules = _read(text)
@@ -23,12 +23,12 @@ def _read(text: str) -> dict[str, Any]:
     try:
         rules: dict[str, Any] = json.loads(text, object_pairs_hook=_each_once)
     except json.JSONDecodeError:
-        raise ValueError(f'{text!r} is not JSON: use ask, allow, deny, or such as {{"bash": "deny"}}.') from None
+        raise ValueError(f'{text!r} is not JSON: use ask, allow, deny, or rules such as {{"bash": "deny"}}.') from None
     return rules
 
 
 def _each_once(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
-    """Refuse a name that stands there twice: JSON would keep the last, which may allow what the first one denies."""
+    """Reject duplicate names: JSON keeps the last rule, which may allow what the first one denies."""
     names = [name for name, _ in pairs]
     if twice := next((name for name in names if names.count(name) > 1), ""):
         raise ValueError(f"there are two rules for {twice!r}: keep one.")
@@ -43,7 +43,7 @@ def _of_a_line(text: str) -> str | dict[str, Any]:
 
 
 class _Choices(tuple[str, ...]):
-    """What Tab offers; rules are taken as well."""
+    """The choices that Tab completion offers; also accepts parsed rules."""
 
     __slots__ = ()
 
@@ -52,6 +52,6 @@ class _Choices(tuple[str, ...]):
 
 
 ARGUMENT: dict[str, Any] = {"metavar": "RULE", "type": _of_a_line, "choices": _Choices(ACTIONS)}
-"""The option `--permission`, as `ArgumentParser.add_argument` takes it."""
+"""Keyword arguments of `ArgumentParser.add_argument` for `--permission`."""
 
 HELP = 'ask, allow, deny, or rules by permission or tool: \'{"bash": "deny"}\''

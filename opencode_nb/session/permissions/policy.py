@@ -1,7 +1,7 @@
-"""Who answers when the agent asks for permission, or asks a question.
+"""Who answers the agent's permission requests and questions.
 
-A `Policy` decides what it can; what it leaves to a person goes to a `Person` (a widget, `input()`); where there is
-nobody, the answer is no, with the reason, so that a notebook run by a machine never waits for ever.
+A `Policy` answers what it can and leaves the rest to a `Person` (a widget, `input()`). With no person available, the
+request is rejected with a reason, so that an unattended notebook never hangs.
 """
 
 from __future__ import annotations
@@ -21,12 +21,12 @@ Rule = str | Mapping[str, str]
 PermissionOption = str | Mapping[str, Rule] | Callable[["PermissionRequest"], Any]
 
 CAREFUL = ("edit", "bash", "python")
-"""The permissions that ask first where the user's configuration has no rules: what changes things."""
+"""Permissions to ask about if the user's configuration has no rules: those that can change things."""
 
 
 @dataclass(frozen=True, slots=True)
 class Answer:
-    """A reply to a permission request; `by` says who gave it, `message` goes to the model with a rejection."""
+    """A reply to a permission request; `by` says who gave it; `message` is sent to the model with a rejection."""
 
     reply: Reply
     message: str = ""
@@ -35,7 +35,7 @@ class Answer:
 
 @dataclass(frozen=True, slots=True)
 class PermissionRequest:
-    """What the agent wants: `permission` (edit, bash, ...), the `patterns` it covers, the tool's `metadata`."""
+    """What the agent asks for: `permission` (edit, bash, ...), the `patterns` it covers, the tool's `metadata`."""
 
     id: str
     session: str
@@ -47,7 +47,7 @@ class PermissionRequest:
 
     @classmethod
     def of(cls, request: Json) -> PermissionRequest:
-        """From the server's own shape."""
+        """Convert from the server's JSON."""
         return cls(
             id=request["id"],
             session=str(request.get("sessionID", "")),
@@ -60,20 +60,20 @@ class PermissionRequest:
 
 
 class Person(Protocol):
-    """Someone who can be asked. Both return None where nobody turned out to be there."""
+    """Someone who can answer. Both methods return None if no one is there after all."""
 
     async def permission(self, request: Json) -> Answer | None:
-        """Ask whether the agent may do this."""
+        """Ask whether to allow a request."""
 
     async def question(self, request: Json) -> list[list[str]] | Literal["reject"] | None:
-        """Ask the agent's questions: for each the chosen labels or own words; "reject" to decline."""
+        """Ask the agent's questions. Return the chosen labels or free text for each, or "reject" to decline."""
 
 
 class Policy:
     """The `permission=` option: "ask" | "allow" | "deny" | {name: rule or {pattern: rule}} | a callable.
 
-    The names are those of permissions (edit, bash, ...), of tools (write, apply_patch, those of MCP servers, your own),
-    or patterns of them; which of several rules counts is told in `rules`. What no rule matches is asked.
+    A name is a permission (edit, bash, ...), a tool (write, apply_patch, an MCP server's, your own), or a pattern of
+    these. See `rules` for precedence. Requests that match no rule are asked.
     A callable takes a `PermissionRequest` and returns "once", "always", "reject", ("reject", message), or "ask".
     Raises ValueError for anything else, and for a misspelt name.
     """
@@ -87,29 +87,29 @@ class Policy:
         self._approved = Approvals()
 
     def names(self, configured: bool) -> list[str]:
-        """The permissions that the server has to ask about; `configured`: the user's configuration has rules.
+        """Return the permissions that the server must ask about; `configured`: the user's configuration has rules.
 
-        These stand, unless this policy was made to be stricter: what the server allows by itself is never asked, and
-        then nothing here could deny it.
+        Configured rules apply as they are under "ask" and "allow". Any other policy may be stricter, so the server must
+        ask: it never asks about what it allows itself, and then nothing here could deny it.
         """
         if configured and self.option in ("ask", "allow"):
             return []
         return list(dict.fromkeys((*CAREFUL, *(self.rules.names if self.rules else ()))))
 
     def action(self, permission: str) -> str:
-        """The answer to all of this permission that no pattern singles out; "ask" where it is not known."""
+        """Return the action for a permission, apart from rules for specific patterns; "ask" if unknown."""
         if self.rules:
             return self.rules.action(permission) or "ask"
         return self.option if isinstance(self.option, str) else "ask"
 
     def denies_all(self, permission: str) -> bool:
-        """Whether the answer is known to be no, whatever exactly is asked."""
+        """Whether every request for this permission is denied."""
         return self.rules.denies_all(permission) if self.rules else self.option == "deny"
 
     async def decide(self, request: Json, place: Place | None = None) -> Answer | None:
-        """The answer, or None where a person must be asked. A callable that raises denies, and says so.
+        """Return the answer, or None if a person must be asked. If a callable raises, deny and say why.
 
-        `place` says which files the paths of the request are.
+        `place` resolves the paths of the request.
         """
         if self.rules:
             name = str(request.get("permission"))
@@ -126,7 +126,7 @@ class Policy:
         try:
             result = decide(PermissionRequest.of(request))
             answer = _by_callable(await result if inspect.isawaitable(result) else result)
-        except Exception as error:  # the user's own code: whatever it raises, the agent must not be let through
+        except Exception as error:  # user code: whatever it raises, deny the request
             return Answer("reject", f"The permission callback failed: {type(error).__name__}: {error}", "policy")
         if answer and answer.reply == "always":
             self._approved.add(request)
@@ -134,10 +134,10 @@ class Policy:
 
 
 NOBODY = Answer("reject", "Nobody is there to be asked, so it was denied.", "policy")
-"""The answer where a person would have to be asked and there is none (nbclient, papermill, CI)."""
+"""The answer when a person is needed but none is available (nbclient, papermill, CI)."""
 
 APPROVED = Answer("once", by=BY_APPROVAL)
-"""The answer to what an earlier "always" covers."""
+"""The answer to a request that an earlier "always" covers."""
 
 
 def _by_rule(rule: str) -> Answer | None:

@@ -1,4 +1,4 @@
-"""Responder: sees to it that every open request of a turn is answered once, by the policy or by a person."""
+"""Responder: answers every open request of a turn exactly once, by the policy or a person."""
 
 from __future__ import annotations
 
@@ -18,18 +18,18 @@ from opencode_nb.transcript.state import Json, TurnState
 log = logging.getLogger("opencode_nb")
 
 CALL_TIMEOUT = 1.0
-"""Seconds in which the server tells what the call of a request was given; without that it is asked as it is."""
+"""Seconds to wait for the input of a request's tool call; after that, ask without it."""
 
 
 class Tell(Protocol):
-    """How an answer gets into the transcript: `Feed.tell`."""
+    """Records an answer in the transcript: `Feed.tell`."""
 
     def __call__(self, session_id: str, kind: str, **properties: Any) -> None:
-        """Report to all who follow the session what this package itself knows, as an event "client.<kind>"."""
+        """Apply an event of this package's own, with the type "client.<kind>", to the session's transcript."""
 
 
 class Responder:
-    """Answers the requests of one turn. Call `look` after each change; a request gone elsewhere is dropped here."""
+    """Answers the requests of one turn. Call `look` after each change: it drops requests answered elsewhere."""
 
     def __init__(
         self,
@@ -49,7 +49,7 @@ class Responder:
         self._news = asyncio.Event()
 
     def look(self) -> None:
-        """Take up new requests, and drop those that are no longer open."""
+        """Start answering new requests and drop those that are no longer open."""
         open_now = {**self._turn.permissions, **self._turn.questions}
         for request_id in [key for key in self._tasks if key not in open_now]:
             self._tasks.pop(request_id).cancel()
@@ -60,11 +60,11 @@ class Responder:
                 self._tasks[request_id] = asyncio.create_task(self._guard(request, answer(request)))
 
     def note(self) -> None:
-        """Take note that something else has changed in the turn."""
+        """Wake whatever waits for a change in the turn."""
         self._news.set()
 
     async def close(self) -> None:
-        """Drop everything, and reject what nobody answered: the server goes on listing it (docs/server.md)."""
+        """Stop, and reject unanswered requests: the server would keep listing them (docs/server.md)."""
         for task in self._tasks.values():
             task.cancel()
         self._tasks.clear()
@@ -82,11 +82,11 @@ class Responder:
     async def _guard(self, request: Json, work: Coroutine[Any, Any, None]) -> None:
         try:
             await work
-        except NotFoundError:  # answered elsewhere in the meantime; its event says so, or the turn has ended
+        except NotFoundError:  # answered elsewhere, as its event reports, or the turn has ended
             self._decided(request, "reject", "another client", "")
         except OpencodeError as error:
             log.warning("Request %s could not be answered: %s", request.get("id"), error)
-        except Exception as error:  # a person's own code: the agent must not wait for its answer for ever
+        except Exception as error:  # user code: without an answer the agent would wait forever
             log.exception("Asking about request %s failed; it is declined", request.get("id"))
             self._decided(request, "reject", "policy", f"Asking failed: {type(error).__name__}: {error}")
             with contextlib.suppress(OpencodeError):
@@ -98,7 +98,7 @@ class Responder:
         await self.reply(request, answer or await self._asked(request) or NOBODY)
 
     async def _asked(self, request: Json) -> Answer | None:
-        """The person's answer, unless an "always" covers the request before it comes."""
+        """Return the person's answer, or APPROVED as soon as an "always" covers the request."""
         if self._approvals.cover(request):
             return APPROVED
         if self._person is None:
@@ -113,7 +113,7 @@ class Responder:
             covering.cancel()
 
     async def _with_call(self, request: Json) -> Json:
-        """The request with its `call`, which says what the request may not, and the `directory` of its session."""
+        """Add the tool `call`, which has details that the request may lack, and the session's `directory`."""
         with contextlib.suppress(TimeoutError):
             async with asyncio.timeout(CALL_TIMEOUT):
                 while request.get("tool") and not self._turn.call_of(request):
@@ -122,9 +122,9 @@ class Responder:
         return {**request, "call": self._turn.call_of(request), "directory": self._turn.directory}
 
     async def reply(self, request: Json, answer: Answer) -> None:
-        """Send one answer, and note whose it was."""
+        """Send an answer and record who gave it."""
         self._decided(request, answer.reply, answer.by, answer.message)
-        if answer.reply == "always" and answer.by != "policy":  # a callable keeps to itself what it allowed
+        if answer.reply == "always" and answer.by != "policy":  # a callable's policy keeps its own approvals
             self._approvals.add(request)
         await self._client.permission.reply(request["id"], reply=as_sent(answer.reply), message=answer.message or None)
 
@@ -139,5 +139,5 @@ class Responder:
 
     def _decided(self, request: Json, reply: str, by: str, message: str) -> None:
         self._unanswered.pop(request["id"], None)
-        self._tasks.pop(request["id"], None)  # no longer open, but this very task has still to send the answer
+        self._tasks.pop(request["id"], None)  # else `look` would cancel this task before it sends the answer
         self._tell(self._turn.session_id, "decided", request=request, reply=reply, by=by, message=message)

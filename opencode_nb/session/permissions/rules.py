@@ -1,11 +1,11 @@
-"""Permission rules as a user writes them: which names there are, and which rule counts. Pure.
+"""Permission rules as the user writes them: their names and their precedence. Pure.
 
-A rule is for a permission ("edit"), for a tool, which stands for the permission that it needs ("write" needs "edit"),
-or for a pattern of names ("github_*"). It is "allow", "ask" or "deny", or a mapping of patterns to these: patterns of
-the files, commands or addresses that a request is about. `*` and `?` are wildcards, as they are for the server.
+A rule applies to a permission ("edit"), a tool, which stands for the permission that it needs ("write" needs "edit"),
+or a pattern of names ("github_*"). Its value is "allow", "ask" or "deny", or a mapping to these from patterns of
+the files, commands or URLs in a request. `*` and `?` are wildcards, as on the server.
 
-Which of several rules counts does not depend on their order. A bare `*` is for what no other rule names; of the others
-that match, the strictest counts: deny before ask before allow.
+The order of rules does not matter. A bare `*` applies only if no other rule matches; of several matching rules, the
+strictest wins: deny over ask over allow.
 """
 
 from __future__ import annotations
@@ -40,7 +40,7 @@ PERMISSIONS = (
     "webfetch",
     "websearch",
 )
-"""What the server asks for or hides by name, and `python`: code in the kernel."""
+"""The permissions that the server knows, and `python` for code in the kernel."""
 
 PERMISSION_OF = {
     "write": "edit",
@@ -57,20 +57,20 @@ PERMISSION_OF = {
     "list_mcp_resource_templates": "read",
     "read_mcp_resource": "read",
 }
-"""Other names for them: tool -> the permission that it needs."""
+"""Tool -> the permission that it needs."""
 
 UNASKED = ("bash", "question", "plan_enter", "plan_exit")
-"""What the server does not always ask for: a tool that asks by itself, a command that only redirects (`> file`)."""
+"""Permissions that the server does not always ask for: tools that ask themselves, bare redirects (`> file`)."""
 
 _KNOWN = (*PERMISSIONS, *PERMISSION_OF)
-_INNER = ("invalid", "execute", "batch")  # tools of the server's own that have no permission
-_SHORT = 4  # letters; with one replaced, too many real words are as close: list and lint
+_INNER = ("invalid", "execute", "batch")  # built-in tools without a permission
+_SHORT = 4  # letters; in words this short, replacing one often gives another real word: list, lint
 
 Table = dict[str, str]
 
 
 class Rules:
-    """The rules of one mapping. Raises ValueError for a rule that is none, and for a misspelt name."""
+    """The rules of one mapping. Raises ValueError for an invalid rule or a misspelt name."""
 
     def __init__(self, option: Mapping[str, str | Mapping[str, str]]) -> None:
         self._tables: dict[str, list[Table]] = {}
@@ -81,36 +81,36 @@ class Rules:
 
     @property
     def names(self) -> list[str]:
-        """The permissions and patterns that there are rules for."""
+        """The permissions and patterns that have rules."""
         return list(self._tables)
 
     @property
     def unknown(self) -> list[str]:
-        """The names that only the server can tell whether there are such tools."""
+        """Names to check with the server: they may be tools."""
         return [name for name in self._tables if not (is_pattern(name) or name in PERMISSIONS)]
 
     @property
     def tells_paths_apart(self) -> bool:
-        """Whether a rule is for some files only."""
+        """Whether any rule has patterns, such as paths."""
         return any(text != "*" for tables in self._tables.values() for table in tables for text in table)
 
     def action(self, permission: str, spellings: Iterable[str] = ("*",)) -> str | None:
-        """What the rules say about this, by whichever of its `spellings` a rule knows it; None where they say nothing.
+        """Return the action for a subject of a permission, matching any of its `spellings`; None if no rule matches.
 
-        Without spellings: what they say about all that no pattern singles out.
+        Without spellings, return the action for subjects without a pattern of their own.
         """
         texts = list(spellings)
         said = strictest(_action(table, texts) for table in self._named(permission))
         return said or strictest(_action(table, texts) for table in self._tables.get("*", []))
 
     def singled_out(self, permission: str) -> list[str]:
-        """The patterns of files, commands, ... that are not plainly allowed."""
+        """Return the patterns of files, commands, ... that are asked or denied."""
         tables = [*self._named(permission), *self._tables.get("*", [])]
         found = [text for table in tables for text, action in table.items() if text != "*" and action != "allow"]
         return list(dict.fromkeys(found))
 
     def denies_all(self, permission: str) -> bool:
-        """Whether there is nothing of it that is not denied."""
+        """Whether the rules deny this permission without exception."""
         tables = self._named(permission) or self._tables.get("*", [])
         return any("*" in table and set(table.values()) == {"deny"} for table in tables)
 
@@ -120,14 +120,14 @@ class Rules:
 
 
 def strictest(actions: Iterable[str | None]) -> str | None:
-    """Deny before ask before allow; None where there is none of them."""
+    """Return the strictest action: deny over ask over allow; None if there is none."""
     said = set(actions)
     return next((action for action in STRICTEST_FIRST if action in said), None)
 
 
 @functools.lru_cache(maxsize=1024)
 def matches(text: str, pattern: str) -> bool:
-    """Whether a text fits a pattern, as for the server: `*` is any text, `?` one character, a last ` *` is optional."""
+    """Match text as the server does: `*` is any text, `?` one character, a trailing ` *` is optional."""
     expression = re.escape(pattern.replace("\\", "/")).replace(r"\*", ".*").replace(r"\?", ".")
     if expression.endswith(r"\ .*"):
         expression = expression.removesuffix(r"\ .*") + "( .*)?"
@@ -135,17 +135,17 @@ def matches(text: str, pattern: str) -> bool:
 
 
 def is_pattern(name: str) -> bool:
-    """Whether it stands for several names."""
+    """Whether a name contains wildcards."""
     return "*" in name or "?" in name
 
 
 def is_builtin(tool: str) -> bool:
-    """Whether a tool of the server's list is the server's own: what is not may never ask."""
+    """Whether a tool is built into the server: other tools might not ask for permission."""
     return tool in _KNOWN or tool in _INNER
 
 
 def close_to(name: str, known: Iterable[str]) -> str:
-    """The known name that is meant, or ""."""
+    """Return the known name closest to this one, or ""."""
     return next(iter(difflib.get_close_matches(name.lower(), list(known), 1)), "")
 
 
@@ -167,7 +167,7 @@ def _check(name: str, rule: str | Mapping[str, str]) -> None:
 
 
 def misspelt(name: str) -> str:
-    """The known name that this one misses by a slip of the fingers, or ""."""
+    """Return the known name that this one is a typo of, or ""."""
     if is_pattern(name) or is_builtin(name):
         return ""
     return next((known for known in _KNOWN if _bare(name) == _bare(known) or _slipped(name.lower(), known)), "")
@@ -178,7 +178,7 @@ def _bare(name: str) -> str:
 
 
 def _slipped(name: str, known: str) -> bool:
-    """Whether they differ by swapped letters, or by one that was left out, added or replaced."""
+    """Whether the names differ by swapped letters, or by one that is missing, added or replaced."""
     if sorted(name) == sorted(known):
         return True
     short, long = sorted((name, known), key=len)
@@ -190,7 +190,7 @@ def _slipped(name: str, known: str) -> bool:
 
 
 def _at_home(pattern: str) -> str:
-    """With the home directory written out, as the server's own configuration takes it."""
+    """Expand `~` or `$HOME` at the start of a pattern, as the server's configuration does."""
     for home in ("~", "$HOME"):
         if pattern == home or pattern.startswith(f"{home}/"):
             return str(Path.home()) + pattern.removeprefix(home)

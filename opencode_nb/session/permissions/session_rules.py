@@ -1,11 +1,11 @@
-"""What the server has to be told of a policy: the rules of a session. Pure.
+"""Translate a policy to the session rules that the server applies. Pure.
 
-The server takes the last rule that fits, the session's own after the agent's, and adds new ones behind the others. So
-all that holds for a turn is written anew behind what holds no longer: what a policy decides is asked, what the agent's
-own rules deny stays denied, what an earlier turn had asked is as the agent has it.
+On the server the last matching rule wins. Session rules come after the agent's, and new ones can only be appended. So
+each turn appends a full set that overrides the stale ones: ask about what the policy decides, keep denying what the
+agent's rules deny, and restore the agent's rules for what only an earlier turn asked about.
 
-A subagent's session gets only those of them that deny: as nobody would be asked there, it may not do what is not
-allowed anyway.
+A subagent's session inherits only the rules that deny. Nobody would be asked there, so these deny whatever is not
+plainly allowed.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ from opencode_nb.session.permissions.rules import UNASKED, matches
 from opencode_nb.transcript.state import Json
 
 MARK: Json = {"permission": "opencode_nb", "pattern": "rules", "action": "ask"}
-"""Stands before the rules that are ours: those before the first one were given by somebody else, and stay."""
+"""Marks the start of our rules. Rules before the first mark are someone else's and are kept."""
 
 
 def session_rules(
@@ -28,9 +28,9 @@ def session_rules(
     standing: Sequence[Json] = (),
     own: Iterable[str] = (),
 ) -> list[Json]:
-    """The rules to add to a session's `standing` ones for a turn of this policy; none where they end with them.
+    """Return the rules to append to a session's `standing` rules for a turn with this policy; [] if already at the end.
 
-    `agent`: the agent's own rules. `own`: the user's own tools, which the server runs without asking.
+    `agent`: the agent's rules. `own`: the user's own tools, which the server runs without asking.
     """
     theirs, ours = _parted(standing)
     base, names = [*agent, *theirs], policy.names(configured)
@@ -64,7 +64,7 @@ def _covered(name: str, names: Iterable[str]) -> bool:
 
 
 def _outermost(names: Iterable[str]) -> list[str]:
-    """Those that no other one covers."""
+    """Return the names that no other name's pattern covers."""
     known = list(names)
     return [name for name in known if not _covered(name, (other for other in known if other != name))]
 
@@ -76,7 +76,7 @@ def _for_subagents(policy: Policy, name: str) -> list[Json]:
 
 
 def _narrowed(base: Sequence[Json], name: str) -> list[Json]:
-    """The part of these rules that is about `name`."""
+    """Return the rules that apply to `name`, restricted to it."""
     if name == "*":
         return list(base)
     within = ((rule, matches(rule["permission"], name)) for rule in base)
@@ -85,14 +85,14 @@ def _narrowed(base: Sequence[Json], name: str) -> list[Json]:
 
 
 def _still_denied(base: Sequence[Json], name: str) -> list[Json]:
-    """What of it is denied, whatever the policy says; its exceptions are asked about."""
+    """Return the rules for `name` from the first "deny" on, which outrank the policy; later exceptions become "ask"."""
     rules = _narrowed(base, name)
     first = next((index for index, rule in enumerate(rules) if rule["action"] == "deny"), len(rules))
     return [rule if rule["action"] == "deny" else {**rule, "action": "ask"} for rule in rules[first:]]
 
 
 def _hidden(policy: Policy, names: Sequence[str], own: Iterable[str]) -> list[str]:
-    """The tools that the model must not see: the server would not ask before it runs them."""
+    """Return the tools to hide from the model, because the server would run them without asking."""
     hidden = [name for name in UNASKED if policy.denies_all(name)]
     hidden += [name for name in own if policy.action(name) != "allow"]
     return [name for name in hidden if _covered(name, names)]

@@ -1,4 +1,4 @@
-"""What a permission request is about: each file, command, address, ... in all the ways in which a rule may write it."""
+"""The subjects of a permission request (files, commands, URLs, ...), in every spelling that a rule may use."""
 
 from __future__ import annotations
 
@@ -13,16 +13,17 @@ _FILES = ("edit", "read")
 
 @dataclass(frozen=True, slots=True)
 class Place:
-    """Where a session works: `root` is what the server's paths are relative to, `directory` what the user's are."""
+    """Where a session works: the server's paths are relative to `root`, the user's to `directory`."""
 
     root: Path
     directory: Path
 
 
 def subjects(request: Json, place: Place | None) -> list[list[str]]:
-    """The spellings of each thing that the request is about.
+    """Return the spellings of each subject of a request.
 
-    A path: from the root, from the directory and absolute, and where its links lead. A command: with single blanks too.
+    A path: relative to the root and the directory, absolute, and with symlinks resolved. A command: as is, and with
+    whitespace collapsed.
     """
     permission = request.get("permission")
     texts = [str(text) for text in request.get("patterns") or ["*"]]
@@ -34,13 +35,13 @@ def subjects(request: Json, place: Place | None) -> list[list[str]]:
 
 
 def _moved_to(request: Json) -> list[str]:
-    """Where a patch moves its files: the server's patterns name only where they were."""
+    """Return the paths to which a patch moves files: the server's patterns hold only the old paths."""
     files = (request.get("metadata") or {}).get("files") or ()
     return [str(file["movePath"]) for file in files if file.get("movePath")]
 
 
 def _paths(text: str, place: Place) -> list[str]:
-    if text == "*" or text.startswith("mcp:"):  # a resource of an MCP server
+    if text == "*" or text.startswith("mcp:"):  # an MCP server's resource
         return [text]
     path = os.path.normpath(place.root / text)
     absolute = dict.fromkeys((path, os.path.realpath(path)))

@@ -1,1 +1,1 @@
-"""What goes into a prompt: texts, files, images and mentions as the server's parts, and their completion."""
+"""Prompt input: turns text, files, images and mentions into the server's parts, and completes them."""

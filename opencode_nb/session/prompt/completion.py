@@ -1,4 +1,4 @@
-"""What the word at the cursor of a prompt may become: commands, files, agents, variables; ranked. Pure."""
+"""Ranked completions for the word at a prompt's cursor: commands, files, agents, variables. Pure."""
 
 from __future__ import annotations
 
@@ -9,18 +9,18 @@ from typing import Any, Literal, NamedTuple
 from opencode_nb.session.prompt import parts as prompt_parts
 
 LIMIT = 20
-"""How many completions are offered at most: more than a menu shows, few enough for every keystroke."""
+"""Maximum number of completions: more than a menu shows, few enough to compute on every keystroke."""
 
 _COMMAND = re.compile(r"\s*/(\S*)$")
 _MENTION = re.compile(r"(?:^|(?<=[\s(\[{\"']))@((?:[^\s@\"][^\s@]*)?)$")
 _QUOTED = re.compile(r"(?:^|(?<=[\s(\[{]))@\"((?:[^\s\"][^\"\n]*)?)(?:(?<=/)\"([^\s@\"]*))?$")
-"""A name with blanks; behind a folder's closing quote, what is in it."""
+"""A name with spaces; after a folder's closing quote, the name of a file in it."""
 
 Kind = Literal["command", "agent", "file", "variable"]
 
 
 class Word(NamedTuple):
-    """What is being typed: `text` without its sign, which stands at `start`; up to `end`."""
+    """The word being typed, from `start` to `end`; `text` leaves out the `/` or `@` at `start`."""
 
     kind: Literal["command", "mention"]
     text: str
@@ -40,7 +40,7 @@ class Completion(NamedTuple):
 
 
 def word_at(text: str, cursor: int) -> Word | None:
-    """The word before the cursor if it can be completed."""
+    """Return the word before the cursor, or None if it cannot be completed."""
     before = text[:cursor]
     if found := _COMMAND.fullmatch(before):
         return Word("command", found[1], found.start(1) - 1, cursor)
@@ -52,7 +52,7 @@ def word_at(text: str, cursor: int) -> Word | None:
 
 
 def commands(word: Word, listed: Iterable[Any], limit: int = LIMIT) -> list[Completion]:
-    """The commands that fit, best first."""
+    """Return the matching commands, best first."""
     found = {str(command["name"]): str(command.get("description") or "") for command in listed}
     return [
         Completion("command", f"/{name}", f"/{name} ", found[name], word.start, word.end)
@@ -63,7 +63,7 @@ def commands(word: Word, listed: Iterable[Any], limit: int = LIMIT) -> list[Comp
 def mentions(
     word: Word, files: Iterable[Any], agents: Iterable[Any], variables: Iterable[str], limit: int = LIMIT
 ) -> list[Completion]:
-    """Files, agents and variables that fit, best first; `files` in the server's own order, which finds more."""
+    """Return matching files, agents and variables, best first. Keeps `files` that only the server's search matched."""
     about: dict[tuple[Kind, str], str] = {("variable", name): "variable" for name in variables}
     about |= {("agent", str(agent["name"])): str(agent.get("description") or "agent") for agent in agents}
     paths = [str(path) for path in files if str(path).strip("/")]
@@ -82,7 +82,7 @@ def _mention(kind: Kind, name: str, detail: str, word: Word) -> Completion:
 
 
 def ranked(text: str, names: Iterable[str]) -> list[str]:
-    """The names that fit a text, best first."""
+    """Return the names that match a text, best first."""
     scored = [(score, name) for name in names if (score := rank(text, name)) is not None]
     return [name for _score, name in sorted(scored)]
 
@@ -91,9 +91,9 @@ _FOUND_BY_SERVER = 9
 
 
 def rank(text: str, name: str) -> tuple[int, ...] | None:
-    """How well a name fits what was typed, the less the better; None where it does not.
+    """Score how well a name matches the typed text: lower is better, None means no match.
 
-    In order: the same, begins so, its last part of a path begins so, a word in it does, it is in it, its letters are.
+    Best to worst: equal, prefix, prefix of the last path segment, prefix of a word, substring, letters in order.
     """
     wanted, known = text.lower(), name.lower().rstrip("/")
     tail = known.rpartition("/")[2]

@@ -1,4 +1,4 @@
-"""What a file is for a model, text or media, told by its bytes: endings mean several things (`.ts`, `.smk`). Pure."""
+"""Detect from its bytes whether a file is text or media: extensions are ambiguous (`.ts`, `.smk`). Pure."""
 
 from __future__ import annotations
 
@@ -19,11 +19,11 @@ _PDF = re.compile(rb"%PDF-\d")
 _BYTE_ORDER_MARKS = (codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)
 _NOT_IN_TEXT = bytes({*range(0x20), 0x7F} - {*b"\a\b\t\n\v\f\r\x1b"})
 _MOST_ACCENTS = 0.5
-"""Up to which part of a text in an 8-bit encoding is beyond ASCII."""
+"""Maximum share of non-ASCII bytes in text with an 8-bit encoding."""
 
 
 def mime(name: str, head: bytes, claimed: str = "") -> str:
-    """The type to send it as: text, or a medium that goes inline. `claimed` is what a browser says of it."""
+    """Return the MIME type to send: text, or media to send inline. `claimed` is the browser's MIME type."""
     if _PDF.match(head):
         return "application/pdf"
     if is_text(head):
@@ -35,12 +35,12 @@ def mime(name: str, head: bytes, claimed: str = "") -> str:
 
 
 def picture(head: bytes) -> str | None:
-    """The type of a picture that every model reads; None for anything else."""
+    """Return the MIME type of an image in a format that every vision model reads, or None."""
     return next((kind for pattern, kind in _SIGNATURES if pattern.match(head)), None)
 
 
 def is_text(head: bytes) -> bool:
-    """Whether the beginning of a file is text: UTF-8, UTF-16 with its mark, or an 8-bit encoding of a Latin script."""
+    """Whether the start of a file is text: UTF-8, UTF-16 with a BOM, or an 8-bit encoding of a Latin script."""
     if head.startswith(_BYTE_ORDER_MARKS):
         return _decodes(head, "utf-16")
     if b"\0" in head:
@@ -50,7 +50,7 @@ def is_text(head: bytes) -> bool:
 
 def _decodes(head: bytes, encoding: str) -> bool:
     try:
-        codecs.getincrementaldecoder(encoding)().decode(head)  # may end within a character
+        codecs.getincrementaldecoder(encoding)().decode(head)  # may end in the middle of a character
     except UnicodeDecodeError:
         return False
     return True

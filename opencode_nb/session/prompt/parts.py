@@ -1,6 +1,6 @@
-"""What goes along with a prompt: text, files and images -> the server's part inputs. Pure but for reading the files.
+"""Convert a prompt's text, files and images to the server's part inputs. Pure except for reading files.
 
-Files are read on a thread of their own: a slow disk must not hold up the other sessions.
+Files are read in a worker thread, so that a slow disk does not block other sessions.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ from opencode_nb.session.prompt import media
 from opencode_nb.transcript.state import Json
 
 Mentions = Callable[[str], Awaitable[list[Json]]]
-"""The parts for what a text names, and only the caller knows of: a kernel's variables."""
+"""Returns the parts for mentions that only the caller can resolve, such as a kernel's variables."""
 
 _RANGE = re.compile(r"^(?P<path>.+?):(?P<start>\d+)(?:-(?P<end>\d+))?$")
 _MENTION = re.compile(
@@ -27,22 +27,22 @@ _MENTION = re.compile(
 _PUNCTUATION = ".,;:!?)]}\"'"
 
 MAX_BYTES = 32_000_000
-"""Larger pictures and the like are refused: providers take less, and all of it goes into one message."""
+"""Size limit for inline media: providers accept less, and each goes into a message whole."""
 
 
 def check_text(text: Any, what: str = "A prompt") -> None:
-    """Raise TypeError for what is not a text: the server would take it, and fail on it later."""
+    """Raise TypeError for anything but a str: the server would accept it and fail later."""
     if not isinstance(text, str):
         step = "Join its pieces, or pass files and images as files= and images=."
-        raise TypeError(f"{what} is a str, not {type(text).__name__}. {step}")
+        raise TypeError(f"{what} must be a str, not {type(text).__name__}. {step}")
 
 
 async def parts(
     text: str, files: Iterable[Any] = (), images: Iterable[Any] = (), directory: Path | None = None
 ) -> list[Json]:
-    """The parts of one prompt.
+    """Return the parts of one prompt.
 
-    Raises OSError (no such file, no regular file, too large a one) or TypeError before anything is sent.
+    Raises OSError (no such file, not a regular file, too large) or TypeError before anything is sent.
     """
     check_text(text)
     attached = await file_parts(files, directory)
@@ -51,13 +51,13 @@ async def parts(
 
 
 async def file_parts(files: Iterable[Any], directory: Path | None = None) -> list[Json]:
-    """The parts of the files of a prompt or command; errors as for `parts`."""
+    """Return the file parts of a prompt or command. Raises the errors of `parts`."""
     return [await asyncio.to_thread(file_part, file, directory) for file in files]
 
 
 @dataclass(frozen=True, slots=True)
 class Attachment:
-    """A file whose bytes are at hand: pasted, or dropped. `name` is shown; `mime` such as "application/pdf"."""
+    """A pasted or dropped file, given as bytes. `name` is for display; `mime` is such as "application/pdf"."""
 
     name: str
     mime: str
@@ -65,9 +65,9 @@ class Attachment:
 
 
 def mentioned(text: str, directory: Path, agents: Collection[str]) -> list[Json]:
-    """The parts for what a text names: agents as `@name`, files and directories that are there as `@path`.
+    """Return the parts for a text's mentions: agents as `@name`, existing files and directories as `@path`.
 
-    A name with blanks stands in quotes: `@"my data.csv"`. Raises TooLargeError for a file that is too large to send.
+    A name with spaces must be quoted: `@"my data.csv"`. Raises TooLargeError for a file that is too large to send.
     """
     found: dict[str, Json] = {}
     for match in _MENTION.finditer(text):
@@ -81,13 +81,13 @@ def mentioned(text: str, directory: Path, agents: Collection[str]) -> list[Json]
                 found.setdefault(name, file_part(name, directory))
             except regular_file.TooLargeError:
                 raise
-            except OSError:  # no such file, or no file at all: it is a word like any other
+            except OSError:  # not an existing file: leave it as an ordinary word
                 continue
     return list(found.values())
 
 
 def mention(name: str) -> str:
-    """How a text names this, as it is read back: `@name`, or `@"name"`; "" where no text can."""
+    """Return the mention that parses back to this name: `@name` or `@"name"`, or "" if there is none."""
     for text in (f"@{name}", f'@"{name}"'):
         match = _MENTION.fullmatch(text)
         if match is not None and _name(match) == name:
@@ -100,10 +100,10 @@ def _name(match: re.Match[str]) -> str:
 
 
 def file_part(file: str | Path | Attachment | Json, directory: Path | None = None) -> Json:
-    """A file part: `path`, `path:12` or `path:12-40` (lines, 1-based, inclusive); a directory is listed.
+    """Return a file part for `path`, `path:12` or `path:12-40` (lines, 1-based, inclusive), or for a directory.
 
-    Bytes at hand become one, too; what is a part already stays it.
-    Relative paths start at `directory`. Text stays a file:// URL that the server reads; what is not text goes inline.
+    Also takes an Attachment; a dict is already a part and returned as it is. Relative paths start at `directory`.
+    Text and directories are sent as file:// URLs for the server to read, other files inline.
     """
     if isinstance(file, dict):
         return file
@@ -122,7 +122,7 @@ def _read(read: Callable[..., bytes], path: Path, *limit: int) -> bytes:
     try:
         return read(path, *limit)
     except regular_file.NotRegularError as error:
-        raise regular_file.NotRegularError(f"{error} Copy what it gives into a file. Nothing was sent.") from None
+        raise regular_file.NotRegularError(f"{error} Copy its contents to a regular file. Nothing was sent.") from None
     except regular_file.TooLargeError as error:
         raise regular_file.TooLargeError(f"{error} Attach a smaller one. Nothing was sent.") from None
 
@@ -133,13 +133,13 @@ def _inline(name: str, mime: str, data: bytes) -> Json:
 
 
 def image_part(image: Any, directory: Path | None = None) -> Json:
-    """An image part from a path, bytes (PNG, JPEG, GIF, WebP), or a figure (`_repr_png_` or `savefig`)."""
+    """Return an image part for a path, bytes (PNG, JPEG, GIF, WebP), or a figure (`_repr_png_` or `savefig`)."""
     if isinstance(image, (str, Path)):
         return file_part(image, directory)
     data = bytes(image if isinstance(image, (bytes, bytearray)) else _png_of(image))
     mime = media.picture(data)
     if mime is None:
-        raise TypeError("These bytes are no PNG, JPEG, GIF or WebP image.")
+        raise TypeError("These bytes are not an image. Give a PNG, JPEG, GIF or WebP.")
     return _inline(f"image.{mime.split('/')[1]}", mime, data)
 
 
@@ -172,6 +172,6 @@ def _png_of(image: Any) -> bytes:
         png = base64.b64decode(png)
     if not isinstance(png, bytes):
         raise TypeError(
-            f"{type(image).__name__} is no image: give a path, bytes, or an object with _repr_png_ or savefig."
+            f"{type(image).__name__} is not an image: give a path, bytes, or an object with _repr_png_ or savefig."
         )
     return png
