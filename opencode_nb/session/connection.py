@@ -21,7 +21,7 @@ from opencode_nb.session.feed import ConnectionState, Feed
 from opencode_nb.transcript.transcript import Change, Transcript
 
 _NOT_STARTED = "Not started yet: call start() first, or prompt something."
-_NOT_OURS = "This server was joined by its URL, not started from here: there is only its `client`."
+_NOT_OURS = "This server was joined by URL, not started here: call its API through `client` instead."
 
 CLOSED = "The connection to the server was closed."
 
@@ -170,7 +170,7 @@ class Connection:
             call_soon(loop, self._spawn, step, feed, *args)
 
         server.on_exit(lambda code: follow(self._server_away, _ended(server, f" (exit code {code})"), True))
-        server.on_down(lambda: follow(self._server_away, _ended(server, ", and is being started again"), False))
+        server.on_down(lambda: follow(self._server_away, _ended(server, " and is restarting"), False))
         server.on_restart(lambda: follow(self._server_back))
 
     def _spawn(self, step: Callable[..., Coroutine[Any, Any, None]], *args: Any) -> None:

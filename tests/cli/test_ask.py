@@ -95,7 +95,7 @@ def test_tools_and_refusals_are_told_on_stderr(place: Path) -> None:
     told = done.err.splitlines()
     assert told[0] == MODEL_LINE
     assert "☑ Todos: 0 of 3 done" in told
-    denied = "Permission denied by policy: bash ls -la (Nobody is there to be asked, so it was denied.)"
+    denied = "Permission denied by policy: bash ls -la (Nobody is available to answer, so it was denied.)"
     assert told[told.index(denied) + 1] == "  --permission allow grants what is asked for."
 
 

@@ -74,14 +74,14 @@ def test_edits_are_denied_and_the_output_is_static(execute: Execute, demo_model:
     assert set(data) == {"text/html", "text/markdown", "text/plain"}
     for shown in data.values():
         assert "denied" in shown
-        assert "Nobody is there to be asked" in shown
+        assert "Nobody is available to answer" in shown
     assert "('completed', 'policy')" in text_of(notebook.cells[2])
     assert "widget" not in json.dumps(notebook)
 
 
 def test_a_question_is_declined(execute: Execute) -> None:
     notebook = execute("%%prompt\nAsk me a question")
-    assert "Nobody is there to be asked" in data_of(notebook.cells[1])["text/plain"]
+    assert "Nobody is available to answer" in data_of(notebook.cells[1])["text/plain"]
 
 
 def test_allowed_beforehand(execute: Execute, project: Path) -> None:

@@ -133,7 +133,7 @@ class Policy:
         return answer
 
 
-NOBODY = Answer("reject", "Nobody is there to be asked, so it was denied.", "policy")
+NOBODY = Answer("reject", "Nobody is available to answer, so it was denied.", "policy")
 """The answer when a person is needed but none is available (nbclient, papermill, CI)."""
 
 APPROVED = Answer("once", by=BY_APPROVAL)

@@ -151,7 +151,7 @@ def test_a_file_beyond_the_limit_is_told_and_not_sent(tmp_path: Path) -> None:
         file.write(PNG)
         file.truncate(prompt_parts.MAX_BYTES + 1)
     for send in (lambda: attached("huge.png", tmp_path), lambda: prompt_parts.mentioned("@huge.png", tmp_path, ())):
-        with pytest.raises(regular_file.TooLargeError, match=r"huge\.png has more than 32 MB.*Nothing was sent"):
+        with pytest.raises(regular_file.TooLargeError, match=r"huge\.png is larger than 32 MB.*Nothing was sent"):
             send()
 
 
