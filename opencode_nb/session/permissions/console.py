@@ -33,7 +33,7 @@ _KEYS: dict[str, Answer] = {
 class ConsolePerson:
     """A `Person` who answers with `input()`. Returns None where input is not available (nbclient, a pipe).
 
-    Each question runs on the waiting thread inside `aside()`, which can pause the live output meanwhile.
+    Each question runs on the waiting thread inside `aside()`, which can pause other output until it is answered.
     """
 
     def __init__(self, jobs: Jobs, aside: Callable[[], AbstractContextManager[None]] = nullcontext) -> None:

@@ -73,7 +73,7 @@ class Policy:
     """The `permission=` option: "ask" | "allow" | "deny" | {name: rule or {pattern: rule}} | a callable.
 
     A name is a permission (edit, bash, ...), a tool (write, apply_patch, an MCP server's, your own), or a pattern of
-    these. See `rules` for precedence. Requests that match no rule are asked.
+    these. See `rules` for precedence. Requests that match no rule go to a person.
     A callable takes a `PermissionRequest` and returns "once", "always", "reject", ("reject", message), or "ask".
     Raises ValueError for anything else, and for a misspelt name.
     """
