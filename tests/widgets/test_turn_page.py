@@ -251,7 +251,7 @@ def test_deny_and_allow_always_are_what_the_server_gets(chat: Shown, demo_model:
     demo_model.queue([calls[1]], [calls[2]], [text("Done.")])
     allowed = chat.prompt()
     asked = chat.root.get_by_role("group", name="Permission needed")
-    expect(asked).to_contain_text("Allow always covers: touch *, until OpenCode stops.")
+    expect(asked).to_contain_text("Allow always covers: touch *, until OpenCode stops, in every session in ")
     chat.click("Allow always")
     expect(chat.card("Shell: Make third, done")).to_be_visible()
     allowed.wait()
