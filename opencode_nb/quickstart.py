@@ -1,7 +1,7 @@
-"""The quickstart notebook: where it is, and how a notebook is run without a browser.
+"""Find the quickstart notebook, and run a notebook without a browser.
 
-Knows nothing of OpenCode: it executes a notebook and tells what its cells gave. Needs the `lab` extra (nbclient,
-nbconvert), which is imported when first used.
+Knows nothing of OpenCode: it executes a notebook and prints the cells' output. Needs the `lab` extra (nbclient,
+nbconvert), imported on first use.
 """
 
 from __future__ import annotations
@@ -18,20 +18,20 @@ if TYPE_CHECKING:
 
 NAME = "quickstart.ipynb"
 CELL_TIMEOUT = 180
-"""Seconds that one cell may take: a cold server and its first prompt take about 10."""
+"""Timeout of one cell in seconds: a cold server and its first prompt take about 10."""
 
 Say = Callable[[str], None]
 
 
 def original() -> Path:
-    """Return the notebook as it was written: inside an installed package, or in the source tree beside it."""
+    """Return the path of the original notebook: in the installed package, or beside it in the source tree."""
     package = Path(__file__).parent
     places = [package / "notebooks" / NAME, package.parent / "notebooks" / NAME]
     return next(place for place in places if place.is_file())
 
 
 def copy_to(directory: Path) -> Path:
-    """Return the notebook in `directory`: the one that is there, else a fresh copy."""
+    """Return the notebook in `directory`, copied there if missing."""
     target = directory / NAME
     if not target.exists():
         directory.mkdir(parents=True, exist_ok=True)
@@ -40,10 +40,10 @@ def copy_to(directory: Path) -> Path:
 
 
 def run(notebook: Path, directory: Path, say: Say) -> tuple[Path, Path]:
-    """Execute `notebook` in a kernel with `directory` as its working directory; `notebook` itself stays as it is.
+    """Execute `notebook` in a kernel with `directory` as its working directory, without changing `notebook` itself.
 
-    `say` gets each cell's source when it starts, and what it gave when it has ended, as text. Returns the executed
-    notebook and its HTML page, both in `directory`; they are written when a cell fails, too. Raises OpencodeError then.
+    Call `say` with each cell's source when it starts and its output as text when it ends. Return the executed notebook
+    and its HTML page, both in `directory`; they are also written if a cell fails, which raises OpencodeError.
     """
     import nbformat
 
@@ -69,7 +69,7 @@ def _execute(document: NotebookNode, directory: Path, say: Say) -> None:
         client.execute()
     except (CellExecutionError, CellTimeoutError, DeadKernelError) as error:
         reason = f"{error.ename}: {error.evalue}" if isinstance(error, CellExecutionError) else str(error)
-        raise OpencodeError(f"The notebook failed ({reason}). What came before is kept in {directory}.") from error
+        raise OpencodeError(f"The notebook failed ({reason}). The output so far is kept in {directory}.") from error
 
 
 def _write_page(document: NotebookNode, file: Path) -> Path:
@@ -81,7 +81,7 @@ def _write_page(document: NotebookNode, file: Path) -> Path:
 
 
 def source_text(cell: NotebookNode) -> str:
-    """Return a cell's source as it would stand in a terminal: prose as it is, code behind `>>>`."""
+    """Return a cell's source as in a terminal: prose unchanged, code after `>>>`."""
     if cell.cell_type != "code":
         return f"{cell.source}\n"
     first, *others = cell.source.splitlines() or [""]
@@ -89,7 +89,7 @@ def source_text(cell: NotebookNode) -> str:
 
 
 def outputs_text(cell: NotebookNode) -> str:
-    """Return what a code cell gave, as text, with an empty line below."""
+    """Return a code cell's output as text, followed by an empty line."""
     return "\n".join([*map(_output_text, cell.outputs), ""])
 
 

@@ -1,11 +1,11 @@
-"""What must not show itself: a string that masks its repr, and what looks like a secret in what is about to be told."""
+"""Hide secrets: a string with a masked repr, and masking of what looks like a secret in text."""
 
 from __future__ import annotations
 
 import re
 
 MASK = "••••••••"
-"""What stands where a secret stood."""
+"""Replaces a secret."""
 
 _NAMED = r"password|passwd|pwd|passphrase|secrets?|token|bearer|credentials?|(?:api|access|private|secret|auth)_?key"
 _SNAKE = re.compile(r"(?<=[a-z0-9])(?=[A-Z])")
@@ -28,7 +28,7 @@ _KNOWN = re.compile(
 
 
 class Secret(str):
-    """A password or what holds one. It is the string itself wherever it is used; only its repr is masked."""
+    """A password, or a text that contains one. Behaves as a plain string; only its repr is masked."""
 
     __slots__ = ()
 
@@ -37,10 +37,10 @@ class Secret(str):
 
 
 def names_secret(name: str) -> bool:
-    """Whether what has this name is most likely a secret: `api_key`, `dbPassword`; `token_counts` is not."""
+    """Return whether a name suggests a secret: `api_key` and `dbPassword` do, `token_counts` does not."""
     return _NAME.fullmatch(_SNAKE.sub("_", name).replace("-", "_")) is not None
 
 
 def mask(text: str) -> str:
-    """A text with what looks like a secret in it masked: keys by their well-known forms, strings by their names."""
+    """Mask what looks like a secret in a text: keys by their well-known forms, strings by their names."""
     return _KNOWN.sub(MASK, _ASSIGNED.sub(rf"\1\g<quote>{MASK}", text))

@@ -1,6 +1,6 @@
-"""The `opencode-nb` command: parse, one call, say what came of it.
+"""The `opencode-nb` command: parse, make one call, report the result.
 
-Each command has a file of its own, which adds its parser (`add`) and imports what the command needs when it runs.
+Each command has its own file, which adds its parser (`add`) and imports what the command needs only when it runs.
 """
 
 from __future__ import annotations
@@ -14,9 +14,9 @@ from opencode_nb.cli.ending import INTERRUPTED, Ended
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    """Run the command line `arguments` (by default this process's); return the exit code.
+    """Run the command line `arguments` (default: this process's) and return the exit code.
 
-    0: done; 1: failed, and stderr says why; 2: a wrong command line; 130: interrupted; `ask` has more.
+    0: done; 1: failed, with the reason on stderr; 2: wrong command line; 130: interrupted. `ask` has more codes.
     """
     from opencode_nb.errors import OpencodeError
 
@@ -35,7 +35,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 
 def _parser() -> argparse.ArgumentParser:
-    """What the command line is read by."""
+    """Build the parser with all subcommands."""
     from opencode_nb._version import __version__
 
     program = argparse.ArgumentParser(
@@ -45,7 +45,7 @@ def _parser() -> argparse.ArgumentParser:
     commands = program.add_subparsers(required=True, metavar="COMMAND")
     ask.add(commands)
     doctor.add(commands)
-    install.add(commands.add_parser("install", help="bring the opencode program, and print its path"))
+    install.add(commands.add_parser("install", help="install the opencode program, and print its path"))
     quickstart.add_demo(
         commands.add_parser("demo", help="run the quickstart notebook on the scripted demo model (not an AI)")
     )

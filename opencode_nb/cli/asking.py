@@ -1,4 +1,4 @@
-"""Asking: carries out `opencode-nb ask` over the package's own sessions, one turn or a dialogue."""
+"""Run `opencode-nb ask` on the package's own sessions: one turn or a dialogue."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from opencode_nb.terminal import TerminalView
 
 
 class Asking:
-    """One run of the command. Raises ValueError for options that make no sense."""
+    """One run of the command. Raises ValueError for invalid options."""
 
     def __init__(self, options: argparse.Namespace) -> None:
         self._options = options
@@ -31,7 +31,7 @@ class Asking:
         )
 
     def once(self, prompt: str) -> int:
-        """Send one prompt; the exit code. Raises OpencodeError where nothing could be sent."""
+        """Send one prompt and return the exit code. Raises OpencodeError if nothing could be sent."""
         try:
             with ending_signals(), self._ai as ai, session_for_prompt(ai, self._begin(ai)) as session:
                 return exit_code(self.turn(session, prompt))
@@ -41,14 +41,14 @@ class Asking:
             raise
 
     def dialogue(self, prompt: str) -> int:
-        """Prompt after prompt from the terminal, `prompt` first where there is one; the exit code."""
+        """Send prompts from the terminal, starting with `prompt` unless empty, and return the exit code."""
         from opencode_nb.cli.dialogue import Dialogue
 
         with ending_signals(), self._ai as ai:
             return Dialogue(ai, self._begin(ai), self.turn).run(prompt)
 
     def turn(self, session: Session, prompt: str, model: str | None = None) -> Turn:
-        """One turn, shown as it comes; a failed one is returned, too. Raises OpencodeError if it could not be sent."""
+        """Run one turn, shown as it streams; return a failed one, too. Raises OpencodeError if it could not be sent."""
         jobs = Jobs()
         with self._view(session, jobs) as view, session.stopped_by_interrupt():
             turn = self._send(session, prompt, model, view)
@@ -58,7 +58,7 @@ class Asking:
     # -- before --------------------------------------------------------------------------------------------------------
 
     def _begin(self, ai: Opencode) -> Session | None:
-        """The session to go on in, None for a new one; and the model that answers, where that is news."""
+        """Return the session to continue, None for a new one; print the model if it is new to the user."""
         session = self._session(ai)
         if self._options.model or session is None or not session.turns():
             choice = ai.model_choice()
@@ -73,11 +73,11 @@ class Asking:
             return None
         latest = ai.sessions(limit=1)
         if not latest:
-            raise OpencodeError(f"There is no session in {ai.directory} yet: leave out --continue to begin one.")
+            raise OpencodeError(f"There is no session in {ai.directory} yet: leave out --continue to start one.")
         return ai.session(id=str(latest[0]["id"]))
 
     def _here(self, ai: Opencode, wanted: str) -> Session:
-        """The session, if its events come here: each directory has a stream of its own."""
+        """Return the session, if it is of this directory: each directory has its own event stream."""
         info = ai.find_session(wanted)
         directory = str(info.get("directory") or ai.directory)
         if directory != str(ai.directory):
@@ -95,12 +95,12 @@ class Asking:
             return session.prompt(
                 prompt, files=files, model=model, permission=permission, person=view.person, wait=False
             )
-        except (OSError, ValueError) as error:  # a file that is not there, or cannot be read
+        except (OSError, ValueError) as error:  # a file that does not exist or cannot be read
             raise OpencodeError(str(error)) from error
 
 
 def exit_code(turn: Turn) -> int:
-    """What a turn's end means to a shell."""
+    """Return the exit code for a turn."""
     if turn.error is None:
         return 0
     return TIMED_OUT if isinstance(turn.error, TurnTimeoutError) else 1

@@ -18,10 +18,10 @@ from opencode_nb.session.blocking import Opencode, Session, session_for_prompt
 from opencode_nb.session.turn import Turn
 
 HELP = """\
-/new            begin a new session
-/model          show the models; /model PROVIDER/MODEL takes another one from now on
+/new            start a new session
+/model          list the models; /model PROVIDER/MODEL switches to another one
 /exit           end the dialogue, as Ctrl-D does
-Ctrl-C stops a turn and keeps what came. Up and down go through earlier prompts; several lines can be pasted."""
+Ctrl-C stops a turn and keeps its partial output. Up and down recall earlier prompts; you can paste several lines."""
 
 _COMMAND = re.compile(r"/(\w*)(?:\s+(.*))?$")
 _SHOWN_MODELS = 30
@@ -30,9 +30,9 @@ TakeTurn = Callable[[Session, str, str | None], Turn]
 
 
 class Dialogue:
-    """A dialogue that begins in `session`, None for a new one; `turn` sends a prompt to a model, and shows what comes.
+    """A dialogue in `session`, None for a new one; `turn` sends a prompt to a model and shows the turn.
 
-    A new session is made with its first prompt.
+    A new session is created with its first prompt.
     """
 
     def __init__(self, ai: Opencode, session: Session | None, turn: TakeTurn) -> None:
@@ -45,8 +45,10 @@ class Dialogue:
         )
 
     def run(self, prompt: str) -> int:
-        """Go on until the person ends it; `prompt` is the first one where there is one. The exit code."""
-        print(f"OpenCode {self._ai.version} in {self._ai.directory}. /help tells more, Ctrl-D ends.")
+        """Run until the user ends it, starting with `prompt` unless empty; return the exit code."""
+        print(
+            f"OpenCode {self._ai.version} in {self._ai.directory}. /help lists the commands, Ctrl-D ends the dialogue."
+        )
         while True:
             if prompt and not self._answer(prompt):
                 return 0
@@ -60,7 +62,7 @@ class Dialogue:
                 prompt = ""
 
     def _answer(self, prompt: str) -> bool:
-        """Do what the line says. False where it ends the dialogue."""
+        """Run the line. Return False if it ends the dialogue."""
         command = _COMMAND.match(prompt)
         if command and command[1] == "exit":
             return False
@@ -82,12 +84,12 @@ class Dialogue:
             try:
                 self._turn(session, prompt, self._chosen)
             finally:
-                if session.turns():  # one that was stopped, too
+                if session.turns():  # also after a stopped turn
                     self._session = session
 
     def _new(self, _rest: str) -> None:
         self._session = None
-        print("A new session.")
+        print("Started a new session.")
 
     def _model(self, name: str) -> None:
         if name:
@@ -102,12 +104,12 @@ class Dialogue:
         print(HELP)
 
     def _unknown(self, _rest: str) -> None:
-        print("There is no such command. These are:")
+        print("Unknown command. The commands are:")
         print(HELP)
 
 
 class _KeptHistory(FileHistory):
-    """Keeps prompts in a file; one that cannot be written (a full disk) is remembered in this dialogue only."""
+    """Keeps prompts in a file; on a write error (a full disk), only in this dialogue."""
 
     def store_string(self, string: str) -> None:
         """Append a prompt."""
@@ -116,7 +118,7 @@ class _KeptHistory(FileHistory):
 
 
 def _history() -> History:
-    """The prompts of earlier dialogues, readable by the user only."""
+    """Return the prompts of earlier dialogues, in a file only the user can read."""
     file = Path(platformdirs.user_state_dir("opencode-nb", appauthor=False)) / "prompts"
     try:
         file.parent.mkdir(parents=True, exist_ok=True, mode=0o700)

@@ -1,4 +1,4 @@
-"""`opencode-nb doctor`: what is wrong with the set-up, and what to do about it."""
+"""`opencode-nb doctor`: check the set-up, and say how to fix what is wrong."""
 
 from __future__ import annotations
 
@@ -8,23 +8,25 @@ from dataclasses import asdict
 from pathlib import Path
 
 DESCRIPTION = """\
-Look at everything that opencode_nb rests on: the program, whether a server starts, which model prompts go to, the tools
-beside it, Python and Jupyter, the directories it writes to, the environment. Each line is ok, a warning or a problem,
-and says what to do. No value of an environment variable is shown.
+Check everything opencode_nb depends on: the program, whether a server starts, which model prompts go to, ripgrep and
+git, Python and Jupyter, the directories it writes to, the environment. Each line is ok, a warning or a problem, with
+what to do about it. Values of environment variables are not shown.
 
 The exit code is 1 if there is a problem, else 0."""
 
 
 def add(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
-    """Add the command."""
+    """Add the parser of `doctor`."""
     parser = commands.add_parser(
         "doctor",
-        help="find out what is wrong with the set-up, and what to do",
+        help="check the set-up, and say how to fix what is wrong",
         description=DESCRIPTION,
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
-    parser.add_argument("-d", "--directory", type=Path, metavar="DIR", help="where the agent works (default: here)")
-    parser.add_argument("--json", action="store_true", help="print one JSON document instead")
+    parser.add_argument(
+        "-d", "--directory", type=Path, metavar="DIR", help="the agent's working directory (default: the current one)"
+    )
+    parser.add_argument("--json", action="store_true", help="print one JSON document")
     parser.set_defaults(command=_doctor)
 
 

@@ -1,6 +1,6 @@
-"""How the command ends early: signals, and a reader of its output that went away, as one kind of interrupt.
+"""End the command early: turn signals and a closed stdout into one kind of interrupt.
 
-An interrupt stops the turn wherever this package waits for one, so that nothing goes on behind a command that ended.
+An interrupt stops the turn wherever this package waits for one, so that no turn outlives the command.
 """
 
 from __future__ import annotations
@@ -13,17 +13,17 @@ from contextlib import contextmanager
 from types import FrameType
 
 INTERRUPTED = 130
-"""What shells report for a command that Ctrl-C ended."""
+"""Exit code of a command that Ctrl-C ended, as shells report it."""
 TIMED_OUT = 124
-"""What `timeout` reports for a command that took too long."""
+"""Exit code of a command that took too long, as `timeout` reports it."""
 PIPE_CLOSED = 141
-"""What shells report for a command whose output nobody reads any more."""
+"""Exit code of a command killed by SIGPIPE, as shells report it."""
 
 _SIGNALS = ("SIGTERM", "SIGHUP")  # Windows has no SIGHUP
 
 
 class Ended(KeyboardInterrupt):
-    """Ends the command with the exit `code`; `reason` is told where there is one."""
+    """Ends the command with exit `code`, printing `reason` unless empty."""
 
     def __init__(self, code: int, reason: str = "") -> None:
         super().__init__(reason)
@@ -32,12 +32,12 @@ class Ended(KeyboardInterrupt):
 
 
 class Unwritable(Ended):
-    """Nothing more can be written to stdout."""
+    """stdout can no longer be written."""
 
 
 @contextmanager
 def ending_signals() -> Iterator[None]:
-    """Within the block, on the main thread: a signal to end raises Ended there, rather than killing the process."""
+    """Make SIGTERM and SIGHUP raise Ended on the main thread inside the block, instead of killing the process."""
     numbers = [getattr(signal, name) for name in _SIGNALS if hasattr(signal, name)]
     before = {number: signal.signal(number, _end) for number in numbers}
     try:
@@ -53,19 +53,19 @@ def _end(number: int, _frame: FrameType | None) -> None:
 
 @contextmanager
 def writing() -> Iterator[None]:
-    """Writing to stdout: where that is no longer possible, raises Unwritable, and nothing is written there again."""
+    """Wrap writes to stdout: if they fail, raise Unwritable and silence stdout for good."""
     try:
         yield
     except OSError as error:
         _silence()
         if isinstance(error, BrokenPipeError):
             raise Unwritable(PIPE_CLOSED) from error
-        reason = f"The answer could not be written ({error}): make room, or write it elsewhere."
+        reason = f"The answer could not be written ({error}): free disk space, or write it elsewhere."
         raise Unwritable(1, reason) from error
 
 
 def _silence() -> None:
-    """Have the interpreter flush into nothing when it exits: it would report the same error again."""
+    """Point stdout at the null device: the flush at exit would report the same error again."""
     nothing = os.open(os.devnull, os.O_WRONLY)
     os.dup2(nothing, sys.stdout.fileno())
     os.close(nothing)

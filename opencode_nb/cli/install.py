@@ -1,4 +1,4 @@
-"""`opencode-nb install`: bring the opencode program, list what is installed, remove a version."""
+"""`opencode-nb install`: install the opencode program, list or remove installed versions."""
 
 from __future__ import annotations
 
@@ -10,15 +10,18 @@ from opencode_nb.cli.progress import progress
 
 
 def add(parser: argparse.ArgumentParser) -> None:
-    """Give `parser` the command's arguments."""
+    """Add the arguments of `install` to `parser`."""
     from opencode_nb.server.version import PINNED_VERSION
 
     parser.add_argument(
-        "version", nargs="?", default=PINNED_VERSION, help="such as %(default)s (the default), latest or next"
+        "version",
+        nargs="?",
+        default=PINNED_VERSION,
+        help="version to install, such as %(default)s (the default), latest or next",
     )
     other = parser.add_mutually_exclusive_group()
-    other.add_argument("--force", action="store_true", help="install it again if it is there already")
-    other.add_argument("--list", action="store_true", help="list what is installed, and which one is used")
+    other.add_argument("--force", action="store_true", help="reinstall an installed version")
+    other.add_argument("--list", action="store_true", help="list the installed versions, and which one is used")
     other.add_argument("--remove", metavar="VERSION", help="remove an installed version")
     parser.set_defaults(command=_run)
 
@@ -29,7 +32,7 @@ def _run(options: argparse.Namespace) -> int:
     if options.list:
         print("\n".join(installed_lines()))
     elif options.remove:
-        print(f"Removed OpenCode {options.remove}: {remove_version(options.remove) // MEGABYTE} MB are free again.")
+        print(f"Removed OpenCode {options.remove}: {remove_version(options.remove) // MEGABYTE} MB freed.")
     else:
         program = _install(options.version, force=options.force)
         print(program)
@@ -47,7 +50,7 @@ def _install(version: str | None = None, *, force: bool = False) -> Path:
 
 
 def require_program() -> None:
-    """Install the `opencode` program where none is found."""
+    """Install the `opencode` program if none is found."""
     from opencode_nb.errors import BinaryNotFoundError
     from opencode_nb.server import find_binary
 

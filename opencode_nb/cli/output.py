@@ -1,6 +1,6 @@
-"""Where a turn of `opencode-nb ask` is shown: on a terminal, as plain text, or as JSON lines.
+"""Write a turn of `opencode-nb ask` as plain text or as JSON lines.
 
-All writing to stdout is done on the waiting thread: a slow reader of it holds up nothing but itself.
+Only the waiting thread writes to stdout, so that a slow reader blocks nothing else.
 """
 
 from __future__ import annotations
@@ -50,9 +50,9 @@ class View(Protocol):
 
 @contextlib.contextmanager
 def at_terminal() -> Iterator[None]:
-    """Have `input()` ask on the terminal that the command was started from, though its input or output is elsewhere.
+    """Make `input()` ask on the controlling terminal, even if stdin or stdout is redirected.
 
-    Without a terminal all stays as it is, and nobody can be asked.
+    Without a terminal nothing changes, and the user cannot be asked.
     """
     try:
         with _TERMINAL.open(encoding="utf-8") as typed, _TERMINAL.open("w", encoding="utf-8") as shown:
@@ -62,17 +62,17 @@ def at_terminal() -> Iterator[None]:
                     yield
             finally:
                 sys.stdin = before
-    except OSError:  # there is none
+    except OSError:  # no terminal
         yield
 
 
 class _Written(ABC):
-    """A view that writes, on the waiting thread, what is new each time something has changed."""
+    """A view that writes what is new, on the waiting thread, after each change."""
 
     def __init__(self, session: Session, jobs: Jobs) -> None:
         self.person: Person | None = ConsolePerson(jobs, at_terminal)
         self._session, self._jobs = session, jobs
-        self._out = sys.stdout  # a question leads sys.stdout to the terminal for a while
+        self._out = sys.stdout  # a question redirects sys.stdout to the terminal for a while
         self._posted = False
         self._turn: Turn | None = None
         self._unsubscribe: Callable[[], None] = lambda: None
@@ -85,7 +85,7 @@ class _Written(ABC):
         self._jobs.post(self._look)
 
     def _changed(self, change: Change) -> None:
-        """On the loop's thread: one look is enough for all that changes until it is taken."""
+        """Called on the loop's thread: post one look for all changes until it runs."""
         if self._turn is not None and change.turn == self._turn.id and not self._posted:
             self._posted = True
             self._jobs.post(self._look)
@@ -110,7 +110,7 @@ class _Written(ABC):
                 self._end(turn)
 
     def _begin(self, turn: Turn) -> None:  # noqa: B027  # most views have nothing to write yet
-        """The turn has been sent."""
+        """Handle that the turn was sent."""
 
     @abstractmethod
     def _news(self, turn: Turn) -> None:
@@ -118,7 +118,7 @@ class _Written(ABC):
 
     @abstractmethod
     def _end(self, turn: Turn) -> None:
-        """Nothing more comes."""
+        """Write the end of the turn."""
 
     def _write(self, text: str) -> None:
         self._out.write(text)
@@ -126,7 +126,7 @@ class _Written(ABC):
 
 
 class PlainView(_Written):
-    """The text of the answer on stdout; a line on stderr for each tool call, refusal and error."""
+    """Writes the answer's text to stdout, and a line to stderr for each tool call, refusal and error."""
 
     def __init__(self, session: Session, jobs: Jobs) -> None:
         super().__init__(session, jobs)
@@ -143,9 +143,9 @@ class PlainView(_Written):
         for made in self._decisions.news({"id": item.request["id"], "made": item} for item in turn.state.decisions):
             _tell(facts.decision(made["made"], facts.directory(turn.state)))
             if made["made"].by == "policy" and made["made"].reply == "reject":
-                _tell("  --permission allow grants what is asked for.")
+                _tell("  --permission allow grants such requests.")
         for retry in self._retries.news(_retry(turn)):
-            _tell(f"{retry.get('message') or 'The provider failed'}: trying again…")
+            _tell(f"{retry.get('message') or 'The provider failed'}: retrying…")
 
     def _end(self, turn: Turn) -> None:
         if self._text.any:
@@ -155,7 +155,7 @@ class PlainView(_Written):
 
 
 class JsonView(_Written):
-    """One JSON object a line on stdout, the last of type "end"; `opencode-nb ask --help` lists them."""
+    """Writes one JSON object per line to stdout, the last of type "end"; `opencode-nb ask --help` lists them."""
 
     def __init__(self, session: Session, jobs: Jobs) -> None:
         super().__init__(session, jobs)
@@ -209,20 +209,20 @@ class JsonView(_Written):
 
 
 def tell_unsent(error: OpencodeError) -> None:
-    """The one JSON line where nothing could be sent."""
+    """Write the only JSON line of a prompt that could not be sent."""
     with writing():
         print(_json_line("end", status="error", text="", error=_error(error)), end="", flush=True)
 
 
 def _json_line(kind: str, **content: Any) -> str:
-    return json.dumps({"type": kind, **content}) + "\n"  # in ASCII: no text can act on a terminal
+    return json.dumps({"type": kind, **content}) + "\n"  # ASCII only: no text can control a terminal
 
 
 # --- what is new ------------------------------------------------------------------------------------------------------
 
 
 def parts(turn: Turn, kind: str) -> Iterator[Json]:
-    """The answer's parts of this kind, in order; copied lists, since the loop's thread adds to the turn meanwhile."""
+    """Yield the answer's parts of this kind, in order. Copies lists, as the loop's thread keeps adding to the turn."""
     for step in list(turn.state.steps.values()):
         if step.info.get("role") == "assistant" and not step.info.get("summary"):
             yield from (part for part in _listed(step) if part.get("type") == kind)
@@ -246,18 +246,18 @@ def _error(error: BaseException) -> Json:
 
 
 def _tell(line: str) -> None:
-    with contextlib.suppress(OSError):  # nobody reads the notices: the answer goes on
+    with contextlib.suppress(OSError):  # stderr is closed: continue with the answer
         print(visible(line), file=sys.stderr, flush=True)
 
 
 class _New:
-    """Gives each item once, by its `id`."""
+    """Yields each item once, by its `id`."""
 
     def __init__(self) -> None:
         self._seen: set[str] = set()
 
     def news(self, items: Iterable[Json]) -> Iterator[Json]:
-        """Those not given before."""
+        """Yield the items not yielded before."""
         for item in items:
             if item["id"] not in self._seen:
                 self._seen.add(item["id"])
@@ -265,7 +265,7 @@ class _New:
 
 
 class _Texts:
-    """Gives what was added to the parts of one kind. `trimmed`: white space is held back until more follows."""
+    """Yields text added to parts of one kind. `trimmed`: hold back trailing white space until more text follows."""
 
     def __init__(self, kind: str, *, trimmed: bool = False) -> None:
         self.kind, self._trimmed = kind, trimmed
@@ -273,15 +273,15 @@ class _Texts:
 
     @property
     def any(self) -> bool:
-        """Whether anything has been given."""
+        """Whether any text was yielded."""
         return bool(self._given)
 
     def first(self, part_id: str) -> bool:
-        """Whether this is the first part of all."""
+        """Return whether this is the first part."""
         return next(iter(self._given), part_id) == part_id
 
     def news(self, turn: Turn) -> Iterator[tuple[str, str, bool]]:
-        """(part id, what was added, whether the part begins with it)."""
+        """Yield (part id, added text, whether it starts the part)."""
         for part in parts(turn, self.kind):
             if part.get("synthetic") or part.get("ignored"):
                 continue

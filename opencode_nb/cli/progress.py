@@ -1,4 +1,4 @@
-"""How an installation is told on stderr: a bar on a terminal, else a line for each step."""
+"""Show an installation's progress on stderr: a bar on a terminal, else one line per step."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ Tell = Callable[[str, int, int | None], None]
 
 @contextlib.contextmanager
 def progress() -> Iterator[Tell]:
-    """What to call with (step, bytes done, bytes in all or None), for as long as the block lasts."""
+    """Yield a function to call with (step, bytes done, total bytes or None) inside the block."""
     if not sys.stderr.isatty():
         yield _lines()
         return

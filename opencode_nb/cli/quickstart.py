@@ -1,4 +1,4 @@
-"""`opencode-nb demo` and `lab`: the quickstart notebook, run here or opened in JupyterLab."""
+"""`opencode-nb demo` and `lab`: run the quickstart notebook, or open it in JupyterLab."""
 
 from __future__ import annotations
 
@@ -12,24 +12,24 @@ from pathlib import Path
 from opencode_nb.cli.install import require_program
 
 DIRECTORY = Path("opencode-demo")
-"""Where `demo` writes and `lab` opens, unless told otherwise."""
+"""The default directory of `demo` and `lab`."""
 
 _COLOURS = re.compile(r"\x1b\[[\d;]*m")
 
 
 def add_demo(parser: argparse.ArgumentParser) -> None:
-    """Give `parser` the arguments of `demo`."""
-    _add_directory(parser, "where to write the executed notebook and its HTML page (default: %(default)s)")
+    """Add the arguments of `demo` to `parser`."""
+    _add_directory(parser, "directory for the executed notebook and its HTML page (default: %(default)s)")
     parser.add_argument(
         "--lab-command", default="opencode-nb lab", help=argparse.SUPPRESS
-    )  # make has a name of its own
+    )  # `make demo` passes `make lab`
     parser.set_defaults(command=_demo)
 
 
 def add_lab(parser: argparse.ArgumentParser) -> None:
-    """Give `parser` the arguments of `lab`."""
-    _add_directory(parser, "where the notebook is, or is put if it isn't there (default: %(default)s)")
-    parser.add_argument("arguments", nargs="*", help="options for JupyterLab, behind --")
+    """Add the arguments of `lab` to `parser`."""
+    _add_directory(parser, "directory of the notebook, which is copied there if missing (default: %(default)s)")
+    parser.add_argument("arguments", nargs="*", help="options for JupyterLab, after --")
     parser.set_defaults(command=_lab)
 
 
@@ -53,12 +53,12 @@ def _lab(options: argparse.Namespace) -> int:
     _require_lab_extra("jupyterlab", "ipykernel")
     require_program()
     notebook = quickstart.copy_to(options.directory.resolve())
-    # JupyterLab takes this process's place: its terminal, its signals, its exit code.
+    # JupyterLab replaces this process and inherits its terminal, signals and exit code.
     os.execv(sys.executable, [sys.executable, "-m", "jupyterlab", *options.arguments, str(notebook)])  # noqa: S606
 
 
 def _say(text: str) -> None:
-    """Print at once; colours only where there is a terminal to show them."""
+    """Print and flush; drop colours if stdout is not a terminal."""
     print(text if sys.stdout.isatty() else _COLOURS.sub("", text), flush=True)
 
 

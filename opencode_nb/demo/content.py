@@ -1,4 +1,4 @@
-"""The texts that the scripted turns say, and the changes that they make to files. Pure functions of their arguments."""
+"""The texts of the scripted turns, and the changes they make to files. Pure functions."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from opencode_nb.demo.scene import Attachment, Scene
 DISCLAIMER = "I am the **scripted demo**, not an AI: my answers are fixed texts that plain words in your prompt select."
 COMPACTION_AGENT = "context summarization"
 CONTINUE = "Continue if you have next steps"
-"""What OpenCode says in the user's name after it has compacted a session in the middle of a turn."""
+"""The user message OpenCode adds after compacting a session in the middle of a turn."""
 
 COMPACTION = """## Goal
 - (Scripted demo) Go on with what was asked.
@@ -117,7 +117,7 @@ _COMMENTS = {
 
 
 def introduction(samples: dict[str, str]) -> str:
-    """The default answer: what this is, and which prompts it knows."""
+    """Return the default answer: what the demo is, and the prompts it knows."""
     rows = "\n".join(f"| {name} | {sample.replace('|', chr(92) + '|')} |" for name, sample in samples.items())
     return f"""## Hello
 
@@ -143,7 +143,7 @@ In a notebook:
 
 
 def echo(scene: Scene) -> str:
-    """The prompt's texts as they came, and what else the request holds."""
+    """Repeat the prompt's texts unchanged, and list what else the request contains."""
     quoted = "\n\n".join(fenced(said) for said in scene.spoken)
     earlier = sum(1 for message in scene.messages if message["role"] == "user") - 1
     facts = [
@@ -156,7 +156,7 @@ def echo(scene: Scene) -> str:
 
 
 def attachments(found: list[Attachment]) -> str:
-    """What came with the prompt, one line each."""
+    """List the attachments of the prompt, one per line."""
     if not found:
         return "Nothing is attached to this prompt, as far as the scripted demo can see."
     lines = "\n".join(f"{n}. {describe(attachment)}" for n, attachment in enumerate(found, 1))
@@ -164,21 +164,21 @@ def attachments(found: list[Attachment]) -> str:
 
 
 def describe(attachment: Attachment) -> str:
-    """Type, name, pixels and bytes of an attachment."""
+    """Return the type, name, pixel size and bytes of an attachment."""
     pixels = f", {attachment.size[0]} × {attachment.size[1]} pixels" if attachment.size else ""
     name = f" `{attachment.name}`" if attachment.name else ""
     return f"{attachment.mime}{name}{pixels}, {len(attachment.data)} bytes"
 
 
 def fenced(source: str) -> str:
-    """The text in a code fence longer than any run of backticks in it."""
+    """Put a text into a code fence longer than any run of backticks in it."""
     longest = max((len(run) for run in re.findall(r"`+", source)), default=0)
     fence = "`" * max(3, longest + 1)
     return f"{fence}text\n{source}\n{fence}"
 
 
 def without_tool(name: str, offered: list[str]) -> str:
-    """What to say where a tool would be called but is not on offer."""
+    """Return the answer for a tool that would be called but is not offered."""
     return (
         f"I would call the tool `{name}` now, but this agent is not offered it "
         f"(offered: {', '.join(offered) or 'none'}). The scripted demo stops here."
@@ -186,35 +186,35 @@ def without_tool(name: str, offered: list[str]) -> str:
 
 
 def after_tool(name: str, results: list[str]) -> str:
-    """The end of a turn that called one tool."""
+    """Return the end of a turn that called one tool."""
     return f"The scripted demo called `{name}`. It gave back:\n\n{fenced(_clip(results[-1] if results else ''))}\n"
 
 
 def after_command(command: str, output: str) -> str:
-    """The end of a turn that ran a command."""
+    """Return the end of a turn that ran a command."""
     lines = len(output.splitlines())
     return f"The command `{command}` has run; its output has {lines} line{'' if lines == 1 else 's'}. (Scripted demo.)"
 
 
 def after_question(answers: str) -> str:
-    """The end of a turn that asked a question."""
+    """Return the end of a turn that asked a question."""
     return f"Thank you. The scripted demo heard:\n\n{fenced(_clip(answers))}\n"
 
 
 def after_permission(results: list[str]) -> str:
-    """The end of a turn that asked for permission."""
+    """Return the end of a turn that asked for permission."""
     if any("reject" in result or "denied" in result or "rule which prevents" in result for result in results):
         return f"I was not allowed to, and was told:\n\n{fenced(_clip(results[-1]))}\n"
     return "I was allowed to: `demo-permission.txt` is written. (Scripted demo.)"
 
 
 def after_todos(calls: int) -> str:
-    """The end of a turn with a todo list."""
+    """Return the end of a turn with a to-do list."""
     return f"### Done\n\nThe scripted demo made **{calls} tool calls** and ticked off its list.\n"
 
 
 def after_change(verb: str, name: str, results: list[str]) -> str:
-    """The end of a turn that changed a file: says what the tool said if it was no success."""
+    """Return the end of a turn that changed a file, with the tool's message if it failed."""
     last = results[-1] if results else ""
     if re.search(r"success|applied|updated", last, re.IGNORECASE):
         return f"The scripted demo {verb} `{name}`."
@@ -222,7 +222,7 @@ def after_change(verb: str, name: str, results: list[str]) -> str:
 
 
 def edit_thought(name: str) -> str:
-    """The reasoning before an edit."""
+    """Return the reasoning before an edit."""
     return (
         f"The user wants a change in {name}. I should read the file before I touch it, find the smallest change that "
         "does it, and leave everything else as it is."
@@ -230,7 +230,7 @@ def edit_thought(name: str) -> str:
 
 
 def new_file(name: str) -> str:
-    """What the scripted demo writes into a new file."""
+    """Return the content of a new file."""
     if name.endswith(".py"):
         return (
             'def greet(name):\n    return "Hello, " + name\n\n\nif __name__ == "__main__":\n    print(greet("world"))\n'
@@ -241,7 +241,7 @@ def new_file(name: str) -> str:
 
 
 def improvement(name: str, source: str) -> tuple[str, str]:
-    """A small change for any text: (old, new), where old occurs exactly once if the text allows it."""
+    """Return a small change for any text: (old, new), where old occurs exactly once if possible."""
     greeting = '    return "Hello, " + name\n'
     if greeting in source:
         return greeting, '    """A friendly greeting."""\n    return f"Hello, {name}!"\n'
@@ -256,25 +256,25 @@ def improvement(name: str, source: str) -> tuple[str, str]:
 
 
 def is_missing(result: str) -> bool:
-    """Whether this is what the read tool says of a file that is not there."""
+    """Return whether this is the read tool's result for a missing file."""
     return "not found" in result.lower()[:200]
 
 
 def numbered_source(result: str) -> str:
-    """The file's text out of what the read tool gave back: lines `12: text` between `<content>` tags."""
+    """Extract the file's text from the read tool's result: lines `12: text` between `<content>` tags."""
     body = re.search(r"<content>\n(.*?)\n?</content>", result, re.DOTALL)
     lines = re.findall(r"^\d+: ?(.*)$", body[1] if body else result, re.MULTILINE)
     return "\n".join(lines) + "\n" if lines else ""
 
 
 def patch_add(name: str, source: str) -> str:
-    """An `apply_patch` text that adds a file."""
+    """Return an `apply_patch` text that adds a file."""
     added = "\n".join(f"+{line}" for line in source.splitlines())
     return f"*** Begin Patch\n*** Add File: {name}\n{added}\n*** End Patch"
 
 
 def patch_update(name: str, source: str, old: str, new: str) -> str:
-    """An `apply_patch` text that replaces `old` by `new`, whole lines at a time."""
+    """Return an `apply_patch` text that replaces the lines with `old` by those with `new`."""
     start = source.find(old)
     first = source.rfind("\n", 0, start) + 1
     last = source.find("\n", start + len(old.rstrip("\n")))
@@ -286,7 +286,7 @@ def patch_update(name: str, source: str, old: str, new: str) -> str:
 
 
 def long_answer(count: int) -> list[str]:
-    """Exactly `count` deltas of Markdown: headings, paragraphs, lists, tables and code in turn."""
+    """Return exactly `count` deltas of Markdown: headings, paragraphs, lists, tables and code in turn."""
     words = (word for number in itertools.count(1) for word in re.findall(r"\s*\S+", _section(number)))
     return list(itertools.islice(words, count))
 
@@ -303,7 +303,7 @@ def _section(number: int) -> str:
 
 
 def example_of(schema: Any, root: Any) -> Any:
-    """A value that a JSON schema allows, as simple as possible; `root` resolves `$ref`."""
+    """Return a value that a JSON schema allows, as simple as possible; `root` resolves `$ref`."""
     if not isinstance(schema, dict):
         return None
     if ref := schema.get("$ref"):

@@ -1,7 +1,7 @@
 """`DemoModel`: a loopback HTTP endpoint that speaks OpenAI's chat completions and plays scripts.
 
-Owns the sockets, the pacing, and the queue of exact scripts. What is said is decided elsewhere: by the queue, or by the
-library of named turns. Standard library only.
+Owns the sockets, the pacing, and the queue of exact scripts. The answers come from that queue, or from the library of
+named turns. Standard library only.
 """
 
 from __future__ import annotations
@@ -37,29 +37,29 @@ from opencode_nb.demo.script import (
 )
 
 PACE_S = 0.012
-"""Seconds between two deltas: slow enough to see that it streams, about 80 words a second."""
+"""Seconds between two deltas: about 80 words a second, slow enough to see the streaming."""
 GATE_LIMIT_S = 120.0
-"""Seconds that a gate waits at most, so that a forgotten release ends as a broken stream and not as a hang."""
+"""Maximum wait of a gate in seconds, so that a forgotten release breaks the stream instead of hanging it."""
 REQUEST_LIMIT_BYTES = 256 * 1024 * 1024
 CLOSE_POLL_S = 0.05
-"""Seconds after which `close` is noticed."""
+"""Interval in seconds at which the server checks for `close`."""
 NAME = "Scripted demo (not an AI)"
 PATCH_MODEL = "demo-gpt-5"
-"""A second name for the same model: for ids like this OpenCode offers `apply_patch` in place of `edit` and `write`."""
+"""A second id for the same model: for ids like this, OpenCode offers `apply_patch` instead of `edit` and `write`."""
 PRICES = {"input": 1.0, "output": 4.0, "cache_read": 0.1, "cache_write": 1.25}
-"""Pretended prices in US dollars per million tokens, so that costs can be seen and limited."""
+"""Made-up prices in USD per million tokens, so that costs can be shown and limited."""
 
 
 class DemoModel:
     """A scripted model behind an OpenAI-compatible endpoint on loopback.
 
-    `pace` is the time between two deltas in seconds (0 for none). A context manager; or call `start` and `close`.
+    `pace`: seconds between two deltas (0 for none). Use it as a context manager, or call `start` and `close`.
     """
 
     def __init__(self, host: str = "127.0.0.1", port: int = 0, *, pace: float = PACE_S) -> None:
         self.pace = pace
         self.requests: list[Json] = []
-        """The bodies of all requests so far but those for titles, in the order in which they came."""
+        """The bodies of all requests so far, except those for titles, in order of arrival."""
         self.titles: list[Json] = []
         """The bodies of the requests for titles."""
         self._address = (host, port)
@@ -72,7 +72,7 @@ class DemoModel:
         self._closing = False
 
     def start(self) -> DemoModel:
-        """Listen and serve from a daemon thread; returns itself. Raises OSError if the port is taken."""
+        """Listen and serve from a daemon thread; return self. Raises OSError if the port is in use."""
         if self._server is None:
             self._closing = False
             self._server = _Server(self._address, self)
@@ -81,7 +81,7 @@ class DemoModel:
         return self
 
     def close(self) -> None:
-        """Stop listening, and cut the streams that still run."""
+        """Stop listening, and cut off running streams."""
         server, self._server = self._server, None
         if server is None:
             return
@@ -106,7 +106,7 @@ class DemoModel:
         return f"http://{host!s}:{port}/v1"
 
     def config(self) -> Json:
-        """The OpenCode configuration in which this is the only provider, and the default model."""
+        """Return an OpenCode configuration with this as the only provider and the default model."""
         provider = {
             "npm": "@ai-sdk/openai-compatible",
             "name": NAME,
@@ -123,32 +123,32 @@ class DemoModel:
         }
 
     def queue(self, *scripts: Script | Action) -> None:
-        """Play these scripts, first in first out, for the coming requests (but titles) whatever the prompts say."""
+        """Play these scripts, first in first out, for the next requests (except titles), whatever the prompts."""
         with self._changed:
             self._queue.extend(step for script in scripts for step in steps(script))
 
     @property
     def queued(self) -> int:
-        """How many requests' worth of queued scripts have not been played yet."""
+        """The number of queued requests not played yet."""
         return len(self._queue)
 
     def reset(self) -> None:
-        """Be as at the beginning: no scripts queued, no requests remembered, every gate closed."""
+        """Reset to the initial state: no queued scripts, no recorded requests, all gates closed."""
         with self._changed:
             for known in (self.requests, self.titles, self._queue, self._refused, self._released, self._reached):
                 known.clear()
 
     def wait_for_request(self, n: int, timeout: float = 10.0) -> Json:
-        """Wait until there are `n` requests (titles not counted); the n-th one's body. Raises TimeoutError."""
-        self._await(lambda: len(self.requests) >= n, timeout, f"only {len(self.requests)} of {n} requests came")
+        """Wait for the `n`-th request (not counting titles) and return its body. Raises TimeoutError."""
+        self._await(lambda: len(self.requests) >= n, timeout, f"only {len(self.requests)} of {n} requests arrived")
         return self.requests[n - 1]
 
     def wait_for_gate(self, name: str, timeout: float = 10.0) -> None:
-        """Wait until a stream stands at the gate `name`. Raises TimeoutError."""
+        """Wait until a stream reaches the gate `name`. Raises TimeoutError."""
         self._await(lambda: name in self._reached, timeout, f"no stream reached the gate {name!r}")
 
     def release(self, name: str) -> None:
-        """Open the gate `name`, for good."""
+        """Open the gate `name` permanently."""
         with self._changed:
             self._released.add(name)
             self._changed.notify_all()
@@ -159,7 +159,7 @@ class DemoModel:
                 raise TimeoutError(f"After {timeout:g} s {complaint}.")
 
     def _next_step(self, body: Json, session: str) -> Step:
-        """What to say to this request. Counts refusals, so that a script can succeed at the next attempt."""
+        """Return the answer to this request. Counts refusals, so that a script can succeed on a later attempt."""
         scene = Scene(body)
         if scene.is_title:
             self._note(self.titles, body)
@@ -201,7 +201,7 @@ class DemoModel:
 
 
 class _Server(ThreadingTCPServer):
-    # Not http.server's own class: that one asks the resolver for the host's full name, which can take seconds.
+    # Not http.server's own class, which looks up the host's full name: that can take seconds.
     daemon_threads = True
     block_on_close = False
     allow_reuse_address = True
@@ -212,7 +212,7 @@ class _Server(ThreadingTCPServer):
         super().__init__(address, _Handler)
 
     def handle_error(self, request: Any, client_address: Any) -> None:
-        """A client that leaves in the middle of a stream (an abort) is no error; anything else is shown as usual."""
+        """Ignore a client that disconnects in the middle of a stream (an abort); report other errors as usual."""
         if not isinstance(sys.exception(), ConnectionError):
             super().handle_error(request, client_address)
 
@@ -224,10 +224,10 @@ class _Handler(BaseHTTPRequestHandler):
     server: _Server
 
     def log_message(self, format: str, *args: Any) -> None:
-        """Say nothing: the endpoint lives in a notebook's kernel."""
+        """Log nothing: the endpoint runs in a notebook's kernel."""
 
     def do_GET(self) -> None:
-        """`/v1/models`."""
+        """Serve `/v1/models`."""
         if self.path != "/v1/models":
             self._error(Failure(HTTPStatus.NOT_FOUND, f"There is no {self.path} here."))
             return
@@ -235,7 +235,7 @@ class _Handler(BaseHTTPRequestHandler):
         self._json({"object": "list", "data": [{"id": n, "object": "model", "owned_by": NAME} for n in names]})
 
     def do_POST(self) -> None:
-        """`/v1/chat/completions`, streaming or not."""
+        """Serve `/v1/chat/completions`, streaming or not."""
         length = int(self.headers.get("content-length") or 0)
         if self.path != "/v1/chat/completions" or not 0 < length <= REQUEST_LIMIT_BYTES:
             self._error(Failure(HTTPStatus.NOT_FOUND, f"POST {self.path} is not understood."))
@@ -286,7 +286,7 @@ class _Stream:
         self._frame = {"id": _new_id("chatcmpl"), "object": "chat.completion.chunk", "model": body.get("model")}
 
     def play(self) -> None:
-        """Send every delta, then the finish reason, the usage and the end mark."""
+        """Send every delta, then the finish reason, the usage and the end marker."""
         self._delta({"role": "assistant", "content": ""})
         for action in self._step:
             if isinstance(action, Drop):
@@ -331,7 +331,7 @@ class _Stream:
 
 
 def _completion(body: Json, step: Step) -> Json:
-    """The whole answer as one object, for a request without `stream`."""
+    """Return the whole answer as one object, for a request without `stream`."""
     calls = [action for action in step if isinstance(action, Call)]
     message = {
         "role": "assistant",
@@ -375,7 +375,7 @@ def _usage(body: Json, step: Step) -> Json:
 
 
 def _estimated_usage(body: Json, step: Step) -> Usage:
-    """One token per delta of words, and a quarter of a token per character of everything else."""
+    """Count one token per delta of words, and a quarter of a token per character of everything else."""
     words = [action for action in step if isinstance(action, Words)]
     thought = sum(len(w.deltas) for w in words if w.reasoning)
     arguments = sum(estimate_tokens("".join(a.pieces)) for a in step if isinstance(a, Call))

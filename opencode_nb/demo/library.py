@@ -1,7 +1,7 @@
-"""The named turns: which plain words in a prompt select which, and what each of them says and does.
+"""The named turns: the words in a prompt that select each one, and what it says and does.
 
-Owns the texts and the order of steps. A turn is a pure function from what the request says (`Scene`) to one step
-(what to answer to this very request); the next step is found from the tool results that the next request carries.
+Owns the order of steps. A turn is a pure function from a request (`Scene`) to one step (the answer to this request);
+the next step follows from the tool results in the next request.
 """
 
 from __future__ import annotations
@@ -28,7 +28,7 @@ _REPLACE = re.compile(
 
 @dataclass(frozen=True, slots=True)
 class Turn:
-    """One named turn: a prompt that selects it, what it shows, the words that select it, and how it is played."""
+    """A named turn: a prompt that selects it, what it shows, the pattern that selects it, and its player."""
 
     name: str
     sample: str
@@ -38,16 +38,16 @@ class Turn:
 
 
 TURNS: list[Turn] = []
-"""Every named turn, in the order in which they are tried."""
+"""All named turns, in matching order."""
 
 
 def library() -> dict[str, str]:
-    """A sample prompt for each named turn, by the turn's name."""
+    """Return a sample prompt for each named turn, by name."""
     return {turn.name: turn.sample for turn in TURNS}
 
 
 def play(scene: Scene) -> Step:
-    """The step that answers this request."""
+    """Return the step that answers this request."""
     if content.COMPACTION_AGENT in scene.system:
         return [text(content.COMPACTION)]
     if scene.prompt.startswith(content.CONTINUE):
@@ -61,7 +61,7 @@ def play(scene: Scene) -> Step:
 
 
 def title(scene: Scene) -> str:
-    """A short title: the prompt's first line, cut at a word."""
+    """Return a short title: the prompt's first line, cut at a word."""
     lines = (line.strip().lstrip("#>* ") for line in scene.prompt.splitlines())
     line = next(filter(None, lines), "Empty prompt")
     cut = line if len(line) <= TITLE_LIMIT else line[: TITLE_LIMIT - 1].rsplit(" ", 1)[0] + "…"
@@ -287,7 +287,7 @@ def _markdown(scene: Scene, found: re.Match[str]) -> Step:
 
 
 def _call(scene: Scene, call: Call, *, before: str = "") -> Step:
-    """The call, with a word before it; if the request does not offer the tool, a plain answer that says so."""
+    """Return the call with a text before it, or a plain answer if the request does not offer the tool."""
     if call.name not in scene.tools:
         return [text(content.without_tool(call.name, list(scene.tools)))]
     return [text(before), call] if before else [call]
@@ -312,7 +312,7 @@ def _pieces(data: str) -> list[str]:
 
 
 def _example(schema: dict[str, Any], prompt: str) -> dict[str, Any]:
-    """A value for a wanted schema: the JSON object in the prompt if there is one, else one made from the schema."""
+    """Return a value for a schema: the JSON object in the prompt if there is one, else one made from the schema."""
     found = re.search(r"\{.*\}", prompt, re.DOTALL)
     try:
         value = json.loads(found[0]) if found else None

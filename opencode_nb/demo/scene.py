@@ -1,7 +1,7 @@
-"""What a request to the model says: the last prompt, the step of the turn, what the tools gave back, what is attached.
+"""Read a request to the model: the last prompt, the step of the turn, the tool results, the attachments.
 
-Reads one chat-completions request body and nothing else: no state between requests, so that any number of sessions can
-play at once. The request's shape is OpenCode's own use of OpenAI's chat completions.
+Reads one chat-completions request body and keeps no state between requests, so that any number of sessions can run at
+once. The format is OpenCode's use of OpenAI's chat completions.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ Json = dict[str, Any]
 
 TITLE_AGENT = "You are a title generator"
 CARRIED_MEDIA = "Attached media from tool result:"
-"""What OpenCode says in the user's name where it hands on an image that a tool has read."""
+"""Start of the user message with which OpenCode forwards an image read by a tool."""
 _TAGGED = re.compile(r"\s*<([\w-]+)[^>]*>.*</\1>\s*", re.DOTALL)
 _READ_NOTE = re.compile(r"Called the \w+ tool with the following input:")
 _DIRECTORY = re.compile(r"^\s*Working directory: (.+?)\s*$", re.MULTILINE)
@@ -26,7 +26,7 @@ _DIRECTORY = re.compile(r"^\s*Working directory: (.+?)\s*$", re.MULTILINE)
 
 @dataclass(frozen=True)
 class Scene:
-    """One request. `attempt` counts how often the same request has been refused before (for rate limits)."""
+    """One request. `attempt` counts earlier refusals of the same request (for rate limits)."""
 
     body: Json
     attempt: int = 0
@@ -43,12 +43,12 @@ class Scene:
 
     @property
     def is_title(self) -> bool:
-        """Whether the server asks for the session's title."""
+        """Whether the request asks for the session's title."""
         return not self.body.get("tools") and self.system.startswith(TITLE_AGENT)
 
     @cached_property
     def tools(self) -> dict[str, Json]:
-        """The tools on offer: each one's JSON schema of parameters by its name."""
+        """The offered tools: JSON schema of the parameters by tool name."""
         functions = [tool["function"] for tool in self.body.get("tools") or []]
         return {function["name"]: function.get("parameters") or {} for function in functions}
 
@@ -66,12 +66,12 @@ class Scene:
 
     @property
     def spoken(self) -> list[str]:
-        """Every text of the last prompt, with what the server and its clients have added."""
+        """All texts of the last prompt, including those added by the server and its clients."""
         return texts(self.turn[0]) if self.turn else []
 
     @cached_property
     def prompt(self) -> str:
-        """The user's own words: no texts wholly in a tag (`<context>...</context>`), no contents of attached files."""
+        """The user's own words: no text wholly in a tag (`<context>...</context>`), no contents of attached files."""
         notes = [bool(_READ_NOTE.match(text)) for text in self.spoken]
         own = [
             text
@@ -82,12 +82,12 @@ class Scene:
 
     @property
     def step(self) -> int:
-        """How many times the model has already answered in this turn, with tool calls."""
+        """The number of earlier answers with tool calls in this turn."""
         return sum(1 for m in self.turn if m["role"] == "assistant" and m.get("tool_calls"))
 
     @property
     def results(self) -> list[str]:
-        """What the turn's tools gave back, in order."""
+        """The results of the turn's tools, in order."""
         return ["\n".join(texts(m)) for m in self.turn if m["role"] == "tool"]
 
     @property
@@ -97,18 +97,18 @@ class Scene:
 
     @property
     def attachments(self) -> list[Attachment]:
-        """Images and files that came with the prompt or out of its tools."""
+        """Images and files from the prompt or its tools."""
         parts = [part for m in self.turn if isinstance(m.get("content"), list) for part in m["content"]]
         return [found for part in parts if (found := Attachment.read(part))]
 
     def path(self, name: str) -> str:
-        """The absolute path of a file named in a prompt."""
+        """Return the absolute path of a file named in a prompt."""
         return posixpath.normpath(posixpath.join(self.directory, name))
 
 
 @dataclass(frozen=True, slots=True)
 class Attachment:
-    """Something attached: media type, file name if known, bytes if they were sent along."""
+    """An attachment: media type, file name if known, bytes if sent."""
 
     mime: str
     name: str = ""
@@ -116,7 +116,7 @@ class Attachment:
 
     @classmethod
     def read(cls, part: Json) -> Attachment | None:
-        """The attachment in a message part; None for a text."""
+        """Return the attachment in a message part; None for text."""
         if part.get("type") == "image_url":
             return cls._from_url(part["image_url"]["url"])
         if part.get("type") == "file":
@@ -141,7 +141,7 @@ class Attachment:
 
 
 def texts(message: Json) -> list[str]:
-    """The texts of a message, whether its content is one string or a list of parts."""
+    """Return the texts of a message, whose content is a string or a list of parts."""
     content = message.get("content") or ""
     if isinstance(content, str):
         return [content] if content else []
@@ -149,7 +149,7 @@ def texts(message: Json) -> list[str]:
 
 
 def estimate_tokens(value: Any) -> int:
-    """About how many tokens a text or JSON value takes: four characters each."""
+    """Estimate the tokens of a text or JSON value, at four characters each."""
     data = value if isinstance(value, str) else json.dumps(value, ensure_ascii=False)
     return max(1, len(data) // 4)
 

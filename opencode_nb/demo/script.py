@@ -1,15 +1,15 @@
-"""What a model can be told to do, as plain values: words, thoughts, tool calls, errors, waits.
+"""The actions of a scripted model as plain values: words, reasoning, tool calls, errors, waits.
 
-This file owns the vocabulary of scripts and how a script is cut into requests. It knows nothing of HTTP, and nothing of
-the library of named turns.
+Owns the vocabulary of scripts and how a script is split into requests. Knows nothing of HTTP or of the library of named
+turns.
 
-A *script* is a list of actions for one turn. The server asks the model once per step of a turn, so a script is cut into
-one list of actions per request: a tool call or an error ends its request, everything else goes on in the same one.
-An inner list is exactly one request, for instance one with two tool calls at once:
+A *script* is a list of actions for one turn. The server sends the model one request per step of a turn, so a script is
+split into one list of actions per request: a tool call or an error ends its request; other actions continue it. An
+inner list is exactly one request, for instance one with two parallel tool calls:
 
     [reason("Let me look."), tool("bash", command="ls"), text("Done.")]     two requests
     [[tool("glob", pattern="*.py"), tool("grep", pattern="x")], text("Done.")]     two requests, two calls in the first
-    [error(429, "Slow down", retry_after_ms=50), text("Done.")]     two requests: the server tries again
+    [error(429, "Slow down", retry_after_ms=50), text("Done.")]     two requests: the server retries
 """
 
 from __future__ import annotations
@@ -21,12 +21,12 @@ from dataclasses import dataclass, field
 from typing import Any, TypeAlias
 
 ARGUMENT_PIECE = 24
-"""Characters of a tool call's arguments in one delta: several pieces, as real providers send them."""
+"""Characters of a tool call's arguments per delta: split into pieces, as real providers do."""
 
 
 @dataclass(frozen=True, slots=True)
 class Words:
-    """Deltas of the answer, or of the reasoning before it. `pace` is seconds per delta, None for the endpoint's own."""
+    """Deltas of the answer, or of the reasoning before it. `pace`: seconds per delta, None for the endpoint's."""
 
     deltas: tuple[str, ...]
     reasoning: bool = False
@@ -35,7 +35,7 @@ class Words:
 
 @dataclass(frozen=True, slots=True)
 class Call:
-    """A tool call, its JSON arguments in the pieces in which they are streamed."""
+    """A tool call, with its JSON arguments in the pieces to stream."""
 
     name: str
     pieces: tuple[str, ...]
@@ -51,7 +51,7 @@ class Failure:
 
     @property
     def retryable(self) -> bool:
-        """Whether a client tries the same request again."""
+        """Whether a client retries the request."""
         return self.status in (408, 409, 429) or self.status >= 500
 
 
@@ -88,14 +88,14 @@ class Finish:
 
 @dataclass(frozen=True, slots=True)
 class Raw:
-    """Bytes put into the stream as they are, to break it."""
+    """Raw bytes inserted into the stream, to break it."""
 
     data: bytes
 
 
 @dataclass(frozen=True, slots=True)
 class Drop:
-    """The connection is cut here, without an end."""
+    """Cuts the connection without ending the stream."""
 
 
 Action: TypeAlias = Words | Call | Failure | Pause | Gate | Usage | Finish | Raw | Drop
@@ -104,45 +104,45 @@ Script: TypeAlias = Sequence[Action | Sequence[Action]]
 
 
 def text(content: str | Iterable[str], *, pace: float | None = None) -> Words:
-    """Words of the answer. A string is cut into words; a list of strings is sent as exactly those deltas."""
+    """Say words of the answer. A string is split into words; a list of strings is sent as exactly those deltas."""
     return Words(_deltas(content), pace=pace)
 
 
 def reason(content: str | Iterable[str], *, pace: float | None = None) -> Words:
-    """Words of the reasoning; cut like `text`."""
+    """Say words of the reasoning; split like `text`."""
     return Words(_deltas(content), reasoning=True, pace=pace)
 
 
 def tool(name: str, /, **arguments: Any) -> Call:
-    """A call of the tool `name`, its arguments streamed in several pieces."""
+    """Call the tool `name`, streaming its arguments in several pieces."""
     return raw_tool(name, *_chunks(json.dumps(arguments, ensure_ascii=False)))
 
 
 def raw_tool(name: str, /, *pieces: str) -> Call:
-    """A call of the tool `name` with exactly these pieces of arguments, which need not be JSON together."""
+    """Call the tool `name` with exactly these pieces of arguments, which need not form valid JSON."""
     return Call(name, pieces)
 
 
 def error(
     status: int, message: str, *, retry_after: float | None = None, retry_after_ms: float | None = None
 ) -> Failure:
-    """An HTTP error. `retry_after` is in seconds, `retry_after_ms` in milliseconds; each is sent as its own header."""
+    """Fail with an HTTP error. `retry_after` (seconds) and `retry_after_ms` are each sent as their own header."""
     headers = {"retry-after": retry_after, "retry-after-ms": retry_after_ms}
     return Failure(status, message, {name: f"{value:g}" for name, value in headers.items() if value is not None})
 
 
 def pause(seconds: float) -> Pause:
-    """Say nothing for this long."""
+    """Stay silent for so many seconds."""
     return Pause(seconds)
 
 
 def gate(name: str) -> Gate:
-    """Say nothing until `DemoModel.release(name)`."""
+    """Stay silent until `DemoModel.release(name)`."""
     return Gate(name)
 
 
 def usage(prompt: int, completion: int, *, reasoning: int = 0, cached: int = 0) -> Usage:
-    """Report these token counts; `reasoning` is a share of `completion`, `cached` a share of `prompt`."""
+    """Report these token counts; `reasoning` is part of `completion`, `cached` part of `prompt`."""
     return Usage(prompt, completion, reasoning, cached)
 
 
@@ -152,7 +152,7 @@ def finish(reason: str) -> Finish:
 
 
 def raw(data: bytes) -> Raw:
-    """Put these bytes into the stream."""
+    """Insert these bytes into the stream."""
     return Raw(data)
 
 
@@ -162,7 +162,7 @@ def drop() -> Drop:
 
 
 def steps(script: Script | Action) -> list[Step]:
-    """The script cut into one list of actions per request."""
+    """Split a script into one list of actions per request."""
     cut: list[Step] = []
     is_open = False
     for item in script if isinstance(script, Sequence) else [script]:

@@ -1,1 +1,1 @@
-"""The user's side of the agent: what it is told of the kernel. Imports transcript only."""
+"""Describe the user's kernel to the agent. Imports transcript only."""

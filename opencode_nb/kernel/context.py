@@ -1,4 +1,4 @@
-"""The kernel's variables, as a prompt may name them: which there are, and `@name` in a text -> prompt parts."""
+"""List the kernel's variables, and turn `@name` in a prompt into prompt parts."""
 
 from __future__ import annotations
 
@@ -12,20 +12,20 @@ from opencode_nb.kernel.describe import describe, kind
 from opencode_nb.transcript.state import Json
 
 MOST = 10
-"""How many variables of one text are described."""
+"""Maximum number of variables described per text."""
 
 _MENTION = re.compile(r"(?:^|(?<=[\s(\[{\"']))@([^\W\d]\w*)(?:\.(\w+))?(?![\w/\\-])")
 
 
 def names() -> list[str]:
-    """The user's own variables, in the order in which they were made."""
+    """Return the names of the user's own variables, in the order of their creation."""
     return list(_own())
 
 
 async def mentioned(text: str) -> list[Json]:
-    """Parts that show the model the variables that a text names as `@name`.
+    """Return parts that describe to the model the variables that a text names as `@name`.
 
-    Safe on any thread: what runs the values' own code does so on a thread beside it, and for a bounded time.
+    Safe on any thread: the values' own code runs in a separate thread, for a bounded time.
     """
     found = list(_named(text, _own()))[:MOST]
     return await asyncio.to_thread(lambda: [_part(name, value) for name, value in found]) if found else []
@@ -37,7 +37,7 @@ def _part(name: str, value: object) -> Json:
 
 
 def _named(text: str, own: dict[str, object]) -> Iterator[tuple[str, object]]:
-    """`@data.head()` names the variable, but `@data.csv` is a path, as no such value has a `csv`."""
+    """Yield the named variables. `@data.head()` names one, but `@data.csv` is a path if the value has no `csv`."""
     named = [(match[1], match[2]) for match in _MENTION.finditer(text) if match[1] in own]
     fits = [name for name, attribute in named if not attribute or attribute in dir(type(own[name]))]
     for name in dict.fromkeys(fits):
@@ -49,7 +49,7 @@ def _own() -> dict[str, object]:
     if shell is None:
         return {}
     hidden = shell.user_ns_hidden
-    copied = dict(shell.user_ns)  # a running cell changes it
+    copied = dict(shell.user_ns)  # a running cell may change it
     return {
         name: value
         for name, value in copied.items()

@@ -1,7 +1,7 @@
-"""What a value is, in a few lines for a model: its type, its size, and the beginning of what is in it.
+"""Describe a value for a model in a few lines: its type, its size, and the start of its content.
 
-Bounded in length, and in time for what runs the value's own code (`repr`, `len`, a frame's cells). Libraries are never
-imported for it: a value can be of theirs only where the user has. What looks like a secret is masked.
+Bounded in length, and in time where the value's own code runs (`repr`, `len`, a frame's cells). Never imports a library
+for it: a value can be of its types only if the user imported it. What looks like a secret is masked.
 """
 
 from __future__ import annotations
@@ -25,20 +25,20 @@ from typing import Any
 from opencode_nb.secret import MASK, Secret, mask, names_secret
 
 LENGTH = 2_000
-"""Characters of a description's body."""
+"""Maximum length of a description's body, in characters."""
 
 SECONDS = 1.0
-"""How long a value's own code may take to show it."""
+"""How long a value's own code may run, in seconds."""
 
 ROWS = 5
 COLUMNS = 20
 ITEMS = 20
 DEPTH = 3
 TEXT = 200
-"""Characters of a string inside something else."""
+"""Maximum length of a string inside another value."""
 
 _MARGIN = 200
-"""Characters that are looked at behind a cut: a secret that the cut goes through is still known as one."""
+"""Characters read beyond a cut, so that a secret that spans the cut is still recognised."""
 
 _PLAIN = (
     type(None),
@@ -57,14 +57,14 @@ _PLAIN = (
     pathlib.WindowsPath,
     uuid.UUID,
 )
-"""What shows itself shortly, by code that is not the user's."""
+"""Types with a short repr that runs no code of the user's."""
 
 
 def describe(name: str, value: object) -> str:
-    """A variable for a model: one line, and below it the beginning of its content. Never raises, never hangs."""
+    """Describe a variable: one line, then the start of its content. Never raises, never hangs."""
     told = f"`{name}` in the notebook's kernel is a `{kind(value)}`"
     if names_secret(name) and not isinstance(value, (type, FunctionType, ModuleType)):
-        return f"{told}. By its name it is a secret: its value is not shown."
+        return f"{told}. Its name suggests a secret, so its value is not shown."
     try:
         size, body = _within(SECONDS, lambda: (_size(value), _body(value)))
     except TimeoutError:
@@ -76,14 +76,14 @@ def describe(name: str, value: object) -> str:
 
 
 def kind(value: object) -> str:
-    """The name of a value's type, with its package where it has one."""
+    """Return the name of a value's type, with its package if it has one."""
     of = type(value)
     package = of.__module__.partition(".")[0]
     return of.__qualname__ if package in ("builtins", "__main__") else f"{package}.{of.__qualname__}"
 
 
 def _within(seconds: float, look: Callable[[], tuple[str, str]]) -> tuple[str, str]:
-    """What `look` gives. A thread that takes longer is left to itself: nothing can end it, and nothing waits for it."""
+    """Return what `look` returns. A thread that takes longer is abandoned, as nothing can end it."""
     found: Future[tuple[str, str]] = Future()
 
     def run() -> None:
@@ -105,11 +105,11 @@ def _cut(text: str, length: int) -> str:
     return text if len(text) <= length else f"{text[:length]}\u2026"
 
 
-# how large it is
+# size
 
 
 def _size(value: object) -> str:
-    """`, 3 rows, 2 columns` or `, length 5`; "" for what has no size."""
+    """Return `, 3 rows, 2 columns` or `, length 5`; "" for a value without a size."""
     shape = getattr(value, "shape", None) if not isinstance(value, (type, ModuleType)) else None
     if isinstance(shape, tuple):
         dtype = getattr(value, "dtype", None)
@@ -121,7 +121,7 @@ def _size(value: object) -> str:
     return ""
 
 
-# what is in it
+# content
 
 
 def _body(value: object) -> str:
@@ -142,7 +142,7 @@ def _own_repr(value: object) -> str:
 
 
 def _source(value: Any) -> str:
-    """The user's own function or class as it was written; of others the signature and what it says of itself."""
+    """Return the source of the user's own function or class; for others, the signature and docstring."""
     try:
         if value.__module__ == "__main__":
             return inspect.getsource(value)[: LENGTH + _MARGIN]
@@ -152,7 +152,7 @@ def _source(value: Any) -> str:
 
 
 def _short(value: object, depth: int) -> str:
-    """A value inside another one: what is not of Python's own types is only named."""
+    """Show a value inside another one; types that are not Python's own are only named."""
     return _inside(value, depth) or f"<{kind(value)}{_size(value) if _is_array(value) else ''}>"
 
 
@@ -161,9 +161,9 @@ def _is_array(value: object) -> bool:
 
 
 def _inside(value: object, depth: int) -> str:
-    """A value of Python's own types or a dataclass, a few items of each level; "" for others.
+    """Show a value of Python's own types or a dataclass, with a few items per level; "" for others.
 
-    Subclasses are read by what their base does: their own code is not run.
+    Reads subclasses through the methods of their base, so that their own code does not run.
     """
     if isinstance(value, Secret) or type(value) in _PLAIN:
         return repr(value)
@@ -237,14 +237,14 @@ def _polars(value: Any) -> str:
 
 
 def _columns(types: Iterable[tuple[str, str]], count: int) -> str:
-    """The columns' names and types, as many as are shown."""
+    """Return the names and types of the columns shown."""
     named = [f"{_cut(name, TEXT)}: {of}" for name, of in types]
     more = [f"and {count - len(named)} more columns"] if count > len(named) else []
     return ", ".join([*named, *more])
 
 
 def _numpy(value: Any) -> str:
-    if value.dtype.kind == "O":  # its items are any objects
+    if value.dtype.kind == "O":  # its items can be any objects
         return _short(list(itertools.islice(value.flat, ITEMS)), 0)
     return str(sys.modules["numpy"].array2string(value, threshold=4 * ITEMS, edgeitems=3, max_line_width=100))
 
@@ -254,4 +254,4 @@ _LIBRARIES: tuple[tuple[str, tuple[str, ...], Callable[[Any], str]], ...] = (
     ("polars", ("DataFrame", "Series"), _polars),
     ("numpy", ("ndarray",), _numpy),
 )
-"""A library, its types, and how they are shown."""
+"""(library, its types, the function that shows them)."""

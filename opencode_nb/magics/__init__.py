@@ -1,1 +1,1 @@
-"""%opencode, %%opencode-style cell magics: parse, one call, display. Loaded by `%load_ext opencode_nb`."""
+"""The magics `%%prompt` and `%opencode`: parse, make one call, display. Loaded by `%load_ext opencode_nb`."""

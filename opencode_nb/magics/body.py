@@ -1,4 +1,4 @@
-"""What a %%prompt's body is: a prompt, a slash command, or a shell command. Pure."""
+"""Parse the body of a %%prompt cell into a prompt, a slash command or a shell command. Pure."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ import re
 from typing import Literal, NamedTuple
 
 _COMMAND = re.compile(r"/([A-Za-z][\w:-]*)(?:\s+(.*))?", re.DOTALL)
-"""A name and no second slash: `/tmp/x is full` is a prompt."""
+"""A name without a second slash: `/tmp/x is full` is a prompt."""
 
 
 class Body(NamedTuple):
@@ -18,7 +18,7 @@ class Body(NamedTuple):
 
 
 def parse(text: str) -> Body:
-    """`/name arguments` or `!command` at the very beginning; with a blank before it, it is a prompt like any other."""
+    """Recognise `/name arguments` or `!command` at the very start; after a leading space, it is a plain prompt."""
     whole = text.rstrip()
     if whole.startswith("!"):
         return Body("shell", whole[1:].strip())

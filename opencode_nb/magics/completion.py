@@ -17,11 +17,11 @@ from opencode_nb.magics.workspace import Workspace
 
 _MAGIC = re.compile(r"^\s*(%%prompt|%opencode)\b(.*)$", re.DOTALL)
 _WORD = re.compile(r"(?:\\.|\S)+")
-"""A word as it is typed: a backslash keeps a blank in it."""
+"""A word as typed: a backslash escapes a space in it."""
 
 
 class Completion:
-    """A matcher for the shell's completer. Asks the server only where one runs: Tab never starts it."""
+    """A matcher for the shell's completer. Queries the server only if it is running: Tab never starts it."""
 
     def __init__(self, workspace: Workspace, line: LineMagic) -> None:
         self._workspace = workspace
@@ -45,11 +45,11 @@ class Completion:
         self.matcher = matcher
 
     def register(self, shell: InteractiveShell) -> None:
-        """Put the matcher into the shell's completer."""
+        """Add the matcher to the shell's completer."""
         shell.Completer.custom_matchers.append(self.matcher)
 
     def remove(self, shell: InteractiveShell) -> None:
-        """Take it out again."""
+        """Remove the matcher from the shell's completer."""
         if self.matcher in shell.Completer.custom_matchers:
             shell.Completer.custom_matchers.remove(self.matcher)
 
@@ -84,7 +84,7 @@ class Completion:
         return parser.option_strings() + (self._of(argument, fragment) if argument and fragment[:1] != "-" else [])
 
     def _of(self, action: Action, fragment: str) -> list[str]:
-        """What an argument can be: its choices, else what its metavar names."""
+        """Return the values an argument can take: its choices, else those its metavar stands for."""
         if action.choices is not None:
             return [str(choice) for choice in action.choices]
         kind = str(action.metavar)
@@ -96,7 +96,7 @@ class Completion:
             return []
         try:
             return sorted(source())
-        except (OpencodeError, ValueError):  # a server or a setting in trouble: Tab is not the place to say so
+        except (OpencodeError, ValueError):  # a failing server or a wrong setting: Tab is not the place to report it
             return []
 
 
@@ -107,7 +107,7 @@ def _installed() -> list[str]:
 
 
 def _paths(fragment: str) -> list[str]:
-    """What a path that begins so may be, blanks behind backslashes as in the fragment."""
+    """Return the paths that start with the fragment, with spaces escaped as in the fragment."""
     folder, _, start = fragment.replace("\\ ", " ").rpartition("/")
     try:
         found = sorted(Path(folder or ("/" if fragment.startswith("/") else ".")).expanduser().iterdir())

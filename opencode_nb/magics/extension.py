@@ -1,4 +1,4 @@
-"""Puts the magics and their completion into a shell, and takes them out again."""
+"""Register the magics and their completion in a shell, and remove them again."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ _loaded: dict[int, _Extension] = {}
 
 
 class _Extension:
-    """What one shell has of us."""
+    """The magics, settings and completion of one shell."""
 
     def __init__(self, shell: InteractiveShell) -> None:
         self.shell = shell
@@ -45,7 +45,7 @@ class _Extension:
 
     @property
     def _configurables(self) -> list[Any]:
-        """Where %config looks."""
+        """The list of objects that %config offers."""
         return self.shell.configurables
 
     def _prompt(self) -> Callable[[str, str], Turn | None]:
@@ -71,14 +71,14 @@ class _Extension:
 
 
 def load(shell: InteractiveShell) -> None:
-    """Register in this shell; again does nothing."""
+    """Register in this shell; a second call does nothing."""
     if id(shell) not in _loaded:
         extension = _loaded[id(shell)] = _Extension(shell)
         extension.register()
 
 
 def unload(shell: InteractiveShell) -> None:
-    """Take everything out of this shell, and stop what it runs."""
+    """Remove everything from this shell and close its workspace."""
     extension = _loaded.pop(id(shell), None)
     if extension is not None:
         extension.remove()

@@ -1,4 +1,4 @@
-"""How a cell fails: one clear line with the next step, never a traceback into this package."""
+"""Make a cell fail with one clear line and the next step, never a traceback into this package."""
 
 from __future__ import annotations
 
@@ -14,18 +14,18 @@ F = TypeVar("F", bound=Callable[..., Any])
 
 
 class CellError(Exception):
-    """Fails the cell (so that Run All and papermill stop there), and shows as its message alone."""
+    """Fails the cell, so that Run All and papermill stop there; displays only its message."""
 
     def _render_traceback_(self) -> list[str]:
         return [str(self)]
 
 
 class Interrupted(CellError):
-    """The cell was interrupted; what came is shown above."""
+    """The cell was interrupted; its partial output is shown above."""
 
 
 def one_line(function: F) -> F:
-    """Turn this package's errors, and what bad input raises, into a CellError."""
+    """Convert this package's errors, and those that bad input raises, to CellError."""
 
     @wraps(function)
     def wrapper(*args: Any, **kwargs: Any) -> Any:

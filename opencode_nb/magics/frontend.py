@@ -1,4 +1,4 @@
-"""Where the output of a cell goes: a page with widgets, a terminal, or a file that nobody watches."""
+"""Detect where a cell's output goes: a page with widgets, a terminal, or a headless run."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from IPython.core.interactiveshell import InteractiveShell
 
 
 class Frontend(Enum):
-    """The kinds of front-end that a turn is shown in."""
+    """A kind of front end that displays turns."""
 
     PAGE = "page"
     TERMINAL = "terminal"
@@ -18,7 +18,7 @@ class Frontend(Enum):
 
 
 def detect(shell: InteractiveShell | None) -> Frontend:
-    """The front-end of the cell that runs now. Who cannot be asked (nbclient, papermill) does not watch either."""
+    """Return the front end of the running cell. One without stdin (nbclient, papermill) counts as headless."""
     if shell is None:
         return Frontend.PAGE if _in_marimo() else Frontend.TERMINAL
     kernel = getattr(shell, "kernel", None)
@@ -28,13 +28,13 @@ def detect(shell: InteractiveShell | None) -> Frontend:
 
 
 def _in_marimo() -> bool:
-    """Whether this is a cell of marimo, which has widgets and no IPython."""
+    """Return whether this is a marimo cell: marimo has widgets but no IPython."""
     marimo = sys.modules.get("marimo")
     return marimo is not None and bool(marimo.running_in_notebook())
 
 
 def can_ask() -> bool:
-    """Whether somebody can be asked in the cell that runs now."""
+    """Return whether the running cell can ask the user for input."""
     shell = get_ipython()
     if shell is None or detect(shell) is Frontend.HEADLESS:
         return False

@@ -1,4 +1,4 @@
-"""%opencode: finds the subcommand (commands/), has it parse its line and carry it out; and `help`."""
+"""The magic `%opencode`: find the subcommand (in commands/), parse its line and run it. Adds `help`."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from opencode_nb.magics.options import MagicParser, prompt_parser
 from opencode_nb.magics.workspace import Workspace
 
 DEFAULT = "status"
-"""What `%opencode` alone does."""
+"""The subcommand that a bare `%opencode` runs."""
 
 
 class LineMagic:
@@ -29,7 +29,7 @@ class LineMagic:
         }
 
     def run(self, line: str) -> Any:
-        """Carry one line out, and return what the subcommand gives. Raises UsageError for an unknown or wrong one."""
+        """Run one line and return the subcommand's result. Raises UsageError for a wrong command or option."""
         words = line.split(maxsplit=1)
         name, rest = (words[0], words[1] if len(words) > 1 else "") if words else (DEFAULT, "")
         command = self.commands.get(name)
@@ -38,12 +38,12 @@ class LineMagic:
         return command.run(self.workspace, command.parser.parse_line(rest))
 
     def help(self) -> str:
-        """All subcommands, a line each."""
+        """Return the list of all subcommands, one per line."""
         lines = ["%opencode COMMAND"]
         for group in self.groups:
             lines += ["", f"{group.title}:"]
             lines += [f"  {name:<10}{command.summary}" for name, command in group.commands.items()]
-        lines += ["", "%opencode help COMMAND tells more; %opencode help prompt lists the options of %%prompt."]
+        lines += ["", "%opencode help COMMAND shows its options; %opencode help prompt shows those of %%prompt."]
         return "\n".join(lines)
 
     def _help_group(self) -> Group:
@@ -51,7 +51,7 @@ class LineMagic:
 
         @group.command(argument("command", nargs="?", metavar="COMMAND"))
         def help(_workspace: Workspace, options: Namespace) -> None:
-            """Show the commands, or one of them."""
+            """List the commands, or show the options of one."""
             wanted = (options.command or "").lstrip("%")
             say(self._parser_of(wanted).format_help() if wanted else self.help())
 
@@ -67,4 +67,4 @@ class LineMagic:
 def _no_such_command(name: str, commands: Collection[str]) -> str:
     close = [command for command in commands if command.startswith(name)] or difflib.get_close_matches(name, commands)
     meant = f" Did you mean {close[0]}?" if close else ""
-    return f"%opencode {name}: no such command.{meant} There are: {', '.join(commands)}."
+    return f"%opencode {name}: no such command.{meant} Available commands: {', '.join(commands)}."

@@ -1,4 +1,4 @@
-"""The options of the magics: one table that parses, completes and documents them. Pure."""
+"""The options of the magics, defined once for parsing, completion and help. Pure."""
 
 from __future__ import annotations
 
@@ -13,9 +13,9 @@ from opencode_nb.session.permissions import option as permission_option
 
 
 class MagicParser(argparse.ArgumentParser):
-    """An argument parser that never exits: what is wrong becomes a UsageError, one line in the cell's output.
+    """An argument parser that never exits: it raises UsageError, which shows as one line in the cell's output.
 
-    `hint` ends that line: where to read which options there are.
+    `hint` ends that line; it says where the options are listed.
     """
 
     def __init__(self, prog: str, hint: str, description: str | None = None) -> None:
@@ -35,16 +35,16 @@ class MagicParser(argparse.ArgumentParser):
         return self.parse_args(words)
 
     def option_strings(self) -> list[str]:
-        """Every option as it is typed, for Tab."""
+        """Return all option strings, for Tab."""
         return [name for action in self._actions for name in action.option_strings]
 
     def takes(self, option: str) -> argparse.Action | None:
-        """The option of this name if a value follows it; None for a switch or an unknown one."""
+        """Return the option of this name if it takes a value; None for a flag or an unknown option."""
         action = self._option_string_actions.get(option)
         return action if action is not None and action.nargs != 0 else None
 
     def positional(self, words: list[str]) -> argparse.Action | None:
-        """The positional argument that comes after these words, if there is one."""
+        """Return the positional argument that comes after these words, or None."""
         before = [word for last, word in pairwise(["", *words]) if not (word.startswith("-") or self.takes(last))]
         places = self._get_positional_actions()
         if len(before) < len(places):
@@ -53,17 +53,17 @@ class MagicParser(argparse.ArgumentParser):
 
 
 def prompt_parser() -> MagicParser:
-    """The options of %%prompt."""
-    parser = MagicParser("%%prompt", "%%prompt? lists the options; the prompt itself stands below this line.")
+    """Return the parser for the options of %%prompt."""
+    parser = MagicParser("%%prompt", "%%prompt? lists the options; write the prompt itself below this line.")
     add = parser.add_argument
     add("-m", "--model", metavar="MODEL", help="provider/model for this turn")
     add("-a", "--agent", metavar="AGENT", help="agent for this turn")
-    add("--variant", metavar="VARIANT", help="variant of the model, such as its effort")
+    add("--variant", metavar="VARIANT", help="variant of the model, such as its reasoning effort")
     where = parser.add_mutually_exclusive_group()
     where.add_argument(
-        "-s", "--session", metavar="SESSION", help="session by id, its beginning, or title; it stays current"
+        "-s", "--session", metavar="SESSION", help="continue this session (id, start of an id, or title)"
     )
-    where.add_argument("--new", action="store_true", help="a new session, which becomes the current one")
+    where.add_argument("--new", action="store_true", help="start a new session")
     add("-o", "--output", metavar="NAME", type=_identifier, help="also store the Turn in this variable")
     add(
         "-f",
@@ -74,24 +74,24 @@ def prompt_parser() -> MagicParser:
         help="attach a file, PATH or PATH:FROM-TO; repeatable",
     )
     add("--permission", **permission_option.ARGUMENT, help=f"{permission_option.HELP}; for this turn")
-    add("--timeout", metavar="SECONDS", type=seconds, help="stop the turn after so many seconds")
-    add("-b", "--background", action="store_true", help="return at once; the output fills as the turn goes on")
-    add("-q", "--quiet", action="store_true", help="do not show the turn; it is in `_`, and in NAME")
+    add("--timeout", metavar="SECONDS", type=seconds, help="stop the turn after this many seconds")
+    add("-b", "--background", action="store_true", help="return at once; the output updates while the turn runs")
+    add("-q", "--quiet", action="store_true", help="do not display the turn; it is in `_`, and in NAME")
     return parser
 
 
 def _identifier(text: str) -> str:
     if not text.isidentifier():
-        raise argparse.ArgumentTypeError(f"{text!r} is no variable name")
+        raise argparse.ArgumentTypeError(f"{text!r} is not a variable name")
     return text
 
 
 def seconds(text: str) -> float:
-    """The type of an option that takes a time."""
+    """Parse an option that takes seconds. Raises ArgumentTypeError."""
     try:
         value = float(text)
     except ValueError:
         value = 0.0
     if not 0 < value < float("inf"):
-        raise argparse.ArgumentTypeError(f"{text!r} is no number of seconds above 0")
+        raise argparse.ArgumentTypeError(f"{text!r} is not a number of seconds above 0")
     return value

@@ -1,4 +1,4 @@
-"""How a long step is told in a cell: a line that changes in a page, a bar in a terminal, else a line for each step."""
+"""Show the progress of a long step: an updating line in a page, a bar in a terminal, else one line per step."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ Tell = Callable[[str, int, int | None], None]
 
 @contextlib.contextmanager
 def progress() -> Iterator[Tell]:
-    """What to call with (step, bytes done, bytes in all or None), for as long as the block lasts."""
+    """Yield a function to call with (step, bytes done, total bytes or None) inside the block."""
     shell = get_ipython()
     frontend = detect(shell) if shell is not None else Frontend.HEADLESS
     if frontend is Frontend.PAGE:

@@ -1,4 +1,4 @@
-"""%%prompt: the cell's text goes to the agent, the turn streams into the output, and the Turn is the cell's value."""
+"""%%prompt: send the cell's text to the agent, stream the turn into the output, return the Turn as the cell's value."""
 
 from __future__ import annotations
 
@@ -25,20 +25,20 @@ from opencode_nb.session.permissions.policy import Person
 from opencode_nb.session.turn import Turn
 from opencode_nb.widgets.own_notebook import own_notebook_warning
 
-_BUSY = "The session is busy: the agent takes this prompt up after its current step."
+_BUSY = "The session is busy: the agent reads this prompt after its current step."
 _UNWATCHED = (
-    "Runs in the background: _.wait() waits for it, %opencode abort stops it. Nobody can be asked meanwhile: what "
-    "needs permission is denied, unless --permission allow."
+    "Running in the background: _.wait() waits for it, %opencode abort stops it. You cannot be asked for permission "
+    "here: what needs it is denied, unless you add --permission allow."
 )
 
 
 def run_prompt(shell: InteractiveShell, workspace: Workspace, options: Namespace, text: str) -> Turn | None:
-    """One turn, from the cell's text to its value. Raises CellError where the turn failed or was interrupted."""
+    """Run one turn, from the cell's text to its value. Raises CellError if the turn fails or is interrupted."""
     if not text.strip():
         raise UsageError("%%prompt: the prompt is empty. Write below this line what the agent should do.")
     given = [name for name in _NOT_FOR_SHELL if getattr(options, name)]
     if given and body.parse(text).kind == "shell":
-        raise UsageError(f"%%prompt: a shell command takes no --{given[0]}: no model answers it.")
+        raise UsageError(f"%%prompt: a shell command does not take --{given[0]}, as no model runs: remove it.")
     return _Cell(shell, workspace, options, text).run()
 
 
@@ -46,7 +46,7 @@ _NOT_FOR_SHELL = ("file", "model", "agent", "variant", "permission")
 
 
 class _Cell:
-    """One run of one cell."""
+    """One run of a cell."""
 
     def __init__(self, shell: InteractiveShell, workspace: Workspace, options: Namespace, text: str) -> None:
         self._shell, self._workspace, self._options, self._body = shell, workspace, options, body.parse(text)
@@ -72,14 +72,14 @@ class _Cell:
     # -- before --------------------------------------------------------------------------------------------------------
 
     def _note(self, line: str) -> None:
-        """Tell something for good: it is told again when the live view is cleared away."""
+        """Print a line, and remember to print it again after the live view is cleared."""
         print(line)  # noqa: T201  # the cell's own output
         self._notes.append(line)
 
     def _announce(self) -> None:
-        """Before the first turn leaves: which model it goes to, and who chose it. Raises ModelError without one."""
+        """Before the first turn, print which model it goes to and who chose it. Raises ModelError without a model."""
         workspace, model = self._workspace, self._options.model
-        ai = workspace.ai  # with the preferences that are set now, and announced anew where they have changed
+        ai = workspace.ai  # applies the current preferences; changed ones are announced again
         if not workspace.running:
             print("Starting OpenCode…")  # noqa: T201
         if self._body.kind == "shell" or (workspace.announced and not model):
@@ -96,7 +96,7 @@ class _Cell:
         except (OpencodeError, OSError, ValueError) as error:
             raise _Unsent(error) from error
         except KeyboardInterrupt:
-            if session.turns():  # nobody knows whether the server has it
+            if session.turns():  # the server may have received the prompt
                 self._workspace.session = session
             raise
         self._workspace.session = session
@@ -127,7 +127,7 @@ class _Cell:
         view = make_view(self._frontend, session, jobs, quiet=self._options.quiet)
         turn, failure = self._wait(session, view, jobs)
         notes = [*(self._notes if view.cleared else ()), *_warnings(turn)]
-        turn._repr_mimebundle_()  # before anything is printed: that takes the view's place, and the turn must follow
+        turn._repr_mimebundle_()  # rendered first: a print replaces the view, and the turn must follow at once
         print(*notes, sep="\n", end="\n" if notes else "")  # noqa: T201  # the cell's own output
         if failure is None and not (self._options.quiet or view.final):
             self._store(turn, as_value=False)
@@ -140,7 +140,7 @@ class _Cell:
         raise failure
 
     def _wait(self, session: Session, view: View, jobs: Jobs) -> tuple[Turn, CellError | None]:
-        """Show the turn while it runs; an interrupt aborts it and keeps what came."""
+        """Show the turn while it runs; on an interrupt, abort it and keep the partial output."""
         with view:
             turn: Turn | None = None
             try:
@@ -157,7 +157,7 @@ class _Cell:
         return turn, None
 
     def _store(self, turn: Turn, *, as_value: bool = True) -> None:
-        """Put the Turn where the user finds it; `as_value`: also into `_` and Out, as the cell itself does not."""
+        """Store the Turn in the -o variable and, with `as_value`, in `_` and Out, if the cell itself does not."""
         if self._options.output:
             self._shell.user_ns[self._options.output] = turn
         if as_value:
@@ -166,7 +166,7 @@ class _Cell:
     # -- in the background ---------------------------------------------------------------------------------------------
 
     def _in_background(self, session: Session) -> None:
-        """Return at once; a page's output shows the turn as it goes on, and its static form when it has ended."""
+        """Return at once; in a page, the output shows the live turn, then its static form."""
         if self._frontend is not Frontend.PAGE or self._options.quiet:
             self._store(self._send(session, None))
             if not self._options.quiet:
@@ -181,24 +181,24 @@ class _Cell:
         self._store(turn)
         view.__enter__()
         view.attach(turn)
-        context = contextvars.copy_context()  # ipykernel 7 finds a cell's output by it, from any thread
+        context = contextvars.copy_context()  # lets ipykernel 7 find the cell's output from any thread
         settle = threading.Thread(target=context.run, args=(view.replace, turn), daemon=True)
         turn.on_done(settle.start)  # not on the loop's own thread: closing the view waits for the loop
 
 
 def _warnings(turn: Turn) -> list[str]:
-    """Whether the agent changed the open notebook, while there is still time to reload it."""
+    """Warn if the agent changed the open notebook, while there is still time to reload it."""
     if not turn.tools:
         return []
     try:
         diff = turn.diff()
     except (OpencodeError, OSError):
-        return []  # what cannot be looked at can be no reason for a cell to fail
+        return []  # a diff that cannot be read must not fail the cell
     warning = own_notebook_warning(diff.files, diff.root)
     return [warning] if warning else []
 
 
-class _Unsent(Exception):  # a signal within this file
+class _Unsent(Exception):  # internal to this file
     """The prompt could not be sent, because of `error`."""
 
     def __init__(self, error: Exception) -> None:

@@ -1,4 +1,4 @@
-"""oc.chat, oc.diff and %opencode diff: what is shown of the notebook's own agent and session, and where."""
+"""oc.chat, oc.diff and %opencode diff: views of the notebook's own agent and session."""
 
 from __future__ import annotations
 
@@ -19,16 +19,16 @@ from opencode_nb.widgets.diff import DiffView
 Source = Literal["session", "last", "git", "branch"]
 
 _NO_SESSION = (
-    "There are no changes to show: no session has begun in this notebook. %%prompt and oc.chat() begin one, "
-    "%opencode use goes on with one."
+    "There are no changes to show: this notebook has no session yet. Start one with %%prompt or oc.chat(), or "
+    "continue one with %opencode use."
 )
 
 
 def chat(session: Session | str | None = None, **options: Any) -> ChatPanel:
-    """A chat panel on the notebook's session (that of %%prompt), on another one, or the one with this id or title.
+    """Open a chat panel on the notebook's session (that of %%prompt), on another one, or on one by id or title.
 
-    With options, which are those of `Opencode`, the panel brings an agent of its own: `session` is then an id, or None
-    for a new session. Raises OpencodeError where no session matches.
+    With options, which are those of `Opencode`, the panel gets its own agent: `session` is then an id, or None for a
+    new session. Raises OpencodeError if no session matches.
     """
     if options or isinstance(session, Session):
         return ChatPanel(session, **options)
@@ -39,10 +39,10 @@ def chat(session: Session | str | None = None, **options: Any) -> ChatPanel:
 
 
 def diff(subject: Diff | Turn | Session | Opencode | None = None) -> DiffView:
-    """What a turn or a session changed, to look through and to take back; the value of a cell shows itself.
+    """Show what a turn or a session changed, to review and revert. As the value of a cell, the view displays itself.
 
-    None is the notebook's current session (that of %%prompt); an Opencode stands for its work tree as git sees it.
-    Comments on lines go along with the session's next prompt. Raises OpencodeError where there is no session.
+    None means the notebook's current session (that of %%prompt); an Opencode means its work tree as git sees it.
+    Comments on lines are sent with the session's next prompt. Raises OpencodeError if there is no session.
     """
     shell = get_ipython()
     subject = subject if subject is not None else _current_session(shell)
@@ -60,7 +60,7 @@ def _current_session(shell: InteractiveShell | None) -> Session:
 
 
 def changes_of(workspace: Workspace, source: Source) -> tuple[Diff, Session | None]:
-    """What `%opencode diff` is about, and the session that takes comments. Raises OpencodeError."""
+    """Return the changes that `%opencode diff` shows, and the session that gets the comments. Raises OpencodeError."""
     session = workspace.session
     if source in ("git", "branch"):
         return workspace.ai.diff("git" if source == "git" else "branch"), session

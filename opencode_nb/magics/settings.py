@@ -1,4 +1,4 @@
-"""The defaults of the magics: traits for ipython_config.py and %config, and the environment variables below them."""
+"""Defaults of the magics: traits for ipython_config.py and %config, with environment variables as a fallback."""
 
 from __future__ import annotations
 
@@ -29,8 +29,8 @@ VARIABLES = {
     "shared": "OPENCODE_NB_SHARED",
     "base_url": "OPENCODE_NB_URL",
 }
-"""Trait -> the environment variable that counts where the trait is not set. `binary` is the exception: there the
-variable comes first, as everywhere else in the package, and find_binary reads it."""
+"""Trait -> the environment variable to use if the trait is not set. `binary` is the exception: its variable takes
+precedence, as everywhere else in the package, and find_binary reads it."""
 
 _BOOLEANS = {"1": True, "true": True, "yes": True, "0": False, "false": False, "no": False}
 
@@ -47,31 +47,31 @@ def _text(name: str, text: str) -> Any:
 class OpencodeMagics(Configurable):
     """Defaults of %%prompt and %opencode: `c.OpencodeMagics.model = "..."`, or `%config OpencodeMagics.model = "..."`.
 
-    None leaves it to the environment, and then to OpenCode's own configuration. model, agent, variant, permission and
-    timeout hold from the next prompt on; the others from the next %opencode start.
+    None falls back to the environment, then to OpenCode's own configuration. Changes to model, agent, variant,
+    permission and timeout take effect with the next prompt; changes to the others with the next %opencode start.
     """
 
-    model = _text("model", "provider/model for prompts that name none")
-    agent = _text("agent", "agent for prompts that name none")
-    variant = _text("variant", "variant of the model, such as its effort, for prompts that name none")
+    model = _text("model", "provider/model for prompts without --model")
+    agent = _text("agent", "agent for prompts without --agent")
+    variant = _text("variant", "variant of the model, such as its reasoning effort, for prompts without --variant")
     permission = _trait(
         AnyTrait(None, allow_none=True), "permission", "ask, allow, deny, or {permission or tool: one of these}"
     )
     timeout = _trait(AnyTrait(None, allow_none=True), "timeout", "seconds after which a turn is stopped")
-    directory = _text("directory", "where the agent works, instead of the kernel's directory")
-    binary = _text("binary", "the opencode program: a path, or an installed version; the variable comes first")
-    shared = _trait(Bool(None, allow_none=True), "shared", "whether kernels share one server (they do by default)")
+    directory = _text("directory", "the agent's working directory, instead of the kernel's")
+    binary = _text("binary", "the opencode program: a path or an installed version; the variable takes precedence")
+    shared = _trait(Bool(None, allow_none=True), "shared", "whether kernels share one server (default: yes)")
     base_url = _text("base_url", "a running server to connect to; its password is in OPENCODE_SERVER_PASSWORD")
 
     @classmethod
     def of(cls, config: Config) -> OpencodeMagics:
-        """With what `config` has for it; what makes no sense there is told, and left out."""
+        """Create the settings from `config`; report invalid values and ignore them."""
         settings = cls()
         for name, value in config.get(cls.__name__, {}).items():
             try:
                 settings.update_config(Config({cls.__name__: {name: value}}))
             except TraitError as error:
-                print(f"{error} It is left out.")  # noqa: T201  # where the extension is loaded
+                print(f"{error} Ignored.")  # noqa: T201  # where the extension is loaded
         return settings
 
     @validate("model", "permission", "timeout", "directory", "base_url")
@@ -83,7 +83,7 @@ class OpencodeMagics(Configurable):
             raise TraitError(f"OpencodeMagics.{name}: {error}") from None
 
     def options(self) -> dict[str, Any]:
-        """What is set, by name; the environment is read anew. Raises ValueError for a variable that makes no sense."""
+        """Return what is set, by name; reads the environment each time. Raises ValueError for an invalid variable."""
         options = _environment(os.environ)
         names = [name for name in VARIABLES if not (name == "binary" and os.environ.get(VARIABLES[name]))]
         return options | {name: value for name in names if _given(value := getattr(self, name))}
@@ -115,7 +115,7 @@ _PARSED: dict[str, Callable[[str], Any]] = {"shared": _boolean, "permission": pe
 
 
 def _checked(name: str, value: Any) -> Any:
-    """The value as it is used. Raises ValueError, which says what is allowed."""
+    """Return the value to use. Raises ValueError, which says what is allowed."""
     check = _CHECKS.get(name)
     return check(value) if check else value
 
@@ -135,20 +135,20 @@ def _timeout(value: Any) -> float:
     except (TypeError, ValueError):
         seconds = 0.0
     if not 0 < seconds < math.inf:
-        raise ValueError(f"{value!r} is no number of seconds above 0.")
+        raise ValueError(f"{value!r} is not a number of seconds above 0.")
     return seconds
 
 
 def _directory(value: Any) -> str:
     path = Path(str(value)).expanduser()
     if not path.is_dir():
-        raise ValueError(f"there is no directory {value}: create it, or name another.")
+        raise ValueError(f"directory {value} does not exist: create it, or name another.")
     return str(path)
 
 
 def _base_url(value: Any) -> str:
     if not str(value).startswith(("http://", "https://")):
-        raise ValueError(f"{value!r} is no address: give one such as http://127.0.0.1:4096.")
+        raise ValueError(f"{value!r} is not a URL: give one such as http://127.0.0.1:4096.")
     return str(value)
 
 

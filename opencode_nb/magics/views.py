@@ -1,4 +1,4 @@
-"""How a running turn is shown, one class for each front-end; all follow `View`."""
+"""Views of a running turn, one class per front end; all implement `View`."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from opencode_nb.session.turn import Turn
 class View(Protocol):
     """Shows a turn between enter and exit. `person` can be asked.
 
-    `cleared`: exit takes the cell's output away. `final`: what it showed stays, so the Turn is not to be shown again.
+    `cleared`: exit clears the cell's output. `final`: what the view showed stays, so do not display the Turn again.
     """
 
     person: Person | None
@@ -36,7 +36,7 @@ class View(Protocol):
 
 
 def make_view(frontend: Frontend, session: Session, jobs: Jobs, *, quiet: bool) -> View:
-    """The view for a cell that waits for its turn, serving `jobs`."""
+    """Return the view for a cell that serves `jobs` while it waits for its turn."""
     if frontend is Frontend.HEADLESS:
         return SilentView(None)
     if quiet:
@@ -49,7 +49,7 @@ def make_view(frontend: Frontend, session: Session, jobs: Jobs, *, quiet: bool) 
 
 
 class SilentView:
-    """Shows nothing: for quiet cells, and where nobody watches."""
+    """Shows nothing: for quiet cells and headless runs."""
 
     cleared = False
     final = False
@@ -58,7 +58,7 @@ class SilentView:
         self.person = person
 
     def attach(self, turn: Turn) -> None:
-        """Nothing to show."""
+        """Do nothing."""
 
     def __enter__(self) -> Self:
         return self
@@ -70,7 +70,7 @@ class SilentView:
 
 
 class PageView:
-    """A live widget in the cell's output, gone when the turn has ended. Its page is asked, else `fallback`."""
+    """A live widget in the cell's output, removed when the turn ends. Asks in the page, else through `fallback`."""
 
     cleared = True
     final = False
@@ -97,10 +97,10 @@ class PageView:
         clear_output(wait=True)
 
     def replace(self, turn: Turn) -> None:
-        """Put the turn's static form where the widget is, also after the cell has ended, and take the widget down."""
+        """Replace the widget with the turn's static form, even after the cell has ended, and close the widget."""
         update_display(turn, display_id=self._display_id)
         self.close()
 
     def close(self) -> None:
-        """Take the widget down, and leave the output as it is."""
+        """Close the widget and leave the output as it is."""
         self._view.close()

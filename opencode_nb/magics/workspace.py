@@ -17,25 +17,25 @@ from opencode_nb.magics.settings import OpencodeMagics
 from opencode_nb.session.blocking import Opencode, Session, discard, session_for_prompt
 
 PASSWORD = "OPENCODE_SERVER_PASSWORD"  # noqa: S105  # a variable's name
-"""The environment variable with the password of a server that is joined, as OpenCode itself has it."""
+"""The environment variable with the password of an existing server; OpenCode itself reads the same one."""
 
 PREFERENCES = ("model", "agent", "variant", "permission", "timeout")
-"""The options that hold from the next prompt on; the others need a new start."""
+"""The options that take effect with the next prompt; the others need a new start."""
 
 OWN_SERVER = ("binary", "demo", "shared")
-"""The options of %opencode start that mean a server of our own making, whatever address is configured."""
+"""The options of %opencode start that ask for a server started here, even if a base_url is configured."""
 
 
 class Workspace:
-    """Holds one Opencode, made when first needed, and the session that prompts go to.
+    """Holds one Opencode, created on first use, and the session that prompts go to.
 
-    Options of %opencode start come first, then `settings`, then the environment.
+    Options of %opencode start take precedence over `settings`, and those over the environment.
     """
 
     def __init__(self, settings: OpencodeMagics | None = None) -> None:
         self.settings = settings or OpencodeMagics()
         self._session: Session | None = None
-        self._unasked: Session | None = None  # made for a view, not for a prompt
+        self._unasked: Session | None = None  # created for a view, not for a prompt
         self.announced = False
         self._ai: Opencode | None = None
         self._made_with: dict[str, Any] = {}
@@ -43,7 +43,7 @@ class Workspace:
 
     @property
     def session(self) -> Session | None:
-        """The session that prompts go to; None where none has begun, or it was deleted."""
+        """The session that prompts go to; None before the first one and after it was deleted."""
         if self._session is not None and self._session._async.transcript.deleted:
             self._session = None
         return self._session
@@ -54,7 +54,7 @@ class Workspace:
 
     @property
     def options(self) -> dict[str, Any]:
-        """What is set now, by its name in `Opencode`. Raises ValueError for a variable that makes no sense."""
+        """The current settings, by their names in `Opencode`. Raises ValueError for an invalid environment variable."""
         options = self.settings.options() | self._started_with
         if any(name in self._started_with for name in OWN_SERVER):
             options.pop("base_url", None)
@@ -62,7 +62,7 @@ class Workspace:
 
     @property
     def ai(self) -> Opencode:
-        """The notebook's Opencode, with the preferences that are set now; not started before it is needed."""
+        """The notebook's Opencode, with the current preferences; not started until needed."""
         options = self.options
         if self._ai is None or (options != self._made_with and not self._used):
             self._ai, self._made_with = _opencode(options), options
@@ -77,15 +77,15 @@ class Workspace:
         return self.session is not None or self.running
 
     def configure(self, **options: Any) -> Opencode:
-        """Begin anew with these options of `Opencode`; what ran is stopped. Raises ValueError, and then nothing is."""
+        """Switch to a new Opencode with these options and stop the old one. Raises ValueError, changing nothing."""
         with self.renewed(**options) as ai:
             return ai
 
     @contextmanager
     def renewed(self, **options: Any) -> Iterator[Opencode]:
-        """Begin anew with an `Opencode` of these options as soon as the body has tried it; what ran is stopped then.
+        """Yield a new `Opencode` with these options; after the body, switch to it and stop the old one.
 
-        Where the body raises, all stays as it was. Raises ValueError for options that make no sense.
+        If the body raises, nothing changes. Raises ValueError for invalid options.
         """
         before, self._started_with = self._started_with, options
         ai: Opencode | None = None
@@ -102,55 +102,58 @@ class Workspace:
         self.session, self.announced, self._ai, self._made_with = None, False, ai, made_with
 
     def current(self) -> Session:
-        """The current session, made where there is none; if nobody uses that one, it goes with this workspace."""
+        """Return the current session, or create one; an unused one is deleted when this workspace closes."""
         if self.session is None:
             self.session = self._unasked = self.ai.session()
             atexit.register(self._discard_unused)
         return self.session
 
     def _discard_unused(self) -> None:
-        """Leave no empty session behind that nobody asked for."""
+        """Delete the session that was created for a view, if it was never used."""
         atexit.unregister(self._discard_unused)
         if self._unasked is not None and self.running:
             discard(self._unasked)
         self._unasked = None
 
     def new(self, title: str | None = None) -> Session:
-        """A new session, current from now on."""
+        """Create a session and make it current."""
         self.session = self.ai.session(title)
         return self.session
 
     def use(self, wanted: str) -> Session:
-        """Make the session with this id, beginning of an id, or title current. Raises OpencodeError."""
+        """Make the session with this id, start of an id, or title current. Raises OpencodeError."""
         self.session = self.find(wanted)
         return self.session
 
     def find(self, wanted: str) -> Session:
-        """The session with this id, beginning of an id, or title. Raises OpencodeError, also for another directory's.
+        """Return the session with this id, start of an id, or title. Raises OpencodeError.
 
-        Each directory has an event stream of its own: nothing of its turns would come here.
+        Also raises it for a session of another directory: its events go to another stream and would not arrive here.
         """
         info = self.ai.find_session(wanted)
         directory = str(info.get("directory") or self.ai.directory)
         if directory != str(self.ai.directory):
-            raise OpencodeError(f"That session belongs to {directory}: %opencode start -d {directory} works there.")
+            raise OpencodeError(
+                f"That session belongs to {directory}: switch to it with %opencode start -d {directory}."
+            )
         return self.ai.session(id=info["id"])
 
     def for_prompt(self, wanted: str | None = None, *, new: bool = False) -> AbstractContextManager[Session]:
-        """The session that the prompt in the body goes to, deleted where it was made for it and nothing was sent.
+        """Return a context with the session to prompt; a session created for it is deleted if nothing was sent.
 
-        Whoever sends makes it current, so that a prompt that cannot be sent changes nothing. Raises OpencodeError.
+        The caller makes it current after sending, so that a prompt that cannot be sent changes nothing. Raises
+        OpencodeError.
         """
         session = self.find(wanted) if wanted else None if new else self.session
         return session_for_prompt(self.ai, session)
 
     def stop(self) -> None:
-        """Stop the server, if one runs. Options and session stay: the next prompt goes on with them."""
+        """Stop the server, if one runs. Keep options and session: the next prompt continues with them."""
         if self._ai is not None:
             self._ai.close()
 
     def close(self) -> None:
-        """Stop the server and forget everything; sessions that were used stay in its store."""
+        """Stop the server and reset this workspace; sessions that were used stay in the server's store."""
         self._discard_unused()
         self.stop()
         self._ai, self.session, self.announced, self._started_with = None, None, False, {}
@@ -170,9 +173,9 @@ _places: WeakKeyDictionary[object, Workspace] = WeakKeyDictionary()
 
 
 def workspace_of(shell: InteractiveShell | None) -> Workspace:
-    """The notebook's own agent and session, made when first asked for, whether the magics are loaded or not.
+    """Return the notebook's workspace, created on first use, whether the magics are loaded or not.
 
-    Where there is no shell, as in marimo, that of the thread: an app of marimo has one for each visitor.
+    Without a shell, as in marimo, return that of the thread: a marimo app has one thread per visitor.
     """
     place = threading.current_thread() if shell is None else shell
     if place not in _places:
@@ -181,12 +184,12 @@ def workspace_of(shell: InteractiveShell | None) -> Workspace:
 
 
 def forget(shell: InteractiveShell) -> None:
-    """Close the workspace of a shell; the next one begins anew."""
+    """Close and drop the workspace of a shell."""
     if workspace := _places.pop(shell, None):
         workspace.close()
 
 
 def _opencode(options: dict[str, Any]) -> Opencode:
-    """An Opencode with these options; the password of one that is joined is never among them."""
+    """Create an Opencode with these options; for an existing server, read the password from the environment."""
     joined: dict[str, Any] = {"password": os.environ.get(PASSWORD)} if "base_url" in options else {}
     return Opencode(**(joined | options))

@@ -1,4 +1,4 @@
-"""The managed `opencode serve`: find or install the program, start it, and end it with its holder."""
+"""The managed `opencode serve`: find or install the program, start it, and end it with its last holder."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Find the `opencode` program: of a supported version, and never one that merely lies in the current directory."""
+"""Find an `opencode` program of a supported version, and never one that merely is in the current directory."""
 
 from __future__ import annotations
 
@@ -34,9 +34,9 @@ __all__ = [
 ]
 
 PROGRAM = "opencode.exe" if os.name == "nt" else "opencode"
-OWN = "opencode-nb install"  # what our own installs are called as a place
+OWN = "opencode-nb install"  # name of our own installs as a place
 
-# Where installers put it that a notebook server, started by a desktop, often does not have on its PATH.
+# Directories installers use that are often not on the PATH of a notebook server started from a desktop.
 INSTALLER_PLACES = (
     "~/.opencode/bin",
     "~/.local/bin",
@@ -51,16 +51,16 @@ INSTALLER_PLACES = (
 )
 
 _log = logging.getLogger("opencode_nb")
-_told: set[Found] = set()  # what has been said already
+_told: set[Found] = set()  # already logged
 
 
 def versions_directory() -> Path:
-    """Where our own installs are: <user data>/opencode-nb/versions/<version>/."""
+    """Return the directory of our own installs: <user data>/opencode-nb/versions/<version>/."""
     return Path(platformdirs.user_data_dir("opencode-nb", appauthor=False)) / "versions"
 
 
 class Found(NamedTuple):
-    """A program, the place where it was found, its version ("" where it does not tell), and what was passed over."""
+    """A program, where it was found, its version ("" if unknown), and the programs skipped before it."""
 
     path: Path
     place: str
@@ -72,26 +72,26 @@ class Found(NamedTuple):
 
     @property
     def accepted(self) -> bool:
-        """Whether a start may use it."""
+        """Whether its version may be started."""
         return is_accepted(self.version)
 
 
 def find_binary(binary: str | os.PathLike[str] | None = None) -> Path:
-    """The `opencode` program, the first of: `binary`, $OPENCODE_NB_BINARY, PATH, installers' places, our own installs.
+    """Return the first program of: `binary`, $OPENCODE_NB_BINARY, PATH, installers' directories, our own installs.
 
-    A place that was named (`binary`, $OPENCODE_NB_BINARY) is the only one looked at: one of our installs by its
-    version, a command on PATH, or the path of a file or its directory, which is absolute or begins with ./, ../ or ~.
-    In the search programs of versions that are not supported are passed over, which is logged once. Our own installs:
-    the pinned version first, then the newest. npm's launcher script is followed to the program itself where that lies
-    beside it. Raises BinaryNotFoundError, which names every place.
+    If `binary` or $OPENCODE_NB_BINARY is given, look only there: it is the version of one of our installs, a command on
+    PATH, or the path of a file or its directory, absolute or starting with ./, ../ or ~. Otherwise skip programs of
+    unsupported versions, logging each once. Of our own installs, the pinned version comes first, then the newest. An
+    npm launcher script is resolved to the program itself if that is beside it. Raises BinaryNotFoundError, which names
+    every place searched.
     """
     return locate_binary(binary).path
 
 
 def locate_binary(binary: str | os.PathLike[str] | None = None, seconds: float = VERSION_SECONDS) -> Found:
-    """As `find_binary`, with the place and the version, for which a program is given so many seconds.
+    """Find as `find_binary` does, with place and version; each program gets `seconds` to report its version.
 
-    One that was named may be of any version: whoever starts it has to check that.
+    A program that was named may be of any version: check it before starting.
     """
     named = binary is not None or bool(os.environ.get("OPENCODE_NB_BINARY"))
     looked, passed = list[str](), list[Found]()
@@ -128,7 +128,7 @@ def _not_found(looked: list[str], passed: list[Found]) -> str:
 
 
 def _candidates(binary: str | os.PathLike[str] | None) -> Iterator[tuple[str, str, Path | None]]:
-    """(what to call the place, what it is just now, the path to try) in order."""
+    """Yield (name of the place, its current state, the path to try) in order."""
     if binary is not None:
         yield f"binary={os.fspath(binary)!r}", *_named(binary)
     elif variable := os.environ.get("OPENCODE_NB_BINARY"):
@@ -151,7 +151,7 @@ def _places() -> Iterator[tuple[str, str, Path | None]]:
 
 
 def _named(name: str | os.PathLike[str]) -> tuple[str, Path | None]:
-    """What a name means: a path, one of our installs by version, or the name of a program on PATH; and the file."""
+    """Resolve a name that is a path, the version of one of our installs, or a command on PATH: (hint, the file)."""
     text = os.fspath(name)
     if not isinstance(name, str) or _is_path(text):
         path = Path(os.path.expanduser(text))  # noqa: PTH111  # Path's own raises for an unknown user
@@ -163,12 +163,12 @@ def _named(name: str | os.PathLike[str]) -> tuple[str, Path | None]:
         return "", own
     if VERSION.fullmatch(text):
         return f"(not installed: run `opencode-nb install {text}`; nor a program on PATH)", on_path(text)
-    hint = f"(on PATH; a path begins with {os.curdir}{os.sep}, ~, or is absolute)"
+    hint = f"(on PATH; a path starts with {os.curdir}{os.sep} or ~, or is absolute)"
     return hint, None if _has_separator(text) else on_path(text)
 
 
 def _is_path(text: str) -> bool:
-    """A name alone is never a path: a project that was cloned may have a file of that name."""
+    """Return whether it is a path. A bare name never is: a cloned project may contain a file of that name."""
     return os.path.isabs(text) or re.match(_PATH, text) is not None  # noqa: PTH117
 
 
@@ -181,7 +181,7 @@ def _has_separator(text: str) -> bool:
 
 
 def on_path(name: str) -> Path | None:
-    """The first program of this name on PATH, relative entries left out: they mean whatever directory one is in."""
+    """Return the first program of this name on PATH, skipping relative entries: they mean the current directory."""
     return next(_all_on_path(name), None)
 
 
@@ -192,7 +192,7 @@ def _all_on_path(name: str) -> Iterator[Path]:
 
 
 def installed_versions() -> list[str]:
-    """Our own installs: the pinned version first, then newest to oldest, a final one before its previews."""
+    """Return our own installs: the pinned version first, then newest to oldest, a release before its previews."""
     try:
         names = [path.name for path in versions_directory().iterdir() if VERSION.fullmatch(path.name)]
     except OSError:
@@ -205,7 +205,7 @@ def _executable(path: Path) -> bool:
 
 
 def _program_behind(path: Path) -> Path:
-    """The platform's own program where `path` is npm's launcher: one process less, and one that signals reach."""
+    """Resolve npm's launcher script to the native program: one process fewer, and signals reach it."""
     real = path.resolve()
     if is_native(real):
         return path

@@ -1,7 +1,7 @@
-"""Download a file so that a download that broke off goes on where it stopped.
+"""Download a file, resuming an interrupted download.
 
-Plain HTTP by the standard library. What it can't reach (a registry behind a login, or a proxy that only npm knows) is
-no error: the caller then leaves it to npm.
+Plain HTTP with the standard library. Failing to reach the file (a registry behind a login, a proxy that only npm knows)
+is not an error: the caller then leaves the download to npm.
 """
 
 from __future__ import annotations
@@ -20,21 +20,20 @@ from opencode_nb.errors import ServerError
 
 __all__ = ["download"]
 
-READ_SECONDS = 30.0  # without a byte
-FRUITLESS = 3  # attempts in a row that brought nothing
-PAUSE_SECONDS = 1.0  # before an attempt after a fruitless one
+READ_SECONDS = 30.0  # without receiving a byte
+FRUITLESS = 3  # attempts in a row without progress
+PAUSE_SECONDS = 1.0  # after an attempt without progress
 CHUNK = 1 << 18
 
 Told = Callable[[int, int | None], None]
 
 
 def download(url: str, integrity: str, target: Path, told: Told) -> bool:
-    """Bring `url` to `target`, going on with what is there; whether it is there now, complete and unchanged.
+    """Download `url` to `target`, resuming a partial file; return whether it is now complete and verified.
 
-    integrity: "sha512-" and the checksum in base 64, as npm has it.
-    told: called with (bytes there, bytes in all or None).
-    Raises ServerError where what came is not what was promised, and then nothing of it is left; OSError where `target`
-    can't be written.
+    integrity: "sha512-" and the checksum in base64, as npm has it.
+    told: called with (bytes so far, total bytes or None).
+    Raises ServerError on a checksum mismatch, after deleting the file; OSError if `target` can't be written.
     """
     if not (url.startswith(("https:", "http:")) and integrity.startswith("sha512-")):
         return False
@@ -42,20 +41,20 @@ def download(url: str, integrity: str, target: Path, told: Told) -> bool:
         return True
     left = target.exists()
     complete = _complete(url, target, told)
-    if complete and left and not _fits(target, integrity):  # what was left may be of something else: without it
+    if complete and left and not _fits(target, integrity):  # the leftover may be of another file: start over
         target.unlink()
         complete = _complete(url, target, told)
     if complete and not _fits(target, integrity):
         target.unlink()
         raise ServerError(
-            f"What {url} gave is not what the registry promised: its checksum differs. It was deleted. Try again, or "
-            "ask who runs the registry or the proxy before it."
+            f"The download of {url} does not match the registry's checksum and was deleted. Try again, or ask whoever "
+            "runs the registry or the proxy in front of it."
         )
     return complete
 
 
 def _complete(url: str, target: Path, told: Told) -> bool:
-    """Fetch in as many attempts as bring something; whether all of it came."""
+    """Fetch, retrying while attempts make progress; return whether the file is complete."""
     fruitless = 0
     while fruitless < FRUITLESS:
         before = _size(target)
@@ -67,7 +66,7 @@ def _complete(url: str, target: Path, told: Told) -> bool:
 
 
 def _fetch(url: str, target: Path, told: Told) -> bool | None:
-    """Fetch what is missing, as far as it comes; whether there is more to be had, None where it is refused."""
+    """Fetch what is missing; return whether to try for more, None if the server refuses."""
     have = _size(target)
     request = urllib.request.Request(url, headers={"Range": f"bytes={have}-"} if have else {})  # noqa: S310  # checked
     try:
@@ -75,7 +74,7 @@ def _fetch(url: str, target: Path, told: Told) -> bool | None:
     except urllib.error.HTTPError as error:
         error.close()
         if error.code == http.client.REQUESTED_RANGE_NOT_SATISFIABLE and have:
-            target.unlink()  # complete, and yet it does not fit: from the beginning
+            target.unlink()  # complete but wrong: start over
             return True
         return None
     except (OSError, http.client.HTTPException):
@@ -85,7 +84,7 @@ def _fetch(url: str, target: Path, told: Told) -> bool | None:
 
 
 def _copy(answer: http.client.HTTPResponse, file: BinaryIO, told: Told) -> bool:
-    """Write what comes; whether the answer broke off."""
+    """Write the body; return whether it was cut short."""
     have = file.tell()
     total = have + answer.length if answer.length is not None else None
     for chunk in _chunks(answer):
@@ -99,7 +98,7 @@ def _chunks(answer: http.client.HTTPResponse) -> Iterator[bytes]:
     try:
         while chunk := answer.read1(CHUNK):
             yield chunk
-    except (OSError, http.client.HTTPException):  # the connection broke: what came is kept
+    except (OSError, http.client.HTTPException):  # the connection broke: keep the partial file
         return
 
 

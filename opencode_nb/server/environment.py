@@ -1,4 +1,4 @@
-"""The environment that the server is started in: configuration merged, credentials set."""
+"""Build the server's environment: merge the configuration, set the credentials."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from typing import Any
 
 from opencode_nb.secret import Secret
 
-PROTOCOL = 2  # of keepers and holders, one higher with each change to jobs, messages or states: then they do not meet
+PROTOCOL = 2  # of keepers and holders; raise it when jobs, messages or states change, so that old and new never meet
 CONFIG = "OPENCODE_CONFIG_CONTENT"
 PASSWORD = "OPENCODE_SERVER_PASSWORD"  # noqa: S105  # a variable's name
 USERNAME = "OPENCODE_SERVER_USERNAME"
@@ -27,17 +27,17 @@ NOT_SHARED = (
     *("KMP_*", "TF2_BEHAVIOR", "TPU_ML_PLATFORM", "QT_QPA_*"),  # imports set them: sklearn, TensorFlow, OpenCV
     *("OPENCODE_NB_BINARY", "OPENCODE_NB_GRACE", "OPENCODE_NB_SKIP_VERSION_CHECK"),
 )
-"""Variables (patterns) that differ from one process of a user to the next and do not matter to the server.
+"""Variables (patterns) that differ between a user's processes and do not matter to the server.
 
-A shared server is started without them, and they do not count when it is looked for. Every other variable does: with
-another OPENAI_API_KEY, PATH or HOME it is another server.
+A shared server is started without them, and ignores them in its key. Every other variable counts: a different
+OPENAI_API_KEY, PATH or HOME means a different server.
 """
 
 Config = Mapping[str, Any]
 
 
 def merged(base: Config, over: Config) -> dict[str, Any]:
-    """`over` on top of `base`: objects are merged key by key, everything else (lists too) is replaced."""
+    """Merge `over` into `base`: objects key by key; anything else, lists included, is replaced."""
     result = dict(base)
     for key, value in over.items():
         below = result.get(key)
@@ -46,7 +46,7 @@ def merged(base: Config, over: Config) -> dict[str, Any]:
 
 
 def inherited_config(environ: Mapping[str, str]) -> dict[str, Any]:
-    """The configuration already in the environment. Raises ValueError when it is not a JSON object."""
+    """Return the configuration in the environment. Raises ValueError if it is not a JSON object."""
     text = environ.get(CONFIG, "").strip()
     try:
         config = json.loads(text or "{}")
@@ -58,15 +58,15 @@ def inherited_config(environ: Mapping[str, str]) -> dict[str, Any]:
 
 
 def shared_environment(environ: Mapping[str, str]) -> dict[str, str]:
-    """The part of an environment that a shared server is started in."""
+    """Return the part of an environment that a shared server gets."""
     return {name: value for name, value in environ.items() if not any(fnmatchcase(name, of) for of in NOT_SHARED)}
 
 
 def server_key(program: Path, environment: Mapping[str, str], env: Mapping[str, str] | None) -> str:
-    """What makes two servers the same one: the program file, its environment, configuration included. Hexadecimal.
+    """Return the hexadecimal key of a shared server: a hash of the program file and its environment with configuration.
 
-    `environment` is what `server_environment` made; the credentials in it count where they were given in `env`. Raises
-    OSError when the program is gone.
+    `environment` comes from `server_environment`; its credentials count only if given in `env`. Raises OSError if the
+    program is gone.
     """
     real = program.resolve(strict=True)
     file = real.stat()
@@ -82,9 +82,9 @@ _PROXIES = ("http_proxy", "https_proxy", "all_proxy")
 
 
 def loopback_direct(environ: Mapping[str, str]) -> dict[str, str]:
-    """What to add where a proxy is set: no proxy leads to this machine's loopback, and to what the user excepts.
+    """Return the variables to add if a proxy is set: exclude loopback, besides what the user excludes.
 
-    Programs read `no_proxy` or `NO_PROXY`, some the one first, some the other: both say the same.
+    Sets both `no_proxy` and `NO_PROXY`, as programs differ in which they read first.
     """
     if not any(environ.get(form) for name in _PROXIES for form in (name, name.upper())):
         return {}
@@ -96,11 +96,11 @@ def loopback_direct(environ: Mapping[str, str]) -> dict[str, str]:
 def server_environment(
     environ: Mapping[str, str], env: Mapping[str, str] | None, *configs: Config | None
 ) -> dict[str, str]:
-    """What the server sees: `environ` with `env` on top, the configurations merged over an inherited one, a password.
+    """Return the server's environment: `environ`, `env`, a password, and `configs` merged over an inherited one.
 
-    The last of `configs` wins. An inherited password or user name is replaced, so that nobody is locked out of, or let
-    into, a server by chance; one given in `env` is meant, and kept. No proxy leads to loopback, where the demo model
-    and the kernel's tools are. Raises ValueError for an unreadable inherited config.
+    The last of `configs` wins. Replaces an inherited password or user name, so that nobody is locked out of or let into
+    a server by accident, but keeps those given in `env`. Excludes loopback from proxies: the demo model and the
+    kernel's tools are there. Raises ValueError for an unreadable inherited configuration.
     """
     explicit = dict(env or {})
     result = {**environ, USERNAME: "opencode", PASSWORD: secrets.token_urlsafe(32), **explicit}

@@ -1,7 +1,7 @@
-"""The holder's side of a keeper: hold a server by a connection, know its state, let go.
+"""The holder's side of a keeper: hold a server through a connection, follow its state, let go.
 
-However this process ends, the operating system closes the connection, and the keeper knows. Where the connection ends
-although the server has not, the keeper was killed: a shared server is joined or started again then, at its address.
+However this process ends, the operating system closes the connection, which tells the keeper. If the connection ends
+before the server does, the keeper was killed: a shared server is then rejoined or restarted, at the same address.
 """
 
 from __future__ import annotations
@@ -29,9 +29,9 @@ from opencode_nb.server.rendezvous import meet
 
 __all__ = ["Held", "Own", "Shared", "State"]
 
-CLOSE_SECONDS = END_SECONDS + 3.0  # the keeper's own bounds, and its way there
+CLOSE_SECONDS = END_SECONDS + 3.0  # the keeper's own bound, plus the connection
 KILLED_SECONDS = 2.0
-REJOINS = 5  # in a row, without the server becoming ready
+REJOINS = 5  # in a row without the server becoming ready
 MEET_SECONDS = 30.0
 KILL_ROUNDS, KILL_PAUSE = 50, 0.02  # seconds between them
 
@@ -40,9 +40,9 @@ _log = logging.getLogger(__name__)
 
 @dataclass(frozen=True)
 class State:
-    """A server as its keeper told last (keeping/service.py). `phase` is "" before that; `since`: on this clock here.
+    """The state that the keeper last reported (keeping/service.py). `phase`: "" before the first. `since`: monotonic.
 
-    `reason`: why its keeper ends it although it is held, else "".
+    `reason`: why the keeper ends a server that is still held, else "".
     """
 
     phase: str = ""
@@ -63,7 +63,7 @@ class State:
 
     @classmethod
     def told(cls, message: dict[str, Any]) -> State:
-        """From a keeper's message."""
+        """Parse a keeper's message."""
         age = message.pop("age")
         holders = tuple((pid, label) for pid, label in message.pop("holders"))
         password = Secret(message.pop("password"))
@@ -71,20 +71,20 @@ class State:
 
 
 class Source(Protocol):
-    """Where a connection to a keeper comes from."""
+    """Provides connections to a keeper."""
 
     lasting: bool
-    """Whether a connection that was lost is made again."""
+    """Whether to reconnect after a lost connection."""
 
     def connect(self, before: State | None) -> Launched | socket.socket:
-        """A connection to a keeper, a new one or one that was there; `before`: the state of a server that was lost.
+        """Connect to a new or existing keeper; `before`: the state of a server that was lost.
 
         Raises OSError, ServerError.
         """
 
 
 class Own:
-    """A server of one's own."""
+    """A server for this process alone."""
 
     lasting = False
 
@@ -92,12 +92,12 @@ class Own:
         self._job = job
 
     def connect(self, before: State | None) -> Launched:
-        """Start it."""
+        """Start a keeper."""
         return launch(self._job)
 
 
 class Shared:
-    """The user's server for a key, whose keeper may be there already."""
+    """The user's shared server for a key; its keeper may already be running."""
 
     lasting = True
 
@@ -106,7 +106,7 @@ class Shared:
         self._key = key
 
     def connect(self, before: State | None) -> Launched | socket.socket:
-        """Join it, or start it: at the address where it was before, if it was."""
+        """Join the server or start it, at its previous address if it had one."""
         job, started = self._job, list[Launched]()
         if before:
             port = int(before.url.rpartition(":")[2])
@@ -119,7 +119,7 @@ class Shared:
         connection = meet(self._key, start, MEET_SECONDS)
         if started:
             return started[0]
-        with contextlib.suppress(OSError):  # it ends already: reading tells
+        with contextlib.suppress(OSError):  # it is ending: the reader finds out
             connection.sendall(_line(op="hold", **myself()))
         return connection
 
@@ -131,8 +131,8 @@ def _line(**message: object) -> bytes:
 class Held:
     """One server, held through its keeper. Thread-safe.
 
-    `state`: what its keeper told last. `exited`: the server has ended for good, or never started. `gone` is set when
-    this process no longer holds it, and everything below one's own has ended.
+    `state`: what the keeper reported last. `exited`: the server has ended for good, or never started. `gone` is set
+    when this process no longer holds it and, for an own server, all its processes have ended.
     """
 
     def __init__(self, source: Source) -> None:
@@ -148,13 +148,13 @@ class Held:
         self._mark = ""
         self._process: subprocess.Popen[bytes] | None = None
         self._leaving = False
-        self._ready: State | None = None  # the last one in which the server was ready
-        self._attempts = 0  # to rejoin, since then
+        self._ready: State | None = None  # the last state with the server ready
+        self._attempts = 0  # to rejoin since then
         self._up = False
         self._reader = threading.Thread(target=self._read, name="opencode-keeper", daemon=True)
 
     def open(self) -> None:
-        """Start or join. Whatever is raised in here, an interrupt too: `close()` cleans up. OSError, ServerError."""
+        """Start or join. After any exception, even an interrupt, call `close()`. Raises OSError, ServerError."""
         _all.add(self)
         self._connect()
         self._reader.start()
@@ -167,20 +167,19 @@ class Held:
             self._connection = found
 
     def wait_until(self, done: Callable[[], bool], seconds: float) -> bool:
-        """Wait until `done()`, which may look at the state, or until the server has ended for good."""
+        """Wait until `done()`, which may read the state; return False on timeout or if the server ends for good."""
         with self._changed:
             return self._changed.wait_for(lambda: self.exited or done(), seconds) and not self.exited
 
     @property
     def ready(self) -> bool:
-        """Whether the server answers, as far as its keeper has told."""
+        """Whether the server answers, as last reported by its keeper."""
         return self._up and not self.exited
 
     def restart(self, seconds: float) -> bool:
-        """Have the server ended and started again for everyone who holds it; whether it is ready again in time.
+        """Restart the server for all its holders; return whether it is ready again in time.
 
-        One that is being started again already is waited for first. Not from a callback: those run on the reader's
-        thread.
+        Waits first for a restart already under way. Do not call from a callback: those run on the reader's thread.
         """
         if not self.wait_until(lambda: self._up, seconds):
             return False
@@ -189,28 +188,28 @@ class Held:
         return self.wait_until(lambda: self._up and self.state.restarts > before, seconds)
 
     def _say(self, **message: object) -> None:
-        with contextlib.suppress(OSError):  # lost: the reader sees it too, and what follows tells
+        with contextlib.suppress(OSError):  # lost: the reader sees it, too, and handles it
             if self._connection:
                 self._connection.sendall(_line(**message))
 
     # letting go
 
     def release(self) -> None:
-        """Let go. Returns at once; any number of times."""
+        """Let go of the server. Returns at once; may be called repeatedly."""
         self._leaving = True
         if self._connection:
             with contextlib.suppress(OSError):  # it has ended
                 self._connection.shutdown(socket.SHUT_RDWR if self._source.lasting else socket.SHUT_WR)
 
     def close(self) -> None:
-        """Let go; one's own server has ended when it returns: by itself within CLOSE_SECONDS, by force after that.
+        """Let go of the server; wait for an own one to end, and kill it after CLOSE_SECONDS.
 
-        On the reader's own thread (from a callback) it does not wait.
+        On the reader's own thread (from a callback), return without waiting.
         """
         self.release()
         if threading.current_thread() is self._reader:
             return
-        if not self._reader.ident:  # nothing was started, or nothing that has got a job
+        if not self._reader.ident:  # no keeper was started, or none that got a job
             self._disconnect()
             _all.discard(self)
         elif not self._source.lasting and not self.gone.wait(CLOSE_SECONDS):
@@ -218,7 +217,7 @@ class Held:
             self.gone.wait(KILLED_SECONDS)
 
     def when_exited(self, callback: Callable[[], None]) -> None:
-        """Call back on the reader's thread when the server has ended for good; at once when it has already."""
+        """Call back on the reader's thread when the server ends for good; at once if it has ended."""
         with self._changed:
             if not self.exited:
                 self._when_exited.append(callback)
@@ -226,14 +225,14 @@ class Held:
         callback()
 
     def forget(self) -> None:
-        """In a forked child: drop its copy of the connection, which is the parent's."""
-        self._changed = threading.Condition()  # the parent's may be taken for good
+        """In a forked child, drop its copy of the parent's connection."""
+        self._changed = threading.Condition()  # the parent's may stay locked for ever
         self._leaving = self.exited = True
         if self._process:
-            self._process.returncode = 0  # not this process's child: nothing to wait for
+            self._process.returncode = 0  # not this process's child: do not wait for it
         if self._connection:
             with contextlib.suppress(OSError):  # closed
-                os.close(self._connection.detach())  # close() would leave it to a reader that is not in this process
+                os.close(self._connection.detach())  # close() would defer to a reader thread that does not exist here
         self.gone.set()
 
     def _disconnect(self) -> None:
@@ -248,7 +247,7 @@ class Held:
             self._disconnect()
             if self._leaving or self.state.phase == "ended":
                 break
-            self._kill()  # the keeper was killed, and its server dies with it: here it is made sure of
+            self._kill()  # the keeper was killed: make sure that its server is, too
             if self.exited or not self._rejoined():
                 break
         self._disconnect()
@@ -259,7 +258,7 @@ class Held:
         self.gone.set()
 
     def _follow(self) -> None:
-        """Take what the keeper tells until the connection ends."""
+        """Read the keeper's messages until the connection ends."""
         assert self._connection
         with contextlib.suppress(OSError), self._connection.makefile("rb") as lines:
             for line in lines:
@@ -267,7 +266,7 @@ class Held:
 
     def _take(self, state: State) -> None:
         if self._ready and state.phase == "ready" and _address(state) != _address(self._ready):
-            self.release()  # another server took its place: nobody's connections can go on with that one
+            self.release()  # another server took its place: open connections cannot continue there
             return
         with self._changed:
             self.state, self._mark = state, state.mark
@@ -297,7 +296,7 @@ class Held:
             self._changed.notify_all()
 
     def _rejoined(self) -> bool:
-        """Join or start it again; whether that is possible."""
+        """Rejoin or restart the server; return whether that worked."""
         reason = self.state.reason or "its keeper was killed"
         code, tail = -int(signal.SIGKILL), f"The server has ended: {reason}."
         if self._source.lasting and self._attempts < REJOINS:
@@ -307,12 +306,12 @@ class Held:
                 self._connect()
                 return not self._leaving
             except (OSError, ServerError) as error:
-                tail = f"{tail} It could not be started again: {error}"
+                tail = f"{tail} It could not be restarted: {error}"
         self.state = replace(self.state, code=code, tail=tail)
         return False
 
     def _exit(self) -> None:
-        """The server has ended for good."""
+        """Record that the server has ended for good, and call back."""
         with self._changed:
             if self.exited:
                 return
@@ -322,10 +321,10 @@ class Held:
         _call(callbacks)
 
     def _kill(self) -> None:
-        """End, by force, the keeper and everything below it."""
+        """Kill the keeper and everything below it."""
         state = self.state
         with contextlib.suppress(ProcessLookupError, PermissionError):
-            if state.pid and os.getpgid(state.pid) == state.group:  # so the number is still theirs
+            if state.pid and os.getpgid(state.pid) == state.group:  # so the pid was not reused
                 os.killpg(state.group, signal.SIGKILL)
         if self._mark:
             _kill_marked(self._mark)
@@ -339,13 +338,13 @@ def _call(callbacks: list[Callable[[], None]]) -> None:
     for callback in list(callbacks):
         try:
             callback()
-        except Exception:  # somebody else's; the others must be told, and this thread has more to do
-            _log.exception("A callback for a change of the server failed")
+        except Exception:  # foreign code: the other callbacks and this thread must go on
+            _log.exception("A callback for a server state change failed")
 
 
 def _kill_marked(mark: str) -> None:
-    """End the server and the tools of a keeper that was killed. Linux; elsewhere nobody can say which they are."""
-    for _ in range(KILL_ROUNDS):  # one look misses what is being started while it lasts
+    """Kill the server and tools of a killed keeper. Linux only: elsewhere they cannot be identified."""
+    for _ in range(KILL_ROUNDS):  # one pass misses processes started during it
         if not _killed_marked(f"{MARK}={mark}".encode()):
             return
         time.sleep(KILL_PAUSE)
@@ -367,7 +366,7 @@ _all: set[Held] = set()  # until they are gone
 @atexit.register
 def _close_all() -> None:
     for held in list(_all):
-        held.release()  # so that they end at the same time
+        held.release()  # so that they end in parallel
     for held in list(_all):
         held.close()
 

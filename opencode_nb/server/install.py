@@ -1,8 +1,8 @@
 """Install the `opencode` program for this machine, beside other versions of it.
 
-npm says where the platform's package lies and what its checksum is. It is downloaded here, so that a download that
-broke off goes on; then npm installs it, by that checksum. Everything happens beside the target; at the end the program
-is renamed to where it belongs: an install that broke off is never used, and of two at the same time the second waits.
+npm provides the URL and checksum of the platform's package. The download happens here, so that it can be resumed; then
+npm installs the file, verifying the checksum. All work happens in a directory beside the target, and the program is
+renamed into place at the end: an interrupted install is never used, and a concurrent one waits.
 """
 
 from __future__ import annotations
@@ -27,34 +27,34 @@ from opencode_nb.server.version import PINNED_VERSION, VERSION, binary_version, 
 __all__ = ["install_binary", "installing"]
 
 LAUNCHER = "opencode-ai"
-"""The package whose tags (latest, next) are OpenCode's own."""
+"""The package with OpenCode's own tags (latest, next)."""
 
 UNFINISHED = ".unfinished-"
 LOCK = ".lock"
 WAIT_SECONDS = 0.2
-FULL = 1_000_000  # bytes free, with the program unpacked: then some of it may be missing
+FULL = 1_000_000  # free bytes below which the unpacked program may be incomplete
 _TAG = re.compile(r"[a-z][\w-]*")
 
 
 def install_binary(version: str = PINNED_VERSION, *, progress: Progress | None = None, force: bool = False) -> Path:
-    """Install OpenCode `version` for this user, unless it is there; return the program's path, one `find_binary` knows.
+    """Install OpenCode `version` for this user unless installed; return the program's path, which `find_binary` finds.
 
-    version: such as "1.18.33", or a tag that npm knows: "latest", "next".
-    progress: called as (what is being done, bytes done, bytes in all or None), about four times a second, on this
-        thread. What it raises ends the install; what was downloaded until then is kept for the next one.
-    force: install again what is there already.
-    Raises ServerError (no network, no such version, disk full, ...; the message says what to do), also for a version
-    that is not supported, before it is downloaded; BinaryNotFoundError where OpenCode has no program for this machine.
+    version: such as "1.18.33", or an npm tag: "latest", "next".
+    progress: called with (current step, bytes done, total bytes or None) about four times a second, on this thread. An
+        exception it raises ends the install; the partial download is kept for the next one.
+    force: reinstall an installed version.
+    Raises ServerError (no network, no such version, disk full, ...; the message says what to do), also for an
+    unsupported version, before downloading it; BinaryNotFoundError if OpenCode has no program for this machine.
     """
     version = version.removeprefix("v")
     if not (VERSION.fullmatch(version) or _TAG.fullmatch(version)):
-        raise ServerError(f"{version!r} is no version: give one such as {PINNED_VERSION}, latest or next.")
+        raise ServerError(f"{version!r} is not a version: give one such as {PINNED_VERSION}, latest or next.")
     target = versions_directory() / version / PROGRAM
     if not force and _works(target, version):
         return target
     report = progress or (lambda step, done, total: None)
     with _os_errors_told(target), installing(report):
-        if not force and _works(target, version):  # whoever was waited for has installed it
+        if not force and _works(target, version):  # the process we waited for installed it
             return target
         with _scratch() as scratch:
             return _install(scratch, version, report, force)
@@ -91,11 +91,11 @@ def _look_up(npm: Npm, package: str, version: str) -> Package:
 
 
 def _unsupported(version: str) -> str:
-    return f"Nothing was installed: it is OpenCode {version}{unsupported(version)}"
+    return f"Nothing was installed: this is OpenCode {version}{unsupported(version)}"
 
 
 def _download(npm: Npm, package: str, found: Package, report: Progress) -> Path:
-    """Bring the package's file into npm's cache; where that fails, npm's own install downloads it."""
+    """Download the package into npm's cache; if that fails, `npm install` downloads it."""
     tarball = versions_directory() / f"{UNFINISHED}{package}-{found.version}.tgz"
     step = f"Downloading {package} {found.version}"
     if download(found.tarball, found.integrity, tarball, lambda done, total: report(step, done, total)):
@@ -111,30 +111,30 @@ def _works(program: Path, version: str) -> bool:
 
 
 def _check(program: Path, version: str) -> None:
-    """Raise ServerError unless it is what was wanted: npm reports no error where the disk is full."""
+    """Raise ServerError unless the program works and has this version: npm reports no error on a full disk."""
     if shutil.disk_usage(versions_directory()).free < FULL:
         raise ServerError(
-            f"The disk of {versions_directory()} is full: make room, or set XDG_DATA_HOME to another place."
+            f"The disk of {versions_directory()} is full: free some space, or set XDG_DATA_HOME to another place."
         )
     try:
         found = binary_version(program)
     except ServerError as error:
         raise ServerError(f"OpenCode {version} was downloaded, but does not run on this machine: {error}") from error
     if found != version:
-        raise ServerError(f"OpenCode {version} was asked for, but the package has {found}: try another version.")
+        raise ServerError(f"OpenCode {version} was requested, but the package contains {found}: try another version.")
 
 
 def _put_in_place(source: Path, target: Path) -> None:
-    """One atomic rename on one file system: whoever looks sees the old program, the new one, or none."""
+    """Rename atomically on one file system: others see the old program, the new one, or none."""
     with source.open("rb") as program:
-        os.fsync(program.fileno())  # so that a power failure can't leave the name without the content
+        os.fsync(program.fileno())  # so that a power failure can't leave an empty file
     target.parent.mkdir(exist_ok=True)
     source.replace(target)
 
 
 @contextlib.contextmanager
 def installing(report: Progress) -> Iterator[None]:
-    """Be the only one that changes what is installed; others are waited for. The system ends it with the process."""
+    """Hold the lock on installed versions, waiting for other processes. The system releases it with the process."""
     versions_directory().mkdir(parents=True, exist_ok=True)
     deadline = time.monotonic() + STEP_SECONDS
     with (versions_directory() / LOCK).open("ab") as file:
@@ -154,7 +154,7 @@ def _locked(descriptor: int) -> bool:
             import fcntl
 
             fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except (BlockingIOError, PermissionError):  # another process has it
+    except (BlockingIOError, PermissionError):  # another process holds it
         return False
     except OSError:  # a file system without locks: the rename at the end still leaves one whole program
         return True
@@ -163,7 +163,7 @@ def _locked(descriptor: int) -> bool:
 
 @contextlib.contextmanager
 def _scratch() -> Iterator[Path]:
-    """A temporary directory on the target's file system; also clears away those that killed installs left."""
+    """Yield a temporary directory on the target's file system; remove those that killed installs left behind."""
     parent = versions_directory()
     for left in parent.glob(f"{UNFINISHED}*"):
         if left.is_dir():
@@ -178,6 +178,6 @@ def _os_errors_told(target: Path) -> Iterator[None]:
         yield
     except OSError as error:
         raise ServerError(
-            f"OpenCode could not be installed in {target}: {error.strerror or error}. Make room or set the rights "
-            "there, or set XDG_DATA_HOME to another place."
+            f"OpenCode could not be installed in {target}: {error.strerror or error}. Free some space or "
+            "fix the permissions there, or set XDG_DATA_HOME to another place."
         ) from error

@@ -1,4 +1,4 @@
-"""Our own installs of the program: which there are, what they take, and how one goes."""
+"""List and remove our own installs of the program."""
 
 from __future__ import annotations
 
@@ -32,25 +32,25 @@ class Install(NamedTuple):
 
 
 def installed() -> list[Install]:
-    """Our own installs, in the order in which one is looked for."""
+    """Return our own installs, in search order."""
     places = [(version, versions_directory() / version) for version in installed_versions()]
     return [Install(version, place / PROGRAM, size_below(place)) for version, place in places]
 
 
 def installed_lines(binary: str | os.PathLike[str] | None = None) -> list[str]:
-    """What is installed, a line each, and which program a start with `binary=` uses and why."""
+    """List the installs, one per line, then the program that a start with `binary=` uses and why."""
     try:
         found = locate_binary(binary)
     except BinaryNotFoundError as error:
         return [*map(_line, installed()), str(error)]
     lines = [_line(install) + (" (used)" if install.program == found.path else "") for install in installed()]
-    used = f"Used: {found}{'' if found.accepted else f'. It can not be started: {SUPPORTED}'}."
+    used = f"Used: {found}{'' if found.accepted else f'. It cannot be started: {SUPPORTED}'}."
     passed = [f"Passed over: {other}: {SUPPORTED}." for other in found.passed_over]
     return [*(lines or ["Nothing is installed by opencode-nb."]), used, *passed]
 
 
 def unused_hint(program: Path) -> str:
-    """What to do for a start to use this install, where another program comes first; else ""."""
+    """Say how to use this install if another program takes precedence; else ""."""
     try:
         found = locate_binary()
     except BinaryNotFoundError as error:
@@ -58,7 +58,8 @@ def unused_hint(program: Path) -> str:
     if found.path == program:
         return ""
     name = program.parent.name
-    return f"A start uses another: {found}. To use this one: OPENCODE_NB_BINARY={name}, or binary={name!r}."
+    use = f"set OPENCODE_NB_BINARY={name}, or pass binary={name!r}"
+    return f"Another program takes precedence: {found}. To use this one, {use}."
 
 
 def _line(install: Install) -> str:
@@ -68,9 +69,9 @@ def _line(install: Install) -> str:
 
 
 def remove_version(version: str) -> int:
-    """Remove an install of ours; return the bytes that became free.
+    """Remove one of our installs; return the bytes freed.
 
-    Raises ServerError where there is none of that version, or a server runs it.
+    Raises ServerError if that version is not installed or a server is running it.
     """
     if version not in installed_versions():
         there = ", ".join(installed_versions()) or "none"
@@ -81,10 +82,10 @@ def remove_version(version: str) -> int:
             if pids := list(_running(place / PROGRAM)):
                 raise ServerError(
                     f"OpenCode {version} is in use, by process {', '.join(map(str, pids))}: stop it first (%opencode "
-                    "stop in each notebook that uses it; the last one ends the server some seconds later)."
+                    "stop in each notebook that uses it; the server ends a few seconds after the last one)."
                 )
             size = size_below(place)
-            gone = place.replace(place.with_name(f"{UNFINISHED}{version}"))  # at once: it is never found half
+            gone = place.replace(place.with_name(f"{UNFINISHED}{version}"))  # atomic: it is never found half removed
             shutil.rmtree(gone)
     except OSError as error:
         raise ServerError(f"OpenCode {version} in {place} can't be removed: {error.strerror or error}.") from error
@@ -92,7 +93,7 @@ def remove_version(version: str) -> int:
 
 
 def _running(program: Path) -> Iterator[int]:
-    """The processes, of those that can be seen, that run this file."""
+    """Yield the visible processes that run this file."""
     for pid, path in _processes():
         with contextlib.suppress(OSError):  # another user's, or ended meanwhile
             if path.samefile(program):
@@ -100,7 +101,7 @@ def _running(program: Path) -> Iterator[int]:
 
 
 def _processes() -> Iterator[tuple[int, Path]]:
-    """(pid, the file that it runs). On Windows none: there a file that runs can't be removed anyway."""
+    """Yield (pid, its executable). None on Windows, which refuses to remove a running program anyway."""
     if Path("/proc/self/exe").exists():
         yield from ((int(entry.parent.name), entry) for entry in Path("/proc").glob("[0-9]*/exe"))
     elif sys.platform != "win32":

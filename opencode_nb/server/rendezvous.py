@@ -1,8 +1,8 @@
-"""Where the processes of one user meet: a directory that is theirs alone, and in it a socket for each shared server.
+"""Where the processes of one user meet: a private directory with one socket per shared server.
 
-Who finds nobody behind the socket starts the keeper, under a lock on the directory itself: the lock goes with the
-process that has it and leaves no file, so there is none to become stale. A socket whose keeper was killed refuses
-connections, and is replaced. Nothing here is secret: the password is told over the connection.
+A process that finds nobody listening on the socket starts the keeper, under a lock on the directory itself: the lock is
+released with its process and leaves no file that could become stale. The socket of a killed keeper refuses connections
+and is replaced. Nothing here is secret: the password is sent over the connection.
 """
 
 from __future__ import annotations
@@ -24,17 +24,17 @@ __all__ = ["meet", "runtime_directory", "socket_path"]
 
 SOCKET_PATH_BYTES = 103  # sockaddr_un.sun_path: 104 with its NUL on macOS, 108 on Linux
 CONNECT_SECONDS = 5.0  # a keeper accepts at once, unless the machine is very busy
-LOCK_PAUSE = 0.01  # seconds; it is held for as long as starting a process takes
-BACKLOG = 1024  # who comes while the keeper is being started
+LOCK_PAUSE = 0.01  # seconds; the lock is held while a process starts
+BACKLOG = 1024  # processes that connect while the keeper starts
 NOBODY = (errno.ENOENT, errno.ECONNREFUSED, errno.ENOTSOCK)
 
 Start = Callable[[socket.socket, str], socket.socket]
 
 
 def runtime_directory() -> Path:
-    """The directory for sockets (0700): in the user's runtime directory, else in the temporary one.
+    """Return the directory for sockets (0700): in the user's runtime directory, else in the temporary one.
 
-    Raises ServerStartError where none is this user's alone, or paths in it would be too long for a socket.
+    Raises ServerStartError if none is private to this user, or socket paths in it would be too long.
     """
     tried = []
     for directory in _candidates():
@@ -43,8 +43,8 @@ def runtime_directory() -> Path:
         except OSError as error:
             tried.append(f"{directory}: {error.strerror or error}")
     raise ServerStartError(
-        "No directory for the shared server's socket: set XDG_RUNTIME_DIR to one of yours, or start a server of your "
-        f"own (shared=False). Tried: {'; '.join(tried)}."
+        "No directory for the shared server's socket: set XDG_RUNTIME_DIR to a private one, or start your own server "
+        f"(shared=False). Tried: {'; '.join(tried)}."
     )
 
 
@@ -55,13 +55,13 @@ def _candidates() -> Iterator[Path]:
 
 
 def _private(directory: Path) -> Path:
-    """The directory, made where needed. Raises OSError when it is not this user's alone."""
+    """Return the directory, created if needed. Raises OSError if it is not private to this user."""
     if len(os.fsencode(socket_path(directory, "x" * KEY_LENGTH))) > SOCKET_PATH_BYTES:
         raise OSError(errno.ENAMETOOLONG, "too long for a socket")
     directory.mkdir(mode=0o700, exist_ok=True)
     info = directory.lstat()
     if not stat.S_ISDIR(info.st_mode) or info.st_uid != os.getuid():
-        raise PermissionError(errno.EPERM, "somebody else's")
+        raise PermissionError(errno.EPERM, "owned by another user")
     if stat.S_IMODE(info.st_mode) != 0o700:
         directory.chmod(0o700)
     if not os.access(directory, os.W_OK):  # a read-only file system
@@ -73,14 +73,14 @@ KEY_LENGTH = 16  # hexadecimal digits
 
 
 def socket_path(directory: Path, key: str) -> Path:
-    """The socket of the server with this key."""
+    """Return the socket path of the server with this key."""
     return directory / f"{key[:KEY_LENGTH]}.sock"
 
 
 def meet(key: str, start: Start, timeout: float) -> socket.socket:
-    """A connection to the keeper for `key`; `start(listening socket, its path)` makes one where there is none.
+    """Connect to the keeper for `key`, or start one with `start(listening socket, its path)`.
 
-    Two that come at the same moment get the same keeper. Raises OSError, ServerStartError.
+    Concurrent callers get the same keeper. Raises OSError, ServerStartError.
     """
     deadline = time.monotonic() + timeout
     while True:
@@ -105,7 +105,7 @@ def _locked(directory: Path, deadline: float) -> Iterator[None]:
             if time.monotonic() > deadline:
                 raise ServerStartError(
                     f"The lock on {directory} was not free in time: a process that is starting a server is suspended. "
-                    "Let it go on or end it, or start a server of your own (shared=False)."
+                    "Resume it or end it, or start your own server (shared=False)."
                 )
             time.sleep(LOCK_PAUSE)
         try:
@@ -113,7 +113,7 @@ def _locked(directory: Path, deadline: float) -> Iterator[None]:
                 raise FileNotFoundError(errno.ENOENT, "removed meanwhile", str(directory))
             yield
         finally:
-            fcntl.flock(descriptor, fcntl.LOCK_UN)  # a child forked meanwhile would keep it otherwise
+            fcntl.flock(descriptor, fcntl.LOCK_UN)  # otherwise a child forked meanwhile would keep it
     finally:
         os.close(descriptor)
 
@@ -129,7 +129,7 @@ def _taken(descriptor: int) -> bool:
 
 
 def _connected(path: Path) -> socket.socket | None:
-    """A connection to who listens there; None when nobody does."""
+    """Connect to the socket; return None if nobody listens there."""
     connection = socket.socket(socket.AF_UNIX)
     try:
         connection.settimeout(CONNECT_SECONDS)

@@ -1,4 +1,4 @@
-"""What `Server.status()` tells: the server, what it takes, and who holds it."""
+"""The result of `Server.status()`: the server, its memory, and its holders."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ PS_SECONDS = 2.0
 
 @dataclass(frozen=True)
 class Holder:
-    """A process that holds a server. `label`: its notebook's or program's name; `this`: it is the one that asks."""
+    """A process that holds a server. `label`: name of its notebook or program; `this`: it is this process."""
 
     pid: int
     label: str
@@ -26,10 +26,10 @@ class Holder:
 
 @dataclass(frozen=True)
 class ServerStatus:
-    """A server as it is now.
+    """The current status of a server.
 
-    `memory`: bytes resident of the server and all that it started, None where that can't be told. `uptime`: seconds
-    since it was started, the last time. `restarts`: how often it was started again. `program`: the file it runs.
+    `memory`: resident bytes of the server and its child processes, None if unknown. `uptime`: seconds since its last
+    start. `restarts`: number of restarts. `program`: its executable.
     """
 
     version: str
@@ -45,12 +45,12 @@ class ServerStatus:
 
 
 def own_label() -> str:
-    """What this process is called to other holders: its notebook's file name, else its program's."""
+    """Return this process's name for other holders: its notebook's file name, else its program's."""
     return Path(os.environ.get("JPY_SESSION_NAME") or sys.argv[0] or "python").name
 
 
 def memory_of(pids: Iterable[int]) -> int | None:
-    """Bytes resident of these processes together; None where none of them can be seen."""
+    """Return the total resident bytes of these processes; None if none of them is visible."""
     sizes = [size for size in map(_resident, pids) if size is not None]
     return sum(sizes) if sizes else None
 

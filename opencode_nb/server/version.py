@@ -1,4 +1,4 @@
-"""Which versions of OpenCode are supported, and which one a program is: found without starting a server."""
+"""Which versions of OpenCode are supported, and the version of a program, without starting a server."""
 
 from __future__ import annotations
 
@@ -33,17 +33,17 @@ __all__ = [
 ]
 
 SUPPORTED_VERSIONS = ("1.17.0", "2.0")
-"""The versions whose API this package speaks: from the first on, below the second."""
+"""The range of supported versions: from the first, up to but excluding the second."""
 
-PINNED_VERSION = "1.18.33"  # what `install_binary()` brings, and the tests run against
+PINNED_VERSION = "1.18.33"  # installed by `install_binary()`, and used by the tests
 SUPPORTED = f"{SUPPORTED_VERSIONS[0]} or newer is needed, and older than {SUPPORTED_VERSIONS[1]}"
 SKIP = "OPENCODE_NB_SKIP_VERSION_CHECK"
 VERSION = re.compile(r"\d+\.\d+\.\d+(-[\w.]+)?")
 VERSION_SECONDS = 20.0  # `opencode --version` takes about 0.5 s, several on a cold disk
-DRAIN_SECONDS = 1.0  # for what a program that has ended has printed
-OUTPUT_BYTES = 64 * 1024  # of what a program prints
+DRAIN_SECONDS = 1.0  # for the rest of the output of a program that has ended
+OUTPUT_BYTES = 64 * 1024  # kept of a program's output
 REMEMBERED = 50  # programs
-PACKAGES = ("opencode-ai", "@opencode/cli", "opencode-", "@opencode/")  # beginnings of the names npm has it under
+PACKAGES = ("opencode-ai", "@opencode/cli", "opencode-", "@opencode/")  # prefixes of its npm package names
 
 _NATIVE = (b"\x7fELF", b"\xcf\xfa\xed\xfe", b"\xca\xfe\xba\xbe", b"MZ")  # Linux, macOS (thin, universal), Windows
 _STYLE = re.compile(r"\x1b\[[\d;]*m")
@@ -53,39 +53,39 @@ _PRINTED = (
     re.compile(rf"opencode(?:/cli)?(?:[ \t]+version)?[ \t/@:]+{_NUMBER}", re.IGNORECASE),
     re.compile(rf"(?<![\w./]){_NUMBER}"),
 )
-"""Forms of a version in what `--version` prints, the surest first."""
+"""Forms of a version in the output of `--version`, the most reliable first."""
 
 
 def is_supported(version: str) -> bool:
-    """Whether its API is spoken; also True for a version that can't be compared ("", "local")."""
+    """Return whether a version is supported; also True for one that can't be compared ("", "local")."""
     numbers, (oldest, below) = version_tuple(version), map(version_tuple, SUPPORTED_VERSIONS)
     return not numbers or oldest <= numbers < below
 
 
 def is_accepted(version: str) -> bool:
-    """Whether a program of this version is used: every one where $OPENCODE_NB_SKIP_VERSION_CHECK is 1."""
+    """Return whether a program of this version may be used: any, if $OPENCODE_NB_SKIP_VERSION_CHECK is 1."""
     return is_supported(version) or os.environ.get(SKIP, "") not in ("", "0")
 
 
 def unsupported(version: str) -> str:
-    """Why a version is not used, as the end of a sentence that names it, and what to do about it."""
+    """Return the end of a sentence that names a version: why it is not used, and what to do."""
     if version_tuple(version) < version_tuple(SUPPORTED_VERSIONS[0]):
         return (
             f"; {SUPPORTED_VERSIONS[0]} or newer is needed. Run `opencode upgrade`, or {_OTHER} "
-            f"({SKIP}=1 tries the old one all the same)."
+            f"({SKIP}=1 tries the old one anyway)."
         )
-    return f", which opencode_nb does not support yet: {SUPPORTED}. Yours can stay as it is: {_OTHER}."
+    return f", which opencode_nb does not support yet: {SUPPORTED}. You can keep yours: {_OTHER}."
 
 
 def unanswered(url: str) -> str:
-    """The end of a sentence about a server without the routes that every supported version has, and what to do."""
+    """Return the end of a sentence about a server without the routes of every supported version, and what to do."""
     return (
         f" at {url} that has none of the routes of OpenCode 1: it is OpenCode 2, which opencode_nb does not support "
-        f"yet, or no OpenCode at all ({SUPPORTED}). To have a server started from here, {_OTHER}."
+        f"yet, or not OpenCode at all ({SUPPORTED}). To start a server from here, {_OTHER}."
     )
 
 
-_OTHER = f"run `opencode-nb install` and name that one, OPENCODE_NB_BINARY={PINNED_VERSION}"
+_OTHER = f"run `opencode-nb install` and set OPENCODE_NB_BINARY={PINNED_VERSION}"
 
 
 def check_version(version: str, program: str | os.PathLike[str]) -> None:
@@ -95,7 +95,7 @@ def check_version(version: str, program: str | os.PathLike[str]) -> None:
 
 
 def version_tuple(version: str) -> tuple[int, ...]:
-    """(1, 18, 33) for "1.18.33"; () for what has no numbers, such as a build from source ("local", "0.0.0-dev...")."""
+    """Return (1, 18, 33) for "1.18.33"; () for a build from source ("local", "0.0.0-dev...")."""
     match = re.match(r"v?(\d+(?:\.\d+)+)", version)
     if not match or version.startswith("0.0.0"):
         return ()
@@ -106,7 +106,7 @@ def version_tuple(version: str) -> tuple[int, ...]:
 
 
 def known_version(path: Path, seconds: float = VERSION_SECONDS) -> str:
-    """A program's version as its npm package or the program itself tells it; "" where neither does in time."""
+    """Return a program's version, from its npm package or the program itself; "" if neither reports it in time."""
     if version := _packaged(path) or _remembered(path):
         return version
     with contextlib.suppress(ServerStartError):
@@ -117,14 +117,14 @@ def known_version(path: Path, seconds: float = VERSION_SECONDS) -> str:
 
 
 def binary_version(path: Path, seconds: float = VERSION_SECONDS) -> str:
-    """What `opencode --version` prints. Raises ServerStartError when it does not run."""
+    """Return what `opencode --version` prints. Raises ServerStartError if it does not run."""
     try:
         code, printed = _printed([path, "--version"], seconds)
     except OSError as error:
         raise ServerStartError(f"{path} does not run ({error}). Run `opencode-nb install`.") from error
     version = version_in(printed) or printed.strip()[:100]
     if code is None and not version_in(printed):
-        raise ServerStartError(f"`{path} --version` did not end in {seconds:g} s. Run `opencode-nb install`.")
+        raise ServerStartError(f"`{path} --version` did not end within {seconds:g} s. Run `opencode-nb install`.")
     if code or not version:
         raise ServerStartError(
             f"`{path} --version` ended with exit code {code}. Run `opencode-nb install`.",
@@ -135,16 +135,16 @@ def binary_version(path: Path, seconds: float = VERSION_SECONDS) -> str:
 
 
 def version_in(printed: str) -> str:
-    """The version in what a program printed: alone on a line, else behind its name, else the first one; or ""."""
+    """Find the version in a program's output: alone on a line, else after its name, else the first one; or ""."""
     plain = _STYLE.sub("", printed)
     found = (pattern.search(plain) for pattern in _PRINTED)
     return next((match[1] for match in found if match), "")
 
 
 def _printed(command: list[str | Path], seconds: float) -> tuple[int | None, str]:
-    """The exit code, None when it had to be ended, and the beginning of what it printed. Raises OSError.
+    """Return the exit code, None if the program had to be killed, and the start of its output. Raises OSError.
 
-    Neither a program that prints for ever nor one that leaves a child behind holds this up.
+    Does not block on a program that prints for ever or leaves a child behind.
     """
     process = subprocess.Popen(
         command,
@@ -183,11 +183,11 @@ def _end(process: subprocess.Popen[bytes]) -> None:
     process.wait()
 
 
-# --- from what lies beside it, and from the last time -----------------------------------------------------------------
+# --- from its package, and from the cache -----------------------------------------------------------------------------
 
 
 def _packaged(path: Path) -> str:
-    """The version of the npm package that the program is in, "" where it is in none."""
+    """Return the version of the npm package that contains the program, "" if none does."""
     try:
         package = json.loads((path.resolve().parents[1] / "package.json").read_bytes())
         name, version = package["name"], package["version"]
@@ -197,7 +197,7 @@ def _packaged(path: Path) -> str:
 
 
 def is_native(path: Path) -> bool:
-    """Whether the file is a program of the platform's own, not a script."""
+    """Return whether the file is a native executable, not a script."""
     try:
         with path.open("rb") as file:
             return file.read(4).startswith(_NATIVE)
@@ -206,7 +206,7 @@ def is_native(path: Path) -> bool:
 
 
 def _identity(path: Path) -> str:
-    """What tells a program from every other, and from what it was before; "" where the file does not decide.
+    """Return a cache key that changes with the program; "" if the file does not determine the version.
 
     A launcher, such as a version manager's, stays the same file when the version changes.
     """
@@ -230,7 +230,7 @@ def _all_remembered() -> dict[str, str]:
 
 
 def _remembered(path: Path) -> str:
-    """Saves half a second at each start."""
+    """Read the version from the cache, which saves half a second per start."""
     return str(_all_remembered().get(_identity(path), ""))
 
 
@@ -239,7 +239,7 @@ def _remember(path: Path, version: str) -> None:
         return
     known = {**_all_remembered(), identity: version}
     new = _memory().with_name(f".{os.getpid()}-{_memory().name}")
-    with contextlib.suppress(OSError):  # then it is asked the next time
+    with contextlib.suppress(OSError):  # not cached: the program is asked again next time
         new.parent.mkdir(parents=True, exist_ok=True)
         try:
             new.write_text(json.dumps(dict(list(known.items())[-REMEMBERED:])))

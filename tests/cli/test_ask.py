@@ -96,7 +96,7 @@ def test_tools_and_refusals_are_told_on_stderr(place: Path) -> None:
     assert told[0] == MODEL_LINE
     assert "☑ Todos: 0 of 3 done" in told
     denied = "Permission denied by policy: bash ls -la (Nobody is available to answer, so it was denied.)"
-    assert told[told.index(denied) + 1] == "  --permission allow grants what is asked for."
+    assert told[told.index(denied) + 1] == "  --permission allow grants such requests."
 
 
 def test_json_lines_tell_the_whole_turn_and_sessions_go_on(place: Path, tmp_path: Path) -> None:
@@ -193,7 +193,7 @@ def test_without_the_program_both_forms_say_so(place: Path) -> None:
         (["-m", "gpt", "hello"], "expected provider/model"),
         (["-s", "ses_1", "-c", "hello"], "not allowed with argument"),
         (["--json", "-i", "hello"], "not allowed with argument"),
-        (["--timeout", "0", "hello"], "is no time in seconds"),
+        (["--timeout", "0", "hello"], "is not a number of seconds above 0"),
         (["--timeout", "soon", "hello"], "invalid"),
         (["--permission", "maybe", "hello"], "invalid choice"),
     ],
@@ -365,7 +365,7 @@ def test_a_turn_is_shown_through_rich(terminal: Any) -> None:
 
 def test_a_dialogue(terminal: Any, place: Path) -> None:
     talk = terminal("exec opencode-nb ask --demo -i Say exactly: well begun")
-    talk.expect("/help tells more")
+    talk.expect("/help lists the commands")
     talk.expect("well begun")
     talk.expect(READY)
     talk.answer("Give me a long answer of 4000 tokens at 50 per second")
@@ -378,7 +378,7 @@ def test_a_dialogue(terminal: Any, place: Path) -> None:
     talk.expect("earlier prompts in this session: 2")
     talk.expect(READY)
     talk.answer("/new")
-    talk.expect("A new session.")
+    talk.expect("Started a new session.")
     talk.answer("What did I send you?")
     talk.expect("earlier prompts in this session: 0")
     talk.expect(READY)
@@ -387,7 +387,7 @@ def test_a_dialogue(terminal: Any, place: Path) -> None:
     talk.answer("/model demo/demo")
     talk.expect("Model: demo/demo from now on.")
     talk.answer("/frobnicate")
-    talk.expect("There is no such command.")
+    talk.expect("Unknown command.")
     talk.expect(READY)
     talk.child.send("\x1b[A\x1b[A\x1b[A\x1b[A\r")  # up: four prompts back
     talk.expect("earlier prompts in this session: 1")

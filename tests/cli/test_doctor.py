@@ -71,8 +71,8 @@ def test_as_text_with_no_model_and_no_repository(
 ) -> None:
     assert cli.main(["doctor", "--directory", str(tmp_path)]) == 1
     lines = capsys.readouterr().out.splitlines()
-    assert f"! git: {tmp_path} is in no repository: turns have no diffs there and cannot be undone" in lines
-    assert "    → Run `git init` there (nothing needs to be committed)." in lines
+    assert f"! git: {tmp_path} is not in a repository: turns have no diffs there and cannot be undone" in lines
+    assert "    → Run `git init` there (no commit needed)." in lines
     (model,) = [line for line in lines if line.startswith("✗ Model:")]
     assert "none was chosen" in model or "No model is set up" in model
     assert "opencode auth login" in lines[lines.index(model) + 1]
@@ -129,7 +129,7 @@ def test_directories_and_settings_that_cannot_be_used(visit: Any, tmp_path: Path
     )
     assert found.status("Logs") == found.status("State") == "problem"
     assert "Not a directory" in found.checks["Logs"]["text"]
-    assert f"Make {file} a directory" in found.checks["Logs"]["next_step"]
+    assert f"Make {file} a writable directory" in found.checks["Logs"]["next_step"]
     assert found.status("OpenCode's data") == "ok"
     assert found.status("OPENCODE_CONFIG_CONTENT") == "problem"
     assert SECRET not in found.out

@@ -45,7 +45,7 @@ def test_a_program_reads_the_path_and_nothing_else(registry: Registry, tmp_path:
     assert steps[:6] == ["Finding", "Finding", "Downloading", "Unpacking", "Installing", "Checking"]
     assert run("1.21.0").stderr.splitlines() == done.stderr.splitlines()[6:]  # there already
     assert "1.21.0          4 MB" in run("--list").stdout
-    assert run("--remove", "1.21.0").stdout == "Removed OpenCode 1.21.0: 4 MB are free again.\n"
+    assert run("--remove", "1.21.0").stdout == "Removed OpenCode 1.21.0: 4 MB freed.\n"
     assert not program.exists()
     again = run("--remove", "1.21.0")
     assert (again.returncode, again.stdout) == (1, "")

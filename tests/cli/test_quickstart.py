@@ -59,7 +59,7 @@ def test_a_wrong_command_line_is_explained(arguments: list[str], capsys: pytest.
 def test_errors_are_one_line_without_a_traceback(capsys: pytest.CaptureFixture[str]) -> None:
     assert cli.main(["install", "no version"]) == 1
     printed = capsys.readouterr()
-    assert printed.err.startswith("opencode-nb: 'no version' is no version")
+    assert printed.err.startswith("opencode-nb: 'no version' is not a version")
     assert "Traceback" not in printed.err
 
 

@@ -110,7 +110,7 @@ def test_every_option(execute: Execute, demo_model: DemoModel) -> None:
     assert shown[3] == "('demo/demo-gpt-5', 'plan', True)"
     assert shown[4] == ""
     assert shown[5] == "True"
-    assert "Runs in the background" in shown[6]
+    assert "Running in the background" in shown[6]
     assert shown[7] == "'background'"
     assert shown[8] == ""
     assert shown[9] == "'unseen'"

@@ -52,7 +52,7 @@ def test_what_is_mentioned_is_shown_to_the_model(kernel: Kernel, demo_model: Dem
     assert "Bergen" in told
     assert "2495" in told
     assert told.count("in the notebook's kernel") == 2
-    assert "`api_key` in the notebook's kernel is a `str`. By its name it is a secret" in told
+    assert "`api_key` in the notebook's kernel is a `str`. Its name suggests a secret" in told
     assert "hunter2" not in told
     assert "def " in told  # the file's own text
 

@@ -141,17 +141,17 @@ def model_and_session(run_cell: RunCell) -> list[str]:
         ("%%prompt -f none.txt\nhi", "FileNotFoundError: No such file: none.txt"),
         ("%%prompt -s none\nhi", "No session matches 'none': %opencode sessions lists them."),
         ("%%prompt --colour\nhi", "UsageError: %%prompt: unrecognized arguments: --colour."),
-        ("%%prompt explain this\nhi", "the prompt itself stands below this line."),
+        ("%%prompt explain this\nhi", "write the prompt itself below this line."),
         ("%%prompt", "UsageError: %%prompt is a cell magic, but the cell body is empty."),
         ("%%prompt\n  \n\n", "UsageError: %%prompt: the prompt is empty. Write below this line"),
         ("%opencode use none", "No session matches 'none'"),
-        ("%opencode stat", "no such command. Did you mean status? There are: start, stop"),
+        ("%opencode stat", "no such command. Did you mean status? Available commands: start, stop"),
         ("%opencode start -m none", "expected provider/model"),
-        ("%opencode start -d no-such-directory", "there is no directory no-such-directory"),
+        ("%opencode start -d no-such-directory", "directory no-such-directory does not exist"),
         ("%opencode start --permission maybe", "invalid choice: 'maybe'"),
         ("%opencode help nothing", "%opencode nothing: no such command."),
         ("%opencode sessions -n many", "invalid int value: 'many'"),
-        ("%opencode install 0.0", "'0.0' is no version"),
+        ("%opencode install 0.0", "'0.0' is not a version"),
     ],
 )
 def test_bad_input_is_one_line_and_loses_nothing(
@@ -192,7 +192,7 @@ def test_a_prompt_that_could_not_be_sent_takes_nothing_along(run_cell: RunCell, 
     assert run_cell("%opencode sessions").printed == sessions
     assert model_and_session(run_cell) == status
     run_cell(f"%opencode use {other}")
-    assert ("Everything undone is back." in run_cell("%opencode redo").printed) == (turns == "undone")
+    assert ("Restored everything that was undone." in run_cell("%opencode redo").printed) == (turns == "undone")
 
 
 @pytest.mark.parametrize("options", ["-m demo/none", "--binary ./no-such-program", "--url http://127.0.0.1:9"])
@@ -257,7 +257,7 @@ def running(run_cell: RunCell, shell: InteractiveShell, demo_model: DemoModel) -
     demo_model.queue([[text("begun "), gate(name), text("ended")]])
     cell = run_cell(f"%%prompt -b -o background\n{name}")
     assert cell.error is None
-    assert "Runs in the background" in cell.printed
+    assert "Running in the background" in cell.printed
     turn = shell.user_ns["background"]
     assert turn is shell.user_ns["_"]
     wait_for_text(turn)
@@ -287,7 +287,7 @@ def test_a_background_turn_ends_by_itself(running: oc.Turn, run_cell: RunCell, d
 
 def test_a_new_session_leaves_the_background_turn_alone(running: oc.Turn, run_cell: RunCell) -> None:
     printed = run_cell("%opencode new").printed
-    assert f"goes on: %opencode use {running.session.id}" in printed
+    assert f"continues: %opencode use {running.session.id}" in printed
     assert run_cell("%%prompt\nSay exactly: meanwhile").error is None
     assert not running.done
 
@@ -296,7 +296,7 @@ def test_a_prompt_in_a_busy_session_says_that_it_waits(
     running: oc.Turn, run_cell: RunCell, shell: InteractiveShell, demo_model: DemoModel
 ) -> None:
     printed = run_cell("%%prompt -b\nSay exactly: second").printed
-    assert printed.startswith("The session is busy: the agent takes this prompt up after its current step.")
+    assert printed.startswith("The session is busy: the agent reads this prompt after its current step.")
     second = shell.user_ns["_"]
     demo_model.release(gate_of(running))
     assert second.wait(STEP).text == "second"
@@ -315,7 +315,7 @@ def test_abort_stops_the_background_turn(running: oc.Turn, run_cell: RunCell) ->
 
 def test_stop_cuts_the_background_turn_off(running: oc.Turn, run_cell: RunCell) -> None:
     printed = run_cell("%opencode stop").printed
-    assert "The turn that was running is cut off" in printed
+    assert "The running turn was cut off" in printed
     with pytest.raises(oc.TurnError, match="The connection to the server was closed"):
         running.wait(STEP)
     assert running.text.strip() == "begun"  # the server trims a text's end, if it gets to it
@@ -330,7 +330,7 @@ def test_stop_cuts_the_background_turn_off(running: oc.Turn, run_cell: RunCell) 
 def test_stop_and_start_again(run_cell: RunCell, shell: InteractiveShell) -> None:
     run_cell("%%prompt -q\nSay exactly: before")
     session = shell.user_ns["_"].session.id
-    assert "OpenCode is stopped; the next %%prompt starts it again." in run_cell("%opencode stop").printed
+    assert "OpenCode stopped; the next %%prompt starts it again." in run_cell("%opencode stop").printed
     assert "OpenCode was not running" in run_cell("%opencode stop").printed
     assert "OpenCode is not running" in run_cell("%opencode").printed
     assert "OpenCode is not running" in run_cell("%opencode abort").printed
@@ -338,7 +338,7 @@ def test_stop_and_start_again(run_cell: RunCell, shell: InteractiveShell) -> Non
     assert shell.user_ns["_"].session.id == session
     restarted = run_cell("%opencode restart").printed
     assert f"Session: {session}" in restarted
-    assert f"The session before is kept: %opencode use {session}" in run_cell("%opencode start").printed
+    assert f"The previous session is kept: %opencode use {session}" in run_cell("%opencode start").printed
 
 
 def test_the_server_killed_between_prompts_is_started_again(run_cell: RunCell, shell: InteractiveShell) -> None:
@@ -348,7 +348,7 @@ def test_the_server_killed_between_prompts_is_started_again(run_cell: RunCell, s
     server.on_restart(back.set)
     os.kill(server.pid, signal.SIGKILL)
     assert back.wait(STEP)
-    assert f"started again {server.status().restarts} time" in run_cell("%opencode status").printed
+    assert f"restarted {server.status().restarts} time" in run_cell("%opencode status").printed
     run_cell("%%prompt -q\nSay exactly: after")
     assert shell.user_ns["_"].session.id == turn.session.id
 
@@ -363,7 +363,7 @@ def test_a_server_of_ones_own_killed_between_prompts_is_started_by_the_next(
     os.kill(server.pid, signal.SIGKILL)
     assert gone.wait(STEP)
     status = run_cell("%opencode status").printed
-    assert f"It ended by itself. Its log: {server.log_path}" in status
+    assert f"The server exited. Its log: {server.log_path}" in status
     assert "Starting OpenCode…" in run_cell("%%prompt\nSay exactly: after").printed
     run_cell("%opencode start")
 
@@ -375,7 +375,7 @@ def test_sessions_are_listed_found_and_gone_back_to(run_cell: RunCell) -> None:
     listed = run_cell("%opencode sessions").printed
     assert f"  {first}" in listed
     assert "Let's go" in run_cell("%opencode sessions let's").printed
-    assert run_cell("%opencode sessions no such words").printed == "No session here has that in its title.\n"
+    assert run_cell("%opencode sessions no such words").printed == "No session here has these words in its title.\n"
     assert len(run_cell("%opencode sessions -n 1").printed.splitlines()) == 1
     assert run_cell(f"%opencode use {first}").printed == f"Session: {first} Let's go, 0 turns\n"
     assert f"* {first}" in run_cell("%opencode sessions").printed
@@ -406,9 +406,9 @@ def test_undo_and_redo_in_git(run_cell: RunCell, work: Path) -> None:
     assert printed == "Undone: Edit src/temperatures.py\nRestored: src/temperatures.py\n"
     assert file.read_text() == before
     assert "nothing to undo" in run_cell("%opencode undo").printed
-    assert run_cell("%opencode redo").printed == "Everything undone is back.\n"
+    assert run_cell("%opencode redo").printed == "Restored everything that was undone.\n"
     assert file.read_text() == after
-    assert "Nothing is undone" in run_cell("%opencode redo").printed
+    assert "Nothing to redo" in run_cell("%opencode redo").printed
     run_cell("%opencode undo")
 
 
@@ -478,4 +478,4 @@ def test_the_doctor_looks_at_the_agent_in_use(run_cell: RunCell) -> None:
     lines = run_cell("%opencode doctor").printed.splitlines()
     assert any(line.startswith("✓ Server: runs, version ") for line in lines)
     assert any(line.startswith("✓ Model: demo/demo") for line in lines)
-    assert lines[-1] == "All is well." or lines[-1].startswith("no problems, ")
+    assert lines[-1] == "No problems found." or lines[-1].startswith("no problems, ")

@@ -58,10 +58,10 @@ def done(lines: list[str]) -> list[str]:
 
 
 def test_lists_and_removes(kernel: Kernel) -> None:
-    assert "A start uses another: OpenCode 1.21.0" in printed(kernel.run("%opencode install latest"))
+    assert "Another program takes precedence: OpenCode 1.21.0" in printed(kernel.run("%opencode install latest"))
     listed = printed(kernel.run("%opencode install --list"))
     assert "1.21.0          4 MB (used)\n1.20.0          0 MB\nUsed: OpenCode 1.21.0 at " in listed
-    assert "Removed OpenCode 1.21.0: 4 MB are free again." in printed(kernel.run("%opencode install --remove 1.21.0"))
+    assert "Removed OpenCode 1.21.0: 4 MB freed." in printed(kernel.run("%opencode install --remove 1.21.0"))
     assert "ServerError: OpenCode 1.21.0 is not installed here" in printed(
         kernel.run("%opencode install --remove 1.21.0")
     )

@@ -45,11 +45,11 @@ def test_everything_given() -> None:
         ("--mod demo/demo", "unrecognized arguments: --mod"),
         ("explain this", "unrecognized arguments: explain this"),
         ("-m", "argument -m/--model: expected one argument"),
-        ("-o 2x", "'2x' is no variable name"),
-        ("-o a.b", "'a.b' is no variable name"),
-        ("--timeout soon", "'soon' is no number of seconds above 0"),
-        ("--timeout 0", "'0' is no number"),
-        ("--timeout nan", "'nan' is no number"),
+        ("-o 2x", "'2x' is not a variable name"),
+        ("-o a.b", "'a.b' is not a variable name"),
+        ("--timeout soon", "'soon' is not a number of seconds above 0"),
+        ("--timeout 0", "'0' is not a number"),
+        ("--timeout nan", "'nan' is not a number"),
         ("--permission maybe", "invalid choice: 'maybe' (choose from"),
         ("""--permission '{"bsh": "deny"}'""", "there is no 'bsh'. Did you mean 'bash'?"),
         ("""--permission '{"bash": "no"}'""", "a rule is one of ask, allow, deny"),
@@ -64,7 +64,7 @@ def test_a_wrong_line_is_one_line_with_the_next_step(line: str, says: str) -> No
     message = str(raised.value)
     assert message.startswith("%%prompt: ")
     assert says in message
-    assert message.endswith("%%prompt? lists the options; the prompt itself stands below this line.")
+    assert message.endswith("%%prompt? lists the options; write the prompt itself below this line.")
     assert "\n" not in message
 
 

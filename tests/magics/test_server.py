@@ -59,7 +59,7 @@ def test_status_tells_program_server_holders_and_sessions(
     assert told
     assert int(told[1]) == server.pid
     assert int(told[2]) > 100
-    assert lines[3].startswith("Held by: ")
+    assert lines[3].startswith("Used by: ")
     assert lines[3].endswith(" (this kernel)")
     assert lines[4] == f"Log: {server.log_path}"
     assert lines[5].startswith("Model: demo/demo")
@@ -81,7 +81,7 @@ def test_who_else_holds_the_server_is_told_and_not_harmed(
     assert refused.error is not None
     assert f"held by {named}: a restart cuts off" in refused.printed
     pid = server.pid
-    assert f"it goes on for {named}" in run_cell("%opencode stop").printed
+    assert f"the server keeps running for {named}" in run_cell("%opencode stop").printed
     run_cell("%%prompt -q\nSay exactly: joined again")
     assert (server_of(shell).pid, shell.user_ns["_"].session.id) == (pid, session)
     assert "Restarting OpenCode…" in run_cell("%opencode restart --force").printed
@@ -108,7 +108,7 @@ def test_status_does_not_wait_for_a_server_that_is_coming_back(run_cell: RunCell
     assert down.wait(STEP)
     lines = run_cell("%opencode status").printed.splitlines()
     keeper.resume()
-    assert lines[0] == "OpenCode is being started again; the next %%prompt waits for it."
+    assert lines[0] == "OpenCode is restarting; the next %%prompt waits for it."
     assert lines[-1] == f"Log: {server.log_path}"
     run_cell("%%prompt -q\nSay exactly: back")
     assert shell.user_ns["_"].text == "back"
@@ -120,14 +120,14 @@ def test_a_server_of_ones_own(
 ) -> None:
     started = run_cell("%opencode start --own").printed
     assert "Server: this kernel's own, process " in started
-    assert "Held by" not in started
+    assert "Used by" not in started
     assert other.stdout is not None
     run_cell("%%prompt -q\nSay exactly: mine")
     assert int(other.stdout.readline()) != server_of(shell).pid
     before = server_of(shell).pid
     assert run_cell("%opencode restart").error is None
     assert server_of(shell).pid != before
-    assert run_cell("%opencode stop").printed == "OpenCode is stopped; the next %%prompt starts it again.\n"
+    assert run_cell("%opencode stop").printed == "OpenCode stopped; the next %%prompt starts it again.\n"
     monkeypatch.setenv("OPENCODE_NB_SHARED", "0")
     assert "Server: this kernel's own" in run_cell("%opencode start").printed
     run_cell("%config OpencodeMagics.shared = True")
@@ -149,7 +149,7 @@ def test_a_server_that_runs_is_joined_and_left_running(
     assert "was not started from here: restart it where it was" in run_cell("%opencode restart").printed
     assert "There is no log" in run_cell("%opencode log").printed
     assert "was not started from here" in run_cell("%opencode tui").printed
-    assert "Disconnected; the server goes on." in run_cell("%opencode stop").printed
+    assert "Disconnected; the server keeps running." in run_cell("%opencode stop").printed
     run_cell("%%prompt -q\nSay exactly: and again")
     assert shell.user_ns["_"].text == "and again"
     assert server.alive
@@ -206,4 +206,4 @@ def test_doctor_looks_at_the_server_in_use(run_cell: RunCell) -> None:
     run_cell("%opencode start")
     told = run_cell("%opencode doctor").printed
     assert re.search(r"Server: runs, version \d", told)
-    assert told.splitlines()[-1] == "All is well." or re.search(r"\d+ problem|no problems", told.splitlines()[-1])
+    assert told.splitlines()[-1] == "No problems found." or re.search(r"\d+ problem|no problems", told.splitlines()[-1])

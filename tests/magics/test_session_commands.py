@@ -58,14 +58,14 @@ def test_a_cell_runs_a_shell_command(run_cell: RunCell, shell: InteractiveShell,
 
 def test_what_the_session_tells(run_cell: RunCell, demo_model: DemoModel) -> None:
     assert "Nothing has been sent" in run_cell("%opencode context").printed
-    assert "no list" in run_cell("%opencode todo").printed
+    assert "no to-do list" in run_cell("%opencode todo").printed
     todos = [{"content": "Look", "status": "completed", "priority": "high"}]
     demo_model.queue([[tool("todowrite", todos=todos)], [text("Done."), usage(50_000, 10)]])
     run_cell("%%prompt\ngo")
     assert run_cell("%opencode todo").printed == "✓ Look\n"
-    assert run_cell("%opencode context").printed.startswith("50,010 of 200,000 (25%) tokens of demo/demo are taken")
+    assert run_cell("%opencode context").printed.startswith("50,010 of 200,000 (25%) tokens of demo/demo are used")
     assert "$0." in run_cell("%opencode cost").printed
-    assert "50,010 tokens of context are" in run_cell("%opencode compact").printed
+    assert "from 50,010 tokens of context" in run_cell("%opencode compact").printed
 
 
 def test_renamed_forked_exported_and_deleted(run_cell: RunCell, work: Path, session: str) -> None:
@@ -78,7 +78,7 @@ def test_renamed_forked_exported_and_deleted(run_cell: RunCell, work: Path, sess
     assert ", 1 turn\n" in run_cell(f"%opencode use {fork}").printed
     assert run_cell("%opencode export json").printed.startswith("Written: Nights-only-fork-1")
     assert json.loads(next(work.glob("Nights-only*.json")).read_text())["info"]["id"] == fork
-    assert "is there already" in run_cell("%opencode export json").printed
+    assert "already exists" in run_cell("%opencode export json").printed
     assert "Written" in run_cell("%opencode export json --force").printed
     assert "Written: out.md" in run_cell("%opencode export -o out.md").printed
     assert (work / "out.md").read_text().startswith("# Nights only")

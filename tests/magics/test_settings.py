@@ -99,9 +99,9 @@ def test_start_comes_before_all(monkeypatch: pytest.MonkeyPatch, tmp_path: Path)
         ("permission", "maybe", "use one of ask, allow, deny"),
         ("permission", {"bash": "perhaps"}, "a rule is one of ask, allow, deny"),
         ("permission", {"edti": "deny"}, "Did you mean 'edit'?"),
-        ("timeout", "soon", "'soon' is no number of seconds above 0"),
-        ("timeout", -1, "-1 is no number of seconds above 0"),
-        ("directory", "/no/such/place", "there is no directory /no/such/place"),
+        ("timeout", "soon", "'soon' is not a number of seconds above 0"),
+        ("timeout", -1, "-1 is not a number of seconds above 0"),
+        ("directory", "/no/such/place", "directory /no/such/place does not exist"),
         ("base_url", "localhost:4096", "give one such as http://127.0.0.1:4096"),
         ("shared", "maybe", "expected a boolean"),
     ],
@@ -208,7 +208,7 @@ def test_the_configuration_file_of_a_real_ipython(tmp_path: Path) -> None:
         env={**os.environ, "IPYTHONDIR": str(tmp_path)},
         check=True,
     )
-    assert "OpencodeMagics.timeout: 'soon' is no number of seconds above 0. It is left out." in done.stdout
+    assert "OpencodeMagics.timeout: 'soon' is not a number of seconds above 0. Ignored." in done.stdout
     assert re.search(r"OpencodeMagics\.model=<Unicode>\n.*\n\s*Current: 'demo/by-file'", done.stdout)
 
 
@@ -218,10 +218,7 @@ def test_a_wrong_configuration_file_does_not_keep_the_extension_from_loading(
     run_cell("%unload_ext opencode_nb")
     assert "OpencodeMagics" not in run_cell("%config").printed
     shell.config.OpencodeMagics = Config(permission="maybe", agent="plan")
-    assert (
-        "use one of ask, allow, deny, a mapping or a callable. It is left out."
-        in run_cell("%load_ext opencode_nb").printed
-    )
+    assert "use one of ask, allow, deny, a mapping or a callable. Ignored." in run_cell("%load_ext opencode_nb").printed
     assert run_cell("%config").printed.count("OpencodeMagics") == 1
     assert run_cell("%config OpencodeMagics.agent").value == "plan"
     assert run_cell("%config OpencodeMagics.permission").value is None

@@ -150,7 +150,7 @@ def test_a_path_is_one_that_says_so(cloned: Path, home: Path, put: Put) -> None:
     assert find_binary("../cloned/1.18.33").samefile(cloned / "1.18.33")
     assert find_binary(str(cloned / "bin")) == cloned / "bin" / "opencode"
     assert find_binary("~/cloned/1.18.33") == cloned / "1.18.33"
-    with pytest.raises(BinaryNotFoundError, match=r"a path begins with \./"):
+    with pytest.raises(BinaryNotFoundError, match=r"a path starts with \./"):
         find_binary("bin/opencode")
 
 

@@ -116,7 +116,7 @@ def test_the_lock_of_a_process_that_is_suspended(quick: Path, runtime: Path, mon
     monkeypatch.setattr(held, "MEET_SECONDS", 0.2)
     with locked(runtime) as locker:
         locker.send_signal(signal.SIGSTOP)
-        with pytest.raises(ServerStartError, match=r"suspended\. Let it go on or end it, or start a"):
+        with pytest.raises(ServerStartError, match=r"suspended\. Resume it or end it, or start"):
             serve(shared=True, binary=quick)
 
 
@@ -130,7 +130,7 @@ def test_a_keeper_that_is_suspended(quick: Path, monkeypatch: pytest.MonkeyPatch
         keeper = psutil.Process(server.pid).parent()
         assert keeper
         keeper.suspend()
-        with pytest.raises(ServerStartError, match=r"its keeper says nothing\. Is it suspended\?"):
+        with pytest.raises(ServerStartError, match=r"its keeper does not respond\. Is it suspended\?"):
             serve(shared=True, binary=quick, timeout=0.2)
         keeper.resume()
 
@@ -230,5 +230,5 @@ def could_not_write(holder: HolderProcess) -> str:
     """Expect a start to fail with the reason and what to do; the whole message."""
     said = holder.ask("hold()")
     assert said.startswith("ServerStartError: The OpenCode server ended before it was ready, exit code 1. It could")
-    assert "It could not write: make room, set the rights, or set XDG_DATA_HOME" in said
+    assert "It could not write: free some space, fix the permissions, or set XDG_DATA_HOME" in said
     return said

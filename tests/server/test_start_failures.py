@@ -71,7 +71,7 @@ def test_missing_program_names_where_it_looked(start: Start, tmp_path: Path) -> 
 def test_busy_port_is_named(start: Start) -> None:
     with socket.create_server(("127.0.0.1", 0)) as busy:
         port = busy.getsockname()[1]
-        with pytest.raises(ServerStartError, match=f"127.0.0.1:{port}: the port is taken") as caught:
+        with pytest.raises(ServerStartError, match=f"127.0.0.1:{port}: the port is in use") as caught:
             start(port=port)
     assert caught.value.exit_code == 1
 

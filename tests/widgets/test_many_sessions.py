@@ -93,7 +93,7 @@ def test_a_session_of_another_directory_is_refused_with_the_next_step(
 ) -> None:
     with oc.Client(server.url, password=server.password, directory=str(project)) as client:
         elsewhere = client.session.create(title="Elsewhere").id
-    with pytest.raises(oc.OpencodeError, match=f"%opencode start -d {project} works there"):
+    with pytest.raises(oc.OpencodeError, match=f"switch to it with %opencode start -d {project}"):
         workspace.use(elsewhere)
     assert workspace.session is None
 

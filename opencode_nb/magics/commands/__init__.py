@@ -1,4 +1,4 @@
-"""The subcommands of %opencode, a module for each duty; what `GROUPS` names is there."""
+"""The subcommands of %opencode, one module per topic; add a module's group to `GROUPS` to register it."""
 
 from __future__ import annotations
 
@@ -18,4 +18,4 @@ GROUPS: tuple[Group, ...] = (
     models.group,
     program.group,
 )
-"""In the order in which help shows them."""
+"""In the order of the help."""

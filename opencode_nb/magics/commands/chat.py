@@ -13,16 +13,18 @@ from opencode_nb.magics.workspace import Workspace
 
 group = Group("Chat")
 
-_HELP = "its id, the beginning of it, or its title; the notebook's current session by default"
+_HELP = "session id, start of an id, or title (default: the notebook's current session)"
 
 
 @group.command(argument("session", nargs="*", metavar="SESSION", help=_HELP))
 def chat(workspace: Workspace, options: Namespace) -> object:
-    """Open a chat panel: the same session as %%prompt, with everything that OpenCode's own apps have."""
+    """Open a chat panel on the session of %%prompt, with all that OpenCode's own apps offer."""
     from opencode_nb.widgets.chat import ChatPanel
 
     shell = get_ipython()
     if detect(shell) is Frontend.TERMINAL:
-        raise OpencodeError("A terminal shows no panel: %opencode tui goes on with this session in OpenCode's own UI.")
+        raise OpencodeError(
+            "A terminal cannot show the chat panel: %opencode tui continues this session in OpenCode's own UI."
+        )
     wanted = " ".join(options.session)
     return ChatPanel(workspace.find(wanted) if wanted else workspace.current())

@@ -1,4 +1,4 @@
-"""The subcommand for what was changed: diff."""
+"""Subcommand for reviewing changes: diff."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from opencode_nb.magics.workspace import Workspace
 
 group = Group("Changes")
 
-_HELP = "the session's changes (default), the last turn's, the work tree's since its last commit, or the branch's"
+_HELP = "changes of the session (default), the last turn, the work tree since its last commit (git), or the branch"
 
 
 @group.command(
@@ -21,7 +21,7 @@ _HELP = "the session's changes (default), the last turn's, the work tree's since
     )
 )
 def diff(workspace: Workspace, options: Namespace) -> object:
-    """Look through what was changed, and take back what you don't want."""
+    """Review what changed, and revert what you don't want."""
     from opencode_nb.magics.review import changes_of
     from opencode_nb.widgets.diff import DiffView
 

@@ -1,4 +1,4 @@
-"""What a module of subcommands is made of.
+"""Helpers to define a module of subcommands.
 
     group = Group("Sessions")
 
@@ -6,8 +6,8 @@
     def new(workspace: Workspace, options: Namespace) -> None:
         \"\"\"Begin a new session.\"\"\"
 
-The function's name is the subcommand's, its docstring's first line is its help, its result the magic's. Tab offers what
-an argument's `choices` or metavar say (completion.py has the list).
+The function's name becomes the subcommand, its docstring the help (the first line the summary), and its return value
+that of the magic. Tab offers an argument's `choices`, or the values of its metavar (listed in completion.py).
 """
 
 from __future__ import annotations
@@ -23,31 +23,31 @@ Run = Callable[[Workspace, Namespace], Any]
 
 
 class Argument(NamedTuple):
-    """What `ArgumentParser.add_argument` takes."""
+    """The arguments of `ArgumentParser.add_argument`."""
 
     names: tuple[str, ...]
     settings: dict[str, Any]
 
 
 def argument(*names: str, **settings: Any) -> Argument:
-    """One argument of a subcommand, as for `ArgumentParser.add_argument`."""
+    """Define an argument of a subcommand, as with `ArgumentParser.add_argument`."""
     return Argument(names, settings)
 
 
 class Command(NamedTuple):
-    """A subcommand: its parser, and what carries it out."""
+    """A subcommand: its parser, and the function that runs it."""
 
     parser: MagicParser
     run: Run
 
     @property
     def summary(self) -> str:
-        """What it does, in a line."""
+        """The first line of its help."""
         return (self.run.__doc__ or "").splitlines()[0]
 
 
 class Group:
-    """Subcommands of one duty, under a title in the help."""
+    """Related subcommands, under one title in the help."""
 
     def __init__(self, title: str) -> None:
         self.title = title
@@ -58,7 +58,7 @@ class Group:
 
         def add(run: Run) -> Run:
             name = run.__name__.rstrip("_").replace("_", "-")
-            parser = MagicParser(f"%opencode {name}", f"%opencode help {name} tells more.", run.__doc__)
+            parser = MagicParser(f"%opencode {name}", f"%opencode help {name} shows its options.", run.__doc__)
             for names, settings in arguments:
                 parser.add_argument(*names, **settings)
             self.commands[name] = Command(parser, run)
@@ -68,5 +68,5 @@ class Group:
 
 
 def say(text: str) -> None:
-    """Print; a line magic's output is its printed text."""
+    """Print a line of the magic's output."""
     print(text)  # noqa: T201

@@ -1,4 +1,4 @@
-"""Subcommands for what can be chosen: models, agents."""
+"""Subcommands that list what you can choose from: models, agents."""
 
 from __future__ import annotations
 
@@ -12,15 +12,15 @@ group = Group("Models and agents")
 
 @group.command()
 def models(workspace: Workspace, _options: Namespace) -> None:
-    """List the models that can be used now."""
+    """List the models that you can use."""
     found = workspace.ai.models()
     if not found:
-        workspace.ai.model_choice()  # raises what to do where none is set up
+        workspace.ai.model_choice()  # raises ModelError, which says how to set one up
     say("\n".join(found))
 
 
 @group.command()
 def agents(workspace: Workspace, _options: Namespace) -> None:
-    """List the agents that a prompt can be given to."""
+    """List the agents that you can prompt."""
     for agent in workspace.ai.agents():
         say(f"{agent['name']:<12}{agent.get('description') or ''}")

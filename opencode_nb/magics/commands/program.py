@@ -1,4 +1,4 @@
-"""Subcommands for the `opencode` program itself, and all around it: install, doctor."""
+"""Subcommands for the `opencode` program and its set-up: install, doctor."""
 
 from __future__ import annotations
 
@@ -13,18 +13,18 @@ group = Group("The program")
 
 
 @group.command(
-    argument("version", nargs="?", metavar="VERSION", help="such as 1.18.33, latest or next; else the tested one"),
-    argument("--list", action="store_true", help="list what is installed, and which one is used"),
+    argument("version", nargs="?", metavar="VERSION", help="such as 1.18.33, latest or next (default: the tested one)"),
+    argument("--list", action="store_true", help="list the installed versions, and which one is used"),
     argument("--remove", metavar="INSTALLED", help="remove an installed version"),
 )
 def install(workspace: Workspace, options: Namespace) -> None:
-    """Install the `opencode` program for this user; list what is installed, or remove a version."""
+    """Install the `opencode` program for this user; list or remove installed versions."""
     from opencode_nb.server.installed import MEGABYTE, installed_lines, remove_version, unused_hint
 
     if options.list:
         say("\n".join(installed_lines(workspace.options.get("binary"))))
     elif options.remove:
-        say(f"Removed OpenCode {options.remove}: {remove_version(options.remove) // MEGABYTE} MB are free again.")
+        say(f"Removed OpenCode {options.remove}: {remove_version(options.remove) // MEGABYTE} MB freed.")
     else:
         program = _install(options.version)
         say(f"Installed: {program}")
@@ -42,7 +42,7 @@ def _install(version: str | None) -> Path:
 
 @group.command()
 def doctor(workspace: Workspace, _options: Namespace) -> None:
-    """Find out what is wrong with the set-up, and what to do about it."""
+    """Check the set-up, and say how to fix what is wrong."""
     from opencode_nb.doctor import examine, summary
 
     findings = []

@@ -36,39 +36,49 @@ group = Group("The agent")
 def _directory(text: str) -> Path:
     path = Path(text).expanduser()
     if not path.is_dir():
-        raise argparse.ArgumentTypeError(f"there is no directory {text}")
+        raise argparse.ArgumentTypeError(f"directory {text} does not exist")
     return path
 
 
 @group.command(
     argument("--demo", action="store_true", help="use the scripted demo model, which is not an AI"),
-    argument("-m", "--model", metavar="MODEL", help="provider/model for prompts that name none"),
-    argument("-a", "--agent", metavar="AGENT", help="agent for prompts that name none"),
-    argument("--variant", metavar="VARIANT", help="variant of the model for prompts that name none"),
-    argument("-d", "--directory", metavar="PATH", type=_directory, help="where the agent works (default: here)"),
+    argument("-m", "--model", metavar="MODEL", help="provider/model for prompts without --model"),
+    argument("-a", "--agent", metavar="AGENT", help="agent for prompts without --agent"),
+    argument("--variant", metavar="VARIANT", help="variant of the model for prompts without --variant"),
+    argument(
+        "-d",
+        "--directory",
+        metavar="PATH",
+        type=_directory,
+        help="the agent's working directory (default: the current one)",
+    ),
     argument("--permission", **permission_option.ARGUMENT, help=permission_option.HELP),
-    argument("--timeout", metavar="SECONDS", type=seconds, help="stop a turn after so many seconds"),
-    argument("--own", action="store_true", help="a server of this kernel's own, not the one that kernels share"),
-    argument("--binary", metavar="PROGRAM", help="the opencode program: a path, or an installed version"),
-    argument("--url", metavar="URL", help=f"connect to a server that runs; its password: ${PASSWORD}, or asked for"),
+    argument("--timeout", metavar="SECONDS", type=seconds, help="stop a turn after this many seconds"),
+    argument("--own", action="store_true", help="use a server of this kernel's own, not the shared one"),
+    argument("--binary", metavar="PROGRAM", help="the opencode program: a path or an installed version"),
+    argument(
+        "--url",
+        metavar="URL",
+        help=f"connect to a running server; its password comes from ${PASSWORD}, or you are asked",
+    ),
 )
 def start(workspace: Workspace, options: Namespace) -> None:
-    """Start the agent, with options that hold until it is started anew."""
+    """Start the agent; the options stay in effect until the next start."""
     earlier = workspace.session
     with workspace.renewed(**_wanted(options)) as ai:
         say("Connecting…" if "base_url" in workspace.options else "Starting OpenCode…")
         ai.start()
         if options.model:
-            ai.model_choice()  # a wrong one fails this cell, rather than the first prompt
+            ai.model_choice()  # fail this cell on a wrong one, rather than the first prompt
     status(workspace, options)
     if options.demo:
-        say("It plays fixed turns, chosen by plain words: any %%prompt that it does not know gets the list of them.")
+        say("The demo model plays scripted turns, chosen by words in the prompt; any other %%prompt lists them.")
     if earlier is not None and not earlier._async.transcript.deleted:
-        say(f"The session before is kept: %opencode use {earlier.id} goes on with it.")
+        say(f"The previous session is kept: %opencode use {earlier.id} continues it.")
 
 
 def _wanted(options: Namespace) -> dict[str, Any]:
-    """The options as `Opencode` has them, those left out left out."""
+    """Return the options that were given, by their names in `Opencode`."""
     names = ("model", "agent", "variant", "directory", "permission", "timeout", "binary")
     wanted = {name: getattr(options, name) for name in names if getattr(options, name) is not None}
     if options.demo:
@@ -81,7 +91,7 @@ def _wanted(options: Namespace) -> dict[str, Any]:
 
 
 def _password(url: str) -> Secret | None:
-    """From the environment, else asked for: never from the line, which is saved with the notebook."""
+    """Read the password from the environment, else ask: never from the line, which is saved with the notebook."""
     told = os.environ.get(PASSWORD)
     if told is None and can_ask():
         told = getpass.getpass(f"Password of {url} (empty for none): ")
@@ -93,48 +103,50 @@ def _password(url: str) -> Secret | None:
 
 @group.command()
 def stop(workspace: Workspace, _options: Namespace) -> None:
-    """Leave the server; it ends when nobody holds it. The next prompt starts it again, with the same options."""
+    """Disconnect; the server stops if no other kernel uses it. The next prompt reconnects with the same options."""
     running, cut_off, others = workspace.running, workspace.busy, _others(workspace)
     joined = running and workspace.ai.managed is None
     workspace.stop()
     if cut_off:
-        say("The turn that was running is cut off; what came until then is kept.")
+        say("The running turn was cut off; its output so far is kept.")
     if not running:
         say("OpenCode was not running.")
     elif joined:
-        say("Disconnected; the server goes on. The next %%prompt connects again.")
+        say("Disconnected; the server keeps running. The next %%prompt reconnects.")
     elif others:
-        say(f"This kernel has left the server; it goes on for {_listed(others)}. The next %%prompt joins it again.")
+        say(f"Disconnected; the server keeps running for {_listed(others)}. The next %%prompt reconnects.")
     else:
-        say("OpenCode is stopped; the next %%prompt starts it again.")
+        say("OpenCode stopped; the next %%prompt starts it again.")
 
 
-@group.command(argument("--force", action="store_true", help="also where other kernels hold the server"))
+@group.command(argument("--force", action="store_true", help="restart even if other kernels use the server"))
 def restart(workspace: Workspace, options: Namespace) -> None:
-    """Restart the agent alone: the kernel, its variables and the current session stay."""
+    """Restart only the agent: the kernel, its variables and the current session stay."""
     cut_off, others = workspace.busy, _others(workspace)
     if others and not options.force:
         raise OpencodeError(
-            f"The server is also held by {_listed(others)}: a restart cuts off the turns that run there. %opencode "
-            "restart --force restarts it all the same; %opencode start --own begins one of this kernel's own."
+            f"The server is also used by {_listed(others)}: a restart cuts off the turns that run there. %opencode "
+            "restart --force restarts it anyway; %opencode start --own starts one for this kernel alone."
         )
     say("Restarting OpenCode…" if workspace.running else "Starting OpenCode…")
     _restart(workspace.ai)
     if cut_off:
-        say("The turn that was running is cut off; what came until then is kept.")
+        say("The running turn was cut off; its output so far is kept.")
     status(workspace, options)
 
 
 def _restart(ai: Opencode) -> None:
     if ai.started and ai.managed is None:
-        raise OpencodeError(f"The server at {ai.client.base_url} was not started from here: restart it where it was.")
+        raise OpencodeError(
+            f"The server at {ai.client.base_url} was not started from here: restart it where it was started."
+        )
     if ai.started and ai.managed is not None:
         ai.managed.restart()
     ai.start()
 
 
 def _others(workspace: Workspace) -> list[Holder]:
-    """Who holds the server beside this kernel."""
+    """Return the holders of the server other than this kernel."""
     server = workspace.ai.managed
     return [holder for holder in server.status().holders if not holder.this] if server and workspace.running else []
 
@@ -148,16 +160,16 @@ def _listed(holders: list[Holder]) -> str:
 
 @group.command()
 def status(workspace: Workspace, _options: Namespace) -> None:
-    """Show the program, the server and who holds it, the model and the current session."""
+    """Show the program, the server and its users, the model and the current session."""
     ai, server = workspace.ai, workspace.ai.managed
     if not workspace.running:
-        say("OpenCode is not running; the next %%prompt starts it, or %opencode start.")
+        say("OpenCode is not running; the next %%prompt or %opencode start starts it.")
         if server is not None:
-            say(f"It ended by itself. Its log: {server.log_path}")
+            say(f"The server exited. Its log: {server.log_path}")
         return
     told = list(_server_lines(server.status())) if server else []
-    if server is not None and not server.ready:  # who asks it something now has to wait for it
-        say("\n".join(["OpenCode is being started again; the next %%prompt waits for it.", *told]))
+    if server is not None and not server.ready:  # a request would wait until it is up
+        say("\n".join(["OpenCode is restarting; the next %%prompt waits for it.", *told]))
         return
     say("\n".join([f"OpenCode {ai.version} at {ai.client.base_url}, in {ai.directory}", *told]))
     try:
@@ -172,20 +184,20 @@ def status(workspace: Workspace, _options: Namespace) -> None:
 def _server_lines(status: ServerStatus) -> Iterator[str]:
     yield f"Program: {status.program}"
     memory = f"{status.memory // 1_000_000} MB" if status.memory else "memory unknown"
-    again = f", started again {status.restarts} time{'' if status.restarts == 1 else 's'}" if status.restarts else ""
+    again = f", restarted {status.restarts} time{'' if status.restarts == 1 else 's'}" if status.restarts else ""
     kind = "shared" if status.shared else "this kernel's own"
     yield f"Server: {kind}, process {status.pid}, {memory}, up {_duration(status.uptime)}{again}"
     if status.shared:
         held = [
             f"{holder.label} ({'this kernel' if holder.this else f'process {holder.pid}'})" for holder in status.holders
         ]
-        yield f"Held by: {', '.join(held)}"
+        yield f"Used by: {', '.join(held)}"
     yield f"Log: {status.log_path}"
 
 
 def _session_line(workspace: Workspace) -> str:
     session, count = workspace.session, len(workspace.ai.sessions())
-    current = f"{named(session)}, ${session.cost:.4f}" if session else "the first %%prompt makes one"
+    current = f"{named(session)}, ${session.cost:.4f}" if session else "the first %%prompt creates one"
     return f"Session: {current} ({count} in this directory)"
 
 
@@ -198,12 +210,14 @@ def _duration(seconds: float) -> str:
     return f"{minutes} min {rest} s" if minutes else f"{rest} s"
 
 
-@group.command(argument("lines", nargs="?", type=int, metavar="N", default=LOG_LINES, help="how many (default 20)"))
+@group.command(
+    argument("lines", nargs="?", type=int, metavar="N", default=LOG_LINES, help="number of lines (default: 20)")
+)
 def log(workspace: Workspace, options: Namespace) -> None:
     """Show the last lines of the server's log."""
     server: Server | None = workspace.ai.managed
     if server is None:
         say("There is no log: no server was started from here.")
         return
-    say(server.tail(max(options.lines, 1)) or "It is empty.")
-    say(f"All of it: {server.log_path}")
+    say(server.tail(max(options.lines, 1)) or "The log is empty.")
+    say(f"Full log: {server.log_path}")

@@ -12,33 +12,33 @@ from opencode_nb.session.catalog import is_archived
 from opencode_nb.transcript.state import Json
 
 LISTED = 20
-"""Sessions that `%opencode sessions` shows unless told otherwise."""
+"""How many sessions `%opencode sessions` lists by default."""
 
 group = Group("Sessions")
 
 
 @group.command(argument("title", nargs="*", metavar="TITLE"))
 def new(workspace: Workspace, options: Namespace) -> None:
-    """Begin a new session; prompts go to it from now on."""
+    """Start a new session for the next prompts."""
     before, busy = workspace.session, workspace.busy
     session = workspace.new(" ".join(options.title) or None)
     say(f"New session: {named(session)}")
     if before is not None and busy:
-        say(f"The turn in the session before goes on: %opencode use {before.id} goes back to it.")
+        say(f"The turn in the previous session continues: %opencode use {before.id} returns to it.")
 
 
 @group.command(argument("session", nargs="+", metavar="SESSION"))
 def use(workspace: Workspace, options: Namespace) -> None:
-    """Go on with an earlier session: its id, the beginning of it, or its title."""
+    """Continue an earlier session, by its id, the start of its id, or its title."""
     session = workspace.use(" ".join(options.session))
     count = len(session.turns())
     say(f"Session: {named(session)}, {count} turn{'' if count == 1 else 's'}")
 
 
 @group.command(
-    argument("search", nargs="*", metavar="WORDS", help="only those whose title has these words"),
-    argument("-n", "--limit", type=int, metavar="N", help=f"how many at most (default {LISTED})"),
-    argument("--archived", action="store_true", help="those that are archived, too"),
+    argument("search", nargs="*", metavar="WORDS", help="only sessions with these words in the title"),
+    argument("-n", "--limit", type=int, metavar="N", help=f"maximum number (default: {LISTED})"),
+    argument("--archived", action="store_true", help="include archived sessions"),
 )
 def sessions(workspace: Workspace, options: Namespace) -> None:
     """List the sessions of this directory, newest first."""
@@ -47,9 +47,9 @@ def sessions(workspace: Workspace, options: Namespace) -> None:
     for info in listed[: LISTED if options.limit is None else max(options.limit, 0)]:
         say(_line(info, info["id"] == current))
     if not listed:
-        say("No session here has that in its title." if options.search else "No sessions here yet.")
+        say("No session here has these words in its title." if options.search else "No sessions here yet.")
     if options.limit is None and len(listed) > LISTED:
-        say(f"And {len(listed) - LISTED} older ones: -n {len(listed)} lists all, words those whose title has them.")
+        say(f"And {len(listed) - LISTED} older ones: -n {len(listed)} lists all, words search the titles.")
 
 
 def _line(info: Json, current: bool) -> str:
@@ -59,5 +59,5 @@ def _line(info: Json, current: bool) -> str:
 
 
 def named(session: Session) -> str:
-    """Its id and its title."""
+    """Return the session's id and title."""
     return f"{session.id} {session.title}".strip()

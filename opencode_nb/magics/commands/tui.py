@@ -1,4 +1,4 @@
-"""Subcommand for the terminal UI, on the notebook's own server and session: tui."""
+"""Subcommand for OpenCode's terminal UI, on the notebook's own server and session: tui."""
 
 from __future__ import annotations
 
@@ -19,20 +19,22 @@ from opencode_nb.magics.frontend import Frontend, detect
 from opencode_nb.magics.workspace import PASSWORD, Workspace
 
 PASSED = "attach-"
-"""A file with the password begins so, the process that wrote it follows."""
+"""Start of the name of a password file; the id of the process that wrote it follows."""
 
-group = Group("Beside the notebook")
+group = Group("Outside the notebook")
 
 
 @group.command()
 def tui(workspace: Workspace, _options: Namespace) -> None:
-    """Go on with this session in OpenCode's terminal UI: opens it in a terminal, else prints the command for one."""
+    """Continue this session in OpenCode's terminal UI: open it in a terminal, else print the command for one."""
     from opencode_nb.server.binary import find_binary
     from opencode_nb.server.environment import loopback_direct
 
     ai = workspace.ai.start()
     if ai.managed is None:
-        raise OpencodeError("This server was not started from here: run `opencode attach URL` where its password is.")
+        raise OpencodeError(
+            "This server was not started from here: run `opencode attach URL` where you have its password."
+        )
     session = ["--session", workspace.session.id] if workspace.session else []
     program = str(find_binary(workspace.options.get("binary")))
     command = [program, "attach", ai.managed.url, "--dir", str(ai.directory), *session]
@@ -42,11 +44,11 @@ def tui(workspace: Workspace, _options: Namespace) -> None:
         subprocess.run(command, env=environment, check=False)
         return
     say(f'{PASSWORD}="$(cat {shlex.quote(str(_pass(ai.managed.password)))})" {shlex.join(command)}')
-    say("Run this in a terminal on the kernel's machine. The file is yours alone, and goes with this kernel.")
+    say("Run this in a terminal on the kernel's machine. Only you can read the file; it is deleted with this kernel.")
 
 
 def _pass(password: str) -> Path:
-    """Put it into a file that only this user can read; it goes with this process, or with the next one's call."""
+    """Write the password to a file only this user can read; delete it at exit, and those of processes that are gone."""
     from opencode_nb.server.rendezvous import runtime_directory
 
     directory = runtime_directory()

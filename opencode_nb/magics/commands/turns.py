@@ -9,12 +9,12 @@ from opencode_nb.magics.workspace import Workspace
 
 group = Group("Turns")
 
-_FORCE = argument("--force", action="store_true", help="overwrite what was changed since, and keep a copy")
+_FORCE = argument("--force", action="store_true", help="overwrite later changes, keeping a copy of them")
 
 
 @group.command()
 def abort(workspace: Workspace, _options: Namespace) -> None:
-    """Stop what the agent does; what came is kept."""
+    """Stop the agent; its output so far is kept."""
     if not workspace.running:
         say("OpenCode is not running.")
         return
@@ -25,14 +25,14 @@ def abort(workspace: Workspace, _options: Namespace) -> None:
 
 @group.command(_FORCE)
 def undo(workspace: Workspace, options: Namespace) -> None:
-    """Undo the last turn, and what it changed in files."""
+    """Undo the last turn and its changes to files."""
     session = workspace.session
     turns = session.turns() if session is not None else []
     if session is None or not turns:
         say("There is nothing to undo here; %opencode sessions lists earlier sessions.")
         return
     if session.busy:
-        say("A turn is running: wait for its end, or stop it with %opencode abort, then undo it.")
+        say("A turn is running: wait for it to end, or stop it with %opencode abort, then undo it.")
         return
     last = turns[-1]
     undone = session.revert(last, force=options.force)
@@ -42,10 +42,10 @@ def undo(workspace: Workspace, options: Namespace) -> None:
 
 @group.command(_FORCE)
 def redo(workspace: Workspace, options: Namespace) -> None:
-    """Bring back what undo took."""
+    """Restore what undo removed."""
     session = workspace.session
     if session is None or not session._async.transcript.info.get("revert"):
-        say("Nothing is undone: undo can be taken back until the next prompt.")
+        say("Nothing to redo: an undo can be redone only until the next prompt.")
         return
     redone = session.unrevert(force=options.force)
-    say("\n".join(filter(None, ("Everything undone is back.", redone.warning))))
+    say("\n".join(filter(None, ("Restored everything that was undone.", redone.warning))))

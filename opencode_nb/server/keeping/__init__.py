@@ -1,4 +1,4 @@
-"""What the keeper (../keeper.py) is made of. Standard library only, and little of that; imports nothing else of ours.
+"""The parts of the keeper (../keeper.py). Imports little, only from the standard library, and nothing else of ours.
 
-Imported as part of the package, and as the top-level `keeping` by the keeper's own interpreter: hence relative imports.
+Imported as part of the package, and as top-level `keeping` by the keeper's own interpreter: hence relative imports.
 """

@@ -1,4 +1,4 @@
-"""The keeper's end of its connections: who holds the server, lines of JSON to and from them."""
+"""The keeper's end of the connections to its holders, which exchange lines of JSON."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ SOL_LOCAL, LOCAL_PEERCRED, XUCRED = 0, 1, "iI"  # macOS <sys/un.h>, <sys/ucred.h
 
 
 def peer_uid(connection: socket.socket) -> int:
-    """The user at the other end of a local connection. Raises OSError."""
+    """Return the user id at the other end of a local connection. Raises OSError."""
     if sys.platform == "linux":
         size = struct.calcsize("3i")
         _, uid, _ = struct.unpack("3i", connection.getsockopt(socket.SOL_SOCKET, socket.SO_PEERCRED, size))
@@ -27,7 +27,7 @@ def peer_uid(connection: socket.socket) -> int:
 
 
 class Holder:
-    """A connection that holds the server, until it ends. `pid` and `label` are what it told of itself."""
+    """A connection that holds the server until it ends. `pid` and `label` are what the holder reported."""
 
     def __init__(self, connection: socket.socket) -> None:
         self.connection = connection
@@ -36,7 +36,7 @@ class Holder:
         self._received = b""
 
     def receive(self) -> list[dict[str, Any]] | None:
-        """What it has sent, as soon as there is something; None when it has gone, or makes no sense."""
+        """Return the messages received, waiting for data; None if the holder is gone or sent invalid data."""
         try:
             data = self.connection.recv(1 << 16)
             *lines, self._received = (self._received + data).split(b"\n")
@@ -45,20 +45,20 @@ class Holder:
             return None
 
     def tell(self, line: bytes) -> bool:
-        """Send a line; False when it has gone, or has read nothing for so long that no more can be sent."""
+        """Send a line; return False if the holder is gone or has not read for so long that its buffer is full."""
         try:
             return self.connection.send(line, socket.MSG_DONTWAIT) == len(line)
         except OSError:
             return False
 
     def cut(self) -> None:
-        """End the connection, although the guard has the first holder's open too."""
+        """Shut the connection down, even the first holder's, which the guard also keeps open."""
         with contextlib.suppress(OSError):
             self.connection.shutdown(socket.SHUT_RDWR)
 
 
 class Door:
-    """Where holders come in: the listening socket at `path`."""
+    """The listening socket at `path`, to which holders connect."""
 
     def __init__(self, listener: socket.socket, path: str) -> None:
         self._listener = listener
@@ -66,11 +66,11 @@ class Door:
         listener.setblocking(False)
 
     def fileno(self) -> int:
-        """Can be read when somebody waits to be let in."""
+        """Return the descriptor, readable when a connection is pending."""
         return self._listener.fileno()
 
     def admit(self) -> socket.socket | None:
-        """Let one in, None when nobody waits. Another user of the machine is sent away."""
+        """Accept a pending connection, or return None. Rejects other users of the machine."""
         with contextlib.suppress(BlockingIOError):
             while True:
                 connection, _ = self._listener.accept()
@@ -81,7 +81,7 @@ class Door:
         return None
 
     def close(self) -> None:
-        """Shut it: the file first, so that who finds it can come in, or is cut off and looks again."""
+        """Close the socket, its file first: a process that found the file gets in, or is cut off and tries again."""
         with contextlib.suppress(OSError):
             os.unlink(self._path)  # noqa: PTH108
         self._listener.close()

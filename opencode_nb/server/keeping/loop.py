@@ -1,4 +1,4 @@
-"""One thread's loop over descriptors: whoever waits in it serves everything else meanwhile."""
+"""A single-threaded loop over descriptors: a wait in it serves everything else meanwhile."""
 
 from __future__ import annotations
 
@@ -9,9 +9,9 @@ from collections.abc import Callable
 
 
 class Loop:
-    """Calls the handler of each watched descriptor that can be read.
+    """Calls the handler of each readable watched descriptor.
 
-    `alarm`: when (as of `time.monotonic`) it has to look anew at what is waited for.
+    `alarm`: time (by `time.monotonic`) at which to check the waits' conditions again.
     """
 
     def __init__(self) -> None:
@@ -20,17 +20,17 @@ class Loop:
         self._handlers: dict[int, Callable[[], None]] = {}
 
     def watch(self, fd: int, handler: Callable[[], None]) -> None:
-        """Call `handler` whenever `fd` can be read, at its end too."""
+        """Call `handler` whenever `fd` is readable, also at end of file."""
         self._handlers[fd] = handler
         self._poll.register(fd, select.POLLIN)
 
     def unwatch(self, fd: int) -> None:
-        """Watch it no longer; before it is closed."""
+        """Stop watching `fd`; call this before closing it."""
         if self._handlers.pop(fd, None):
             self._poll.unregister(fd)
 
     def wait(self, done: Callable[[], bool], seconds: float | None = None) -> bool:
-        """Serve every descriptor until `done()`, or for `seconds`; the last `done()`."""
+        """Serve every descriptor until `done()`, at most for `seconds`; return the last `done()`."""
         deadline = math.inf if seconds is None else time.monotonic() + seconds
         while not done():
             now = time.monotonic()

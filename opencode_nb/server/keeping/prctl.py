@@ -1,4 +1,4 @@
-"""prctl(2), in a module that imports next to nothing: it is all that the guard needs while all is well."""
+"""prctl(2), in a module that imports almost nothing: usually the guard needs no other."""
 
 from __future__ import annotations
 
@@ -9,12 +9,12 @@ PR_SET_CHILD_SUBREAPER = 36
 
 
 def prctl(option: int, value: int) -> None:
-    """Linux: one prctl(2) call; elsewhere, or where Python came without libffi, nothing."""
+    """Call prctl(2) on Linux; do nothing elsewhere, or if Python lacks libffi."""
     if sys.platform != "linux":
         return
     try:
         import ctypes
 
         ctypes.CDLL(None).prctl(option, value, 0, 0, 0)
-    except (ImportError, OSError, AttributeError):  # then what it is for is done without, as on macOS
+    except (ImportError, OSError, AttributeError):  # do without it, as on macOS
         return

@@ -1,4 +1,4 @@
-"""What the operating system says about processes, and how to end those below this one."""
+"""List the system's processes, and end those below this one."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ PS_SECONDS = 2.0
 
 
 def processes() -> Iterator[tuple[int, int, str]]:
-    """Of every process: pid, parent's pid, something that tells two uses of one pid apart, or "" if it has ended."""
+    """Yield (pid, parent pid, start time) of every process. The start time tells reused pids apart; "" if ended."""
     return _proc_processes() if os.path.exists("/proc/self/stat") else _ps_processes()  # noqa: PTH110
 
 
@@ -26,7 +26,7 @@ def _proc_processes() -> Iterator[tuple[int, int, str]]:
 
 
 def _ps_processes() -> Iterator[tuple[int, int, str]]:
-    import subprocess  # where it is not needed it takes no memory
+    import subprocess  # imported only here, to save memory
 
     with contextlib.suppress(OSError, subprocess.TimeoutExpired):
         command = ["ps", "-axo", "pid=,ppid=,stat=,lstart="]
@@ -37,10 +37,9 @@ def _ps_processes() -> Iterator[tuple[int, int, str]]:
 
 
 def descendants(root: int, known: dict[int, str]) -> dict[int, str]:
-    """The living processes below `root`, and those of `known` (an earlier result) that are still the same ones.
+    """Return the running processes below `root`, and those of `known` (an earlier result) that are still the same.
 
-    One that has ended counts as a way to others: a process of many threads shows as ended before it has let go of its
-    children.
+    Searches below ended processes, too: a multi-threaded process shows as ended before it releases its children.
     """
     table = {pid: (parent, started) for pid, parent, started in processes()}
     found = {pid: started for pid, started in known.items() if table.get(pid, (0, ""))[1] == started}
@@ -54,13 +53,13 @@ def descendants(root: int, known: dict[int, str]) -> dict[int, str]:
 
 
 def send(pid: int, signum: int) -> None:
-    """Signal a process that may be gone already."""
+    """Signal a process that may already be gone."""
     with contextlib.suppress(ProcessLookupError, PermissionError):
         os.kill(pid, signum)
 
 
 def reap() -> tuple[dict[int, int], bool]:
-    """Collect the children that have ended: exit codes by pid, and whether there are other children."""
+    """Wait for ended children without blocking: return exit codes by pid, and whether other children remain."""
     codes: dict[int, int] = {}
     while True:
         try:
@@ -73,10 +72,10 @@ def reap() -> tuple[dict[int, int], bool]:
 
 
 def end_descendants(known: dict[int, str]) -> None:
-    """SIGTERM, then SIGKILL, until nothing is left below this process and nothing of `known`.
+    """Send SIGTERM, then SIGKILL, until no process below this one and none of `known` is left.
 
-    A look at all processes can miss one while its parent ends, but then it becomes this process's child: only when
-    that has no children either has everything ended.
+    A listing can miss a process whose parent is just ending, but that becomes a child of this process: everything has
+    ended only when this process has no children, either.
     """
     for signum, seconds in ((signal.SIGTERM, TOOL_TERM_SECONDS), (signal.SIGKILL, KILL_SECONDS)):
         deadline, pause, told = time.monotonic() + seconds, 0.01, set[int]()
@@ -87,6 +86,6 @@ def end_descendants(known: dict[int, str]) -> None:
             for pid in left.keys() - told:
                 send(pid, signum)
             told |= left.keys()
-            time.sleep(pause)  # not all of them are children, so there is nothing to wait for
+            time.sleep(pause)  # not all are children, so waitpid is not enough
             pause = min(pause * 2, 0.2)
             reap()

@@ -1,4 +1,4 @@
-"""One `opencode serve`: started so that it dies with this process, its output drained into the log, and its end."""
+"""Run one `opencode serve` that dies with this process; copy its output to the log; end it."""
 
 from __future__ import annotations
 
@@ -20,40 +20,38 @@ if TYPE_CHECKING:
     from typing import NoReturn
 
 READY = b"opencode server listening on "
-TAIL_BYTES = 16 * 1024  # of the log, kept for messages; also bounds what is sent to holders that may not read
-LOG_BYTES = 32 * 1024 * 1024  # then the log starts again: a server may live for weeks
+TAIL_BYTES = 16 * 1024  # of the log, for messages; also bounds what is sent to holders that do not read
+LOG_BYTES = 32 * 1024 * 1024  # then the log is truncated: a server may run for weeks
 CONNECT_SECONDS = 1.0
-DISPOSE_SECONDS = 3.0  # 0.1-0.4 s as a rule
+DISPOSE_SECONDS = 3.0  # usually 0.1-0.4 s
 TERM_SECONDS = (2.0, 1.0)  # the first SIGTERM is sometimes not enough, a second one is
 UNREADY_TERM_SECONDS = (0.5, 0.5)  # a program that never became ready has nothing to save
 END_SECONDS = CONNECT_SECONDS + DISPOSE_SECONDS + sum(TERM_SECONDS) + KILL_SECONDS
 
 
 def endpoint(url: str) -> tuple[str, int]:
-    """Host and port to connect to for a URL as the server prints it."""
+    """Return the host and port of a URL as the server prints it."""
     host, _, port = url.partition("://")[2].rstrip("/").rpartition(":")
     return host.strip("[]"), int(port)
 
 
 def reachable(url: str) -> str:
-    """A URL to connect to, for one as the server prints it: no "every address" in it, and brackets around IPv6."""
+    """Turn a URL as the server prints it into one to connect to: no wildcard address, brackets around IPv6."""
     host, port = endpoint(url)
     host = {"0.0.0.0": "127.0.0.1", "::": "::1"}.get(host, host)  # noqa: S104
     return f"http://[{host}]:{port}" if ":" in host else f"http://{host}:{port}"
 
 
 def free_port() -> int:
-    """A port that nobody listens on. (The server's own choice is 4096 first, which the next server would take away
-    while this one restarts.)
-    """
+    """Return an unused port. The server's own choice, 4096, could be taken by another server during a restart."""
     with socket.create_server(("127.0.0.1", 0)) as probe:
         return int(probe.getsockname()[1])
 
 
 class Program:
-    """The server's process. `when_ready` is called when it has told its `url`.
+    """The server's process. Calls `when_ready` once it has printed its `url`.
 
-    `pid`: 0 when it could not be started, and then it has `ended` with `exit_code` None. `tail`: the end of its output.
+    `pid`: 0 if it could not be started; then it has `ended` with `exit_code` None. `tail`: the end of its output.
     """
 
     def __init__(self, loop: Loop, when_ready: Callable[[], None]) -> None:
@@ -68,7 +66,7 @@ class Program:
         self._output = -1
 
     def start(self, argv: list[str], env: dict[str, str], cwd: str) -> None:
-        """Start it. It is killed when this process dies."""
+        """Start the server; it is killed when this process dies."""
         self._output, output = os.pipe()
         try:
             self.pid = _spawned(argv, env, cwd, output)
@@ -80,7 +78,7 @@ class Program:
         self._loop.watch(self._output, self._on_output)
 
     def exited(self, code: int) -> None:
-        """Its process has been waited for."""
+        """Record the exit code, after the process was waited for."""
         self.ended, self.exit_code = True, code
 
     # its output
@@ -93,7 +91,7 @@ class Program:
                 self._loop.unwatch(self._output)
 
     def close(self) -> None:
-        """Take what is left in the pipe; a tool may hold its other end, so there need not be an end-of-file."""
+        """Read the rest of the pipe, not to end of file: a tool may hold the other end open."""
         with contextlib.suppress(BlockingIOError):
             while data := os.read(self._output, 1 << 16):
                 self._take(data)
@@ -116,7 +114,7 @@ class Program:
     # its end
 
     def end(self, username: str, password: str) -> None:
-        """End it: `POST /global/dispose` (only that ends running tools properly), SIGTERM, SIGTERM, SIGKILL."""
+        """End the server: `POST /global/dispose` (only that ends running tools properly), SIGTERM, SIGTERM, SIGKILL."""
         if self.url and not self.ended:
             self._dispose(username, password)
         graces = TERM_SECONDS if self.url else UNREADY_TERM_SECONDS
@@ -127,7 +125,7 @@ class Program:
             self._loop.wait(lambda: self.ended, seconds)
 
     def _dispose(self, username: str, password: str) -> None:
-        """HTTP by hand: it keeps the loop running, and a library's memory out of this process."""
+        """Send the request by hand, to keep the loop running and save a library's memory."""
         secret = base64.b64encode(f"{username}:{password}".encode()).decode()
         request = (
             f"POST /global/dispose HTTP/1.1\r\nHost: localhost\r\nAuthorization: Basic {secret}\r\n"
@@ -157,9 +155,9 @@ def _log(data: bytes) -> None:
 
 
 def _spawned(argv: list[str], env: dict[str, str], cwd: str, output: int) -> int:
-    """Start a program, its output into `output`; its pid. Raises OSError when it can't be run.
+    """Start a program with its output going to `output`; return its pid. Raises OSError if it can't be run.
 
-    subprocess could do it too, for a megabyte more; one thread: nothing can hold a lock across the fork.
+    Forks by hand, as subprocess takes a megabyte more. There is only one thread, so no lock is held across the fork.
     """
     keeper = os.getpid()
     prctl(0, 0)  # loads ctypes before the fork
@@ -168,7 +166,7 @@ def _spawned(argv: list[str], env: dict[str, str], cwd: str, output: int) -> int
     if not pid:
         _become(argv, env, cwd, output, told, keeper)
     os.close(told)
-    with open(failure, "rb") as reader:  # noqa: PTH123  # ends when the program runs
+    with open(failure, "rb") as reader:  # noqa: PTH123  # end of file when the program runs
         number = reader.read()
     if number:
         os.waitpid(pid, 0)
@@ -177,19 +175,19 @@ def _spawned(argv: list[str], env: dict[str, str], cwd: str, output: int) -> int
 
 
 def _become(argv: list[str], env: dict[str, str], cwd: str, output: int, failure: int, keeper: int) -> NoReturn:
-    """In the forked child: be the program, or tell why not."""
+    """In the forked child, execute the program or report the error."""
     try:
         prctl(PR_SET_PDEATHSIG, signal.SIGKILL)
-        if os.getppid() != keeper:  # it died before the line above
+        if os.getppid() != keeper:  # the keeper died before the line above
             os._exit(1)
-        for name in ("SIGPIPE", "SIGXFSZ"):  # Python ignores them, and a program would inherit that
+        for name in ("SIGPIPE", "SIGXFSZ"):  # Python ignores them, which the program would inherit
             signal.signal(getattr(signal, name), signal.SIG_DFL)
         os.chdir(cwd)
         null = os.open(os.devnull, os.O_RDONLY)
         for descriptor, standard in ((null, 0), (output, 1), (output, 2)):
             os.dup2(descriptor, standard)
         os.execve(argv[0], argv, env)  # noqa: S606
-    except (OSError, ValueError) as error:  # a ValueError: what no program can be given, such as a NUL
+    except (OSError, ValueError) as error:  # ValueError: an invalid argument, such as one with a NUL
         os.write(failure, str(getattr(error, "errno", errno.EINVAL)).encode())
     finally:
         os._exit(127)

@@ -1,4 +1,4 @@
-"""The keeper's life: one server for its holders, started again when it crashes, ended when nobody holds it any more."""
+"""The keeper: run one server for its holders, restart it after a crash, end it after the last holder."""
 
 from __future__ import annotations
 
@@ -18,10 +18,10 @@ TYPE_CHECKING = False  # typing's own would have to be imported
 if TYPE_CHECKING:
     from typing import Any
 
-PAUSES = (0.0, 0.25, 0.5, 1.0, 2.0)  # seconds before a server that crashed is started again; after the last one, never
-QUICK_SECONDS = 60.0  # a server that ran for longer has not crashed "again"
-AGAIN_SECONDS = 60.0  # for it to become ready again: a very busy machine takes 25
-HEARD_SECONDS = 0.1  # for holders to hear why it ends, before they see its turns being aborted
+PAUSES = (0.0, 0.25, 0.5, 1.0, 2.0)  # seconds before each restart after a crash; after the last one, give up
+QUICK_SECONDS = 60.0  # a crash after a longer run counts as the first
+AGAIN_SECONDS = 60.0  # to become ready again: a very busy machine takes 25
+HEARD_SECONDS = 0.1  # lets holders learn the reason before they see turns aborted
 END_SECONDS = HEARD_SECONDS + PROGRAM_END_SECONDS + TOOL_TERM_SECONDS + KILL_SECONDS
 
 
@@ -37,15 +37,15 @@ class Keeper:
         self._job: dict[str, Any] = {}
         self._program = Program(self._loop, self._on_ready)
         self._phase = "starting"
-        self._served = False  # the server has been ready, if only once
+        self._served = False  # the server has been ready at least once
         self._restarts = self._crashes = 0
         self._asked = False  # to restart
         self._told_to_end = self._unguarded = False
-        self._reason = ""  # why it ends although it is held
-        self._until = 0.0  # it goes on without a holder
+        self._reason = ""  # why it ends although held
+        self._until = 0.0  # how long it runs without a holder
 
     def run(self) -> None:
-        """The whole life of a server, however often it is restarted."""
+        """Run the server, with all its restarts, to its end."""
         first = Holder(socket.socket(fileno=0))
         messages: list[dict[str, Any]] | None = []
         while messages == []:
@@ -65,14 +65,14 @@ class Keeper:
         first.pid, first.label = job["holder"]["pid"], job["holder"]["label"]
         self._take_in(first)
 
-    # the server, again and again
+    # the server and its restarts
 
     def _live(self) -> bool:
-        """One life of the server; whether there is to be another."""
+        """Run the server once; return whether to start it again."""
         program = self._program = Program(self._loop, self._on_ready)
         program.start([*self._job["argv"], str(self._job["port"])], self._job["env"], self._job["cwd"])
         self._tell("starting")
-        # The first time it is up to whoever waits for it how long it may take.
+        # The first start has no limit here: the holder that waits sets one.
         self._loop.wait(lambda: bool(program.url) or self._over, AGAIN_SECONDS if self._served else None)
         if program.url:
             self._loop.wait(lambda: self._over)
@@ -89,7 +89,7 @@ class Keeper:
         return self._program.ended or self._asked or self._abandoned
 
     def _pause(self) -> float | None:
-        """Seconds until it is started again, None for never."""
+        """Return the seconds until the restart, None for no restart."""
         if self._asked:
             self._asked = False
             return 0.0
@@ -99,7 +99,7 @@ class Keeper:
         return PAUSES[self._crashes - 1] if self._crashes <= len(PAUSES) else None
 
     def _end_program(self, word: str = "") -> None:
-        """End the server, tell `word`, and end what its tools left running."""
+        """End the server, report phase `word`, and end what its tools left running."""
         known = descendants(os.getpid(), {})
         self._program.end(self._job["username"], self._job["password"])
         self._program.close()
@@ -108,28 +108,28 @@ class Keeper:
         end_descendants(known)
 
     def _finish(self) -> None:
-        if self._reason:  # before the server aborts its turns, which looks as if somebody had stopped them
+        if self._reason:  # before the server aborts its turns, which would look like a user's abort
             self._tell("ending")
             self._loop.wait(lambda: False, HEARD_SECONDS)
         if self._door:
             self._loop.unwatch(self._door.fileno())
             self._door.close()
-        # Without a guard the holders are not told "ended": the end of their connections has them start another keeper.
+        # Without a guard, do not report "ended": the closed connections make the holders start another keeper.
         self._end_program("" if self._unguarded else "ended")
 
     def _on_ready(self) -> None:
         self._served = True
         self._tell("ready")
 
-    # who holds it
+    # holders
 
     @property
     def _abandoned(self) -> bool:
-        """Whether it has to end."""
+        """Whether the server has to end."""
         if self._told_to_end or self._unguarded:
             return True
         if self._door and not self._holders and time.monotonic() >= self._until:
-            self._admit()  # whoever comes in this moment
+            self._admit()  # a holder may be connecting right now
         return not self._holders and time.monotonic() >= self._until
 
     def _admit(self) -> None:
@@ -157,14 +157,14 @@ class Keeper:
         self._loop.unwatch(holder.connection.fileno())
         self._holders.remove(holder)
         holder.connection.close()
-        if not self._holders:  # a server that has never been ready is not waited for
+        if not self._holders:  # no grace for a server that was never ready
             self._until = time.monotonic() + (self._job["grace"] if self._served else 0.0)
             self._loop.alarm = self._until
 
     def _tell(self, phase: str) -> None:
-        """Everything, to everybody, each time: whoever comes late knows no less.
+        """Send the whole state to every holder, so that latecomers know as much.
 
-        Again without those who are found to be gone meanwhile, until nobody is: the others must not count them.
+        Repeat without holders that turn out to be gone, until none is: the others must not count them.
         """
         self._phase = phase
         while gone := self._told_in_vain():
