@@ -1,11 +1,10 @@
-"""What the chat panel costs in a real JupyterLab, as ratios and counts: `python benchmarks/chat.py`.
+"""Measure the cost of the chat panel in a real JupyterLab, as ratios and counts: `python benchmarks/chat.py`.
 
-Opening: the time until a session of 2,000 messages is painted, as a multiple of that of an empty one. Scrolling: how
-many turns and elements the page has at most on the way through all of it, and how much the kernel grows. Streaming:
-kernel CPU and long tasks in the page for 5,000 deltas at 1,000 a second. The CPU is also told beside what raw httpx and
-json take for as many deltas (see client.py) at the same time: the goal of 0.4 s was set where that is 3.35 us for each,
-and machines differ. For streams the median of several counts, for openings the best: what is slower was disturbed, as
-the load average may tell.
+Opening: time until a session of 2,000 messages is painted, relative to an empty one. Scrolling: maximum number of turns
+and elements in the page while scrolling through all of it, and the growth of the kernel. Streaming: kernel CPU and long
+tasks in the page for 5,000 deltas at 1,000 per second. The CPU is also compared with raw httpx and json for the same
+number of deltas (see client.py) at the same time: the goal of 0.4 s was set on a machine where those take 3.35 us each.
+Uses the median for streams, and the best for openings, as slower ones were disturbed; see the load average.
 Exits with 1 if a goal is missed.
 """
 
@@ -25,7 +24,7 @@ from typing import Any
 ROOT = Path(__file__).resolve().parents[1]
 sys.path.insert(0, str(ROOT))
 
-from tests.support import isolation  # noqa: E402  # before the package is imported, as it looks at the environment
+from tests.support import isolation  # noqa: E402  # before the package, which reads the environment on import
 from tests.support.history import import_history  # noqa: E402
 
 MESSAGES, DELTAS, PACE = 2_000, 5_000, 0.001
@@ -39,7 +38,7 @@ GOALS = {
     "streaming: the page's longest task above 50 ms, ms": 0.0,
 }
 TIMEOUT = 120_000  # ms
-POLLING = 250  # ms between two looks at the page, which are work for it too
+POLLING = 250  # ms between two polls of the page, which cost it time, too
 
 PAINTED = """
 words => {
@@ -90,7 +89,7 @@ print(round(psutil.Process().memory_info().rss / 1e6), len(panel.chat._turns), l
 
 @contextmanager
 def notebook() -> Iterator[tuple[Any, Any]]:
-    """A notebook in a JupyterLab of its own, and the model that its agent has; everything else is isolated."""
+    """Yield a notebook in its own isolated JupyterLab, and its agent's model."""
     home = Path(tempfile.mkdtemp(prefix="opencode-nb-benchmark-"))
     isolation.isolate(os.environ, home / "home", isolation.find_program())
     from opencode_nb.demo import DemoModel
@@ -114,7 +113,7 @@ def notebook() -> Iterator[tuple[Any, Any]]:
 
 
 def run(book: Any, code: str) -> str:
-    """Run code in the notebook's second cell; what it shows as text."""
+    """Run code in the notebook's second cell; return its output as text."""
     book.write(1, code)
     said = str(book.run(1, timeout=TIMEOUT))
     if "Traceback (most recent call last)" in said:
@@ -123,12 +122,12 @@ def run(book: Any, code: str) -> str:
 
 
 def load() -> str:
-    """What else the machine does."""
+    """Return the machine's load average."""
     return f"load average {os.getloadavg()[0]:.1f}"
 
 
 def opening(book: Any, session: str, words: str) -> float:
-    """Seconds until a panel on this session is painted."""
+    """Return the seconds until a panel on this session is painted."""
     run(book, CONNECT)
     book.page.evaluate(PAINTED, words)
     run(book, OPEN.format(session=session))
@@ -138,7 +137,7 @@ def opening(book: Any, session: str, words: str) -> float:
 
 
 def scrolling(book: Any) -> tuple[int, int, int]:
-    """Up to the session's beginning: steps, and the most turns and elements that the page had."""
+    """Scroll to the start of the session; return the steps and the maximum turns and elements in the page."""
     page, most, steps = book.page, (0, 0), 0
     edge = page.locator('[data-view="chat"]').last.locator('[data-intent="earlier"]')
     while edge.count():
@@ -153,7 +152,7 @@ def scrolling(book: Any) -> tuple[int, int, int]:
 
 
 def yardstick() -> float:
-    """CPU seconds that raw httpx and json take for as many deltas, here and now."""
+    """Return the CPU seconds that raw httpx and json take now for as many deltas."""
     from benchmarks import client_contenders as contenders
 
     command = [sys.executable, str(ROOT / "benchmarks/client.py"), "--serve"]
@@ -167,10 +166,9 @@ def yardstick() -> float:
 
 
 def streaming(book: Any, model: Any, name: str) -> tuple[float, float, list[float]]:
-    """Seconds of kernel CPU for one long answer and those of the yardstick, and the page's long tasks in ms from the
-    first word to the last.
+    """Return kernel CPU seconds for one long answer, those of the yardstick, and the page's long tasks in ms.
 
-    Not those before: to click into a cell and to run it is a long task of JupyterLab's own.
+    Counts long tasks from the first word to the last: clicking into a cell and running it is one of JupyterLab's own.
     """
     from opencode_nb.demo import text
 
@@ -192,7 +190,7 @@ def streaming(book: Any, model: Any, name: str) -> tuple[float, float, list[floa
 
 
 def main() -> None:
-    """Print the figures, and what of the goals is missed."""
+    """Print the figures, and which goals are missed."""
     with notebook() as (book, model):
         book.run(0)
         empty = min(opening(book, EMPTY, "What shall we work on?") for _ in range(REPEATS))

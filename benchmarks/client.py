@@ -1,11 +1,11 @@
-"""What the client costs beside raw httpx, as ratios: `python benchmarks/client.py [--peers]`.
+"""Measure the cost of the client relative to raw httpx: `python benchmarks/client.py [--peers]`.
 
-All clients talk to the same loopback server, which knows three answers: 2,000 messages, a burst of 50,000 deltas, and
-a delta 50 ms after a request. Measured are the import (a process for each), the CPU time for each streamed delta, the
-CPU time for loading the messages, and the time to the first delta: each client by turns with raw httpx in one process
-(client_contenders.py). `--peers` installs the two other Python clients, each into an environment of its own under the
-cache directory, and measures them in the same run. Printed are the least values, and in parentheses the medians of what
-each measurement was beside its neighbour. Exits with 1 if a goal is missed.
+All clients use the same loopback server, which has three answers: 2,000 messages, a burst of 50,000 deltas, and a delta
+50 ms after a request. Measures the import (in a process each), the CPU time per streamed delta, the CPU time of loading
+the messages, and the time to the first delta, alternating between the client and raw httpx in one process
+(client_contenders.py). `--peers` installs the two other Python clients, each into its own environment under the cache
+directory, and measures them in the same run. Prints minimum values, and in parentheses the median ratio to raw httpx.
+Exits with 1 if a goal is missed.
 """
 
 from __future__ import annotations
@@ -64,7 +64,7 @@ DELTA = event(
 
 
 def conversation() -> bytes:
-    """The messages: questions, and answers with a tool call and prose."""
+    """Return the messages: answers with a tool call and prose."""
     ids = {"sessionID": "ses_0123456789abcdefghijklmnop", "messageID": "msg_0123456789abcdefghijklmnop"}
     tokens = {"input": 100, "output": 20, "reasoning": 0, "cache": {"read": 0, "write": 0}}
     state = {"status": "completed", "input": {"command": "ls"}, "output": "file\n" * 20, "title": "ls", "metadata": {}}
@@ -79,7 +79,7 @@ def conversation() -> bytes:
 
 
 class Server:
-    """On a thread of its own process; keeps connections open, as the real one does."""
+    """Keeps connections open, as the real server does."""
 
     def __init__(self) -> None:
         self.messages = conversation()
@@ -121,7 +121,7 @@ class Server:
 
 
 async def serve() -> None:
-    """Print the port, and serve until standard input ends."""
+    """Print the port, and serve until stdin closes."""
     server = await asyncio.start_server(Server().connected, "127.0.0.1", 0)
     print(server.sockets[0].getsockname()[1], flush=True)
     ended = asyncio.Event()
@@ -139,7 +139,7 @@ async def serve() -> None:
 
 
 def environment(name: str) -> str:
-    """The Python that has this client, installed the first time."""
+    """Return the Python that has this client, installed on first use."""
     if name not in PEERS:
         return sys.executable
     directory = user_cache_path("opencode-nb-benchmarks") / name
@@ -152,7 +152,7 @@ def environment(name: str) -> str:
 
 
 class Measured(NamedTuple):
-    """A client's least value in UNITS, the least of raw httpx beside it, and the median of the ratios."""
+    """A client's minimum in UNITS, that of raw httpx, and the median ratio."""
 
     own: float
     beside: float
@@ -160,13 +160,13 @@ class Measured(NamedTuple):
 
     @classmethod
     def of(cls, pairs: list[tuple[float, float]]) -> Measured:
-        """From what was measured by turns: raw httpx, the client."""
+        """Summarise alternating measurements of raw httpx and the client."""
         beside, own = zip(*pairs, strict=True)
         return cls(min(own), min(beside), median(one / other for other, one in pairs))
 
 
 def importing(name: str) -> list[tuple[float, float]]:
-    """CPU milliseconds of raw httpx and this client, by turns."""
+    """Return the CPU milliseconds of importing raw httpx and this client, alternating."""
 
     def once(what: str) -> float:
         code = f"import time; t = time.process_time(); {IMPORT[what]}; print((time.process_time() - t) * 1000)"
@@ -184,7 +184,7 @@ def measured(name: str, url: str) -> dict[str, Measured]:
 
 def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--peers", action="store_true", help="measure opencode-py and opencode-ai too")
+    parser.add_argument("--peers", action="store_true", help="also measure opencode-py and opencode-ai")
     parser.add_argument("--serve", action="store_true", help=argparse.SUPPRESS)
     options = parser.parse_args()
     if options.serve:
@@ -201,7 +201,7 @@ def main() -> int:
 
 
 def show(results: dict[str, dict[str, Measured]]) -> None:
-    """A row for each measurement; times raw httpx in parentheses."""
+    """Print one row per measurement, with the ratio to raw httpx in parentheses."""
     print(f"{'':30}{'raw':>16}" + "".join(f"{name:>22}" for name in results))
     for key, unit in UNITS.items():
         cells = [f"{result[key].own:.2f} ({result[key].ratio:.2f})" for result in results.values()]

@@ -1,9 +1,9 @@
-"""One client beside raw httpx, in the environment that has it: `python client_contenders.py NAME URL DELTAS`.
+"""Measure one client and raw httpx in that client's environment: `python client_contenders.py NAME URL DELTAS`.
 
-Both by turns in one process, because what a machine gives from one second to the next differs by half. Prints JSON: for
-each measurement a list of pairs (raw httpx, the client): CPU microseconds for each streamed delta, CPU milliseconds for
-loading the messages, milliseconds from a request to the first delta. Imports nothing but the standard library, httpx,
-and the client in question.
+Alternates between both in one process, because a machine's speed varies by half from one second to the next. Prints
+JSON: for each measurement, a list of pairs (raw httpx, the client): CPU microseconds per streamed delta, CPU
+milliseconds of loading the messages, milliseconds from a request to the first delta. Imports only the standard library,
+httpx, and the client in question.
 """
 
 from __future__ import annotations
@@ -15,12 +15,12 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import Any, NamedTuple
 
-SECONDS = 15.0  # for each measurement: what one of them takes differs by half from its neighbour
+SECONDS = 15.0  # per measurement: single values vary by half
 DELTA, END = "message.part.delta", "end"
 
 
 class Contender(NamedTuple):
-    """`events(deltas)` opens a stream that the server fills with so many deltas; `kind` tells an event's type."""
+    """`events(deltas)` opens a stream with so many deltas; `kind` returns an event's type."""
 
     events: Callable[[int], Any]
     kind: Callable[[Any], str]
@@ -29,7 +29,7 @@ class Contender(NamedTuple):
 
 
 def raw(url: str) -> Contender:
-    """What the others are measured by: httpx and json, and nothing that is not needed."""
+    """The yardstick for the others: only httpx and json."""
     import httpx
 
     client = httpx.Client(base_url=url)
@@ -99,7 +99,7 @@ def opencode_ai(url: str) -> Contender:
 
 
 def streaming(contender: Contender, deltas: int) -> float:
-    """CPU microseconds of this process, all its threads, for each delta."""
+    """Return the CPU microseconds per delta of this process, with all threads."""
     with contender.events(deltas) as events:
         start = time.process_time()
         for event in events:
@@ -109,14 +109,14 @@ def streaming(contender: Contender, deltas: int) -> float:
 
 
 def loading(contender: Contender) -> float:
-    """CPU milliseconds for all the messages."""
+    """Return the CPU milliseconds of loading all messages."""
     start = time.process_time()
     contender.load()
     return (time.process_time() - start) * 1000
 
 
 def first(contender: Contender) -> float:
-    """Milliseconds from a request to the first delta that the server sends for it."""
+    """Return the milliseconds from a request to its first delta."""
     with contender.events(0) as events:
         reader = iter(events)
         next(reader)
@@ -128,7 +128,7 @@ def first(contender: Contender) -> float:
 
 
 def by_turns(both: list[Contender], measure: Callable[[Contender], float]) -> list[list[float]]:
-    """Pairs of measurements, either one first in every second pair; at least two."""
+    """Return at least two pairs of measurements, alternating which one is first."""
     pairs: list[list[float]] = []
     end = time.monotonic() + SECONDS
     while time.monotonic() < end or len(pairs) < 2:
@@ -140,7 +140,7 @@ def by_turns(both: list[Contender], measure: Callable[[Contender], float]) -> li
 def main() -> None:
     name, url, deltas = sys.argv[1], sys.argv[2], int(sys.argv[3])
     both = [raw(url), {each.__name__: each for each in (opencode_nb, opencode_py, opencode_ai)}[name](url)]
-    for contender in both:  # what is imported late is no part of this
+    for contender in both:  # exclude late imports
         contender.load()
         streaming(contender, 100)
     results = {

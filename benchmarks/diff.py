@@ -1,11 +1,11 @@
-"""A diff of 500 files beside one of 5, in a real browser: first paint, switching to a file, and what the kernel keeps.
+"""Compare a diff of 500 files with one of 5 in a real browser: first paint, switching files, and kernel memory.
 
     python -m benchmarks.diff [FILES [LINES]]
 
-Each file has LINES changed lines (100), so that 500 of them have 50,000. Both diffs are shown in the same run by the
-same page, one after the other and several times, so that the ratios say more than the machine. Measured is the time
-from the call that makes the view until the first file's lines are painted, and from pressing a file in the tree until
-its lines are. Memory is what Python holds after every file has been looked at. Exits with 1 if a goal is missed.
+Each file has LINES changed lines (default: 100), so 500 files have 50,000. The same page shows both diffs alternately,
+several times in one run, so that the ratios do not depend on the machine. Measures the time from the call that creates
+the view until the first file's lines are painted, and from clicking a file in the tree until its lines are painted.
+Memory is what Python holds after every file was shown. Exits with 1 if a goal is missed.
 """
 
 from __future__ import annotations
@@ -66,7 +66,7 @@ SWITCH = """async (index) => {
 
 
 class Kernel:
-    """Comms whose messages go to the page, and the page's to them, without a server between."""
+    """Comms that exchange messages with the page directly, without a server."""
 
     def __init__(self, page: Page) -> None:
         self._page, self._loop = page, asyncio.get_running_loop()
@@ -96,18 +96,18 @@ class Kernel:
                 await self._page.evaluate("value => model.set('snapshot', value)", data["state"]["snapshot"])
 
     def close(self) -> None:
-        """No message goes to the page any more."""
+        """Stop sending messages to the page."""
         self._task.cancel()
 
     def receive(self, content: dict[str, Any]) -> None:
-        """From the page."""
+        """Receive a message from the page."""
         if self._comm is not None:
             body = {"comm_id": self._comm.comm_id, "data": {"method": "custom", "content": content}}
             comm.get_comm_manager().comm_msg(None, None, {"content": body, "buffers": []})
 
 
 def make_diff(root: Path, files: int, lines: int) -> Diff:
-    """Python files in a few directories, half of each one's changed lines removed and half added."""
+    """Make a diff of Python files in several directories; half of the changed lines are removed, half added."""
     chance = random.Random(1)
     changes = []
     for number in range(files):
@@ -123,7 +123,7 @@ def make_diff(root: Path, files: int, lines: int) -> Diff:
 
 
 async def first_paint(page: Page, diff: Diff) -> tuple[float, DiffView]:
-    """Milliseconds until the first file is painted, and the view."""
+    """Return the milliseconds until the first file is painted, and the view."""
     await page.evaluate("show()")
     start = time.perf_counter()
     view = await asyncio.to_thread(DiffView, diff)
@@ -132,7 +132,7 @@ async def first_paint(page: Page, diff: Diff) -> tuple[float, DiffView]:
 
 
 async def measure(page: Page, diff: Diff) -> tuple[float, list[float]]:
-    """First paint, and switches to files, the last among them."""
+    """Measure the first paint, and switches to several files, including the last."""
     paint, view = await first_paint(page, diff)
     count = len(diff.files)
     wanted = [count - 1, *(random.Random(2).sample(range(1, count - 1), min(SWITCHES, count - 2)))]
@@ -143,7 +143,7 @@ async def measure(page: Page, diff: Diff) -> tuple[float, list[float]]:
 
 
 def kept(diff: Diff) -> int:
-    """Bytes that Python holds more after every file of the diff was rendered, than before."""
+    """Return the additional bytes that Python holds after rendering every file of the diff."""
     from opencode_nb.render.diff.review import LiveDiff
 
     live = LiveDiff(diff, directory="/")
@@ -158,7 +158,7 @@ def kept(diff: Diff) -> int:
 
 
 async def run(many: int, lines: int) -> bool:
-    """Print times and ratios; whether the goals are met."""
+    """Measure and print times and ratios; return whether the goals are met."""
     with TemporaryDirectory() as directory:
         diffs = {count: make_diff(Path(directory) / str(count), count, lines) for count in (FEW, many)}
         paints: dict[int, list[float]] = {FEW: [], many: []}
@@ -172,7 +172,7 @@ async def run(many: int, lines: int) -> bool:
             await page.evaluate(MODEL)
             await page.evaluate(PAGE, assets.script("diff/diff.js"))
             holder.append(Kernel(page))
-            await measure(page, diffs[FEW])  # what is loaded and compiled once
+            await measure(page, diffs[FEW])  # warm-up: loads and compiles once
             for _ in range(ROUNDS):
                 for count, diff in diffs.items():
                     paint, times = await measure(page, diff)
@@ -187,7 +187,7 @@ async def run(many: int, lines: int) -> bool:
 def report(
     many: int, lines: int, paints: dict[int, list[float]], switches: dict[int, list[float]], memory: dict[int, int]
 ) -> bool:
-    """Print it."""
+    """Print the report; return whether the goals are met."""
     print(f"{FEW} files of {lines} changed lines beside {many}; medians of {ROUNDS} rounds, in ms")
     met = True
     for name, times in (("first paint", paints), ("switch to a file", switches)):

@@ -1,9 +1,8 @@
-"""What streaming Markdown to the page costs, as ratios: `python benchmarks/render_stream.py`.
+"""Measure the cost of streaming Markdown to the page, as ratios: `python benchmarks/render_stream.py`.
 
-A 100 KB answer with prose, code, tables and long lists, in 5,000 deltas, once with an update for each delta and once
-with updates as coalesced as a page gets them (about 40 ms of a fast model). Printed are bytes sent / bytes of the final
-HTML (at most 3 is asked), time streamed / time of rendering it once, and what twice the text costs.
-Exits with 1 if a bound is broken.
+Streams a 100 KB answer with prose, code, tables and long lists in 5,000 deltas, once with an update per delta, and once
+with updates coalesced as for a page (about 40 ms of a fast model). Prints bytes sent / bytes of the final HTML (at most
+3), streaming time / time of rendering once, and the cost of twice the text. Exits with 1 if a limit is exceeded.
 """
 
 from __future__ import annotations
@@ -27,12 +26,12 @@ MAX_GROWTH = 2.6
 
 
 def forget_colours() -> None:
-    """Each measurement colours its own code."""
+    """Clear the highlighting cache, so that each measurement highlights its own code."""
     highlight.highlight.cache_clear()
 
 
 def once(text: str) -> float:
-    """Seconds of rendering the whole document once."""
+    """Return the seconds of rendering the whole document once."""
     forget_colours()
     start = time.perf_counter()
     to_html(text)
@@ -40,7 +39,7 @@ def once(text: str) -> float:
 
 
 def streamed(text: str, updates: int) -> tuple[float, int, float]:
-    """Seconds, bytes of all messages, and the seconds of the slowest update."""
+    """Return the total seconds, the bytes of all messages, and the seconds of the slowest update."""
     forget_colours()
     stream, sent, slowest, total = MarkdownStream("t1"), 0, 0.0, 0.0
     step = max(1, len(text) // updates)

@@ -1,14 +1,14 @@
-"""What the managed server costs, as ratios of one run: `python benchmarks/server.py [--repeats N] [--program PATH]`.
+"""Measure the cost of the managed server, as ratios: `python benchmarks/server.py [--repeats N] [--program PATH]`.
 
-- Starting it (`serve()` until it returns) beside `opencode serve` until its ready line; by turns; the fastest of
-  each counts: what is slower was disturbed.
-- Joining it beside starting it.
-- Memory of 1, 5 and 10 processes that share one server, beside that of servers of their own: proportional set sizes
-  (pages that processes share are counted once), each server after a first session. Servers of their own are measured
-  for 1 and 5; ten would take 5 GB, so ten are reckoned as twice five.
-- The keeper (with its guard).
+- Starting it (`serve()` until it returns) relative to `opencode serve` until its ready line; alternating. The fastest
+  of each counts: slower ones were disturbed.
+- Joining it relative to starting it.
+- Memory of 1, 5 and 10 processes sharing one server, relative to separate servers: proportional set sizes (shared pages
+  count once), each server after its first session. Separate servers are measured for 1 and 5; ten would take 5 GB, so
+  they are estimated as twice five.
+- Memory of the keeper (with its guard).
 
-Everything runs in a home of its own, on the demo model, without network. Exits with 1 if a goal is missed. Linux.
+Runs in an isolated home, with the demo model, without network. Exits with 1 if a goal is missed. Linux only.
 """
 
 from __future__ import annotations
@@ -29,7 +29,7 @@ from tests.support import isolation
 
 REPEATS = 7
 KERNELS = (1, 5, 10)
-OWN_MEASURED = (1, 5)  # the others are reckoned
+OWN_MEASURED = (1, 5)  # the others are estimated
 START_GOAL = 1.1  # times `opencode serve`
 JOIN_GOAL = 0.1  # times starting one
 KEEPER_GOAL = 20.0  # MB
@@ -48,7 +48,7 @@ def main() -> int:
     options = arguments()
     with tempfile.TemporaryDirectory(prefix="opencode-nb-benchmark-", ignore_cleanup_errors=True) as home:
         isolation.isolate(os.environ, Path(home) / "home", options.program or isolation.find_program())
-        del os.environ["OPENCODE_MODELS_PATH"]  # the whole catalog, as a user's server has it in memory
+        del os.environ["OPENCODE_MODELS_PATH"]  # load the whole catalog, as a user's server does
         results = [*times(options.repeats), *memory()]
     print(*(line for line, _ in results), sep="\n")
     return 0 if all(met for _, met in results) else 1
@@ -69,9 +69,9 @@ def goal(line: str, value: float, limit: float) -> tuple[str, bool]:
 
 
 def times(repeats: int) -> list[tuple[str, bool]]:
-    """Starting and joining; the three ways by turns, so that what else the machine does hits all of them."""
+    """Measure starting and joining, alternating, so that other load on the machine affects all of them."""
     raw, started, joined = [], [], []
-    raw_start()  # the first one writes its store, and has the program read from the disk
+    raw_start()  # warm-up: creates the store and reads the program from disk
     for _ in range(repeats):
         raw.append(raw_start())
         start, join = start_and_join()
@@ -134,19 +134,19 @@ def memory() -> list[tuple[str, bool]]:
     }
     lines = [
         "",
-        "processes   one server, MB   of their own, MB   ratio   (their own memory, some 40 MB each, left out)",
+        "processes   one server, MB      separate, MB   ratio   (without the processes themselves, about 40 MB each)",
     ]
     for count in KERNELS:
         one, many = sum(shared[count][:2]) / MB, sum(own[count][:2]) / MB
-        reckoned = "" if count in OWN_MEASURED else "  reckoned"
+        reckoned = "" if count in OWN_MEASURED else "  estimated"
         lines.append(f"{count:9}   {one:14.0f}   {many:16.0f}   {one / many:5.2f}{reckoned}")
     _, keeper, resident = (size / MB for size in shared[1])
-    line = f"\nkeeper and guard: {keeper:.1f} MB (resident, what every Python shares counted twice: {resident:.1f} MB)"
+    line = f"\nkeeper and guard: {keeper:.1f} MB (resident set size, shared pages counted twice: {resident:.1f} MB)"
     return [*((text, True) for text in lines), goal(line, keeper, KEEPER_GOAL)]
 
 
 def proportional(count: int, kind: str) -> tuple[float, ...]:
-    """Bytes of the servers of `count` processes, of their keepers, and the latter's resident set size."""
+    """Return the bytes of the servers of `count` processes, of their keepers, and the keepers' resident set size."""
     holders = [
         subprocess.Popen([sys.executable, "-c", HOLDER, kind], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
         for _ in range(count)

@@ -1,9 +1,9 @@
-"""What it costs to stream a long answer to a page, beside rendering it once: bytes and kernel CPU, as ratios.
+"""Compare streaming a long answer to a page with rendering it once: ratios of bytes and kernel CPU.
 
     python benchmarks/stream_to_page.py [CHARACTERS [DELTAS]]
 
-Measures what the kernel does for each batch (render, encode) without a server or browser; both ways in the same run, so
-that the ratios say more than the machine. The whole way, in a real JupyterLab, is tests/e2e/test_stream.py.
+Measures the kernel's work per batch (render, encode) without a server or browser; both in the same run, so that the
+ratios do not depend on the machine. tests/e2e/test_stream.py covers the whole path, in a real JupyterLab.
 """
 
 from __future__ import annotations
@@ -17,10 +17,10 @@ from opencode_nb.render.turn.page import LiveTurn, Op, turn_html
 from opencode_nb.transcript.state import Message, TurnState
 
 BATCHES = (5_000, 500, 100)
-"""How many batches the deltas are gathered into: one each; some; 25 a second of an answer that takes 4 seconds."""
+"""How many batches the deltas are gathered into: one per delta; some; 25 per second for an answer of 4 seconds."""
 
 REPEATS = 3
-"""The fastest run counts: what is slower was disturbed."""
+"""The fastest run counts: slower ones were disturbed."""
 
 WORDS = (
     "an",
@@ -37,7 +37,7 @@ WORDS = (
 
 
 def document(size: int) -> str:
-    """Prose, lists, tables and code in turn, `size` characters of them."""
+    """Return `size` characters of prose, lists, tables and code in turn."""
     chance = random.Random(1)
 
     def say(count: int) -> str:
@@ -57,13 +57,13 @@ def document(size: int) -> str:
 
 
 def turn() -> TurnState:
-    """A running turn with one empty text."""
+    """Return a running turn with one empty text part."""
     part = {"id": "prt_1", "type": "text", "text": "", "time": {"start": 1}}
     return TurnState("msg_1", "ses_1", steps={"msg_2": Message({"id": "msg_2"}, {"prt_1": part})}, status="running")
 
 
 def stream(text: str, batches: int) -> tuple[int, float]:
-    """Bytes sent to the page, and seconds of CPU, for the text in so many batches."""
+    """Return the bytes sent to the page and the CPU seconds for streaming the text in so many batches."""
     state = turn()
     part = state.steps["msg_2"].parts["prt_1"]
     started = time.process_time()
@@ -83,7 +83,7 @@ def _size(number: int, ops: list[Op]) -> int:
 
 
 def once(text: str) -> tuple[int, float]:
-    """Bytes of the finished page, and seconds of CPU, for the text rendered when it is all there."""
+    """Return the bytes of the finished page and the CPU seconds for rendering the whole text once."""
     state = turn()
     state.steps["msg_2"].parts["prt_1"].update(text=text, time={"start": 1, "end": 2})
     state.status = "completed"

@@ -1,1 +1,1 @@
-"""Every operation of the OpenCode server's HTTP API. Knows nothing of notebooks, sessions' meaning, or processes."""
+"""Every operation of the OpenCode server's HTTP API. Knows nothing of notebooks, processes, or what sessions mean."""

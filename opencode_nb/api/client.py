@@ -1,11 +1,11 @@
 """Client and AsyncClient: every operation of the server as a method, `client.session.create(title="...")`.
 
-The methods are made from a table (operations.json, see spec.py), so they cost nothing until they are called, and a
-newer server's operations work through its own document: `Client.live(base_url)`. This module knows what a client is;
-how arguments become a request stands in operation.py, how a request is sent in transport.py.
+The methods are built from a table (operations.json, see spec.py), so they cost nothing until called, and a newer
+server's operations work through its own document: `Client.live(base_url)`. operation.py turns arguments into a request;
+transport.py sends it.
 
-What sends (transport, streams, the background loop; with them asyncio and httpx) is imported with the first request:
-making a client is most of what many programs' start does.
+Imports what sends (transport, streams, the background loop, and with them asyncio and httpx) only with the first
+request: many programs do little more than create a client when they start.
 """
 
 from __future__ import annotations
@@ -31,7 +31,7 @@ if TYPE_CHECKING:
     from opencode_nb.api.transport import Transport
     from opencode_nb.api.types.async_operations import AsyncOperations
     from opencode_nb.api.types.operations import Operations
-else:  # the methods are made from the table when a client is made
+else:  # the methods are built from the table when a client is created
     AsyncOperations = Operations = object
 
 __all__ = ["AsyncClient", "Client"]
@@ -42,7 +42,7 @@ TABLE = Path(__file__).with_name("operations.json")
 
 
 class _Face(ABC):
-    """What both clients share: their settings, the table, and the methods made from it."""
+    """Shared by both clients: the settings, the table, and the methods built from it."""
 
     def __init__(
         self,
@@ -94,16 +94,16 @@ class _Face(ABC):
 
     @property
     def directory(self) -> str | None:
-        """The directory that requests are about unless they say otherwise; None for the server's own."""
+        """The default directory of requests; None for the server's own."""
         return self._place.directory
 
     @property
     def operations(self) -> list[Record]:
-        """The table: a Record for each operation with `id`, `name`, `method`, `path`, `kind`, `params`, `returns`..."""
+        """The table: one Record per operation with `id`, `name`, `method`, `path`, `kind`, `params`, `returns`..."""
         return cast("list[Record]", wrap(self._rows))
 
     def copy(self, **changes: Any) -> Self:
-        """A new client with some settings changed: `client.copy(directory=..., timeout=...)`; `base_url` too."""
+        """Return a new client with changed settings (also `base_url`): `client.copy(directory=..., timeout=...)`."""
         url = changes.pop("base_url", self._url)
         return type(self)(url, **{**self._settings, **changes})
 
@@ -113,7 +113,7 @@ class _Face(ABC):
 
     @abstractmethod
     def _call(self, row: Row, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
-        """Do what an operation does when it is called."""
+        """Run an operation."""
 
     def _request(
         self,
@@ -136,20 +136,20 @@ class _Face(ABC):
 class AsyncClient(_Face, AsyncOperations):
     """The server's operations as coroutines: `await client.session.create(title="...")`.
 
-    `base_url`: such as "http://127.0.0.1:4096"; `password`, `username`: Basic auth; `directory`, `workspace`: what
-    requests are about unless they say otherwise; `timeout`: seconds for one whole answer, None for no limit
-    (operations that wait for a model get an hour); `max_retries`: how often a request is repeated where that is safe,
-    a prompt never once it was sent; `headers`: sent with every request; `http_client`: an `httpx.AsyncClient` of your
-    own, for proxies, TLS settings or a test double, which you close yourself; `operations`: another table than the
-    pinned one; `ready`: awaited before anything is sent, for a server that may be away for a while: one that is just
-    starting never answers what reaches it between binding its port and being ready.
+    `base_url`: such as "http://127.0.0.1:4096"; `password`, `username`: Basic auth; `directory`, `workspace`: defaults
+    for all requests; `timeout`: seconds for one whole answer, None for no limit (operations that wait for a model get
+    an hour); `max_retries`: how often to retry a request where that is safe (never a prompt that was sent); `headers`:
+    sent with every request; `http_client`: your own `httpx.AsyncClient`, for proxies, TLS settings or a test double,
+    which you close yourself; `operations`: a table to use instead of the pinned one; `ready`: awaited before each
+    request, for a server that may be restarting: a request that arrives after it binds its port and before it is ready
+    is never answered.
 
-    Results are Records (dicts with attribute access), lists of them, or None. Path arguments are positional, query and
+    Results are Records (dicts with attribute access), lists of them, or None. Path arguments are positional; query and
     body fields are keywords with the server's names; `extra_query`, `extra_body`, `extra_headers`, `timeout` (seconds)
-    and `raw` (the `httpx.Response` itself) work everywhere. Raises the exceptions of `opencode_nb.errors`, and
+    and `raw` (return the `httpx.Response` itself) work everywhere. Raises the exceptions of `opencode_nb.errors`, and
     TypeError for arguments that an operation does not take. Streams: `async with client.event.subscribe() as events`;
-    terminals: `async with client.pty.connect(pty_id) as terminal` (see opencode_nb.api.websocket; `http_client` has no
-    part in them).
+    terminals: `async with client.pty.connect(pty_id) as terminal` (see opencode_nb.api.websocket; they do not use
+    `http_client`).
     """
 
     async def request(
@@ -163,12 +163,12 @@ class AsyncClient(_Face, AsyncOperations):
         timeout: Any = ...,
         raw: bool = False,
     ) -> Any:
-        """Any endpoint by method and path: the decoded answer, or the `httpx.Response` with `raw=True`."""
+        """Call any endpoint by method and path; return the decoded answer, or the `httpx.Response` with `raw=True`."""
         return await self._transport.send(self._request(method, path, params, json, headers, timeout, raw))
 
     @classmethod
     async def live(cls, base_url: str, **settings: Any) -> Self:
-        """A client with the operations of the server's own document (`/doc`), whatever its version."""
+        """Create a client with the operations of the server's own document (`/doc`), whatever its version."""
         async with cls(base_url, **settings) as probe:
             document = await probe.request("GET", "/doc")
         return cls(base_url, **{**settings, "operations": _compile(document)})
@@ -197,10 +197,10 @@ class AsyncClient(_Face, AsyncOperations):
 
 
 class Client(_Face, Operations):
-    """The server's operations as plain functions: `client.session.create(title="...")`. Takes what AsyncClient takes.
+    """The server's operations as plain functions: `client.session.create(title="...")`. Same arguments as AsyncClient.
 
-    The requests run on the process's one background event loop; it may be used from any thread, and where an event loop
-    is already running, as in a notebook. Event streams: `with client.event.subscribe() as events: for event in events`;
+    Requests run on the process's background event loop; the client works from any thread, even one with a running event
+    loop, as in a notebook. Event streams: `with client.event.subscribe() as events: for event in events`;
     terminals: `with client.pty.connect(pty_id) as terminal: terminal.send("ls\\n")`.
     """
 
@@ -215,12 +215,12 @@ class Client(_Face, Operations):
         timeout: Any = ...,
         raw: bool = False,
     ) -> Any:
-        """Any endpoint by method and path: the decoded answer, or the `httpx.Response` with `raw=True`."""
+        """Call any endpoint by method and path; return the decoded answer, or the `httpx.Response` with `raw=True`."""
         return _run(self._transport.send, self._request(method, path, params, json, headers, timeout, raw))
 
     @classmethod
     def live(cls, base_url: str, **settings: Any) -> Self:
-        """A client with the operations of the server's own document (`/doc`), whatever its version."""
+        """Create a client with the operations of the server's own document (`/doc`), whatever its version."""
         with cls(base_url, **settings) as probe:
             document = probe.request("GET", "/doc")
         return cls(base_url, **{**settings, "operations": _compile(document)})
@@ -251,7 +251,7 @@ class Client(_Face, Operations):
 
 @cache
 def _pinned() -> list[Row]:
-    """The table of the version that this release was made with."""
+    """Return the table of the version that this release was built for."""
     return cast("list[Row]", json.loads(TABLE.read_text(encoding="utf-8"))["operations"])
 
 
@@ -273,7 +273,7 @@ def _compile(document: Any) -> list[Row]:
 
 
 def _checked(url: str) -> str:
-    """The URL, if it is one. Raises ValueError without repeating a password that may stand in it."""
+    """Return a valid URL. Raises ValueError, without repeating a password in the URL."""
     parts = urlsplit(url)
     if parts.scheme not in ("http", "https") or not parts.hostname:
         raise ValueError(f"base_url must look like http://127.0.0.1:4096, got {_without_user(url)!r}")
@@ -281,7 +281,7 @@ def _checked(url: str) -> str:
 
 
 def _credentials(url: str, username: str, password: str | None) -> tuple[str, str | None]:
-    """Who to be; credentials inside the URL count where no password is given."""
+    """Return user name and password; those in the URL are used if no password is given."""
     parts = urlsplit(url)
     if password is None and parts.password is not None:
         return unquote(parts.username or username), unquote(parts.password)

@@ -1,7 +1,7 @@
 """Write operations.json, the pinned table, and the stubs in types/: `python -m opencode_nb.api.generate`.
 
-`opencode generate` prints the OpenAPI document without starting a server: `--program PATH` or `--spec FILE` say whose.
-One operation stands on one line, so that a newer server's table can be compared line by line.
+`opencode generate` prints the OpenAPI document without starting a server; `--program PATH` or `--spec FILE` choose it.
+The table has one operation per line, so that a newer server's table can be compared line by line.
 """
 
 from __future__ import annotations
@@ -23,14 +23,14 @@ _PROGRAM_TIMEOUT = 60.0  # seconds; the program takes about one
 
 
 def main(arguments: list[str] | None = None) -> int:
-    """Generate table and stubs; the exit code is 0, or 1 where the program cannot be run."""
+    """Generate table and stubs; return exit code 0, or 1 if the program cannot be run."""
     parser = argparse.ArgumentParser(prog="python -m opencode_nb.api.generate", description=__doc__)
-    parser.add_argument("--program", default="opencode", help="the opencode program to ask for its document")
-    parser.add_argument("--spec", type=Path, help="an OpenAPI document in a file, instead of asking a program")
-    parser.add_argument("--version", help="the server's version, with --spec (default: the one in the table now)")
     parser.add_argument(
-        "--output", type=Path, default=TABLE.parent, help="the directory to write table and types/ into"
+        "--program", default="opencode", help="opencode program that prints the document (default: %(default)s)"
     )
+    parser.add_argument("--spec", type=Path, help="file with an OpenAPI document, instead of running a program")
+    parser.add_argument("--version", help="version of the server, with --spec (default: that of the current table)")
+    parser.add_argument("--output", type=Path, default=TABLE.parent, help="output directory for the table and types/")
     options = parser.parse_args(arguments)
     try:
         document, version = _document(options.spec, options.program, options.version)
@@ -44,19 +44,19 @@ def main(arguments: list[str] | None = None) -> int:
 
 
 def files(document: Any, version: str) -> dict[str, str]:
-    """Everything that is generated, by its name below the package's `api` directory."""
+    """Return all generated files, by name below the package's `api` directory."""
     rows = compile_table(document)
     return {TABLE.name: dump(rows, version)} | {f"types/{name}": text for name, text in stubs(document, rows).items()}
 
 
 def dump(rows: list[Row], version: str) -> str:
-    """The text of operations.json: `{"version", "operations"}`, one operation a line."""
+    """Return the text of operations.json: `{"version", "operations"}`, one operation per line."""
     lines = ",\n".join(json.dumps(row, ensure_ascii=False, separators=(",", ":")) for row in rows)
     return f'{{"version":{json.dumps(version)},"operations":[\n{lines}\n]}}\n'
 
 
 def _document(spec: Path | None, program: str, version: str | None) -> tuple[Any, str]:
-    """The OpenAPI document, and the version of the server that it describes (the document itself does not tell)."""
+    """Return the OpenAPI document and the version of its server, which the document does not contain."""
     if spec is not None:
         pinned = json.loads(TABLE.read_text(encoding="utf-8"))["version"] if version is None else version
         return json.loads(spec.read_text(encoding="utf-8")), pinned
@@ -64,7 +64,7 @@ def _document(spec: Path | None, program: str, version: str | None) -> tuple[Any
 
 
 def _run(program: str, argument: str) -> str:
-    """What the program prints; it gets a home of its own, so that no user's configuration comes in."""
+    """Run the program in an empty home, so that no user configuration interferes, and return its output."""
     with tempfile.TemporaryDirectory() as home:
         names = ("XDG_DATA_HOME", "XDG_CONFIG_HOME", "XDG_CACHE_HOME", "XDG_STATE_HOME")
         env = {**os.environ, **dict.fromkeys(names, home)}

@@ -1,7 +1,7 @@
-"""OPENCODE_NB_LOG=debug (or info, warning): what this package logs, on stderr, without a line of code.
+"""OPENCODE_NB_LOG=debug (or info, warning, error): show this package's log on stderr, without changing any code.
 
-Every request is a debug line with its outcome and time. Only method and path are logged, no header, query or body: no
-password can be among it.
+Each request is one debug line with its outcome and time. Only method and path are logged, never headers, query or body,
+so no password can leak.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ _LEVELS = {"debug": logging.DEBUG, "info": logging.INFO, "warning": logging.WARN
 
 
 def show_log() -> None:
-    """Show what is logged from the level that the environment names; does nothing where it names none."""
+    """Show the log from the level set in the environment; do nothing if none is set."""
     level = _LEVELS.get(os.environ.get(VARIABLE, "").lower())
     if level is None:
         return

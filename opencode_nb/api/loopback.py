@@ -1,8 +1,8 @@
-"""How event streams of a server on this machine are read: an httpx transport that makes large pieces of small ones.
+"""Read event streams of a server on this machine: an httpx transport that joins small chunks into large pieces.
 
-The server sends each event as an HTTP chunk of its own, and what httpx does with a chunk, in Python, takes longer than
-everything that is done with the event. Here a chunk costs a callback of a parser in C (httptools, uvicorn's), and what
-came between two reads is one piece. No TLS, no proxy, no pool: none of them is of use on a loopback connection.
+The server sends each event as a separate HTTP chunk, and httpx's handling of a chunk, in Python, takes longer than all
+processing of the event. Here a chunk costs one callback of a C parser (httptools, as in uvicorn), and all data between
+two reads is one piece. No TLS, proxy or pool: a loopback connection needs none.
 """
 
 from __future__ import annotations
@@ -18,14 +18,14 @@ import httpx
 __all__ = ["LoopbackTransport"]
 
 READ_BYTES = 1 << 16
-FORBIDDEN = b"\r\n\0"  # in a header: it would end there, and another one begin
+FORBIDDEN = b"\r\n\0"  # in a header, these would end it and start another one
 
 
 class LoopbackTransport(httpx.AsyncBaseTransport):
-    """One connection for each request, and nothing kept between them."""
+    """Opens a connection per request and keeps nothing between requests."""
 
     async def handle_async_request(self, request: httpx.Request) -> httpx.Response:
-        """Send it, and give the answer's head; its body comes as it is read. Raises httpx.TransportError."""
+        """Send the request and return the response's head; stream its body. Raises httpx.TransportError."""
         timeouts = request.extensions.get("timeout", {})
         with _errors(httpx.ConnectError, httpx.ConnectTimeout):
             async with asyncio.timeout(timeouts.get("connect")):
@@ -43,7 +43,7 @@ class LoopbackTransport(httpx.AsyncBaseTransport):
 
 
 class _Body(httpx.AsyncByteStream):
-    """What follows the request on its connection; also what the parser calls back."""
+    """The response to a request; also receives the parser's callbacks."""
 
     def __init__(self, connection: socket.socket, timeout: float | None) -> None:
         self.loop = asyncio.get_running_loop()
@@ -56,7 +56,7 @@ class _Body(httpx.AsyncByteStream):
         self._complete = False
 
     async def read_head(self) -> None:
-        """Until the final answer's headers are there."""
+        """Read until the final response's headers have arrived."""
         while not self.status:
             if not await self._read():
                 raise httpx.RemoteProtocolError("the connection was closed without an answer")
@@ -78,7 +78,7 @@ class _Body(httpx.AsyncByteStream):
         self._connection.close()
 
     async def _read(self) -> bool:
-        """Take what comes next; False at the connection's end."""
+        """Read the next data; return False at the end of the connection."""
         with _errors(httpx.ReadError, httpx.ReadTimeout):
             async with asyncio.timeout(self._timeout):
                 data = await self.loop.sock_recv(self._connection, READ_BYTES)
@@ -89,7 +89,7 @@ class _Body(httpx.AsyncByteStream):
         return bool(data)
 
     def _is_framed(self) -> bool:
-        """Whether the headers say where the body ends; else it ends with the connection."""
+        """Return whether the headers define the body's end; else it ends with the connection."""
         return any(name.lower() in (b"content-length", b"transfer-encoding") for name, _ in self.headers)
 
     # called by the parser
@@ -102,7 +102,7 @@ class _Body(httpx.AsyncByteStream):
 
     def on_headers_complete(self) -> None:
         status = self._parser.get_status_code()
-        self.status = 0 if status < 200 else status  # after "102 Processing" comes another one
+        self.status = 0 if status < 200 else status  # "102 Processing" is followed by another response
 
     def on_body(self, data: bytes) -> None:
         self._pieces.append(data)
@@ -112,7 +112,7 @@ class _Body(httpx.AsyncByteStream):
 
 
 async def _connect(host: str, port: int) -> socket.socket:
-    """A connection to the first address of `host` that takes one. Raises OSError."""
+    """Connect to the first address of `host` that accepts. Raises OSError."""
     loop = asyncio.get_running_loop()
     failure: OSError | None = None
     for family, kind, protocol, _, address in await loop.getaddrinfo(host, port, type=socket.SOCK_STREAM):
@@ -131,7 +131,7 @@ async def _connect(host: str, port: int) -> socket.socket:
 
 
 def _wire(request: httpx.Request) -> bytes:
-    """The request's head as it is sent."""
+    """Return the request's head as sent."""
     lines = [b"%s %s HTTP/1.1" % (request.method.encode(), request.url.raw_path)]
     lines += [b"%s: %s" % header for header in request.headers.raw]
     if any(byte in line for line in lines for byte in FORBIDDEN):
@@ -141,7 +141,7 @@ def _wire(request: httpx.Request) -> bytes:
 
 @contextmanager
 def _errors(broken: type[httpx.TransportError], late: type[httpx.TransportError]) -> Iterator[None]:
-    """What the sockets raise, as httpx's callers expect it."""
+    """Translate socket errors to the ones httpx's callers expect."""
     try:
         yield
     except TimeoutError as error:

@@ -1,4 +1,4 @@
-"""One operation as a callable: arguments -> request. Pure: it hands the request on and knows nothing of sending it."""
+"""One operation as a callable: arguments -> request. Pure: hands the request on and knows nothing of sending it."""
 
 from __future__ import annotations
 
@@ -15,26 +15,26 @@ if TYPE_CHECKING:
 __all__ = ["Call", "Defaults", "Namespace", "Operation", "bind", "build"]
 
 ESCAPES = ("extra_query", "extra_body", "extra_headers", "timeout", "raw")
-"""The keywords of every operation beside its own: whatever the table does not know goes out through the first three."""
+"""Keywords of every operation besides its own; the first three send what the table does not know."""
 
 STREAM_ESCAPES = ("extra_query", "extra_headers", "on_reconnect", "give_up_after", "gather")
-"""The same for operations that give a stream of events."""
+"""The same for operations that return an event stream."""
 
 SOCKET_ESCAPES = ("extra_query", "extra_headers", "timeout")
-"""The same for websockets; `timeout` is for opening one."""
+"""The same for websockets; `timeout` applies to opening one."""
 
 Caller = Callable[["Row", tuple[Any, ...], dict[str, Any]], Any]
 
 
 class Defaults(NamedTuple):
-    """Where requests go unless the call says otherwise."""
+    """The default directory and workspace of requests."""
 
     directory: str | None = None
     workspace: str | None = None
 
 
 class Call(NamedTuple):
-    """A request, ready to be sent. `timeout` is in seconds, None for no limit, ... for the client's own."""
+    """A request, ready to send. `timeout`: seconds, None for no limit, ... for the client's default."""
 
     method: str
     path: str
@@ -50,7 +50,7 @@ class Call(NamedTuple):
 
 
 def bind(row: Row, args: tuple[Any, ...], kwargs: Mapping[str, Any], defaults: Defaults) -> Call:
-    """The request for these arguments. Raises TypeError for unknown or missing ones, ValueError for an unusable id."""
+    """Build the request for these arguments. Raises TypeError for unknown or missing ones, ValueError for a bad id."""
     given = _arguments(row, args, kwargs)
     place = _place(row, given, defaults)
     return Call(
@@ -69,7 +69,7 @@ def bind(row: Row, args: tuple[Any, ...], kwargs: Mapping[str, Any], defaults: D
 
 
 def routing_headers(place: Defaults) -> dict[str, str]:
-    """Some operations look at the query, some at these headers; both are always sent."""
+    """Return the routing headers. Some operations read the query, some these headers, so both are always sent."""
     headers = {}
     if place.directory:
         headers["x-opencode-directory"] = quote(place.directory, safe="")  # header bytes are ASCII: the server decodes
@@ -79,7 +79,7 @@ def routing_headers(place: Defaults) -> dict[str, str]:
 
 
 def encode_query(params: Mapping[str, Any]) -> list[tuple[str, str]]:
-    """Query parameters as text: None left out, booleans as `true`, lists repeated, objects as `name[key]=`."""
+    """Encode query parameters: omit None, write booleans as `true`, repeat lists, write objects as `name[key]=`."""
     pairs: list[tuple[str, str]] = []
     for name, value in params.items():
         if isinstance(value, Mapping):
@@ -92,14 +92,14 @@ def encode_query(params: Mapping[str, Any]) -> list[tuple[str, str]]:
 
 
 def encode_json(value: Any) -> bytes:
-    """JSON as the server takes it. Raises TypeError or ValueError for what JSON cannot hold (NaN, a set, bytes)."""
+    """Encode JSON for the server. Raises TypeError or ValueError for values not in JSON (NaN, a set, bytes)."""
     return json.dumps(value, ensure_ascii=False, allow_nan=False, separators=(",", ":")).encode(
         "utf-8", "surrogatepass"
     )
 
 
 def _arguments(row: Row, args: tuple[Any, ...], kwargs: Mapping[str, Any]) -> dict[str, Any]:
-    """Everything given, by argument name; path arguments may be positional."""
+    """Return the given arguments by name; path arguments may be positional."""
     names = [param["name"] for param in row["params"] if param["into"] == "path"]
     if len(args) > len(names):
         raise TypeError(f"{row['name']}() takes {len(names)} positional arguments ({', '.join(names)}); use keywords")
@@ -142,7 +142,7 @@ def _refuse_missing(row: Row, given: Mapping[str, Any]) -> None:
 
 
 def _place(row: Row, given: Mapping[str, Any], defaults: Defaults) -> Defaults:
-    """The directory and workspace that this call is about."""
+    """Return the directory and workspace of this call."""
     location = given.get("location")
     location = location if isinstance(location, Mapping) else {}
     found = {}
@@ -166,7 +166,7 @@ def _path(row: Row, given: Mapping[str, Any]) -> str:
 
 
 def _segment(row: Row, name: str, value: str) -> str:
-    """One path argument, escaped. An empty or dotted one would silently address another operation."""
+    """Escape one path argument. Rejects an empty or dotted one, which would silently address another operation."""
     tail = row["path"].endswith("/{path}")
     value = value.lstrip("/") if tail else value
     if value in ("", ".", ".."):
@@ -189,7 +189,7 @@ def _query(row: Row, given: Mapping[str, Any], place: Defaults) -> list[tuple[st
 
 
 def _content(row: Row, given: Mapping[str, Any], place: Defaults) -> bytes | None:
-    """The JSON body. An object is always sent, as `{}` when empty; None means "not given" but where null is a value."""
+    """Return the JSON body. Sends an object even if empty; None means "not given" unless the field is nullable."""
     extra = given.get("extra_body")
     if row.get("body") == "whole":
         body = given.get("body")
@@ -203,7 +203,7 @@ def _content(row: Row, given: Mapping[str, Any], place: Defaults) -> bytes | Non
 
 
 def _location(place: Defaults) -> dict[str, str]:
-    """The place as a body has it (LocationRef)."""
+    """Return the place in a body's format (LocationRef)."""
     workspace = {"workspaceID": place.workspace} if place.workspace else {}
     return {"directory": str(place.directory), **workspace}
 
@@ -233,7 +233,7 @@ def _escapes(row: Row) -> tuple[str, ...]:
 
 
 class _TypeText(str):
-    """A type as text that shows without quotes in a signature."""
+    """A type as text, shown without quotes in a signature."""
 
     __slots__ = ()
 
@@ -241,15 +241,15 @@ class _TypeText(str):
         return str(self)
 
 
-_UNSET = _TypeText("...")  # shown where None is not the default, because it means "no limit"
+_UNSET = _TypeText("...")  # shown if None is not the default because it means "no limit"
 _DEFAULTS = {"timeout": _UNSET, "give_up_after": _UNSET, "gather": 0.0, "raw": False}
 
 
 class _Described:
-    """Gives instances a docstring of their own; a property cannot stand beside a class docstring in one class."""
+    """Gives each instance its own docstring; one class cannot have both a property and a docstring."""
 
     def __get__(self, instance: Operation | None, owner: type[Operation]) -> str:
-        return "One operation of the server, as a function." if instance is None else document(instance.row)
+        return "An operation of the server, as a function." if instance is None else document(instance.row)
 
 
 class Operation:  # noqa: D101  # its docstring is the operation's own, see _Described
@@ -283,9 +283,9 @@ class Namespace:
 
 
 def build(root: Any, rows: Iterable[Row], caller: Caller) -> None:
-    """Hang every operation on `root` as a real attribute: `session.create` becomes `root.session.create`.
+    """Set every operation as an attribute below `root`: `session.create` becomes `root.session.create`.
 
-    An operation can be a namespace too (`vcs.diff` and `vcs.diff.raw`). A name that `root` uses itself gets a "_".
+    An operation can also be a namespace (`vcs.diff` and `vcs.diff.raw`). A name in use by `root` itself gets a "_".
     """
     for row in sorted(rows, key=lambda row: row["name"].count(".")):
         *parents, last = row["name"].split(".")
@@ -307,8 +307,8 @@ def _free(holder: Any, name: str) -> str:
 
 
 def signature(row: Row) -> inspect.Signature:
-    """The signature with argument names, types as text, and defaults."""
-    from inspect import Parameter, Signature  # costs more than the whole client
+    """Return the signature with argument names, types as text, and defaults."""
+    from inspect import Parameter, Signature  # importing it costs more than the whole client
 
     params = [
         Parameter(
@@ -324,7 +324,7 @@ def signature(row: Row) -> inspect.Signature:
 
 
 def document(row: Row) -> str:
-    """The docstring: what the operation does, its arguments, what it returns."""
+    """Return the docstring: what the operation does, its arguments, and what it returns."""
     lines = [f"{row.get('summary') or row['name']}."]
     if "doc" in row:
         lines += ["", row["doc"]]
@@ -343,7 +343,7 @@ def _param_line(param: Param) -> str:
 def request_call(
     method: str, path: str, params: Mapping[str, Any] | None, content: bytes | None, raw: bool, place: Defaults
 ) -> Call:
-    """The request for any method and path; it counts as safe to repeat only where HTTP says so."""
+    """Build the request for any method and path; it may be retried only if HTTP defines its method as idempotent."""
     query = {name: value for name, value in place._asdict().items() if value} | dict(params or {})
     repeat = "always" if method.upper() in ("GET", "HEAD", "OPTIONS", "PUT", "DELETE") else "never"
     return Call(

@@ -1,9 +1,9 @@
-"""Keeps an event stream connected and drained, whatever its reader is doing. Knows nothing of what events mean.
+"""Keep an event stream connected and drained, whatever its reader is doing. Knows nothing of what events mean.
 
-The pump always drains the connection, because the server's queues grow without bound when nobody reads. What the
-reader has not taken yet waits as undecoded bytes, at most MAX_BACKLOG of them. Beyond that the backlog is dropped and
-the reader gets `client.disconnected` and `client.reconnected` in its place, the same signal as after a lost connection:
-whoever refetches on it, as every reader must, has lost nothing.
+The pump always drains the connection, because the server's queues grow without bound if nobody reads. Unread data waits
+as undecoded bytes, at most MAX_BACKLOG of them. Beyond that, the backlog is dropped, and the reader gets
+`client.disconnected` and `client.reconnected` instead, as after a lost connection: a reader that refetches then, as
+every reader must, loses nothing.
 """
 
 from __future__ import annotations
@@ -30,29 +30,29 @@ DISCONNECTED = "client.disconnected"
 
 GIVE_UP_AFTER = 60.0  # seconds without a connection after which the reader gets an error
 OPEN_TIMEOUT = 15.0  # seconds for one attempt to open the stream
-FIRST_EVENT_WAIT = 2.0  # seconds; the server greets at once with `server.connected`, and listens from then on
-BACKOFF_FIRST = 0.25  # seconds before the first attempt to reconnect; doubled each time
+FIRST_EVENT_WAIT = 2.0  # seconds; the server sends `server.connected` at once and listens from then on
+BACKOFF_FIRST = 0.25  # seconds before the first reconnection attempt; doubled each time
 BACKOFF_MOST = 5.0  # seconds
-STABLE_AFTER = 5.0  # seconds after which a connection counts as good, and the backoff begins anew
-PLENTY = 32 * 1024  # bytes, half of what one read gives at most: where so much came there may be more
+STABLE_AFTER = 5.0  # seconds after which a connection counts as stable and resets the backoff
+PLENTY = 32 * 1024  # bytes, half the maximum of one read: after so much, more is probably waiting
 MAX_BACKLOG = 64 * 1024 * 1024  # bytes that the reader may lag behind
 
 Connect = Callable[[float | None], AbstractAsyncContextManager[AsyncIterator[bytes]]]
-"""Opens the stream within so many seconds, and gives its bytes as they come."""
+"""Opens the stream within so many seconds and yields its bytes as they arrive."""
 
 
 class Signal(Protocol):
     """What a reader waits on: a threading.Event or an asyncio.Event."""
 
     def set(self) -> object:
-        """There is something to take."""
+        """Signal that there is something to take."""
 
     def clear(self) -> object:
-        """Everything has been taken."""
+        """Signal that everything has been taken."""
 
 
 class Backlog:
-    """What has come and has not been read: raw events and markers, handed over in batches. Safe between threads."""
+    """Unread raw events and markers, handed over in batches. Thread-safe."""
 
     def __init__(self, ready: Signal) -> None:
         self._ready = ready
@@ -63,7 +63,7 @@ class Backlog:
         self._error: OpencodeError | None = None
 
     def put(self, items: list[Any], size: int = 0) -> bool:
-        """Add items that take `size` bytes; whether they begin a batch, the reader having taken all before them."""
+        """Add items of `size` bytes; return whether they start a batch, as the reader has taken all earlier ones."""
         with self._lock:
             begins = not self._items
             self._size += size
@@ -75,31 +75,33 @@ class Backlog:
         return begins
 
     def _overflow(self) -> None:
-        log.warning("the reader of an event stream lags %d events behind: it is told to refetch", len(self._items))
+        log.warning(
+            "the reader of an event stream is %d events behind: dropped them, so it must refetch", len(self._items)
+        )
         self._items = [_marker(DISCONNECTED, error="the reader fell too far behind"), _marker(RECONNECTED)]
         self._size = 0
 
     def end(self, error: OpencodeError | None = None) -> None:
-        """Nothing more comes; the reader gets what is there, and then the error if there is one."""
+        """End the stream: the reader gets the remaining items, then the error if there is one."""
         with self._lock:
             if not self._ended:
                 self._ended, self._error = True, error
         self._ready.set()
 
     def raise_error(self) -> None:
-        """Raise the error that the stream ended with, if it did."""
+        """Raise the stream's final error, if there is one."""
         with self._lock:
             if self._error is not None:
                 raise self._error
 
     def take(self) -> list[bytes | Record] | None:
-        """Everything there is; None at the end. Raises the error that the stream ended with."""
+        """Return all waiting items, or None at the end. Raises the stream's final error."""
         with self._lock:
             self._ready.clear()
             items, self._items, self._size = self._items, [], 0
             if not self._ended:
                 return items
-            self._ready.set()  # whoever asks again must not wait
+            self._ready.set()  # the next call must not wait
             if not items and self._error is not None:
                 raise self._error
             return items or None
@@ -108,8 +110,8 @@ class Backlog:
 class Pump:
     """Keeps a stream connected and its backlog filled, as a task of the running asyncio loop.
 
-    `settle`: seconds after the greeting until the server can be relied on to listen; `silent`: the server says nothing,
-    not even that the stream is open, before the first event; `gather`: seconds in which nothing is read, see `_drain`.
+    `settle`: seconds from the greeting until the server is sure to listen; `silent`: the server sends nothing, not even
+    a response head, before the first event; `gather`: seconds in which nothing is read, see `_drain`.
     """
 
     def __init__(
@@ -124,7 +126,7 @@ class Pump:
     ) -> None:
         self.backlog = Backlog(ready)
         self.refused_for: float | None = None
-        """As `give_up_after`, while connections are refused on this machine."""
+        """Like `give_up_after`, while connections to this machine are refused."""
         self._refused = False  # by the last attempt
         self._connect = connect
         self._give_up_after = give_up_after
@@ -132,16 +134,16 @@ class Pump:
         self._silent = silent
         self._gather = gather
         self._task: asyncio.Task[None] | None = None
-        self._opened = False  # the first connection was made: from now on a loss is made good
+        self._opened = False  # the first connection was made: reconnect from now on
         self._listening = asyncio.Event()
         self._settling: asyncio.TimerHandle | None = None
-        self._missed = False  # the reader has been told of a loss, and not yet of its end
+        self._missed = False  # the reader knows of a loss, but not yet of the reconnection
         self._down_since: float | None = None
         self._up_since = 0.0
         self._delay = BACKOFF_FIRST
 
     async def open(self) -> None:
-        """Connect for the first time. Raises what the server or the connection says against it."""
+        """Connect for the first time. Raises the server's or the connection's error."""
         self._task = asyncio.create_task(self._run(), name="opencode_nb events")
         listening = asyncio.create_task(self._listening.wait())
         try:
@@ -155,7 +157,7 @@ class Pump:
             listening.cancel()
 
     async def aclose(self) -> None:
-        """Disconnect, and end whoever reads."""
+        """Disconnect, and end reading."""
         self.backlog.end()
         if self._task is not None:
             self._task.cancel()
@@ -168,7 +170,7 @@ class Pump:
                 await self._wait()
         except OpencodeError as error:
             self.backlog.end(error)
-        except Exception as error:  # a defect must reach the reader: in a task of its own nobody would see it
+        except Exception as error:  # a bug must reach the reader: in this task it would go unnoticed
             log.exception("the event stream failed")
             self.backlog.end(APIConnectionError(f"the event stream failed: {error!r}"))
         finally:
@@ -176,7 +178,7 @@ class Pump:
             self.backlog.end()
 
     async def _connection(self) -> str:
-        """One connection from beginning to end; says why it ended. Raises what makes another attempt pointless."""
+        """Run one connection to its end; return why it ended. Raises errors that make another attempt pointless."""
         self._refused = False
         try:
             async with self._connect(self._patience()) as chunks:
@@ -191,14 +193,13 @@ class Pump:
         return "the server closed the stream"
 
     async def _drain(self, chunks: AsyncIterator[bytes]) -> None:
-        """Hand over what comes. To wait for a small piece costs more than all that is done with it: where gathering is
-        wanted, a pause follows a batch that came soon after another, so that the next one is all that came meanwhile.
-        A burst has none.
+        """Hand over events. Waiting for a small chunk costs more than processing it: with `gather`, pause after a batch
+        that follows closely on another, so that the next one has all events of the pause. Bursts get no pause.
         """
         decoder = Decoder()
         greeted = False
         size = 0
-        begun = float("-inf")  # the last batch
+        begun = float("-inf")  # start of the last batch
         async for chunk in chunks:
             events = decoder.feed(chunk)
             if not events:
@@ -216,7 +217,7 @@ class Pump:
                 size = 0
 
     def _greet(self) -> None:
-        """The server's first words: it listens now, or a little later."""
+        """Handle the first event: the server is listening now, or after `settle`."""
         if self._settle:
             self._listen_in(self._settle)
         else:
@@ -228,7 +229,7 @@ class Pump:
         self._settling = asyncio.get_running_loop().call_later(seconds, self._listen)
 
     def _listen(self) -> None:
-        """From now on nothing is missed: tell the opener, and the reader if it has to fetch what it missed."""
+        """Nothing is missed from now on: tell the opener, and the reader if it has to refetch."""
         self._listening.set()
         if self._missed:
             self._missed = False
@@ -251,26 +252,26 @@ class Pump:
             self._settling.cancel()
 
     async def _wait(self) -> None:
-        """Before the next attempt; doubled each time, with jitter, so that a server that restarts is not stormed."""
+        """Wait before the next attempt, doubling each time, with jitter, so as not to flood a restarting server."""
         if self._remaining() <= 0:
             raise APIConnectionError(
-                f"the event stream has been down for {self._limit():g} s. Look whether the server still runs."
+                f"the event stream has been down for {self._limit():g} s. Check whether the server is still running."
             )
         await asyncio.sleep(min(self._delay * random.uniform(0.75, 1.0), self._remaining()))  # noqa: S311
         self._delay = min(self._delay * 2, BACKOFF_MOST)
 
     def _patience(self) -> float | None:
-        """Seconds for one attempt to connect."""
+        """Return the timeout of one connection attempt, in seconds."""
         return None if self._silent else max(0.1, min(OPEN_TIMEOUT, self._remaining()))
 
     def _remaining(self) -> float:
-        """Seconds until the reader gets an error."""
+        """Return the seconds until the reader gets an error."""
         if self._down_since is None:
             return float("inf")
         return self._down_since + self._limit() - time.monotonic()
 
     def _limit(self) -> float:
-        """Seconds without a connection that are waited for: fewer where nobody listens at the server's address."""
+        """Return the maximum seconds without a connection: fewer if connections are refused."""
         limits = (self._give_up_after, self.refused_for if self._refused else None)
         return min((limit for limit in limits if limit is not None), default=float("inf"))
 

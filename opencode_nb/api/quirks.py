@@ -1,6 +1,6 @@
-"""What the OpenAPI document does not say about its operations, or says otherwise than the server does. Data only.
+"""Corrections and additions to the server's OpenAPI document. Data only.
 
-Operations are named by their operationId; a name that a server's document does not have is of no consequence.
+Operations are named by their operationId; names missing from a server's document are ignored.
 """
 
 from __future__ import annotations
@@ -14,21 +14,21 @@ PATHS: Final = {
 
 WEBSOCKETS: Final = frozenset(
     {
-        # The document marks only v2.pty.connect so, and gives both a JSON boolean as the answer.
+        # The document marks only v2.pty.connect as one, and declares a JSON boolean as the answer of both.
         "pty.connect",
         "v2.pty.connect",
     }
 )
 
 HEADERS: Final = {
-    # A guard against requests forged by web pages: the server answers 403 without it.
+    # Protection against request forgery by web pages: without it, the server answers 403.
     "pty.connectToken": {"x-opencode-ticket": "1"},
     "v2.pty.connectToken": {"x-opencode-ticket": "1"},
 }
 
 STARTS_A_TURN: Final = frozenset(
     {
-        # Each of these makes a model work: sent twice, it is paid twice and answered twice.
+        # Each of these runs a model: if sent twice, it is paid for and answered twice.
         "session.prompt",
         "session.prompt_async",
         "session.command",
@@ -42,14 +42,14 @@ STARTS_A_TURN: Final = frozenset(
 
 TAKES_AWAY: Final = frozenset(
     {
-        # A GET that hands out the next waiting item and forgets it: a repetition would lose one.
+        # A GET that removes and returns the next queued item: a retry would lose one.
         "tui.control.next",
     }
 )
 
 ANSWERS_WHEN_DONE: Final = frozenset(
     {
-        # The answer comes when a model, a person or a browser has finished: seconds to an hour.
+        # Answers when a model, a person or a browser has finished: after seconds to an hour.
         "session.prompt",
         "session.command",
         "session.shell",
@@ -67,32 +67,31 @@ ANSWERS_WHEN_DONE: Final = frozenset(
 )
 
 SETTLES: Final = {
-    # Greets before it listens: what happens in the next 10 to 50 ms is lost (28 of 60 tries; on a busy machine up to
-    # 100 ms and more). Seconds to wait. /event listens before it answers and needs nothing.
+    # Greets before it listens: events of the next 10 to 50 ms are lost (in 28 of 60 tries; on a busy machine up to
+    # 100 ms and more). The value is in seconds. /event listens before it answers and needs no wait.
     "global.event": 1.0,
 }
 
 SILENT: Final = frozenset(
     {
-        # No greeting, no heartbeat, not even the response's head before the first event.
+        # No greeting, no heartbeat, not even a response head before the first event.
         "v2.session.events",
     }
 )
 
 PLACED_BY_BODY: Final = frozenset(
     {
-        # Looks at neither query nor headers: where the session goes stands in its body, else it is the server's own
-        # directory.
+        # Ignores query and headers: the session's directory is in the body; the default is the server's own directory.
         "v2.session.create",
     }
 )
 
 STATEMENTS: Final = {
-    # Notes that belong into the operation's documentation.
+    # Notes added to the operation's documentation.
     "session.diff": "Without messageID the server always answers []; give the id of a user message.",
-    "config.update": "Writes a file into the project and restarts the instance, which ends running turns.",
+    "config.update": "Writes a file to the project and restarts the instance, which ends running turns.",
     "session.prompt_async": (
-        "Send your own messageID: the answer can come before the message is stored. A wrong model or agent is told by "
-        "a session.error event only."
+        "Send your own messageID: the answer can arrive before the message is stored. A wrong model or agent is "
+        "reported only by a session.error event."
     ),
 }

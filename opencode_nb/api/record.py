@@ -1,4 +1,4 @@
-"""Results: a dict with attribute access that never validates and never drops. Knows nothing of HTTP."""
+"""Results: a dict with attribute access that never validates and never drops fields. Knows nothing of HTTP."""
 
 from __future__ import annotations
 
@@ -10,12 +10,11 @@ __all__ = ["Record", "wrap"]
 
 
 class Record(dict[str, Any]):
-    """A JSON object as the server sent it, with its fields as attributes too: `record.title` is `record["title"]`.
+    """A JSON object as the server sent it, with its fields also as attributes: `record.title` is `record["title"]`.
 
-    Unknown, missing and null fields stay as they came. Objects inside become Records, and lists of objects lists of
-    Records, when they are first looked at, so that a large answer costs nothing before it is read. Fields named like a
-    method of dict (`items`, `keys`, `update`...) or beginning with "_" are reached by `[]`. Attributes are for reading;
-    write with `[]`.
+    Unknown, missing and null fields stay as they are. Nested objects become Records, and lists of objects lists of
+    Records, on first access, so that a large answer costs nothing until it is read. Use `[]` for fields named like a
+    method of dict (`items`, `keys`, `update`...) or starting with "_". Attributes are read-only; write with `[]`.
     """
 
     __slots__ = ()
@@ -29,7 +28,7 @@ class Record(dict[str, Any]):
         return value
 
     def __getattr__(self, name: str) -> Any:
-        # Names with "_" are Python's and IPython's protocols (`_repr_html_`, `__deepcopy__`): data must not answer.
+        # Names with "_" are protocols of Python and IPython (`_repr_html_`, `__deepcopy__`), not data.
         if name[:1] != "_" and name in self:
             return self[name]
         raise AttributeError(
@@ -37,38 +36,38 @@ class Record(dict[str, Any]):
         )
 
     def get(self, key: str, default: Any = None) -> Any:
-        """The field, or `default` where it is missing."""
+        """Return the field, or `default` if it is missing."""
         return self[key] if key in self else default  # noqa: SIM401  # this is `get`
 
     def pop(self, key: str, *default: Any) -> Any:
-        """Remove the field and give its value."""
+        """Remove the field and return its value."""
         if key in self:
             self[key]
         return dict.pop(self, key, *default)
 
     def setdefault(self, key: str, default: Any = None) -> Any:
-        """The field, set to `default` first where it is missing."""
+        """Return the field, after setting it to `default` if it is missing."""
         dict.setdefault(self, key, default)
         return self[key]
 
-    def values(self) -> ValuesView[Any]:  # type: ignore[override]  # dict_values is what both give
-        """The values, objects inside as Records."""
+    def values(self) -> ValuesView[Any]:  # type: ignore[override]  # both return dict_values
+        """Return the values, with nested objects as Records."""
         return cast(ValuesView[Any], dict.values(self._wrapped()))
 
     def items(self) -> ItemsView[str, Any]:  # type: ignore[override]
-        """The pairs, objects inside as Records."""
+        """Return the pairs, with nested objects as Records."""
         return cast(ItemsView[str, Any], dict.items(self._wrapped()))
 
     def copy(self) -> Record:
-        """A shallow copy."""
+        """Return a shallow copy."""
         return Record(self)
 
     def to_dict(self) -> dict[str, Any]:
-        """Plain dicts and lists all the way down, independent of this record."""
+        """Return a deep copy as plain dicts and lists."""
         return {key: _plain(value) for key, value in dict.items(self)}
 
     def to_json(self, *, indent: int | None = None) -> str:
-        """JSON text, with non-ASCII characters as they are."""
+        """Return JSON text, with non-ASCII characters unescaped."""
         return json.dumps(self, ensure_ascii=False, indent=indent)
 
     def _wrapped(self) -> Record:
@@ -90,7 +89,7 @@ class Record(dict[str, Any]):
 
 
 class _Records(list[Any]):
-    """A list whose items have been wrapped: its own type, so that nobody looks through it a second time."""
+    """A list with wrapped items: a type of its own, so that it is not wrapped again."""
 
     __slots__ = ()
 
@@ -100,7 +99,7 @@ class _Records(list[Any]):
 
 
 def wrap(value: Any) -> Any:
-    """Decoded JSON with its outermost objects as Records; anything else comes back as it is."""
+    """Wrap the outermost objects of decoded JSON in Records; return anything else unchanged."""
     if type(value) is dict:
         return Record(value)
     if type(value) is list:

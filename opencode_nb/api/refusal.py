@@ -1,7 +1,7 @@
-"""Why a prompt was answered with a bare 500: the server tells a wrong model or agent as "Unexpected server error".
+"""Explain a bare 500: the server answers a wrong model or agent with "Unexpected server error".
 
-The reason is in a `session.error` event only, which nobody may be listening to. So after such an answer, and only then,
-the names in the request are looked up in the server's own lists.
+It gives the reason only in a `session.error` event, which may have no listener. So after such an answer, and only then,
+look the names in the request up in the server's own lists.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 __all__ = ["explained"]
 
 LOOKUP_TIMEOUT = 5.0  # seconds for each list
-NAMED = 9  # how many of the names that would have been right are shown
+NAMED = 9  # maximum number of valid names to show
 
 _FORMS = {"session": "ses", "message": "msg", "part": "prt", "permission": "per", "question": "que", "pty": "pty"}
 
@@ -28,13 +28,13 @@ Send = Callable[["Call"], Awaitable[Any]]
 
 
 async def explained(error: InternalServerError, call: Call, send: Send) -> APIStatusError:
-    """The error with its reason, where it is an id, model or agent in the request; else the error as it is."""
+    """Return the error with its reason if an id, model or agent in the request is wrong; else the error unchanged."""
     if misformed := misformed_id(call):
         return NotFoundError(f"{call.method} {call.path}: {misformed}", **{**_facts(error), "status": 404})
     asked = _asked(call) if error.ref else {}
     try:
         reason = await _reason(asked, call, send) if asked else ""
-    except OpencodeError:  # the server fails at more than this prompt: its first answer is what counts
+    except OpencodeError:  # the server fails elsewhere, too: its first answer counts
         return error
     if not reason:
         return error
@@ -43,11 +43,11 @@ async def explained(error: InternalServerError, call: Call, send: Send) -> APISt
 
 
 def misformed_id(call: Call) -> str:
-    """What is wrong with an id in the request's path, "" where nothing is: the server fails on one of another form."""
+    """Return what is wrong with an id in the request's path, else "": the server fails on malformed ids."""
     segments = [unquote(segment) for segment in call.path.split("/")]
     for kind, given in itertools.pairwise(segments):
         if kind in _FORMS and not given.startswith(_FORMS[kind]):
-            return f"{given!r} is no {kind}'s id: these begin with {_FORMS[kind]!r}. Look the id up, and try again."
+            return f"{given!r} is not a {kind} id: these start with {_FORMS[kind]!r}. Check the id and try again."
     return ""
 
 
@@ -56,7 +56,7 @@ def _facts(error: InternalServerError) -> dict[str, Any]:
 
 
 def _asked(call: Call) -> dict[str, str]:
-    """The `model` ("provider/model") and `agent` that a request that makes a model work names."""
+    """Return the `model` ("provider/model") and `agent` named in a request that runs a model."""
     body = json.loads(call.content) if call.content and call.repeat == "never" else None
     if not isinstance(body, dict):
         return {}
@@ -70,17 +70,17 @@ async def _reason(asked: dict[str, str], call: Call, send: Send) -> str:
     if agent := asked.get("agent"):
         agents = [str(each.get("name")) for each in await send(_list(call, "/agent"))]
         if agent not in agents:
-            return f"there is no agent {agent!r}. There are: {_some(agents)}."
+            return f"there is no agent {agent!r}. Available: {_some(agents)}."
     if model := asked.get("model"):
         providers = (await send(_list(call, "/config/providers")))["providers"]
         models = [f"{provider['id']}/{name}" for provider in providers for name in provider.get("models") or ()]
         if model not in models:
-            return f"there is no model {model!r} here. There are: {_some(models) or 'none'}."
+            return f"there is no model {model!r} here. Available: {_some(models) or 'none'}."
     return ""
 
 
 def _list(call: Call, path: str) -> Call:
-    """A GET in the same place as the call."""
+    """Return a GET for the same directory and workspace as the call."""
     query = [pair for pair in call.query if pair[0] in ("directory", "workspace")]
     return call._replace(
         method="GET",

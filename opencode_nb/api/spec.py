@@ -1,6 +1,6 @@
-"""OpenAPI document -> operation table. Pure: no I/O, nothing of HTTP; what the document hides stands in quirks.py.
+"""OpenAPI document -> operation table. Pure: no I/O, no HTTP; quirks.py has what the document leaves out.
 
-The table is a list of rows, one for each operation, that JSON can hold. `Row` and `Param` say what is in them.
+The table is a JSON-compatible list with one row per operation, in the format of `Row` and `Param`.
 """
 
 from __future__ import annotations
@@ -17,17 +17,17 @@ __all__ = ["Kind", "Param", "Repeat", "Row", "compile_table", "operations", "pyt
 Json = dict[str, Any]
 
 Kind = Literal["json", "sse", "text", "bytes", "websocket"]
-"""What comes back: JSON (or nothing, 204), a stream of events, text, bytes, or a websocket."""
+"""What an operation returns: JSON (or nothing, 204), an event stream, text, bytes, or a websocket."""
 
 Repeat = Literal["always", "refused", "never"]
-"""When a failed request may be sent again: always; only if the server refused it (429); never once it was sent."""
+"""When a failed request may be retried: always; only if the server refused it (429); never once it was sent."""
 
 _METHODS = ("get", "put", "post", "delete", "patch", "head", "options")
 _IDEMPOTENT = {"GET", "HEAD", "OPTIONS", "PUT", "DELETE"}  # RFC 9110, section 9.2.2
 
 
 class Param(TypedDict):
-    """One argument. `wire` is its name in the request where that differs; `deep` an object sent as `name[key]=`."""
+    """One argument. `wire`: its name in the request, if different; `deep`: an object sent as `name[key]=`."""
 
     name: str
     into: Literal["path", "query", "body"]
@@ -40,9 +40,9 @@ class Param(TypedDict):
 
 
 class Row(TypedDict):
-    """One operation. `name` is its dotted place in the client; `body` says how JSON is sent: gathered, or as given.
+    """One operation. `name`: its dotted name in the client; `body`: build the JSON body from fields, or pass it whole.
 
-    `routed` holds query names that only the client's own directory and workspace fill: a body field has their name.
+    `routed`: query names set only from the client's directory and workspace, as a body field has the same name.
     `slow`, `settle`, `silent` and `placed`: see ANSWERS_WHEN_DONE, SETTLES, SILENT and PLACED_BY_BODY in quirks.py.
     """
 
@@ -67,7 +67,7 @@ class Row(TypedDict):
 
 
 def compile_table(document: Json) -> list[Row]:
-    """Every operation of an OpenAPI 3 document, sorted by id. Raises ValueError where it has no paths at all."""
+    """Return all operations of an OpenAPI 3 document, sorted by id. Raises ValueError if it has no paths."""
     paths = document.get("paths")
     if not isinstance(paths, dict) or not paths:
         raise ValueError("this is not an OpenAPI document: it has no paths")
@@ -77,12 +77,12 @@ def compile_table(document: Json) -> list[Row]:
 
 
 def operations(document: Json) -> dict[str, Json]:
-    """What the document says about each operation, by id; parameters of its path are among its own."""
+    """Return the document's operations by id, with the parameters of their paths included."""
     return {operation["operationId"]: operation for _, _, operation in _operations(document["paths"])}
 
 
 def python_name(operation_id: str) -> str:
-    """The dotted place of an operation in the client: `global.config.get` -> `global_.config.get`."""
+    """Return the dotted name of an operation in the client: `global.config.get` -> `global_.config.get`."""
     return ".".join(_identifier(_snake(part)) for part in operation_id.split("."))
 
 
@@ -120,7 +120,7 @@ def _row(schemas: _Schemas, method: str, path: str, operation: Json) -> Row:
 
 
 def _describe(row: Row, operation: Json) -> None:
-    """What is the same for most operations is left out, to keep the table short."""
+    """Add what differs from most operations; defaults are omitted to keep the table short."""
     id_ = row["id"]
     if id_ in quirks.HEADERS:
         row["headers"] = quirks.HEADERS[id_]
@@ -164,7 +164,7 @@ def _param(name: str, into: Literal["path", "query", "body"], type_: str, *, req
 
 
 def _query_params(schemas: _Schemas, operation: Json) -> list[Param]:
-    """The query parameters; `location[directory]` and `location[workspace]` become one object `location`."""
+    """Return the query parameters; merge `location[directory]` and `location[workspace]` into one object `location`."""
     found: dict[str, Param] = {}
     for param in operation["parameters"]:
         if param["in"] != "query":
@@ -181,7 +181,7 @@ def _query_params(schemas: _Schemas, operation: Json) -> list[Param]:
 
 
 def _body(schemas: _Schemas, operation: Json) -> tuple[Literal["fields", "whole"] | None, list[Param]]:
-    """How the body is given: field by field where it is an object with known fields, else as one `body`."""
+    """Return how to pass the body: by fields if it is an object with known fields, else as one `body`."""
     content = operation.get("requestBody", {}).get("content", {}).get("application/json")
     if content is None:
         return None, []
@@ -201,7 +201,7 @@ def _field(schemas: _Schemas, name: str, schema: Json, required: bool) -> Param:
 
 
 def _merge(path: list[Param], query: list[Param], body: list[Param]) -> tuple[list[Param], list[str]]:
-    """One list of arguments. A name in both query and body means the body: the query then only routes the request."""
+    """Merge all arguments. A name in both query and body means the body; the query then only routes the request."""
     taken = {param["name"] for param in body}
     routed = [param["name"] for param in query if param["name"] in taken]
     kept = [param for param in query if param["name"] not in taken]
@@ -209,7 +209,7 @@ def _merge(path: list[Param], query: list[Param], body: list[Param]) -> tuple[li
 
 
 def _answer(schemas: _Schemas, id_: str, operation: Json) -> tuple[Kind, str]:
-    """What a success brings, as kind and as type text."""
+    """Return the kind and type text of a successful response."""
     if id_ in quirks.WEBSOCKETS or operation.get("x-websocket"):
         return "websocket", "websocket"
     content: Json = {}
@@ -234,21 +234,21 @@ def _snake(name: str) -> str:
 
 
 class _Schemas:
-    """The document's schemas: resolves references, and writes a schema down as short Python-like type text."""
+    """The document's schemas: resolves references, and renders a schema as short Python-like type text."""
 
     def __init__(self, document: Json) -> None:
         self._named = document.get("components", {}).get("schemas", {})
 
     def resolve(self, schema: Json) -> Json:
-        """The schema itself, with references followed."""
-        for _ in range(20):  # a document could refer in circles
+        """Follow references to the schema itself."""
+        for _ in range(20):  # references could be circular
             if "$ref" not in schema:
                 break
             schema = self._named.get(schema["$ref"].rsplit("/", 1)[-1], {})
         return schema
 
     def text(self, schema: Json) -> str:
-        """`list[Session]`, `"once" | "always"`, `{providerID: str, modelID: str}`..."""
+        """Return `list[Session]`, `"once" | "always"`, `{providerID: str, modelID: str}`..."""
         if "$ref" in schema:
             return str(schema["$ref"]).rsplit("/", 1)[-1]
         branches = schema.get("anyOf") or schema.get("oneOf") or [{"type": kind} for kind in _kinds(schema)]
@@ -284,7 +284,7 @@ def _kinds(schema: Json) -> list[str]:
 
 
 def _rest(schema: Json) -> Json:
-    """What the branches of a `type: [a, b]` share; nothing for anyOf, whose branches stand alone."""
+    """Return what the branches of a `type: [a, b]` share; nothing for anyOf, whose branches are independent."""
     return {} if schema.get("anyOf") or schema.get("oneOf") else {k: v for k, v in schema.items() if k != "type"}
 
 

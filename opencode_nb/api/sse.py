@@ -1,7 +1,7 @@
-"""The wire format of event streams: bytes in, events out. Pure: no I/O, and no event raises.
+"""The wire format of event streams: bytes in, events out. Pure: does no I/O, and no event makes it raise.
 
-Why not httpx-sse: it reads text lines, and httpx ends a line at U+2028 and U+0085 too, which the server leaves raw
-inside its JSON. Here only the byte "\\n" ends a line.
+Why not httpx-sse: it reads text lines, and httpx also ends a line at U+2028 and U+0085, which the server leaves
+unescaped inside its JSON. Here only the byte "\\n" ends a line.
 """
 
 from __future__ import annotations
@@ -15,18 +15,18 @@ __all__ = ["Decoder", "decode_event"]
 
 log = logging.getLogger("opencode_nb")
 
-_scan = json.JSONDecoder().raw_decode  # json.loads does the same after looking for white space twice: a sixth slower
+_scan = json.JSONDecoder().raw_decode  # json.loads also skips white space twice, which makes it a sixth slower
 
 
 class Decoder:
     """Bytes in, the data of each complete event out. Does no I/O and never raises."""
 
     def __init__(self) -> None:
-        self._rest: list[bytes] = []  # pieces of the line that has not ended yet
-        self._data: list[bytes] = []  # data lines of the event that has not ended yet
+        self._rest: list[bytes] = []  # pieces of the unfinished line
+        self._data: list[bytes] = []  # data lines of the unfinished event
 
     def feed(self, chunk: bytes) -> list[bytes]:
-        """The data of the events that end in this chunk, in order; several data lines are joined by a newline."""
+        """Return the data of the events that end in this chunk, in order; join several data lines with newlines."""
         if b"\n" not in chunk:
             self._rest.append(chunk)
             return []
@@ -46,12 +46,12 @@ class Decoder:
 
 
 def _unindent(line: bytes) -> bytes:
-    """A data line without its one leading space and its \\r, which in a single line of JSON do no harm."""
+    """Strip one leading space and the \\r of a data line; in a single line of JSON they are harmless."""
     return line.removeprefix(b" ").removesuffix(b"\r")
 
 
 def decode_event(data: bytes) -> Record | None:
-    """The event, or None, logged, where it is malformed: one bad event must not end the stream."""
+    """Decode an event; log a malformed one and return None: one bad event must not end the stream."""
     try:
         text = data.decode().strip(" \r\n")
         event, end = _scan(text)

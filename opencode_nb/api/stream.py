@@ -1,4 +1,4 @@
-"""Event streams as their readers have them: iterators of Records, for async and for ordinary code."""
+"""Event streams for readers: iterators of Records, for async and for ordinary code."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ OnReconnect = Callable[[], object] | None
 
 
 class _Reader:
-    """What both iterators share: the batch at hand, decoded one event at a time."""
+    """Shared by both iterators: the current batch, decoded one event at a time."""
 
     def __init__(self, on_reconnect: OnReconnect) -> None:
         self._on_reconnect = on_reconnect
@@ -27,7 +27,7 @@ class _Reader:
         self._closed = False
 
     def _next(self) -> Record | None:
-        """The next event of the batch at hand, or None when it is used up."""
+        """Return the next event of the current batch, or None at its end."""
         while self._batch:
             item = self._batch.popleft()
             if type(item) is not bytes:
@@ -44,16 +44,16 @@ class _Reader:
 
 
 class AsyncEventStream(_Reader):
-    """Events as they come: `async with ... as events: async for event in events`. Reconnects by itself.
+    """Live events: `async with ... as events: async for event in events`. Reconnects automatically.
 
-    Entering connects, and raises if that fails. Every event is a Record `{id, type, properties}`; unknown types come
-    as they are. While the connection is lost the stream gives one `{"type": "client.disconnected", "properties":
-    {"error": ...}}`, and after it came back one `{"type": "client.reconnected"}`: the server repeats nothing, so
-    refetch what you show. After `give_up_after` seconds without a connection (60 unless given, None for never) the
-    iteration raises APIConnectionError. `on_reconnect` is called, without arguments, before that marker is given out.
+    Entering connects, and raises if that fails. Every event is a Record `{id, type, properties}`; unknown types are
+    passed on unchanged. When the connection is lost, the stream yields one `{"type": "client.disconnected",
+    "properties": {"error": ...}}`, and when it is back, one `{"type": "client.reconnected"}`: the server does not
+    repeat missed events, so refetch what you show. After `give_up_after` seconds without a connection (default: 60;
+    None for never) the iteration raises APIConnectionError. `on_reconnect()` is called before the reconnected marker.
 
-    Whoever need not have each event at once spares most of its cost with `gather`: for so many seconds after what came
-    nothing is read, so that of a fast stream many events are read together. Nothing waits longer than that.
+    If you don't need each event at once, `gather` saves most of its cost: after a batch, nothing is read for so many
+    seconds, so that many events of a fast stream are read together. No event waits longer than that.
     """
 
     def __init__(self, connect: Connect, *, on_reconnect: OnReconnect = None, **manner: Any) -> None:
@@ -62,7 +62,7 @@ class AsyncEventStream(_Reader):
         self._pump = Pump(connect, self._ready, **manner)
 
     def give_up_refused_after(self, seconds: float) -> None:
-        """Give up earlier, after so many seconds, while nobody listens at the server's address on this machine."""
+        """Give up sooner, after so many seconds, while connections to a server on this machine are refused."""
         self._pump.refused_for = seconds
 
     async def __aenter__(self) -> AsyncEventStream:
@@ -73,7 +73,7 @@ class AsyncEventStream(_Reader):
         await self.aclose()
 
     async def aclose(self) -> None:
-        """Disconnect; whoever iterates ends."""
+        """Disconnect and end the iteration."""
         self._closed = True
         await self._pump.aclose()
 
@@ -97,9 +97,9 @@ class AsyncEventStream(_Reader):
 
 
 class EventStream(_Reader):
-    """Events as they come: `with ... as events: for event in events`; see AsyncEventStream for what comes.
+    """Live events: `with ... as events: for event in events`; see AsyncEventStream for details.
 
-    The connection lives on the background loop; events cross to the reading thread in batches and are decoded there.
+    The connection runs on the background loop; events are passed to the reading thread in batches and decoded there.
     `close()` may be called from any thread and ends the iteration at once.
     """
 
@@ -116,7 +116,7 @@ class EventStream(_Reader):
         self.close()
 
     def close(self) -> None:
-        """Disconnect; whoever iterates ends."""
+        """Disconnect and end the iteration."""
         self._closed = True
         portal.run(self._pump.aclose)
 

@@ -1,4 +1,4 @@
-"""Sends requests and reads answers: connection, deadline, retries, errors, logging. Nothing else imports httpx.
+"""Send requests and read answers: connection, deadline, retries, errors, logging. Nothing else imports httpx.
 
 The password goes into one header and nowhere else: not into a log line, a repr or an error.
 """
@@ -49,23 +49,23 @@ __all__ = ["Transport"]
 log = logging.getLogger("opencode_nb")
 show_log()
 
-SLOW_TIMEOUT = 3600.0  # seconds, where the answer waits for a model, a person or a browser
+SLOW_TIMEOUT = 3600.0  # seconds, if the answer waits for a model, a person or a browser
 CONNECT_TIMEOUT = 10.0  # seconds to open a connection
-STALE_AFTER = 22.0  # seconds of silence after which an event stream counts as lost: two of the server's heartbeats
-RETRY_FIRST = 0.5  # seconds before the first repetition; doubled each time
+STALE_AFTER = 22.0  # seconds of silence after which an event stream counts as lost: two server heartbeats
+RETRY_FIRST = 0.5  # seconds before the first retry; doubled each time
 RETRY_MOST = 8.0  # seconds
-RETRY_AFTER_MOST = 60.0  # seconds; a server that asks for more gets no repetition, and the caller the error at once
-BODY_SHOWN = 200  # characters of an unreadable answer that an error carries
+RETRY_AFTER_MOST = 60.0  # seconds; if the server asks for more, the error is raised at once
+BODY_SHOWN = 200  # characters of an unreadable answer quoted in an error
 
 Ready = Callable[[], Awaitable[object]]
 
 
 async def _at_once() -> None:
-    """Nothing has to be waited for."""
+    """Wait for nothing."""
 
 
 class Transport:
-    """One server, one user, one policy. Holds an HTTP client for each event loop that it is used from."""
+    """One server, one user, one policy. Holds one HTTP client per event loop that uses it."""
 
     def __init__(
         self,
@@ -90,7 +90,7 @@ class Transport:
         self._clients: WeakKeyDictionary[asyncio.AbstractEventLoop, httpx.AsyncClient] = WeakKeyDictionary()
 
     async def send(self, call: Call) -> Any:
-        """Send it, again where that is safe and can help, and decode the answer."""
+        """Send the call, retrying where that is safe and can help, and decode the answer."""
         try:
             response = await self._send(call)
         except InternalServerError as error:
@@ -127,10 +127,10 @@ class Transport:
 
     @asynccontextmanager
     async def stream(self, call: Call, within: float | None) -> AsyncIterator[AsyncIterator[bytes]]:
-        """An event stream as an iterator of its bytes, opened `within` so many seconds and once: the pump repeats.
+        """Open an event stream `within` so many seconds, and yield an iterator of its bytes. Only the pump retries.
 
-        Raises what `send` raises, and APITimeoutError when nothing came for STALE_AFTER seconds, unless the stream is
-        one of those that have no heartbeat.
+        Raises what `send` raises, and APITimeoutError after STALE_AFTER seconds of silence, unless the stream has no
+        heartbeat.
         """
         read = None if call.silent else STALE_AFTER
         with self._errors(call):
@@ -149,14 +149,14 @@ class Transport:
                 await response.aclose()
 
     def handshake(self, call: Call) -> Handshake:
-        """What opens this call's websocket."""
+        """Return the handshake for this call's websocket."""
         url = self.base_url.replace("http", "ws", 1) + call.path
         query = f"?{urlencode(call.query)}" if call.query else ""
         timeout = CONNECT_TIMEOUT if call.timeout is ... else call.timeout
         return Handshake(url + query, call.path, {**self._headers, **call.headers}, self._local, timeout, self._ready)
 
     async def aclose(self) -> None:
-        """Close the connections of the running loop. A client that was given is its giver's to close."""
+        """Close the connections of the running loop. Does not close an `http_client` that was passed in."""
         client = self._clients.pop(asyncio.get_running_loop(), None)
         if client is not None:
             await client.aclose()
@@ -189,17 +189,15 @@ class Transport:
 
         from opencode_nb.api.loopback import LoopbackTransport
 
-        return httpx.AsyncClient(transport=LoopbackTransport())  # keeps no connections: good for every event loop
+        return httpx.AsyncClient(transport=LoopbackTransport())  # keeps no connections, so every event loop can use it
 
     def _new_client(self) -> httpx.AsyncClient:
-        import httpx  # tens of milliseconds: paid with the first request
+        import httpx  # takes tens of milliseconds: imported with the first request
 
         return httpx.AsyncClient(
             trust_env=not self._local,  # a proxy from the environment cannot reach this machine's loopback
-            verify=not (
-                self._local and self.base_url.startswith("http:")
-            ),  # no TLS here: spare loading the certificates
-            limits=httpx.Limits(max_connections=None, max_keepalive_connections=20),  # every stream keeps one
+            verify=not (self._local and self.base_url.startswith("http:")),  # no TLS: skip loading the certificates
+            limits=httpx.Limits(max_connections=None, max_keepalive_connections=20),  # every stream keeps a connection
         )
 
     def _request(self, call: Call, read: float | None = None) -> httpx.Request:
@@ -214,13 +212,13 @@ class Transport:
             params=tuple(call.query) or None,
             content=call.content,
             headers=headers,
-            # The deadline of a whole answer is ours: httpx's would start anew with every byte of a slow one.
+            # We enforce the deadline of a whole answer: httpx's timeout restarts with every byte of a slow one.
             timeout=httpx.Timeout(read, connect=CONNECT_TIMEOUT),
         )
 
     @contextmanager
     def _errors(self, call: Call) -> Iterator[None]:
-        """Everything that can happen on the way becomes one of our exceptions."""
+        """Convert all errors of the connection to this package's exceptions."""
         import httpx
 
         what = f"{call.method} {call.path}"
@@ -236,18 +234,18 @@ class Transport:
             raise unreached from error
         except (TimeoutError, httpx.TimeoutException) as error:
             raise APITimeoutError(
-                f"{what}: no whole answer in time. The server may still be working on it; "
+                f"{what}: no complete answer in time. The server may still be working on it; "
                 "pass a longer timeout=, or look at its log."
             ) from error
         except httpx.RequestError as error:
             raise _connection_error(
                 f"{what}: the connection broke ({_said(error)}). "
-                "Look whether the server still runs, and try again if repeating is safe."
+                "Check whether the server is still running, and try again if repeating is safe."
             ) from error
 
 
 def decode(call: Call, response: httpx.Response) -> Any:
-    """The answer by the operation's kind, or by its content type for a bare request; None where it is empty."""
+    """Decode the answer by the operation's kind, or by content type for a bare request; None if it is empty."""
     kind = response.headers.get("content-type", "")
     if kind.startswith("text/html"):
         raise _unreadable(call, response)
@@ -280,13 +278,13 @@ def _raise_for_status(call: Call, response: httpx.Response) -> None:
 
 
 def _unreadable(call: Call, response: httpx.Response) -> OpencodeError:
-    """The error for a success that cannot be read."""
+    """Return the error for a success that cannot be decoded."""
     kind = response.headers.get("content-type", "nothing")
     if kind.startswith("text/html"):
         return NotSupportedError(
-            f"{call.method} {call.path}: the server answered with its web page, as it does for operations that it does "
-            "not have: an older OpenCode, or OpenCode 2, which has none of them. Use OpenCode 1 in its newest version, "
-            "or see the operations that the server has with Client.live(base_url).",
+            f"{call.method} {call.path}: the server answered with its web page, as it does for unknown operations: it "
+            "is an older OpenCode, or OpenCode 2, which has none of them. Use the newest version of OpenCode 1, or see "
+            "the server's own operations with Client.live(base_url).",
             method=call.method,
             path=call.path,
         )
@@ -294,7 +292,7 @@ def _unreadable(call: Call, response: httpx.Response) -> OpencodeError:
     where = f"{len(response.content)} bytes of {kind}"
     return InvalidResponseError(
         f"{call.method} {call.path}: the answer ({where}) is not what the operation returns: {text[:BODY_SHOWN]!r}. "
-        "Check that base_url is an OpenCode server and not something before it.",
+        "Check that base_url is an OpenCode server and not a proxy or another service.",
         body=text[:BODY_SHOWN],
     )
 
@@ -304,8 +302,8 @@ def _is_events(response: httpx.Response) -> bool:
 
 
 def _may_repeat(call: Call, error: OpencodeError) -> bool:
-    """Whether sending again can help and cannot do the thing twice."""
-    if not error.retryable or isinstance(error, ServerError):  # the server was waited for already
+    """Return whether a retry can help and cannot do the same thing twice."""
+    if not error.retryable or isinstance(error, ServerError):  # the wait for the server already failed
         return False
     if isinstance(error, APIConnectionError) and not error.sent:
         return True
@@ -315,7 +313,7 @@ def _may_repeat(call: Call, error: OpencodeError) -> bool:
 
 
 def _delay(error: OpencodeError, attempt: int) -> float:
-    """Seconds to wait: what the server asks for, else doubling, with jitter so that many clients spread out."""
+    """Return the seconds to wait: what the server asks for, else doubling, with jitter to spread out clients."""
     if isinstance(error, APIStatusError) and error.retry_after is not None:
         return error.retry_after
     doubled: float = RETRY_FIRST * 2**attempt
@@ -323,7 +321,7 @@ def _delay(error: OpencodeError, attempt: int) -> float:
 
 
 def _retry_after(response: httpx.Response) -> float | None:
-    """Seconds from `retry-after-ms`, or from `retry-after` as seconds or as a date; None where there is none."""
+    """Return the seconds in `retry-after-ms` or `retry-after` (seconds or a date); None if there is neither."""
     milliseconds = _number(response.headers.get("retry-after-ms"))
     if milliseconds is not None:
         return milliseconds / 1000
@@ -338,7 +336,7 @@ def _retry_after(response: httpx.Response) -> float | None:
 
 
 def _number(text: str | None) -> float | None:
-    """A finite number that is not negative."""
+    """Parse a finite number that is not negative, else return None."""
     try:
         number = float(text or "")
     except ValueError:
@@ -353,7 +351,7 @@ def _connection_error(message: str, *, sent: bool = True) -> APIConnectionError:
 
 
 def _is_refusal(error: BaseException | None) -> bool:
-    """Whether a connection was refused: what raised the error says so, however often it was wrapped."""
+    """Return whether a connection was refused, according to the error or any of its causes."""
     while error is not None:
         if isinstance(error, ConnectionRefusedError):
             return True
@@ -371,7 +369,7 @@ def _said(error: Exception) -> str:
 def _is_loopback(host: str) -> bool:
     try:
         return host == "localhost" or ip_address(host).is_loopback
-    except ValueError:  # another name
+    except ValueError:  # a host name
         return False
 
 

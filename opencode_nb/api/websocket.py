@@ -1,6 +1,7 @@
-"""A pseudo-terminal's websocket: text goes in, output comes out. The only importer of `websockets`.
+"""A pseudo-terminal over a websocket: send text, receive output. The only module that imports `websockets`.
 
-Why a package: RFC 6455's masking, fragments, pings and closing handshake are nothing to write anew, and httpx has none.
+Why a package: RFC 6455's masking, fragments, pings and closing handshake are not worth reimplementing, and httpx has no
+websockets.
 """
 
 from __future__ import annotations
@@ -22,19 +23,19 @@ if TYPE_CHECKING:
 __all__ = ["AsyncTerminal", "Handshake", "Terminal"]
 
 _quiet = logging.getLogger("opencode_nb.websocket")
-_quiet.setLevel(logging.INFO)  # below that the library logs the headers of the handshake, and the password is in one
+_quiet.setLevel(logging.INFO)  # at debug, the library logs the handshake's headers, including the password
 
-MAX_FRAME = 64 * 1024 * 1024  # bytes; the server repeats a terminal's whole output in few frames
+MAX_FRAME = 64 * 1024 * 1024  # bytes; the server replays a terminal's whole output in a few frames
 PING_INTERVAL = 20.0  # seconds
 PING_TIMEOUT = 60.0  # seconds without an answer after which the connection counts as lost
-CLOSE_TIMEOUT = 2.0  # seconds for the server's part of the goodbye
-METADATA = b"\x00"  # what a binary frame begins with; JSON follows
+CLOSE_TIMEOUT = 2.0  # seconds for the closing handshake
+METADATA = b"\x00"  # first byte of a binary frame; JSON follows
 
 
 class Handshake(NamedTuple):
-    """What opens a websocket.
+    """What is needed to open a websocket.
 
-    `local`: on this machine, where no proxy leads; `timeout`: seconds, None for no limit; `ready`: awaited before.
+    `local`: on this machine, so without a proxy; `timeout`: seconds, None for no limit; `ready`: awaited first.
     """
 
     url: str
@@ -46,11 +47,11 @@ class Handshake(NamedTuple):
 
 
 class AsyncTerminal:
-    """A terminal's output as it comes, and its input: `async with client.pty.connect(pty_id) as terminal`.
+    """A terminal's live output, and its input: `async with client.pty.connect(pty_id) as terminal`.
 
-    Entering connects, and raises what the server or the connection says against it. `async for text in terminal` gives
-    output until the program ends; the server begins with what the terminal has printed so far, or after `cursor=`, if
-    one was given (-1: only what is new). A connection that is lost otherwise raises APIConnectionError.
+    Entering connects, and raises the server's or connection's error. `async for text in terminal` yields output until
+    the program ends, starting with what the terminal has already printed, or after `cursor=` if given (-1: only new
+    output). A lost connection raises APIConnectionError.
     """
 
     def __init__(self, handshake: Handshake) -> None:
@@ -58,10 +59,10 @@ class AsyncTerminal:
         self._connection: ClientConnection | None = None
         self._closed = False
         self.cursor: int | None = None
-        """How far the output has been read, in UTF-16 code units; None until the server has told."""
+        """Position in the output read so far, in UTF-16 code units; None until the server reports it."""
 
     async def __aenter__(self) -> Self:
-        from websockets.asyncio.client import connect  # tens of milliseconds: paid with the first terminal
+        from websockets.asyncio.client import connect  # takes tens of milliseconds: imported with the first terminal
 
         shake = self._handshake
         with _errors(shake):
@@ -84,18 +85,18 @@ class AsyncTerminal:
         await self.aclose()
 
     async def send(self, text: str) -> None:
-        """Type this. Raises APIConnectionError where nobody is there to read it."""
+        """Send input. Raises APIConnectionError if the connection is closed."""
         with _errors(self._handshake):
             await self._connected().send(text)
 
     async def receive(self, timeout: float | None = None) -> str | None:
-        """The next piece of output; None when there is no more. Raises APITimeoutError after `timeout` seconds."""
+        """Return the next piece of output; None at the end. Raises APITimeoutError after `timeout` seconds."""
         with _errors(self._handshake):
             async with asyncio.timeout(timeout):
                 return await self._receive()
 
     async def aclose(self) -> None:
-        """Disconnect; whoever reads ends. The terminal and its program live on."""
+        """Disconnect and end reading. The terminal and its program keep running."""
         self._closed = True
         if self._connection is not None:
             await self._connection.close()
@@ -120,7 +121,7 @@ class AsyncTerminal:
         return frame
 
     def _told(self, frame: bytes) -> None:
-        """Take what the server says about the terminal; what it says of anything else is of no consequence."""
+        """Read the cursor from the server's metadata; ignore everything else."""
         try:
             metadata = json.loads(frame.removeprefix(METADATA))
         except ValueError:
@@ -135,7 +136,7 @@ class AsyncTerminal:
 
 
 class Terminal:
-    """A terminal's output as it comes, and its input: `with client.pty.connect(pty_id) as terminal`; see AsyncTerminal.
+    """A terminal's live output, and its input: `with client.pty.connect(pty_id) as terminal`; see AsyncTerminal.
 
     `close()` may be called from any thread and ends the iteration at once.
     """
@@ -145,7 +146,7 @@ class Terminal:
 
     @property
     def cursor(self) -> int | None:
-        """How far the output has been read, in UTF-16 code units; None until the server has told."""
+        """Position in the output read so far, in UTF-16 code units; None until the server reports it."""
         return self._terminal.cursor
 
     def __enter__(self) -> Self:
@@ -156,15 +157,15 @@ class Terminal:
         self.close()
 
     def send(self, text: str) -> None:
-        """Type this. Raises APIConnectionError where nobody is there to read it."""
+        """Send input. Raises APIConnectionError if the connection is closed."""
         portal.run(self._terminal.send, text)
 
     def receive(self, timeout: float | None = None) -> str | None:
-        """The next piece of output; None when there is no more. Raises APITimeoutError after `timeout` seconds."""
+        """Return the next piece of output; None at the end. Raises APITimeoutError after `timeout` seconds."""
         return portal.run(self._terminal.receive, timeout)
 
     def close(self) -> None:
-        """Disconnect; whoever reads ends. The terminal and its program live on."""
+        """Disconnect and end reading. The terminal and its program keep running."""
         portal.run(self._terminal.aclose)
 
     def __iter__(self) -> Iterator[str]:
@@ -174,7 +175,7 @@ class Terminal:
 
 @contextmanager
 def _errors(shake: Handshake) -> Iterator[None]:
-    """Everything that can happen on the way becomes one of our exceptions."""
+    """Convert all errors of the connection to this package's exceptions."""
     from websockets.exceptions import InvalidStatus, WebSocketException
 
     what = f"websocket {shake.path}"
@@ -183,15 +184,15 @@ def _errors(shake: Handshake) -> Iterator[None]:
     except InvalidStatus as error:
         raise _refused(shake.path, error.response) from error
     except TimeoutError as error:
-        raise APITimeoutError(f"{what}: nothing came in time. Look whether the terminal still runs.") from error
+        raise APITimeoutError(f"{what}: no output in time. Check whether the terminal is still running.") from error
     except (OSError, WebSocketException) as error:
         raise APIConnectionError(
-            f"{what}: the connection failed ({error}). Look whether the server still runs, and connect again."
+            f"{what}: the connection failed ({error}). Check whether the server is still running, and reconnect."
         ) from error
 
 
 def _refused(path: str, response: Response) -> OpencodeError:
-    """The error for an answer that does not open a websocket."""
+    """Return the error for a response that does not open a websocket."""
     if response.status_code < 400:
         return NotSupportedError(
             f"GET {path}: the server answered with a page instead of a websocket. Update the server.",

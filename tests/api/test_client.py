@@ -220,7 +220,7 @@ def test_a_wrong_model_is_named_though_the_server_does_not(client: Client, opera
         "summarize": lambda id: client.session.summarize(id, **model),
     }[operation]
     with pytest.raises(
-        errors.InternalServerError, match=r"there is no model 'no/such' here. There are: demo/demo"
+        errors.InternalServerError, match=r"there is no model 'no/such' here. Available: demo/demo"
     ) as e:
         send(client.session.create().id)
     assert e.value.ref
@@ -230,7 +230,7 @@ def test_a_wrong_model_is_named_though_the_server_does_not(client: Client, opera
 
 def test_a_wrong_agent_is_named_and_other_failures_stay_as_they_are(client: Client) -> None:
     session = client.session.create()
-    with pytest.raises(errors.InternalServerError, match=r"there is no agent 'nobody'. There are: .*build"):
+    with pytest.raises(errors.InternalServerError, match=r"there is no agent 'nobody'. Available: .*build"):
         client.session.prompt(session.id, parts=[{"type": "text", "text": "hi"}], agent="nobody")
     with pytest.raises(errors.InternalServerError) as caught:
         client.session.command(session.id, command="no-such-command", arguments="", agent="build", model="demo/demo")

@@ -166,8 +166,8 @@ def test_a_connection_that_is_cut_is_not_an_end() -> None:
     frames = b"\x81\x02hi" + b"\x82\x03\x00{]" + b"\x82\x04\x00[1]" + b"\x82\x02no"
     with serving(_upgraded(frames)) as server, Client(server.url) as client, client.pty.connect("pty_1") as terminal:
         assert terminal.receive(timeout=WAIT) == "hi"
-        with pytest.raises(errors.APIConnectionError, match="connect again"):
+        with pytest.raises(errors.APIConnectionError, match="reconnect"):
             terminal.receive(timeout=WAIT)
-        with pytest.raises(errors.APIConnectionError, match="connect again"):
+        with pytest.raises(errors.APIConnectionError, match="reconnect"):
             terminal.send("x")
     assert terminal.cursor is None

@@ -1,4 +1,4 @@
-"""Names for classes, and what is odd about the document's own names and shapes. Pure."""
+"""Class names, and exceptions for odd names and shapes in the document. Pure."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from typing import Any, Final
 __all__ = ["GETTABLE", "RENAMED", "SOMETIMES", "camel", "canonical"]
 
 RENAMED: Final = {
-    # These differ from another schema's name in dots and case only, which a Python name cannot have.
+    # These differ from another schema's name only in dots and case, which class names drop.
     "session.status": "V2SessionStatus",  # an event of /api; SessionStatus is the state itself
     "question.replied": "V2QuestionReplied",  # the same event twice, of /api and of the session's log
     "question.rejected": "V2QuestionRejected",
@@ -17,7 +17,7 @@ RENAMED: Final = {
     "Event.tui.command.execute": "EventTuiCommandExecuted",
     "Event.tui.toast.show": "EventTuiToastShown",
     "Event.tui.session.select": "EventTuiSessionSelected",
-    # Of /api: the fields of Model, which are of another shape and have no names, take these from where they stand.
+    # Of /api: the unnamed types of Model's fields, of another shape, take these names from their position.
     "ModelApi": "ModelV2Api",
     "ModelCapabilities": "ModelV2Capabilities",
     "ModelCost": "ModelV2Cost",
@@ -26,30 +26,30 @@ RENAMED: Final = {
     "UnknownError1": "UnknownTaggedError",  # {_tag, message}, where UnknownError is {name, data}
     "ProviderAuthError1": "ProviderAuthFailure",
 }
-"""Schema name -> class name, where taking the punctuation out is not enough."""
+"""Schema name -> class name, where removing the punctuation is not enough."""
 
 GETTABLE: Final = {
-    # The stream has our own markers too (client.disconnected), which have no payload: `event.get("payload")`.
+    # The stream also yields our own markers (client.disconnected), without a payload: use `event.get("payload")`.
     ("GlobalEvent", "payload"),
 }
-"""Fields that are always there and that `get` gives typed all the same."""
+"""Required fields for which `get` is typed, too."""
 
 SOMETIMES: Final = {
-    # Events that are about no directory (global.disposed, server.connected) come without one.
+    # Events without a directory (global.disposed, server.connected) lack it.
     ("GlobalEvent", "directory"),
 }
-"""Fields that the document has as always there, and the server has not."""
+"""Fields that the document declares as required but the server sometimes omits."""
 
 _SHAPELESS = ("description", "pattern", "minimum", "maximum", "exclusiveMinimum", "title")
 
 
 def camel(name: str) -> str:
-    """A class name: `session.prompt_async` -> `SessionPromptAsync`; letters that are capital stay so."""
+    """Return a class name: `session.prompt_async` -> `SessionPromptAsync`; keeps capital letters."""
     return "".join(part[:1].upper() + part[1:] for part in re.split(r"[^A-Za-z0-9]+", name))
 
 
 def canonical(schema: Any) -> str:
-    """The same text for schemas of the same shape, whatever they say about it."""
+    """Return the same text for schemas of the same shape, ignoring descriptions."""
     return json.dumps(_shape(schema), sort_keys=True)
 
 

@@ -1,6 +1,6 @@
-"""A schema as the text of a type; what has fields or variants becomes a definition with a name. Pure.
+"""Render a schema as type text; one with fields or variants becomes a named definition. Pure.
 
-What is the same for results and parameters stands here; how an object is defined differs.
+Shared by results and parameters, which differ in how an object is defined.
 """
 
 from __future__ import annotations
@@ -17,13 +17,13 @@ __all__ = ["Json", "Types", "alias", "docstring", "literal", "members", "optiona
 Json = dict[str, Any]
 
 _TAGS = ("type", "role", "status", "name", "success")
-"""Fields that tell variants apart, the likeliest first."""
+"""Fields that distinguish variants, the most likely first."""
 
 _PLAIN = {"string": "str", "number": "float", "integer": "int", "boolean": "bool", "null": "None"}
 
 
 class Types(ABC):
-    """Types of one document. `text` gives a type's text; what it refers to is in `definitions`, name -> source."""
+    """Types of one document. `text` returns a type's text; `definitions` (name -> source) has what it refers to."""
 
     def __init__(self, schemas: Json) -> None:
         self._schemas = schemas
@@ -33,7 +33,7 @@ class Types(ABC):
         self.definitions: dict[str, str] = {}
 
     def text(self, schema: Json, place: str) -> str:
-        """The type as text. `place` is where it stands, in CamelCase: the name of a definition without one."""
+        """Return the type as text. `place`: its position in CamelCase, used to name unnamed definitions."""
         if "$ref" in schema:
             return self._reference(str(schema["$ref"]).rsplit("/", 1)[-1])
         if branches := variants(schema):
@@ -49,15 +49,15 @@ class Types(ABC):
                 return _PLAIN.get(str(kind), "Any")
 
     def resolve(self, schema: Json) -> Json:
-        """The schema itself, with references followed."""
-        for _ in range(20):  # a document could refer in circles
+        """Follow references to the schema itself."""
+        for _ in range(20):  # references could be circular
             if "$ref" not in schema:
                 break
             schema = self._schemas.get(str(schema["$ref"]).rsplit("/", 1)[-1], {})
         return schema
 
     def fields(self, schema: Json, place: str) -> list[tuple[str, str, bool, str]]:
-        """The fields of an object: name, type, whether it is always there, description."""
+        """Return the fields of an object: (name, type, required, description)."""
         required = schema.get("required", ())
         return [
             (name, self.text(field, place + camel(name)), name in required, field.get("description", ""))
@@ -65,27 +65,27 @@ class Types(ABC):
         ]
 
     def enumeration(self, values: list[Any]) -> str:
-        """One of these values."""
+        """Return the type of one of these values."""
         return literal(values)
 
     @abstractmethod
     def sequence(self, item: str) -> str:
-        """A list of items."""
+        """Return the type of a list of items."""
 
     @abstractmethod
     def mapping(self, value: str) -> str:
-        """An object with any names."""
+        """Return the type of an object with arbitrary field names."""
 
     @abstractmethod
     def anything(self) -> str:
-        """An object of which nothing is known."""
+        """Return the type of an object with unknown fields."""
 
     @abstractmethod
     def define(self, name: str, schema: Json) -> str:
-        """The source of the definition of an object with fields."""
+        """Return the source that defines an object with fields."""
 
     def tagged(self, name: str, texts: list[str], branches: list[Json], tag: str) -> str:
-        """The source of the definition of a union whose variants have a tag."""
+        """Return the source that defines a union whose variants have a tag."""
         return alias(name, texts)
 
     def _reference(self, name: str) -> str:
@@ -114,14 +114,14 @@ class Types(ABC):
         return name
 
     def _name(self, schema: Json, place: str) -> str:
-        """A name for an object without one: that of a schema with the same shape and tag, else where it stands."""
+        """Name an unnamed object: after a schema with the same shape and tag, else after its position."""
         shape = canonical(schema)
         if shape in self._twins and any(tag_of(schema, tag) for tag in _TAGS):
             return self._twins[shape]
         return self._free(place, shape)
 
     def _free(self, place: str, shape: str) -> str:
-        """The name itself, or numbered where it means something else already."""
+        """Return the name, numbered if it already means something else."""
         name, number = place, 2
         while self.shapes.setdefault(name, shape) != shape:
             name, number = f"{place}{number}", number + 1
@@ -141,7 +141,7 @@ class Types(ABC):
         return list(dict.fromkeys(texts))
 
     def _named_union(self, texts: list[str], objects: list[Json], place: str, tag: str) -> str:
-        """The name of the union: the same for the same variants, unless the document itself names it."""
+        """Return the union's name: the same for the same variants, unless the document names it."""
         shape = json.dumps(texts)
         if place not in self.definitions and shape in self._twins:
             return self._twins[shape]
@@ -152,7 +152,7 @@ class Types(ABC):
 
 
 def variants(schema: Json) -> list[Json]:
-    """The branches of a union; `type: [a, b]` is one too."""
+    """Return the branches of a union; `type: [a, b]` is one, too."""
     kinds = schema.get("type")
     rest = {key: value for key, value in schema.items() if key != "type"}
     return (
@@ -163,25 +163,25 @@ def variants(schema: Json) -> list[Json]:
 
 
 def tag_of(schema: Json, tag: str) -> str:
-    """The one value that this field can have, as text; empty where it can have others."""
+    """Return the only value that this field can have, as text; "" if it can have others."""
     values = schema.get("properties", {}).get(tag, {}).get("enum", ())
     return str(values[0]) if len(values) == 1 and tag in schema.get("required", ()) else ""
 
 
 def literal(values: list[Any]) -> str:
-    """`Literal["a", "b"]`; numbers with a fraction cannot stand in one."""
+    """Return `Literal["a", "b"]`, or `float`: a Literal cannot contain floats."""
     if any(isinstance(value, float) for value in values):
         return "float"
     return f"Literal[{', '.join(json.dumps(v, ensure_ascii=False) if isinstance(v, str) else repr(v) for v in values)}]"
 
 
 def optional(text: str) -> str:
-    """The type, or None."""
+    """Add None to a type."""
     return text if text == "Any" or "None" in members(text) else f"{text} | None"
 
 
 def members(text: str) -> list[str]:
-    """The members of a union, as they stand in its text; what is inside of brackets or quotes is left whole."""
+    """Split a union's text into its members, not splitting inside brackets or quotes."""
     found, depth, quoted = [""], 0, False
     for part in re.split(r'( \| |(?<!\\)"|[][()])', text):
         quoted ^= part == '"'
@@ -194,14 +194,14 @@ def members(text: str) -> list[str]:
 
 
 def alias(name: str, texts: list[str]) -> str:
-    """The definition of a union's name."""
+    """Return the definition of a union's name."""
     if len(texts) == 1:
         return f"{name}: TypeAlias = {texts[0]}\n"
     return f"{name}: TypeAlias = (\n    " + "\n    | ".join(texts) + "\n)\n"
 
 
 def docstring(text: str, indent: str) -> str:
-    """The lines of a docstring, or nothing. Text of the document cannot end it early."""
+    """Return the lines of a docstring, or "". Escapes the document's text, so that it cannot end the docstring."""
     if not text:
         return ""
     safe = text.strip().replace("\\", "\\\\").replace('"""', r"\"\"\"")

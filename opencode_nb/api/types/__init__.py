@@ -3,8 +3,8 @@
     if TYPE_CHECKING:
         from opencode_nb.api.types import params, results
 
-`results`: what operations and event streams give, a class or union for each schema. `params`: what they take, as
+`results`: what operations and event streams return, a class or union per schema. `params`: what they take, as
 TypedDicts. `operations`, `async_operations`: the methods of Client and AsyncClient. All four are generated from the
-server's OpenAPI document (`make spec`, opencode_nb.api.typegen). `base`: what they rest on, written by hand; read there
-how a result's fields are reached, and how a newer server's variants appear.
+server's OpenAPI document (`make spec`, opencode_nb.api.typegen). `base`: their handwritten base, which explains how to
+read a result's fields, and how a newer server's variants appear.
 """

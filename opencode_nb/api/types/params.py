@@ -1,1 +1,1 @@
-"""What the server takes, for type checkers and editors: see params.pyi. Import it under `if TYPE_CHECKING:`."""
+"""What the server accepts, for type checkers and editors: see params.pyi. Import it under `if TYPE_CHECKING:`."""
