@@ -1,4 +1,4 @@
-"""The two clients as one: what drives every operation does not see which of them it drives."""
+"""One interface to both clients, so that the tour of all operations works with either."""
 
 from __future__ import annotations
 
@@ -16,13 +16,13 @@ class Face(Protocol):
     client: Any
 
     def wait(self, value: Any) -> Any:
-        """What an operation gives, when it has come."""
+        """Return an operation's result, awaiting it if needed."""
 
     def entered(self, context: Any) -> Any:
-        """A `with` statement around a stream or a terminal."""
+        """Enter a stream or a terminal, as a `with` statement."""
 
     def next(self, stream: Any) -> Any:
-        """The next event of a stream."""
+        """Return the next event of a stream."""
 
 
 class Sync:
@@ -42,7 +42,7 @@ class Sync:
 
 
 class Async:
-    """Runs each coroutine to its end on a loop of its own."""
+    """Runs each coroutine to completion on its own loop."""
 
     def __init__(self, client: AsyncClient, runner: asyncio.Runner) -> None:
         self.client = client
@@ -68,7 +68,7 @@ class Async:
 
 @contextmanager
 def face(kind: str, url: str, **settings: Any) -> Iterator[Face]:
-    """The sync or the async client."""
+    """Yield the sync or the async client."""
     if kind == "sync":
         with Client(url, **settings) as client:
             yield Sync(client)

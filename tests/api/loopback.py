@@ -1,4 +1,4 @@
-"""A server on a real loopback socket whose answers a test writes: for what the real one does not do on demand."""
+"""A server on a real loopback socket with scripted answers, for what the real one does not do on demand."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ Handler = Callable[[Request, asyncio.StreamWriter], Awaitable[None]]
 
 @dataclass
 class Loopback:
-    """`requests` is what came so far; `stop()` refuses further connections and cuts the open ones."""
+    """`requests` has the requests so far; `stop()` refuses further connections and cuts open ones."""
 
     url: str
     requests: list[Request] = field(default_factory=list)
@@ -33,7 +33,7 @@ class Loopback:
 
 
 def response(body: bytes = b"", *, status: str = "200 OK", kind: str = "application/json", **headers: str) -> bytes:
-    """A whole answer; keyword arguments become headers, with "-" for "_"."""
+    """Return a whole response; keyword arguments become headers, with "-" for "_"."""
     lines = [f"HTTP/1.1 {status}", f"content-type: {kind}", f"content-length: {len(body)}", "connection: close"]
     lines += [f"{name.replace('_', '-')}: {value}" for name, value in headers.items()]
     return "\r\n".join([*lines, "", ""]).encode() + body
@@ -44,7 +44,7 @@ STREAM_HEAD = b"HTTP/1.1 200 OK\r\ncontent-type: text/event-stream\r\nconnection
 
 @contextmanager
 def serving(handler: Handler, host: str = "127.0.0.1") -> Iterator[Loopback]:
-    """Serve in a thread of its own; every connection carries one request and is closed when the handler returns."""
+    """Serve in a separate thread; every connection takes one request and is closed when the handler returns."""
     loop = asyncio.new_event_loop()
     thread = threading.Thread(target=loop.run_forever, name="loopback")
     thread.start()
@@ -106,7 +106,7 @@ async def read_request(reader: asyncio.StreamReader) -> Request:
 
 
 def answering(*answers: bytes) -> Handler:
-    """Give the answers in turn; the last one again and again."""
+    """Return the answers in turn, repeating the last one."""
     waiting = list(answers)
 
     async def handle(request: Request, writer: asyncio.StreamWriter) -> None:

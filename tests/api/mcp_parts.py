@@ -1,4 +1,4 @@
-"""Two small MCP servers: a program on stdin and stdout, and one over HTTP that wants to be logged in to.
+"""Two small MCP servers: a program on stdin and stdout, and one over HTTP that requires a login.
 
 `python tests/api/mcp_parts.py` runs the program, which finds nothing of the tests' then. Both speak JSON-RPC 2.0, as
 the protocol of 2025-06-18 has it.
@@ -17,7 +17,7 @@ TOKEN = "a-token-of-the-loopback"
 
 
 def answer(request: dict[str, Any]) -> dict[str, Any] | None:
-    """The answer to one message; None for a notification."""
+    """Return the answer to a message; None for a notification."""
     results: dict[str, Callable[[], Any]] = {
         "initialize": lambda: {
             "protocolVersion": request["params"]["protocolVersion"],
@@ -37,7 +37,7 @@ def answer(request: dict[str, Any]) -> dict[str, Any] | None:
 
 
 async def guarded(request: Any, writer: asyncio.StreamWriter) -> None:
-    """The server over HTTP at /mcp, and beside it the whole of OAuth: register, authorize (never visited), token."""
+    """The HTTP server at /mcp, with all of OAuth: register, authorize (never visited), token."""
     from tests.api.loopback import response
 
     origin = f"http://{request.headers['host']}"

@@ -1,4 +1,4 @@
-"""Records real answers and events: `python -m tests.api.record_answers PROGRAM`, with any version of `opencode`.
+"""Record real answers and events: `python -m tests.api.record_answers PROGRAM`, with any version of `opencode`.
 
 Writes `tests/api/fixtures/<version>.json`: `{"version", "answers": {operation: {"status", "body"}}, "events": [...]}`,
 one event of each kind. Places of this machine are replaced, nothing else is.
@@ -54,13 +54,13 @@ def _answers(stage: Stage) -> dict[str, Any]:
     answers = {}
     for name, path in PATHS.items():
         answer = stage.http.get(path.format(session=stage.session), params={"directory": str(stage.directory)})
-        if "json" in answer.headers.get("content-type", ""):  # else an older server does not have it
+        if "json" in answer.headers.get("content-type", ""):  # otherwise an older server lacks it
             answers[name] = {"status": answer.status_code, "body": answer.json()}
     return answers
 
 
 def _one_of_each(events: list[dict[str, Any]]) -> list[dict[str, Any]]:
-    """The first event of each type, and of each type and state of part."""
+    """Return the first event of each type, and of each type and state of part."""
     found: dict[tuple[Any, ...], dict[str, Any]] = {}
     for event in events:
         part = event["properties"].get("part") or {}

@@ -29,7 +29,7 @@ def client(server: Server, project: Path) -> Iterator[Client]:
         yield client
 
 
-def test_a_session_from_beginning_to_end(client: Client, project: Path) -> None:
+def test_a_session_is_created_renamed_and_deleted(client: Client, project: Path) -> None:
     session = client.session.create(title="Überblick")
     assert (session.title, session.directory) == ("Überblick", str(project))
     assert client.session.update(session.id, title="other").title == "other"
@@ -42,7 +42,7 @@ def test_a_session_from_beginning_to_end(client: Client, project: Path) -> None:
     assert caught.value.name == "NotFoundError"
 
 
-def test_the_same_from_async_code(server: Server, project: Path) -> None:
+def test_the_same_works_from_async_code(server: Server, project: Path) -> None:
     async def use() -> None:
         async with AsyncClient(server.url, password=server.password, directory=project) as client:
             session = await client.session.create(title="x")
@@ -55,7 +55,7 @@ def test_the_same_from_async_code(server: Server, project: Path) -> None:
     asyncio.run(use())
 
 
-def test_one_async_client_in_several_loops(server: Server) -> None:
+def test_one_async_client_works_in_several_loops(server: Server) -> None:
     client = AsyncClient(server.url, password=server.password)
 
     async def use() -> str:
@@ -65,7 +65,7 @@ def test_one_async_client_in_several_loops(server: Server) -> None:
     assert asyncio.run(use()) == asyncio.run(use()) == server.version
 
 
-def test_the_sync_client_where_a_loop_is_running(client: Client) -> None:
+def test_the_sync_client_works_inside_a_running_loop(client: Client) -> None:
     async def use() -> Any:
         return client.global_.health().healthy
 
@@ -84,7 +84,7 @@ def test_requests_go_to_the_directory(client: Client, tmp_path: Path) -> None:
     elsewhere.close()
 
 
-def test_text_bytes_and_nothing(client: Client, project: Path) -> None:
+def test_text_bytes_and_empty_answers_are_decoded(client: Client, project: Path) -> None:
     assert client.vcs.diff.raw() == ""
     (project / "README.md").write_text("changed\n", encoding="utf-8")
     assert "+changed" in client.vcs.diff.raw()
@@ -92,13 +92,13 @@ def test_text_bytes_and_nothing(client: Client, project: Path) -> None:
     assert client.v2.fs.read("src/temperatures.py").startswith(b'"""Temperatures')
 
 
-def test_the_ticket_header_of_the_terminal(client: Client) -> None:
+def test_the_terminals_ticket_header_is_sent(client: Client) -> None:
     pty = client.pty.create(command="/bin/cat")
     assert client.pty.connect_token(pty.id).ticket
     assert client.pty.remove(pty.id) is True
 
 
-def test_any_endpoint(client: Client) -> None:
+def test_any_endpoint_can_be_called(client: Client) -> None:
     assert client.request("GET", "/global/health").healthy is True
     assert client.request("POST", "/session", json={"title": "made by hand"}).title == "made by hand"
     assert client.request("GET", "session", params={"search": "made by"})[0].title == "made by hand"
@@ -113,13 +113,13 @@ def test_an_unknown_operation_is_not_supported(client: Client) -> None:
         client.request("POST", "/from/the/future")
 
 
-def test_a_bad_request(client: Client) -> None:
+def test_a_bad_request_is_an_error(client: Client) -> None:
     with pytest.raises(errors.BadRequestError, match="answered 400"):
         client.session.create(title=1)
 
 
 @pytest.mark.parametrize("password", ["wrong", None])
-def test_a_wrong_or_missing_password(server: Server, password: str | None) -> None:
+def test_a_wrong_or_missing_password_is_an_error(server: Server, password: str | None) -> None:
     with Client(server.url, password=password) as client:
         with pytest.raises(errors.AuthenticationError, match="password="):
             client.session.list()
@@ -127,14 +127,14 @@ def test_a_wrong_or_missing_password(server: Server, password: str | None) -> No
             raise AssertionError("the stream must not open")
 
 
-def test_credentials_in_the_url(server: Server) -> None:
+def test_credentials_in_the_url_are_used(server: Server) -> None:
     address = server.url.replace("http://", f"http://opencode:{server.password}@")
     with Client(address) as client:
         assert client.global_.health().healthy
         assert server.password not in repr(client)
 
 
-def test_the_servers_own_document(server: Server, client: Client) -> None:
+def test_operations_can_come_from_the_servers_own_document(server: Server, client: Client) -> None:
     with Client.live(server.url, password=server.password) as live:
         assert {row.id for row in live.operations} == {row.id for row in client.operations}
         assert live.global_.health().healthy
@@ -194,7 +194,7 @@ def test_requests_are_logged_without_secrets(server: Server, caplog: pytest.LogC
     assert b64encode(f"opencode:{server.password}".encode()).decode() not in caplog.text
 
 
-def test_the_log_is_shown_where_the_environment_asks_for_it(server: Server) -> None:
+def test_the_log_is_shown_if_the_environment_asks_for_it(server: Server) -> None:
     code = (
         "import os; from opencode_nb import Client, NotFoundError\n"
         "with Client(os.environ['URL'], password=os.environ['WORD']) as client:\n"
@@ -212,7 +212,7 @@ def test_the_log_is_shown_where_the_environment_asks_for_it(server: Server) -> N
 
 
 @pytest.mark.parametrize("operation", ["prompt", "command", "summarize"])
-def test_a_wrong_model_is_named_though_the_server_does_not(client: Client, operation: str) -> None:
+def test_a_wrong_model_is_named_although_the_server_does_not(client: Client, operation: str) -> None:
     model: Any = {"providerID": "no", "modelID": "such"}
     send = {
         "prompt": lambda id: client.session.prompt(id, parts=[{"type": "text", "text": "hi"}], model=model),
@@ -228,7 +228,7 @@ def test_a_wrong_model_is_named_though_the_server_does_not(client: Client, opera
     assert e.value.body.name == "UnknownError"
 
 
-def test_a_wrong_agent_is_named_and_other_failures_stay_as_they_are(client: Client) -> None:
+def test_a_wrong_agent_is_named_and_other_failures_are_unchanged(client: Client) -> None:
     session = client.session.create()
     with pytest.raises(errors.InternalServerError, match=r"there is no agent 'nobody'. Available: .*build"):
         client.session.prompt(session.id, parts=[{"type": "text", "text": "hi"}], agent="nobody")
@@ -238,13 +238,13 @@ def test_a_wrong_agent_is_named_and_other_failures_stay_as_they_are(client: Clie
     assert "ref in the server's log" in str(caught.value)
 
 
-def test_a_v2_session_is_made_where_the_client_works(client: Client, project: Path, tmp_path: Path) -> None:
+def test_a_v2_session_is_created_in_the_clients_directory(client: Client, project: Path, tmp_path: Path) -> None:
     assert client.v2.session.create().data.location.directory == str(project)
     elsewhere = client.v2.session.create(location={"directory": str(tmp_path)})
     assert elsewhere.data.location.directory == str(tmp_path)
 
 
-def test_a_client_of_ones_own(server: Server) -> None:
+def test_a_custom_http_client_is_used(server: Server) -> None:
     seen: list[httpx.Request] = []
 
     def answer(request: httpx.Request) -> httpx.Response:
@@ -259,7 +259,7 @@ def test_a_client_of_ones_own(server: Server) -> None:
     assert not own.is_closed
 
 
-def test_a_reader_loses_nothing_of_a_burst(client: Client, project: Path) -> None:
+def test_a_reader_misses_nothing_of_a_burst(client: Client, project: Path) -> None:
     count = 200
     with client.event.subscribe() as events:
         made = [client.session.create(title=f"s{i}").id for i in range(count)]

@@ -24,7 +24,7 @@ from opencode_nb import errors
         (503, errors.InternalServerError, True),
     ],
 )
-def test_the_status_decides_class_and_retryable(status: int, kind: type[Exception], retryable: bool) -> None:
+def test_the_status_determines_class_and_retryable(status: int, kind: type[Exception], retryable: bool) -> None:
     error = errors.status_error(status, None, method="GET", path="/session")
     assert type(error) is kind
     assert error.retryable is retryable
@@ -74,7 +74,7 @@ def test_errors_survive_pickling() -> None:
     assert (type(again), str(again), again.status, again.retry_after) == (type(error), str(error), 429, 2.5)
 
 
-def test_the_tree_in_the_docstring_is_the_tree() -> None:
+def test_the_tree_in_the_docstring_matches_the_classes() -> None:
     drawn = {
         line.replace("│", " ").replace("├──", "   ").replace("└──", "   ").split()[0]
         for line in (errors.__doc__ or "").splitlines()

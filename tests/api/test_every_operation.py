@@ -1,6 +1,6 @@
-"""Every operation of the pinned table, once with each client, on a real server in a sandbox of its own.
+"""Every operation of the pinned table, once with each client, on a real sandboxed server.
 
-`python -m pytest tests/api/test_every_operation.py -s` prints the operations by outcome.
+`python -m pytest tests/api/test_every_operation_works.py -s` prints the operations by outcome.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ from tests.conftest import make_project
 from tests.recordings.stage import EventLog
 
 REFUSED = {
-    # operation: (what the server answers, why it cannot be had here)
+    # operation: (the server's answer, why it cannot succeed here)
     "global_.upgrade": ("400 BadRequest", "a valid call would replace the program: only an invalid body is sent"),
     "experimental.console.switch_org": ("400 BadRequest", "needs an account of OpenCode's own cloud"),
     "session.share": ("500 UnknownError", "sharing is disabled, and would send the session to a server outside"),
@@ -53,7 +53,7 @@ export const Login = async () => ({ auth: { provider: "tour", methods: [{ type: 
 
 @pytest.fixture(scope="module")
 def outside() -> Iterator[Loopback]:
-    """The proxy through which every request that leaves the machine must go: it lets none through and remembers."""
+    """The proxy for all requests that leave the machine: blocks and records them."""
 
     async def refuse(request: Request, writer: asyncio.StreamWriter) -> None:
         writer.write(response(status="403 Forbidden"))
@@ -66,7 +66,7 @@ def outside() -> Iterator[Loopback]:
 def sandboxed(
     opencode_program: Path, server_model: DemoModel, outside: Loopback, tmp_path_factory: pytest.TempPathFactory
 ) -> Iterator[Server]:
-    """A server with a home, a store and settings of its own, and no way out."""
+    """A server with its own home, store and settings, and no network."""
     home = tmp_path_factory.mktemp("home")
     plugin = home / "login.js"
     plugin.write_text(LOGIN_PLUGIN, encoding="utf-8")
@@ -77,15 +77,15 @@ def sandboxed(
     }
     env = {f"XDG_{kind}_HOME": str(home / kind.lower()) for kind in ("DATA", "CONFIG", "CACHE", "STATE")}
     env |= {"HOME": str(home), "OPENCODE_EXPERIMENTAL_WORKSPACES": "1"}
-    env |= {"NO_PROXY": "", "no_proxy": ""}  # no proxy is asked for loopback anyway
-    env["OPENCODE_MODELS_PATH"] = ""  # its own catalog: the whole of it
+    env |= {"NO_PROXY": "", "no_proxy": ""}  # loopback bypasses the proxy anyway
+    env["OPENCODE_MODELS_PATH"] = ""  # the whole built-in catalog
     env |= dict.fromkeys(("HTTP_PROXY", "HTTPS_PROXY", "http_proxy", "https_proxy"), outside.url)
     with serve(config=config, directory=home, binary=opencode_program, env=env) as server:
         yield server
 
 
 @pytest.mark.parametrize("kind", ["sync", "async"])
-def test_every_operation(
+def test_every_operation_works(
     kind: str, sandboxed: Server, outside: Loopback, demo_model: DemoModel, tmp_path: Path
 ) -> None:
     project, elsewhere = make_project(tmp_path / "project"), tmp_path / "elsewhere"
@@ -111,7 +111,7 @@ def test_every_operation(
 
 
 def expected() -> dict[str, str]:
-    """The outcome of each operation of the pinned table."""
+    """Return the outcome of each operation of the pinned table."""
     names = [row["name"] for row in Client("http://127.0.0.1:1").operations]
     assert set(REFUSED) <= set(names)
     return {name: REFUSED[name][0] if name in REFUSED else tour.OK for name in names}

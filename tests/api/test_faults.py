@@ -1,4 +1,4 @@
-"""What servers and networks do wrong, on real loopback sockets: a clear error, within its bound."""
+"""Faults of servers and networks, on real loopback sockets, give a clear error within a time limit."""
 
 from __future__ import annotations
 
@@ -36,7 +36,7 @@ async def hang(request: Request, writer: asyncio.StreamWriter) -> None:
 
 
 async def drip(request: Request, writer: asyncio.StreamWriter) -> None:
-    """A slow loris: a byte now and then, for ever."""
+    """A slow loris: sends a byte now and then, for ever."""
     writer.write(b"HTTP/1.1 200 OK\r\ncontent-type: application/json\r\ncontent-length: 100000\r\n\r\n")
     while True:
         writer.write(b" ")
@@ -55,7 +55,7 @@ async def truncate(request: Request, writer: asyncio.StreamWriter) -> None:
     writer.write(response(b'{"healthy":true}')[:-5])
 
 
-def test_connection_refused() -> None:
+def test_a_refused_connection_is_an_error() -> None:
     with (
         Client(f"http://127.0.0.1:{free_port()}") as client,
         pytest.raises(errors.APIConnectionError, match=r"Cannot reach .* Is it running") as caught,
@@ -66,7 +66,7 @@ def test_connection_refused() -> None:
 
 
 @pytest.mark.parametrize("handler", [reset, truncate])
-def test_a_broken_connection(handler: Any) -> None:
+def test_a_broken_connection_is_an_error(handler: Any) -> None:
     with serving(handler) as server, Client(server.url, max_retries=1) as client:
         with pytest.raises(errors.APIConnectionError, match="the connection broke"):
             client.global_.health()
@@ -74,7 +74,7 @@ def test_a_broken_connection(handler: Any) -> None:
 
 
 @pytest.mark.parametrize("handler", [hang, drip])
-def test_no_whole_answer_in_time(handler: Any) -> None:
+def test_an_incomplete_answer_times_out(handler: Any) -> None:
     with serving(handler) as server, Client(server.url, timeout=0.3, max_retries=1) as client:
         with pytest.raises(errors.APITimeoutError, match="timeout="):
             client.global_.health()
@@ -85,7 +85,7 @@ def test_no_whole_answer_in_time(handler: Any) -> None:
 
 
 @pytest.mark.parametrize("body", [b'{"healthy":', b"not json at all", b"\xff\xfe{", b"[" * 100_000])
-def test_malformed_json(body: bytes) -> None:
+def test_malformed_json_is_an_error(body: bytes) -> None:
     with serving(answering(response(body))) as server, Client(server.url) as client:
         with pytest.raises(errors.InvalidResponseError, match="is not what the operation returns") as caught:
             client.global_.health()
@@ -94,7 +94,7 @@ def test_malformed_json(body: bytes) -> None:
     assert len(str(caught.value)) < 2000
 
 
-def test_a_web_page_instead_of_json() -> None:
+def test_a_web_page_instead_of_json_is_not_supported() -> None:
     page = response(b"<!doctype html><html></html>", kind="text/html")
     with serving(answering(page)) as server, Client(server.url) as client:
         with pytest.raises(errors.NotSupportedError):
@@ -103,7 +103,7 @@ def test_a_web_page_instead_of_json() -> None:
             raise AssertionError("the stream must not open")
 
 
-def test_a_web_page_as_an_error() -> None:
+def test_an_error_page_is_reported() -> None:
     page = response(b"<html>Bad gateway</html>", status="502 Bad Gateway", kind="text/html")
     with (
         serving(answering(page)) as server,
@@ -113,7 +113,7 @@ def test_a_web_page_as_an_error() -> None:
         client.session.list()
 
 
-def test_json_where_events_are_expected() -> None:
+def test_json_instead_of_events_is_an_error() -> None:
     with (
         serving(answering(OK)) as server,
         Client(server.url) as client,
@@ -134,13 +134,13 @@ def test_unexpected_redirects_are_errors() -> None:
 
 
 @pytest.mark.parametrize("status", ["429 Too Many", "500 Oops", "503 Busy", "408 Late", "409 Conflict"])
-def test_a_get_is_repeated(status: str) -> None:
+def test_a_get_is_retried(status: str) -> None:
     with serving(answering(response(status=status), OK)) as server, Client(server.url) as client:
         assert client.global_.health().healthy
         assert len(server.requests) == 2
 
 
-def test_repeating_has_an_end() -> None:
+def test_retries_are_limited() -> None:
     with serving(answering(response(status="500 Oops"))) as server, Client(server.url, max_retries=3) as client:
         with pytest.raises(errors.InternalServerError):
             client.global_.health()
@@ -148,7 +148,7 @@ def test_repeating_has_an_end() -> None:
 
 
 @pytest.mark.parametrize("status", ["400 Bad", "401 Who", "404 None", "422 Odd", "501 Never"])
-def test_what_cannot_pass_is_not_repeated(status: str) -> None:
+def test_requests_that_cannot_succeed_are_not_retried(status: str) -> None:
     with serving(answering(response(status=status), OK)) as server, Client(server.url) as client:
         with pytest.raises(errors.APIStatusError):
             client.global_.health()
@@ -164,7 +164,7 @@ def test_a_prompt_is_sent_once(status: str, name: str) -> None:
         assert len(server.requests) == 1
 
 
-def test_a_post_is_repeated_only_if_it_was_refused() -> None:
+def test_a_post_is_retried_only_if_it_was_refused() -> None:
     with serving(answering(response(status="429 Too Many"), OK)) as server, Client(server.url) as client:
         client.session.create()
         assert len(server.requests) == 2
@@ -174,7 +174,7 @@ def test_a_post_is_repeated_only_if_it_was_refused() -> None:
         assert len(server.requests) == 1
 
 
-def test_a_post_whose_connection_broke_is_not_repeated() -> None:
+def test_a_post_whose_connection_broke_is_not_retried() -> None:
     with serving(reset) as server, Client(server.url) as client:
         with pytest.raises(errors.APIConnectionError) as caught:
             client.session.create()
@@ -183,7 +183,7 @@ def test_a_post_whose_connection_broke_is_not_repeated() -> None:
 
 
 def waits(monkeypatch: pytest.MonkeyPatch, **headers: str) -> list[float]:
-    """The waits before a repetition that a 429 with these headers leads to."""
+    """Return the waits before retrying a 429 with these headers."""
     asked: list[float] = []
     delay = transport._delay
 
@@ -197,26 +197,26 @@ def waits(monkeypatch: pytest.MonkeyPatch, **headers: str) -> list[float]:
     return asked
 
 
-def test_milliseconds_are_not_seconds(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_retry_after_ms_is_in_milliseconds(monkeypatch: pytest.MonkeyPatch) -> None:
     assert waits(monkeypatch, retry_after_ms="100", retry_after="30") == [0.1]
 
 
-def test_retry_after_in_seconds(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_retry_after_in_seconds_is_respected(monkeypatch: pytest.MonkeyPatch) -> None:
     assert waits(monkeypatch, retry_after="1.5") == [1.5]
 
 
-def test_retry_after_as_a_date(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_retry_after_as_a_date_is_respected(monkeypatch: pytest.MonkeyPatch) -> None:
     (asked,) = waits(monkeypatch, retry_after=format_datetime(datetime.now(UTC) + timedelta(seconds=20), usegmt=True))
     assert 0 < asked <= 20
 
 
 @pytest.mark.parametrize("value", ["soon", "-3", "nan", "inf", ""])
-def test_a_nonsensical_retry_after_is_ignored(monkeypatch: pytest.MonkeyPatch, value: str) -> None:
+def test_an_invalid_retry_after_is_ignored(monkeypatch: pytest.MonkeyPatch, value: str) -> None:
     (asked,) = waits(monkeypatch, retry_after=value)
     assert 0 < asked <= 0.01
 
 
-def test_a_server_that_asks_for_an_hour_gets_the_error_to_the_caller() -> None:
+def test_a_retry_after_of_an_hour_raises_at_once() -> None:
     busy = response(status="429 Wait", retry_after="3600")
     with serving(answering(busy)) as server, Client(server.url) as client:
         with pytest.raises(errors.RateLimitError) as caught:
@@ -225,7 +225,7 @@ def test_a_server_that_asks_for_an_hour_gets_the_error_to_the_caller() -> None:
     assert caught.value.retry_after == 3600
 
 
-def test_an_hour_for_what_waits_for_a_model() -> None:
+def test_operations_that_wait_for_a_model_get_an_hour() -> None:
     async def late(request: Request, writer: asyncio.StreamWriter) -> None:
         await asyncio.sleep(0.3)
         writer.write(response(json.dumps({"info": {}, "parts": []}).encode()))
@@ -236,7 +236,7 @@ def test_an_hour_for_what_waits_for_a_model() -> None:
             client.session.list()
 
 
-def test_an_event_stream_that_does_not_answer(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_an_event_stream_that_does_not_answer_times_out(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(pump, "OPEN_TIMEOUT", 0.2)
     with (
         serving(hang) as server,
@@ -265,7 +265,7 @@ def test_nothing_is_sent_to_a_server_that_is_not_ready() -> None:
         assert len(server.requests) == 2
 
 
-def test_no_proxy_leads_to_this_machine(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_requests_to_this_machine_bypass_proxies(monkeypatch: pytest.MonkeyPatch) -> None:
     for name in ("HTTP_PROXY", "http_proxy", "ALL_PROXY"):
         monkeypatch.setenv(name, f"http://127.0.0.1:{free_port()}")
     with serving(answering(OK), "127.0.0.2") as server, Client(server.url, password="secret") as client:

@@ -1,4 +1,4 @@
-"""How streams of a server on this machine are read: however it frames them, and whatever breaks."""
+"""Reading streams of a server on this machine: however it frames them, and whatever breaks."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ def chunked(*pieces: bytes) -> bytes:
 
 
 def writing(answer: bytes, size: int = 1 << 16) -> Handler:
-    """Write the answer in pieces, and keep the connection open."""
+    """Write the response in pieces, and keep the connection open."""
 
     async def handle(request: Request, writer: asyncio.StreamWriter) -> None:
         for start in range(0, len(answer), size):
@@ -38,7 +38,7 @@ def writing(answer: bytes, size: int = 1 << 16) -> Handler:
 
 
 def closing(*answers: bytes) -> Handler:
-    """Write these, one after the other has been read, and close the connection."""
+    """Write these, each after the previous one was read, and close the connection."""
 
     async def handle(request: Request, writer: asyncio.StreamWriter) -> None:
         for answer in answers:
@@ -60,7 +60,7 @@ def closing(*answers: bytes) -> Handler:
     ],
     ids=["a chunk each", "events in pieces", "until the end", "a length", "after an interim answer"],
 )
-def test_events_come_however_they_are_framed(answer: bytes, size: int) -> None:
+def test_events_arrive_however_they_are_framed(answer: bytes, size: int) -> None:
     with serving(writing(answer, size)) as server, Client(server.url) as client, client.event.subscribe() as events:
         assert [next(events).type for _ in KINDS] == KINDS
 
@@ -76,7 +76,7 @@ def test_events_come_however_they_are_framed(answer: bytes, size: int) -> None:
     ],
     ids=["cut chunk", "cut length", "no chunk", "last chunk", "end"],
 )
-def test_the_reader_is_told_how_a_stream_ended(answers: list[bytes], said: str) -> None:
+def test_the_reader_learns_how_a_stream_ended(answers: list[bytes], said: str) -> None:
     with serving(closing(*answers)) as server, Client(server.url) as client, client.event.subscribe() as events:
         kinds = [next(events).type for _ in KINDS]
         lost = next(events)
@@ -86,7 +86,7 @@ def test_the_reader_is_told_how_a_stream_ended(answers: list[bytes], said: str) 
 
 
 @pytest.mark.parametrize("answer", [b"", b"SSH-2.0-OpenSSH_9.2\r\n", b"HTTP/1.1 101 Switching\r\nupgrade: x\r\n\r\n"])
-def test_what_is_no_answer_is_an_error(answer: bytes) -> None:
+def test_an_invalid_response_is_an_error(answer: bytes) -> None:
     with (
         serving(closing(answer)) as server,
         Client(server.url) as client,
@@ -103,7 +103,7 @@ def test_every_address_of_a_name_is_tried() -> None:
             assert next(events).type == "server.connected"
 
 
-def test_nobody_listens_at_any_address() -> None:
+def test_an_error_is_raised_if_no_address_accepts() -> None:
     with socket.create_server(("127.0.0.1", 0)) as probe:
         port = probe.getsockname()[1]
     with (
@@ -124,7 +124,7 @@ def test_a_line_break_in_a_header_is_not_sent() -> None:
         assert server.requests == []
 
 
-def test_a_client_of_ones_own_reads_streams_too() -> None:
+def test_a_custom_http_client_reads_streams_too() -> None:
     sent: list[str] = []
 
     async def note(request: httpx.Request) -> None:

@@ -37,7 +37,7 @@ def test_arguments_go_where_they_belong() -> None:
     assert made.repeat == "never"
 
 
-def test_the_directory_of_a_call_goes_out_both_ways() -> None:
+def test_the_directory_of_a_call_is_sent_as_query_and_header() -> None:
     made = call("session.list", directory="/other", roots=True, limit=5, search=None)
     assert sorted(made.query) == [("directory", "/other"), ("limit", "5"), ("roots", "true")]
     assert made.headers == {"x-opencode-directory": "%2Fother"}
@@ -52,7 +52,7 @@ def test_without_a_directory_none_is_sent() -> None:
     assert (made.query, made.headers) == ([], {})
 
 
-def test_a_directory_in_the_body_leaves_the_routing_alone() -> None:
+def test_a_directory_in_the_body_does_not_change_the_routing() -> None:
     made = call("worktree.remove", directory="/tree")
     assert body(made) == {"directory": "/tree"}
     assert made.query == [("directory", "/somewhere/größe")]
@@ -65,7 +65,7 @@ def test_an_object_body_is_always_sent() -> None:
     assert call("session.list").content is None
 
 
-def test_a_place_that_only_the_body_can_tell() -> None:
+def test_a_place_is_put_into_the_body_if_needed() -> None:
     assert body(call("v2.session.create")) == {"location": {"directory": "/somewhere/größe"}}
     assert body(call("v2.session.create", location={"directory": "/x"})) == {"location": {"directory": "/x"}}
 
@@ -75,11 +75,11 @@ def test_whole_bodies_are_sent_as_given() -> None:
     assert call("tui.control.response", body=None).content == b"null"
 
 
-def test_null_is_sent_where_it_is_a_value() -> None:
+def test_null_is_sent_for_nullable_fields() -> None:
     assert body(call("experimental.workspace.warp", id=None, sessionID="s")) == {"id": None, "sessionID": "s"}
 
 
-def test_escapes() -> None:
+def test_extra_arguments_are_sent() -> None:
     made = call(
         "session.create",
         title="t",
@@ -96,15 +96,15 @@ def test_escapes() -> None:
     assert body(call("session.abort", "s", extra_body={"reason": "x"})) == {"reason": "x"}
 
 
-def test_an_escape_can_stand_for_a_required_argument() -> None:
+def test_an_extra_argument_can_replace_a_required_one() -> None:
     assert body(call("session.prompt_async", "ses_1", extra_body={"parts": []})) == {"parts": []}
 
 
-def test_headers_of_the_quirk_table() -> None:
+def test_headers_of_the_quirk_table_are_sent() -> None:
     assert call("pty.connect_token", "pty_1").headers["x-opencode-ticket"] == "1"
 
 
-def test_wire_names() -> None:
+def test_wire_names_are_sent() -> None:
     assert body(call("config.update", schema="https://x")) == {"$schema": "https://x"}
 
 
@@ -127,7 +127,7 @@ def test_wrong_arguments_are_a_type_error(name: str, args: Any, kwargs: Any, mes
 
 
 @pytest.mark.parametrize("value", ["", ".", ".."])
-def test_an_id_cannot_turn_into_another_operation(value: str) -> None:
+def test_an_id_cannot_address_another_operation(value: str) -> None:
     with pytest.raises(ValueError, match="needs a sessionID"):
         call("session.get", value)
 
@@ -138,12 +138,12 @@ def test_path_arguments_are_escaped() -> None:
 
 
 @pytest.mark.parametrize("value", [float("nan"), {1, 2}, b"bytes"])
-def test_what_json_cannot_hold_is_refused_before_anything_is_sent(value: Any) -> None:
+def test_values_not_in_json_are_refused_before_sending(value: Any) -> None:
     with pytest.raises((TypeError, ValueError)):
         call("session.create", metadata={"x": value})
 
 
-def test_signatures_and_docstrings_tell_the_arguments() -> None:
+def test_signatures_and_docstrings_list_the_arguments() -> None:
     signature = inspect.signature(CLIENT.session.prompt_async)
     assert list(signature.parameters)[:3] == ["sessionID", "parts", "messageID"]
     assert signature.parameters["parts"].default is inspect.Parameter.empty
@@ -170,7 +170,7 @@ def test_an_operation_can_be_a_namespace_too() -> None:
     assert CLIENT.vcs.diff.row["path"] == "/vcs/diff"
 
 
-def test_a_name_that_the_client_uses_itself_gets_an_underscore() -> None:
+def test_a_name_in_use_by_the_client_gets_an_underscore() -> None:
     rows = [{**ROWS["session.list"], "name": "copy.request"}, {**ROWS["session.list"], "name": "operations"}]
     client = AsyncClient("http://127.0.0.1:1", operations=rows)
     assert callable(client.copy_.request)
@@ -199,7 +199,7 @@ def test_nothing_shows_the_password() -> None:
     assert "hush" not in str(caught.value)
 
 
-def test_a_copy_keeps_what_is_not_changed() -> None:
+def test_a_copy_keeps_unchanged_settings() -> None:
     copied = CLIENT.copy(directory="/other", base_url="http://127.0.0.1:2")
     assert (copied.base_url, copied.directory) == ("http://127.0.0.1:2", "/other")
     assert CLIENT.directory == "/somewhere/größe"

@@ -22,7 +22,7 @@ def fresh() -> Any:
     return wrap(json.loads(json.dumps(MESSAGE)))
 
 
-def test_fields_are_attributes_all_the_way_down() -> None:
+def test_nested_fields_are_attributes() -> None:
     record = fresh()
     assert record.info.time.created == 1
     assert record.info.error is None
@@ -31,7 +31,7 @@ def test_fields_are_attributes_all_the_way_down() -> None:
     assert [part.type for part in record.parts] == ["text", "from-the-future"]
 
 
-def test_what_is_looked_at_is_wrapped_once() -> None:
+def test_values_are_wrapped_once() -> None:
     record = fresh()
     assert record.info is record["info"] is record.get("info")
     assert record.parts is record["parts"]
@@ -39,7 +39,7 @@ def test_what_is_looked_at_is_wrapped_once() -> None:
     assert record.to_dict()["info"]["title"] == "changed"
 
 
-def test_nothing_is_changed_or_lost_on_the_way() -> None:
+def test_nothing_is_changed_or_lost() -> None:
     untouched, looked_at = fresh(), fresh()
     assert next(value for _, value in looked_at.items()).id == "msg_1"
     assert next(iter(looked_at.values())).id == "msg_1"
@@ -51,7 +51,7 @@ def test_nothing_is_changed_or_lost_on_the_way() -> None:
         assert list(record) == list(MESSAGE)
 
 
-def test_to_dict_is_plain_and_independent() -> None:
+def test_to_dict_is_a_plain_deep_copy() -> None:
     record = fresh()
     plain = record.to_dict()
     assert type(plain["info"]) is dict
@@ -61,14 +61,14 @@ def test_to_dict_is_plain_and_independent() -> None:
     assert record.info.id == "msg_1"
 
 
-def test_clashing_and_odd_names_are_reached_by_brackets() -> None:
+def test_clashing_and_odd_names_need_brackets() -> None:
     record = fresh()
     assert callable(record.items)
     assert record["items"] == ["clash"]
     assert record.unknown["$ref"] == 1
 
 
-def test_a_missing_field_says_what_there_is() -> None:
+def test_a_missing_field_lists_the_existing_ones() -> None:
     with pytest.raises(AttributeError, match="no field 'titel'; it has id, time, error"):
         _ = fresh().info.titel
     assert fresh().get("nothing") is None
@@ -77,12 +77,12 @@ def test_a_missing_field_says_what_there_is() -> None:
         fresh()["nothing"]
 
 
-def test_attributes_are_for_reading() -> None:
+def test_attributes_are_read_only() -> None:
     with pytest.raises(AttributeError):
         fresh().title = "no"
 
 
-def test_dict_methods_give_records_too() -> None:
+def test_dict_methods_return_records_too() -> None:
     record = fresh()
     assert record.pop("info").id == "msg_1"
     assert record.setdefault("more", {"a": 1}).a == 1
@@ -93,18 +93,18 @@ def test_dict_methods_give_records_too() -> None:
             assert value == 2
 
 
-def test_copies_and_pickles() -> None:
+def test_records_can_be_copied_and_pickled() -> None:
     for again in (copy.deepcopy(fresh()), pickle.loads(pickle.dumps(fresh()))):
         assert again == MESSAGE
         assert again.info.id == "msg_1"
 
 
-def test_tab_offers_the_fields() -> None:
+def test_tab_completes_the_fields() -> None:
     assert {"info", "parts", "to_dict"} <= set(dir(fresh()))
     assert "with space" not in dir(fresh().unknown)
 
 
-def test_data_cannot_pose_as_a_display_method() -> None:
+def test_data_cannot_act_as_a_display_method() -> None:
     record = Record(_repr_html_="<script>alert(1)</script>", _ipython_display_={}, __class__="x", _x=1)
     data, _ = DisplayFormatter().format(record)
     assert set(data) == {"text/plain"}
@@ -112,11 +112,11 @@ def test_data_cannot_pose_as_a_display_method() -> None:
     assert record["_x"] == 1
 
 
-def test_repr() -> None:
+def test_repr_shows_the_data() -> None:
     assert repr(Record(a={"b": 1})) == "Record({'a': {'b': 1}})"
 
 
-def test_scalars_and_slices_stay() -> None:
+def test_scalars_and_slices_are_kept() -> None:
     assert wrap(None) is None
     assert wrap(True) is True
     assert wrap([1, {"a": 2}])[1].a == 2

@@ -21,17 +21,17 @@ def test_the_pinned_table_has_every_operation_once() -> None:
     assert len({(row["method"], row["path"]) for row in ROWS.values()}) == 188
 
 
-def test_the_pinned_table_is_what_the_program_says(opencode_program: Path, tmp_path: Path) -> None:
+def test_the_pinned_table_matches_the_program(opencode_program: Path, tmp_path: Path) -> None:
     assert generate.main(["--program", str(opencode_program), "--output", str(tmp_path)]) == 0
     assert (tmp_path / generate.TABLE.name).read_text(encoding="utf-8") == generate.TABLE.read_text(encoding="utf-8")
 
 
-def test_a_program_that_is_not_there_is_told(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_a_missing_program_is_reported(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert generate.main(["--program", str(tmp_path / "missing"), "--output", str(tmp_path)]) == 1
     assert "cannot get the OpenAPI document" in capsys.readouterr().err
 
 
-def test_every_name_can_be_written_in_python() -> None:
+def test_every_name_is_a_python_identifier() -> None:
     for row in ROWS.values():
         names = [*row["name"].split("."), *(param["name"] for param in row["params"])]
         assert all(name.isidentifier() and not keyword.iskeyword(name) for name in names), row["name"]
@@ -49,7 +49,7 @@ def test_every_name_can_be_written_in_python() -> None:
         ("v2.fs.read", "v2.fs.read"),
     ],
 )
-def test_names(id_: str, name: str) -> None:
+def test_operation_ids_become_dotted_names(id_: str, name: str) -> None:
     assert python_name(id_) == name
 
 
@@ -70,7 +70,7 @@ def test_operations_that_take_a_whole_body() -> None:
     assert whole == {"auth.set", "part.update", "sync.history.list", "tui.publish", "tui.control.response"}
 
 
-def test_kinds() -> None:
+def test_kinds_follow_the_response_type() -> None:
     kinds: dict[str, set[str]] = {}
     for id_, row in ROWS.items():
         kinds.setdefault(row["kind"], set()).add(id_)
@@ -83,17 +83,17 @@ def test_kinds() -> None:
     }
 
 
-def test_file_paths_and_locations() -> None:
+def test_file_paths_and_locations_become_arguments() -> None:
     assert list(params("v2.fs.read", "path")) == ["path"]
     assert params("v2.pty.connect")["location"]["deep"] is True
     assert params("v2.fs.list")["location"]["deep"] is True
 
 
-def test_names_that_python_cannot_have_keep_their_wire_name() -> None:
+def test_names_invalid_in_python_keep_their_wire_name() -> None:
     assert params("config.update")["schema"]["wire"] == "$schema"
 
 
-def test_what_costs_money_is_never_repeated() -> None:
+def test_requests_that_cost_money_are_never_retried() -> None:
     never = {id_ for id_, row in ROWS.items() if row["repeat"] == "never"}
     assert never == quirks.STARTS_A_TURN | quirks.TAKES_AWAY
     assert {row["method"] for row in ROWS.values() if row["repeat"] == "always"} == {"GET", "PUT", "DELETE"}
@@ -112,7 +112,7 @@ def test_every_quirk_is_about_an_operation_that_exists() -> None:
     assert named <= set(ROWS)
 
 
-def test_types_are_written_down() -> None:
+def test_types_are_rendered_as_text() -> None:
     prompt = params("session.prompt_async")
     assert prompt["model"]["type"] == "{providerID: str, modelID: str}"
     assert prompt["parts"]["required"] is True
@@ -155,6 +155,6 @@ def test_a_document_with_surprises_compiles() -> None:
     ]
 
 
-def test_something_else_than_a_document_is_refused() -> None:
+def test_anything_but_an_openapi_document_is_refused() -> None:
     with pytest.raises(ValueError, match="not an OpenAPI document"):
         compile_table({"openapi": "3.1.0"})

@@ -27,7 +27,7 @@ def line(event: Any) -> bytes:
 
 
 def streaming(*events: Any, then: Callable[[], Any] | None = None) -> Handler:
-    """Greet, send the events, and keep the stream open, or do something else then."""
+    """Greet, send the events, then keep the stream open or do something else."""
 
     async def handle(request: Request, writer: asyncio.StreamWriter) -> None:
         writer.write(STREAM_HEAD + line(CONNECTED) + b"".join(map(line, events)))
@@ -60,7 +60,7 @@ EVENTS = [{"a": "one\u2028two\u0085three\u000bfour é"}, {"b": 1}, {"c": 2}, {"d
 
 
 @pytest.mark.parametrize("size", [1, 2, 3, 5, 7, 64, 10_000])
-def test_events_come_out_however_the_bytes_are_cut(size: int) -> None:
+def test_events_are_decoded_however_the_bytes_are_split(size: int) -> None:
     decoder = Decoder()
     found = [
         json.loads(data.decode(), strict=False)
@@ -70,7 +70,7 @@ def test_events_come_out_however_the_bytes_are_cut(size: int) -> None:
     assert found == EVENTS
 
 
-def test_a_large_event_in_small_pieces() -> None:
+def test_a_large_event_in_small_pieces_is_decoded() -> None:
     text = "x" * 5_000_000
     whole = line({"text": text})
     decoder = Decoder()
@@ -104,7 +104,7 @@ def test_a_reader_that_falls_too_far_behind_is_told_to_refetch(monkeypatch: pyte
     ]
 
 
-def test_what_came_before_the_end_is_read_before_the_error() -> None:
+def test_remaining_events_are_read_before_the_error() -> None:
     ready = threading.Event()
     backlog = Backlog(ready)
     backlog.put([b"1"])
@@ -120,7 +120,7 @@ def test_what_came_before_the_end_is_read_before_the_error() -> None:
 # --- streams ----------------------------------------------------------------------------------------------------------
 
 
-def test_separators_inside_the_json_and_unknown_kinds_pass() -> None:
+def test_line_separators_in_json_and_unknown_kinds_are_kept() -> None:
     strange = {
         "id": "evt_1",
         "type": "from.the.future",
@@ -143,7 +143,7 @@ def test_one_malformed_event_does_not_end_the_stream() -> None:
         assert [next(events).type, next(events).type] == ["server.connected", "after"]
 
 
-def test_a_lost_stream_comes_back_with_markers() -> None:
+def test_a_lost_stream_reconnects_with_markers() -> None:
     told: list[str] = []
     with (
         serving(streaming({"type": "work"})) as server,
@@ -161,7 +161,7 @@ def test_a_lost_stream_comes_back_with_markers() -> None:
         assert told == ["again"]
 
 
-def test_the_same_for_an_async_reader() -> None:
+def test_a_lost_stream_reconnects_for_an_async_reader() -> None:
     async def use(server: Any) -> list[str]:
         seen: list[str] = []
         async with AsyncClient(server.url) as client, client.event.subscribe() as events:
@@ -180,7 +180,7 @@ def test_the_same_for_an_async_reader() -> None:
     assert seen == ["server.connected", "client.disconnected", "client.reconnected", "server.connected"]
 
 
-def test_a_stream_that_the_server_ends_is_opened_again() -> None:
+def test_a_stream_ended_by_the_server_is_reopened() -> None:
     with (
         serving(streaming({"type": "server.instance.disposed"}, then=lambda: None)) as server,
         Client(server.url) as client,
@@ -205,7 +205,7 @@ def test_the_reader_gets_an_error_when_the_server_stays_away() -> None:
             next(events)
 
 
-def test_a_refusal_on_the_way_back_is_raised_at_once() -> None:
+def test_a_refusal_on_reconnection_is_raised_at_once() -> None:
     answers = [STREAM_HEAD + line(CONNECTED), response(status="401 Unauthorized")]
 
     async def handle(request: Request, writer: asyncio.StreamWriter) -> None:
@@ -217,7 +217,7 @@ def test_a_refusal_on_the_way_back_is_raised_at_once() -> None:
             next(events)
 
 
-def test_a_server_that_fails_for_a_while_is_asked_again() -> None:
+def test_a_temporarily_failing_server_is_retried() -> None:
     answers = [STREAM_HEAD + line(CONNECTED), response(status="503 Busy"), response(status="503 Busy")]
 
     async def handle(request: Request, writer: asyncio.StreamWriter) -> None:
@@ -266,7 +266,7 @@ def test_an_async_reader_ends_when_the_stream_is_closed() -> None:
 
 
 def test_a_slow_reader_does_not_stall_the_server() -> None:
-    """The server writes far more than sockets hold, and finishes before the reader has read anything."""
+    """The server writes far more than socket buffers hold, and finishes before the reader reads anything."""
     count, text = 4000, "x" * 4096
     written = threading.Event()
 
@@ -284,7 +284,7 @@ def test_a_slow_reader_does_not_stall_the_server() -> None:
     assert numbers == [None, *range(count)]
 
 
-def test_whoever_gathers_gets_together_what_came_meanwhile() -> None:
+def test_gather_batches_the_events_of_the_pause() -> None:
     async def handle(request: Request, writer: asyncio.StreamWriter) -> None:
         writer.write(STREAM_HEAD)
         for number in range(4):
@@ -314,7 +314,7 @@ def test_a_burst_is_drained_without_a_pause() -> None:
         assert time.monotonic() - begun < WAIT
 
 
-def test_every_stream_keeps_its_own_connection_and_requests_go_on() -> None:
+def test_every_stream_has_its_own_connection_and_does_not_block_requests() -> None:
     async def handle(request: Request, writer: asyncio.StreamWriter) -> None:
         if request.target.startswith("/global/health"):
             writer.write(response(b'{"healthy":true}'))
@@ -330,7 +330,7 @@ def test_every_stream_keeps_its_own_connection_and_requests_go_on() -> None:
             stream.close()
 
 
-def test_a_stream_without_a_greeting_opens_too(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_stream_without_a_greeting_opens(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(pump, "FIRST_EVENT_WAIT", 0.1)
     go_on = threading.Event()
 
@@ -345,7 +345,7 @@ def test_a_stream_without_a_greeting_opens_too(monkeypatch: pytest.MonkeyPatch) 
         assert next(events).type == "first"
 
 
-def test_routing_and_authorization_of_a_stream() -> None:
+def test_streams_send_routing_and_authorization() -> None:
     with (
         serving(streaming()) as server,
         Client(server.url, password="p", directory="/größe") as client,
@@ -358,7 +358,9 @@ def test_routing_and_authorization_of_a_stream() -> None:
     assert request.headers["authorization"] == "Basic b3BlbmNvZGU6cA=="
 
 
-def test_a_defect_reaches_the_reader(monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture) -> None:
+def test_a_bug_in_the_pump_reaches_the_reader(
+    monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
     def broken(self: Decoder, chunk: bytes) -> list[bytes]:
         raise RuntimeError("a bug")
 

@@ -1,4 +1,4 @@
-"""Real answers of two servers (see record_answers.py), as they came and as no document allows them, load unchanged."""
+"""Recorded answers of two servers (see record_answers.py) load unchanged, even if altered to violate the document."""
 
 from __future__ import annotations
 
@@ -25,12 +25,12 @@ BODIES = [param for param in ANSWERS if param.values[1] == 200]
 IDS = {"sessionID": "ses_1", "messageID": "msg_1"}
 
 
-def test_there_are_two_versions() -> None:
+def test_two_versions_are_recorded() -> None:
     assert [recorded["version"] for recorded in RECORDED] == ["1.17.0", "1.18.33"]
 
 
 @pytest.mark.parametrize(("name", "status", "body"), ANSWERS)
-def test_an_answer_comes_as_it_was_sent(name: str, status: int, body: Any) -> None:
+def test_answers_are_returned_unchanged(name: str, status: int, body: Any) -> None:
     content = json.dumps(body, ensure_ascii=False).encode()
     with serving(answering(response(content, status=f"{status} X"))) as server, Client(server.url) as client:
         if status == 200:
@@ -44,7 +44,7 @@ def test_an_answer_comes_as_it_was_sent(name: str, status: int, body: Any) -> No
 
 
 @pytest.mark.parametrize(("name", "status", "body"), BODIES)
-def test_what_no_document_allows_comes_as_it_was_sent(name: str, status: int, body: Any) -> None:
+def test_answers_that_violate_the_document_are_returned_unchanged(name: str, status: int, body: Any) -> None:
     for wrong in deviations(body):
         result = wrap(json.loads(json.dumps(wrong)))
         assert visited(result) == result == wrong
@@ -52,7 +52,7 @@ def test_what_no_document_allows_comes_as_it_was_sent(name: str, status: int, bo
 
 
 @pytest.mark.parametrize("recorded", RECORDED, ids=[recorded["version"] for recorded in RECORDED])
-def test_events_come_as_they_were_sent(recorded: Any) -> None:
+def test_events_are_returned_unchanged(recorded: Any) -> None:
     events = [wrong for event in recorded["events"] for wrong in (event, *deviations(event)) if type(wrong) is dict]
 
     async def handle(request: Request, writer: asyncio.StreamWriter) -> None:
@@ -75,9 +75,9 @@ def call(client: Client, name: str) -> Any:
 
 
 def deviations(value: Any) -> Iterator[Any]:
-    """The value with, at each place in turn: a field missing, a field null, an unknown field, an unknown variant."""
+    """Yield the value with, in each place in turn: a missing, null or unknown field, or an unknown variant."""
     if isinstance(value, list):
-        for index, item in enumerate(value[:3]):  # the items are alike
+        for index, item in enumerate(value[:3]):  # the items are similar
             yield from ([*value[:index], wrong, *value[index + 1 :]] for wrong in deviations(item))
     if isinstance(value, dict):
         yield {**value, "fromTheFuture": {"deep": [1, {"er": None}]}}
@@ -90,7 +90,7 @@ def deviations(value: Any) -> Iterator[Any]:
 
 
 def visited(value: Any) -> Any:
-    """The value, every field of it read as an attribute or a key; objects must be Records wherever they are."""
+    """Read every field as an attribute or a key, checking that all objects are Records; return the value."""
     if isinstance(value, dict):
         assert type(value) is Record
         return {name: visited(getattr(value, name) if plain(value, name) else value[name]) for name in value}

@@ -1,4 +1,4 @@
-"""Terminals over their websocket, on the real server; and what a server may do wrong, on a loopback socket."""
+"""Terminals over their websocket on the real server, and faults of a server on a loopback socket."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ WAIT = 30.0  # seconds that the machine may take
 
 
 def until(terminal: Any, ending: str) -> str:
-    """The output up to what it must end with."""
+    """Return the output up to its expected end."""
     output = ""
     while not output.endswith(ending):
         piece = terminal.receive(timeout=WAIT)
@@ -30,7 +30,7 @@ def until(terminal: Any, ending: str) -> str:
 
 
 @pytest.mark.parametrize("version", ["v1", "v2"])
-def test_a_terminal_from_beginning_to_end(client: Client, version: str) -> None:
+def test_a_terminal_sends_and_receives_until_its_program_ends(client: Client, version: str) -> None:
     pty = client.pty if version == "v1" else client.v2.pty
     made = pty.create(command="/bin/cat")
     terminal_id = made.get("data", made).id
@@ -44,7 +44,7 @@ def test_a_terminal_from_beginning_to_end(client: Client, version: str) -> None:
         assert list(terminal) == []
 
 
-def test_a_terminal_from_async_code(server: Server, project: Path) -> None:
+def test_a_terminal_works_from_async_code(server: Server, project: Path) -> None:
     async def use() -> None:
         async with AsyncClient(server.url, password=server.password, directory=project) as client:
             made = await client.pty.create(command="/bin/sh", args=["-c", "read name; echo hello $name"])
@@ -55,7 +55,7 @@ def test_a_terminal_from_async_code(server: Server, project: Path) -> None:
     asyncio.run(use())
 
 
-def test_a_ticket_instead_of_the_password(server: Server, client: Client) -> None:
+def test_a_ticket_replaces_the_password(server: Server, client: Client) -> None:
     made = client.pty.create(command="/bin/cat")
     ticket = client.pty.connect_token(made.id).ticket
     with Client(server.url, directory=client.directory) as stranger:
@@ -71,8 +71,8 @@ def test_a_ticket_instead_of_the_password(server: Server, client: Client) -> Non
             raise AssertionError("there is no way in without either")
 
 
-def test_a_terminal_that_is_not_there(client: Client) -> None:
-    client.pty.list()  # in a directory that it has not opened yet, the server never answers a websocket
+def test_a_missing_terminal_is_an_error(client: Client) -> None:
+    client.pty.list()  # the server never answers a websocket in a directory that it has not opened yet
     wanted = client.pty.connect("pty_missing")
     with pytest.raises(errors.NotFoundError, match="GET /pty/pty_missing/connect answered 404"), wanted:
         raise AssertionError("there is nothing to connect to")
@@ -100,7 +100,7 @@ def test_closing_from_another_thread_ends_the_reader(client: Client) -> None:
     assert client.pty.get(made.id).status == "running"
 
 
-def test_waiting_has_a_limit(client: Client) -> None:
+def test_receive_times_out(client: Client) -> None:
     made = client.pty.create(command="/bin/cat")
     with client.pty.connect(made.id) as terminal:
         with pytest.raises(errors.APITimeoutError):
@@ -109,7 +109,7 @@ def test_waiting_has_a_limit(client: Client) -> None:
         until(terminal, "still there\r\nstill there\r\n")
 
 
-def test_a_terminal_is_used_in_a_with_statement(client: Client) -> None:
+def test_a_terminal_outside_a_with_statement_is_an_error(client: Client) -> None:
     with pytest.raises(RuntimeError, match="`with`"):
         client.pty.connect("pty_1").send("x")
 
@@ -130,12 +130,12 @@ def connect(url: str, **options: Any) -> None:
         (b"nonsense\r\n\r\n", errors.APIConnectionError, "the connection failed"),
     ],
 )
-def test_an_answer_that_opens_no_websocket(answer: bytes, error: type[Exception], message: str) -> None:
+def test_an_answer_that_opens_no_websocket_is_an_error(answer: bytes, error: type[Exception], message: str) -> None:
     with serving(answering(answer)) as server, pytest.raises(error, match=message):
         connect(server.url)
 
 
-def test_a_server_that_does_not_answer() -> None:
+def test_a_server_that_does_not_answer_times_out() -> None:
     async def hang(request: Request, writer: asyncio.StreamWriter) -> None:
         await asyncio.get_running_loop().create_future()
 
@@ -143,7 +143,7 @@ def test_a_server_that_does_not_answer() -> None:
         connect(server.url, timeout=0.2)
 
 
-def test_a_server_that_is_not_there() -> None:
+def test_an_unreachable_server_is_an_error() -> None:
     with serving(answering(b"")) as server:
         server.stop()
         with pytest.raises(errors.APIConnectionError, match="still runs"):
@@ -162,7 +162,7 @@ def _upgraded(frames: bytes) -> Handler:
     return handle
 
 
-def test_a_connection_that_is_cut_is_not_an_end() -> None:
+def test_a_cut_connection_is_an_error_not_the_end() -> None:
     frames = b"\x81\x02hi" + b"\x82\x03\x00{]" + b"\x82\x04\x00[1]" + b"\x82\x02no"
     with serving(_upgraded(frames)) as server, Client(server.url) as client, client.pty.connect("pty_1") as terminal:
         assert terminal.receive(timeout=WAIT) == "hi"

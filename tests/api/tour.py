@@ -1,4 +1,4 @@
-"""Calls every operation of the server, in an order that makes sense of each, and keeps what became of it."""
+"""Call every operation of the server in a working order, and record the outcomes."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ ASK = [
 
 
 class Tour:
-    """What is at hand on the tour: a client, the events of its project, the model; and the outcomes so far.
+    """The tools of the tour: a client, the events of its project, the model; and the outcomes so far.
 
     `elsewhere` is a directory that is no repository; `guarded` the address of an MCP server that wants a login.
     """
@@ -43,11 +43,11 @@ class Tour:
         self.outcomes: dict[str, str] = {}
 
     def open(self, name: str, /, *args: Any, **kwargs: Any) -> Any:
-        """What the operation gives at once: a coroutine, a stream, a terminal, or already the result."""
+        """Return what the operation returns at once: a coroutine, a stream, a terminal, or the result."""
         return attrgetter(name)(self.face.client)(*args, **kwargs)
 
     def call(self, name: str, /, *args: Any, **kwargs: Any) -> Any:
-        """Call it; it must succeed."""
+        """Call an operation that must succeed."""
         try:
             result = self.face.wait(self.open(name, *args, **kwargs))
         except OpencodeError as error:
@@ -56,7 +56,7 @@ class Tour:
         return result
 
     def refused(self, name: str, /, *args: Any, **kwargs: Any) -> None:
-        """Call it; it must fail."""
+        """Call an operation that must fail."""
         try:
             result = self.face.wait(self.open(name, *args, **kwargs))
         except APIStatusError as error:
@@ -68,7 +68,7 @@ class Tour:
             raise AssertionError(f"{name}{args} was to be refused, and gave {result!r}")
 
     def streams(self, name: str, /, *args: Any, until: str, provoke: Callable[[], Any] = lambda: None) -> Any:
-        """Read a stream up to an event of this kind; what `provoke` gives, which is called when the stream is open."""
+        """Read a stream up to an event of this kind, calling `provoke` once it is open; return its result."""
         with self.face.entered(self.open(name, *args)) as events:
             result = provoke()
             while (event := self.face.next(events)).get("payload", event).type != until:
@@ -86,7 +86,7 @@ class Tour:
         self.outcomes[name] = OK
 
     def happens(self, kind: str, since: int, **properties: Any) -> Any:
-        """The properties of the first event of this kind, with these properties, from this place in the log on."""
+        """Return the properties of the first event of this kind with these properties, from this log position."""
 
         def is_it(event: Any) -> bool:
             found = event["properties"]
@@ -95,14 +95,14 @@ class Tour:
         return self.log.until(is_it, since=since, timeout=WAIT)["properties"]
 
     def begin(self, session: str, prompt: str) -> int:
-        """Send a prompt and do not wait; the place in the log from which its events come."""
+        """Send a prompt without waiting; return the log position where its events start."""
         since = len(self.log.events)
         self.call("session.prompt_async", session, parts=[{"type": "text", "text": prompt}])
         return since
 
 
 def whole(tour: Tour) -> None:
-    """Every stop of the tour; what ends things comes last."""
+    """Visit every operation, with those that end things last."""
     for stop in (
         information, files, projects, sessions, turns, histories, requests, mcp, logins, terminals, screens, streams,
         worktrees, workspaces, synchronisation, v2_information, v2_integrations, v2_sessions, v2_requests, v2_copies,
@@ -200,7 +200,7 @@ def histories(tour: Tour) -> None:
     session = tour.call("session.create", permission=ALLOW_ALL).id
     note = tour.project / "history.md"
     tour.call("session.prompt", session, parts=[{"type": "text", "text": "Write a new file history.md"}])
-    tour.log.until(lambda event: _has_diffs(event, session), timeout=WAIT)  # they can come after the answer
+    tour.log.until(lambda event: _has_diffs(event, session), timeout=WAIT)  # they can arrive after the answer
     first, *_, last = tour.call("session.messages", session)
     assert tour.call("session.message", session, first.info.id) == first
     assert [change.file for change in tour.call("session.diff", session, messageID=first.info.id)] == ["history.md"]
@@ -384,7 +384,7 @@ def v2_sessions(tour: Tour) -> None:
     assert tour.call("v2.session.switch_agent", session, agent="plan") is None
     assert tour.call("v2.session.switch_model", session, model={"providerID": "demo", "id": "demo"}) is None
     message = tour.call("v2.session.prompt", session, prompt={"text": "Say exactly: hello"}).data.id
-    tour.streams("v2.session.events", session, until="session.next.prompted")  # it begins with what has been
+    tour.streams("v2.session.events", session, until="session.next.prompted")  # it starts with past events
     tour.call("v2.session.active")
     assert tour.call("v2.session.interrupt", session) is None
     assert tour.call("v2.session.messages", session).data

@@ -1,4 +1,4 @@
-"""`opencode-nb ask`: what it prints where, its exit codes, and that nothing goes on behind it."""
+"""`opencode-nb ask`: what it prints where, its exit codes, and that nothing outlives it."""
 
 from __future__ import annotations
 
@@ -28,9 +28,9 @@ PROGRAM = str(Path(sys.executable).with_name("opencode-nb"))
 WAIT = 90
 """Seconds for a server to start and a turn to end on a busy machine; about 5 on an idle one."""
 ENDED = 60
-"""Seconds that what a command started may outlive it: a moment, on an idle machine."""
+"""Seconds that processes may outlive the command that started them: a moment, on an idle machine."""
 RUN = "TEST_OF_ASK"
-"""Environment variable, unique to a command, that everything started by it inherits."""
+"""Environment variable, unique per command, that everything it starts inherits."""
 LONG = "Give me a long answer of 4000 tokens at 50 per second"
 MODEL_LINE = "Model: demo/demo (Scripted demo (not an AI)), by OpenCode's configuration."
 
@@ -46,7 +46,7 @@ class Done(NamedTuple):
 
 
 def ask(directory: Path, *arguments: str, piped: bytes = b"", **env: str) -> Done:
-    """Run it to its end, with no terminal anywhere."""
+    """Run the command to its end, without a terminal."""
     done = subprocess.run(
         [PROGRAM, "ask", *arguments],
         cwd=directory,
@@ -61,7 +61,7 @@ def ask(directory: Path, *arguments: str, piped: bytes = b"", **env: str) -> Don
 
 @pytest.fixture(scope="module", autouse=True)
 def shared(opencode_program: Path, server_model: DemoModel) -> Iterator[Server]:
-    """The server that commands without --demo share: held here, it is started once."""
+    """The server shared by commands without --demo: held here, so that it starts once."""
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("OPENCODE_CONFIG_CONTENT", json.dumps(server_model.config()))
         with serve(shared=True, timeout=WAIT) as server:
@@ -76,7 +76,7 @@ def place(tmp_path_factory: pytest.TempPathFactory) -> Path:
 # --- what is printed --------------------------------------------------------------------------------------------------
 
 
-def test_stdout_has_the_answer_and_nothing_else(place: Path) -> None:
+def test_stdout_has_only_the_answer(place: Path) -> None:
     done = ask(place, "--demo", "What did I", "send you?", piped="first line\nüber\xff\n".encode("latin-1"))
     assert done.code == 0
     assert done.out.startswith(
@@ -88,7 +88,7 @@ def test_stdout_has_the_answer_and_nothing_else(place: Path) -> None:
     assert done.err == MODEL_LINE + "\n"
 
 
-def test_tools_and_refusals_are_told_on_stderr(place: Path) -> None:
+def test_tools_and_refusals_are_reported_on_stderr(place: Path) -> None:
     done = ask(place, "Use several tools with a todo list", piped=b"")
     assert done.code == 0
     assert done.out.startswith("I'll keep a list.\n\nNow the directory.\n\n### Done")
@@ -99,7 +99,7 @@ def test_tools_and_refusals_are_told_on_stderr(place: Path) -> None:
     assert told[told.index(denied) + 1] == "  --permission allow grants such requests."
 
 
-def test_json_lines_tell_the_whole_turn_and_sessions_go_on(place: Path, tmp_path: Path) -> None:
+def test_json_lines_cover_the_whole_turn_and_sessions_continue(place: Path, tmp_path: Path) -> None:
     first = ask(place, "--json", "--permission", "allow", "Ask for permission")
     assert first.code == 0
     start, *between, end = first.lines
@@ -126,7 +126,7 @@ def test_json_lines_tell_the_whole_turn_and_sessions_go_on(place: Path, tmp_path
 # --- exit codes -------------------------------------------------------------------------------------------------------
 
 
-def test_a_failed_turn(place: Path) -> None:
+def test_a_failed_turn_is_reported_with_exit_code_1(place: Path) -> None:
     done = ask(place, "--json", "Fail with a provider error 400")
     assert done.code == 1
     end = done.lines[-1]
@@ -135,7 +135,7 @@ def test_a_failed_turn(place: Path) -> None:
     assert "Traceback" not in done.err
 
 
-def test_a_turn_that_takes_too_long_keeps_what_came(place: Path) -> None:
+def test_a_timeout_keeps_the_partial_answer(place: Path) -> None:
     done = ask(place, "--timeout", "10", LONG)
     assert done.code == 124
     assert "item 1" in done.out
@@ -152,8 +152,8 @@ def ids(ai: oc.Opencode) -> set[str]:
     return {info["id"] for info in ai.sessions()}
 
 
-def test_what_could_not_be_sent_takes_no_session_along(ai: oc.Opencode, place: Path) -> None:
-    """One whose turns are undone is not new; none is made for a file that is not there."""
+def test_an_unsent_prompt_leaves_sessions_unchanged(ai: oc.Opencode, place: Path) -> None:
+    """A session whose turns are undone is kept; a missing file creates no session."""
     session = ai.session()
     session.prompt("Say exactly: undone")
     session.revert()
@@ -165,7 +165,7 @@ def test_what_could_not_be_sent_takes_no_session_along(ai: oc.Opencode, place: P
     assert ids(ai) == before
 
 
-def test_an_archived_session_is_not_the_latest_and_is_found_by_its_name(ai: oc.Opencode, place: Path) -> None:
+def test_an_archived_session_is_not_the_latest_but_found_by_name(ai: oc.Opencode, place: Path) -> None:
     latest, archived = ai.session("Latest").id, ai.session("Put away").id
     ai.client.session.update(archived, time={"archived": 1})
     for which, id in (
@@ -176,7 +176,7 @@ def test_an_archived_session_is_not_the_latest_and_is_found_by_its_name(ai: oc.O
         assert ask(place, "--json", *which, "Say exactly: hi").lines[0]["session"] == id
 
 
-def test_without_the_program_both_forms_say_so(place: Path) -> None:
+def test_a_missing_program_is_reported_as_text_and_json(place: Path) -> None:
     done = ask(place, "--json", "hello", OPENCODE_NB_BINARY="/nowhere/opencode")
     assert done.code == 1
     (end,) = done.lines
@@ -198,7 +198,7 @@ def test_without_the_program_both_forms_say_so(place: Path) -> None:
         (["--permission", "maybe", "hello"], "invalid choice"),
     ],
 )
-def test_a_wrong_command_line(
+def test_a_wrong_command_line_is_explained(
     arguments: list[str], says: str, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("sys.stdin", io.StringIO())
@@ -212,7 +212,7 @@ def test_a_wrong_command_line(
 
 
 @pytest.mark.parametrize(("number", "code"), [(signal.SIGTERM, 143), (signal.SIGINT, 130), (signal.SIGHUP, 129)])
-def test_a_signal_ends_the_turn_and_all_that_was_started(place: Path, number: signal.Signals, code: int) -> None:
+def test_a_signal_ends_the_turn_and_everything_started(place: Path, number: signal.Signals, code: int) -> None:
     with started(place, "--demo", LONG) as process:
         assert process.stdout
         read_until(process, "item 2")
@@ -226,7 +226,7 @@ def test_a_signal_ends_the_turn_and_all_that_was_started(place: Path, number: si
         assert "Traceback" not in err
 
 
-def test_a_reader_that_leaves_ends_the_turn(place: Path) -> None:
+def test_a_closed_stdout_ends_the_turn(place: Path) -> None:
     with started(place, "--demo", LONG) as process:
         assert process.stdout
         assert process.stderr
@@ -240,7 +240,7 @@ def test_a_reader_that_leaves_ends_the_turn(place: Path) -> None:
         assert err == MODEL_LINE + "\n"
 
 
-def test_a_full_disk_is_told(place: Path) -> None:
+def test_a_full_disk_is_reported(place: Path) -> None:
     command = [PROGRAM, "ask", "Say exactly: hi"]
     with Path("/dev/full").open("w") as full:
         done = subprocess.run(command, cwd=place, stdout=full, stderr=subprocess.PIPE, text=True, timeout=WAIT)
@@ -250,7 +250,7 @@ def test_a_full_disk_is_told(place: Path) -> None:
 
 
 def helpers(pid: int) -> list[psutil.Process]:
-    """What a command has started, wherever it hangs in the tree of processes."""
+    """Return the processes a command started, wherever they are in the process tree."""
     run = psutil.Process(pid).environ()[RUN]
     return [process for process in psutil.process_iter() if process.pid != pid and run_of(process) == run]
 
@@ -288,11 +288,11 @@ def read_until(process: subprocess.Popen[str], text: str) -> None:
 
 
 READY = "\x1b[?2004h"
-"""What a prompt sends when a line can be typed (or pasted)."""
+"""What the prompt prints when it is ready for a line (or a paste)."""
 
 
 class Terminal:
-    """A person at a terminal."""
+    """A user at a terminal."""
 
     def __init__(self, command: str, directory: Path) -> None:
         env = {
@@ -308,7 +308,7 @@ class Terminal:
         self.child.delaybeforesend = None
 
     def expect(self, text: str) -> str:
-        """Wait until this shows; what came before it, without control sequences."""
+        """Wait until this shows; return what came before it, without control sequences."""
         self.child.expect_exact(text)
         return plain(self.child.before or "")
 
@@ -316,7 +316,7 @@ class Terminal:
         self.child.send(text + "\r")
 
     def ended(self) -> tuple[int | None, str]:
-        """The exit code, and what was shown last."""
+        """Return the exit code, and the last output."""
         self.child.expect_exact(pexpect.EOF)
         self.child.wait()
         return self.child.exitstatus, plain(self.child.before or "")
@@ -343,7 +343,7 @@ def terminal(place: Path) -> Iterator[Any]:
         end(each.child)
 
 
-def test_the_person_is_asked_at_the_terminal_though_text_is_piped(terminal: Any, place: Path) -> None:
+def test_questions_go_to_the_terminal_even_if_text_is_piped(terminal: Any, place: Path) -> None:
     asked = terminal("echo please | opencode-nb ask --demo Ask for permission > answer.txt; echo code $?")
     asked.expect("The agent asks for permission to run a shell command:")
     asked.expect("or say why not: ")
@@ -355,7 +355,7 @@ def test_the_person_is_asked_at_the_terminal_though_text_is_piped(terminal: Any,
     assert "Allow?" not in answer
 
 
-def test_a_turn_is_shown_through_rich(terminal: Any) -> None:
+def test_a_terminal_shows_the_turn_through_rich(terminal: Any) -> None:
     code, shown = terminal("exec opencode-nb ask --demo 'Answer in Markdown with a table and code'").ended()
     assert code == 0
     assert MODEL_LINE in shown
@@ -363,7 +363,7 @@ def test_a_turn_is_shown_through_rich(terminal: Any) -> None:
     assert "See the documentation (https://docs.python.org" in shown, shown[-2000:]
 
 
-def test_a_dialogue(terminal: Any, place: Path) -> None:
+def test_a_dialogue_runs_prompts_and_commands(terminal: Any, place: Path) -> None:
     talk = terminal("exec opencode-nb ask --demo -i Say exactly: well begun")
     talk.expect("/help lists the commands")
     talk.expect("well begun")
@@ -373,7 +373,7 @@ def test_a_dialogue(terminal: Any, place: Path) -> None:
     talk.child.sendintr()
     talk.expect("Stopped. The partial answer is kept.")
     talk.expect(READY)
-    talk.child.sendintr()  # at the prompt: nothing but an empty line
+    talk.child.sendintr()  # at the prompt: only an empty line
     talk.answer("What did I send you?")
     talk.expect("earlier prompts in this session: 2")
     talk.expect(READY)
@@ -401,8 +401,8 @@ def test_a_dialogue(terminal: Any, place: Path) -> None:
     assert kept.stat().st_mode & 0o077 == 0
 
 
-def test_a_dialogue_goes_on_after_a_prompt_that_could_not_be_sent(terminal: Any, ai: oc.Opencode, place: Path) -> None:
-    """And leaves no empty session behind."""
+def test_a_dialogue_continues_after_an_unsent_prompt(terminal: Any, ai: oc.Opencode, place: Path) -> None:
+    """It also leaves no empty session behind."""
     before = ids(ai)
     talk = terminal("exec opencode-nb ask -i -f later.txt hello")
     talk.expect("No such file: later.txt")
@@ -418,7 +418,7 @@ def test_a_dialogue_goes_on_after_a_prompt_that_could_not_be_sent(terminal: Any,
     assert len(ids(ai) - before) == 1
 
 
-def test_a_terminal_that_is_closed_ends_the_dialogue(terminal: Any) -> None:
+def test_closing_the_terminal_ends_the_dialogue(terminal: Any) -> None:
     talk = terminal("exec opencode-nb ask --demo -i")
     talk.expect(READY)
     others = helpers(talk.child.pid)

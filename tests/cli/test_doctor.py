@@ -1,4 +1,4 @@
-"""`opencode-nb doctor`: sound and broken set-ups, each made for real, and what it says about them."""
+"""`opencode-nb doctor`: what it reports about real sound and broken set-ups."""
 
 from __future__ import annotations
 
@@ -50,7 +50,9 @@ def program(directory: Path, script: str) -> str:
     return str(path)
 
 
-def test_a_sound_set_up(visit: Any, project: Path, server_model: DemoModel, opencode_program: Path) -> None:
+def test_a_sound_set_up_has_no_problems(
+    visit: Any, project: Path, server_model: DemoModel, opencode_program: Path
+) -> None:
     config = json.dumps(server_model.config())
     found = visit(project, OPENCODE_CONFIG_CONTENT=config, SOME_API_KEY=SECRET, OPENCODE_SERVER_PASSWORD=SECRET)
     assert found.code == 0
@@ -66,7 +68,7 @@ def test_a_sound_set_up(visit: Any, project: Path, server_model: DemoModel, open
     assert SECRET not in found.out
 
 
-def test_as_text_with_no_model_and_no_repository(
+def test_no_model_and_no_repository_are_reported_as_text(
     tmp_path: Path, opencode_program: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     assert cli.main(["doctor", "--directory", str(tmp_path)]) == 1
@@ -79,7 +81,7 @@ def test_as_text_with_no_model_and_no_repository(
     assert lines[-1].startswith("1 problem, ")
 
 
-def test_no_program_and_none_of_the_tools(visit: Any, tmp_path: Path) -> None:
+def test_a_missing_program_and_missing_tools_are_reported(visit: Any, tmp_path: Path) -> None:
     found = visit(tmp_path, OPENCODE_NB_BINARY=None, PATH=str(tmp_path))
     assert found.code == 1
     assert found.status("Program") == "problem"
@@ -92,7 +94,7 @@ def test_no_program_and_none_of_the_tools(visit: Any, tmp_path: Path) -> None:
     assert "$OPENCODE_NB_BINARY=/nowhere/opencode" in named.checks["Program"]["text"]
 
 
-def test_programs_that_will_not_do(visit: Any, tmp_path: Path) -> None:
+def test_unusable_programs_are_problems(visit: Any, tmp_path: Path) -> None:
     old = visit(tmp_path, OPENCODE_NB_BINARY=program(tmp_path, "echo 1.2.3"))
     assert (old.code, old.status("Version")) == (1, "problem")
     assert "OpenCode 1.2.3 (1.17.0 or newer is needed" in old.checks["Version"]["text"]
@@ -106,7 +108,7 @@ def test_programs_that_will_not_do(visit: Any, tmp_path: Path) -> None:
     assert "no such thing" in let_pass.checks["Server"]["text"]
 
 
-def test_opencode_2_is_told_and_not_started(visit: Any, tmp_path: Path) -> None:
+def test_opencode_2_is_reported_and_not_started(visit: Any, tmp_path: Path) -> None:
     script = 'touch "$0.run"; [ "$1" = --version ] && rm "$0.run" && echo opencode 2.3.0'
     named = visit(tmp_path, OPENCODE_NB_BINARY=program(tmp_path, script))
     assert (named.code, named.status("Version")) == (1, "problem")
@@ -121,7 +123,7 @@ def test_opencode_2_is_told_and_not_started(visit: Any, tmp_path: Path) -> None:
     assert not (tmp_path / "opencode.run").exists()
 
 
-def test_directories_and_settings_that_cannot_be_used(visit: Any, tmp_path: Path) -> None:
+def test_unusable_directories_and_settings_are_problems(visit: Any, tmp_path: Path) -> None:
     file = tmp_path / "file"
     file.touch()
     found = visit(
@@ -159,13 +161,13 @@ GOOD = {
         ({"ipywidgets": "8.2.0rc1"}, "Jupyter", "ok"),
     ],
 )
-def test_versions_that_do_not_go_together(change: dict[str, str | None], name: str, status: str) -> None:
+def test_incompatible_versions_are_reported(change: dict[str, str | None], name: str, status: str) -> None:
     versions = {key: value for key, value in {**GOOD, **change}.items() if value is not None}
     worst = list(doctor.jupyter_findings(versions))[-1]
     assert (worst.name, worst.status) == (name, status)
 
 
-def test_visual_studio_code_is_known() -> None:
+def test_visual_studio_code_is_recognised() -> None:
     code = "import ipykernel; from opencode_nb import doctor; print(doctor._frontend())"
     env = {**os.environ, "VSCODE_PID": "1"}
     shown = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, env=env, check=True).stdout

@@ -1,4 +1,4 @@
-"""The `opencode-nb` command, and the notebook that it runs."""
+"""The `opencode-nb` command, and the notebook it runs."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ def write(path: Path, *sources: str) -> Path:
 
 
 @pytest.mark.not_quick  # starts a kernel
-def test_a_notebook_is_run_and_told_cell_by_cell(tmp_path: Path) -> None:
+def test_a_notebook_is_run_and_printed_cell_by_cell(tmp_path: Path) -> None:
     original = write(
         tmp_path / "small.ipynb", "x = 6\nprint('now')\nx * 7", "from pathlib import Path\nPath('here').touch()"
     )
@@ -32,7 +32,7 @@ def test_a_notebook_is_run_and_told_cell_by_cell(tmp_path: Path) -> None:
 
 
 @pytest.mark.not_quick  # starts a kernel
-def test_a_failing_cell_is_told_and_what_came_before_is_kept(tmp_path: Path) -> None:
+def test_a_failing_cell_is_reported_and_earlier_output_kept(tmp_path: Path) -> None:
     original = write(tmp_path / "small.ipynb", "1 / 0", "'never'")
     said: list[str] = []
     with pytest.raises(OpencodeError, match="ZeroDivisionError: division by zero"):
@@ -63,10 +63,10 @@ def test_errors_are_one_line_without_a_traceback(capsys: pytest.CaptureFixture[s
     assert "Traceback" not in printed.err
 
 
-def test_the_demo_runs_the_quickstart_with_nobody_watching(
+def test_the_demo_runs_the_quickstart_headless(
     opencode_program: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    monkeypatch.setenv("TMPDIR", str(tmp_path))  # where the notebook puts its project
+    monkeypatch.setenv("TMPDIR", str(tmp_path))  # where the notebook creates its project
     assert cli.main(["demo", "--directory", str(tmp_path / "demo")]) == 0
     printed = capsys.readouterr().out
     assert "scripted demo" in printed

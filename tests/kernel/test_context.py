@@ -1,4 +1,4 @@
-"""Variables that a prompt names, in a real kernel on a real server."""
+"""Variables mentioned in a prompt, in a real kernel on a real server."""
 
 from __future__ import annotations
 
@@ -35,13 +35,13 @@ def kernel(
 
 
 def last_prompt(model: DemoModel) -> str:
-    """What the model was told last by a person."""
+    """Return the last user message that the model received."""
     (*_, last) = [one["content"] for one in model.requests[-1]["messages"] if one["role"] == "user"]
     return last if isinstance(last, str) else "\n".join(part.get("text", "") for part in last)
 
 
 @pytest.mark.parametrize("way", ["%%prompt", "panel"])
-def test_what_is_mentioned_is_shown_to_the_model(kernel: Kernel, demo_model: DemoModel, way: str) -> None:
+def test_mentioned_variables_are_described_to_the_model(kernel: Kernel, demo_model: DemoModel, way: str) -> None:
     asked = "Plot @frame, not @src/temperatures.py, with @api_key. Mail ada@frame.org about @nothing."
     demo_model.queue([[text("Seen.")]])
     cell = f"%%prompt\n{asked}" if way == "%%prompt" else PANEL.format(text=asked)
@@ -57,7 +57,7 @@ def test_what_is_mentioned_is_shown_to_the_model(kernel: Kernel, demo_model: Dem
     assert "def " in told  # the file's own text
 
 
-def test_an_attribute_is_the_variables_and_a_suffix_a_files(kernel: Kernel, demo_model: DemoModel) -> None:
+def test_attributes_name_variables_and_suffixes_name_files(kernel: Kernel, demo_model: DemoModel) -> None:
     kernel.run("readme = [1]; numbers = [2]")
     demo_model.queue([[text("Seen.")]])
     kernel.run("%%prompt\nTake @numbers.index and (@readme.md)")

@@ -1,4 +1,4 @@
-"""What a model is shown of values: enough to work with, bounded, nothing secret, and never at the user's cost."""
+"""Descriptions of values for a model: useful, bounded, without secrets, and without side effects."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ KEY = "sk-" + "a1" * 20
 LONG = "word " * 10_000
 FRAME = pandas.DataFrame({"time": pandas.date_range("2024", periods=90), "value": range(90), "note": LONG})
 
-Point = namedtuple("Point", "x y")  # the form that users write
+Point = namedtuple("Point", "x y")  # as users write it
 
 
 @dataclass
@@ -31,7 +31,7 @@ class Settings:
 
 
 class Ours:
-    """Whose code must not run for nothing."""
+    """A class whose code must not run needlessly."""
 
     def __repr__(self) -> str:
         raise AssertionError
@@ -77,7 +77,7 @@ def double(number: int) -> int:
     ],
     ids=lambda value: type(value).__name__,
 )
-def test_a_value_is_told_shortly(value: object, told: list[str], monkeypatch: pytest.MonkeyPatch) -> None:
+def test_values_are_described_briefly(value: object, told: list[str], monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(double, "__module__", "__main__")
     for of in (Settings, Ours):
         monkeypatch.setattr(of, "__module__", "__main__")
@@ -92,18 +92,18 @@ def test_a_value_is_told_shortly(value: object, told: list[str], monkeypatch: py
 @pytest.mark.parametrize(
     "value", [LONG, [LONG] * 500, {LONG + str(n): LONG for n in range(50)}, FRAME, [[[LONG] * 9] * 9]]
 )
-def test_however_large_it_is_it_stays_short(value: object) -> None:
+def test_descriptions_of_large_values_stay_short(value: object) -> None:
     assert len(describe("thing", value)) < LENGTH + 300
 
 
-def test_a_repr_that_raises_hangs_or_is_no_text_harms_nobody() -> None:
+def test_a_repr_that_raises_hangs_or_is_not_text_is_survived() -> None:
     class Raising:
         def __repr__(self) -> str:
             raise SystemExit("out")
 
     class Hanging:
         def __repr__(self) -> str:
-            time.sleep(60)  # for ever, as far as the test goes
+            time.sleep(60)  # for ever, for this test
             return "late"
 
     class Wrong:
@@ -141,13 +141,13 @@ def test_subclasses_are_read_without_their_own_code() -> None:
         type("Client", (), {"__repr__": lambda _self: f"Client(kept, password={KEY!r})"})(),
     ],
 )
-def test_what_looks_like_a_secret_is_masked(value: object) -> None:
+def test_apparent_secrets_are_masked(value: object) -> None:
     text = describe("thing", value)
     assert KEY[:8] not in text
     assert "kept" in text
 
 
-def test_a_variable_whose_name_tells_a_secret_is_not_shown() -> None:
+def test_variables_with_secret_names_are_not_shown() -> None:
     for name in ("api_key", "OPENAI_API_KEY", "password2", "dbPassword", "token", "aws_secret_access_key"):
         assert names_secret(name)
         assert "not shown" in describe(name, "hunter2")
@@ -156,6 +156,6 @@ def test_a_variable_whose_name_tells_a_secret_is_not_shown() -> None:
     assert "def double" in describe("token", double) or "double(" in describe("token", double)
 
 
-def test_masks_keep_what_is_no_secret() -> None:
+def test_text_that_is_not_secret_is_not_masked() -> None:
     kept = "sk-learn is at https://example.org:8080/a@b, token = tokens[0], password: none"
     assert mask(kept) == kept

@@ -1,4 +1,4 @@
-"""A real IPython shell in this process, and what its cells gave."""
+"""A real IPython shell in this process, and the results of its cells."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from tests.conftest import make_project
 
 @dataclass
 class Cell:
-    """What a cell gave: its value, the exception it raised, and what it printed (errors too)."""
+    """The result of a cell: its value, its exception, and its output (with errors)."""
 
     value: Any
     error: BaseException | None
@@ -36,13 +36,13 @@ def work(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture(scope="module")
 def shell(opencode_program: Path, server_model: DemoModel, work: Path) -> Iterator[InteractiveShell]:
-    """A shell with the extension loaded, in `work`, for which the scripted model is configured."""
+    """A shell in `work` with the extension loaded and the scripted model configured."""
     config = Config()
     config.HistoryManager.enabled = False
     with pytest.MonkeyPatch.context() as patch:
         patch.chdir(work)
         patch.setenv("OPENCODE_CONFIG_CONTENT", json.dumps(server_model.config()))
-        patch.setenv("COLUMNS", "200")  # rich wraps lines where no terminal tells its width
+        patch.setenv("COLUMNS", "200")  # rich wraps lines if no terminal reports its width
         shell = InteractiveShell.instance(config=config, colors="nocolor")
         shell.run_line_magic("load_ext", "opencode_nb")
         yield shell
@@ -52,7 +52,7 @@ def shell(opencode_program: Path, server_model: DemoModel, work: Path) -> Iterat
 
 @pytest.fixture
 def run_cell(shell: InteractiveShell, demo_model: DemoModel, capsys: pytest.CaptureFixture[str]) -> RunCell:
-    """Run a cell as a person does: `run_cell("%opencode status").printed`."""
+    """Run a cell as a user does: `run_cell("%opencode status").printed`."""
 
     def run(source: str) -> Cell:
         capsys.readouterr()

@@ -1,4 +1,4 @@
-"""A real kernel with no front-end but this one, which keeps every message that the kernel sends."""
+"""A real kernel with a minimal front end, which records every message from the kernel."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ Message = dict[str, Any]
 
 
 class Kernel:
-    """One kernel; `messages` are all that it has sent, in order, whatever the channel."""
+    """One kernel; `messages` has everything it sent, in order, on all channels."""
 
     def __init__(self, directory: Path, env: Mapping[str, str], *, allow_stdin: bool = True) -> None:
         self.messages: list[Message] = []
@@ -31,16 +31,16 @@ class Kernel:
 
     @property
     def pid(self) -> int:
-        """The kernel's process."""
+        """Return the kernel's process."""
         provisioner: Any = self.manager.provisioner
         return int(provisioner.pid)
 
     def start(self, code: str) -> str:
-        """Begin a cell; its id."""
+        """Start a cell; return its id."""
         return str(self.client.execute(code, store_history=True))
 
     def finish(self, cell: str, answers: tuple[str, ...] = ()) -> list[Message]:
-        """Wait until a cell has ended, giving `answers` to what it asks by `input()`; what it sent on iopub."""
+        """Wait until a cell has ended, giving `answers` to its `input()` calls; return its iopub messages."""
         waiting, began = list(answers), len(self.messages)
         deadline = time.monotonic() + WAIT
         while time.monotonic() < deadline:
@@ -55,11 +55,11 @@ class Kernel:
         raise TimeoutError(f"The cell has not ended: {self.messages[began:]}")
 
     def run(self, code: str, answers: tuple[str, ...] = ()) -> list[Message]:
-        """Run a cell to its end; what it sent on iopub."""
+        """Run a cell to its end; return its iopub messages."""
         return self.finish(self.start(code), answers)
 
     def wait_for(self, kind: str) -> Message:
-        """The next message of this kind."""
+        """Return the next message of this kind."""
         deadline = time.monotonic() + WAIT
         while time.monotonic() < deadline:
             message = self._next()
@@ -68,7 +68,7 @@ class Kernel:
         raise TimeoutError(f"No {kind} came")
 
     def _next(self) -> Message | None:
-        """The next message of iopub or stdin, None where none came in a tenth of a second."""
+        """Return the next message of iopub or stdin, None if none arrives within 0.1 s."""
         for channel in (self.client.stdin_channel, self.client.iopub_channel):
             if channel is self.client.iopub_channel or channel.msg_ready():
                 try:
@@ -82,20 +82,20 @@ class Kernel:
         self.messages.append(self.client.get_shell_msg(timeout=WAIT))
 
     def close(self) -> None:
-        """End it, as a front-end does."""
+        """Shut the kernel down, as a front end does."""
         self.client.stop_channels()
         if self.manager.has_kernel:
             self.manager.shutdown_kernel(now=False)
 
 
 def is_idle(message: Message, cell: str) -> bool:
-    """Whether this is the end of that cell."""
+    """Return whether this message ends that cell."""
     ours = message["parent_header"].get("msg_id") == cell
     return ours and message["msg_type"] == "status" and message["content"]["execution_state"] == "idle"
 
 
 def printed(messages: list[Message]) -> str:
-    """What a cell printed, and its value and errors as plain text."""
+    """Return a cell's printed text, value and errors as plain text."""
     texts = []
     for message in messages:
         content = message["content"]

@@ -1,4 +1,4 @@
-"""Cells in a real shell on a real server: what they print, what they give, and what is said of bad input."""
+"""Cells in a real shell on a real server: their output, their value, and their errors for bad input."""
 
 from __future__ import annotations
 
@@ -20,17 +20,17 @@ from opencode_nb.magics.workspace import PASSWORD
 from tests.magics.conftest import RunCell
 
 STEP = 30
-"""Seconds for a background turn to go on after it was let go; as a rule it takes a tenth of one."""
+"""Seconds for a background turn to continue after its release; usually it takes a tenth of one."""
 
 
 @pytest.fixture(autouse=True)
 def new_session(run_cell: RunCell) -> None:
-    """Each test begins in a session of its own."""
+    """Start each test in its own session."""
     run_cell("%opencode new")
 
 
 def one_line(printed: str) -> str:
-    """The error as it was shown: one line, no traceback."""
+    """Return the error as shown: one line, no traceback."""
     lines = [line for line in printed.splitlines() if line.strip()]
     assert "Traceback" not in printed
     assert len(lines) == 1, printed
@@ -52,7 +52,7 @@ def test_the_turn_is_the_cells_value_and_is_shown_once(run_cell: RunCell, shell:
     assert shell.user_ns["__"] is turns[0]
 
 
-def test_a_quiet_prompt_prints_nothing_and_gives_the_turn(run_cell: RunCell, shell: InteractiveShell) -> None:
+def test_a_quiet_prompt_prints_nothing_and_returns_the_turn(run_cell: RunCell, shell: InteractiveShell) -> None:
     assert run_cell("%%prompt -q\nSay exactly: quietly").printed == ""
     assert shell.user_ns["_"].text == "quietly"
     run_cell("'later'")
@@ -71,14 +71,14 @@ def test_a_quiet_prompt_prints_nothing_and_gives_the_turn(run_cell: RunCell, she
         "'''\"\"\"\\n \\\\ \\",
     ],
 )
-def test_a_prompt_arrives_as_it_was_written(run_cell: RunCell, demo_model: DemoModel, body: str) -> None:
+def test_a_prompt_is_sent_as_written(run_cell: RunCell, demo_model: DemoModel, body: str) -> None:
     demo_model.queue([[text("Read.")]])
     assert run_cell(f"%%prompt -q -o asked\n{body}\n").error is None
     sent = [part["content"] for part in demo_model.requests[-1]["messages"] if part["role"] == "user"]
     assert json.dumps(body)[1:-1] in json.dumps(sent[-1])
 
 
-def test_files_go_along(run_cell: RunCell, demo_model: DemoModel) -> None:
+def test_files_are_attached(run_cell: RunCell, demo_model: DemoModel) -> None:
     demo_model.queue([[text("Read.")]])
     run_cell("%%prompt -q -f src/temperatures.py:4-5 -f data/measured.csv\nLook")
     sent = json.dumps(demo_model.requests[-1]["messages"])
@@ -93,7 +93,7 @@ def test_options_reach_the_server(run_cell: RunCell, demo_model: DemoModel) -> N
     assert (turn.model, turn.agent) == ("demo/demo-gpt-5", "plan")
 
 
-def test_a_session_by_its_title_stays_current(run_cell: RunCell, shell: InteractiveShell) -> None:
+def test_a_session_chosen_by_title_stays_current(run_cell: RunCell, shell: InteractiveShell) -> None:
     run_cell("%opencode new Winter report")
     run_cell("%%prompt -q\nSay exactly: one")
     winter = shell.user_ns["_"].session.id
@@ -127,7 +127,7 @@ def test_a_free_public_provider_is_named_before_anything_is_sent() -> None:
 
 
 def model_and_session(run_cell: RunCell) -> list[str]:
-    """What status tells of them; memory and uptime change by themselves."""
+    """Return the model and session from the status; memory and uptime vary."""
     lines = run_cell("%opencode status").printed.splitlines()
     return [line for line in lines if line.startswith(("Model: ", "Session: "))]
 
@@ -154,7 +154,7 @@ def model_and_session(run_cell: RunCell) -> list[str]:
         ("%opencode install 0.0", "'0.0' is not a version"),
     ],
 )
-def test_bad_input_is_one_line_and_loses_nothing(
+def test_bad_input_gives_one_line_and_loses_nothing(
     run_cell: RunCell, shell: InteractiveShell, cell: str, says: str
 ) -> None:
     run_cell("%%prompt -q\nSay exactly: before")
@@ -166,7 +166,7 @@ def test_bad_input_is_one_line_and_loses_nothing(
     assert shell.user_ns["_"] is before
 
 
-def test_a_prompt_that_could_not_be_sent_leaves_no_session(run_cell: RunCell) -> None:
+def test_an_unsent_prompt_leaves_no_session(run_cell: RunCell) -> None:
     run_cell("%%prompt -q\nSay exactly: before")
     sessions = run_cell("%opencode sessions").printed
     for where in ("--new", "--new -b", "--new -a nobody"):
@@ -178,8 +178,8 @@ def test_a_prompt_that_could_not_be_sent_leaves_no_session(run_cell: RunCell) ->
 
 @pytest.mark.parametrize("where", ["-s {other}", "-s {other} -b -q", "-q"])
 @pytest.mark.parametrize("turns", ["undone", "none"])
-def test_a_prompt_that_could_not_be_sent_takes_nothing_along(run_cell: RunCell, where: str, turns: str) -> None:
-    """A session without a turn to show is not new: what is undone, or only has a title, is somebody's."""
+def test_an_unsent_prompt_leaves_sessions_unchanged(run_cell: RunCell, where: str, turns: str) -> None:
+    """A session without visible turns may be in use: its turns are undone, or it has a title."""
     other = run_cell("%opencode new Only a title").printed.split()[2]
     if turns == "undone":
         run_cell("%%prompt -q\nSay exactly: undone")
@@ -196,7 +196,7 @@ def test_a_prompt_that_could_not_be_sent_takes_nothing_along(run_cell: RunCell, 
 
 
 @pytest.mark.parametrize("options", ["-m demo/none", "--binary ./no-such-program", "--url http://127.0.0.1:9"])
-def test_a_start_that_fails_leaves_the_agent_and_its_session(
+def test_a_failed_start_keeps_the_agent_and_its_session(
     run_cell: RunCell, shell: InteractiveShell, options: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv(PASSWORD, "wrong")
@@ -208,14 +208,14 @@ def test_a_start_that_fails_leaves_the_agent_and_its_session(
     assert (shell.user_ns["_"].text, shell.user_ns["_"].session.id) == ("after", before.id)
 
 
-def test_a_session_that_was_deleted_elsewhere_is_not_prompted(run_cell: RunCell, shell: InteractiveShell) -> None:
+def test_a_session_deleted_elsewhere_is_not_prompted(run_cell: RunCell, shell: InteractiveShell) -> None:
     run_cell("%%prompt -q\nSay exactly: before")
     shell.user_ns["_"].session.delete()
     assert run_cell("%%prompt -q\nSay exactly: after").error is None
     assert shell.user_ns["_"].text == "after"
 
 
-def test_a_failed_turn_is_shown_kept_and_fails_the_cell(run_cell: RunCell, shell: InteractiveShell) -> None:
+def test_a_failed_turn_is_shown_and_kept_and_fails_the_cell(run_cell: RunCell, shell: InteractiveShell) -> None:
     cell = run_cell("%%prompt\nFail with a provider error 400")
     assert cell.error is not None
     assert "Traceback" not in cell.printed
@@ -223,7 +223,7 @@ def test_a_failed_turn_is_shown_kept_and_fails_the_cell(run_cell: RunCell, shell
     assert shell.user_ns["_"].status == "error"
 
 
-def test_a_time_limit_keeps_what_came(run_cell: RunCell, shell: InteractiveShell, demo_model: DemoModel) -> None:
+def test_a_timeout_keeps_the_partial_output(run_cell: RunCell, shell: InteractiveShell, demo_model: DemoModel) -> None:
     demo_model.queue([[text("as far as this"), gate("cells-limit")]])
     cell = run_cell("%%prompt --timeout 4\ngo")
     demo_model.release("cells-limit")
@@ -232,7 +232,7 @@ def test_a_time_limit_keeps_what_came(run_cell: RunCell, shell: InteractiveShell
     assert shell.user_ns["_"].text == "as far as this"
 
 
-def test_without_a_provider_the_next_step_is_told(
+def test_without_a_provider_the_next_step_is_shown(
     run_cell: RunCell, server_model: DemoModel, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("OPENCODE_CONFIG_CONTENT", json.dumps({"disabled_providers": ["opencode"]}))
@@ -252,7 +252,7 @@ def test_without_a_provider_the_next_step_is_told(
 
 @pytest.fixture
 def running(run_cell: RunCell, shell: InteractiveShell, demo_model: DemoModel) -> Iterator[oc.Turn]:
-    """A turn in the background, that waits at a gate."""
+    """A background turn that waits at a gate."""
     name = f"cells-{shell.execution_count}"
     demo_model.queue([[text("begun "), gate(name), text("ended")]])
     cell = run_cell(f"%%prompt -b -o background\n{name}")
@@ -266,26 +266,26 @@ def running(run_cell: RunCell, shell: InteractiveShell, demo_model: DemoModel) -
 
 
 def gate_of(turn: oc.Turn) -> str:
-    """The gate at which `running` waits."""
+    """Return the gate at which `running` waits."""
     return turn.prompt
 
 
 def wait_for_text(turn: oc.Turn) -> None:
-    """Wait until the turn has some."""
+    """Wait until the turn has text."""
     came = threading.Event()
     unsubscribe = turn.session.subscribe(lambda change: came.set() if turn.text else None)
     assert turn.text or came.wait(STEP)
     unsubscribe()
 
 
-def test_a_background_turn_ends_by_itself(running: oc.Turn, run_cell: RunCell, demo_model: DemoModel) -> None:
+def test_a_background_turn_ends_on_its_own(running: oc.Turn, run_cell: RunCell, demo_model: DemoModel) -> None:
     assert "A turn is running: %opencode abort stops it." in run_cell("%opencode status").printed
     assert not running.done
     demo_model.release(gate_of(running))
     assert running.wait(STEP).text == "begun ended"
 
 
-def test_a_new_session_leaves_the_background_turn_alone(running: oc.Turn, run_cell: RunCell) -> None:
+def test_a_new_session_does_not_stop_the_background_turn(running: oc.Turn, run_cell: RunCell) -> None:
     printed = run_cell("%opencode new").printed
     assert f"continues: %opencode use {running.session.id}" in printed
     assert run_cell("%%prompt\nSay exactly: meanwhile").error is None
@@ -313,12 +313,12 @@ def test_abort_stops_the_background_turn(running: oc.Turn, run_cell: RunCell) ->
     assert run_cell("%opencode abort").printed == "Nothing was running in this session.\n"
 
 
-def test_stop_cuts_the_background_turn_off(running: oc.Turn, run_cell: RunCell) -> None:
+def test_stop_cuts_off_the_background_turn(running: oc.Turn, run_cell: RunCell) -> None:
     printed = run_cell("%opencode stop").printed
     assert "The running turn was cut off" in printed
     with pytest.raises(oc.TurnError, match="The connection to the server was closed"):
         running.wait(STEP)
-    assert running.text.strip() == "begun"  # the server trims a text's end, if it gets to it
+    assert running.text.strip() == "begun"  # the server trims the end of a text, if it is still running
     again = run_cell("%%prompt\nSay exactly: once more")
     assert again.error is None
     assert "Starting OpenCode…" in again.printed
@@ -327,7 +327,7 @@ def test_stop_cuts_the_background_turn_off(running: oc.Turn, run_cell: RunCell) 
 # --- the server and its sessions --------------------------------------------------------------------------------------
 
 
-def test_stop_and_start_again(run_cell: RunCell, shell: InteractiveShell) -> None:
+def test_the_next_prompt_starts_a_stopped_server(run_cell: RunCell, shell: InteractiveShell) -> None:
     run_cell("%%prompt -q\nSay exactly: before")
     session = shell.user_ns["_"].session.id
     assert "OpenCode stopped; the next %%prompt starts it again." in run_cell("%opencode stop").printed
@@ -341,7 +341,7 @@ def test_stop_and_start_again(run_cell: RunCell, shell: InteractiveShell) -> Non
     assert f"The previous session is kept: %opencode use {session}" in run_cell("%opencode start").printed
 
 
-def test_the_server_killed_between_prompts_is_started_again(run_cell: RunCell, shell: InteractiveShell) -> None:
+def test_a_shared_server_killed_between_prompts_is_restarted(run_cell: RunCell, shell: InteractiveShell) -> None:
     run_cell("%%prompt -q\nSay exactly: before")
     turn = shell.user_ns["_"]
     server, back = turn.session.owner.server, threading.Event()
@@ -353,7 +353,7 @@ def test_the_server_killed_between_prompts_is_started_again(run_cell: RunCell, s
     assert shell.user_ns["_"].session.id == turn.session.id
 
 
-def test_a_server_of_ones_own_killed_between_prompts_is_started_by_the_next(
+def test_an_own_server_killed_between_prompts_is_started_by_the_next(
     run_cell: RunCell, shell: InteractiveShell
 ) -> None:
     run_cell("%opencode start --own")
@@ -368,7 +368,7 @@ def test_a_server_of_ones_own_killed_between_prompts_is_started_by_the_next(
     run_cell("%opencode start")
 
 
-def test_sessions_are_listed_found_and_gone_back_to(run_cell: RunCell) -> None:
+def test_sessions_are_listed_found_and_continued(run_cell: RunCell) -> None:
     printed = run_cell("%opencode new Let's go").printed
     first = printed.split()[2]
     run_cell("%opencode new Another one")
@@ -381,7 +381,7 @@ def test_sessions_are_listed_found_and_gone_back_to(run_cell: RunCell) -> None:
     assert f"* {first}" in run_cell("%opencode sessions").printed
 
 
-def test_models_and_agents(run_cell: RunCell) -> None:
+def test_models_and_agents_are_listed(run_cell: RunCell) -> None:
     assert "demo/demo\n" in run_cell("%opencode models").printed
     assert run_cell("%opencode agents").printed.startswith("build ")
 
@@ -396,7 +396,7 @@ def test_help_names_every_command_and_option(run_cell: RunCell, shell: Interacti
             assert option in shown
 
 
-def test_undo_and_redo_in_git(run_cell: RunCell, work: Path) -> None:
+def test_undo_and_redo_restore_files_in_git(run_cell: RunCell, work: Path) -> None:
     file = work / "src/temperatures.py"
     before = file.read_text()
     run_cell("%%prompt --permission allow\nEdit src/temperatures.py")
@@ -430,7 +430,7 @@ def test_undo_and_redo_overwrite_hand_edits_only_when_told_to(run_cell: RunCell,
         assert file.read_text() == then
 
 
-def test_undo_outside_git_tells_the_truth(run_cell: RunCell, tmp_path: Path) -> None:
+def test_undo_outside_git_reports_what_it_did(run_cell: RunCell, tmp_path: Path) -> None:
     file = tmp_path / "hello.py"
     file.write_text("x = 1\n")
     run_cell(f"%opencode start -d {tmp_path}")
@@ -448,7 +448,7 @@ def test_undo_outside_git_tells_the_truth(run_cell: RunCell, tmp_path: Path) -> 
 # --- the extension itself ---------------------------------------------------------------------------------------------
 
 
-def test_unload_takes_everything_out(shell: InteractiveShell, run_cell: RunCell) -> None:
+def test_unload_removes_everything(shell: InteractiveShell, run_cell: RunCell) -> None:
     run_cell("%%prompt -q\nSay exactly: before")
     server = shell.user_ns["_"].session.owner.server
     matchers = len(shell.Completer.custom_matchers)
@@ -464,7 +464,7 @@ def test_unload_takes_everything_out(shell: InteractiveShell, run_cell: RunCell)
     assert run_cell("%%prompt\nSay exactly: after").error is None
 
 
-def test_loading_is_light() -> None:
+def test_loading_imports_little() -> None:
     code = (
         "import sys; from IPython.core.interactiveshell import InteractiveShell; shell = InteractiveShell()\n"
         "shell.run_line_magic('load_ext', 'opencode_nb')\n"
@@ -473,7 +473,7 @@ def test_loading_is_light() -> None:
     assert subprocess.run([sys.executable, "-c", code], capture_output=True, text=True).stdout.strip() == "[]"
 
 
-def test_the_doctor_looks_at_the_agent_in_use(run_cell: RunCell) -> None:
+def test_the_doctor_checks_the_agent_in_use(run_cell: RunCell) -> None:
     run_cell("%opencode start --demo")
     lines = run_cell("%opencode doctor").printed.splitlines()
     assert any(line.startswith("✓ Server: runs, version ") for line in lines)

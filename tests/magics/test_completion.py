@@ -16,7 +16,7 @@ Complete = Callable[..., list[str]]
 
 @pytest.fixture(params=[False, True], ids=["no jedi", "jedi"])
 def complete(shell: InteractiveShell, request: pytest.FixtureRequest) -> Complete:
-    """What Tab offers at the end of `before`, as the text that then stands there."""
+    """Return the completions at the end of `before`, as the resulting text."""
     shell.Completer.use_jedi = request.param
 
     def complete_(before: str, after: str = "") -> list[str]:
@@ -35,7 +35,7 @@ def test_tab_starts_no_server(complete: Complete, run_cell: RunCell) -> None:
     assert "not running" in run_cell("%opencode status").printed
 
 
-def test_options_and_their_values(complete: Complete, run_cell: RunCell) -> None:
+def test_tab_offers_options_and_their_values(complete: Complete, run_cell: RunCell) -> None:
     run_cell("%opencode new To be completed")
     rules = {f"%%prompt --permission {rule}" for rule in ("ask", "allow", "deny")}
     assert set(complete("%%prompt --permission ")) == rules
@@ -46,20 +46,20 @@ def test_options_and_their_values(complete: Complete, run_cell: RunCell) -> None
     assert complete("%%prompt -m demo/no-such") == []
 
 
-def test_files(complete: Complete) -> None:
+def test_tab_offers_files(complete: Complete) -> None:
     assert complete("%%prompt -f src/t") == ["%%prompt -f src/temperatures.py"]
     assert complete("%%prompt -f REA") == ["%%prompt -f README.md"]
     assert complete("%%prompt -f sr") == ["%%prompt -f src/"]
     assert "%%prompt -f .git/" not in complete("%%prompt -f ")
 
 
-def test_a_file_with_a_blank_in_its_name(complete: Complete, run_cell: RunCell) -> None:
+def test_tab_escapes_spaces_in_file_names(complete: Complete, run_cell: RunCell) -> None:
     run_cell("from pathlib import Path; Path('two words.txt').write_text('Two.')")
     assert complete("%%prompt -f tw") == ["%%prompt -f two\\ words.txt"]
     assert complete("%%prompt -f two\\ wo") == ["%%prompt -f two\\ words.txt"]
 
 
-def test_subcommands(complete: Complete, run_cell: RunCell) -> None:
+def test_tab_offers_subcommands(complete: Complete, run_cell: RunCell) -> None:
     assert complete("%opencode start --de") == ["%opencode start --demo"]
     assert "%opencode start -m demo/demo" in complete("%opencode start -m ")
     assert complete("%opencode help pro") == ["%opencode help prompt"]
@@ -67,7 +67,7 @@ def test_subcommands(complete: Complete, run_cell: RunCell) -> None:
     assert complete("x = 1\n%opencode und") == ["%opencode undo"]
 
 
-def test_installed_versions(
+def test_tab_offers_installed_versions(
     complete: Complete, monkeypatch: pytest.MonkeyPatch, tmp_path_factory: pytest.TempPathFactory
 ) -> None:
     monkeypatch.setenv("XDG_DATA_HOME", str(tmp_path_factory.mktemp("data")))
@@ -81,7 +81,7 @@ def test_installed_versions(
     assert set(complete("%opencode start --ow")) == {"%opencode start --own"}
 
 
-def test_python_is_completed_as_ever(complete: Complete, shell: InteractiveShell) -> None:
+def test_python_completion_is_unchanged(complete: Complete, shell: InteractiveShell) -> None:
     shell.user_ns["a_long_name"] = 1
     assert "a_long_name" in complete("a_long_n")
     assert "a_long_name" in complete("%%prompt\na_long_n")

@@ -1,4 +1,4 @@
-"""oc.chat, oc.diff, %opencode chat and %%prompt: one agent and one session, and nothing empty left behind."""
+"""oc.chat, oc.diff, %opencode chat and %%prompt: they share one agent and one session, and leave no empty session."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ from tests.magics.conftest import RunCell
 
 @pytest.fixture
 def workspace(shell: InteractiveShell, run_cell: RunCell) -> Iterator[Workspace]:
-    """The shell's own, begun anew, with what a cell needs."""
+    """The shell's own workspace, started fresh, with what a cell needs."""
     run_cell("import opencode_nb as oc")
     run_cell("%opencode start")
     yield workspace_of(shell)
@@ -31,7 +31,7 @@ def ids(ai: oc.Opencode) -> set[str]:
 
 
 @pytest.mark.parametrize("start", ["%opencode start --demo", "%opencode start", "%opencode stop"])
-def test_a_panel_is_on_the_notebooks_agent_and_session(workspace: Workspace, run_cell: RunCell, start: str) -> None:
+def test_a_panel_uses_the_notebooks_agent_and_session(workspace: Workspace, run_cell: RunCell, start: str) -> None:
     assert run_cell(start).error is None
     panel = run_cell("panel = oc.chat(); panel").value
     assert panel.session.owner is workspace.ai
@@ -46,7 +46,7 @@ def test_a_panel_is_on_the_notebooks_agent_and_session(workspace: Workspace, run
     assert workspace.running
 
 
-def test_a_panel_without_the_magics_is_on_the_session_that_they_go_on_with(
+def test_a_panel_opened_before_the_magics_shares_their_session(
     workspace: Workspace, shell: InteractiveShell, run_cell: RunCell
 ) -> None:
     run_cell("%unload_ext opencode_nb")
@@ -59,7 +59,7 @@ def test_a_panel_without_the_magics_is_on_the_session_that_they_go_on_with(
     panel.close()
 
 
-def test_a_panel_on_a_session_by_name(workspace: Workspace, run_cell: RunCell) -> None:
+def test_a_panel_opens_a_session_by_name(workspace: Workspace, run_cell: RunCell) -> None:
     named = workspace.ai.session("Winter report").id
     before = ids(workspace.ai)
     for wanted in (named, named[:-5], "winter"):
@@ -71,7 +71,7 @@ def test_a_panel_on_a_session_by_name(workspace: Workspace, run_cell: RunCell) -
     assert ids(workspace.ai) == before
 
 
-def test_of_a_session_that_nobody_used_nothing_is_left(workspace: Workspace, run_cell: RunCell) -> None:
+def test_an_unused_session_is_deleted(workspace: Workspace, run_cell: RunCell) -> None:
     before = ids(workspace.ai)
     panel = run_cell("panel = oc.chat(); panel").value
     unused = panel.session.id
@@ -113,7 +113,7 @@ def test_a_program_that_ends_leaves_no_empty_session(workspace: Workspace, work:
 
 
 def test_each_visitor_of_an_app_has_a_session_of_their_own() -> None:
-    """An app of marimo runs each visitor's cells in a thread."""
+    """A marimo app runs each visitor's cells in a separate thread."""
     found: list[Workspace] = []
     threads = [threading.Thread(target=lambda: found.append(workspace_of(None))) for _ in range(2)]
     for thread in threads:

@@ -1,4 +1,4 @@
-"""%opencode install in a real kernel: one line that changes in a page, plain lines where nobody watches."""
+"""%opencode install in a real kernel: one updating line in a page, plain lines in a headless run."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ def registry(not_quick: None) -> Iterator[Registry]:
 
 @pytest.fixture(scope="module")
 def kernel(place: Path, registry: Registry) -> Iterator[Kernel]:
-    """A kernel with nothing installed, whose npm asks a registry on loopback."""
+    """A kernel with nothing installed, whose npm uses a registry on loopback."""
     env = {name: value for name, value in os.environ.items() if name not in ("OPENCODE_NB_BINARY", NPM_OFFLINE)}
     env |= {"XDG_DATA_HOME": str(place / "data"), "npm_config_registry": registry.url}
     kernel = Kernel(place, env | {"npm_config_cache": str(place / "cache")})
@@ -40,7 +40,7 @@ def kernel(place: Path, registry: Registry) -> Iterator[Kernel]:
     kernel.close()
 
 
-def test_a_page_shows_one_line_that_changes(kernel: Kernel, place: Path) -> None:
+def test_a_page_shows_one_updating_line(kernel: Kernel, place: Path) -> None:
     messages = kernel.run("%opencode install 1.21.0")
     (line,) = [message for message in messages if message["msg_type"] == "display_data"]
     updates = [message["content"] for message in messages if message["msg_type"] == "update_display_data"]
@@ -57,7 +57,7 @@ def done(lines: list[str]) -> list[str]:
     return [line for line in lines if line.startswith("Downloading")]
 
 
-def test_lists_and_removes(kernel: Kernel) -> None:
+def test_installed_versions_are_listed_and_removed(kernel: Kernel) -> None:
     assert "Another program takes precedence: OpenCode 1.21.0" in printed(kernel.run("%opencode install latest"))
     listed = printed(kernel.run("%opencode install --list"))
     assert "1.21.0          4 MB (used)\n1.20.0          0 MB\nUsed: OpenCode 1.21.0 at " in listed
@@ -67,14 +67,14 @@ def test_lists_and_removes(kernel: Kernel) -> None:
     )
 
 
-def test_a_cell_that_is_interrupted_keeps_what_came(kernel: Kernel, registry: Registry) -> None:
+def test_an_interrupted_cell_keeps_the_download(kernel: Kernel, registry: Registry) -> None:
     registry.asked.clear()
     registry.half_sent.clear()
     registry.holds = True
     cell = kernel.start("%opencode install 1.22.0")
     assert registry.half_sent.wait(STEP)
     while not any(done([shown(message)]) for message in [kernel.wait_for("update_display_data")]):
-        pass  # the page has seen a part of it
+        pass  # the page has shown part of it
     kernel.manager.interrupt_kernel()
     assert "Interrupted." in printed(kernel.finish(cell))
     registry.holds = False
@@ -89,7 +89,7 @@ def shown(message: Message) -> str:
     return str(message["content"]["data"]["text/plain"])
 
 
-def test_where_nobody_watches_each_step_is_a_line(kernel: Kernel) -> None:
+def test_headless_each_step_is_a_line(kernel: Kernel) -> None:
     kernel.client.allow_stdin = False
     messages = kernel.run("%opencode install 1.21.0")
     kernel.client.allow_stdin = True

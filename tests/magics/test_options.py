@@ -1,4 +1,4 @@
-"""What the magics' lines mean, and what is said of a wrong one."""
+"""How the magics' lines are parsed, and the errors for wrong ones."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from opencode_nb import cli
 from opencode_nb.magics.options import MagicParser, prompt_parser
 
 
-def test_nothing_given() -> None:
+def test_options_have_their_defaults() -> None:
     options = prompt_parser().parse_line("")
     assert vars(options) == {
         "model": None,
@@ -28,7 +28,7 @@ def test_nothing_given() -> None:
     }
 
 
-def test_everything_given() -> None:
+def test_all_options_are_parsed() -> None:
     options = prompt_parser().parse_line(
         "-m demo/a/b -a plan --variant high --new -o turn -f a.py:3-9 --file 'two words.csv' --permission deny "
         "--timeout 2.5 -b -q"
@@ -58,7 +58,7 @@ def test_everything_given() -> None:
         ("--new -s ses_1", "not allowed with argument"),
     ],
 )
-def test_a_wrong_line_is_one_line_with_the_next_step(line: str, says: str) -> None:
+def test_a_wrong_line_gives_one_line_with_the_next_step(line: str, says: str) -> None:
     with pytest.raises(UsageError) as raised:
         prompt_parser().parse_line(line)
     message = str(raised.value)
@@ -68,19 +68,19 @@ def test_a_wrong_line_is_one_line_with_the_next_step(line: str, says: str) -> No
     assert "\n" not in message
 
 
-def test_rules_on_the_line() -> None:
+def test_permission_rules_are_parsed() -> None:
     line = """--permission '{"write": "deny", "bash": {"git *": "allow", "*": "ask"}}'"""
     rules = {"write": "deny", "bash": {"git *": "allow", "*": "ask"}}
     assert prompt_parser().parse_line(line).permission == rules
     assert cli._parser().parse_args(["ask", *shlex.split(line), "go"]).permission == rules
 
 
-def test_an_apostrophe_is_no_quotation() -> None:
+def test_an_apostrophe_is_not_a_quote() -> None:
     assert prompt_parser().parse_line("-f it's.txt").file == ["it's.txt"]
     assert prompt_parser().parse_line('-f "it\'s here.txt"').file == ["it's here.txt"]
 
 
-def test_what_an_option_takes() -> None:
+def test_options_know_whether_they_take_a_value() -> None:
     parser = prompt_parser()
     taken = [parser.takes(option) for option in ("-m", "--file", "-s", "--permission", "-a")]
     assert [action and action.metavar for action in taken] == ["MODEL", "PATH", "SESSION", "RULE", "AGENT"]
@@ -88,7 +88,7 @@ def test_what_an_option_takes() -> None:
     assert parser.takes("--no-such") is None
 
 
-def test_which_positional_argument_comes_next() -> None:
+def test_the_next_positional_argument_is_found() -> None:
     parser = MagicParser("%opencode test", "")
     parser.add_argument("--switch", action="store_true")
     parser.add_argument("-m", metavar="MODEL")

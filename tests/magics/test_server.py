@@ -1,4 +1,4 @@
-"""%opencode start, status, stop, restart, log, tui: with a server of one's own, a shared one, and a joined one."""
+"""%opencode start, status, stop, restart, log, tui: with an own, a shared and a joined server."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ with oc.Opencode() as ai:
 
 @pytest.fixture
 def other(work: Path, shell: InteractiveShell) -> Iterator[subprocess.Popen[str]]:
-    """Another process of the same user that holds the shared server; its first line is the server's process."""
+    """Another process of the same user that holds the shared server; its first line is the server's process id."""
     environment = {**os.environ, "JPY_SESSION_NAME": "/home/a person/other.ipynb"}
     with subprocess.Popen(
         [sys.executable, "-c", HOLDER], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True, env=environment
@@ -47,7 +47,7 @@ def server_of(shell: InteractiveShell) -> oc.Server:
     return server
 
 
-def test_status_tells_program_server_holders_and_sessions(
+def test_status_shows_program_server_users_and_sessions(
     run_cell: RunCell, shell: InteractiveShell, opencode_program: Path
 ) -> None:
     run_cell("%%prompt -q\nSay exactly: one")
@@ -68,7 +68,7 @@ def test_status_tells_program_server_holders_and_sessions(
     assert len(run_cell("%opencode log 1").printed.splitlines()) == 2
 
 
-def test_who_else_holds_the_server_is_told_and_not_harmed(
+def test_other_users_of_the_server_are_listed_and_not_disturbed(
     run_cell: RunCell, shell: InteractiveShell, other: subprocess.Popen[str]
 ) -> None:
     run_cell("%%prompt -q\nSay exactly: before")
@@ -90,7 +90,7 @@ def test_who_else_holds_the_server_is_told_and_not_harmed(
     assert shell.user_ns["_"].session.id == session
 
 
-def test_status_does_not_wait_for_a_server_that_is_coming_back(run_cell: RunCell, shell: InteractiveShell) -> None:
+def test_status_does_not_wait_for_a_restarting_server(run_cell: RunCell, shell: InteractiveShell) -> None:
     run_cell("%%prompt -q\nSay exactly: before")
     server = server_of(shell)
     process = psutil.Process(server.pid)
@@ -115,7 +115,7 @@ def test_status_does_not_wait_for_a_server_that_is_coming_back(run_cell: RunCell
     assert f"OpenCode {server.version} at {server.url}" in run_cell("%opencode status").printed
 
 
-def test_a_server_of_ones_own(
+def test_an_own_server_is_started_and_stopped(
     run_cell: RunCell, shell: InteractiveShell, other: subprocess.Popen[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     started = run_cell("%opencode start --own").printed
@@ -135,7 +135,7 @@ def test_a_server_of_ones_own(
     run_cell("%config OpencodeMagics.shared = None")
 
 
-def test_a_server_that_runs_is_joined_and_left_running(
+def test_a_running_server_is_joined_and_left_running(
     run_cell: RunCell, shell: InteractiveShell, server: oc.Server, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     refused = run_cell(f"%opencode start --url {server.url}")
@@ -172,7 +172,7 @@ def test_the_password_of_a_running_server_is_asked_for_and_kept_from_the_noteboo
         kernel.close()
 
 
-def test_the_terminal_ui_is_attached_without_the_password_in_sight(
+def test_the_terminal_ui_is_attached_without_showing_the_password(
     run_cell: RunCell, shell: InteractiveShell, work: Path
 ) -> None:
     run_cell("%opencode new Seen in the terminal")
@@ -192,7 +192,7 @@ def test_the_terminal_ui_is_attached_without_the_password_in_sight(
     assert run_cell("%opencode status").error is None
 
 
-def test_the_file_for_the_terminal_ui_goes_with_its_process(work: Path, shell: InteractiveShell) -> None:
+def test_the_terminal_uis_password_file_is_deleted_with_its_process(work: Path, shell: InteractiveShell) -> None:
     code = (
         "from IPython.core.interactiveshell import InteractiveShell as Shell\nshell = Shell.instance()\n"
         "shell.run_line_magic('load_ext', 'opencode_nb')\nshell.run_line_magic('opencode', 'tui')\n"
@@ -202,7 +202,7 @@ def test_the_file_for_the_terminal_ui_goes_with_its_process(work: Path, shell: I
     assert not Path(named).exists()
 
 
-def test_doctor_looks_at_the_server_in_use(run_cell: RunCell) -> None:
+def test_doctor_checks_the_server_in_use(run_cell: RunCell) -> None:
     run_cell("%opencode start")
     told = run_cell("%opencode doctor").printed
     assert re.search(r"Server: runs, version \d", told)

@@ -1,4 +1,4 @@
-"""%opencode for the session as a whole, and cells that begin with / or !, in a real shell."""
+"""%opencode commands for the whole session, and cells that start with / or !, in a real shell."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from tests.magics.conftest import RunCell
 
 @pytest.fixture(autouse=True)
 def session(run_cell: RunCell) -> str:
-    """A new session, current; its id."""
+    """Start a new current session; return its id."""
     return run_cell("%opencode new Days & nights").printed.split()[2]
 
 
@@ -33,7 +33,7 @@ def session(run_cell: RunCell) -> str:
         (" !important", Body("prompt", " !important")),
     ],
 )
-def test_what_a_body_is(typed: str, body: Body) -> None:
+def test_bodies_are_recognised(typed: str, body: Body) -> None:
     assert parse(typed) == body
 
 
@@ -56,7 +56,7 @@ def test_a_cell_runs_a_shell_command(run_cell: RunCell, shell: InteractiveShell,
     assert "takes no --model" in run_cell("%%prompt -m demo/demo\n!echo no").printed
 
 
-def test_what_the_session_tells(run_cell: RunCell, demo_model: DemoModel) -> None:
+def test_session_commands_report_the_session(run_cell: RunCell, demo_model: DemoModel) -> None:
     assert "Nothing has been sent" in run_cell("%opencode context").printed
     assert "no to-do list" in run_cell("%opencode todo").printed
     todos = [{"content": "Look", "status": "completed", "priority": "high"}]
@@ -68,7 +68,7 @@ def test_what_the_session_tells(run_cell: RunCell, demo_model: DemoModel) -> Non
     assert "from 50,010 tokens of context" in run_cell("%opencode compact").printed
 
 
-def test_renamed_forked_exported_and_deleted(run_cell: RunCell, work: Path, session: str) -> None:
+def test_a_session_is_renamed_forked_exported_and_deleted(run_cell: RunCell, work: Path, session: str) -> None:
     for number in range(2):
         run_cell(f"%%prompt\nSay exactly: {number}")
     assert run_cell("%opencode rename Nights only").printed == f"Session: {session} Nights only\n"
@@ -89,6 +89,6 @@ def test_renamed_forked_exported_and_deleted(run_cell: RunCell, work: Path, sess
     assert f"Deleted: {session}" in run_cell(f"%opencode delete {session} --yes").printed
 
 
-def test_sharing_that_is_disabled_says_so(run_cell: RunCell) -> None:
+def test_disabled_sharing_is_reported(run_cell: RunCell) -> None:
     assert "Sharing is disabled" in run_cell("%opencode share").printed
     assert run_cell("%opencode unshare").printed == "The session was not shared.\n"

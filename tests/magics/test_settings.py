@@ -1,4 +1,4 @@
-"""Defaults by ipython_config.py, %config and the environment, in their order, in a real shell."""
+"""Defaults from ipython_config.py, %config and the environment, and their precedence, in a real shell."""
 
 from __future__ import annotations
 
@@ -36,7 +36,7 @@ def test_nothing_is_set_by_default() -> None:
     assert OpencodeMagics().options() == {}
 
 
-def test_the_environment_is_read_anew_each_time(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+def test_the_environment_is_read_each_time(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     settings = OpencodeMagics()
     given: dict[str, tuple[str, Any]] = {
         "model": ("demo/one", "demo/one"),
@@ -55,7 +55,7 @@ def test_the_environment_is_read_anew_each_time(monkeypatch: pytest.MonkeyPatch,
     assert "model" not in settings.options()
 
 
-def test_a_trait_comes_before_the_environment(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_trait_takes_precedence_over_the_environment(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("OPENCODE_NB_MODEL", "demo/by-environment")
     settings = OpencodeMagics(config=Config({"OpencodeMagics": {"model": "demo/by-config"}}))
     assert settings.options() == {"model": "demo/by-config"}
@@ -63,7 +63,7 @@ def test_a_trait_comes_before_the_environment(monkeypatch: pytest.MonkeyPatch) -
     assert settings.options() == {"model": "demo/by-environment"}
 
 
-def test_the_variable_of_the_program_comes_before_its_trait(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_programs_variable_takes_precedence_over_its_trait(monkeypatch: pytest.MonkeyPatch) -> None:
     settings = OpencodeMagics(binary="/by/trait")
     monkeypatch.delenv("OPENCODE_NB_BINARY", raising=False)
     assert settings.options() == {"binary": "/by/trait"}
@@ -71,7 +71,7 @@ def test_the_variable_of_the_program_comes_before_its_trait(monkeypatch: pytest.
     assert settings.options() == {}  # find_binary reads the variable
 
 
-def test_start_comes_before_all(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+def test_start_options_take_precedence_over_all(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     monkeypatch.setenv("OPENCODE_NB_AGENT", "plan")
     monkeypatch.setenv("OPENCODE_NB_URL", "http://127.0.0.1:1")
     monkeypatch.setenv(PASSWORD, "not shown")
@@ -106,7 +106,7 @@ def test_start_comes_before_all(monkeypatch: pytest.MonkeyPatch, tmp_path: Path)
         ("shared", "maybe", "expected a boolean"),
     ],
 )
-def test_what_makes_no_sense_is_refused_with_what_is_allowed(
+def test_invalid_values_are_refused_with_the_valid_ones(
     name: str, value: Any, says: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     settings = OpencodeMagics()
@@ -120,7 +120,7 @@ def test_what_makes_no_sense_is_refused_with_what_is_allowed(
             settings.options()
 
 
-def test_rules_that_are_no_json(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_invalid_json_rules_are_refused(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("OPENCODE_NB_PERMISSION", "{bash: deny}")
     with pytest.raises(ValueError, match=r"OPENCODE_NB_PERMISSION: .* is not JSON"):
         OpencodeMagics().options()
@@ -132,7 +132,7 @@ def test_rules_that_are_no_json(monkeypatch: pytest.MonkeyPatch) -> None:
 # --- in a shell -------------------------------------------------------------------------------------------------------
 
 
-def test_config_holds_from_the_next_prompt_on(
+def test_config_takes_effect_with_the_next_prompt(
     run_cell: RunCell, shell: InteractiveShell, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     assert "OpencodeMagics" in run_cell("%config").printed
@@ -156,7 +156,7 @@ def test_config_holds_from_the_next_prompt_on(
     assert shell.user_ns["_"].agent == "build"
 
 
-def test_start_comes_before_config(run_cell: RunCell, shell: InteractiveShell) -> None:
+def test_start_options_take_precedence_over_config(run_cell: RunCell, shell: InteractiveShell) -> None:
     run_cell("%config OpencodeMagics.agent = 'build'")
     run_cell("%opencode start -a plan")
     run_cell("%%prompt -q\nSay exactly: by start")
@@ -167,7 +167,7 @@ def test_start_comes_before_config(run_cell: RunCell, shell: InteractiveShell) -
     run_cell("%config OpencodeMagics.agent = None")
 
 
-def test_permission_and_timeout_of_the_configuration(run_cell: RunCell, shell: InteractiveShell, work: Path) -> None:
+def test_permission_and_timeout_can_be_configured(run_cell: RunCell, shell: InteractiveShell, work: Path) -> None:
     run_cell("%config OpencodeMagics.permission = {'bash': 'deny'}")
     run_cell("%%prompt -q\nRun `touch denied-by-config`")
     assert not (work / "denied-by-config").exists()
@@ -181,7 +181,7 @@ def test_permission_and_timeout_of_the_configuration(run_cell: RunCell, shell: I
     run_cell("%config OpencodeMagics.timeout = None")
 
 
-def test_wrong_settings_are_told_and_change_nothing(
+def test_wrong_settings_are_reported_and_change_nothing(
     run_cell: RunCell, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
     run_cell("%config OpencodeMagics.permission = 'maybe'")
@@ -194,7 +194,7 @@ def test_wrong_settings_are_told_and_change_nothing(
     assert run_cell("%%prompt -q\nSay exactly: well again").error is None
 
 
-def test_the_configuration_file_of_a_real_ipython(tmp_path: Path) -> None:
+def test_the_configuration_file_of_ipython_is_read(tmp_path: Path) -> None:
     profile = tmp_path / "profile_default"
     profile.mkdir()
     (profile / "ipython_config.py").write_text(
@@ -212,9 +212,7 @@ def test_the_configuration_file_of_a_real_ipython(tmp_path: Path) -> None:
     assert re.search(r"OpencodeMagics\.model=<Unicode>\n.*\n\s*Current: 'demo/by-file'", done.stdout)
 
 
-def test_a_wrong_configuration_file_does_not_keep_the_extension_from_loading(
-    run_cell: RunCell, shell: InteractiveShell
-) -> None:
+def test_a_wrong_configuration_file_does_not_prevent_loading(run_cell: RunCell, shell: InteractiveShell) -> None:
     run_cell("%unload_ext opencode_nb")
     assert "OpencodeMagics" not in run_cell("%config").printed
     shell.config.OpencodeMagics = Config(permission="maybe", agent="plan")
@@ -229,7 +227,7 @@ def test_a_wrong_configuration_file_does_not_keep_the_extension_from_loading(
 
 
 def test_the_readme_has_every_setting() -> None:
-    """A row each: trait, variable, option of %%prompt or %opencode start."""
+    """Each has a row: trait, variable, option of %%prompt or %opencode start."""
     readme = (REPOSITORY / "README.md").read_text(encoding="utf-8")
     rows = re.findall(r"^\| `(\w+)` \| `(\w+)` \| ([^|]*) \|", readme, re.MULTILINE)
     assert {trait: variable for trait, variable, _ in rows} == VARIABLES

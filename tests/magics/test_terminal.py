@@ -1,4 +1,4 @@
-"""IPython in a real terminal: a turn streams, asks, stops at Ctrl-C, and nothing else writes while a person types."""
+"""IPython in a real terminal: a turn streams, asks, stops at Ctrl-C, and nothing else writes while the user types."""
 
 from __future__ import annotations
 
@@ -18,15 +18,15 @@ from tests.support.terminals import end
 WAIT = 60
 """Seconds for the next thing to show; a cold server and the first prompt take about 10 on a busy machine."""
 QUIET = 1.0
-"""Seconds in which the live view, drawn anew eight times a second, would show itself."""
+"""Seconds in which the live view, redrawn eight times a second, would show."""
 STOPPED = 40.0
-"""Seconds from Ctrl-C to the line that tells of it: half of what the answer would have taken. Under one, as a rule."""
+"""Seconds from Ctrl-C to its message: half the duration of the answer. Usually under one."""
 
 ALLOW = "Allow? [y]es, once / [a]lways (echo *) / [n]o, or say why not: "
 
 
 class Terminal:
-    """IPython, as a person meets it."""
+    """IPython, as a user sees it."""
 
     def __init__(self, directory: Path) -> None:
         env = {**os.environ, "PROMPT_TOOLKIT_NO_CPR": "1", "TERM": "xterm"}
@@ -39,7 +39,7 @@ class Terminal:
         self.expect(f"In [{self.count}]:")
 
     def expect(self, text: str) -> str:
-        """Wait until this shows; what came before it, without control sequences."""
+        """Wait until this shows; return what came before it, without control sequences."""
         self.child.expect_exact(text)
         return plain(self.child.before or "")
 
@@ -52,12 +52,12 @@ class Terminal:
         self.child.send(f"\x1b[200~{source}\x1b[201~\x1b\r")
 
     def ended(self) -> str:
-        """Wait for the next input prompt; what was shown until then."""
+        """Wait for the next input prompt; return the output until then."""
         self.count += 1
         return self.expect(f"In [{self.count}]:")
 
     def run(self, source: str) -> str:
-        """Run a cell to its end; what was shown."""
+        """Run a cell to its end; return its output."""
         self.start(source)
         return self.ended()
 
@@ -68,7 +68,7 @@ def plain(text: str) -> str:
 
 @pytest.fixture(scope="module")
 def terminal(opencode_program: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Terminal]:
-    """One for the module, the demo started."""
+    """One terminal for the module, with the demo started."""
     terminal = Terminal(tmp_path_factory.mktemp("terminal"))
     try:
         terminal.run("%load_ext opencode_nb")
@@ -95,7 +95,7 @@ def test_a_turn_streams_and_is_shown_once(terminal: Terminal) -> None:
     assert "long answer" in terminal.run("_.prompt")
 
 
-def test_a_permission_has_the_screen_to_itself(terminal: Terminal) -> None:
+def test_a_permission_prompt_has_the_screen_to_itself(terminal: Terminal) -> None:
     terminal.start("%%prompt\nAsk for permission")
     terminal.expect("The agent asks for permission to run a shell command:")
     terminal.expect(ALLOW)
@@ -109,7 +109,7 @@ def test_a_permission_has_the_screen_to_itself(terminal: Terminal) -> None:
 @pytest.mark.parametrize(
     ("answer", "says"), [("n", "Permission denied by you"), ("only in the morning", "only in the morning")]
 )
-def test_a_permission_is_denied(terminal: Terminal, answer: str, says: str) -> None:
+def test_a_permission_can_be_denied(terminal: Terminal, answer: str, says: str) -> None:
     terminal.start("%%prompt\nAsk for permission")
     terminal.expect(ALLOW)
     terminal.answer("")
@@ -118,7 +118,7 @@ def test_a_permission_is_denied(terminal: Terminal, answer: str, says: str) -> N
     assert says in terminal.ended()
 
 
-def test_a_question_is_answered(terminal: Terminal) -> None:
+def test_a_question_can_be_answered(terminal: Terminal) -> None:
     terminal.start("%%prompt\nAsk me a question")
     terminal.expect("Choose a number, or answer in your own words (empty declines): ")
     terminal.answer("2")
@@ -137,7 +137,7 @@ def test_ctrl_c_at_a_question_stops_the_turn(terminal: Terminal) -> None:
     assert "aborted" in terminal.run("_.status")
 
 
-def test_ctrl_c_stops_the_turn_and_keeps_what_came(terminal: Terminal) -> None:
+def test_ctrl_c_stops_the_turn_and_keeps_its_output(terminal: Terminal) -> None:
     terminal.start("%%prompt\nGive me a long answer of 4000 tokens at 50 per second")
     terminal.expect("item 2")
     began = time.monotonic()
@@ -153,14 +153,14 @@ def test_ctrl_c_stops_the_turn_and_keeps_what_came(terminal: Terminal) -> None:
     assert "NEXT ONE" in terminal.run("_.text.upper()")
 
 
-def test_a_wrong_cell_is_one_line(terminal: Terminal) -> None:
+def test_a_wrong_cell_fails_with_one_line(terminal: Terminal) -> None:
     shown = terminal.run("%%prompt -f no-such-file\nhello")
     assert shown.count("FileNotFoundError: No such file: no-such-file") == 1
     assert "Traceback" not in shown
     assert "UsageError: %%prompt: unrecognized arguments: --colour" in terminal.run("%%prompt --colour\nhello")
 
 
-def test_reload_begins_anew(terminal: Terminal) -> None:
+def test_reload_starts_fresh(terminal: Terminal) -> None:
     terminal.run("%reload_ext opencode_nb")
     assert "OpenCode is not running" in terminal.run("%opencode")
     terminal.run("%opencode start --demo")

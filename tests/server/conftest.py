@@ -1,4 +1,4 @@
-"""A server of one's own for each test that ends it; the common one is for those that only look."""
+"""A separate server for each test that ends it; the shared one is for tests that only read."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from opencode_nb.server import Server, serve
 
 @pytest.fixture
 def start(opencode_program: Path, tmp_path: Path) -> Iterator[Callable[..., Server]]:
-    """`serve` with the real program in a directory of the test's; what it started is closed at the end."""
+    """`serve` with the real program in the test's own directory; closes all servers at the end."""
     servers: list[Server] = []
 
     def start(**options: Any) -> Server:

@@ -1,4 +1,4 @@
-"""A package registry on loopback, for what the real one does not do when asked: break off, refuse, lie."""
+"""A package registry on loopback that does on demand what the real one does not: break off, refuse, lie."""
 
 from __future__ import annotations
 
@@ -68,7 +68,7 @@ class Registry:
     url: str = ""
 
     def package(self, name: str) -> dict[str, object]:
-        """What npm asks for first."""
+        """Serve the package's metadata, which npm requests first."""
         return {"name": name, "dist-tags": self.tags, "versions": {key: self._of(name, key) for key in self.versions}}
 
     def _of(self, name: str, version: str) -> dict[str, object]:
@@ -82,7 +82,7 @@ class _Handler(BaseHTTPRequestHandler):
     registry: Registry
 
     def log_message(self, *_: object) -> None:
-        """Say nothing."""
+        """Log nothing."""
 
     def do_GET(self) -> None:
         name, _, file = self.path.lstrip("/").partition("/-/")
@@ -126,13 +126,13 @@ class _Handler(BaseHTTPRequestHandler):
         try:
             self.wfile.write(content)
             self.wfile.flush()
-        except OSError:  # who asked is gone, as some of the tests want it
+        except OSError:  # the client is gone, as some tests intend
             return
 
 
 @contextmanager
 def serving(registry: Registry) -> Iterator[Registry]:
-    """Let it answer at `registry.url`."""
+    """Serve the registry at `registry.url`."""
     handler = type("Handler", (_Handler,), {"registry": registry})
     with ThreadingHTTPServer(("127.0.0.1", 0), handler) as server:
         registry.url = f"http://127.0.0.1:{server.server_port}"

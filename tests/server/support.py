@@ -1,4 +1,4 @@
-"""What the server's tests share: requests by hand, tools that say when they run, and looking at processes."""
+"""Helpers of the server's tests: plain requests, tools that report their start, and process inspection."""
 
 from __future__ import annotations
 
@@ -18,16 +18,16 @@ import psutil
 from opencode_nb.server import Server
 
 CASE = "OPENCODE_NB_TEST_CASE"
-"""Environment variable that a test's processes have, and all that they start: keepers are nobody's children."""
+"""Environment variable that marks a test's processes and all they start, as keepers have no parent."""
 
 END_SECONDS = 20.0
-"""Bound for everything that has to end; as a rule it takes a tenth of a second."""
+"""Limit for everything that has to end; usually it takes a tenth of a second."""
 
 
 def request(
     server: Server, method: str, path: str, body: Any = None, *, password: str | None = None
 ) -> tuple[int, Any]:
-    """One request with basic auth; the status, and the decoded JSON where it is JSON."""
+    """Send a request with basic auth; return the status, and the body decoded if it is JSON."""
     token = base64.b64encode(f"{server.username}:{server.password if password is None else password}".encode()).decode()
     url = urllib.parse.urlsplit(server.url)
     connection = http.client.HTTPConnection(url.hostname or "", url.port, timeout=60)
@@ -52,7 +52,7 @@ wait
 
 
 def run_tool(server: Server, directory: Path) -> list[psutil.Process]:
-    """Have the server run a shell command that goes on, and all its processes.
+    """Make the server run a shell command that does not end, and return all its processes.
 
     It sleeps, has put another sleep into a session of its own, and a third one lost its parent like a started daemon.
     """
@@ -71,7 +71,7 @@ def run_tool(server: Server, directory: Path) -> list[psutil.Process]:
 
 
 def started_by(case: str) -> list[psutil.Process]:
-    """All living processes that have `case` for CASE in their environment, but for this one."""
+    """Return all other running processes with `case` as CASE in their environment."""
     found = []
     for process in psutil.process_iter():
         with contextlib.suppress(psutil.Error):  # ended meanwhile, or another user's
@@ -81,7 +81,7 @@ def started_by(case: str) -> list[psutil.Process]:
 
 
 def keepers(server_pid: int) -> tuple[psutil.Process, psutil.Process]:
-    """The guard and the keeper of a server."""
+    """Return the guard and the keeper of a server."""
     keeper = psutil.Process(server_pid).parent()
     assert keeper is not None
     guard = keeper.parent()
@@ -90,7 +90,7 @@ def keepers(server_pid: int) -> tuple[psutil.Process, psutil.Process]:
 
 
 def assert_gone(processes: list[psutil.Process]) -> None:
-    """Wait until all have ended (a zombie that nobody has waited for yet has)."""
+    """Wait until all have ended; an unreaped zombie counts as ended."""
     waited = [process for process in processes if process.is_running() and process.status() != psutil.STATUS_ZOMBIE]
     _, alive = psutil.wait_procs(waited, timeout=END_SECONDS)
     assert alive == []

@@ -1,4 +1,4 @@
-"""Processes that hold a shared server and do what they are told, and a program that is quicker than the real one."""
+"""Remote-controlled processes that hold a shared server, and a program that starts faster than the real one."""
 
 from __future__ import annotations
 
@@ -49,7 +49,7 @@ for line in sys.stdin:
 
 
 class HolderProcess:
-    """Another process of this user; `ask` evaluates an expression in it (see HOLDER for what there is)."""
+    """Another process of this user; `ask` evaluates an expression in it (see HOLDER for the available names)."""
 
     def __init__(self, program: Path, env: Mapping[str, str] | None = None, **popen: Any) -> None:
         self.process = subprocess.Popen(
@@ -66,7 +66,7 @@ class HolderProcess:
         return self.process.pid
 
     def tell(self, expression: str) -> None:
-        """Have it evaluate this; `answer` waits for the result."""
+        """Start evaluating an expression; `answer` waits for the result."""
         assert self.process.stdin
         self.process.stdin.write(f"{expression}\n")
         self.process.stdin.flush()
@@ -113,7 +113,7 @@ server.serve_forever()
 
 
 def quick_program(directory: Path) -> Path:
-    """A program that is ready in a tenth of a second and answers every request; a file `crash` beside it ends it."""
+    """A program that is ready within 0.1 s and answers every request; creating a file `crash` beside it ends it."""
     path = directory / "opencode-quick"
     path.write_text(QUICK.format(python=sys.executable))
     path.chmod(0o755)

@@ -1,4 +1,4 @@
-"""Where the program is looked for, in which order, and what a name means."""
+"""Where the program is searched, in which order, and how a name is resolved."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ Put = Callable[[Path], Path]
 
 @pytest.fixture
 def put() -> Put:
-    """Put a program somewhere; a native one as far as its first bytes tell."""
+    """Create a program; its first bytes make it look native."""
 
     def put(path: Path, content: bytes = b"\x7fELF") -> Path:
         path.parent.mkdir(parents=True, exist_ok=True)
@@ -30,7 +30,7 @@ def put() -> Put:
 
 @pytest.fixture(autouse=True)
 def home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """A home with nothing in it, and none of the machine's own places."""
+    """An empty home, without the machine's own install directories."""
     home = tmp_path / "home"
     monkeypatch.setenv("HOME", str(home))
     monkeypatch.setenv("PATH", str(home / "path"))
@@ -41,7 +41,7 @@ def home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     return home
 
 
-def test_order_of_the_places(home: Path, put: Put, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_places_are_searched_in_order(home: Path, put: Put, monkeypatch: pytest.MonkeyPatch) -> None:
     versions = binary.versions_directory()
     assert versions.is_relative_to(home)
     put(versions / "1.9.0" / "opencode")
@@ -58,14 +58,14 @@ def test_order_of_the_places(home: Path, put: Put, monkeypatch: pytest.MonkeyPat
     assert find_binary(put(home / "by-argument")) == home / "by-argument"
 
 
-def test_error_names_every_place_and_the_next_step(home: Path) -> None:
+def test_not_found_error_names_every_place_and_the_next_step(home: Path) -> None:
     with pytest.raises(BinaryNotFoundError) as caught:
         find_binary()
     for place in (str(home / "path"), "~/.opencode/bin", str(binary.versions_directory()), "opencode-nb install"):
         assert place in str(caught.value)
 
 
-def test_place_that_was_named_is_the_only_one(home: Path, put: Put, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_named_place_is_the_only_one_searched(home: Path, put: Put, monkeypatch: pytest.MonkeyPatch) -> None:
     put(home / "path" / "opencode")
     monkeypatch.setenv("OPENCODE_NB_BINARY", str(home / "wrong"))
     with pytest.raises(BinaryNotFoundError, match="OPENCODE_NB_BINARY"):
@@ -74,13 +74,13 @@ def test_place_that_was_named_is_the_only_one(home: Path, put: Put, monkeypatch:
         find_binary(home / "wrong-too")
 
 
-def test_named_by_directory_or_by_a_command(home: Path, put: Put) -> None:
+def test_a_program_can_be_named_by_directory_or_command(home: Path, put: Put) -> None:
     program = put(home / "path" / "opencode")
     assert find_binary(program.parent) == program
     assert find_binary("opencode") == program
 
 
-def test_what_is_not_executable_does_not_count(home: Path, put: Put) -> None:
+def test_files_that_are_not_executable_are_skipped(home: Path, put: Put) -> None:
     put(home / "path" / "opencode").chmod(0o644)
     (home / ".opencode" / "bin" / "opencode").mkdir(parents=True)
     with pytest.raises(BinaryNotFoundError):
@@ -88,13 +88,13 @@ def test_what_is_not_executable_does_not_count(home: Path, put: Put) -> None:
 
 
 @pytest.mark.parametrize("nested", [True, False])
-def test_npms_launcher_is_followed_to_the_program(home: Path, put: Put, nested: bool) -> None:
+def test_npms_launcher_is_resolved_to_the_program(home: Path, put: Put, nested: bool) -> None:
     modules = home / "lib" / "node_modules"
     launcher = put(modules / "opencode-ai" / "bin" / "opencode", b"#!/usr/bin/env node\n")
     link = home / "path" / "opencode"
     link.parent.mkdir(parents=True)
     link.symlink_to(launcher)
-    assert find_binary() == link  # nothing better is there
+    assert find_binary() == link  # there is no better one
     beside = modules / "opencode-ai" / "node_modules" if nested else modules
     program = put(beside / platform_packages()[0] / "bin" / "opencode")
     assert find_binary() == program
@@ -110,12 +110,12 @@ CLONED = (
     "node_modules/.bin/opencode",
     "~nobody-of-that-name/oc",
 )
-"""Names that a program of a cloned project may have."""
+"""Names of executables in a cloned project."""
 
 
 @pytest.fixture
 def cloned(home: Path, put: Put, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """A project, as the current directory, with an executable for each of CLONED, beside folders that hold one."""
+    """A project as the current directory, with an executable for each of CLONED, and folders that contain one."""
     project = home / "cloned"
     for name in CLONED:
         if name != "opencode":
@@ -136,7 +136,7 @@ def test_a_name_never_means_a_file_of_the_current_directory(
         find_binary(name if by == "binary=" else None)
 
 
-def test_a_name_is_a_version_then_a_program_on_path(cloned: Path, home: Path, put: Put) -> None:
+def test_a_name_is_tried_as_a_version_then_on_path(cloned: Path, home: Path, put: Put) -> None:
     on_path = put(home / "path" / "1.18.33")
     assert find_binary("1.18.33") == on_path
     assert find_binary("1.18.33") != cloned / "1.18.33"
@@ -144,7 +144,7 @@ def test_a_name_is_a_version_then_a_program_on_path(cloned: Path, home: Path, pu
     assert find_binary("1.18.33") == own
 
 
-def test_a_path_is_one_that_says_so(cloned: Path, home: Path, put: Put) -> None:
+def test_only_explicit_paths_are_paths(cloned: Path, home: Path, put: Put) -> None:
     assert find_binary("./1.18.33") == cloned / "1.18.33"
     assert find_binary("./bin") == find_binary("./bin/opencode") == cloned / "bin" / "opencode"
     assert find_binary("../cloned/1.18.33").samefile(cloned / "1.18.33")
@@ -155,7 +155,7 @@ def test_a_path_is_one_that_says_so(cloned: Path, home: Path, put: Put) -> None:
 
 
 @pytest.mark.parametrize("entry", ["", ".", "bin", "./bin"])
-def test_a_relative_entry_of_path_is_passed_over(
+def test_relative_path_entries_are_skipped(
     cloned: Path, home: Path, put: Put, entry: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("PATH", f"{entry}:{home / 'path'}")

@@ -1,4 +1,4 @@
-"""What the server's environment is made of."""
+"""How the server's environment is built."""
 
 from __future__ import annotations
 
@@ -29,34 +29,36 @@ from opencode_nb.server.environment import (
         ({"a": 1}, {"a": None}, {"a": None}),
     ],
 )
-def test_merged(base: dict[str, object], over: dict[str, object], result: dict[str, object]) -> None:
+def test_configurations_are_merged_by_key(
+    base: dict[str, object], over: dict[str, object], result: dict[str, object]
+) -> None:
     before = json.dumps(base)
     assert merged(base, over) == result
     assert json.dumps(base) == before
 
 
-def test_last_configuration_wins() -> None:
+def test_the_last_configuration_wins() -> None:
     environ = server_environment({CONFIG: '{"a": 1, "b": 1, "c": 1}'}, None, {"b": 2, "c": 2}, None, {"c": 3})
     assert json.loads(environ[CONFIG]) == {"a": 1, "b": 2, "c": 3}
 
 
-def test_configuration_given_in_env_is_merged_too() -> None:
+def test_configuration_in_env_is_merged_too() -> None:
     environ = server_environment({CONFIG: '{"a": 1}'}, {CONFIG: '{"b": 1}'}, {"c": 1})
     assert json.loads(environ[CONFIG]) == {"b": 1, "c": 1}
 
 
-def test_inherited_configuration_is_left_alone_where_there_is_none_to_merge() -> None:
+def test_inherited_configuration_is_unchanged_without_another_one() -> None:
     text = "{ // the user's own words\n}"
     assert server_environment({CONFIG: text}, None, None)[CONFIG] == text
 
 
-def test_passwords_are_random_and_inherited_ones_do_not_count() -> None:
+def test_passwords_are_random_and_inherited_ones_are_replaced() -> None:
     environs = [server_environment({PASSWORD: "inherited", USERNAME: "somebody"}, None) for _ in range(2)]
     assert environs[0][PASSWORD] != environs[1][PASSWORD]
     assert all(len(environ[PASSWORD]) >= 32 and environ[USERNAME] == "opencode" for environ in environs)
 
 
-def test_password_given_in_env_is_meant() -> None:
+def test_a_password_in_env_is_kept() -> None:
     assert server_environment({}, {PASSWORD: "given", USERNAME: "me"})[PASSWORD] == "given"
 
 
@@ -74,13 +76,13 @@ def test_password_given_in_env_is_meant() -> None:
     ],
 )
 @pytest.mark.parametrize("given", [False, True])
-def test_no_proxy_leads_to_loopback(environ: dict[str, str], excepted: str, given: bool) -> None:
+def test_loopback_is_excluded_from_proxies(environ: dict[str, str], excepted: str, given: bool) -> None:
     result = server_environment({} if given else environ, environ if given else None)
     assert result["NO_PROXY"].startswith(excepted)
     assert result["no_proxy"] == result["NO_PROXY"]
 
 
-def test_without_a_proxy_nothing_is_said_of_one() -> None:
+def test_without_a_proxy_no_exclusion_is_set() -> None:
     assert not {"NO_PROXY", "no_proxy"} & server_environment({"HTTP_PROXY": ""}, None).keys()
 
 
@@ -95,7 +97,7 @@ def key(program: Path, environ: dict[str, str], env: dict[str, str] | None = Non
     return server_key(program, server_environment(shared_environment(environ), env, config), env)
 
 
-def test_what_one_kernel_has_for_itself_does_not_count(program: Path) -> None:
+def test_variables_of_one_kernel_do_not_change_the_key(program: Path) -> None:
     own = {
         "JPY_SESSION_NAME": "a.ipynb",
         "JPY_PARENT_PID": "1",
@@ -109,7 +111,7 @@ def test_what_one_kernel_has_for_itself_does_not_count(program: Path) -> None:
     assert key(program, {PASSWORD: "inherited"}) == key(program, {PASSWORD: "another"})
 
 
-def test_everything_else_makes_another_server(program: Path, tmp_path: Path) -> None:
+def test_every_other_difference_changes_the_key(program: Path, tmp_path: Path) -> None:
     link = tmp_path / "link"
     link.symlink_to(program)
     keys = [
@@ -125,6 +127,6 @@ def test_everything_else_makes_another_server(program: Path, tmp_path: Path) -> 
     assert key(link, {}) == keys[0]
     program.write_text("another version")
     keys.append(key(program, {}))
-    assert len(set(keys)) == len(keys) - 1  # the last two configurations are the same one, merged
+    assert len(set(keys)) == len(keys) - 1  # the last two configurations are equal after merging
     with pytest.raises(FileNotFoundError):
         key(tmp_path / "nowhere", {})

@@ -1,4 +1,4 @@
-"""What is in the way of a shared server: leftovers, suspended processes, disks and homes that cannot be written."""
+"""Obstacles to a shared server: leftovers, suspended processes, full disks and unwritable homes."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ from tests.server.support_holders import HolderProcess, quick_program
 
 @pytest.fixture(autouse=True)
 def runtime(not_quick: None, tmp_path: Path, short_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """A runtime directory and an environment, and so servers, of the test's own."""
+    """A runtime directory and an environment for this test, so that its servers are its own."""
     monkeypatch.setenv(CASE, str(tmp_path))
     monkeypatch.setenv("XDG_RUNTIME_DIR", str(short_path))
     return short_path / "opencode-nb"
@@ -38,24 +38,24 @@ def quick(tmp_path: Path) -> Path:
 
 
 def served(program: Path) -> int:
-    """Have a server for a moment; its pid."""
+    """Start or join a server, leave it, and return its pid."""
     with serve(shared=True, binary=program) as server:
         assert request(server, "GET", "/global/health")[0] == 200
         return server.pid
 
 
 def where_the_socket_is(program: Path, runtime: Path) -> Path:
-    """Where the server for this environment listens."""
+    """Return the socket of this environment's server."""
     with serve(shared=True, binary=program) as server:
         [path] = runtime.iterdir()
     psutil.Process(server.pid).wait()
-    while path.exists():  # the keeper shuts its door before it ends the server: only a moment
+    while path.exists():  # the keeper closes its socket before ending the server: takes only a moment
         pass
     return path
 
 
 @pytest.mark.parametrize("left", ["socket", "file", "link to nowhere"])
-def test_a_stale_socket(quick: Path, runtime: Path, left: str) -> None:
+def test_a_stale_socket_is_replaced(quick: Path, runtime: Path, left: str) -> None:
     path = where_the_socket_is(quick, runtime)
     if left == "socket":
         with socket.socket(socket.AF_UNIX) as listener:
@@ -65,12 +65,12 @@ def test_a_stale_socket(quick: Path, runtime: Path, left: str) -> None:
     else:
         path.symlink_to(runtime / "nowhere")
     os.utime(path, (0, 0), follow_symlinks=False)
-    os.utime(runtime, (2**33, 2**33))  # long after today: nothing goes by the time of a file
+    os.utime(runtime, (2**33, 2**33))  # far in the future: file times must not matter
     served(quick)
 
 
-def test_a_server_that_does_not_become_ready_is_not_kept(tmp_path: Path, runtime: Path) -> None:
-    """Whoever gives up waiting takes it along, at once; another that waits is told."""
+def test_a_server_that_does_not_become_ready_is_ended(tmp_path: Path, runtime: Path) -> None:
+    """The process that gives up ends it at once, and other waiting ones get an error."""
     hanging = tmp_path / "hanging"
     os.mkfifo(tmp_path / "running")
     hanging.write_text(f'#!/bin/sh\n[ "$1" = --version ] && exit\necho $$ > {tmp_path}/running\nexec sleep 1000\n')
@@ -96,7 +96,7 @@ time.sleep(1000)
 
 @contextmanager
 def locked(runtime: Path) -> Iterator[subprocess.Popen[str]]:
-    """Another process has the lock."""
+    """Let another process hold the lock."""
     runtime.mkdir(mode=0o700, exist_ok=True)
     with subprocess.Popen([sys.executable, "-c", LOCKER, runtime], stdout=subprocess.PIPE, text=True) as locker:
         assert locker.stdout
@@ -105,14 +105,16 @@ def locked(runtime: Path) -> Iterator[subprocess.Popen[str]]:
         locker.kill()
 
 
-def test_the_lock_of_a_process_that_was_killed(quick: Path, runtime: Path) -> None:
+def test_the_lock_of_a_killed_process_is_free(quick: Path, runtime: Path) -> None:
     with locked(runtime) as locker:
         locker.kill()
         locker.wait()
         served(quick)
 
 
-def test_the_lock_of_a_process_that_is_suspended(quick: Path, runtime: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_lock_of_a_suspended_process_is_an_error(
+    quick: Path, runtime: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.setattr(held, "MEET_SECONDS", 0.2)
     with locked(runtime) as locker:
         locker.send_signal(signal.SIGSTOP)
@@ -125,7 +127,7 @@ def test_joining_needs_no_lock(quick: Path, runtime: Path) -> None:
         assert served(quick) == server.pid
 
 
-def test_a_keeper_that_is_suspended(quick: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_suspended_keeper_is_an_error(quick: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     with serve(shared=True, binary=quick) as server:
         keeper = psutil.Process(server.pid).parent()
         assert keeper
@@ -135,7 +137,7 @@ def test_a_keeper_that_is_suspended(quick: Path, monkeypatch: pytest.MonkeyPatch
         keeper.resume()
 
 
-def test_a_clock_that_jumps(quick: Path) -> None:
+def test_a_clock_jump_does_not_break_restart_or_joining(quick: Path) -> None:
     with HolderProcess(quick) as holder:
         told = holder.ask("hold()")
         holder.ask("setattr(__import__('time'), 'time', lambda: 0.0)")
@@ -144,14 +146,14 @@ def test_a_clock_that_jumps(quick: Path) -> None:
         assert holder.ask("hold()")["url"] == told["url"]
 
 
-def test_a_runtime_directory_that_vanished(quick: Path, runtime: Path) -> None:
+def test_a_removed_runtime_directory_is_recreated(quick: Path, runtime: Path) -> None:
     with serve(shared=True, binary=quick) as server:
         shutil.rmtree(runtime)
         assert request(server, "GET", "/global/health")[0] == 200
         assert served(quick) != server.pid
 
 
-def test_a_runtime_directory_that_others_may_read(quick: Path, runtime: Path) -> None:
+def test_a_readable_runtime_directory_is_made_private(quick: Path, runtime: Path) -> None:
     runtime.mkdir()
     runtime.chmod(0o755)
     served(quick)
@@ -159,10 +161,10 @@ def test_a_runtime_directory_that_others_may_read(quick: Path, runtime: Path) ->
 
 
 @pytest.mark.parametrize("why", ["a file", "too long"])
-def test_a_runtime_directory_that_is_none(
+def test_an_unusable_runtime_directory_is_replaced_by_a_temporary_one(
     quick: Path, runtime: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, why: str
 ) -> None:
-    """Then the temporary directory has one, whose owner and rights are looked at."""
+    """A directory in the temporary one is used, after checking its owner and mode."""
     temporary = runtime.parent / "t"
     temporary.mkdir()
     monkeypatch.setattr("tempfile.tempdir", str(temporary))
@@ -174,7 +176,7 @@ def test_a_runtime_directory_that_is_none(
     served(quick)
 
 
-def test_a_program_that_vanished(quick: Path) -> None:
+def test_restarting_a_removed_program_is_an_error(quick: Path) -> None:
     with serve(shared=True, binary=quick) as server:
         quick.unlink()
         with pytest.raises(ServerExitedError, match=f"(?s)could not be restarted.*{re.escape(str(quick))}"):
@@ -188,8 +190,8 @@ def no_room() -> None:
     resource.setrlimit(resource.RLIMIT_FSIZE, (0, 0))
 
 
-def test_a_disk_that_is_full_for_the_log(quick: Path) -> None:
-    """The server goes on without."""
+def test_a_full_disk_for_the_log_does_not_stop_the_server(quick: Path) -> None:
+    """The server runs without a log."""
     with HolderProcess(quick, preexec_fn=no_room) as holder:
         assert Path(holder.ask("hold()")["log"]).read_bytes() == b""
         assert holder.ask("server.restart()") is None
@@ -207,17 +209,19 @@ NOWHERE = "/proc/nowhere"  # where not even root can make a directory
     ],
     ids=["cache", "data", "home"],
 )
-def test_the_real_program_that_cannot_write(opencode_program: Path, runtime: Path, env: dict[str, str]) -> None:
+def test_the_real_program_without_write_access_is_explained(
+    opencode_program: Path, runtime: Path, env: dict[str, str]
+) -> None:
     with HolderProcess(opencode_program, env) as holder:
         assert NOWHERE in could_not_write(holder)
     assert list(runtime.iterdir()) == []
 
 
 @pytest.mark.parametrize("database", ["none", "one in use"])
-def test_the_real_program_on_a_full_disk(
+def test_the_real_program_on_a_full_disk_is_explained(
     opencode_program: Path, runtime: Path, start: Callable[..., Server], tmp_path: Path, database: str
 ) -> None:
-    """A database that holds something already fails in other words than one that cannot be made."""
+    """An existing database fails with another message than one that cannot be created."""
     data = {"XDG_DATA_HOME": str(tmp_path / "data")}
     if database == "one in use":
         assert request(start(env=data), "POST", "/session")[0] == 200
@@ -227,7 +231,7 @@ def test_the_real_program_on_a_full_disk(
 
 
 def could_not_write(holder: HolderProcess) -> str:
-    """Expect a start to fail with the reason and what to do; the whole message."""
+    """Expect a start to fail with the reason and the next step; return the whole message."""
     said = holder.ask("hold()")
     assert said.startswith("ServerStartError: The OpenCode server ended before it was ready, exit code 1. It could")
     assert "It could not write: free some space, fix the permissions, or set XDG_DATA_HOME" in said

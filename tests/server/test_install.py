@@ -1,4 +1,4 @@
-"""The program installed by the real npm: once from the real registry, else from one that misbehaves when told to."""
+"""Installing the program with the real npm, mostly from a registry that misbehaves on demand."""
 
 from __future__ import annotations
 
@@ -24,14 +24,14 @@ from tests.server.registry import Registry, serving, tarball
 from tests.support.isolation import NPM_OFFLINE
 
 SIZE = 4_000_000
-"""Bytes of a program that is to be broken off: more than fits into the buffers between here and there."""
+"""Bytes of a program whose download is interrupted: more than all buffers on the way hold."""
 
 STEP = 30.0
 
 
 @pytest.fixture(autouse=True)
 def data(not_quick: None, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """A data directory with nothing in it, and no other program anywhere."""
+    """An empty data directory, and no other program anywhere."""
     monkeypatch.setenv("XDG_DATA_HOME", str(tmp_path / "data"))
     monkeypatch.delenv("OPENCODE_NB_BINARY", raising=False)
     monkeypatch.delenv(NPM_OFFLINE)
@@ -41,7 +41,7 @@ def data(not_quick: None, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Pa
 
 @pytest.fixture
 def registry(data: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Registry]:
-    """A registry with a small 1.20.0 and a 1.21.0 that takes a while; npm's cache is empty."""
+    """A registry with a small 1.20.0 and a 1.21.0 that takes a while to download; npm's cache is empty."""
     tags = {"latest": "1.20.0", "next": "1.21.0"}
     with serving(Registry({"1.20.0": tarball("1.20.0"), "1.21.0": tarball("1.21.0", SIZE)}, tags)) as registry:
         monkeypatch.setenv("npm_config_registry", registry.url)
@@ -50,7 +50,7 @@ def registry(data: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Registry]:
 
 
 def names() -> set[str]:
-    """What lies in the directory of our installs, the lock left out."""
+    """Return the names in the directory of our installs, without the lock."""
     return {path.name for path in versions_directory().iterdir()} - {LOCK}
 
 
@@ -63,7 +63,7 @@ def unfinished(version: str) -> Path:
 
 
 def in_a_process(code: str, **options: object) -> subprocess.Popen[str]:
-    """Run code after `install_binary` was imported."""
+    """Run code after importing `install_binary`."""
     program = f"import os, signal\nfrom opencode_nb.server import install_binary\n{code}"
     return subprocess.Popen([sys.executable, "-c", program], stderr=subprocess.PIPE, text=True, **options)  # type: ignore[call-overload,no-any-return]
 
@@ -71,7 +71,7 @@ def in_a_process(code: str, **options: object) -> subprocess.Popen[str]:
 # --- as it should be --------------------------------------------------------------------------------------------------
 
 
-def test_two_at_once_are_both_right_and_one_more_has_nothing_to_do(data: Path) -> None:
+def test_concurrent_installs_both_succeed_and_a_later_one_does_nothing(data: Path) -> None:
     told: list[tuple[str, int, int | None]] = []
     with ThreadPoolExecutor(2) as pool:
         installs = [pool.submit(install_binary, progress=lambda *step: told.append(step)) for _ in range(2)]
@@ -80,9 +80,9 @@ def test_two_at_once_are_both_right_and_one_more_has_nothing_to_do(data: Path) -
     program = programs.pop()
     assert program.is_relative_to(data)
     assert binary_version(program) == PINNED_VERSION
-    assert names() == {PINNED_VERSION}  # nothing unfinished
+    assert names() == {PINNED_VERSION}  # no leftovers
     loaded = [(done, total) for step, done, total in told if step.startswith("Downloading")]
-    assert loaded == sorted(loaded)  # by one of the two
+    assert loaded == sorted(loaded)  # downloaded by only one of the two
     assert loaded[-1][0] == loaded[-1][1]
     assert any(step.startswith("Waiting for another") for step, _, _ in told)
     before = program.stat()
@@ -90,7 +90,7 @@ def test_two_at_once_are_both_right_and_one_more_has_nothing_to_do(data: Path) -
     assert program.stat() == before
 
 
-def test_tags_are_what_npm_knows(registry: Registry) -> None:
+def test_tags_are_resolved_by_npm(registry: Registry) -> None:
     assert install_binary("latest") == own("1.20.0")
     assert install_binary("next") == own("1.21.0")
     assert install_binary("v1.20.0") == own("1.20.0")
@@ -98,7 +98,7 @@ def test_tags_are_what_npm_knows(registry: Registry) -> None:
         install_binary("nightly")
 
 
-def test_versions_side_by_side(registry: Registry, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_versions_are_installed_side_by_side(registry: Registry, monkeypatch: pytest.MonkeyPatch) -> None:
     for version in ("1.20.0", "1.21.0"):
         install_binary(version)
     assert [install.version for install in installed()] == ["1.21.0", "1.20.0"]
@@ -118,7 +118,7 @@ def test_versions_side_by_side(registry: Registry, monkeypatch: pytest.MonkeyPat
         remove_version("1.21.0")
 
 
-def test_a_version_that_a_server_runs_is_not_removed(opencode_program: Path, tmp_path: Path) -> None:
+def test_a_version_in_use_by_a_server_is_not_removed(opencode_program: Path, tmp_path: Path) -> None:
     own(PINNED_VERSION).parent.mkdir(parents=True)
     shutil.copy(opencode_program, own(PINNED_VERSION))  # other tests' servers run the file itself
     with serve(binary=PINNED_VERSION, directory=tmp_path) as server:
@@ -129,7 +129,7 @@ def test_a_version_that_a_server_runs_is_not_removed(opencode_program: Path, tmp
     assert names() == set()
 
 
-def test_npm_of_the_python_package_where_there_is_no_other(
+def test_npm_comes_from_the_python_package_if_there_is_no_other(
     registry: Registry, data: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("PATH", f"{data}:/usr/bin/nowhere")
@@ -139,7 +139,7 @@ def test_npm_of_the_python_package_where_there_is_no_other(
 # --- downloads that break off -----------------------------------------------------------------------------------------
 
 
-def test_a_connection_that_breaks_is_taken_up_where_it_broke(registry: Registry) -> None:
+def test_a_broken_download_is_resumed(registry: Registry) -> None:
     size = len(registry.versions["1.21.0"])
     registry.break_after = [size // 2, 1000]
     install_binary("1.21.0")
@@ -148,7 +148,7 @@ def test_a_connection_that_breaks_is_taken_up_where_it_broke(registry: Registry)
     assert names() == {"1.21.0"}
 
 
-def test_an_install_that_was_killed_is_never_found_and_its_download_goes_on(
+def test_a_killed_install_is_never_found_and_its_download_resumes(
     registry: Registry, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     size = len(registry.versions["1.21.0"])
@@ -169,18 +169,18 @@ def test_an_install_that_was_killed_is_never_found_and_its_download_goes_on(
     assert have >= size // 4
     assert find_binary(install_binary("1.21.0")) == own("1.21.0")
     assert registry.asked == [None, f"bytes={have}-"]
-    assert names() == {"1.21.0"}  # what was left is cleared away
+    assert names() == {"1.21.0"}  # the leftovers are removed
 
 
 def wait_for_bytes(path: Path, count: int) -> None:
-    """Wait until a file has so many: nothing tells when another process has written."""
+    """Poll until a file has so many bytes, as nothing signals another process's writes."""
     deadline = time.monotonic() + STEP
     while not path.exists() or path.stat().st_size < count:
         assert time.monotonic() < deadline
-        time.sleep(0.01)  # looks again
+        time.sleep(0.01)  # poll again
 
 
-def test_what_the_caller_raises_ends_it_and_keeps_what_came(registry: Registry) -> None:
+def test_an_exception_in_progress_ends_the_install_and_keeps_the_download(registry: Registry) -> None:
     class StopItError(Exception):
         pass
 
@@ -196,14 +196,14 @@ def test_what_the_caller_raises_ends_it_and_keeps_what_came(registry: Registry) 
     assert registry.asked == [None, f"bytes={have}-"]
 
 
-def test_a_registry_without_ranges_is_asked_for_all_of_it(registry: Registry) -> None:
+def test_a_registry_without_ranges_sends_the_whole_file(registry: Registry) -> None:
     registry.ranges, registry.break_after = False, [SIZE // 2]
     install_binary("1.21.0")
     assert len(registry.asked) == 2
     assert names() == {"1.21.0"}
 
 
-def test_what_is_left_of_something_else_does_not_harm(registry: Registry) -> None:
+def test_a_leftover_of_another_file_is_replaced(registry: Registry) -> None:
     versions_directory().mkdir(parents=True)
     for left in (b"x" * 100, b"x" * len(registry.versions["1.20.0"]), b"x" * SIZE):
         unfinished("1.20.0").write_bytes(left)
@@ -212,7 +212,7 @@ def test_what_is_left_of_something_else_does_not_harm(registry: Registry) -> Non
         assert names() == {"1.20.0"}
 
 
-def test_npm_downloads_what_needs_a_login(registry: Registry, data: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_npm_downloads_if_a_login_is_needed(registry: Registry, data: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     registry.token = "secret"
     settings = data.parent / "npmrc"
     settings.write_text(f"//{registry.url.partition('//')[2]}/:_authToken=secret\n")
@@ -224,16 +224,16 @@ def test_npm_downloads_what_needs_a_login(registry: Registry, data: Path, monkey
 # --- failures ---------------------------------------------------------------------------------------------------------
 
 
-def test_content_that_is_not_what_was_promised_is_refused_and_nothing_stays(registry: Registry) -> None:
+def test_a_wrong_checksum_is_refused_and_leaves_nothing(registry: Registry) -> None:
     registry.promised["1.20.0"] = b"something else"
-    for _ in range(2):  # the second time is like the first
+    for _ in range(2):  # the second attempt behaves like the first
         with pytest.raises(ServerError, match="does not match the registry's checksum"):
             install_binary("1.20.0")
         assert names() == set()
     assert registry.asked == [None, None]  # once each: npm is not asked to download it again
 
 
-def test_content_that_was_changed_in_the_middle_of_a_download(registry: Registry) -> None:
+def test_content_changed_during_a_download_is_refused(registry: Registry) -> None:
     whole = registry.versions["1.21.0"]
     registry.promised["1.21.0"] = whole
     registry.versions["1.21.0"] = whole[: SIZE // 2] + b"changed" + whole[SIZE // 2 + 7 :]
@@ -246,7 +246,7 @@ def test_content_that_was_changed_in_the_middle_of_a_download(registry: Registry
     assert names() == {"1.21.0"}
 
 
-def test_entries_that_lead_out_of_a_package_write_nothing_there(registry: Registry, data: Path) -> None:
+def test_archive_entries_outside_the_package_are_not_written(registry: Registry, data: Path) -> None:
     outside = data.parent / "outside"
     outside.mkdir()
     entries = {
@@ -273,7 +273,7 @@ def test_a_program_that_is_a_link_is_refused(registry: Registry, data: Path) -> 
 
 
 @pytest.mark.parametrize("wanted", ["latest", "2.4.0", "1.2.3"])
-def test_a_version_that_is_not_supported_is_told_before_its_download(registry: Registry, wanted: str) -> None:
+def test_an_unsupported_version_is_refused_before_its_download(registry: Registry, wanted: str) -> None:
     registry.versions |= {version: tarball(version) for version in ("2.3.0", "1.2.3")}
     registry.tags["latest"] = "2.3.0"
     told = "2.3.0" if wanted == "latest" else wanted
@@ -283,7 +283,7 @@ def test_a_version_that_is_not_supported_is_told_before_its_download(registry: R
     assert names() == set()
 
 
-def test_a_program_that_is_another_version_is_refused(registry: Registry) -> None:
+def test_a_program_of_another_version_is_refused(registry: Registry) -> None:
     registry.versions["1.22.0"] = tarball("1.20.0")
     with pytest.raises(ServerError, match=r"1\.22\.0 was requested, but the package contains 1\.20\.0"):
         install_binary("1.22.0")
@@ -297,7 +297,7 @@ def test_a_program_that_does_not_run_is_refused(registry: Registry) -> None:
     assert names() == {unfinished("1.22.0").name}
 
 
-def test_no_network(registry: Registry, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_no_network_is_an_error_with_the_next_step(registry: Registry, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("npm_config_registry", "http://127.0.0.1:9")
     monkeypatch.setenv("npm_config_fetch_retries", "0")
     with pytest.raises(ServerError, match="registry could not be reached"):
@@ -305,25 +305,25 @@ def test_no_network(registry: Registry, monkeypatch: pytest.MonkeyPatch) -> None
     assert names() == set()
 
 
-def test_version_that_does_not_exist(registry: Registry) -> None:
+def test_a_nonexistent_version_is_an_error(registry: Registry) -> None:
     with pytest.raises(ServerError, match="There is no such version"):
         install_binary("999.0.0")
     assert names() == set()
 
 
 @pytest.mark.parametrize("version", ["", "1.18", "../1.18.33", "1.18.33; rm", "--global"])
-def test_what_is_no_version(version: str) -> None:
+def test_an_invalid_version_is_refused(version: str) -> None:
     with pytest.raises(ServerError, match="is not a version"):
         install_binary(version)
 
 
-def test_place_that_can_not_be_written(data: Path) -> None:
+def test_an_unwritable_directory_is_an_error(data: Path) -> None:
     data.write_text("in the way")
     with pytest.raises(ServerError, match="could not be installed in"):
         install_binary()
 
 
-def test_cache_of_npm_that_can_not_be_written(registry: Registry, data: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_an_unwritable_npm_cache_is_an_error(registry: Registry, data: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     (data.parent / "file").touch()
     monkeypatch.setenv("npm_config_cache", str(data.parent / "file"))
     with pytest.raises(ServerError, match="If it is npm's cache, set another one: npm_config_cache=DIR"):
@@ -331,8 +331,8 @@ def test_cache_of_npm_that_can_not_be_written(registry: Registry, data: Path, mo
     assert not own("1.20.0").exists()
 
 
-def test_no_room_for_the_download_or_for_what_is_in_it(registry: Registry) -> None:
-    """A limit on the size of files fails a write in its middle, as a full disk does, and needs no disk to fill."""
+def test_a_full_disk_is_an_error_during_download_and_unpacking(registry: Registry) -> None:
+    """A file size limit makes a write fail half-way, like a full disk, without filling one."""
     registry.versions["1.22.0"] = tarball("1.22.0", SIZE)
     for limit in (SIZE // 2, SIZE // 4):
         code = (

@@ -1,4 +1,4 @@
-"""Log files: private, few, and never one of a living server's."""
+"""Log files: private, few, and never deleted while their server runs."""
 
 from __future__ import annotations
 
@@ -13,12 +13,12 @@ from opencode_nb.server import logs
 
 @pytest.fixture(autouse=True)
 def state(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """A state directory with nothing in it."""
+    """An empty state directory."""
     monkeypatch.setenv("XDG_STATE_HOME", str(tmp_path / "state"))
     return tmp_path / "state"
 
 
-def test_private(state: Path) -> None:
+def test_logs_are_private(state: Path) -> None:
     descriptor, path = logs.open_log()
     os.close(descriptor)
     assert path.is_relative_to(state)
@@ -26,7 +26,7 @@ def test_private(state: Path) -> None:
     assert stat.S_IMODE(path.parent.stat().st_mode) == 0o700
 
 
-def test_the_last_ones_are_kept_and_those_in_use() -> None:
+def test_the_latest_logs_and_those_in_use_are_kept() -> None:
     in_use, first = logs.open_log()
     paths = []
     for age in range(logs.KEPT + 5, 0, -1):
@@ -43,7 +43,7 @@ def test_the_last_ones_are_kept_and_those_in_use() -> None:
     assert not first.exists()
 
 
-def test_temporary_directory_where_the_users_can_not_be_written(state: Path) -> None:
+def test_logs_go_to_a_temporary_directory_if_the_users_is_not_writable(state: Path) -> None:
     state.write_text("in the way")
     descriptor, path = logs.open_log()
     os.close(descriptor)
@@ -52,7 +52,7 @@ def test_temporary_directory_where_the_users_can_not_be_written(state: Path) -> 
     path.parent.rmdir()
 
 
-def test_tail(tmp_path: Path) -> None:
+def test_tail_returns_plain_last_lines(tmp_path: Path) -> None:
     log = tmp_path / "log"
     log.write_text(
         "".join(f"line {n}\n" for n in range(100)) + "\x1b[91m\x1b[1mun\x1b]0;title\x07finish\x00ed\x9b\x1b[0m"

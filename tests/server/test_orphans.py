@@ -1,4 +1,4 @@
-"""However the holder, the keeper or both end: nothing of the server is left, and no tool that it ran."""
+"""However holder, keeper or both end: nothing is left of the server and its tools."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ tell(pids)
 
 @contextmanager
 def holding(code: str, *arguments: object) -> Iterator[subprocess.Popen[str]]:
-    """Another Python process that runs `code`."""
+    """Run `code` in another Python process."""
     command = [sys.executable, "-c", code, *map(str, arguments)]
     with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True) as holder:
         try:
@@ -45,13 +45,13 @@ def holding(code: str, *arguments: object) -> Iterator[subprocess.Popen[str]]:
 
 
 def told(holder: subprocess.Popen[str]) -> Any:
-    """The next line that it prints, as JSON."""
+    """Return the next line it prints, as JSON."""
     assert holder.stdout
     return json.loads(holder.stdout.readline())
 
 
 @pytest.mark.parametrize("signum", [signal.SIGKILL, signal.SIGTERM])
-def test_holder_killed(opencode_program: Path, tmp_path: Path, signum: int) -> None:
+def test_nothing_is_left_when_the_holder_is_killed(opencode_program: Path, tmp_path: Path, signum: int) -> None:
     with holding(HOLDER + "sys.stdin.read()", opencode_program, tmp_path) as holder:
         processes = [psutil.Process(pid) for pid in told(holder)]
         holder.send_signal(signum)
@@ -59,14 +59,16 @@ def test_holder_killed(opencode_program: Path, tmp_path: Path, signum: int) -> N
 
 
 @pytest.mark.parametrize("end", ["", "raise SystemExit(3)", "os._exit(0)"])
-def test_holder_ends_without_closing(opencode_program: Path, tmp_path: Path, end: str) -> None:
+def test_nothing_is_left_when_the_holder_exits_without_closing(
+    opencode_program: Path, tmp_path: Path, end: str
+) -> None:
     with holding(HOLDER + "sys.stdin.readline()\n" + end, opencode_program, tmp_path) as holder:
         processes = [psutil.Process(pid) for pid in told(holder)]
         holder.communicate("end\n", timeout=END_SECONDS)
         assert_gone(processes)
 
 
-def test_child_that_the_holder_forked_does_not_hold(opencode_program: Path, tmp_path: Path) -> None:
+def test_a_forked_child_of_the_holder_does_not_hold_the_server(opencode_program: Path, tmp_path: Path) -> None:
     code = HOLDER + (
         "if os.fork() == 0:\n"
         "    server.close()  # not the child's to close\n"
@@ -87,7 +89,7 @@ def test_child_that_the_holder_forked_does_not_hold(opencode_program: Path, tmp_
 
 
 @pytest.mark.parametrize("when", ["at once", "program running"])
-def test_holder_killed_while_the_server_starts(
+def test_nothing_is_left_when_the_holder_is_killed_during_start(
     program: Callable[[str], Path], tmp_path: Path, when: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv(CASE, str(tmp_path))
@@ -109,13 +111,13 @@ def test_holder_killed_while_the_server_starts(
             assert_gone(started)
         else:
             holder.kill()
-            with os.fdopen(os.open(fifo, os.O_RDONLY | os.O_NONBLOCK)):  # a program that got this far can go on
+            with os.fdopen(os.open(fifo, os.O_RDONLY | os.O_NONBLOCK)):  # lets a program that got this far continue
                 assert_gone(started_by(str(tmp_path)))
 
 
 @pytest.mark.parametrize("signum", [signal.SIGKILL, signal.SIGTERM])
 @pytest.mark.parametrize("victim", ["guard", "keeper"])
-def test_keeper_killed(start: Start, tmp_path: Path, victim: str, signum: int) -> None:
+def test_nothing_is_left_when_the_keeper_is_killed(start: Start, tmp_path: Path, victim: str, signum: int) -> None:
     server = start()
     exited = threading.Event()
     server.on_exit(lambda code: exited.set())
@@ -127,7 +129,7 @@ def test_keeper_killed(start: Start, tmp_path: Path, victim: str, signum: int) -
     assert not server.alive
 
 
-def test_guard_and_keeper_killed_at_once(start: Start, tmp_path: Path) -> None:
+def test_nothing_is_left_when_guard_and_keeper_are_killed(start: Start, tmp_path: Path) -> None:
     server = start()
     guard, keeper = keepers(server.pid)
     processes = [psutil.Process(server.pid), *run_tool(server, tmp_path)]
@@ -140,7 +142,7 @@ def test_guard_and_keeper_killed_at_once(start: Start, tmp_path: Path) -> None:
 
 def test_interrupt_of_the_holders_group_leaves_the_server_alone(opencode_program: Path, tmp_path: Path) -> None:
     waiting = "try:\n    tell(pids)\n    threading.Event().wait()\nexcept KeyboardInterrupt:\n    tell(server.alive)\n"
-    code = HOLDER.replace("tell(pids)\n", waiting + "sys.stdin.read()\n")  # interrupted as soon as it has told
+    code = HOLDER.replace("tell(pids)\n", waiting + "sys.stdin.read()\n")  # interrupted as soon as it has printed
     command = [sys.executable, "-c", code, str(opencode_program), str(tmp_path)]
     with subprocess.Popen(
         command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True, start_new_session=True

@@ -1,4 +1,4 @@
-"""Which platform's package is taken, and that what only Unix has is not needed to import, install and connect."""
+"""Which platform package is chosen, and that import, install and connect need nothing Unix-only."""
 
 from __future__ import annotations
 
@@ -53,13 +53,13 @@ def test_the_best_package_comes_first(
 
 
 @pytest.mark.parametrize(("system", "machine"), [("freebsd14", "amd64"), ("linux", "riscv64"), ("linux", "i686")])
-def test_a_machine_without_a_program_is_told_what_to_do(system: str, machine: str) -> None:
+def test_an_unsupported_machine_gets_the_next_step(system: str, machine: str) -> None:
     with pytest.raises(BinaryNotFoundError, match=f"no program for {system} on {machine}: .* connect to it"):
         packages_for(system, machine, avx2=True, musl=False)
 
 
-def test_this_machine_is_told_apart() -> None:
-    """By other means than the package's: the processor's flags by `grep`, the C library by `ldd`."""
+def test_this_machine_is_detected() -> None:
+    """Checked independently: the processor's flags with `grep`, the C library with `ldd`."""
     flags = subprocess.run(["grep", "-cw", "avx2", "/proc/cpuinfo"], capture_output=True, text=True).stdout
     library = subprocess.run(["ldd", "--version"], capture_output=True, text=True)
     best = platform_packages()[0]
@@ -68,8 +68,8 @@ def test_this_machine_is_told_apart() -> None:
         assert ("baseline" in best) == (int(flags) == 0)
 
 
-def test_what_only_unix_has_is_not_needed_to_connect(server: Server, tmp_path: Path) -> None:
-    """A stand-in for Windows: the modules that it lacks can't be imported here either."""
+def test_connecting_needs_no_unix_only_modules(server: Server, tmp_path: Path) -> None:
+    """Simulates Windows: blocks the modules that it lacks."""
     code = (
         "import os, sys\n"
         "for name in ('fcntl', 'termios', 'tty', 'pty', 'resource', 'pwd', 'grp'): sys.modules[name] = None\n"

@@ -1,4 +1,4 @@
-"""A server in ordinary use: ready, locked, configured, closed, and telling of its end."""
+"""A server in ordinary use: ready, protected, configured, closed, and reporting its end."""
 
 from __future__ import annotations
 
@@ -24,12 +24,12 @@ Start = Callable[..., Server]
 
 @pytest.fixture(scope="module")
 def server(opencode_program: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
-    """A server that no other test has used: its log is short, and no tool has inherited its password."""
+    """A server unused by other tests: its log is short, and no tool has inherited its password."""
     with serve(directory=tmp_path_factory.mktemp("served"), binary=opencode_program) as server:
         yield server
 
 
-def test_is_ready_when_serve_returns(server: Server, opencode_program: Path) -> None:
+def test_the_server_is_ready_when_serve_returns(server: Server, opencode_program: Path) -> None:
     assert request(server, "GET", "/global/health") == (
         200,
         {"healthy": True, "version": binary_version(opencode_program)},
@@ -42,12 +42,12 @@ def test_is_ready_when_serve_returns(server: Server, opencode_program: Path) -> 
 
 
 @pytest.mark.parametrize("path", ["/global/health", "/event", "/session", "/doc"])
-def test_refuses_who_does_not_know_the_password(server: Server, path: str) -> None:
+def test_requests_without_the_password_are_refused(server: Server, path: str) -> None:
     assert request(server, "GET", path, password="wrong")[0] == 401
     assert request(server, "GET", path, password="")[0] == 401
 
 
-def test_keeps_the_password_to_itself(server: Server) -> None:
+def test_the_password_is_not_shown_or_logged(server: Server) -> None:
     assert len(server.password) >= 32
     assert server.password not in repr(server)
     assert server.password not in server.log_path.read_text()
@@ -60,12 +60,12 @@ def test_keeps_the_password_to_itself(server: Server) -> None:
             continue  # it ended meanwhile
 
 
-def test_log_is_the_users_alone(server: Server) -> None:
+def test_the_log_is_private_to_the_user(server: Server) -> None:
     assert stat.S_IMODE(server.log_path.stat().st_mode) == 0o600
     assert stat.S_IMODE(server.log_path.parent.stat().st_mode) == 0o700
 
 
-def test_listens_on_the_given_port(start: Start) -> None:
+def test_the_server_listens_on_the_given_port(start: Start) -> None:
     with socket.create_server(("127.0.0.1", 0)) as free:
         port = free.getsockname()[1]
     assert start(port=port).url == f"http://127.0.0.1:{port}"
@@ -82,18 +82,18 @@ def test_listens_on_the_given_port(start: Start) -> None:
         ("http://[::1]:4096", "http://[::1]:4096"),
     ],
 )
-def test_url_can_be_connected_to(printed: str, url: str) -> None:
+def test_the_url_can_be_connected_to(printed: str, url: str) -> None:
     assert reachable(printed) == url
 
 
-def test_works_in_the_given_directory(start: Start, tmp_path: Path) -> None:
+def test_the_server_works_in_the_given_directory(start: Start, tmp_path: Path) -> None:
     directory = tmp_path / "with a space"
     directory.mkdir()
     _, path = request(start(directory=directory), "GET", "/path")
     assert path["directory"] == str(directory)
 
 
-def test_merges_the_config_over_an_inherited_one(start: Start, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_config_is_merged_over_an_inherited_one(start: Start, monkeypatch: pytest.MonkeyPatch) -> None:
     inherited = {"username": "inherited", "permission": {"edit": "ask", "bash": "ask"}}
     monkeypatch.setenv("OPENCODE_CONFIG_CONTENT", json.dumps(inherited))
     server = start(config={"permission": {"bash": "deny"}, "share": "disabled"})
@@ -103,7 +103,7 @@ def test_merges_the_config_over_an_inherited_one(start: Start, monkeypatch: pyte
     assert config["share"] == "disabled"
 
 
-def test_env_comes_last_and_inherited_credentials_lock_nobody_out(
+def test_env_takes_precedence_and_inherited_credentials_are_ignored(
     start: Start, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("OPENCODE_SERVER_PASSWORD", "inherited")
@@ -115,7 +115,7 @@ def test_env_comes_last_and_inherited_credentials_lock_nobody_out(
     assert psutil.Process(server.pid).environ()["OPENCODE_NB_TEST"] == "given"
 
 
-def test_demo_brings_its_model_and_takes_it_away(start: Start) -> None:
+def test_the_demo_model_starts_and_ends_with_the_server(start: Start) -> None:
     server = start(demo=True, config={"username": "mine"})
     _, config = request(server, "GET", "/config")
     assert (config["model"], config["username"]) == ("demo/demo", "mine")
@@ -127,7 +127,7 @@ def test_demo_brings_its_model_and_takes_it_away(start: Start) -> None:
         socket.create_connection(address, 5)
 
 
-def test_close_ends_everything_and_may_be_called_again(start: Start, tmp_path: Path) -> None:
+def test_close_ends_everything_and_can_be_repeated(start: Start, tmp_path: Path) -> None:
     server = start()
     told: list[int | None] = []
     server.on_exit(told.append)
@@ -146,13 +146,13 @@ def test_close_ends_everything_and_may_be_called_again(start: Start, tmp_path: P
     assert server.log_path.exists()
 
 
-def test_with_closes(start: Start) -> None:
+def test_with_closes_the_server(start: Start) -> None:
     with start() as server:
         process = psutil.Process(server.pid)
     assert_gone([process])
 
 
-def test_servers_of_one_process_end_one_by_one(start: Start) -> None:
+def test_servers_of_one_process_end_independently(start: Start) -> None:
     first, second = start(), start()
     processes = [*keepers(first.pid), psutil.Process(first.pid)]
     first.close()
@@ -160,7 +160,7 @@ def test_servers_of_one_process_end_one_by_one(start: Start) -> None:
     assert request(second, "GET", "/global/health")[0] == 200
 
 
-def test_tells_when_the_server_was_killed(start: Start, tmp_path: Path) -> None:
+def test_on_exit_reports_a_killed_server(start: Start, tmp_path: Path) -> None:
     server = start()
     tools = run_tool(server, tmp_path)
     guard, keeper = keepers(server.pid)
@@ -183,7 +183,7 @@ def test_tells_when_the_server_was_killed(start: Start, tmp_path: Path) -> None:
     assert codes == [-signal.SIGKILL]
 
 
-def test_tells_at_once_when_the_server_had_died_before(start: Start) -> None:
+def test_on_exit_reports_an_already_dead_server_at_once(start: Start) -> None:
     server = start()
     died, codes = threading.Event(), []
     server.on_exit(lambda code: died.set())
@@ -199,7 +199,7 @@ def test_the_program_is_found_without_being_named(start: Start) -> None:
     assert start(binary=None).version == binary_version(find_binary())
 
 
-def test_status(start: Start) -> None:
+def test_status_reports_the_server(start: Start) -> None:
     server = start()
     status = server.status()
     assert (status.url, status.pid, status.version) == (server.url, server.pid, server.version)

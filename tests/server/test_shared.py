@@ -1,4 +1,4 @@
-"""The shared server: one for all processes of a user, however they come and go, and whatever is killed."""
+"""The shared server: one for all processes of a user, however they join and leave, and whatever is killed."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ Hold = Callable[..., HolderProcess]
 
 @pytest.fixture(autouse=True)
 def runtime(not_quick: None, tmp_path: Path, short_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """A runtime directory and an environment, and so servers, of the test's own."""
+    """A runtime directory and an environment for this test, so that its servers are its own."""
     monkeypatch.setenv(CASE, str(tmp_path))
     monkeypatch.setenv("XDG_RUNTIME_DIR", str(short_path))
     return short_path / "opencode-nb"
@@ -49,7 +49,7 @@ def hold(quick: Path) -> Iterator[Hold]:
         yield hold
 
 
-def test_ten_at_once_have_one_server_until_the_last_has_gone(
+def test_ten_processes_share_one_server_until_the_last_leaves(
     opencode_program: Path, tmp_path: Path, runtime: Path
 ) -> None:
     with ExitStack() as stack:
@@ -74,12 +74,12 @@ def test_ten_at_once_have_one_server_until_the_last_has_gone(
     assert list(runtime.iterdir()) == []
 
 
-def test_holders_that_go_in_one_moment_are_no_longer_counted(hold: Hold) -> None:
+def test_holders_that_leave_together_are_no_longer_counted(hold: Hold) -> None:
     last, *others = [hold() for _ in range(4)]
     told = [process.ask("hold()") for process in (last, *others)]
     assert last.ask("wait_until(lambda: len(holders()) == 4)")
     _, keeper = keepers(told[0]["pid"])
-    keeper.suspend()  # so that it finds the second and third gone when it tells of the first
+    keeper.suspend()  # so that it finds the second and third gone when it reports the first
     for process in others:
         process.kill()
     keeper.resume()
@@ -94,7 +94,7 @@ def test_a_process_that_holds_it_twice_is_one_holder(hold: Hold) -> None:
 
 
 @pytest.mark.parametrize("victim", ["keeper", "guard", "both", "server"])
-def test_whatever_is_killed_comes_back_for_its_holders(hold: Hold, victim: str) -> None:
+def test_whatever_is_killed_is_restarted_for_its_holders(hold: Hold, victim: str) -> None:
     first, second = hold(), hold()
     told = first.ask("hold()")
     assert second.ask("hold()") == told
@@ -119,7 +119,7 @@ def test_whatever_is_killed_comes_back_for_its_holders(hold: Hold, victim: str) 
     assert [first.ask("events"), second.ask("events")] == [["down", "back"]] * 2
 
 
-def test_a_tool_of_a_server_that_was_killed_does_not_go_on(opencode_program: Path, tmp_path: Path) -> None:
+def test_tools_of_a_killed_server_are_ended(opencode_program: Path, tmp_path: Path) -> None:
     with serve(shared=True, binary=opencode_program) as server:
         _, session = request(server, "POST", "/session", {"title": "kept"})
         tools = run_tool(server, tmp_path)
@@ -130,7 +130,7 @@ def test_a_tool_of_a_server_that_was_killed_does_not_go_on(opencode_program: Pat
         assert request(server, "GET", f"/session/{session['id']}")[1]["title"] == "kept"
 
 
-def test_restart_is_for_everybody(hold: Hold) -> None:
+def test_a_restart_reaches_all_holders(hold: Hold) -> None:
     first, second = hold(), hold()
     told = first.ask("hold()")
     second.ask("hold()")
@@ -142,7 +142,7 @@ def test_restart_is_for_everybody(hold: Hold) -> None:
     assert first.ask("server.pid") == after[2]
 
 
-def test_a_server_that_crashes_again_and_again_is_given_up(hold: Hold, tmp_path: Path) -> None:
+def test_a_server_that_keeps_crashing_is_given_up(hold: Hold, tmp_path: Path) -> None:
     holder = hold()
     told = holder.ask("hold()")
     (tmp_path / "crash").touch()
@@ -156,7 +156,9 @@ def test_a_server_that_crashes_again_and_again_is_given_up(hold: Hold, tmp_path:
     assert holder.ask("hold()")["pid"] != told["pid"]
 
 
-def test_who_comes_while_it_ends_gets_a_server(quick: Path, runtime: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_process_that_joins_an_ending_server_gets_a_server(
+    quick: Path, runtime: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.setenv("OPENCODE_NB_GRACE", "0")
     servers: set[int] = set()
     answers: list[int] = []
@@ -167,7 +169,7 @@ def test_who_comes_while_it_ends_gets_a_server(quick: Path, runtime: Path, monke
                 servers.add(server.pid)
                 answers.append(request(server, "GET", "/global/health")[0])
             while late and any(runtime.iterdir()):
-                pass  # and then at the very moment when the door is shut
+                pass  # then at the very moment when the socket closes
 
     come_and_go(8, late=False)
     come_and_go(8, late=True)
@@ -180,14 +182,14 @@ def test_who_comes_while_it_ends_gets_a_server(quick: Path, runtime: Path, monke
     assert len(servers) > 8
 
 
-def test_within_the_grace_it_is_the_same_server(hold: Hold) -> None:
+def test_within_the_grace_period_the_server_is_reused(hold: Hold) -> None:
     first, second = hold(), hold()
     told = first.ask("hold()")
     first.kill()
     assert second.ask("hold()") == told
 
 
-def test_leaving_says_who_still_holds_it(hold: Hold) -> None:
+def test_status_lists_the_remaining_holders(hold: Hold) -> None:
     first, second = hold(JPY_SESSION_NAME="/home/me/first.ipynb"), hold(JPY_SESSION_NAME="dir/second.ipynb")
     first.ask("hold()")
     second.ask("hold()")
@@ -199,7 +201,7 @@ def test_leaving_says_who_still_holds_it(hold: Hold) -> None:
     assert second.ask("holders()") == [[second.pid, "second.ipynb", True]]
 
 
-def test_what_matters_makes_another_server(hold: Hold) -> None:
+def test_differences_that_matter_give_another_server(hold: Hold) -> None:
     same = hold(JPY_SESSION_NAME="other.ipynb", TERM="dumb", PWD="/")
     urls = [
         hold().ask("hold()")["url"],
@@ -212,14 +214,14 @@ def test_what_matters_makes_another_server(hold: Hold) -> None:
     assert len(set(urls)) == 4
 
 
-def test_the_server_has_nothing_of_the_one_that_started_it(hold: Hold) -> None:
+def test_the_server_inherits_nothing_from_the_process_that_started_it(hold: Hold) -> None:
     holder = hold(JPY_SESSION_NAME="/home/me/first.ipynb", KEPT="yes")
     environ = psutil.Process(holder.ask("hold()")["pid"]).environ()
     assert environ["KEPT"] == "yes"
     assert "JPY_SESSION_NAME" not in environ
 
 
-def test_a_child_that_a_holder_forked_does_not_hold(hold: Hold) -> None:
+def test_a_forked_child_of_a_holder_does_not_hold(hold: Hold) -> None:
     holder = hold()
     told = holder.ask("hold()")
     child = psutil.Process(holder.ask("fork()"))
@@ -232,7 +234,7 @@ def test_a_child_that_a_holder_forked_does_not_hold(hold: Hold) -> None:
 # --- who must not get in ----------------------------------------------------------------------------------------------
 
 
-def test_socket_and_directory_are_the_users_alone(hold: Hold, runtime: Path) -> None:
+def test_socket_and_directory_are_private_to_the_user(hold: Hold, runtime: Path) -> None:
     hold().ask("hold()")
     [path] = runtime.iterdir()
     assert stat.S_ISSOCK(path.stat().st_mode)
@@ -258,8 +260,8 @@ with socket.socket(socket.AF_UNIX) as connection:
 
 @pytest.mark.skipif(os.getuid() != 0, reason="only root can be another user")
 @pytest.mark.parametrize("opened", [False, True])
-def test_another_user_is_sent_away(hold: Hold, runtime: Path, opened: bool) -> None:
-    """By the rights of directory and socket; and where those were opened, by the keeper."""
+def test_another_user_is_rejected(hold: Hold, runtime: Path, opened: bool) -> None:
+    """Rejected by the mode of directory and socket; if those are opened up, by the keeper."""
     holder = hold()
     holder.ask("hold()")
     [path] = runtime.iterdir()
@@ -273,8 +275,8 @@ def test_another_user_is_sent_away(hold: Hold, runtime: Path, opened: bool) -> N
     assert len(holder.ask("holders()")) == 1
 
 
-def test_a_page_of_another_port_is_refused(hold_real: HolderProcess) -> None:
-    """Its origin passes the server's CORS check, so that only the password stands in its way."""
+def test_a_page_from_another_port_is_refused(hold_real: HolderProcess) -> None:
+    """Its origin passes the server's CORS check, so only the password protects the server."""
     url = hold_real.ask("server.url")
     for origin, path in product(("http://localhost:8888", "http://127.0.0.1:8888"), ("/session", "/event", "/doc")):
         page = urllib.request.Request(url + path, headers={"Origin": origin, "Content-Type": "text/plain"})
@@ -285,7 +287,7 @@ def test_a_page_of_another_port_is_refused(hold_real: HolderProcess) -> None:
 
 @pytest.fixture
 def hold_real(opencode_program: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[HolderProcess]:
-    """A process that holds a server of the real program, all of whose files are below `tmp_path`."""
+    """A process that holds a server of the real program, with all its files below `tmp_path`."""
     for kind in ("DATA", "CONFIG", "CACHE", "STATE"):
         monkeypatch.setenv(f"XDG_{kind}_HOME", str(tmp_path / kind))
     monkeypatch.setenv("HOME", str(tmp_path))
@@ -296,7 +298,7 @@ def hold_real(opencode_program: Path, tmp_path: Path, monkeypatch: pytest.Monkey
 
 
 def test_the_password_is_nowhere_else(hold_real: HolderProcess, tmp_path: Path) -> None:
-    """It is in the environment of the server, and of what it runs; in no other process's, and in no file."""
+    """It is only in the environment of the server and its tools: in no other process, and in no file."""
     password, pid = hold_real.ask("[server.password, server.pid]")
     assert password != "inherited"
     below = {pid, *(process.pid for process in psutil.Process(pid).children(recursive=True))}

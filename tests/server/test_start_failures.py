@@ -1,4 +1,4 @@
-"""Every way in which a server does not start: in time, with its reason, and with nothing left behind."""
+"""Every way a start can fail: reported in time, with its reason, and leaving nothing behind."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ def nothing_is_left(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator
 
 
 @pytest.mark.parametrize("lines", ["exec sleep 1000", "trap '' TERM INT HUP\nwhile :; do sleep 1; done"])
-def test_hanging_program_ends_on_time(start: Start, program: Program, lines: str) -> None:
+def test_a_hanging_program_is_ended_at_the_timeout(start: Start, program: Program, lines: str) -> None:
     began = time.monotonic()
     with pytest.raises(ServerStartError, match=r"not ready within 0\.5 s") as caught:
         start(binary=program(f"echo thinking\n{lines}"), timeout=0.5)
@@ -39,7 +39,7 @@ def test_hanging_program_ends_on_time(start: Start, program: Program, lines: str
     assert caught.value.tail == "thinking"
 
 
-def test_program_that_ends_gives_exit_code_and_log(start: Start, program: Program) -> None:
+def test_a_program_that_exits_gives_exit_code_and_log(start: Start, program: Program) -> None:
     with pytest.raises(ServerStartError, match="exit code 3") as caught:
         start(binary=program("echo starting\necho 'boom: no such thing' >&2\nexit 3"))
     assert caught.value.exit_code == 3
@@ -47,13 +47,13 @@ def test_program_that_ends_gives_exit_code_and_log(start: Start, program: Progra
     assert "boom: no such thing" in str(caught.value)
 
 
-def test_program_that_is_killed_gives_its_signal(start: Start, program: Program) -> None:
+def test_a_killed_program_gives_its_signal(start: Start, program: Program) -> None:
     with pytest.raises(ServerStartError) as caught:
         start(binary=program("kill -9 $$"))
     assert caught.value.exit_code == -signal.SIGKILL
 
 
-def test_file_that_is_no_program(start: Start, tmp_path: Path) -> None:
+def test_a_file_that_is_not_a_program_is_an_error(start: Start, tmp_path: Path) -> None:
     path = tmp_path / "opencode"
     path.write_bytes(b"\0\1\2 no program")
     path.chmod(0o755)
@@ -62,13 +62,13 @@ def test_file_that_is_no_program(start: Start, tmp_path: Path) -> None:
     assert caught.value.exit_code is None
 
 
-def test_missing_program_names_where_it_looked(start: Start, tmp_path: Path) -> None:
+def test_a_missing_program_names_the_places_searched(start: Start, tmp_path: Path) -> None:
     with pytest.raises(BinaryNotFoundError, match="opencode-nb install") as caught:
         start(binary=tmp_path / "nowhere")
     assert str(tmp_path / "nowhere") in str(caught.value)
 
 
-def test_busy_port_is_named(start: Start) -> None:
+def test_a_port_in_use_is_named(start: Start) -> None:
     with socket.create_server(("127.0.0.1", 0)) as busy:
         port = busy.getsockname()[1]
         with pytest.raises(ServerStartError, match=f"127.0.0.1:{port}: the port is in use") as caught:
@@ -76,12 +76,12 @@ def test_busy_port_is_named(start: Start) -> None:
     assert caught.value.exit_code == 1
 
 
-def test_directory_must_be_there(start: Start, tmp_path: Path) -> None:
+def test_a_missing_directory_is_an_error(start: Start, tmp_path: Path) -> None:
     with pytest.raises(ServerStartError, match="No directory at"):
         start(directory=tmp_path / "nowhere")
 
 
-def test_working_directory_that_is_gone(start: Start, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_removed_working_directory_is_an_error(start: Start, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     gone = tmp_path / "gone"
     gone.mkdir()
     monkeypatch.chdir(gone)
@@ -97,7 +97,7 @@ def test_wrong_options_are_refused(start: Start, options: dict[str, object]) -> 
 
 
 @pytest.mark.parametrize("options", [{"port": 4096}, {"hostname": "0.0.0.0"}, {"demo": True}])
-def test_what_only_an_own_server_can_have(start: Start, options: dict[str, object]) -> None:
+def test_options_of_an_own_server_are_refused_for_a_shared_one(start: Start, options: dict[str, object]) -> None:
     with pytest.raises(ValueError, match="leave out shared=True"):
         start(shared=True, **options)
 
@@ -109,7 +109,7 @@ def test_unreadable_inherited_config_is_named(start: Start, monkeypatch: pytest.
         start(config={"share": "disabled"})
 
 
-def test_too_old_server_is_refused(start: Start, program: Program, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_server_that_is_too_old_is_refused(start: Start, program: Program, monkeypatch: pytest.MonkeyPatch) -> None:
     server = (
         "import http.server as h\n"
         "class Old(h.BaseHTTPRequestHandler):\n"
@@ -127,7 +127,7 @@ def test_too_old_server_is_refused(start: Start, program: Program, monkeypatch: 
     assert start(binary=old).version == "1.16.9"
 
 
-def test_interrupt_while_it_waits_leaves_nothing(program: Program, tmp_path: Path) -> None:
+def test_an_interrupt_during_start_leaves_nothing(program: Program, tmp_path: Path) -> None:
     fifo = tmp_path / "running"
     os.mkfifo(fifo)
     hanging = program(f'[ "$1" = --version ] && exit\necho $$ > {fifo}\nexec sleep 1000')

@@ -1,4 +1,4 @@
-"""Which versions are used, how a program's version is found before it is started, and what becomes of OpenCode 2."""
+"""Which versions are accepted, how a version is found before the start, and how OpenCode 2 is refused."""
 
 from __future__ import annotations
 
@@ -49,7 +49,7 @@ server.serve_forever()
 
 @pytest.fixture
 def put() -> Put:
-    """Put a program that prints its version, and else leaves a file `started` beside it and serves web pages."""
+    """Create a program that prints its version, else creates a file `started` beside it and serves web pages."""
 
     def put(path: Path, printed: str = "2.3.0") -> Path:
         path.parent.mkdir(parents=True, exist_ok=True)
@@ -67,7 +67,7 @@ def started(program: Path) -> bool:
 
 @pytest.fixture
 def home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """A home without a program, where two directories are on PATH."""
+    """A home without a program, with two directories on PATH."""
     monkeypatch.setenv("HOME", str(tmp_path))
     monkeypatch.setenv("XDG_DATA_HOME", str(tmp_path / "data"))
     monkeypatch.setenv("PATH", f"{tmp_path / 'first'}:{tmp_path / 'second'}:/usr/bin:/bin")
@@ -81,7 +81,7 @@ def home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 
 
 @pytest.mark.parametrize("will_do", [SUPPORTED_VERSIONS[0], PINNED_VERSION, "1.100.0", "local", "0.0.0-dev-1", ""])
-def test_versions_that_will_do(will_do: str) -> None:
+def test_supported_versions_are_accepted(will_do: str) -> None:
     check_version(will_do, "opencode")
 
 
@@ -95,7 +95,7 @@ def test_versions_that_will_do(will_do: str) -> None:
         ("10.0.0", "does not support yet"),
     ],
 )
-def test_versions_that_are_refused(refused: str, why: str, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_unsupported_versions_are_refused(refused: str, why: str, monkeypatch: pytest.MonkeyPatch) -> None:
     with pytest.raises(ServerStartError, match=rf"{why}.*opencode-nb install.*OPENCODE_NB_BINARY={PINNED_VERSION}"):
         check_version(refused, "opencode")
     monkeypatch.setenv(SKIP, "1")
@@ -117,7 +117,7 @@ def test_versions_that_are_refused(refused: str, why: str, monkeypatch: pytest.M
         ("local", ""),
     ],
 )
-def test_the_version_in_what_a_program_prints(printed: str, found: str) -> None:
+def test_the_version_is_found_in_a_programs_output(printed: str, found: str) -> None:
     assert version_in(printed) == found
 
 
@@ -149,17 +149,17 @@ def script(tmp_path: Path) -> Callable[[str], Path]:
         "",
     ],
 )
-def test_a_program_that_does_not_tell_its_version_holds_nothing_up(script: Callable[[str], Path], lines: str) -> None:
+def test_a_program_that_prints_no_version_does_not_block(script: Callable[[str], Path], lines: str) -> None:
     began = time.monotonic()
     assert known_version(script(lines), seconds=0.5) == ""
     assert time.monotonic() - began < 10  # a bound, not a speed
 
 
-def test_a_program_that_tells_its_version_and_goes_on(script: Callable[[str], Path]) -> None:
+def test_the_version_of_a_program_that_keeps_running_is_found(script: Callable[[str], Path]) -> None:
     assert known_version(script("echo 2.3.0; exec sleep 1000"), seconds=2.0) == "2.3.0"
 
 
-def test_errors_of_a_program_that_does_not_run(script: Callable[[str], Path], tmp_path: Path) -> None:
+def test_a_program_that_does_not_run_is_an_error(script: Callable[[str], Path], tmp_path: Path) -> None:
     with pytest.raises(ServerStartError, match="exit code 7"):
         binary_version(script("exit 7"))
     (tmp_path / "opencode").write_bytes(b"\x7fELF")
@@ -168,7 +168,7 @@ def test_errors_of_a_program_that_does_not_run(script: Callable[[str], Path], tm
 
 
 @pytest.mark.parametrize("name", ["opencode-ai", "@opencode/cli", "@opencode/cli-linux-x64"])
-def test_npms_package_tells_the_version_of_a_launcher_that_does_not_run(
+def test_npms_package_has_the_version_of_a_broken_launcher(
     script: Callable[[str], Path], tmp_path: Path, name: str
 ) -> None:
     package = tmp_path / "lib" / "node_modules" / name
@@ -180,7 +180,7 @@ def test_npms_package_tells_the_version_of_a_launcher_that_does_not_run(
     assert known_version(link) == "2.3.0"
 
 
-def test_another_package_json_says_nothing(script: Callable[[str], Path], tmp_path: Path) -> None:
+def test_an_unrelated_package_json_is_ignored(script: Callable[[str], Path], tmp_path: Path) -> None:
     (tmp_path / "bin").mkdir()
     program = script("echo 1.18.33").rename(tmp_path / "bin" / "opencode")
     for content in ('{"name": "my-project", "version": "2.0.0"}', "[]", "{", '{"name": "opencode-ai", "version": 2}'):
@@ -191,7 +191,7 @@ def test_another_package_json_says_nothing(script: Callable[[str], Path], tmp_pa
 def test_the_real_program_is_asked_once(
     opencode_program: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """A start must not wait for `--version` each time; another program at the same place is asked again."""
+    """A start must not run `--version` each time, but again for a changed program at the same path."""
     monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
     program = tmp_path / "opencode"
     shutil.copy(opencode_program, program)
@@ -209,9 +209,7 @@ def test_the_real_program_is_asked_once(
 # --- OpenCode 2 -------------------------------------------------------------------------------------------------------
 
 
-def test_the_search_passes_opencode_2_over_and_says_so_once(
-    home: Path, put: Put, caplog: pytest.LogCaptureFixture
-) -> None:
+def test_the_search_skips_opencode_2_and_logs_it_once(home: Path, put: Put, caplog: pytest.LogCaptureFixture) -> None:
     second = put(home / "first" / "opencode")
     own = binary.versions_directory() / "1.20.0"
     for directory, told in ((own, "1.20.0"), (home / ".opencode" / "bin", "1.18.0"), (home / "second", "1.19.2")):
@@ -224,7 +222,7 @@ def test_the_search_passes_opencode_2_over_and_says_so_once(
     assert not started(second)
 
 
-def test_where_only_opencode_2_is_found_an_install_is_the_next_step(home: Path, put: Put) -> None:
+def test_with_only_opencode_2_the_next_step_is_an_install(home: Path, put: Put) -> None:
     put(home / "first" / "opencode")
     put(binary.versions_directory() / "2.1.0" / "opencode", "2.1.0")
     with pytest.raises(BinaryNotFoundError) as caught:
@@ -239,10 +237,10 @@ def test_where_only_opencode_2_is_found_an_install_is_the_next_step(home: Path, 
 
 @pytest.mark.parametrize("by", ["binary=", "variable", "own install"])
 @pytest.mark.parametrize("shared", [True, False])
-def test_opencode_2_that_was_named_is_refused_and_not_started(
+def test_a_named_opencode_2_is_refused_and_not_started(
     home: Path, put: Put, by: str, shared: bool, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    put(home / "first" / "opencode", "1.18.33")  # what was named is the only one that counts
+    put(home / "first" / "opencode", "1.18.33")  # only the named one counts
     program = put(binary.versions_directory() / "2.3.0" / "opencode" if by == "own install" else home / "two" / "oc")
     named = "2.3.0" if by == "own install" else str(program)
     if by == "variable":
@@ -252,14 +250,14 @@ def test_opencode_2_that_was_named_is_refused_and_not_started(
     assert not started(program)
 
 
-def test_opencode_2_that_does_not_tell_its_version_is_recognised_by_its_server(
+def test_opencode_2_without_a_version_is_recognised_by_its_server(
     home: Path, put: Put, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     program = put(home / "two" / "opencode", "a build of mine")
     with pytest.raises(ServerStartError, match=r"none of the routes of OpenCode 1: it is OpenCode 2"):
         serve(binary=program)
     put(program)
-    monkeypatch.setenv(SKIP, "1")  # passes the version, not a server that can't be talked to
+    monkeypatch.setenv(SKIP, "1")  # accepts the version, but not an incompatible server
     with pytest.raises(ServerStartError, match=r"none of the routes of OpenCode 1: it is OpenCode 2"):
         serve(binary=program)
 
@@ -268,7 +266,7 @@ class _Two(BaseHTTPRequestHandler):
     answers: ClassVar[dict[str, tuple[int, str, str]]]
 
     def log_message(self, *_: object) -> None:
-        """Say nothing."""
+        """Log nothing."""
 
     def do_GET(self) -> None:
         page = (200, "text/html", "<!doctype html><title>OpenCode</title>")
@@ -282,7 +280,7 @@ class _Two(BaseHTTPRequestHandler):
 
 @pytest.fixture
 def server_of_two(request: pytest.FixtureRequest) -> Iterator[str]:
-    """The URL of a server that answers as OpenCode 2 does, with these answers beside its web page."""
+    """Yield the URL of a server that answers like OpenCode 2: these answers, else its web page."""
     handler = type("Two", (_Two,), {"answers": request.param})
     with ThreadingHTTPServer(("127.0.0.1", 0), handler) as server:
         thread = Thread(target=server.serve_forever, kwargs={"poll_interval": 0.02})
@@ -302,14 +300,14 @@ def server_of_two(request: pytest.FixtureRequest) -> Iterator[str]:
     ],
     indirect=True,
 )
-def test_a_server_of_opencode_2_that_was_named_is_refused(server_of_two: str, tmp_path: Path) -> None:
+def test_a_named_server_of_opencode_2_is_refused(server_of_two: str, tmp_path: Path) -> None:
     ai = oc.Opencode(base_url=server_of_two, directory=tmp_path)
     with pytest.raises(oc.NotSupportedError, match=r"OpenCode 2.*opencode-nb install"):
         ai.start()
     ai.close()
 
 
-def test_the_command_line_says_it_once_and_to_stderr(home: Path, put: Put) -> None:
+def test_the_command_line_reports_it_once_on_stderr(home: Path, put: Put) -> None:
     put(home / "first" / "opencode")
     put(home / "second" / "opencode", "1.19.2")
     code = "from opencode_nb.server import find_binary; find_binary(); print(find_binary())"
