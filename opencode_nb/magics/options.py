@@ -61,9 +61,12 @@ def prompt_parser() -> MagicParser:
     add("--variant", metavar="VARIANT", help="variant of the model, such as its reasoning effort")
     where = parser.add_mutually_exclusive_group()
     where.add_argument(
-        "-s", "--session", metavar="SESSION", help="continue this session (id, start of an id, or title)"
+        "-s",
+        "--session",
+        metavar="SESSION",
+        help="continue this session (id, start of an id, or title) and make it current",
     )
-    where.add_argument("--new", action="store_true", help="start a new session")
+    where.add_argument("--new", action="store_true", help="start a new session and make it current")
     add("-o", "--output", metavar="NAME", type=_identifier, help="also store the Turn in this variable")
     add(
         "-f",

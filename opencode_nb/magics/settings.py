@@ -51,9 +51,9 @@ class OpencodeMagics(Configurable):
     permission and timeout take effect with the next prompt; changes to the others with the next %opencode start.
     """
 
-    model = _text("model", "provider/model for prompts without --model")
-    agent = _text("agent", "agent for prompts without --agent")
-    variant = _text("variant", "variant of the model, such as its reasoning effort, for prompts without --variant")
+    model = _text("model", "default provider/model for prompts")
+    agent = _text("agent", "default agent for prompts")
+    variant = _text("variant", "default variant of the model for prompts, such as its reasoning effort")
     permission = _trait(
         AnyTrait(None, allow_none=True), "permission", "ask, allow, deny, or {permission or tool: one of these}"
     )

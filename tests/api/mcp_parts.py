@@ -1,7 +1,7 @@
 """Two small MCP servers: a program on stdin and stdout, and one over HTTP that requires a login.
 
-`python tests/api/mcp_parts.py` runs the program, which finds nothing of the tests' then. Both speak JSON-RPC 2.0, as
-the protocol of 2025-06-18 has it.
+`python tests/api/mcp_parts.py` runs the program, without access to the tests' modules. Both speak JSON-RPC 2.0, as in
+the protocol of 2025-06-18.
 """
 
 from __future__ import annotations

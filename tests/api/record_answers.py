@@ -1,7 +1,7 @@
 """Record real answers and events: `python -m tests.api.record_answers PROGRAM`, with any version of `opencode`.
 
 Writes `tests/api/fixtures/<version>.json`: `{"version", "answers": {operation: {"status", "body"}}, "events": [...]}`,
-one event of each kind. Places of this machine are replaced, nothing else is.
+one event of each kind. Replaces only paths of this machine.
 """
 
 from __future__ import annotations

@@ -1,6 +1,6 @@
 """Every operation of the pinned table, once with each client, on a real sandboxed server.
 
-`python -m pytest tests/api/test_every_operation_works.py -s` prints the operations by outcome.
+`python -m pytest tests/api/test_every_operation.py -s` prints the operations by outcome.
 """
 
 from __future__ import annotations

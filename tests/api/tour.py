@@ -28,7 +28,7 @@ ASK = [
 class Tour:
     """The tools of the tour: a client, the events of its project, the model; and the outcomes so far.
 
-    `elsewhere` is a directory that is no repository; `guarded` the address of an MCP server that wants a login.
+    `elsewhere`: a directory that is not a repository; `guarded`: the URL of an MCP server that requires a login.
     """
 
     def __init__(

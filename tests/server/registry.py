@@ -22,9 +22,9 @@ LAUNCHER = "opencode-ai"
 
 
 def tarball(version: str, size: int = 0, entries: Mapping[str, bytes | Path] | None = None) -> bytes:
-    """A platform's package, whose program tells its version, with so many bytes that don't compress behind it.
+    """Build a platform's package, whose program prints its version and has `size` incompressible bytes appended.
 
-    `entries`: more of them, or others in their place; a path for a link to it.
+    `entries`: additional or replacement entries; a path makes a link to it.
     """
     package = {"name": platform_packages()[0], "version": version}
     files: dict[str, bytes | Path] = {
@@ -47,11 +47,11 @@ def tarball(version: str, size: int = 0, entries: Mapping[str, bytes | Path] | N
 
 @dataclass
 class Registry:
-    """What it has, how it behaves, and what it was asked for.
+    """The registry's content, its faults, and the requests it received.
 
-    `break_after`: bytes of a tarball that it sends before it drops the connection; each answer takes the first.
-    `holds`: stop after the first half of a tarball until `go_on` is set; `half_sent` is set then.
-    `token`: what must be sent to get a tarball.
+    `break_after`: bytes of a tarball to send before dropping the connection; each response uses the first one.
+    `holds`: pause after the first half of a tarball, setting `half_sent`, until `go_on` is set.
+    `token`: required to get a tarball.
     """
 
     versions: dict[str, bytes] = field(default_factory=dict, repr=False)

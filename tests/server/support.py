@@ -54,7 +54,7 @@ wait
 def run_tool(server: Server, directory: Path) -> list[psutil.Process]:
     """Make the server run a shell command that does not end, and return all its processes.
 
-    It sleeps, has put another sleep into a session of its own, and a third one lost its parent like a started daemon.
+    It sleeps, with another sleep in its own session, and a third one orphaned like a daemon.
     """
     script, fifo = directory / "tool.sh", directory / "tool-runs"
     script.write_text(TOOL)

@@ -42,9 +42,9 @@ def _directory(text: str) -> Path:
 
 @group.command(
     argument("--demo", action="store_true", help="use the scripted demo model, which is not an AI"),
-    argument("-m", "--model", metavar="MODEL", help="provider/model for prompts without --model"),
-    argument("-a", "--agent", metavar="AGENT", help="agent for prompts without --agent"),
-    argument("--variant", metavar="VARIANT", help="variant of the model for prompts without --variant"),
+    argument("-m", "--model", metavar="MODEL", help="default provider/model for prompts"),
+    argument("-a", "--agent", metavar="AGENT", help="default agent for prompts"),
+    argument("--variant", metavar="VARIANT", help="default variant of the model for prompts"),
     argument(
         "-d",
         "--directory",
@@ -108,7 +108,7 @@ def stop(workspace: Workspace, _options: Namespace) -> None:
     joined = running and workspace.ai.managed is None
     workspace.stop()
     if cut_off:
-        say("The running turn was cut off; its output so far is kept.")
+        say("The running turn was cut off; its partial answer is kept.")
     if not running:
         say("OpenCode was not running.")
     elif joined:
@@ -131,7 +131,7 @@ def restart(workspace: Workspace, options: Namespace) -> None:
     say("Restarting OpenCode…" if workspace.running else "Starting OpenCode…")
     _restart(workspace.ai)
     if cut_off:
-        say("The running turn was cut off; its output so far is kept.")
+        say("The running turn was cut off; its partial answer is kept.")
     status(workspace, options)
 
 

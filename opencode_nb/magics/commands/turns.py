@@ -14,7 +14,7 @@ _FORCE = argument("--force", action="store_true", help="overwrite later changes,
 
 @group.command()
 def abort(workspace: Workspace, _options: Namespace) -> None:
-    """Stop the agent; its output so far is kept."""
+    """Stop the agent, keeping its partial answer."""
     if not workspace.running:
         say("OpenCode is not running.")
         return
