@@ -146,7 +146,7 @@ def test_a_server_that_does_not_answer_times_out() -> None:
 def test_an_unreachable_server_is_an_error() -> None:
     with serving(answering(b"")) as server:
         server.stop()
-        with pytest.raises(errors.APIConnectionError, match="still runs"):
+        with pytest.raises(errors.APIConnectionError, match="still running"):
             connect(server.url)
 
 

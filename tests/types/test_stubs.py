@@ -110,7 +110,7 @@ def test_the_client_imports_no_types() -> None:
     )
     env = {name: value for name, value in os.environ.items() if not name.startswith("COVERAGE")}  # imports inspect
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True, env=env)
-    assert done.stdout.strip() == "[] set() (<class 'object'>,)"
+    assert done.stdout.strip() == "[] set() (<class 'abc.ABC'>, <class 'object'>)"
 
 
 def test_there_is_no_code_to_import() -> None:
