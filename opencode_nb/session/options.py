@@ -1,12 +1,17 @@
-"""The options of every method that starts a turn: declared once, and shown in each signature."""
+"""The options of a turn: declared once, shown in each signature, and resolved before the turn is sent."""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from inspect import Parameter, signature
-from typing import Any, TypedDict, TypeVar
+from typing import Any, Protocol, TypedDict, TypeVar
 
-from opencode_nb.session.permissions.policy import PermissionOption, Person
+from opencode_nb.session.models import refuse_unasked, split_model
+from opencode_nb.session.owner import Owner
+from opencode_nb.session.permissions.policy import PermissionOption, Person, Policy
+from opencode_nb.transcript import ids
+from opencode_nb.transcript.state import Json
+from opencode_nb.transcript.transcript import Transcript
 
 F = TypeVar("F", bound=Callable[..., Any])
 
@@ -42,3 +47,63 @@ def check(options: Mapping[str, object]) -> None:
     """Raise TypeError for an unknown option."""
     if unknown := [name for name in options if name not in TurnOptions.__annotations__]:
         raise TypeError(f"Unknown option {unknown[0]!r}. Use one of: {', '.join(TurnOptions.__annotations__)}.")
+
+
+class Choices(Protocol):
+    """A session's defaults for its prompts."""
+
+    transcript: Transcript
+    model: str | None
+    agent: str | None
+    variant: str | None
+
+
+class Beginning:
+    """The options of one turn before it is sent, with `policy`, `person` and `timeout` resolved."""
+
+    def __init__(self, session: Choices, owner: Owner, options: TurnOptions) -> None:
+        check(options)
+        self._owner, self._transcript = owner, session.transcript
+        self._model = options.get("model") or session.model
+        self._agent = options.get("agent") or session.agent
+        self._variant = options.get("variant") or session.variant
+        permission = options.get("permission")
+        self.policy = Policy(permission) if permission is not None else owner.policy
+        self.person = options.get("person")
+        self.timeout = options.get("timeout") or owner.timeout
+
+    async def body(self, *, acting: str | None = None, **fields: Any) -> Json:
+        """Send the policy's rules to the server; return the request body with these fields.
+
+        `acting` is the agent of a command. Raises OpencodeError for an unknown model or agent, or a rule for an unknown
+        tool.
+        """
+        await self._owner.start()
+        await self._owner.check(self._model, self._agent)
+        model = await self._named_model()
+        await self._enforce(acting or self._agent)
+        body: Json = {
+            "messageID": ids.message_id(*self._transcript.last_ids),
+            "model": dict(zip(("providerID", "modelID"), split_model(model), strict=True)) if model else None,
+            "agent": self._agent,
+            "variant": self._variant,
+            **fields,
+        }
+        return {key: value for key, value in body.items() if value is not None}
+
+    async def _enforce(self, agent: str | None) -> None:
+        """Have the server ask about what this turn's policy decides, if the session would allow it unasked."""
+        agent = agent or self._transcript.info.get("agent")
+        standing = self._transcript.info.get("permission") or []
+        rules: list[Any] = await self._owner.enforcement.rules(self.policy, agent, standing)
+        if rules:
+            info = await self._owner.client.session.update(self._transcript.id, permission=rules)
+            self._owner.feed.apply({"type": "session.updated", "properties": {"info": dict(info)}})
+
+    async def _named_model(self) -> str | None:
+        """Return the model to name in the prompt, or None if the server finds it: the session's or a configured one."""
+        if self._model or self._transcript.info.get("model"):
+            return self._model
+        choice = await self._owner.model_choice(agent=self._agent)
+        refuse_unasked(choice)
+        return choice.model if choice.chosen_by == "default" else None

@@ -10,11 +10,10 @@ from typing import Any, Unpack
 from opencode_nb.diffs.comment import Comment
 from opencode_nb.errors import APIStatusError, OpencodeError
 from opencode_nb.session import compose
-from opencode_nb.session.beginning import Beginning
 from opencode_nb.session.connection import call_soon
 from opencode_nb.session.management import BUSY, ManagedSession
 from opencode_nb.session.models import refuse_unasked, split_model
-from opencode_nb.session.options import TurnOptions, spelled_out
+from opencode_nb.session.options import Beginning, TurnOptions, spelled_out
 from opencode_nb.session.owner import Owner
 from opencode_nb.session.permissions.policy import Person, Policy
 from opencode_nb.session.permissions.responder import Responder

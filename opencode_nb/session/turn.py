@@ -13,10 +13,10 @@ from typing import TYPE_CHECKING, Any
 from opencode_nb._version import __version__
 from opencode_nb.changes import sources
 from opencode_nb.changes.diff import Diff, FileDiff
+from opencode_nb.changes.turn_undo import TurnUndo
 from opencode_nb.errors import TurnError
 from opencode_nb.failures import turn_error
 from opencode_nb.portal import result_of
-from opencode_nb.session.undo import TurnUndo
 from opencode_nb.transcript import usage
 from opencode_nb.transcript.state import Json, Message, TurnState
 
