@@ -37,7 +37,7 @@ class ManagedSession:
         self._copying: asyncio.Future[None] | None = None
         self._own = Own(self.id)
 
-    # -- what it is ------------------------------------------------------------------------------------------------
+    # -- facts -----------------------------------------------------------------------------------------------------
 
     @property
     def id(self) -> str:
@@ -131,7 +131,7 @@ class ManagedSession:
             self._turns[state.id] = Turn(state, self, done)
         return self._turns[state.id]
 
-    # -- what it changed -------------------------------------------------------------------------------------------
+    # -- its changes -----------------------------------------------------------------------------------------------
 
     async def diff(self) -> Diff:
         """Return what all turns of the session changed, one change per file, to review or revert.

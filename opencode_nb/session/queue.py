@@ -66,7 +66,7 @@ class Queue:
         self._held: dict[str, asyncio.TimerHandle] = {}  # ids being edited, and the timers to release them
         self._subscribers: list[Callable[[], None]] = []
 
-    # -- what waits ------------------------------------------------------------------------------------------------
+    # -- the messages ----------------------------------------------------------------------------------------------
 
     async def add(
         self,

@@ -29,7 +29,7 @@ BEGIN_TIMEOUT = 30.0
 """Seconds that a command may take to start its turn: its template may run shell commands first."""
 
 PASSED_BY_TIMEOUT = 30.0
-"""Seconds that a session may be idle before a prompt it has: the server starts it after what ran before."""
+"""Seconds that a session may be idle before a waiting prompt starts: the server finishes earlier work first."""
 
 SAID_TIMEOUT = 5.0
 """Seconds to wait for a `no_reply` prompt to appear: the response (204) can come first (docs/server.md)."""

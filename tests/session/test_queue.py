@@ -161,7 +161,7 @@ def test_what_is_edited_is_held_with_what_is_behind_it(
     turn.wait(LIMIT)
     assert session.prompt("Say exactly: in between").text == "in between"  # another turn's end sends it as little
     assert texts(session) == ["Say exactly: one", "Say exactly: two", "Say exactly: three"]
-    with pytest.raises(oc.OpencodeError, match="without words"):
+    with pytest.raises(oc.OpencodeError, match="message is empty"):
         queue.edit(first.id, " \n")
     queue.hold(second.id)
     queue.edit(first.id, "Say exactly: eins")
