@@ -476,6 +476,6 @@ def test_loading_imports_little() -> None:
 def test_the_doctor_checks_the_agent_in_use(run_cell: RunCell) -> None:
     run_cell("%opencode start --demo")
     lines = run_cell("%opencode doctor").printed.splitlines()
-    assert any(line.startswith("✓ Server: runs, version ") for line in lines)
+    assert any(line.startswith("✓ Server: running, version ") for line in lines)
     assert any(line.startswith("✓ Model: demo/demo") for line in lines)
     assert lines[-1] == "No problems found." or lines[-1].startswith("no problems, ")

@@ -79,7 +79,7 @@ def test_other_users_of_the_server_are_listed_and_not_disturbed(
     assert named in run_cell("%opencode status").printed
     refused = run_cell("%opencode restart")
     assert refused.error is not None
-    assert f"held by {named}: a restart cuts off" in refused.printed
+    assert f"used by {named}: a restart cuts off" in refused.printed
     pid = server.pid
     assert f"the server keeps running for {named}" in run_cell("%opencode stop").printed
     run_cell("%%prompt -q\nSay exactly: joined again")
@@ -205,5 +205,5 @@ def test_the_terminal_uis_password_file_is_deleted_with_its_process(work: Path, 
 def test_doctor_checks_the_server_in_use(run_cell: RunCell) -> None:
     run_cell("%opencode start")
     told = run_cell("%opencode doctor").printed
-    assert re.search(r"Server: runs, version \d", told)
+    assert re.search(r"Server: running, version \d", told)
     assert told.splitlines()[-1] == "No problems found." or re.search(r"\d+ problem|no problems", told.splitlines()[-1])

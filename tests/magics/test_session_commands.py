@@ -53,7 +53,7 @@ def test_a_cell_runs_a_shell_command(run_cell: RunCell, shell: InteractiveShell,
     assert "by hand" in run_cell("%%prompt -o answer\n!echo by hand").printed
     assert shell.user_ns["answer"].tools[0].output == "by hand\n"
     assert demo_model.requests == []
-    assert "takes no --model" in run_cell("%%prompt -m demo/demo\n!echo no").printed
+    assert "does not take --model" in run_cell("%%prompt -m demo/demo\n!echo no").printed
 
 
 def test_session_commands_report_the_session(run_cell: RunCell, demo_model: DemoModel) -> None:
