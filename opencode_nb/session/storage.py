@@ -52,7 +52,7 @@ def named(error: InternalServerError, directory: Path | None) -> InternalServerE
     text = f"{error.method} {error.path} answered {error.status} (ref {error.ref}): {_cause('', directory)}"
     facts = ("status", "body", "name", "ref", "retry_after", "method", "path")
     return InternalServerError(
-        f"{text} Make room there, then try again.", **{key: getattr(error, key) for key in facts}
+        f"{text} Free some space there, then try again.", **{key: getattr(error, key) for key in facts}
     )
 
 

@@ -191,10 +191,10 @@ class History:
     # -- taking back -----------------------------------------------------------------------------------------------
 
     def _act(self, act: str) -> None:
-        before = self.world()
+        before, undone = self.world(), self.session._async.transcript.undone_turns
         report = self._attempt(act)
         self._nothing_is_lost(before, report)
-        if isinstance(report, Undone) and report.undone and not report.differ:
+        if isinstance(report, Undone) and report.undone and not report.differ and not undone:  # a redo redoes all
             self._comes_again(before)
 
     def _attempt(self, act: str) -> Undone | Outcome | None:

@@ -340,7 +340,7 @@ def test_a_full_disk_is_an_error_during_download_and_unpacking(registry: Registr
         )
         _, said = in_a_process(code).communicate(timeout=STEP)
         assert "ServerError: OpenCode could not be installed in" in said
-        assert "File too large. Make room" in said
+        assert "File too large. Free some space" in said
     assert not own("1.22.0").exists()
     install_binary("1.22.0")
     assert names() == {"1.22.0"}

@@ -126,7 +126,7 @@ def test_a_full_disk_in_mid_turn(opencode_program: Path, project: Path, disk: Di
         with pytest.raises(oc.TurnError, match=is_full):
             session.prompt("hello")
         if disk.mounted:
-            with pytest.raises(oc.InternalServerError, match=f"{why} .{disk.path}/opencode.*Make room there"):
+            with pytest.raises(oc.InternalServerError, match=f"{why} .{disk.path}/opencode.*Free some space there"):
                 ai.session()
         disk.make_room(ai.server.pid)
         assert session.prompt("hello").status == "completed"

@@ -49,7 +49,7 @@ def test_an_id_of_another_form_is_told_and_not_asked_for_again(
 ) -> None:
     caplog.set_level(logging.INFO, "opencode_nb")
     for ask in (client.session.get, client.session.todo, lambda name: ai.session(id=name)):
-        with pytest.raises(oc.NotFoundError, match="begin with 'ses'") as caught:
+        with pytest.raises(oc.NotFoundError, match="start with 'ses'") as caught:
             ask("invalid-id")
         assert not caught.value.retryable
     assert "again in" not in caplog.text
