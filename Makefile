@@ -58,8 +58,9 @@ check: dev node-tools
 
 # Skips tests that use the fixture or marker `not_quick` (tests/conftest.py). QUICK_ARGS="tests/render -k table", for
 # instance, runs some of the others.
+# These tests share nothing, so a worker that runs dry takes over tests of the other: loadfile takes half as long again.
 quick: dev
-	$(pytest) --quick $(QUICK_ARGS)
+	$(pytest) --quick --dist worksteal $(QUICK_ARGS)
 
 # Prints a summary with the least covered files. Line by line: artifacts/coverage/index.html.
 COVERAGE_ARGS := --quick
