@@ -58,9 +58,10 @@ check: dev node-tools
 
 # Skips tests that use the fixture or marker `not_quick` (tests/conftest.py). QUICK_ARGS="tests/render -k table", for
 # instance, runs some of the others.
-# These tests share nothing, so a worker that runs dry takes over tests of the other: loadfile takes half as long again.
+# These tests share nothing, so a worker that runs dry takes over tests of the other. No second look at what fails: the
+# plugin for it costs half a minute.
 quick: dev
-	$(pytest) --quick --dist worksteal $(QUICK_ARGS)
+	$(BIN)/python -m pytest -n $(WORKERS) --dist worksteal -p no:rerunfailures -ra --quick $(QUICK_ARGS)
 
 # Prints a summary with the least covered files. Line by line: artifacts/coverage/index.html.
 COVERAGE_ARGS := --quick
