@@ -5,11 +5,12 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import difflib
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
+from pathlib import Path
 from typing import Any
 
 from opencode_nb.errors import NotFoundError, OpencodeError
-from opencode_nb.session.connection import Connection
+from opencode_nb.session.connection import Connection, Hooks
 from opencode_nb.session.models import ModelChoice, choose_model
 from opencode_nb.session.prompt import completion
 from opencode_nb.session.prompt import parts as prompt_parts
@@ -44,8 +45,15 @@ class Catalog(Connection):
     model: str | None
     agent: str | None
 
-    def __init__(self, *connection: Any) -> None:
-        super().__init__(*connection)
+    def __init__(
+        self,
+        directory: str | Path | None,
+        base_url: str | None,
+        password: str | None,
+        serve_options: Mapping[str, Any],
+        hooks: Hooks,
+    ) -> None:
+        super().__init__(directory, base_url, password, serve_options, hooks)
         self._choices: dict[tuple[str | None, str | None], ModelChoice] = {}
         self._checked: set[str] = set()  # agents known to exist
         self._windows: dict[str, int] = {}

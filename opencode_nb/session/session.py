@@ -215,13 +215,13 @@ class AsyncSession(ManagedSession):
             raise OpencodeError(BUSY)
 
     def _begin(self, message_id: str, policy: Policy, person: Person | None, timeout: float | None) -> Run:
-        self.owner.use(self)
-        self.owner.feed.tell(self.id, "prompted", messageID=message_id)
+        feed, owner = self.owner.feed, self.owner
+        owner.use(self)
+        feed.tell(self.id, "prompted", messageID=message_id)
         self._copy_ahead()
         state = self.transcript.turns[message_id]
-        feed, owner = self.owner.feed, self.owner
         responder = Responder(feed.client, feed.tell, state, policy, person, owner.approvals, owner.enforcement.place)
-        run = Run(self._turn(state), self.transcript, self.owner.feed, responder, timeout, self._stops)
+        run = Run(self._turn(state), self.transcript, feed, responder, timeout, self._stops)
         self._running[message_id] = run
         return run
 

@@ -74,6 +74,14 @@ def test_a_command_behind_the_prompt_of_another_client_is_done_when_it_says_so(
             assert (True, "running") not in states
 
 
+@pytest.mark.parametrize("method", ["prompt", "command"])
+def test_an_unknown_option_is_refused_before_anything_is_sent(ai: oc.Opencode, method: str) -> None:
+    session = ai.session()
+    with pytest.raises(TypeError, match=r"'modle'.*model, agent"):
+        getattr(session, method)("init", modle="demo/demo")
+    assert session.messages() == []
+
+
 def test_nothing_is_read_of_a_server_before_it_is_started() -> None:
     ai = oc.Opencode()
     for name in ("server", "client"):
