@@ -42,7 +42,7 @@ lab: $(VENV)/lab.stamp
 	$(with_program) $(BIN)/opencode-nb lab --directory artifacts/demo -- $(if $(filter 0,$(shell id -u)),--allow-root) $(LAB_ARGS)
 
 test:
-	@status=0; $(MAKE) --keep-going check javascript python || status=$$?; \
+	@status=0; $(MAKE) --keep-going --jobs=2 check javascript python || status=$$?; \
 	seconds=$$(( $$(date +%s) - $(STARTED) )); \
 	if [ $$status = 0 ]; then verdict=passed; else verdict=FAILED; fi; \
 	echo "make test $$verdict after $$(( seconds / 60 )) min $$(( seconds % 60 )) s (set-up included)"; exit $$status
@@ -58,10 +58,9 @@ check: dev node-tools
 
 # Skips tests that use the fixture or marker `not_quick` (tests/conftest.py). QUICK_ARGS="tests/render -k table", for
 # instance, runs some of the others.
-# These tests share nothing, so a worker that runs dry takes over tests of the other. No second look at what fails: the
-# plugin for it costs half a minute.
+# These tests share nothing, so a worker that runs dry takes over tests of the other.
 quick: dev
-	$(BIN)/python -m pytest -n $(WORKERS) --dist worksteal -p no:rerunfailures -ra --quick $(QUICK_ARGS)
+	$(BIN)/python -m pytest -n $(WORKERS) --dist worksteal --quick $(QUICK_ARGS)
 
 # Prints a summary with the least covered files. Line by line: artifacts/coverage/index.html.
 COVERAGE_ARGS := --quick
@@ -89,18 +88,21 @@ clean:
 # PYTEST_ARGS="tests/e2e -k dark", for instance, runs some tests. Tests mostly wait for servers and pages, so two workers are
 # faster on two cores; each has its own servers, JupyterLab and browser. WORKERS=0 runs all tests in one process. Files run in
 # collection order, with the slow ones (e2e) in the middle, so that both workers end with short ones.
-# A failed test is rerun once, and shown as RERUN in the summary: on a busy machine pages and processes may miss a time limit,
-# whereas a defect fails again. RERUNS=0 disables this.
+# What fails is run once more, alone, until a test fails again: on a busy machine pages and processes may miss a time limit,
+# whereas a defect fails twice. RERUN=0 disables this.
 WORKERS := 2
-RERUNS := 1
-pytest = $(BIN)/python -m pytest -n $(WORKERS) --dist loadfile --no-loadscope-reorder --reruns $(RERUNS) --rerun-show-tracebacks -raR
+RERUN := 1
+pytest = $(BIN)/python -m pytest -n $(WORKERS) --dist loadfile --no-loadscope-reorder
 .PHONY: javascript python
 # The files of opencode_nb/static are modules without a package.json that declares it, which Node warns about.
 javascript: dev node-tools
 	$(NODE) --disable-warning=MODULE_TYPELESS_PACKAGE_JSON --test "$(JS)/*.test.js"
 
 python: dev browser kernels
-	$(with_program) $(pytest) $(PYTEST_ARGS)
+	@$(with_program) && export OPENCODE_NB_BINARY || exit 1; \
+	$(pytest) $(PYTEST_ARGS) || { \
+	    status=$$?; [ $$status$(RERUN) = 11 ] || exit $$status; echo "Some tests failed. They are run once more, alone:"; \
+	    $(pytest) -n 0 --verbose --exitfirst --last-failed --last-failed-no-failures none $(PYTEST_ARGS); }
 
 # --- set-up -----------------------------------------------------------------------------------------------------------
 
