@@ -208,6 +208,8 @@ class Catalog(Connection):
 
     async def mentions(self, text: str) -> list[Json]:
         """Return the prompt parts for existing files (`@path`) and agents (`@agent`) that a text mentions."""
+        if "@" not in text:
+            return []
         await self.start()
         agents: list[Any] = await self.client.app.agents()
         names = {str(agent["name"]) for agent in agents}

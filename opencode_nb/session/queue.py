@@ -12,16 +12,13 @@ import logging
 from collections.abc import Awaitable, Callable, Iterable
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from opencode_nb.errors import OpencodeError
 from opencode_nb.session.prompt import parts as prompt_parts
 from opencode_nb.session.turn import Turn
 from opencode_nb.transcript.state import Json, TurnState
 from opencode_nb.transcript.transcript import Change
-
-if TYPE_CHECKING:
-    pass
 
 log = logging.getLogger("opencode_nb")
 
