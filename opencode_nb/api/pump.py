@@ -35,6 +35,7 @@ BACKOFF_FIRST = 0.25  # seconds before the first reconnection attempt; doubled e
 BACKOFF_MOST = 5.0  # seconds
 STABLE_AFTER = 5.0  # seconds after which a connection counts as stable and resets the backoff
 PLENTY = 32 * 1024  # bytes, half the maximum of one read: after so much, more is probably waiting
+PROMPT_BATCHES = 6  # batches without a pause after a quiet time: what a turn begins with arrives at once
 MAX_BACKLOG = 64 * 1024 * 1024  # bytes that the reader may lag behind
 
 Connect = Callable[[float | None], AbstractAsyncContextManager[AsyncIterator[bytes]]]
@@ -194,12 +195,13 @@ class Pump:
 
     async def _drain(self, chunks: AsyncIterator[bytes]) -> None:
         """Hand over events. Waiting for a small chunk costs more than processing it: with `gather`, pause after a batch
-        that follows closely on another, so that the next one has all events of the pause. Bursts get no pause.
+        that comes too early for the mean rate of one per pause, so that the next one has all events of the pause.
+        Bursts get no pause, nor do the first `PROMPT_BATCHES` after a quiet time.
         """
         decoder = Decoder()
         greeted = False
         size = 0
-        begun = float("-inf")  # start of the last batch
+        due = 0.0  # when the next batch is due at the mean rate
         async for chunk in chunks:
             events = decoder.feed(chunk)
             if not events:
@@ -210,11 +212,11 @@ class Pump:
             size += len(chunk)
             if not self.backlog.put(events, len(chunk)) or not self._gather:
                 continue
-            before, begun = begun, time.monotonic()
-            if begun - before < 2 * self._gather:
-                if size < PLENTY:
-                    await asyncio.sleep(self._gather)
-                size = 0
+            now = time.monotonic()
+            due = max(due, now) + self._gather
+            if due - now > PROMPT_BATCHES * self._gather and size < PLENTY:
+                await asyncio.sleep(self._gather)
+            size = 0
 
     def _greet(self) -> None:
         """Handle the first event: the server is listening now, or after `settle`."""

@@ -20,14 +20,18 @@ from opencode_nb.render.markup.patch_ops import Op
 from opencode_nb.transcript.state import Json
 
 FLUSH_INTERVAL = 0.05
-"""Minimum seconds between messages: the front end drops them above 1,000 a second; 20 look smooth."""
+"""Minimum mean seconds between messages: the front end drops them above 1,000 a second; 20 look smooth."""
 
 FLUSH_REST = 100
-"""Minimum delay between messages, as a multiple of the CPU time of the last one: what a model writes faster than anyone
-reads must not use a larger share of a CPU that is there for the user's code..."""
+"""Minimum mean delay between messages, as a multiple of the CPU time of the last one: what a model writes faster than
+anyone reads must not use a larger share of a CPU that is there for the user's code..."""
 
 FLUSH_SLOWEST = 0.1
 """...but at most this many seconds: a longer delay does not look like typing."""
+
+FLUSH_CREDIT = 3 * FLUSH_SLOWEST
+"""Seconds by which messages may be early after a pause: a first word follows closely on the events that announce it,
+and must not wait for their message's delay to pass."""
 
 UNHEARD_SNAPSHOTS = (0.5, 1.0, 2.0, 4.0, 8.0)
 """Seconds after which the whole view is sent while the page is unheard: on some kernels it cannot request it."""
@@ -79,7 +83,7 @@ class LiveView(Generic[K]):
         self._heard = False
         self._closed = False
         self._flush: asyncio.TimerHandle | None = None
-        self._flush_after = 0.0  # in the loop's time
+        self._due = 0.0  # when the next message is due at the mean rate, in the loop's time
         self._snapshots: asyncio.Task[None] | None = None
         self._pongs: dict[str, asyncio.Future[None]] = {}
         hear_while_blocked(widget)
@@ -101,7 +105,7 @@ class LiveView(Generic[K]):
         """Send this change as soon as allowed, together with all others until then."""
         self._dirty.add(key)
         if self._flush is None:
-            self._flush = asyncio.get_running_loop().call_at(self._flush_after, self.flush)
+            self._flush = asyncio.get_running_loop().call_at(self._due - FLUSH_CREDIT, self.flush)
 
     def flush(self) -> None:
         """Send all changes now."""
@@ -113,7 +117,7 @@ class LiveView(Generic[K]):
         if self._picture is not None and dirty:
             self._send_ops(self._picture.update(dirty))
         rest = FLUSH_REST * (time.thread_time() - used)
-        self._flush_after = begun + min(max(FLUSH_INTERVAL, rest), FLUSH_SLOWEST)
+        self._due = max(self._due, begun) + min(max(FLUSH_INTERVAL, rest), FLUSH_SLOWEST)
 
     def _send_ops(self, ops: list[Op]) -> None:
         if ops:

@@ -284,21 +284,24 @@ def test_a_slow_reader_does_not_stall_the_server() -> None:
     assert numbers == [None, *range(count)]
 
 
-def test_gather_batches_the_events_of_the_pause() -> None:
+def test_gather_pauses_after_the_first_batches_and_then_hands_over_what_came() -> None:
+    count = 2 * pump.PROMPT_BATCHES
+
     async def handle(request: Request, writer: asyncio.StreamWriter) -> None:
         writer.write(STREAM_HEAD)
-        for number in range(4):
+        for number in range(count):
             writer.write(line({"number": number}))
             await asyncio.sleep(0.2)
 
     with serving(handle) as server, Client(server.url) as client, client.event.subscribe(gather=1.0) as events:
         times = []
-        for number in range(4):
+        for number in range(count):
             assert next(events).number == number
             times.append(time.monotonic())
     gaps = [after - before for before, after in pairwise(times)]
-    assert gaps[1] > 0.9, "after two that were waited for there is a pause"
-    assert gaps[2] < gaps[1] / 2, "in which the others came"
+    pause = next(index for index, gap in enumerate(gaps) if gap > 0.9)
+    assert pause >= pump.PROMPT_BATCHES - 1, "the first batches come at once"
+    assert gaps[pause + 1] < gaps[pause] / 2, "in the pause the others came"
 
 
 def test_a_burst_is_drained_without_a_pause() -> None:

@@ -39,8 +39,8 @@ class Drawing:
         return [["text", "words", "more"]]
 
 
-def gaps(cost: float) -> list[float]:
-    """Seconds between the messages of a view that always changes."""
+def times(cost: float) -> list[float]:
+    """When each message of a view that always changes was sent, in seconds."""
     drawing = Drawing(cost)
 
     async def keep_changing() -> None:
@@ -55,34 +55,43 @@ def gaps(cost: float) -> list[float]:
 
     view: LiveView[str] = LiveView(LiveWidget(), ignore)
     run(keep_changing)
-    return [after - before for before, after in pairwise(drawing.drawn)]
+    return drawing.drawn
+
+
+def allowed(sent: list[float], interval: float) -> bool:
+    """Whether the messages keep this mean interval, but for the first ones."""
+    return sent[-1] - sent[0] > (len(sent) - 1) * interval * 0.95 - live.FLUSH_CREDIT
+
+
+def shortest_gap(sent: list[float]) -> float:
+    return min(after - before for before, after in pairwise(sent))
 
 
 def test_what_costs_little_is_told_twenty_times_a_second() -> None:
-    found = gaps(cost=0)
-    assert min(found) > live.FLUSH_INTERVAL * 0.9
-    assert min(found) < live.FLUSH_SLOWEST * 0.9
+    sent = times(cost=0)
+    assert allowed(sent, live.FLUSH_INTERVAL)
+    assert shortest_gap(sent) < live.FLUSH_SLOWEST * 0.9
 
 
 @pytest.mark.parametrize("cost", [0.002, 0.02])
 def test_what_costs_much_is_told_less_often_but_not_seldom(cost: float) -> None:
-    found = gaps(cost)
-    assert min(found) > live.FLUSH_SLOWEST * 0.9
-    assert min(found) < cost * live.FLUSH_REST * 0.9
+    sent = times(cost)
+    assert allowed(sent, live.FLUSH_SLOWEST)
+    assert shortest_gap(sent) < cost * live.FLUSH_REST * 0.9
 
 
-def test_the_first_change_after_a_rest_is_told_at_once() -> None:
+def test_the_first_changes_after_a_rest_are_told_at_once() -> None:
+    """A first word follows closely on the events that announce it."""
     drawing = Drawing(0.002)
 
     async def rest_and_change() -> int:
         view.open(drawing)
-        view.changed("words")
-        await asyncio.sleep(2 * live.FLUSH_SLOWEST)
-        view.changed("words")
         rounds = 0
-        while len(drawing.drawn) < 2:
-            await asyncio.sleep(0)
-            rounds += 1
+        for count in (1, 2, 3):
+            view.changed("words")
+            while len(drawing.drawn) < count:
+                await asyncio.sleep(0)
+                rounds += 1
         await view.close()
         return rounds
 
@@ -90,4 +99,4 @@ def test_the_first_change_after_a_rest_is_told_at_once() -> None:
         """No page says anything here."""
 
     view: LiveView[str] = LiveView(LiveWidget(), ignore)
-    assert run(rest_and_change) <= 2, "rounds of the loop, which waits for nothing"
+    assert run(rest_and_change) <= 3 * 2, "rounds of the loop, which waits for nothing"
