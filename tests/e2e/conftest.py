@@ -5,11 +5,11 @@ from __future__ import annotations
 import json
 import os
 import re
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Generator, Iterator
 from pathlib import Path
 
 import pytest
-from playwright.sync_api import Browser, BrowserContext
+from playwright.sync_api import Browser, BrowserContext, Page, ViewportSize
 
 from opencode_nb.demo import DemoModel
 from tests.e2e.support_lab import Lab
@@ -17,7 +17,8 @@ from tests.e2e.support_notebook import Notebook, write_notebook
 from tests.support import isolation
 from tests.support.browser import chromium
 
-VIEWPORT = {"width": 1280, "height": 900}
+VIEWPORT: ViewportSize = {"width": 1280, "height": 900}
+FAILED = pytest.StashKey[bool]()
 
 OpenNotebook = Callable[..., Notebook]
 
@@ -58,15 +59,48 @@ def context(browser: Browser) -> Iterator[BrowserContext]:
     context.close()
 
 
+class Pages:
+    """Pages for notebooks. One goes from test to test: loading JupyterLab takes six seconds of a core."""
+
+    def __init__(self, context: BrowserContext) -> None:
+        self._context = context
+        self._spare: Page | None = None
+
+    def take(self) -> Page:
+        """Return a page without a notebook, with JupyterLab loaded or blank."""
+        page, self._spare = self._spare or self._context.new_page(), None
+        page.set_viewport_size(VIEWPORT)
+        return page
+
+    def give_back(self, notebook: Notebook, *, failed: bool) -> None:
+        """Keep the page for the next test, unless something may have been left in it."""
+        if not failed and notebook.close() and self._spare is None:
+            self._spare = notebook.page
+        else:
+            notebook.page.close(run_before_unload=False)
+
+
+@pytest.fixture(scope="package")
+def pages(context: BrowserContext) -> Pages:
+    """The pages of `open_notebook`."""
+    return Pages(context)
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_makereport(item: pytest.Item) -> Generator[None, pytest.TestReport, pytest.TestReport]:
+    """Note which tests failed."""
+    report = yield
+    item.stash[FAILED] = item.stash.get(FAILED, False) or report.failed
+    return report
+
+
 @pytest.fixture
-def open_notebook(
-    lab: Lab, context: BrowserContext, artifacts: Path, request: pytest.FixtureRequest
-) -> Iterator[OpenNotebook]:
-    """Open a notebook in a page of its own: `open_notebook(["1 + 1"], kernel="7.4")`.
+def open_notebook(lab: Lab, pages: Pages, artifacts: Path, request: pytest.FixtureRequest) -> Iterator[OpenNotebook]:
+    """Open a notebook in a page: `open_notebook(["1 + 1"], kernel="7.4")`.
 
     `path=` opens an existing file below `lab.root` instead of writing one, `kernel=None` opens it without a kernel.
     `directory=` is where the notebook is written, and so the kernel's working directory. At the end of the test each
-    page leaves a screenshot, is closed, and its kernel ends.
+    page leaves a screenshot, the notebook is closed, and its kernel ends.
     """
     name = re.sub(r"[^\w.-]+", "-", request.node.name).strip("-")
     opened: list[Notebook] = []
@@ -82,7 +116,7 @@ def open_notebook(
         if path is None:
             path = (directory or lab.root / label) / "notebook.ipynb"
             write_notebook(path, cells or [""], kernel)
-        notebook = Notebook(context.new_page(), lab, path, artifacts / "screenshots", label)
+        notebook = Notebook(pages.take(), lab, path, artifacts / "screenshots", label)
         opened.append(notebook)
         return notebook.open(kernel=kernel is not None)
 
@@ -90,6 +124,6 @@ def open_notebook(
     for notebook in opened:
         print(*notebook.console, sep="\n")
         notebook.screenshot()
-        notebook.page.close(run_before_unload=False)
+        pages.give_back(notebook, failed=request.node.stash[FAILED])
     lab.shut_kernels_down()
     lab.forget_settings()

@@ -13,7 +13,7 @@ from typing import Any, Literal
 
 import nbformat
 from nbformat import NotebookNode
-from playwright.sync_api import Locator, Page, expect
+from playwright.sync_api import ConsoleMessage, Error, Locator, Page, expect
 
 from tests.e2e.support_lab import Lab, kernel_name
 
@@ -30,6 +30,20 @@ _KERNEL_KNOWN = "() => window.jupyterapp.shell.currentWidget.sessionContext.sess
 _KERNEL_UP = (
     "() => ['idle', 'busy'].includes(window.jupyterapp.shell.currentWidget.sessionContext.session?.kernel?.status)"
 )
+_IS_LOADED = "() => window.jupyterapp !== undefined"
+_OPEN = "path => void jupyterapp.commands.execute('docmanager:open', { path, factory: 'Notebook' })"
+_CLOSE_OTHERS = """
+() => [...jupyterapp.shell.widgets("main")].forEach((tab) => tab !== jupyterapp.shell.currentWidget && tab.dispose())
+"""
+_CLEAR = """
+async () => {
+  [...jupyterapp.shell.widgets("main")].forEach((tab) => tab.dispose());
+  if (document.body.dataset.jpThemeLight !== "true") {
+    await jupyterapp.commands.execute("apputils:change-theme", { theme: "JupyterLab Light" });
+  }
+  return document.querySelector("[role=dialog], .jp-Dialog") === null;
+}
+"""
 
 
 def write_notebook(path: Path, cells: list[str], kernel: str | None) -> None:
@@ -63,25 +77,52 @@ class Notebook:
         self._lab = lab
         self._screenshots = screenshots
         self._name = name
-        page.on("console", lambda message: self.console.append(message.text) if message.type == "error" else None)
-        page.on("pageerror", lambda error: self.console.append(str(error)))
+        self._listeners = {"console": self._console_message, "pageerror": self._page_error}
+        for event, listener in self._listeners.items():
+            page.on(event, listener)
+
+    def _console_message(self, message: ConsoleMessage) -> None:
+        if message.type == "error":
+            self.console.append(message.text)
+
+    def _page_error(self, error: Error) -> None:
+        self.console.append(str(error))
 
     # --- opening ------------------------------------------------------------------------------------------------------
 
     def open(self, *, kernel: bool = True) -> Notebook:
-        """Load the page and wait for the notebook and its kernel; without one, answer JupyterLab with "No Kernel"."""
-        relative = self.path.relative_to(self._lab.root).as_posix()
-        workspace = re.sub(r"[^A-Za-z0-9]+", "-", self._name)
-        address = f"{self._lab.url}/lab/workspaces/{workspace}/tree/{relative}?token={self._lab.token}"
-        self.page.goto(address, timeout=OPEN_TIMEOUT)
+        """Open the notebook and wait for its kernel; without one, answer JupyterLab with "No Kernel".
+
+        Loads JupyterLab if the page does not have it yet.
+        """
+        if self.page.evaluate(_IS_LOADED):
+            self.page.evaluate(_OPEN, self._relative)
+        else:
+            self._load()
         if not kernel:
             self.page.get_by_role("dialog").get_by_role("button", name="No Kernel").click(timeout=OPEN_TIMEOUT)
         self._wait_until_ready(kernel=kernel)
+        self.page.evaluate(_CLOSE_OTHERS)
         return self
 
+    @property
+    def _relative(self) -> str:
+        return self.path.relative_to(self._lab.root).as_posix()
+
+    def _load(self) -> None:
+        workspace = re.sub(r"[^A-Za-z0-9]+", "-", self._name)  # of its own: JupyterLab restores what was open in one
+        address = f"{self._lab.url}/lab/workspaces/{workspace}/tree/{self._relative}?token={self._lab.token}"
+        self.page.goto(address, timeout=OPEN_TIMEOUT)
+
+    def close(self) -> bool:
+        """Leave the page as it is after JupyterLab was loaded; return whether that worked."""
+        for event, listener in self._listeners.items():
+            self.page.remove_listener(event, listener)
+        return bool(self.page.evaluate(_CLEAR))
+
     def reload(self, *, kernel_up: bool = True) -> None:
-        """Reload the page, as F5 does; the kernel goes on. One that blocks does not tell the new page that it is up."""
-        self.page.reload(timeout=OPEN_TIMEOUT)
+        """Load the page again, as F5 does; the kernel goes on. One that blocks does not tell the new page it is up."""
+        self._load()
         self._wait_until_ready(kernel=kernel_up)
         self.page.wait_for_function(_KERNEL_KNOWN, timeout=OPEN_TIMEOUT)
 

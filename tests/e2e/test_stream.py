@@ -43,7 +43,12 @@ class Frames:
 
     def __init__(self, notebook: Notebook) -> None:
         self.messages: list[bytes] = []
-        notebook.page.on("websocket", self._follow)
+        self._page = notebook.page
+        self._page.on("websocket", self._follow)
+
+    def close(self) -> None:
+        """Do not follow the sockets that are opened from now on."""
+        self._page.remove_listener("websocket", self._follow)
 
     def _follow(self, socket: WebSocket) -> None:
         socket.on("framereceived", self._take)
@@ -109,6 +114,7 @@ def test_every_character_of_a_long_answer_arrives(
     print(f"{LENGTH} characters in {len(deltas)} deltas took {seconds:.1f} s to the page")
     print(f"kernel CPU {notebook.run(3)} s, of which one rendering of the whole is a part")
     print(f"long tasks in the page: {[round(ms) for ms in notebook.page.evaluate('longTasks')]} ms")
+    frames.close()
     page = len(final.encode())
     print(f"{len(frames.messages)} frames of {frames.size} bytes: {frames.size / page:.2f} x the final HTML")
     assert frames.size <= SHARE * page
