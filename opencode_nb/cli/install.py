@@ -27,7 +27,7 @@ def add(parser: argparse.ArgumentParser) -> None:
 
 
 def _run(options: argparse.Namespace) -> int:
-    from opencode_nb.server.installed import MEGABYTE, installed_lines, remove_version, unused_hint
+    from opencode_nb.server.installed import MEGABYTE, installed_lines, login_hint, remove_version, unused_hint
 
     if options.list:
         print("\n".join(installed_lines()))
@@ -36,8 +36,7 @@ def _run(options: argparse.Namespace) -> int:
     else:
         program = _install(options.version, force=options.force)
         print(program)
-        if hint := unused_hint(program):
-            print(hint, file=sys.stderr)
+        print(unused_hint(program) or login_hint(program), file=sys.stderr)
     return 0
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 import os
 import re
+import shlex
 import shutil
 from collections.abc import Iterator
 from pathlib import Path
@@ -29,11 +30,13 @@ __all__ = [
     "find_binary",
     "installed_versions",
     "locate_binary",
+    "login_command",
     "on_path",
     "versions_directory",
 ]
 
 PROGRAM = "opencode.exe" if os.name == "nt" else "opencode"
+VARIABLE = "OPENCODE_NB_BINARY"
 OWN = "opencode-nb install"  # name of our own installs as a place
 
 # Directories installers use that are often not on the PATH of a notebook server started from a desktop.
@@ -75,6 +78,13 @@ class Found(NamedTuple):
         """Whether its version may be started."""
         return is_accepted(self.version)
 
+    @property
+    def if_wrong(self) -> str:
+        """A sentence for a program of $OPENCODE_NB_BINARY that fails: why no other was tried. "" for others."""
+        if not self.place.startswith(f"${VARIABLE}="):
+            return ""
+        return f" {self.place} is the only place looked at: correct or unset the variable if this is not OpenCode."
+
 
 def find_binary(binary: str | os.PathLike[str] | None = None) -> Path:
     """Return the first program of: `binary`, $OPENCODE_NB_BINARY, PATH, installers' directories, our own installs.
@@ -93,16 +103,38 @@ def locate_binary(binary: str | os.PathLike[str] | None = None, seconds: float =
 
     A program that was named may be of any version: check it before starting.
     """
-    named = binary is not None or bool(os.environ.get("OPENCODE_NB_BINARY"))
+    variable = os.environ.get(VARIABLE)
+    if binary is not None:
+        return _named(binary, f"binary={os.fspath(binary)!r}", _WITHOUT_ARGUMENT, seconds)
+    if variable:
+        return _named(variable, f"${VARIABLE}={variable}", _WITHOUT_VARIABLE, seconds)
+    return _first(seconds)
+
+
+_INSTALL = "(`opencode-nb install` installs the program)."
+_WITHOUT_ARGUMENT = f"It is the only place looked at, because it was named. Correct it, or leave it out {_INSTALL}"
+_WITHOUT_VARIABLE = f"{VARIABLE} is the only place looked at, because it is set. Correct it, or unset it {_INSTALL}"
+
+
+def _first(seconds: float) -> Found:
+    """Return the first program of an accepted version. Raises BinaryNotFoundError."""
     looked, passed = list[str](), list[Found]()
-    for place, detail, path in _candidates(binary):
+    for place, detail, path in _places():
         found = _found(path, place, seconds) if path and _executable(path) else None
-        if found and (named or found.accepted):
+        if found and found.accepted:
             _tell_once(passed)
             return found._replace(passed_over=tuple(passed))
         passed += [found] if found else []
         looked.append(f"{place}: {found.path} is OpenCode {found.version}" if found else f"{place} {detail}".rstrip())
     raise BinaryNotFoundError(_not_found(looked, passed))
+
+
+def _named(name: str | os.PathLike[str], place: str, otherwise: str, seconds: float) -> Found:
+    """Return the program with this name, of whatever version. Raises BinaryNotFoundError."""
+    path, missing = _resolved(name)
+    if path and _executable(path):
+        return _found(path, place, seconds)
+    raise BinaryNotFoundError(f"The opencode program was not found: {place} {missing}.\n{otherwise}")
 
 
 def _found(path: Path, place: str, seconds: float) -> Found:
@@ -127,17 +159,8 @@ def _not_found(looked: list[str], passed: list[Found]) -> str:
     )
 
 
-def _candidates(binary: str | os.PathLike[str] | None) -> Iterator[tuple[str, str, Path | None]]:
-    """Yield (name of the place, its current state, the path to try) in order."""
-    if binary is not None:
-        yield f"binary={os.fspath(binary)!r}", *_named(binary)
-    elif variable := os.environ.get("OPENCODE_NB_BINARY"):
-        yield f"$OPENCODE_NB_BINARY={variable}", *_named(variable)
-    else:
-        yield from _places()
-
-
 def _places() -> Iterator[tuple[str, str, Path | None]]:
+    """Yield (name of the place, its current state, the path to try) in order."""
     on = list(_all_on_path("opencode"))
     yield from (("PATH", "", path) for path in on)
     if not on:
@@ -150,21 +173,31 @@ def _places() -> Iterator[tuple[str, str, Path | None]]:
     yield OWN, f"({versions_directory()})", None
 
 
-def _named(name: str | os.PathLike[str]) -> tuple[str, Path | None]:
-    """Resolve a name that is a path, the version of one of our installs, or a command on PATH: (hint, the file)."""
+def _resolved(name: str | os.PathLike[str]) -> tuple[Path | None, str]:
+    """Return the file that a name means, and what is wrong if it is no program.
+
+    A name is a path, the version of one of our installs, or a command on PATH.
+    """
     text = os.fspath(name)
     if not isinstance(name, str) or _is_path(text):
-        path = Path(os.path.expanduser(text))  # noqa: PTH111  # Path's own raises for an unknown user
-        if path.parts[:1] and path.parts[0].startswith("~"):
-            return "(no such user)", None
-        return "", path.absolute() / PROGRAM if path.is_dir() else path.absolute()
+        return _at(Path(os.path.expanduser(text)))  # noqa: PTH111  # Path's own raises for an unknown user
     own = versions_directory() / text / PROGRAM
     if VERSION.fullmatch(text) and _executable(own):
-        return "", own
+        return own, ""
     if VERSION.fullmatch(text):
-        return f"(not installed: run `opencode-nb install {text}`; nor a program on PATH)", on_path(text)
-    hint = f"(on PATH; a path starts with {os.curdir}{os.sep} or ~, or is absolute)"
-    return hint, None if _has_separator(text) else on_path(text)
+        return on_path(text), f"is not installed (run `opencode-nb install {text}`), nor is it a program on PATH"
+    wrong = f"is not a program on PATH (a path starts with {os.curdir}{os.sep} or ~, or is absolute)"
+    return None if _has_separator(text) else on_path(text), wrong
+
+
+def _at(path: Path) -> tuple[Path | None, str]:
+    """Return the file at a path, which may be its directory, and what is wrong if it is no program."""
+    if path.parts[:1] and path.parts[0].startswith("~"):
+        return None, "names a user that does not exist"
+    file = path.absolute() / PROGRAM if path.is_dir() else path.absolute()
+    if file.is_file():
+        return file, f"is not executable: run `chmod +x {shlex.quote(os.fspath(file))}`"
+    return file, f"is a directory without a file named {PROGRAM}" if path.is_dir() else "does not exist"
 
 
 def _is_path(text: str) -> bool:
@@ -178,6 +211,16 @@ _PATH = rf"\.{{1,2}}([{_SEPARATORS}]|$)|~"
 
 def _has_separator(text: str) -> bool:
     return re.search(rf"[{_SEPARATORS}]", text) is not None
+
+
+def login_command(program: str | os.PathLike[str] | None) -> str:
+    """Return the command that logs in to a provider with this program: by its path, unless `opencode` means it.
+
+    None stands for the program of a server that was not started from here.
+    """
+    if program is None or ((found := on_path("opencode")) and _program_behind(found).resolve() == Path(program)):
+        return "opencode auth login"
+    return f"{shlex.quote(os.fspath(program))} auth login"
 
 
 def on_path(name: str) -> Path | None:

@@ -12,12 +12,12 @@ from pathlib import Path
 from typing import NamedTuple
 
 from opencode_nb.errors import BinaryNotFoundError, ServerError
-from opencode_nb.server.binary import PROGRAM, installed_versions, locate_binary, versions_directory
+from opencode_nb.server.binary import PROGRAM, installed_versions, locate_binary, login_command, versions_directory
 from opencode_nb.server.install import UNFINISHED, installing
 from opencode_nb.server.npm import size_below
 from opencode_nb.server.version import PINNED_VERSION, SUPPORTED, is_supported
 
-__all__ = ["MEGABYTE", "Install", "installed", "installed_lines", "remove_version", "unused_hint"]
+__all__ = ["MEGABYTE", "Install", "installed", "installed_lines", "login_hint", "remove_version", "unused_hint"]
 
 MEGABYTE = 1_000_000
 PS_SECONDS = 5.0
@@ -60,6 +60,11 @@ def unused_hint(program: Path) -> str:
     name = program.parent.name
     use = f"set OPENCODE_NB_BINARY={name}, or pass binary={name!r}"
     return f"Another program takes precedence: {found}. To use this one, {use}."
+
+
+def login_hint(program: Path) -> str:
+    """Say how to log in to a provider with this program."""
+    return f"To log in to a provider, run this in a terminal: {login_command(program)}"
 
 
 def _line(install: Install) -> str:

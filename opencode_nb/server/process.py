@@ -19,7 +19,7 @@ from typing import TYPE_CHECKING
 
 from opencode_nb.errors import ServerExitedError, ServerStartError
 from opencode_nb.server import logs
-from opencode_nb.server.binary import locate_binary
+from opencode_nb.server.binary import Found, locate_binary
 from opencode_nb.server.environment import Config, server_environment, server_key, shared_environment
 from opencode_nb.server.held import Held, Own, Shared, Source, State
 from opencode_nb.server.keeping.processes import descendants
@@ -144,7 +144,7 @@ class Server:
 
     def _lost(self, what: str) -> ServerExitedError:
         tail = _last_lines(self._held.state.tail)
-        return ServerExitedError(f"{what}. Start another. {_told(tail)}", exit_code=self.exit_code, tail=tail)
+        return ServerExitedError(f"{what}. Start a new one. {_told(tail)}", exit_code=self.exit_code, tail=tail)
 
     @property
     def end_reason(self) -> str:
@@ -214,7 +214,7 @@ def serve(
         raise ValueError(f"port={port} is not a port: give 1 to 65535, or 0 for a free one.")
     _refuse_windows()
     found = locate_binary(binary, min(timeout / 2, VERSION_SECONDS))
-    check_version(found.version, program := found.path)
+    check_version(found.version, program := found.path, found.if_wrong)
     workdir = _directory(directory)
     with contextlib.ExitStack() as cleanup:
         model = _demo_model(cleanup) if demo else None
@@ -227,7 +227,7 @@ def serve(
             source = Shared(job, _key(program, environment, env))
         else:
             source = Own(Job(argv, environment, cwd=workdir, port=port))
-        server = _open(source, program, f"{hostname}:{port}", timeout, shared)
+        server = _open(source, found, f"{hostname}:{port}", timeout, shared)
         server._at_close = cleanup.pop_all()
     return server
 
@@ -277,14 +277,14 @@ def _demo_model(cleanup: contextlib.ExitStack) -> DemoModel:
     return cleanup.enter_context(DemoModel())
 
 
-def _open(source: Source, program: Path, address: str, timeout: float, shared: bool) -> Server:
+def _open(source: Source, found: Found, address: str, timeout: float, shared: bool) -> Server:
     deadline = time.monotonic() + timeout
     held = Held(source)
     try:
         _hold(held)
-        _await_ready(held, program, address, timeout)
-        version = _health(held.state, program, max(HEALTH_SECONDS, deadline - time.monotonic()))
-        check_version(version, program)
+        _await_ready(held, found, address, timeout)
+        version = _health(held.state, found.path, max(HEALTH_SECONDS, deadline - time.monotonic()))
+        check_version(version, found.path, found.if_wrong)
         return Server(held, version=version, shared=shared)
     except BaseException:  # an interrupt too
         held.close()
@@ -301,13 +301,13 @@ def _hold(held: Held) -> None:
         ) from error
 
 
-def _await_ready(held: Held, program: Path, address: str, timeout: float) -> None:
+def _await_ready(held: Held, found: Found, address: str, timeout: float) -> None:
     if held.wait_until(lambda: held.ready, timeout):
         return
     state, log = held.state, f"Log: {held.state.log}"
     if held.exited:
         tail = _last_lines(state.tail)
-        why = _why(state.code, tail, program, address)
+        why = _why(state.code, tail, found, address)
         raise ServerStartError(f"{why} {_told(tail)}{log}", exit_code=state.code, tail=tail)
     late = f"was not ready within {timeout:g} s (timeout=)"
     if not state.phase:
@@ -320,9 +320,10 @@ def _last_lines(tail: str) -> str:
     return "\n".join(logs.plain(tail).splitlines()[-TAIL_LINES:])
 
 
-def _why(exit_code: int | None, tail: str, program: Path, address: str) -> str:
+def _why(exit_code: int | None, tail: str, found: Found, address: str) -> str:
     if exit_code is None:
-        return f"{program} could not be run: run `opencode-nb install`, or give another program as binary=."
+        advice = found.if_wrong or " Run `opencode-nb install`, or give another program as binary=."
+        return f"{found.path} could not be run.{advice}"
     if "ServeError" in tail or "EADDRINUSE" in tail:
         return (
             f"The OpenCode server could not listen on {address}: the port is in use, or the address does not "
@@ -334,7 +335,7 @@ def _why(exit_code: int | None, tail: str, program: Path, address: str) -> str:
             f"{ended} It could not write: free some space, fix the permissions, or set XDG_DATA_HOME, XDG_STATE_HOME, "
             "XDG_CONFIG_HOME and XDG_CACHE_HOME to writable directories."
         )
-    return ended
+    return f"{ended}{found.if_wrong}"
 
 
 def _told(tail: str) -> str:

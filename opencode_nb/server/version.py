@@ -51,9 +51,9 @@ _NUMBER = r"v?(\d+\.\d+\.\d+(?:-[\w.-]+)?)(?![\w.])"
 _PRINTED = (
     re.compile(rf"^\s*{_NUMBER}\s*$", re.MULTILINE),
     re.compile(rf"opencode(?:/cli)?(?:[ \t]+version)?[ \t/@:]+{_NUMBER}", re.IGNORECASE),
-    re.compile(rf"(?<![\w./]){_NUMBER}"),
+    re.compile(rf"(?<![\w./])(?<!\w ){_NUMBER}"),
 )
-"""Forms of a version in the output of `--version`, the most reliable first."""
+"""Forms of a version in the output of `--version`, the most reliable first. "Python 3.12.1" is none of them."""
 
 
 def is_supported(version: str) -> bool:
@@ -88,10 +88,10 @@ def unanswered(url: str) -> str:
 _OTHER = f"run `opencode-nb install` and set OPENCODE_NB_BINARY={PINNED_VERSION}"
 
 
-def check_version(version: str, program: str | os.PathLike[str]) -> None:
-    """Raise ServerStartError for a version that is not accepted."""
+def check_version(version: str, program: str | os.PathLike[str], advice: str = "") -> None:
+    """Raise ServerStartError for a version that is not accepted; `advice` ends its message."""
     if not is_accepted(version):
-        raise ServerStartError(f"{os.fspath(program)} is OpenCode {version}{unsupported(version)}")
+        raise ServerStartError(f"{os.fspath(program)} is OpenCode {version}{unsupported(version)}{advice}")
 
 
 def version_tuple(version: str) -> tuple[int, ...]:

@@ -9,6 +9,7 @@ import pytest
 
 from opencode_nb.errors import BinaryNotFoundError
 from opencode_nb.server import binary, find_binary
+from opencode_nb.server.binary import login_command
 from opencode_nb.server.platforms import platform_packages
 from opencode_nb.server.version import PINNED_VERSION
 
@@ -72,6 +73,43 @@ def test_a_named_place_is_the_only_one_searched(home: Path, put: Put, monkeypatc
         find_binary()
     with pytest.raises(BinaryNotFoundError, match="binary="):
         find_binary(home / "wrong-too")
+
+
+@pytest.mark.parametrize(
+    ("name", "wrong"),
+    [
+        ("nowhere/opencode", "does not exist"),
+        ("empty", "is a directory without a file named opencode"),
+        ("plain/opencode", "is not executable: run `chmod +x {home}/plain/opencode`"),
+        ("plain", "is not executable: run `chmod +x {home}/plain/opencode`"),
+    ],
+)
+@pytest.mark.parametrize("by", ["binary", "variable"])
+def test_a_wrong_name_says_what_is_wrong_and_that_no_other_place_is_looked_at(
+    home: Path, put: Put, name: str, wrong: str, by: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    put(home / "path" / "opencode")
+    put(home / "plain" / "opencode").chmod(0o644)
+    (home / "empty").mkdir()
+    named = str(home / name)
+    if by == "variable":
+        monkeypatch.setenv("OPENCODE_NB_BINARY", named)
+    with pytest.raises(BinaryNotFoundError) as caught:
+        find_binary(named if by == "binary" else None)
+    first, step = str(caught.value).splitlines()
+    place = f"binary={named!r}" if by == "binary" else f"$OPENCODE_NB_BINARY={named}"
+    assert first == f"The opencode program was not found: {place} {wrong.format(home=home)}."
+    assert "is the only place looked at" in step
+    assert ("unset it" in step) == (by == "variable")
+
+
+def test_the_login_command_can_be_typed_as_it_is(home: Path, put: Put) -> None:
+    own = put(binary.versions_directory() / "1.18.33" / "opencode")
+    assert login_command(own) == f"{own} auth login"
+    assert login_command(put(home / "my programs" / "opencode")) == f"'{home}/my programs/opencode' auth login"
+    on_path = put(home / "path" / "opencode")
+    assert login_command(on_path) == login_command(None) == "opencode auth login"
+    assert login_command(own) == f"{own} auth login", "`opencode` means another one"
 
 
 def test_a_program_can_be_named_by_directory_or_command(home: Path, put: Put) -> None:

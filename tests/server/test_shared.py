@@ -150,7 +150,7 @@ def test_a_server_that_keeps_crashing_is_given_up(hold: Hold, tmp_path: Path) ->
     assert holder.ask("wait_until(lambda: server._held.exited)") is False  # for good
     assert holder.ask("events") == ["down", "exit 4"]
     said = holder.ask("server.wait_ready()")
-    assert said.startswith(f"ServerExitedError: The OpenCode server at {told['url']} is not running. Start another.")
+    assert said.startswith(f"ServerExitedError: The OpenCode server at {told['url']} is not running. Start a new one.")
     assert holder.ask("server.alive") is False
     (tmp_path / "crash").unlink()
     assert holder.ask("hold()")["pid"] != told["pid"]

@@ -47,6 +47,15 @@ def test_a_program_that_exits_gives_exit_code_and_log(start: Start, program: Pro
     assert "boom: no such thing" in str(caught.value)
 
 
+def test_a_program_that_is_not_opencode_says_which_variable_names_it(
+    start: Start, program: Program, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    other = program('[ "$1" = --version ] && echo Python 3.12.1 || exit 2')
+    monkeypatch.setenv("OPENCODE_NB_BINARY", str(other))
+    with pytest.raises(ServerStartError, match=r"exit code 2\. \$OPENCODE_NB_BINARY=\S+ is the only place looked at: "):
+        start()
+
+
 def test_a_killed_program_gives_its_signal(start: Start, program: Program) -> None:
     with pytest.raises(ServerStartError) as caught:
         start(binary=program("kill -9 $$"))

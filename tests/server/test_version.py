@@ -114,6 +114,8 @@ def test_unsupported_versions_are_refused(refused: str, why: str, monkeypatch: p
         ("2.4.0 is available\n1.18.33\n", "1.18.33"),
         ('{"version": "2.0.0-beta.1"}', "2.0.0-beta.1"),
         ("listening on http://127.0.0.1:4096", ""),
+        ("Python 3.12.1", ""),
+        ("ls (GNU coreutils) 9.1", ""),
         ("local", ""),
     ],
 )

@@ -19,7 +19,7 @@ group = Group("The program")
 )
 def install(workspace: Workspace, options: Namespace) -> None:
     """Install the `opencode` program for this user; list or remove installed versions."""
-    from opencode_nb.server.installed import MEGABYTE, installed_lines, remove_version, unused_hint
+    from opencode_nb.server.installed import MEGABYTE, installed_lines, login_hint, remove_version, unused_hint
 
     if options.list:
         say("\n".join(installed_lines(workspace.options.get("binary"))))
@@ -28,8 +28,7 @@ def install(workspace: Workspace, options: Namespace) -> None:
     else:
         program = _install(options.version)
         say(f"Installed: {program}")
-        if hint := unused_hint(program):
-            say(hint)
+        say(unused_hint(program) or login_hint(program))
 
 
 def _install(version: str | None) -> Path:
