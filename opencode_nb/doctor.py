@@ -92,8 +92,8 @@ def _program(binary: str | None) -> Iterator[Finding]:
     try:
         found = locate_binary(binary)
     except BinaryNotFoundError as error:
-        looked = str(error).rsplit("\n", 1)[0]  # the last line is the next step
-        yield Finding("Program", "problem", looked, _INSTALL)
+        looked, step = str(error).rsplit("\n", 1)
+        yield Finding("Program", "problem", looked, step)
         return
     yield Finding("Program", "ok", f"{found.path} ({found.place})")
     yield _version(found)
@@ -107,7 +107,7 @@ def _version(found: Found) -> Finding:
     try:
         version = found.version or binary_version(found.path)
     except ServerStartError as error:
-        return Finding("Version", "problem", str(error).rsplit(" Run ", 1)[0], _INSTALL)
+        return Finding("Version", "problem", str(error).rsplit(" Run ", 1)[0], found.if_wrong.strip() or _INSTALL)
     about = f"OpenCode {version} ({SUPPORTED}; {PINNED_VERSION} is the tested one)"
     if is_supported(version):
         return Finding("Version", "ok", about)
@@ -142,18 +142,16 @@ def _server(directory: Path, ai: Opencode | None, binary: str | None) -> Iterato
 
 
 def _model(ai: Opencode) -> Finding:
-    from opencode_nb.session.models import ModelError, announcement
+    from opencode_nb.session.models import NO_MODEL, ModelError, NoModelError, announcement
 
     try:
-        choice = ai.model_choice()
+        return Finding("Model", "ok", announcement(ai.model_choice()).removeprefix("Model: "))
+    except NoModelError as error:
+        step = f"Log in with `{error.login}` in a terminal, or name a model in OpenCode's configuration."
+        return Finding("Model", "problem", NO_MODEL, step)
     except ModelError as error:
-        step = "Log in with `opencode auth login` in a terminal, or correct the model in OpenCode's configuration."
+        step = "Correct the model in OpenCode's configuration, or log in to its provider with `opencode auth login`."
         return Finding("Model", "problem", str(error), step)
-    if choice.unasked_public:
-        told = f"none was chosen. OpenCode's own default, {choice.model}, is public and free: nothing is sent there"
-        step = f"Log in with `opencode auth login` in a terminal, or accept the default with -m {choice.model}."
-        return Finding("Model", "problem", told, step)
-    return Finding("Model", "ok", announcement(choice).removeprefix("Model: "))
 
 
 # --- the tools beside it ----------------------------------------------------------------------------------------------

@@ -70,12 +70,12 @@ async def _reason(asked: dict[str, str], call: Call, send: Send) -> str:
     if agent := asked.get("agent"):
         agents = [str(each.get("name")) for each in await send(_list(call, "/agent"))]
         if agent not in agents:
-            return f"there is no agent {agent!r}. Available: {_some(agents)}."
+            return f"there is no agent {agent!r}. Available agents: {_some(agents)}."
     if model := asked.get("model"):
         providers = (await send(_list(call, "/config/providers")))["providers"]
         models = [f"{provider['id']}/{name}" for provider in providers for name in provider.get("models") or ()]
         if model not in models:
-            return f"there is no model {model!r} here. Available: {_some(models) or 'none'}."
+            return f"there is no model {model!r} here. Available models: {_some(models) or 'none'}."
     return ""
 
 

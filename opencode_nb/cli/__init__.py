@@ -24,7 +24,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
     try:
         return int(options.command(options))
     except OpencodeError as error:
-        print(f"opencode-nb: {error}", file=sys.stderr)
+        from opencode_nb.session.models import SHELL, told_in
+
+        print(f"opencode-nb: {told_in(error, SHELL)}", file=sys.stderr)
         return 1
     except Ended as ended:
         if ended.reason:

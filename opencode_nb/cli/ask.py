@@ -47,7 +47,12 @@ def add(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
     parser.add_argument("prompt", nargs="*", metavar="PROMPT", help="what the agent should do")
-    parser.add_argument("-m", "--model", metavar="PROVIDER/MODEL", help="model to use (default: OpenCode's own choice)")
+    parser.add_argument(
+        "-m",
+        "--model",
+        metavar="PROVIDER/MODEL",
+        help="model to use (default: from OpenCode's configuration, or last used in its terminal UI)",
+    )
     parser.add_argument("-a", "--agent", help="agent to use: build, plan, ...")
     parser.add_argument("--variant", help="variant of the model, such as its reasoning effort: low, high, ...")
     session = parser.add_mutually_exclusive_group()

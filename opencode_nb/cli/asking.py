@@ -9,7 +9,7 @@ from opencode_nb.cli.ending import TIMED_OUT, ending_signals
 from opencode_nb.cli.output import JsonView, PlainView, View, tell_unsent
 from opencode_nb.errors import OpencodeError, TurnTimeoutError
 from opencode_nb.session.blocking import Opencode, Session, session_for_prompt
-from opencode_nb.session.models import announcement, refuse_unasked
+from opencode_nb.session.models import announcement
 from opencode_nb.session.permissions.jobs import Jobs
 from opencode_nb.session.turn import Turn
 from opencode_nb.terminal import TerminalView
@@ -61,9 +61,7 @@ class Asking:
         """Return the session to continue, None for a new one; print the model if it is new to the user."""
         session = self._session(ai)
         if self._options.model or session is None or not session.turns():
-            choice = ai.model_choice()
-            refuse_unasked(choice)
-            print(announcement(choice), file=sys.stderr)
+            print(announcement(ai.model_choice()), file=sys.stderr)
         return session
 
     def _session(self, ai: Opencode) -> Session | None:

@@ -22,6 +22,7 @@ from opencode_nb.render.turn import facts, layout
 from opencode_nb.render.turn.text import card_line
 from opencode_nb.render.turn.tools import describe
 from opencode_nb.session.blocking import Session
+from opencode_nb.session.models import SHELL, told_in
 from opencode_nb.session.permissions.console import ConsolePerson
 from opencode_nb.session.permissions.jobs import Jobs
 from opencode_nb.session.permissions.policy import Person
@@ -242,7 +243,7 @@ def _retry(turn: Turn) -> list[Json]:
 
 
 def _error(error: BaseException) -> Json:
-    return {"type": type(error).__name__, "message": str(error)}
+    return {"type": type(error).__name__, "message": told_in(error, SHELL)}
 
 
 def _tell(line: str) -> None:

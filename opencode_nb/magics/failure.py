@@ -9,6 +9,7 @@ from typing import Any, TypeVar
 from IPython.core.error import UsageError
 
 from opencode_nb.errors import OpencodeError
+from opencode_nb.session.models import CELL, NoModelError
 
 F = TypeVar("F", bound=Callable[..., Any])
 
@@ -35,6 +36,8 @@ def one_line(function: F) -> F:
             raise
         except KeyboardInterrupt:
             raise Interrupted("Interrupted.") from None
+        except NoModelError as error:
+            raise CellError(error.told_in(CELL)) from error
         except (OpencodeError, OSError, ValueError) as error:
             raise CellError(f"{type(error).__name__}: {error}") from error
 

@@ -19,7 +19,7 @@ from opencode_nb.magics.frontend import Frontend, detect
 from opencode_nb.magics.views import PageView, View, make_view
 from opencode_nb.magics.workspace import Workspace
 from opencode_nb.session.blocking import Session
-from opencode_nb.session.models import announcement, refuse_unasked
+from opencode_nb.session.models import announcement
 from opencode_nb.session.permissions.jobs import Jobs
 from opencode_nb.session.permissions.policy import Person
 from opencode_nb.session.turn import Turn
@@ -84,11 +84,16 @@ class _Cell:
             print("Starting OpenCode…")  # noqa: T201
         if self._body.kind == "shell" or (workspace.announced and not model):
             return
-        choice = ai.model_choice(model, self._options.agent)
-        refuse_unasked(choice)
+        choice = ai.model_choice(model or self._model_of_session, self._options.agent)
         if not workspace.announced:
             workspace.announced = True
             self._note(announcement(choice))
+
+    @property
+    def _model_of_session(self) -> str | None:
+        """The model chosen for the current session, in a panel for example, if the prompt goes there."""
+        session = None if self._options.new or self._options.session else self._workspace.session
+        return session.model if session else None
 
     def _send(self, session: Session, person: Person | None) -> Turn:
         try:

@@ -6,12 +6,14 @@ import asyncio
 import contextlib
 import difflib
 from collections.abc import Iterable, Mapping
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 from opencode_nb.errors import NotFoundError, OpencodeError
+from opencode_nb.server.binary import login_command
 from opencode_nb.session.connection import Connection, Hooks
-from opencode_nb.session.models import ModelChoice, choose_model
+from opencode_nb.session.models import ModelChoice, ModelError, NoModelError, choose_model
 from opencode_nb.session.prompt import completion
 from opencode_nb.session.prompt import parts as prompt_parts
 from opencode_nb.session.prompt.completion import Completion
@@ -138,12 +140,28 @@ class Catalog(Connection):
         return self._windows
 
     async def model_choice(self, model: str | None = None, agent: str | None = None) -> ModelChoice:
-        """Which model a prompt would use, and what selected it. Raises ModelError if none is available."""
+        """Which model a prompt would use, and what selected it.
+
+        Raises NoModelError if none is set up, ModelError if there is no such model.
+        """
         await self.start()
         asked = (model or self.model, agent or self.agent)
         if asked not in self._choices:
-            self._choices[asked] = await choose_model(self.client, *asked)
+            self._choices[asked] = await self._choose(*asked)
         return self._choices[asked]
+
+    async def _choose(self, model: str | None, agent: str | None) -> ModelChoice:
+        """Choose a model. If there is none, choose again from what was set up since the server looked."""
+        try:
+            choice = await choose_model(self.client, model, agent)
+        except ModelError as error:
+            if await self.renew():
+                return await self._choose(model, agent)
+            if isinstance(error, NoModelError):
+                error.login = login_command(self.managed.status().program if self.managed else None)
+            raise
+        of_demo = self.demo and choice.chosen_by == "configuration"
+        return replace(choice, chosen_by="demo") if of_demo else choice
 
     async def check(self, model: str | None, agent: str | None) -> None:
         """Raise ModelError for an unknown model, OpencodeError for an unknown agent, before anything is sent.
@@ -155,7 +173,7 @@ class Catalog(Connection):
         if agent and agent not in self._checked:
             names = [str(found["name"]) for found in await self.client.app.agents()]
             if agent not in names:
-                raise OpencodeError(f"There is no agent {agent!r} here. There are: {', '.join(names)}.")
+                raise OpencodeError(f"There is no agent {agent!r} here. Available agents: {', '.join(names)}.")
             self._checked.add(agent)
 
     # -- agents and commands -------------------------------------------------------------------------------------------
@@ -183,7 +201,8 @@ class Catalog(Connection):
         if wanted not in found:
             close = difflib.get_close_matches(wanted, found, 1)
             meant = f" Did you mean /{close[0]}?" if close else ""
-            raise OpencodeError(f"There is no command /{wanted}.{meant} There are: /{', /'.join(sorted(found))}.")
+            there = ", ".join(f"/{name}" for name in sorted(found))
+            raise OpencodeError(f"There is no command /{wanted}.{meant} Available commands: {there}.")
         return found[wanted]
 
     # -- completion and mentions ---------------------------------------------------------------------------------------

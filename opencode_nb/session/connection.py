@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import os
+import time
 from collections.abc import Awaitable, Callable, Coroutine, Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -18,6 +19,7 @@ from opencode_nb.server import Server, serve
 from opencode_nb.server.version import is_accepted, unanswered, unsupported
 from opencode_nb.session import storage
 from opencode_nb.session.feed import ConnectionState, Feed
+from opencode_nb.session.setup_files import SetupFiles, setup_files
 from opencode_nb.transcript.transcript import Change, Transcript
 
 _NOT_STARTED = "Not started yet: call start() first, or prompt something."
@@ -63,6 +65,8 @@ class Connection:
         self._join = (base_url, None if password is None else Secret(password))
         self._serve = dict(serve_options)
         self._hooks = hooks
+        self._began = 0.0  # when the server started, in seconds since the epoch
+        self._read: SetupFiles | None = None  # as the server has read them
         self._client: AsyncClient | None = None
         self._feed: Feed | None = None
         self._starting = asyncio.Lock()
@@ -136,11 +140,63 @@ class Connection:
                 return self
         return await self.start()
 
+    @property
+    def demo(self) -> bool:
+        """Whether the model is the scripted demo, which is not an AI."""
+        return bool(self._serve.get("demo"))
+
+    async def start_demo(self) -> Self:
+        """Continue on a private server with the scripted demo model, which is not an AI; sessions are kept.
+
+        Raises as `start`, and then stays with its server.
+        """
+        before = self._join, self._serve
+        await self.aclose()
+        self._join, self._serve = (None, None), {**self._serve, "demo": True, "shared": False}
+        try:
+            return await self.start()
+        except BaseException:
+            self._join, self._serve = before
+            raise
+
+    async def renew(self, *, unseen: bool = False) -> bool:
+        """Have the server read logins and configuration again if they have changed; return whether it did.
+
+        `unseen`: also without a change that can be seen. Does nothing while a turn runs in the directory, as that
+        would cut it off. What the server reads only when it starts is left as it is while others use the server.
+        """
+        files = await self.setup_files()
+        if self._read is None:
+            self._read = files.as_of(self._began)
+        if not (unseen or files != self._read) or await self.client.session.status():
+            return False
+        if (unseen or files.at_start != self._read.at_start) and await asyncio.to_thread(self._restart_alone):
+            await self.start()
+        else:
+            await self.client.instance.dispose()
+        self._read = files
+        self._hooks.dropped()
+        return True
+
+    def _restart_alone(self) -> bool:
+        """Restart the server if nobody else uses it; return whether it was."""
+        alone = self.managed is not None and all(holder.this for holder in self.managed.status().holders)
+        if self.managed is not None and alone:
+            self.managed.restart()
+        return alone
+
+    async def setup_files(self) -> SetupFiles:
+        """When each file that sets up models was modified; empty for a server that was joined by URL."""
+        if self.managed is None:
+            return SetupFiles({}, {})
+        return await asyncio.to_thread(setup_files, {**os.environ, **self.environment}, self.directory)
+
     async def _connect(self) -> None:
         base_url, password = self._join
         if base_url is None:
             self.managed = await _serve_in_thread(directory=self.directory, **self._serve)
             base_url, password = self.managed.url, Secret(self.managed.password)
+            self._began, self._read = time.time() - self.managed.status().uptime, None
         try:
             self._client = AsyncClient(
                 base_url, password=password, directory=str(self.directory), ready=self.server_ready

@@ -196,7 +196,7 @@ class ManagedSession:
         """
         reverted = self.transcript.info.get("revert")
         if not reverted:
-            raise OpencodeError("Nothing is undone here: undone turns can be redone only until the next prompt.")
+            raise OpencodeError("There is nothing to redo: undone turns can be redone only until the next prompt.")
         await self._reach(str(reverted.get("messageID")))
         api = self.owner.client.session
         undone = self.transcript.undone_turns

@@ -6,7 +6,7 @@ import json
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 from opencode_nb.api.client import AsyncClient
 from opencode_nb.errors import OpencodeError
@@ -20,12 +20,12 @@ Providers = dict[str, Mapping[str, Any]]
 
 
 class ModelError(OpencodeError):
-    """No model is available, or the requested one does not exist."""
+    """No model is set up, or the requested one does not exist."""
 
 
 @dataclass(frozen=True, slots=True)
 class ModelChoice:
-    """`model` is "provider/model"; `chosen_by` is option, configuration, last choice (in the terminal), or default."""
+    """`model` is "provider/model"; `chosen_by` is a key of `SOURCES`."""
 
     model: str
     name: str
@@ -33,9 +33,82 @@ class ModelChoice:
     chosen_by: str
 
     @property
-    def unasked_public(self) -> bool:
-        """Whether prompts would go to a free public provider that the user never chose."""
-        return self.chosen_by == "default" and self.model.split("/", 1)[0] == FREE_PUBLIC_PROVIDER
+    def source(self) -> str:
+        """Where it comes from, in words."""
+        return SOURCES[self.chosen_by]
+
+    @property
+    def title(self) -> str:
+        """Its name and provider's name; "" if they say no more than the rest of it."""
+        provider, name = split_model(self.model)
+        if self.chosen_by == "demo" or (self.name, self.provider_name) == (name, provider):
+            return ""
+        return self.name if self.name == self.provider_name else f"{self.name} · {self.provider_name}"
+
+
+SOURCES = {
+    "option": "your choice",
+    "configuration": "from your OpenCode configuration",
+    "last choice": "last used in OpenCode's terminal UI",
+    "default": "OpenCode's default for your provider",
+    "demo": "the scripted demo, which is not an AI",
+}
+"""What selects a model -> how it is called."""
+
+
+class Place(NamedTuple):
+    """Where the next steps are typed: what starts the demo, and what chooses the model `{}`."""
+
+    demo: str
+    model: str
+
+
+CELL = Place("%opencode start --demo", "%opencode start -m {}")
+SHELL = Place("opencode-nb ask --demo", "opencode-nb ask -m {}")
+
+
+class NoModelError(ModelError):
+    """No model is set up yet; nothing was sent. `free` is the public one that OpenCode would use unasked, if any.
+
+    `login` is the command that logs in to a provider, in a terminal. The message names the next steps in Python.
+    """
+
+    def __init__(self, free: ModelChoice | None = None) -> None:
+        super().__init__(free)
+        self.free, self.login = free, "opencode auth login"
+
+    def __str__(self) -> str:
+        ways = [f"Run `{self.login}` in a terminal to use a provider of your own"]
+        ways += [f'pass model="{self.free.model}" to use {self.free_is}'] if self.free else []
+        ways += ["pass demo=True to try the scripted demo, which is not an AI"]
+        return f"{NO_MODEL} {', '.join(ways[:-1])}, or {ways[-1]}."
+
+    @property
+    def free_is(self) -> str:
+        """What the free model is, and what using it sends where."""
+        return f"OpenCode's free model ({sends_to(self.free)})" if self.free else ""
+
+    def told_in(self, place: Place) -> str:
+        """One line, and below it what to type in this place."""
+        ways = [(place.demo, "try the scripted demo, which is not an AI")]
+        ways += [(place.model.format(self.free.model), f"use {self.free_is}")] if self.free else []
+        width = max(len(command) for command, _ in ways)
+        ways += [(self.login, "in a terminal: log in to a provider of your own")]
+        return "\n".join([f"{NO_MODEL} Run one of these:", *(f"  {typed:<{width}}  {use}" for typed, use in ways)])
+
+
+NO_MODEL = "No model is set up yet."
+
+
+def sends_to(free: ModelChoice) -> str:
+    """What choosing the free public model means, as half a sentence."""
+    where = f"{free.provider_name} (opencode.ai), a public service"
+    return f"{free.name}: your prompts, and what the agent reads, are sent to {where}"
+
+
+def told_in(error: BaseException, place: Place) -> str:
+    """Return an error's message, with the next steps as typed in this place."""
+    return error.told_in(place) if isinstance(error, NoModelError) else str(error)
 
 
 def split_model(model: str) -> tuple[str, str]:
@@ -50,8 +123,8 @@ async def choose_model(client: AsyncClient, model: str | None, agent: str | None
     """Return the model for a session's first prompt.
 
     In order of precedence: `model`, the agent's model, the configured model, the terminal UI's last choice (the server
-    applies these itself), the default of a logged-in provider, the default of the free public one.
-    Raises ModelError if there is none or the named one is unknown.
+    applies these itself), the default of a logged-in provider; never that of the free public one.
+    Raises NoModelError if there is none, ModelError if the named one is unknown.
     """
     listed = await client.config.providers()
     providers: Providers = {provider["id"]: provider for provider in listed["providers"]}
@@ -62,42 +135,26 @@ async def choose_model(client: AsyncClient, model: str | None, agent: str | None
     if own or config.get("model"):
         return _named(own or str(config["model"]), "configuration", providers)
     if not providers:
-        raise ModelError(_NONE)
+        raise NoModelError
     last = await _last_choice(client, providers)
     if last:
         return _named(last, "last choice", providers)
     provider = min(providers, key=lambda name: name == FREE_PUBLIC_PROVIDER)
     default = (listed.get("default") or {}).get(provider) or next(iter(providers[provider]["models"]))
-    return _named(f"{provider}/{default}", "default", providers)
+    choice = _named(f"{provider}/{default}", "default", providers)
+    if _is_free_public(providers[provider]):
+        raise NoModelError(choice)
+    return choice
 
 
 def announcement(choice: ModelChoice) -> str:
-    """Return a line that names the model and provider, and warns about a public provider that nobody chose."""
-    who = {
-        "option": "your option",
-        "configuration": "OpenCode's configuration",
-        "last choice": "your last choice in the terminal",
-        "default": "OpenCode's own default",
-    }
-    named = choice.name if choice.name == choice.provider_name else f"{choice.name} of {choice.provider_name}"
-    line = f"Model: {choice.model} ({named}), by {who[choice.chosen_by]}."
-    if choice.unasked_public:
-        line += (
-            " It is a free public provider that you did not choose, so nothing is sent there: log in to one of your "
-            f"own with `opencode auth login`, accept it with -m {choice.model}, or try {_DEMO}."
-        )
-    return line
+    """Return a line that names the model, what selected it, and its name and provider."""
+    return f"Model: {choice.model} ({choice.source}){f': {choice.title}' if choice.title else ''}"
 
 
-def refuse_unasked(choice: ModelChoice) -> None:
-    """Raise ModelError for the default model of a free public provider that the user never chose."""
-    if choice.unasked_public:
-        raise ModelError(
-            f"No model was chosen, and no provider of yours is set up. By default OpenCode would use {choice.model} "
-            f"and send the content to {choice.provider_name}, a free public provider. Log in to your own provider with "
-            f"`opencode auth login` in a terminal, accept this one with -m {choice.model}, or try "
-            f"{_DEMO}."
-        )
+def _is_free_public(provider: Mapping[str, Any]) -> bool:
+    """Whether this is the free public provider without a login or key of the user's."""
+    return provider["id"] == FREE_PUBLIC_PROVIDER and provider.get("source") == "custom"
 
 
 async def _model_of_agent(client: AsyncClient, name: str) -> str | None:
@@ -127,7 +184,8 @@ def _named(model: str, chosen_by: str, providers: Providers) -> ModelChoice:
     provider_id, model_id = split_model(model)
     known = _models(providers, provider_id).get(model_id)
     if known is None:
-        raise ModelError(f"There is no model {model} here. {_available(providers)}")
+        where = "" if chosen_by == "option" else f" ({SOURCES[chosen_by]})"
+        raise ModelError(f"There is no model {model} here{where}. {_available(providers)}")
     provider_name = str(providers[provider_id].get("name", provider_id))
     return ModelChoice(model, str(known.get("name", model_id)), provider_name, chosen_by)
 
@@ -135,12 +193,5 @@ def _named(model: str, chosen_by: str, providers: Providers) -> ModelChoice:
 def _available(providers: Providers) -> str:
     names = [f"{provider}/{model}" for provider in providers for model in list(_models(providers, provider))[:3]]
     if not names:
-        return _NONE
-    return f"Available: {', '.join(names[:9])}{', …' if len(names) > 9 else ''}. Choose one with -m provider/model."
-
-
-_DEMO = "the scripted demo, which is not an AI (%opencode start --demo; opencode-nb ask --demo; demo=True)"
-_NONE = (
-    "No model is set up. Log in to a provider with `opencode auth login` in a terminal, name one in OpenCode's "
-    f"configuration, or try {_DEMO}."
-)
+        return NO_MODEL
+    return f"Available models: {', '.join(names[:9])}{', …' if len(names) > 9 else ''}."

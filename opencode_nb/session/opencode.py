@@ -89,11 +89,19 @@ class AsyncOpencode(Catalog):
             split_model(model)
         self.policy, self.timeout = Policy("ask" if permission is None else permission), timeout
         for name, value in (("model", model), ("agent", agent), ("variant", variant)):
-            before = getattr(self, name)
-            setattr(self, name, value)
-            for session in self._sessions:
-                if getattr(session, name) == before:
-                    setattr(session, name, value)
+            self._prefer(name, value)
+
+    async def use_model(self, model: str) -> None:
+        """Use this model for all prompts that do not name one. Raises ModelError if there is none such."""
+        await self.check(model, None)
+        self._prefer("model", model)
+
+    def _prefer(self, name: str, value: str | None) -> None:
+        before = getattr(self, name)
+        setattr(self, name, value)
+        for session in self._sessions:
+            if getattr(session, name) == before:
+                setattr(session, name, value)
 
     def allow_approved(self, turn: TurnState) -> None:
         """Allow requests covered by an earlier "always" in a turn started elsewhere, which has no responder here."""

@@ -6,7 +6,7 @@ from collections.abc import Callable, Mapping
 from inspect import Parameter, signature
 from typing import Any, Protocol, TypedDict, TypeVar
 
-from opencode_nb.session.models import refuse_unasked, split_model
+from opencode_nb.session.models import split_model
 from opencode_nb.session.owner import Owner
 from opencode_nb.session.permissions.policy import PermissionOption, Person, Policy
 from opencode_nb.transcript import ids
@@ -105,5 +105,4 @@ class Beginning:
         if self._model or self._transcript.info.get("model"):
             return self._model
         choice = await self._owner.model_choice(agent=self._agent)
-        refuse_unasked(choice)
         return choice.model if choice.chosen_by == "default" else None

@@ -13,6 +13,7 @@ from opencode_nb.session.permissions.approvals import Approvals
 from opencode_nb.session.permissions.enforcement import Enforcement
 from opencode_nb.session.permissions.policy import Policy
 from opencode_nb.session.prompt.completion import Completion
+from opencode_nb.session.setup_files import SetupFiles
 from opencode_nb.transcript.state import Json, TurnState
 
 
@@ -47,6 +48,22 @@ class Owner(Protocol):
 
     async def reconnect(self) -> object:
         """Reconnect at once."""
+
+    @property
+    def demo(self) -> bool:
+        """Whether the model is the scripted demo."""
+
+    async def start_demo(self) -> object:
+        """Continue with the scripted demo model."""
+
+    async def renew(self, *, unseen: bool = False) -> bool:
+        """Have the server read changed logins and configuration."""
+
+    async def setup_files(self) -> SetupFiles:
+        """Return when each file that sets up models was modified."""
+
+    async def use_model(self, model: str) -> None:
+        """Use this model for prompts that name none."""
 
     async def session(self, title: str | None = None, *, id: str | None = None) -> Any:
         """Open a session: an AsyncSession."""

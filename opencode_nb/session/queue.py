@@ -188,7 +188,7 @@ class Queue:
         waiting = (item for item in self.items if item.id not in self._leaving)
         item = next((item for item in waiting if item.id == item_id), None)
         if item is None:
-            raise OpencodeError("This message no longer waits: it was sent or removed.")
+            raise OpencodeError("This message is no longer queued: it was sent or removed.")
         return item
 
     def _pause(self, reason: str) -> None:

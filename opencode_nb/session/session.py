@@ -12,7 +12,7 @@ from opencode_nb.errors import APIStatusError, OpencodeError
 from opencode_nb.session import compose
 from opencode_nb.session.connection import call_soon
 from opencode_nb.session.management import BUSY, ManagedSession
-from opencode_nb.session.models import refuse_unasked, split_model
+from opencode_nb.session.models import split_model
 from opencode_nb.session.options import Beginning, TurnOptions, spelled_out
 from opencode_nb.session.owner import Owner
 from opencode_nb.session.permissions.policy import Person, Policy
@@ -192,7 +192,6 @@ class AsyncSession(ManagedSession):
         provider, name = model.get("providerID"), model.get("modelID")
         if self.model or not (provider and name):
             choice = await self.owner.model_choice(self.model, self.agent)
-            refuse_unasked(choice)
             provider, name = split_model(choice.model)
         before = set(self.transcript.turns)
         try:

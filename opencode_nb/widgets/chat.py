@@ -28,6 +28,7 @@ from opencode_nb.transcript.state import Json
 from opencode_nb.transcript.transcript import Change
 from opencode_nb.widgets import assets
 from opencode_nb.widgets.chat_intents import Intents
+from opencode_nb.widgets.chat_setup import SetupWatch
 from opencode_nb.widgets.chat_state import Facts
 from opencode_nb.widgets.live import FLUSH_INTERVAL, LiveView, LiveWidget
 
@@ -64,6 +65,7 @@ class ChatPanel:
         self._intents = Intents(self, lambda: self._session._async)
         self._view: LiveView[Key] = LiveView(self.widget, self._intents.take)
         self._facts = Facts()
+        self._setup = SetupWatch(lambda: self._session._async.owner, self.learn)
         self._look = Look()
         self._ends: list[Callable[[], None]] = []
         self._state_due: asyncio.TimerHandle | None = None
@@ -178,6 +180,7 @@ class ChatPanel:
         await self._facts.learn(self._session._async)
         self._view.changed(("", "session"))
         self._set_state()
+        self._setup.watch(self._facts.no_model and not self._closed)
 
     def notify(self, text: str, level: str = "info", again: Json | None = None) -> None:
         """Show a notice in the panel's pages, see `Facts.notify`."""
@@ -231,6 +234,7 @@ class ChatPanel:
         self._ends.clear()
 
     async def _close(self) -> None:
+        self._setup.watch(False)
         self._unfollow()
         self._forget_state_due()
         await self._view.close()

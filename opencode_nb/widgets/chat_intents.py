@@ -16,6 +16,7 @@ from typing import Any, Literal, Protocol
 from opencode_nb.changes.undo_result import Undone
 from opencode_nb.errors import DiffConflictError, NotFoundError, OpencodeError
 from opencode_nb.render.chat.live import LiveChat
+from opencode_nb.session.models import NO_MODEL, NoModelError
 from opencode_nb.session.permissions.policy import Answer
 from opencode_nb.session.session import AsyncSession
 from opencode_nb.transcript.state import Json
@@ -23,6 +24,12 @@ from opencode_nb.widgets.answers import chosen_columns, permission_answer, quest
 from opencode_nb.widgets.chat_answers import Answers
 
 log = logging.getLogger("opencode_nb")
+
+NO_MODEL_HERE = f"{NO_MODEL} Choose one of the ways above."
+DEMO_STARTED = (
+    "The scripted demo answers from now on, in cells too. It is not an AI: words in the prompt choose what it plays. "
+    "%opencode start ends it."
+)
 
 REMEMBERED = 256
 """Ids of intents kept to carry out each only once: far more than are ever in progress."""
@@ -97,7 +104,7 @@ class Intents:
     def _failed(self, key: Any, error: Exception, again: Json | None) -> None:
         if not isinstance(error, (OpencodeError, OSError, ValueError)):
             log.exception("An intent of the chat panel failed")
-        text = str(error) or type(error).__name__
+        text = NO_MODEL_HERE if isinstance(error, NoModelError) else str(error) or type(error).__name__
         if key is not None:
             self._panel.send_to_page({"kind": "failed", "id": key, "message": text, "again": again})
         else:
@@ -137,6 +144,25 @@ class Intents:
             choice.setdefault("variant", None)  # each model has its own
         self._session.choose(**choice)
         await self._panel.learn()
+
+    # -- without a model -----------------------------------------------------------------------------------------------
+
+    async def _use_model(self, intent: Json) -> None:
+        """Use a model for all prompts that name none, in cells too: OpenCode's free one, which stands on the page."""
+        await self._session.owner.use_model(str(intent.get("model")))
+        await self._panel.learn()
+
+    async def _start_demo(self, _intent: Json) -> None:
+        await self._session.owner.start_demo()
+        await self._panel.learn()
+        self._panel.notify(DEMO_STARTED)
+
+    async def _check_setup(self, _intent: Json) -> None:
+        await self._session.owner.renew(unseen=True)
+        await self._panel.learn()
+        await self._session.owner.model_choice()  # raises if there is still none
+
+    # -- messages that wait --------------------------------------------------------------------------------------------
 
     async def _edit_waiting(self, intent: Json) -> None:
         await self._session.queue.edit(str(intent.get("item")), str(intent.get("text") or ""))
@@ -281,6 +307,9 @@ _INTENTS: dict[str, Callable[[Intents, Json], Awaitable[None]]] = {
     "send": Intents._send,
     "stop": Intents._stop,
     "pick": Intents._pick,
+    "use_model": Intents._use_model,
+    "start_demo": Intents._start_demo,
+    "check_setup": Intents._check_setup,
     "queue_edit": Intents._edit_waiting,
     "queue_hold": Intents._hold_waiting,
     "queue_release": Intents._release_waiting,

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from opencode_nb.session.models import ModelError
+from opencode_nb.session.models import SOURCES, ModelChoice, ModelError, NoModelError, sends_to
+from opencode_nb.session.owner import Owner
 from opencode_nb.session.queue import QueueItem
 from opencode_nb.session.session import AsyncSession
 from opencode_nb.transcript import usage
@@ -16,7 +17,8 @@ class Facts:
         self._agents: list[Json] = []
         self._models_of_agents: dict[str, str] = {}
         self._models: dict[str, Json] = {}
-        self._default_model = ""
+        self._default: ModelChoice | None = None
+        self._missing: NoModelError | None = None
         self._git = True
         self._can_share = False
         self._notice: Json | None = None
@@ -25,6 +27,7 @@ class Facts:
     async def learn(self, session: AsyncSession) -> None:
         """Fetch models, agents and permissions from the server."""
         owner = session.owner
+        await self._learn_default(owner)  # first: it may have the server read its configuration again
         agents = await owner.agents()
         self._agents = [
             {"name": str(agent["name"]), "description": str(agent.get("description") or "")} for agent in agents
@@ -34,9 +37,22 @@ class Facts:
             name: f"{model['providerID']}/{model['modelID']}" for name, model in own.items() if model
         }
         self._models = {str(model["id"]): model for model in await owner.models_detail()}
-        self._default_model = await _default_model(session)
         self._git = (await owner.client.project.current()).get("vcs") == "git"
         self._can_share = await owner.can_share()
+
+    async def _learn_default(self, owner: Owner) -> None:
+        self._default = self._missing = None
+        try:
+            self._default = await owner.model_choice()
+        except NoModelError as error:
+            self._missing = error
+        except ModelError:  # the configured one does not exist: the next prompt says so
+            pass
+
+    @property
+    def no_model(self) -> bool:
+        """Whether no model is set up, as of the last `learn`."""
+        return self._missing is not None
 
     def notify(self, text: str, level: str = "info", again: Json | None = None) -> None:
         """Add a notice to the next `state`, for news the page did not ask for. Level: info, warning or error.
@@ -53,7 +69,7 @@ class Facts:
     def state(self, session: AsyncSession, *, at_end: bool) -> Json:
         """Return the page's `state` trait without its serial number; plain JSON without secrets."""
         transcript = session.transcript
-        model = _model(session) or self._models_of_agents.get(session.agent or "") or self._default_model
+        model, source = self._model(session)
         return {
             "session": _session(session),
             "deleted": transcript.deleted,
@@ -61,6 +77,9 @@ class Facts:
             "outcome": _outcome(session),
             "status": str(transcript.status.get("type") or "idle"),
             "model": model,
+            "model_name": self._model_name(model),
+            "model_source": source,
+            "setup": None if model else _setup(self._missing),
             "agent": session.agent or str(transcript.info.get("agent") or "build"),
             "variant": session.variant or "",
             "variants": list(self._models.get(model, {}).get("variants") or []),
@@ -76,6 +95,24 @@ class Facts:
             "notice": self._notice,
         }
 
+    def _model(self, session: AsyncSession) -> tuple[str, str]:
+        """Return the model of the next prompt, and where it comes from in words; "" if there is none."""
+        if session.model:
+            return session.model, SOURCES["option"]
+        if of_session := _last_model(session):
+            return of_session, "this session's model"
+        if of_agent := self._models_of_agents.get(session.agent or ""):
+            return of_agent, SOURCES["configuration"]
+        return (self._default.model, self._default.source) if self._default else ("", "")
+
+    def _model_name(self, model: str) -> str:
+        """Return a model's name with its provider's, for people."""
+        known = self._models.get(model)
+        if known is None:
+            return model.partition("/")[2]
+        name, provider = str(known["name"]), str(known["provider"])
+        return name if name == provider else f"{name} · {provider}"
+
     def _meter(self, session: AsyncSession, model: str) -> Json:
         """Return how full the model's context window is after the last step, and the session's cost."""
         windows = {name: int(known["context"]) for name, known in self._models.items()}
@@ -85,18 +122,18 @@ class Facts:
         return {"tokens": context.tokens, "window": window, "share": share, "cost": session.cost}
 
 
-async def _default_model(session: AsyncSession) -> str:
-    try:
-        return (await session.owner.model_choice()).model
-    except ModelError:  # none is configured: the next prompt says so
-        return ""
-
-
-def _model(session: AsyncSession) -> str:
-    """Return this session's own model for the next prompt, if it has one."""
+def _last_model(session: AsyncSession) -> str:
+    """Return the model that the server continues this session with; "" before its first prompt."""
     of_server = session.transcript.info.get("model") or {}
-    chosen = f"{of_server.get('providerID', '')}/{of_server.get('id', '')}" if of_server else ""
-    return session.model or chosen
+    return f"{of_server.get('providerID', '')}/{of_server.get('id', '')}" if of_server else ""
+
+
+def _setup(missing: NoModelError | None) -> Json | None:
+    """Return what to offer while no model is set up."""
+    if missing is None:
+        return None
+    free = missing.free
+    return {"login": missing.login, "free": {"model": free.model, "sends": sends_to(free)} if free else None}
 
 
 def _session(session: AsyncSession) -> Json:

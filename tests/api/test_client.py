@@ -220,7 +220,7 @@ def test_a_wrong_model_is_named_although_the_server_does_not(client: Client, ope
         "summarize": lambda id: client.session.summarize(id, **model),
     }[operation]
     with pytest.raises(
-        errors.InternalServerError, match=r"there is no model 'no/such' here. Available: demo/demo"
+        errors.InternalServerError, match=r"there is no model 'no/such' here. Available models: demo/demo"
     ) as e:
         send(client.session.create().id)
     assert e.value.ref
@@ -230,7 +230,7 @@ def test_a_wrong_model_is_named_although_the_server_does_not(client: Client, ope
 
 def test_a_wrong_agent_is_named_and_other_failures_are_unchanged(client: Client) -> None:
     session = client.session.create()
-    with pytest.raises(errors.InternalServerError, match=r"there is no agent 'nobody'. Available: .*build"):
+    with pytest.raises(errors.InternalServerError, match=r"there is no agent 'nobody'. Available agents: .*build"):
         client.session.prompt(session.id, parts=[{"type": "text", "text": "hi"}], agent="nobody")
     with pytest.raises(errors.InternalServerError) as caught:
         client.session.command(session.id, command="no-such-command", arguments="", agent="build", model="demo/demo")

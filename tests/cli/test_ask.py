@@ -32,7 +32,7 @@ ENDED = 60
 RUN = "TEST_OF_ASK"
 """Environment variable, unique per command, that everything it starts inherits."""
 LONG = "Give me a long answer of 4000 tokens at 50 per second"
-MODEL_LINE = "Model: demo/demo (Scripted demo (not an AI)), by OpenCode's configuration."
+MODEL_LINE = "Model: demo/demo (from your OpenCode configuration): Scripted demo (not an AI)"
 
 
 class Done(NamedTuple):

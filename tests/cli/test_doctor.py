@@ -60,7 +60,7 @@ def test_a_sound_set_up_has_no_problems(
     assert "1.17.0 or newer is needed" in found.checks["Version"]["text"]
     assert "started and answered in" in found.checks["Server"]["text"]
     assert "demo/demo" in found.checks["Model"]["text"]
-    assert "by OpenCode's configuration" in found.checks["Model"]["text"]
+    assert "from your OpenCode configuration" in found.checks["Model"]["text"]
     assert {found.status(name) for name in ("ripgrep", "git", "Python", "Jupyter", "Logs", "State")} == {"ok"}
     assert "SOME_API_KEY" in found.checks["Keys"]["text"]
     assert "OPENCODE_CONFIG_CONTENT" in found.checks["Settings"]["text"]

@@ -103,7 +103,7 @@ def test_every_option(execute: Execute, demo_model: DemoModel) -> None:
         "_.wait(60).text",
     )
     shown = [text_of(cell) for cell in notebook.cells[1:]]
-    told = ["Starting OpenCode…", "Model: demo/demo (Scripted demo (not an AI)), by OpenCode's configuration."]
+    told = ["Starting OpenCode…", "Model: demo/demo (from your OpenCode configuration): Scripted demo (not an AI)"]
     assert [line for line in shown[0].splitlines() if line] == told
     assert shown[1] == "(True, True)"
     assert "second" in shown[2]

@@ -10,7 +10,9 @@ import pytest
 
 import opencode_nb as oc
 from opencode_nb.demo import DemoModel
-from opencode_nb.session.models import ModelError
+from opencode_nb.portal import run
+from opencode_nb.session.models import CELL, SHELL, ModelChoice, ModelError, NoModelError, Place, announcement
+from tests.support.isolation import CATALOG
 
 
 @pytest.fixture
@@ -19,22 +21,128 @@ def model() -> Iterator[DemoModel]:
         yield model
 
 
-def test_nothing_is_sent_to_a_public_provider_that_nobody_chose(opencode_program: Path, project: Path) -> None:
-    with oc.Opencode(directory=project, binary=opencode_program) as ai:
-        assert ai.model_choice().unasked_public
-        session = ai.session()
-        with pytest.raises(ModelError, match=r"opencode auth login.*-m opencode/.*--demo"):
-            session.prompt("hello")
-        assert ai.client.session.messages(session.id) == []
+@pytest.fixture
+def home(tmp_path: Path) -> dict[str, str]:
+    """Variables of a server whose logins and configuration are empty; its catalog has the provider Acme."""
+    model = {"id": "large", "name": "Acme Large", "limit": {"context": 1000, "output": 100}}
+    acme = {"id": "acme", "name": "Acme", "env": ["ACME_API_KEY"], "npm": "@ai-sdk/openai-compatible"}
+    catalog = {
+        **json.loads(CATALOG.read_text()),
+        "acme": {**acme, "api": "http://acme.invalid", "models": {"large": model}},
+    }
+    (tmp_path / "catalog.json").write_text(json.dumps(catalog))
+    directories = {f"XDG_{kind}_HOME": str(tmp_path / kind.lower()) for kind in ("DATA", "CONFIG", "STATE")}
+    return {**directories, "OPENCODE_MODELS_PATH": str(tmp_path / "catalog.json")}
+
+
+@pytest.fixture
+def new(opencode_program: Path, project: Path, home: dict[str, str]) -> Iterator[oc.Opencode]:
+    """The agent of somebody who has set up nothing."""
+    with oc.Opencode(directory=project, binary=opencode_program, env=home) as ai:
+        yield ai
+
+
+def log_in(home: dict[str, str], provider: str) -> None:
+    """What `opencode auth login` leaves."""
+    file = Path(home["XDG_DATA_HOME"], "opencode/auth.json")
+    file.parent.mkdir(parents=True, exist_ok=True)
+    file.write_text(json.dumps({provider: {"type": "api", "key": "secret"}}))
+
+
+# --- none yet ---------------------------------------------------------------------------------------------------------
+
+
+def test_nothing_is_sent_to_a_public_provider_that_nobody_chose(new: oc.Opencode, opencode_program: Path) -> None:
+    session = new.session()
+    with pytest.raises(ModelError, match=r"No model is set up yet.*auth login.*model=\"opencode/.*demo=True") as caught:
+        session.prompt("hello")
+    assert new.client.session.messages(session.id) == []
+    error = caught.value
+    assert isinstance(error, NoModelError)
+    assert error.free is not None
+    assert "OpenCode Zen (opencode.ai), a public service" in str(error)
+    assert error.login == f"{opencode_program} auth login"
+    assert new.model_choice(error.free.model).chosen_by == "option", "it can be chosen"
+
+
+@pytest.mark.parametrize(
+    ("place", "typed"),
+    [
+        (CELL, ["%opencode start --demo", "%opencode start -m opencode/free", "opencode auth login"]),
+        (SHELL, ["opencode-nb ask --demo", "opencode-nb ask -m opencode/free", "opencode auth login"]),
+    ],
+)
+def test_the_next_steps_are_what_can_be_typed_there(place: Place, typed: list[str]) -> None:
+    error = NoModelError(ModelChoice("opencode/free", "Free", "OpenCode Zen", "default"))
+    first, *lines = error.told_in(place).splitlines()
+    assert first.startswith("No model is set up yet.")
+    assert [line.strip().split("  ")[0] for line in lines] == typed
+    assert "sent to OpenCode Zen (opencode.ai), a public service" in lines[1]
+    assert [line.strip().split("  ")[0] for line in NoModelError().told_in(place).splitlines()[1:]] == typed[::2]
 
 
 def test_a_server_without_any_model_says_how_to_get_one(opencode_program: Path, project: Path) -> None:
     config = {"disabled_providers": ["opencode"]}
     with (
         oc.Opencode(directory=project, binary=opencode_program, config=config) as ai,
-        pytest.raises(ModelError, match=r"No model is set up.*opencode auth login.*--demo"),
+        pytest.raises(NoModelError, match=r"No model is set up yet.*auth login` in a terminal.*, or pass demo=True"),
     ):
         ai.ask("hello")
+
+
+def test_what_is_set_up_is_picked_up_by_a_running_server(
+    new: oc.Opencode, home: dict[str, str], model: DemoModel
+) -> None:
+    with pytest.raises(NoModelError):
+        new.model_choice()
+    log_in(home, "opencode")  # with an account of one's own, the public provider was chosen
+    assert new.model_choice().model.startswith("opencode/")
+    log_in(home, "acme")
+    assert new.model_choice("acme/large").name == "Acme Large"
+    by_hand = Path(home["XDG_CONFIG_HOME"], "opencode/opencode.json")
+    by_hand.parent.mkdir(parents=True, exist_ok=True)
+    by_hand.write_text(json.dumps({"model": "acme/none"}))
+    for wanted, said in (("demo/demo", ""), (None, r" \(from your OpenCode configuration\)")):
+        with pytest.raises(ModelError, match=rf"no model {wanted or 'acme/none'} here{said}\. Available models: "):
+            new.model_choice(wanted)
+    by_hand.write_text(json.dumps(model.config()))
+    assert announcement(new.model_choice()).startswith("Model: demo/demo (from your OpenCode configuration)")
+    assert new.ask("Say exactly: hello").text == "hello"
+
+
+def test_a_login_does_not_cut_off_a_running_turn(new: oc.Opencode, home: dict[str, str]) -> None:
+    """The server reads logins again only if it lets go of the directory, and of what runs there."""
+    shell = new.session().shell("sleep 1000", wait=False)
+    log_in(home, "acme")
+    with pytest.raises(NoModelError):
+        new.model_choice()
+    assert shell.status == "running"
+    assert shell.session is not None
+    shell.session.abort()
+    assert new.model_choice().model == "acme/large"
+
+
+def test_the_demo_can_be_tried_in_the_same_session(new: oc.Opencode) -> None:
+    session = new.session("Kept")
+    run(new._async.start_demo)
+    assert announcement(new.model_choice()) == "Model: demo/demo (the scripted demo, which is not an AI)"
+    assert session.prompt("Say exactly: hello").text == "hello"
+    assert session.title == "Kept"
+
+
+# --- one of one's own -------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("choice", "line"),
+    [
+        (("bar/m", "m", "bar", "configuration"), "Model: bar/m (from your OpenCode configuration)"),
+        (("bar/m", "M", "Bar", "option"), "Model: bar/m (your choice): M · Bar"),
+        (("bar/m", "Bar", "Bar", "last choice"), "Model: bar/m (last used in OpenCode's terminal UI): Bar"),
+    ],
+)
+def test_a_model_is_announced_with_its_name_and_where_it_comes_from(choice: tuple[str, ...], line: str) -> None:
+    assert announcement(ModelChoice(*choice)) == line
 
 
 def test_the_terminals_last_choice_comes_before_the_servers_default(

@@ -67,7 +67,7 @@ def test_waiting_messages_go_one_after_the_other(session: oc.Session, demo_model
     assert turn.status == "completed"
     assert seen[-1] == []
     unsubscribe()
-    with pytest.raises(oc.OpencodeError, match="no longer waits"):
+    with pytest.raises(oc.OpencodeError, match="no longer queued"):
         queue.edit(first.id, "too late")
 
 
@@ -190,5 +190,5 @@ def test_what_is_held_goes_when_it_is_released_or_gives_way_when_it_is_removed(
     queue.remove(second.id)
     until(session, lambda: not queue.items and not session.busy)
     assert [kept.text for kept in session.turns()] == ["Working.", "one", "three"]
-    with pytest.raises(oc.OpencodeError, match="no longer waits"):
+    with pytest.raises(oc.OpencodeError, match="no longer queued"):
         queue.hold(second.id)

@@ -13,7 +13,7 @@ from comm.base_comm import BaseComm
 
 from tests.render.page_model import Page
 
-TIMEOUT = 15
+TIMEOUT = 60
 """Seconds to wait for something to come; it takes milliseconds but for the real server's first prompt."""
 
 

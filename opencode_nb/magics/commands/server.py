@@ -18,7 +18,7 @@ from opencode_nb.magics.options import seconds
 from opencode_nb.magics.workspace import PASSWORD, Workspace
 from opencode_nb.secret import Secret
 from opencode_nb.session.blocking import Opencode
-from opencode_nb.session.models import ModelError, announcement
+from opencode_nb.session.models import CELL, ModelError, announcement, told_in
 from opencode_nb.session.permissions import option as permission_option
 
 if TYPE_CHECKING:
@@ -175,7 +175,7 @@ def status(workspace: Workspace, _options: Namespace) -> None:
     try:
         say(announcement(ai.model_choice()))
     except ModelError as error:
-        say(f"Model: {error}")
+        say(f"Model: {told_in(error, CELL)}")
     say(_session_line(workspace))
     if workspace.busy:
         say("A turn is running: %opencode abort stops it.")

@@ -80,4 +80,4 @@ class Enforcement:
         meant = close_to(name, [*self._tools, *PERMISSIONS])
         hint = f" Did you mean {meant!r}?" if meant else ""
         there = ", ".join([*self._tools, *(f"{prefix}*" for prefix in prefixes)])
-        return f"permission: there is a rule for {name!r}, but no such tool.{hint} There are: {there}."
+        return f"permission: there is a rule for {name!r}, but no such tool.{hint} Available: {there}."

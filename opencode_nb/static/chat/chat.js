@@ -14,6 +14,7 @@ import { createPickers } from "./pickers.js";
 import { createQueue } from "./queue.js";
 import { createScroll } from "./scroll.js";
 import { createSessionBar } from "./sessions.js";
+import { createSetup } from "./setup.js";
 import { anyway, createUndo } from "./undo.js";
 import { UNSEEN, keepKeys } from "../core/accessibility.js";
 import { activeIn, make, query, queryAll, update } from "../core/dom.js";
@@ -128,7 +129,7 @@ function createWelcome(root) {
     /** @param {State} state */
     show(state) {
       update(where, { textContent: state.session?.directory ?? "" });
-      update(box, { hidden: query(root, "[role=log] > article") !== null });
+      update(box, { hidden: Boolean(state.setup) || query(root, "[role=log] > article") !== null });
     },
   };
 }
@@ -172,14 +173,15 @@ function createControls({ panel, root, client, notices, signal }) {
     client, notices, signal, giveBack: (session, text) => composer.giveBack(session, text), focusMessage,
   });
   const welcome = createWelcome(root);
+  const setup = createSetup({ client, notices, focusMessage });
   const composer = createComposer({
     client, notices, signal, earlier: () => promptsIn(root), sent: scroll.follow, pickers: pickers.fields,
   });
   const urgent = make("div", { "aria-live": "assertive", style: UNSEEN });
   const polite = make("div", { "aria-live": "polite", style: UNSEEN });
   const body = make("div", { class: "chat-body" }, root, welcome.box, scroll.jump);
-  panel.append(bar.bar, body, notices.box, queue.box, composer.box, urgent, polite);
-  return { scroll, undo, welcome, composer, urgent, polite, parts: [bar, undo, scroll, composer, pickers, queue, welcome] };
+  panel.append(bar.bar, body, setup.box, notices.box, queue.box, composer.box, urgent, polite);
+  return { scroll, undo, welcome, composer, urgent, polite, parts: [bar, undo, scroll, composer, pickers, queue, welcome, setup] };
 }
 
 /** @param {View} view */

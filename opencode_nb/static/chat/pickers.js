@@ -90,9 +90,9 @@ export function createPickers({ client }) {
     const offered = agents.some(({ name }) => name === state.agent) || !state.agent ? agents : [{ name: state.agent }, ...agents];
     agent.show(offered.map(({ name, description }) => ({ value: name, text: name, title: description })), state.agent);
     const variants = state.variants ?? [];
-    effort.show([{ value: "", text: "effort", title: "The model\u2019s own default" }, ...variants.map((name) => ({ value: name, text: name }))], state.variant ?? "");
-    model.set((state.model ?? "").replace(/^[^/]*\//, ""));
-    update(model.field, { title: state.model ?? "" });
+    effort.show([{ value: "", text: "default effort", title: "The model\u2019s own default" }, ...variants.map((name) => ({ value: name, text: name }))], state.variant ?? "");
+    model.set(state.model_name || (state.setup ? "No model yet" : "Choose a model"));
+    update(model.field, { title: [state.model, state.model_source && `(${state.model_source})`].filter(Boolean).join(" ") });
   };
   return { fields: [agent.field, model.box, effort.field], show };
 }

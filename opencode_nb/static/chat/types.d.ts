@@ -9,6 +9,12 @@ export interface State {
   outcome?: string;
   status?: string;
   model?: string;
+  /** Its name and provider, for people. */
+  model_name?: string;
+  /** Where it comes from, in words. */
+  model_source?: string;
+  /** What to offer while no model is set up; null if one is. */
+  setup?: Setup | null;
   agent?: string;
   variant?: string;
   variants?: string[];
@@ -31,6 +37,13 @@ export interface Session {
   title?: string;
   directory?: string;
   shared_url?: string | null;
+}
+
+export interface Setup {
+  /** The command that logs in to a provider. */
+  login: string;
+  /** OpenCode's free public model, and what using it sends where. */
+  free?: { model: string; sends: string } | null;
 }
 
 export interface Agent {

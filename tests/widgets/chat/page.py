@@ -34,6 +34,9 @@ STATE: dict[str, Any] = {
     "busy": False,
     "status": "idle",
     "model": "demo/demo-large",
+    "model_name": "Demo Large · Demo",
+    "model_source": "from your OpenCode configuration",
+    "setup": None,
     "agent": "build",
     "variant": "",
     "variants": ["low", "high"],
@@ -177,6 +180,24 @@ SCENES: dict[str, tuple[str, dict[str, Any]]] = {
     "question": (log(_done(), _running()) + docks(question(QUESTION)), {"busy": True}),
     "diff": (log(_done()) + docks(permission(EDIT_PERMISSION)), {"busy": True}),
     "split": (log(_done(), columns=2) + docks(permission(EDIT_PERMISSION, columns=2)), {"busy": True}),
+    "unset": (
+        log() + docks(),
+        {
+            "meter": None,
+            "session": {**STATE["session"], "title": ""},
+            "model": "",
+            "model_name": "",
+            "model_source": "",
+            "variants": [],
+            "setup": {
+                "login": "/home/ada/.local/share/opencode-nb/versions/1.18.33/opencode auth login",
+                "free": {
+                    "model": "opencode/big-pickle",
+                    "sends": "Big Pickle: your prompts, and what the agent reads, are sent to OpenCode Zen",
+                },
+            },
+        },
+    ),
     "error": (
         log(_done(), _failed()) + docks(),
         {"connection": {"state": "lost", "error": "The server has ended (exit code 1)."}},

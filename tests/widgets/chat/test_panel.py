@@ -89,7 +89,7 @@ def test_while_it_works_a_message_waits_where_it_can_be_changed(shown: Panel, de
     shown.done("queue_edit", item=second["id"], text="another second")
     shown.done("queue_drop", item=third["id"])
     shown.wait(lambda state: [item["text"] for item in state["queue"]] == ["another second", "fourth"])
-    assert "no longer waits" in shown.do("queue_drop", item=third["id"])["message"]
+    assert "no longer queued" in shown.do("queue_drop", item=third["id"])["message"]
     demo_model.queue([text("two")])
     demo_model.queue([text("four")])
     demo_model.release("chat-queue")
@@ -323,7 +323,7 @@ def test_undo_takes_files_back_and_redo_brings_them_again(shown: Panel, project:
     assert (project / "new1.txt").exists()
     assert (project / "new2.txt").exists()
     assert shown.state["notice"] is None
-    assert "Nothing is undone" in shown.do("redo")["message"]
+    assert "There is nothing to redo" in shown.do("redo")["message"]
 
 
 def test_outside_git_an_undo_says_which_files_stay(

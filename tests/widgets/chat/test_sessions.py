@@ -244,12 +244,15 @@ def test_the_menu_is_left_by_escape_tab_and_a_click_elsewhere(chat: ChatPage, pa
 
 
 def test_the_meter_tells_its_numbers_to_keys_too(chat: ChatPage, panel: Locator) -> None:
-    meter, tip = panel.get_by_role("button", name="Context: 39%"), panel.get_by_role("tooltip")
+    meter, tip = (
+        panel.get_by_role("button", name="Context: 12,400 of 32,000 tokens (39%)"),
+        panel.get_by_role("tooltip"),
+    )
     expect(tip).to_be_hidden()
     panel.get_by_role("combobox", name="Session").focus()
     chat.page.keyboard.press("Tab")
     expect(meter).to_be_focused()
-    expect(tip).to_have_text("12,400 of 32,000 tokens of context, $0.0312")
+    expect(tip).to_have_text("Context: 12,400 of 32,000 tokens (39%). Cost: $0.0312")
     chat.page.keyboard.press("Escape")
     expect(tip).to_be_hidden()
     expect(meter).to_be_focused()
@@ -270,7 +273,8 @@ def test_where_the_window_of_the_model_is_unknown_only_tokens_are_told(chat: Cha
 
 def test_a_model_is_searched_for_and_picked(chat: ChatPage, panel: Locator) -> None:
     field = panel.get_by_role("combobox", name="Model")
-    expect(field).to_have_value("demo-large")
+    expect(field).to_have_value("Demo Large · Demo")
+    expect(field).to_have_attribute("title", "demo/demo-large (from your OpenCode configuration)")
     field.click()
     chat.answer(MODELS)
     options = panel.get_by_role("listbox", name="Model list").get_by_role("option")
@@ -279,8 +283,8 @@ def test_a_model_is_searched_for_and_picked(chat: ChatPage, panel: Locator) -> N
     expect(options).to_have_text(["LargeOther"])
     options.first.click()
     assert chat.done("pick")["model"] == "other/large"
-    chat.set_state(model="other/large", variants=[])
-    expect(field).to_have_value("large")
+    chat.set_state(model="other/large", model_name="Large · Other", variants=[])
+    expect(field).to_have_value("Large · Other")
     expect(panel.get_by_role("combobox", name="Effort")).to_be_hidden()
 
 
