@@ -41,7 +41,7 @@ _KINDS: dict[str, _Kind] = {
     "StructuredOutputError": _Kind(StructuredOutputError, "Ask again, or loosen the schema."),
     "MessageOutputLengthError": _Kind(TurnError, "The answer reached the model's limit: ask it to continue."),
     "ConnectionLost": _Kind(TurnError, "The session is kept: try again (in a notebook first %opencode restart)."),
-    "ServerExited": _Kind(TurnError, "The session is kept: prompt again to continue on a new server."),
+    "ServerExited": _Kind(TurnError, "The session is kept: prompt again. The restarted server will continue it."),
     "StorageError": _Kind(TurnError, "Free some space there, then prompt again: the session is kept."),
     "CutOff": _Kind(TurnError, "The partial answer is kept; prompt again to continue."),
     "ServerClock": _Kind(TurnError, "Set its clock right, or start a new session (in a notebook: %opencode new)."),

@@ -63,7 +63,9 @@ def choose_who_answers(view: ChatView, model: DemoModel) -> None:
     field.click()
     offered.filter(has_not_text="apply_patch").click()
     expect(field).to_have_value(usual)
-    expect(view.root.get_by_role("button", name=re.compile(r"^Context: \d+%, [\d,.]+ of"))).to_be_visible()
+    expect(
+        view.root.get_by_role("button", name=re.compile(r"^Context: [\d,.]+ of [\d,.]+ tokens \(\d+%\)"))
+    ).to_be_visible()
 
 
 def stop(view: ChatView, model: DemoModel) -> None:
@@ -119,14 +121,14 @@ def queue(view: ChatView, model: DemoModel) -> None:
     model.queue([text("Working, "), gate("queued"), text("done.")], [text("The better one was done.")])
     view.send("Work")
     view.says("Working,")
-    waiting = view.root.get_by_role("list", name="Waiting messages").get_by_role("listitem")
+    waiting = view.root.get_by_role("list", name="Queued messages").get_by_role("listitem")
     for number, words in enumerate(("this waits", "this is not wanted"), 1):
         view.send(words)
         expect(waiting).to_have_count(number)
     waiting.last.get_by_role("button", name="Remove from queue").click()
     expect(waiting).to_have_count(1)
     waiting.get_by_role("button", name="Edit").click()
-    field = view.root.get_by_role("textbox", name="Queued text")
+    field = view.root.get_by_role("textbox", name="Queued message")
     field.fill("this waits, but better")
     field.press("Enter")
     expect(waiting).to_contain_text("but better")

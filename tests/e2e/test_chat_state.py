@@ -140,7 +140,7 @@ def test_two_panels_on_one_session_agree_at_every_moment(opened: Open, demo_mode
     agree("One, two,")
     other.send("and then")
     for one in (view, other):
-        expect(one.root.get_by_role("list", name="Waiting messages")).to_contain_text("and then")
+        expect(one.root.get_by_role("list", name="Queued messages")).to_contain_text("and then")
     demo_model.release("agree-2")
     for one in (view, other):
         expect(one.button("Allow once")).to_be_visible(timeout=TURN_TIMEOUT)

@@ -121,7 +121,7 @@ def test_a_cell_drives_the_session_of_an_open_panel(opened: tuple[Notebook, Chat
     notebook.start(2)
     view.says("From the cell,")
     view.send("this waits")
-    waiting = view.root.get_by_role("list", name="Waiting messages")
+    waiting = view.root.get_by_role("list", name="Queued messages")
     expect(waiting).to_contain_text("this waits")
     view.message.fill("this steers")
     view.message.press("Control+Enter")

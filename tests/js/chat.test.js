@@ -92,14 +92,14 @@ test("titles and times are as short as can be", (t) => {
   assert.deepEqual([titleOf(), titleOf({ title: "New session - 2026-06-01T12:00" }), titleOf({ title: "Mine" })],
     ["New session", "New session", "Mine"]);
   const before = (minutes) => ago(now - minutes * 60_000);
-  assert.deepEqual([ago(undefined), before(0.2), before(59), before(60), before(23 * 60)], ["", "now", "59 min", "1 h", "23 h"]);
+  assert.deepEqual([ago(undefined), before(0.2), before(59), before(60), before(23 * 60)], ["", "just now", "59 min ago", "1 h ago", "23 h ago"]);
   assert.equal(before(48 * 60), new Date(now - 48 * 3_600_000).toLocaleDateString());
 });
 
 test("a meter has a percentage only for a known window", () => {
   assert.deepEqual(meterText({ tokens: 1200, window: 32000, share: 0.0375, cost: 0.0312 }),
-    { percent: "4%", tokens: (1200).toLocaleString(), detail: `${(1200).toLocaleString()} of ${(32000).toLocaleString()} tokens of context, $0.0312` });
-  assert.deepEqual(meterText({ tokens: 5, window: 0, cost: 2 }), { percent: "", tokens: "5", detail: "5 tokens of context, $2.00" });
+    { percent: "4%", tokens: (1200).toLocaleString(), detail: `Context: ${(1200).toLocaleString()} of ${(32000).toLocaleString()} tokens (4%). Cost: $0.0312` });
+  assert.deepEqual(meterText({ tokens: 5, window: 0, cost: 2 }), { percent: "", tokens: "5", detail: "Context: 5 tokens. Cost: $2.00" });
 });
 
 test("a model is found by all words in its id, name or provider", () => {

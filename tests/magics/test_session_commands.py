@@ -58,14 +58,14 @@ def test_a_cell_runs_a_shell_command(run_cell: RunCell, shell: InteractiveShell,
 
 def test_session_commands_report_the_session(run_cell: RunCell, demo_model: DemoModel) -> None:
     assert "Nothing has been sent" in run_cell("%opencode context").printed
-    assert "no to-do list" in run_cell("%opencode todo").printed
+    assert "No todos in this session." in run_cell("%opencode todo").printed
     todos = [{"content": "Look", "status": "completed", "priority": "high"}]
     demo_model.queue([[tool("todowrite", todos=todos)], [text("Done."), usage(50_000, 10)]])
     run_cell("%%prompt\ngo")
     assert run_cell("%opencode todo").printed == "✓ Look\n"
-    assert run_cell("%opencode context").printed.startswith("50,010 of 200,000 (25%) tokens of demo/demo are used")
+    assert run_cell("%opencode context").printed.startswith("Context: 50,010 of 200,000 tokens (25%) of demo/demo.")
     assert "$0." in run_cell("%opencode cost").printed
-    assert "from 50,010 tokens of context" in run_cell("%opencode compact").printed
+    assert "Compacted the context from 50,010 to" in run_cell("%opencode compact").printed
 
 
 def test_a_session_is_renamed_forked_exported_and_deleted(run_cell: RunCell, work: Path, session: str) -> None:

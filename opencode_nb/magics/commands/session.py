@@ -88,7 +88,7 @@ def compact(workspace: Workspace, _options: Namespace) -> None:
     session = _current(workspace)
     before = session.context
     session.compact()
-    say(f"Compacted: from {before.tokens:,} tokens of context to {session.context.tokens:,}.")
+    say(f"Compacted the context from {before.tokens:,} to {session.context.tokens:,} tokens.")
 
 
 @group.command(
@@ -119,7 +119,7 @@ def todo(workspace: Workspace, _options: Namespace) -> None:
     for item in todos:
         say(f"{_MARKS.get(str(item.get('status')), '·')} {item.get('content')}")
     if not todos:
-        say("The agent has no to-do list in this session.")
+        say("No todos in this session.")
 
 
 @group.command()
@@ -138,8 +138,8 @@ def context(workspace: Workspace, _options: Namespace) -> None:
     if not now.model:
         say("Nothing has been sent in this session yet.")
         return
-    of = f" of {now.window:,} ({now.share:.0%})" if now.window else ""
-    say(f"{now.tokens:,}{of} tokens of {now.model} are used; %opencode compact frees most of them.")
+    used = f"{now.tokens:,} of {now.window:,} tokens ({now.share:.0%})" if now.window else f"{now.tokens:,} tokens"
+    say(f"Context: {used} of {now.model}. %opencode compact frees most of it.")
 
 
 @group.command()

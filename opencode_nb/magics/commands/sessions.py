@@ -49,7 +49,7 @@ def sessions(workspace: Workspace, options: Namespace) -> None:
     if not listed:
         say("No session here has these words in its title." if options.search else "No sessions here yet.")
     if options.limit is None and len(listed) > LISTED:
-        say(f"And {len(listed) - LISTED} older ones: -n {len(listed)} lists all, words search the titles.")
+        say(f"{len(listed) - LISTED} older ones are not shown: add -n {len(listed)}, or words to search the titles.")
 
 
 def _line(info: Json, current: bool) -> str:

@@ -45,7 +45,7 @@ def redo(workspace: Workspace, options: Namespace) -> None:
     """Restore what undo removed."""
     session = workspace.session
     if session is None or not session._async.transcript.info.get("revert"):
-        say("Nothing to redo: an undo can be redone only until the next prompt.")
+        say("There is nothing to redo: undone turns can be redone only until the next prompt.")
         return
     redone = session.unrevert(force=options.force)
     say("\n".join(filter(None, ("Restored everything that was undone.", redone.warning))))

@@ -183,7 +183,7 @@ class LiveDiff:
     def _bar(self) -> Html:
         buttons = [
             button("Unified", "columns", id="1", title="Changes in one column", pressed=self.columns == 1),
-            button("Split", "columns", id="2", title="Before and after beside each other", pressed=self.columns == 2),
+            button("Split", "columns", id="2", title="Before and after side by side", pressed=self.columns == 2),
             button("Wrap lines", "", title="Break long lines, or scroll them", pressed=True, local="wrap"),
             button("Undo", "history", id="undo", title=self.undo or "Nothing to undo", disabled=not self.undo),
             button("Redo", "history", id="redo", title=self.redo or "Nothing to redo", disabled=not self.redo),

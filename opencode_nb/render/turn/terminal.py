@@ -80,7 +80,7 @@ def _block(block: Block) -> RenderableType:
             return box.terminal(change)
         case Output(text, command):
             rows = ansi.plain(text).split("\n")
-            left_out = [f"\u2026 {len(rows) - _MAX_LINES} earlier lines \u2026"] if len(rows) > _MAX_LINES else []
+            left_out = [f"\u2026 {len(rows) - _MAX_LINES} earlier lines"] if len(rows) > _MAX_LINES else []
             return Text(visible("\n".join([f"$ {command}"] * bool(command) + left_out + rows[-_MAX_LINES:])))
         case Code(text, path):
             lines = text.split("\n")[:_MAX_LINES]
@@ -177,10 +177,10 @@ class LiveTerminal:
         items = [self._rest(part) for part in waiting[:1]]
         if self._turn.retry:
             items.append(
-                Text(visible(f"{self._turn.retry.get('message') or 'Waiting'}: trying again \u2026"), style="yellow")
+                Text(visible(f"{self._turn.retry.get('message') or 'Waiting'}: trying again\u2026"), style="yellow")
             )
         elif not self._turn.ended:
-            items.append(Text("Working \u2026", style="blue"))
+            items.append(Text("Working\u2026", style="blue"))
         return Group(*items)
 
 

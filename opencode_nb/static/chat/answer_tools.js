@@ -100,7 +100,7 @@ export function createAnswerTools({ panel, root, model, client, undo, notices, s
     const context = await contextOf(model);
     if (!context) {
       await copy(button, text);
-      notices.show("copy", "No widget can add cells here: the code is in the clipboard, paste it into a cell.");
+      notices.show("copy", "Cells cannot be added from here. The code is copied: paste it into a cell.");
       return;
     }
     const index = insertCell(context, panel, text);
@@ -108,7 +108,7 @@ export function createAnswerTools({ panel, root, model, client, undo, notices, s
     const ran = run && seen && await runCell(panel, index);
     confirm(button, ran ? "Running in a new cell" : "Inserted into a new cell");
     if (!seen) notices.show("copy", `The new cell is in ${context.path}, which is not visible: ${run ? "run it there with Shift+Enter" : "look for it there"}.`);
-    else if (run && !ran) notices.show("copy", "The new cell is there, but no widget can run it on this page: run it with Shift+Enter.");
+    else if (run && !ran) notices.show("copy", "The new cell was added, but cannot be run from here: press Shift+Enter in it.");
   };
   /** @param {HTMLElement} code */
   const codeTools = (code) => {

@@ -61,12 +61,12 @@ function total({ files }) {
  */
 async function addFile(file, place) {
   if (total(place) + file.size > LIMIT) {
-    return `${file.name} (${size(file.size)}) was left out: a message takes ${size(LIMIT)} of files. Mention it with @ instead.`;
+    return `${file.name} (${size(file.size)}) was not attached: a message can have ${size(LIMIT)} of files. Mention it with @ instead.`;
   }
   const mime = await mimeOf(file);
-  if (!mime) return `${file.name} was left out: it is neither a picture, nor a PDF, nor text.`;
+  if (!mime) return `${file.name} was not attached: only images, PDFs and text can be.`;
   const url = await read(file).catch(() => undefined);
-  if (!url) return `${file.name} was left out: the browser cannot read it.`;
+  if (!url) return `${file.name} was not attached: the browser cannot read it.`;
   place.files.push({ name: file.name || "pasted", mime, data: url.replace(/^[^,]*,/, ""), size: file.size });
   return "";
 }
@@ -153,7 +153,7 @@ export function createAttachments({ refuse, changed, focusMessage }) {
       const place = of(session);
       if (!(await (place.unread ? place.read : true))) return undefined;
       if (total(place) > LIMIT) { // files that came back, beside those that were added meanwhile
-        refuse(`The files are too large for one message, which takes ${size(LIMIT)}. Remove some, and send again.`);
+        refuse(`The files are too large for one message, which can have ${size(LIMIT)} of them. Remove some, and send again.`);
         return undefined;
       }
       const taken = place.files;

@@ -14,9 +14,9 @@ import { icon, iconButton } from "../core/buttons.js";
 import { isComposing, make, update } from "../core/dom.js";
 
 const HINTS = {
-  idle: "Ask; / commands, @ files, ! shell",
-  busy: "Enter queues, Ctrl+Enter steers",
-  shell: "A shell command in the project",
+  idle: "Ask anything (/ commands, @ files, ! shell)",
+  busy: "Enter to queue, Ctrl+Enter to send now",
+  shell: "Runs as a shell command in the project",
 };
 
 /** @typedef {"auto" | "queue" | "steer" | "shell"} Mode */
@@ -108,7 +108,7 @@ function createDelivery({ client, notices, attachments, isOpen }) {
     if (!files) return false;
     if (!isOpen(session)) { // it would go to the session that is open now
       attachments.give(session, files);
-      notices.show("unsent", "Not sent: another session was opened while its files were read. The message waits in its session.", { alert: true });
+      notices.show("unsent", "Not sent: another session was opened while its files were read. The message is kept in its session.", { alert: true });
       return false;
     }
     const carried = files.map(({ name, mime, data }) => ({ name, mime, data }));

@@ -13,9 +13,9 @@ import { make, update } from "../core/dom.js";
 export function meterText(meter) {
   const percent = meter.window ? `${Math.round((meter.share ?? 0) * 100)}%` : "";
   const tokens = (meter.tokens ?? 0).toLocaleString();
-  const cost = meter.cost ? `, $${meter.cost.toFixed(meter.cost < 1 ? 4 : 2)}` : "";
-  const of = meter.window ? ` of ${meter.window.toLocaleString()}` : "";
-  return { percent, tokens, detail: `${tokens}${of} tokens of context${cost}` };
+  const cost = meter.cost ? `. Cost: $${meter.cost.toFixed(meter.cost < 1 ? 4 : 2)}` : "";
+  const used = meter.window ? `${tokens} of ${meter.window.toLocaleString()} tokens (${percent})` : `${tokens} tokens`;
+  return { percent, tokens, detail: `Context: ${used}${cost}` };
 }
 
 /** Make a gauge that shows its numbers to the pointer and on focus. */
@@ -38,7 +38,7 @@ export function createMeter() {
       const full = meter.share ?? 0;
       update(share, { textContent: percent || tokens });
       update(tip, { textContent: detail });
-      update(gauge, { ariaLabel: `Context: ${[percent, detail].filter(Boolean).join(", ")}` });
+      update(gauge, { ariaLabel: detail });
       gauge.style.setProperty("--share", percent || "0%");
       gauge.dataset.level = full > 0.9 ? "high" : full > 0.7 ? "raised" : "";
     },

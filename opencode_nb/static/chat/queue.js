@@ -25,7 +25,7 @@ const REMOVE = "Remove from queue";
  */
 function createQueueEditor({ client, item, session, save, cancel }) {
   const field = make("textarea", {
-    class: "chat-queue-field", "aria-label": "Queued text", title: "Enter saves, Escape cancels", dir: "auto", rows: "2",
+    class: "chat-queue-field", "aria-label": "Queued message", title: "Enter to save, Escape to cancel", dir: "auto", rows: "2",
     onkeydown(/** @type {KeyboardEvent} */ event) {
       if (isComposing(event)) return;
       if (event.key === "Escape") cancel();
@@ -93,7 +93,7 @@ function createEditing({ client, notices, rows, redraw, giveBack }) {
     editor.end();
     if (!editor.changed) return;
     giveBack(session, editor.field.value);
-    notices.show("queue", "The message that you edited no longer waits here. Your text is in its session\u2019s message box.", { alert: true });
+    notices.show("queue", "The message that you edited is no longer queued. Your text is kept in the message field of its session.", { alert: true });
   };
   /**
    * @param {QueueItem} item
@@ -137,7 +137,7 @@ function createEditing({ client, notices, rows, redraw, giveBack }) {
  * @param {() => void} options.focusMessage takes the focus when no row is left for it
  */
 export function createQueue({ client, signal, notices, giveBack, focusMessage }) {
-  const box = make("ul", { class: "chat-queue", "aria-label": "Waiting messages", hidden: true });
+  const box = make("ul", { class: "chat-queue", "aria-label": "Queued messages", hidden: true });
   /** @type {Map<string, Row>} */
   const rows = new Map();
   let session = "";
@@ -159,7 +159,7 @@ export function createQueue({ client, signal, notices, giveBack, focusMessage })
     const node = make("li", { class: "chat-queue-item" },
       make("span", { class: "chat-queue-text", dir: "auto", title: item.text }, item.text),
       ...(item.files ? [make("span", { class: "chat-queue-files", title: item.files }, icon("attach"), item.files)] : []),
-      iconButton("send", "Steer now", () => client.tell("queue_send", { item: item.id })),
+      iconButton("send", "Send now", () => client.tell("queue_send", { item: item.id })),
       iconButton("edit", "Edit", () => edit(item, session)),
       iconButton("close", REMOVE, () => client.tell("queue_drop", { item: item.id })));
     rows.set(item.id, { node, text: item.text });

@@ -32,8 +32,8 @@ export function titleOf({ title = "" } = {}) {
 export function ago(time) {
   if (!time) return "";
   const minutes = Math.max(0, Math.round((Date.now() - time) / MINUTE_MS));
-  if (minutes < 60) return minutes ? `${minutes} min` : "now";
-  if (minutes < 60 * 24) return `${Math.round(minutes / 60)} h`;
+  if (minutes < 60) return minutes ? `${minutes} min ago` : "just now";
+  if (minutes < 60 * 24) return `${Math.round(minutes / 60)} h ago`;
   return new Date(time).toLocaleDateString();
 }
 

@@ -11,7 +11,7 @@ import { lifetime } from "../core/model.js";
 // line inside it is live by its own role.
 const ROOT = {
   class: "opencode-nb", "data-view": "turn", "data-key": "root",
-  role: "log", "aria-live": "off", "aria-label": "Turn of the agent", tabindex: "-1", style: "outline:none",
+  role: "log", "aria-live": "off", "aria-label": "The agent\u2019s turn", tabindex: "-1", style: "outline:none",
 };
 
 /** @param {View} view */

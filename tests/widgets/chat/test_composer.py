@@ -138,7 +138,7 @@ def test_while_it_works_a_message_waits_or_steers_and_stop_stops(chat: ChatPage,
 def test_a_shell_command_is_marked_and_sent_as_one(chat: ChatPage, panel: Locator) -> None:
     field = field_of(panel)
     field.fill("!ls -l")
-    expect(field).to_have_attribute("title", "A shell command in the project")
+    expect(field).to_have_attribute("title", "Runs as a shell command in the project")
     field.press("Enter")
     sent = chat.sent("send")[0]
     assert (sent["mode"], sent["text"]) == ("shell", "ls -l")
@@ -302,8 +302,8 @@ def test_what_cannot_go_along_is_refused_with_the_reason(chat: ChatPage, panel: 
     (tmp_path / "program").write_bytes(b"\x7fELF\xff\xfe")
     panel.locator("input[type=file]").set_input_files([tmp_path / "big.txt", tmp_path / "program"])
     told = panel.get_by_role("alert")
-    expect(told).to_contain_text("big.txt (7.0 MB) was left out: a message takes 7.0 MB of files.")
-    expect(told).to_contain_text("program was left out: it is neither a picture, nor a PDF, nor text.")
+    expect(told).to_contain_text("big.txt (7.0 MB) was not attached: a message can have 7.0 MB of files.")
+    expect(told).to_contain_text("program was not attached: only images, PDFs and text can be.")
     expect(panel.get_by_role("button", name="Send")).to_be_disabled()
     (tmp_path / "fine.txt").write_text("x")
     panel.locator("input[type=file]").set_input_files([tmp_path / "fine.txt"])
@@ -315,17 +315,17 @@ def test_what_cannot_go_along_is_refused_with_the_reason(chat: ChatPage, panel: 
 
 def test_waiting_messages_are_seen_changed_sent_and_removed(chat: ChatPage) -> None:
     panel = chat.scene("streaming")
-    waiting = panel.get_by_role("list", name="Waiting messages").get_by_role("listitem")
+    waiting = panel.get_by_role("list", name="Queued messages").get_by_role("listitem")
     chat.set_state(queue=[{"id": "q1", "text": "first"}, {"id": "q2", "text": "second"}])
     expect(waiting).to_have_text(["first", "second"])
     waiting.first.get_by_role("button", name="Edit").click()
-    editor = panel.get_by_role("textbox", name="Queued text")
+    editor = panel.get_by_role("textbox", name="Queued message")
     editor.fill("first, and better")
     chat.set_state(queue=[{"id": "q1", "text": "first"}, {"id": "q2", "text": "second"}, {"id": "q3", "text": "third"}])
     expect(editor).to_have_value("first, and better")  # what another view queues does not disturb
     expect(editor).to_be_focused()
     editor.press("Enter")
-    waiting.nth(1).get_by_role("button", name="Steer now").click()
+    waiting.nth(1).get_by_role("button", name="Send now").click()
     waiting.nth(2).get_by_role("button", name="Remove from queue").click()
     sent = chat.sent("queue_edit", "queue_send", "queue_drop")
     assert [(item["kind"], item["item"], item.get("text")) for item in sent] == [
@@ -353,12 +353,13 @@ def test_hostile_text_in_the_chrome_is_only_text(chat: ChatPage) -> None:
             "agents": [{"name": hostile}, {"name": "b"}],
             "agent": hostile,
             "model": hostile,
+            "model_name": hostile,
             "notice": {"n": 1, "text": hostile, "level": "error"},
         }
     )
     chat.set_html(log() + docks())
     panel = chat.show()
     expect(panel.get_by_role("alert")).to_contain_text(hostile)
-    expect(panel.get_by_role("list", name="Waiting messages")).to_contain_text(hostile)
+    expect(panel.get_by_role("list", name="Queued messages")).to_contain_text(hostile)
     assert panel.locator("img").count() == 0
     assert chat.page.evaluate("window.ran") is None

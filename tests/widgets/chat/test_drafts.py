@@ -146,7 +146,7 @@ def test_a_message_whose_file_is_refused_meanwhile_is_kept(chat: ChatPage, panel
     field.fill("look at these")
     field.press("Enter")
     chat.page.evaluate("releaseReading()")
-    expect(panel.get_by_role("alert")).to_contain_text("huge.txt (7.0 MB) was left out")
+    expect(panel.get_by_role("alert")).to_contain_text("huge.txt (7.0 MB) was not attached")
     expect(field).to_have_value("look at these")
     expect(chips(panel)).to_contain_text(["slow.txt"])
     assert chat.sent("send") == []
@@ -158,7 +158,7 @@ def test_files_that_are_added_at_once_share_the_limit(chat: ChatPage, panel: Loc
         paste(panel, name, "x" * 4_000_000)
     chat.page.wait_for_function("heldReadings() >= 1")
     chat.page.evaluate("releaseReading()")
-    expect(panel.get_by_role("alert")).to_contain_text("two.txt (4.0 MB) was left out")
+    expect(panel.get_by_role("alert")).to_contain_text("two.txt (4.0 MB) was not attached")
     expect(chips(panel)).to_contain_text(["one.txt"])
 
 

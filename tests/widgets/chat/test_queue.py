@@ -26,11 +26,11 @@ def panel(chat: ChatPage) -> Locator:
 
 
 def rows(panel: Locator) -> Locator:
-    return panel.get_by_role("list", name="Waiting messages").get_by_role("listitem")
+    return panel.get_by_role("list", name="Queued messages").get_by_role("listitem")
 
 
 def editor_of(panel: Locator) -> Locator:
-    return panel.get_by_role("textbox", name="Queued text")
+    return panel.get_by_role("textbox", name="Queued message")
 
 
 def button(panel: Locator, row: int, name: str) -> Locator:
@@ -98,7 +98,7 @@ def test_an_edit_outlives_its_message(chat: ChatPage, panel: Locator) -> None:
     editor = edit(panel)
     editor.fill("first, and better")
     chat.set_state(queue=[SECOND, THIRD])
-    expect(panel.get_by_role("alert")).to_contain_text("no longer waits")
+    expect(panel.get_by_role("alert")).to_contain_text("no longer queued")
     expect(field_of(panel)).to_have_value("first, and better\n\nthe next one")
     expect(field_of(panel)).to_be_focused()
     edit(panel)  # and where nothing was changed, nothing comes back
@@ -146,7 +146,7 @@ def test_the_focus_goes_to_a_neighbour_of_what_is_removed(chat: ChatPage, panel:
 
 
 def test_the_focus_goes_to_the_message_when_one_was_sent_at_once(chat: ChatPage, panel: Locator) -> None:
-    button(panel, 0, "Steer now").focus()
+    button(panel, 0, "Send now").focus()
     chat.page.keyboard.press("Enter")
     chat.set_state(queue=[SECOND, THIRD])
     expect(field_of(panel)).to_be_focused()
