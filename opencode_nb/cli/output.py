@@ -18,7 +18,7 @@ from opencode_nb.cli.ending import Unwritable, writing
 from opencode_nb.errors import OpencodeError
 from opencode_nb.render.diff.static import as_json
 from opencode_nb.render.markup.escape import visible
-from opencode_nb.render.turn import facts, layout
+from opencode_nb.render.turn import answers, facts, layout
 from opencode_nb.render.turn.text import card_line
 from opencode_nb.render.turn.tools import describe
 from opencode_nb.session.blocking import Session
@@ -140,9 +140,10 @@ class PlainView(_Written):
         context = layout.context(turn.state)
         for part in self._tools.news(part for part in parts(turn, "tool") if _status(part) in _ENDED):
             card = describe(part, context)
+            card.verdicts = ()  # told as soon as they were given, see below
             _tell(f"{card.glyph} {card_line(card)}")
         for made in self._decisions.news({"id": item.request["id"], "made": item} for item in turn.state.decisions):
-            _tell(facts.decision(made["made"], facts.directory(turn.state)))
+            _tell(answers.decision(made["made"], facts.directory(turn.state)))
             if made["made"].by == "policy" and made["made"].reply == "reject":
                 _tell("  --permission allow grants such requests.")
         for retry in self._retries.news(_retry(turn)):

@@ -1,4 +1,4 @@
-"""Create message ids, so that a sent prompt can be found again and is never sent twice.
+"""Create message ids, so that a sent prompt can be found again and is never sent twice; read the time in any id.
 
 The format is the server's: "msg_", 12 hex digits of the low 48 bits of milliseconds * 4096 + a counter, 14 random
 base62 digits. The server sorts messages by their creation time, and by id only within the same millisecond; some older
@@ -18,7 +18,7 @@ _BASE62 = string.digits + string.ascii_uppercase + string.ascii_lowercase
 _RANDOM_DIGITS = 14
 _TICKS_PER_MS = 0x1000
 _LOW_48_BITS = (1 << 48) - 1
-_ID = re.compile("msg_([0-9a-f]{12})")
+_ID = re.compile("[a-z]+_([0-9a-f]{12})")
 
 _lock = threading.Lock()
 _last = 0
@@ -44,7 +44,13 @@ def message_id(*earlier: str) -> str:
     return f"msg_{tick & _LOW_48_BITS:012x}{tail}"
 
 
-def _ticks(message_id: str) -> int | None:
+def made_at(any_id: str) -> float | None:
+    """Return when the server made an id of any kind, in ms that wrap around every 795 days; None if it does not say."""
+    ticks = _ticks(any_id)
+    return None if ticks is None else ticks / _TICKS_PER_MS
+
+
+def _ticks(any_id: str) -> int | None:
     """Return the clock part of an id; None if the id has another format."""
-    match = _ID.match(message_id)
+    match = _ID.match(any_id)
     return int(match[1], 16) if match else None

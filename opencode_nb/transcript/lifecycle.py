@@ -5,8 +5,18 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
+from opencode_nb.transcript import ids
 from opencode_nb.transcript.messages import USER_SHELL, Change, Folding
-from opencode_nb.transcript.state import BY_APPROVAL, STOPPED, Decision, Json, Message, TurnState, TurnStatus
+from opencode_nb.transcript.state import (
+    BY_APPROVAL,
+    STOPPED,
+    Decision,
+    Json,
+    Message,
+    TurnState,
+    TurnStatus,
+    call_id,
+)
 
 OVERTAKEN_MS = 5000
 """Maximum age by which a response can overtake an event. Anything older means that the clock was set back."""
@@ -27,6 +37,7 @@ class Progress(Folding):
         self.status: Json = {"type": "idle"}
         self.deleted = False
         self.todos: list[Json] = []
+        self.event_id = ""  # of the event that is being applied: it holds the server's time
         self._busy_since_prompt: set[str] = set()
         self._stopped: set[str] = set()  # turns that this package stopped, with a known reason
 
@@ -154,21 +165,32 @@ class Progress(Folding):
         request_id = str(properties.get("requestID") or properties.get("permissionID"))
         for turn in self.turns.values():
             request = turn.permissions.pop(request_id, None) or turn.questions.pop(request_id, None)
-            if request is not None:
-                if not any(decision.request.get("id") == request_id for decision in turn.decisions):
-                    reply = str(properties.get("reply") or ("answered" if "answers" in properties else "reject"))
-                    turn.decisions.append(Decision(request, reply, "another client"))
+            if request is not None and not _answered(turn, request_id):
+                reply = str(properties.get("reply") or ("answered" if "answers" in properties else "reject"))
+                turn.decisions.append(Decision(request, reply, "another client"))
+            if self._note_wait(turn, request_id) or request is not None:
                 yield Change("request", turn.id, "turn")
 
+    def _note_wait(self, turn: TurnState, request_id: str) -> bool:
+        """Note how long a call waited for its answer, by the server's clock: that is not the tool's own time."""
+        request = _answered(turn, request_id)
+        begin, end = ids.made_at(request_id), ids.made_at(self.event_id)
+        if request is None or begin is None or end is None or request_id in turn.waits:
+            return False
+        turn.waits[request_id] = (call_id(request), (begin, end))
+        return True
+
     def _decided(self, properties: Json) -> Iterable[Change]:
-        """client.decided {request, reply, by, message?}: we answered, and know on whose behalf."""
-        request = properties["request"]
+        """client.decided {request, reply, by, message?}: we answered, and know on whose behalf.
+
+        A sub-session learns it too, else its own event would name another client.
+        """
+        request_id = properties["request"]["id"]
         for turn in self.turns.values():
-            mine = turn.permissions.pop(request["id"], None) or turn.questions.pop(request["id"], None)
-            if mine is not None:
-                if properties["by"] != BY_APPROVAL:  # already recorded with the "always"
-                    decision = Decision(request, properties["reply"], properties["by"], properties.get("message", ""))
-                    turn.decisions.append(decision)
+            asked = [one for one in turn.family if request_id in one.permissions or request_id in one.questions]
+            for one in asked:
+                _settle(one, properties)
+            if asked:
                 yield Change("request", turn.id, "turn")
 
     def _todo_updated(self, properties: Json) -> Iterable[Change]:
@@ -179,6 +201,25 @@ class Progress(Folding):
         for turn in self._open_turns()[-1:]:
             turn.todos = todos
             yield Change("todos", turn.id, "turn")
+
+
+def _answered(turn: TurnState, request_id: str) -> Json | None:
+    """Return a request that is answered already, and known by whom."""
+    known = [*(made.request for made in turn.decisions), *turn.approved]
+    return next((request for request in known if request.get("id") == request_id), None)
+
+
+def _settle(turn: TurnState, properties: Json) -> None:
+    """Close a request with our answer; what an earlier "always" covers is recorded with that."""
+    request = properties["request"]
+    turn.permissions.pop(request["id"], None)
+    turn.questions.pop(request["id"], None)
+    if properties["by"] == BY_APPROVAL:
+        turn.approved.append(request)
+        return
+    earlier = [made for made in turn.decisions if made.request.get("id") != request["id"]]  # they did not arrive
+    made = Decision(request, properties["reply"], properties["by"], properties.get("message", ""))
+    turn.decisions = [*earlier, made]
 
 
 def _is_whole(turn: TurnState, step: Message) -> bool:

@@ -14,7 +14,7 @@ from collections.abc import Iterable
 from typing import NamedTuple
 
 from opencode_nb.transcript.halves import split_end
-from opencode_nb.transcript.state import Decision, Json, Message, TurnState
+from opencode_nb.transcript.state import Json, Message, TurnState
 
 USER_SHELL = "The following tool was executed by the user"
 """The prompt that the server writes for a user's own shell command."""
@@ -44,14 +44,14 @@ class Folding:
         self._early: dict[str, Json] = {}  # deltas that arrived before their part: part id -> {field: text}
         self._cut: dict[tuple[str, str], str] = {}  # half characters at the end of a delta, by part id and field
         self._ours: dict[str, float] = {}  # prompts we sent, with the position of the message before
-        self._decisions: dict[str, list[Decision]] = {}  # of dropped turns: the server does not keep them
+        self._answers: dict[str, Json] = {}  # of dropped turns, as attributes: the server does not keep them
 
     # -- messages --------------------------------------------------------------------------------------------------
 
     def _turn(self, turn_id: str) -> TurnState:
         turn = self.turns.get(turn_id)
         if turn is None:
-            turn = self.turns[turn_id] = TurnState(turn_id, self.id, decisions=self._decisions.pop(turn_id, []))
+            turn = self.turns[turn_id] = TurnState(turn_id, self.id, **self._answers.pop(turn_id, {}))
         return turn
 
     def _message_updated(self, properties: Json) -> Iterable[Change]:

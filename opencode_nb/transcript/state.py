@@ -22,6 +22,9 @@ STOPPED = ("MessageAbortedError", "TurnTimeout")
 BY_APPROVAL = "always"
 """Who answered, if an earlier "always" did: it is not a decision of its own."""
 
+Span = tuple[float, float]
+"""Begin and end, in ms of a clock that wraps around (`ids.made_at`)."""
+
 
 @dataclass(slots=True, eq=False)
 class Message:
@@ -55,6 +58,17 @@ class Decision:
     by: str
     message: str = ""
 
+    @property
+    def call(self) -> str:
+        """The tool call that sent the request; "" if none did."""
+        return call_id(self.request)
+
+
+def call_id(request: Json) -> str:
+    """Return the tool call that sent a request; "" if none did."""
+    sent_by = request.get("tool")
+    return str(sent_by.get("callID") or "") if isinstance(sent_by, dict) else ""
+
 
 @dataclass(slots=True, eq=False)
 class TurnState:
@@ -63,7 +77,9 @@ class TurnState:
     `id` is the user message's id; every step of the model is an assistant message with it as `parentID`. `error` is the
     server's `{name, data}`; `retry` is its `{attempt, message, next}` (`next` in ms since the epoch) while it waits to
     call the model again. `permissions` and `questions` are open requests of this session and its sub-sessions, by
-    request id. `children` are the turns of sub-sessions, by the session that the task tool opened.
+    request id. `decisions` are the answers to earlier ones; `approved` are requests that an earlier "always" covered.
+    `waits` is when each request was open, with the call that sent it, by request id. `children` are the turns of
+    sub-sessions, by the session that the task tool opened.
     """
 
     id: str
@@ -76,6 +92,8 @@ class TurnState:
     permissions: dict[str, Json] = field(default_factory=dict)
     questions: dict[str, Json] = field(default_factory=dict)
     decisions: list[Decision] = field(default_factory=list)
+    approved: list[Json] = field(default_factory=list)
+    waits: dict[str, tuple[str, Span]] = field(default_factory=dict)
     todos: list[Json] = field(default_factory=list)
     children: dict[str, list[TurnState]] = field(default_factory=dict)
 
@@ -95,24 +113,45 @@ class TurnState:
         paths = (step.info.get("path") for step in reversed(self.steps.values()))
         return next((str(path["cwd"]) for path in paths if isinstance(path, dict) and path.get("cwd")), "")
 
+    @property
+    def family(self) -> Iterator[TurnState]:
+        """This turn, and those of all sub-sessions below it."""
+        yield self
+        for turns in list(self.children.values()):
+            for turn in turns:
+                yield from turn.family
+
     def call_of(self, request: Json) -> Json:
         """Return the `{tool, input}` of a request; {} until the server sends it, right after the request."""
-        wanted = (request.get("tool") or {}).get("callID")
+        wanted = call_id(request)
         for part in self._parts_below():
             if wanted and part.get("callID") == wanted and (part.get("state") or {}).get("status") != "pending":
                 return {"tool": part.get("tool"), "input": (part.get("state") or {}).get("input") or {}}
         return {}
 
+    def asker_of(self, request: Json) -> Json | None:
+        """Return who sent a request: None for the turn's own session, else the input of the subagent's task.
+
+        {} is any other session.
+        """
+        session = request.get("sessionID")
+        if session in (None, self.session_id):
+            return None
+        for part in self._parts_below():
+            state = part.get("state") or {}
+            if part.get("type") == "tool" and (state.get("metadata") or {}).get("sessionId") == session:
+                return state.get("input") or {}
+        return {}
+
     @property
-    def asked(self) -> dict[str, Json]:
-        """The open permission requests by id, each with its `call`, see `call_of`."""
-        return {key: {**request, "call": self.call_of(request)} for key, request in self.permissions.items()}
+    def requests(self) -> dict[str, Json]:
+        """The open requests by id, permissions first: each with its `call` and `asker`, see `call_of`, `asker_of`."""
+        permissions = {key: {**asked, "call": self.call_of(asked)} for key, asked in self.permissions.items()}
+        every = {**permissions, **self.questions}
+        return {key: {**asked, "asker": self.asker_of(asked)} for key, asked in every.items()}
 
     def _parts_below(self) -> Iterator[Json]:
-        yield from self.parts
-        for turns in list(self.children.values()):
-            for turn in turns:
-                yield from turn._parts_below()
+        return (part for turn in self.family for part in turn.parts)
 
     @property
     def diffs(self) -> list[Json]:

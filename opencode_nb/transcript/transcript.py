@@ -124,6 +124,7 @@ class Transcript(Progress):
         if owner is None:
             return []
         handler = _HANDLERS.get(kind)
+        owner.event_id = str(event.get("id") or "")
         if kind != "message.part.delta":  # the other half of a character may follow in the next one
             properties = whole(properties)
         changes = list(handler(owner, properties)) if handler else []
@@ -290,8 +291,9 @@ class Transcript(Progress):
         del self.turns[turn.id]
         self._ours.pop(turn.id, None)
         self._stopped.discard(turn.id)
-        if turn.decisions:
-            self._decisions[turn.id] = turn.decisions
+        if turn.decisions or turn.approved:
+            kept = {"decisions": turn.decisions, "approved": turn.approved, "waits": turn.waits}
+            self._answers[turn.id] = kept
         for child_id in turn.children:
             if not any(child_id in other.children for other in self.turns.values()):
                 self.children.pop(child_id, None)

@@ -95,7 +95,7 @@ def test_tools_and_refusals_are_reported_on_stderr(place: Path) -> None:
     told = done.err.splitlines()
     assert told[0] == MODEL_LINE
     assert "☑ Todos: 0 of 3 done" in told
-    denied = "Permission denied by policy: bash ls -la (Nobody is available to answer, so it was denied.)"
+    denied = "Denied by policy: ls -la (Nobody is available to answer, so it was denied.)"
     assert told[told.index(denied) + 1] == "  --permission allow grants such requests."
 
 
@@ -349,7 +349,7 @@ def test_questions_go_to_the_terminal_even_if_text_is_piped(terminal: Any, place
     asked.expect("or say why not: ")
     asked.answer("y")
     shown = asked.expect("code 0")
-    assert "Permission allowed once by you" in shown
+    assert "You allowed once: " in shown
     answer = (place / "answer.txt").read_text()
     assert answer.startswith("This writes a file")
     assert "Allow?" not in answer

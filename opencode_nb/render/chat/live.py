@@ -170,7 +170,7 @@ class LiveChat:
         transcript = self._transcript
         opened: dict[str, Json] = {}
         for turn in transcript.turns.values():
-            opened |= turn.asked | turn.questions
+            opened |= turn.requests
         latest = next(reversed(transcript.turns.values()), None)
         ops = self._requests.update(opened, facts.directory(latest) if latest else "")
         docks = {

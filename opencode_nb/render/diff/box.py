@@ -95,7 +95,7 @@ def body(diff: Json, columns: int = 1) -> Html:
     """Render the changed lines in one or two columns, with the end of a long diff folded."""
     files = _files(diff)
     if not any(file.hunks for file in files):
-        return element("div", escape(_without_lines(files)), style="body")
+        return without_lines(diff)
     path = str(diff.get("file") or "")
     every = list(_lines(path, sections(path, files), columns))
     if not every:
@@ -104,12 +104,14 @@ def body(diff: Json, columns: int = 1) -> Html:
     return join([block(shown), _fold(folded) if folded else NOTHING])
 
 
-def whole(diff: Json, columns: int = 1) -> Html:
-    """Render all changed lines for someone who decides by them: nothing folded, invisible characters marked."""
-    files = _files(diff)
-    if not any(file.hunks for file in files):
-        return element("div", escape(_without_lines(files)), style="body")
-    return block(_lines(str(diff.get("file") or ""), hunks_of(files), columns, reveal))
+def whole(diff: Json, columns: int = 1) -> list[Html]:
+    """Return all changed lines for someone who decides by them, with invisible characters marked; see `block`."""
+    return list(_lines(str(diff.get("file") or ""), hunks_of(_files(diff)), columns, reveal))
+
+
+def without_lines(diff: Json) -> Html:
+    """Say why a change has no lines."""
+    return element("div", escape(_without_lines(_files(diff))), style="body")
 
 
 def _without_lines(files: Sequence[FilePatch]) -> str:

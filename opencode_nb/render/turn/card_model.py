@@ -5,6 +5,7 @@ Data only. tools.py builds it from a tool part; cards.py, text.py and terminal.p
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any, Literal
 
@@ -72,9 +73,15 @@ class Link:
 
 @dataclass(slots=True, frozen=True)
 class Answers:
-    """Questions with their answers."""
+    """Questions with their answers; `said` introduces each answer (`You answered`), "" as long as there are none."""
 
     items: list[tuple[str, list[str]]]
+    said: str = ""
+
+    def lines(self) -> list[tuple[str, str]]:
+        """Return each question with a line that says how it was answered, "" as long as it was not."""
+        answered = f"{self.said}: " if self.said else ""
+        return [(asked, answered and answered + (", ".join(answers) or "nothing")) for asked, answers in self.items]
 
 
 @dataclass(slots=True, frozen=True)
@@ -96,12 +103,30 @@ class Attachment:
 Block = Output | Code | Change | Checklist | Prose | Pairs | Link | Answers | Problem | Attachment
 
 
+@dataclass(slots=True, frozen=True)
+class Verdict:
+    """How a request of a call was answered: a phrase (`You allowed once`), and whether that stopped the call."""
+
+    text: str
+    denied: bool = False
+
+
+@dataclass(slots=True, frozen=True)
+class Consent:
+    """What people were asked about a call: whether it waits for an answer, the answers, and the seconds they took."""
+
+    waits: bool = False
+    verdicts: tuple[Verdict, ...] = ()
+    seconds: float = 0.0
+
+
 @dataclass(slots=True)
 class Card:
     """A tool call: `name` and `about` (with `counts` of added and removed lines) make its summary, `blocks` its
     content.
 
-    `since` is when it started, in ms since the epoch, while it runs; a call that `waits` for the user is not running.
+    `seconds` is how long it ran, and `since` when it started, in ms since the epoch, while it runs: both without the
+    time that people took to answer. A call that `waits` for the user is not running. `verdicts` are their answers.
     """
 
     tool: str
@@ -114,6 +139,7 @@ class Card:
     seconds: float | None = None
     since: float | None = None
     waits: bool = False
+    verdicts: tuple[Verdict, ...] = ()
     open: bool = False
     blocks: list[Block] = field(default_factory=list)
     child_session: str = ""
@@ -125,7 +151,7 @@ class Context:
 
     Whether its turn has ended, the directory that paths are relative to, the sub-sessions that are displayed, the
     messages that the user sent while the turn was running, the number of columns of changes (0 if it cannot be chosen),
-    and the calls that wait for the user's answer.
+    and what people were asked about calls, by call.
     """
 
     ended: bool = False
@@ -133,7 +159,7 @@ class Context:
     children: frozenset[str] = frozenset()
     asked: frozenset[str] = frozenset()
     columns: int = 0
-    waiting: frozenset[str] = frozenset()
+    consents: Mapping[str, Consent] = field(default_factory=dict)
 
     def path(self, path: str) -> str:
         """Return a path relative to the directory if it is below it."""

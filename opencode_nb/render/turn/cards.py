@@ -30,6 +30,7 @@ from opencode_nb.render.turn.card_model import (
     Pairs,
     Problem,
     Prose,
+    Verdict,
 )
 from opencode_nb.render.turn.phrases import duration
 
@@ -78,7 +79,9 @@ def label(card: Card) -> str:
     """Return a card's accessible name: the tool, its subject, and its outcome."""
     word = _state(card)[0]
     about = f"{card.name}: {card.about}" if card.about else card.name
-    return ", ".join(piece for piece in (about, card.note, word or ("" if card.note else "done")) if piece)
+    verdicts = [verdict.text for verdict in card.verdicts]
+    pieces = (about, card.note, word or ("" if card.note else "done"), *verdicts)
+    return ", ".join(piece for piece in pieces if piece)
 
 
 def part_key(key: str, suffix: str) -> str | None:
@@ -93,14 +96,21 @@ def _body(content: Html, key: str) -> Html:
 
 
 def summary_html(card: Card) -> Html:
-    """Render a card's summary: the tool, its subject, and its outcome."""
+    """Render a card's summary: the tool, its subject, who allowed or denied it, and its outcome."""
     pieces = [
         element("span", escape(card.glyph), style="glyph"),
         element("span", escape(card.name), style="name"),
         element("span", escape(card.about), style="subtitle") if card.about else NOTHING,
+        *map(verdict_html, card.verdicts),
         element("span", _end(card), style="end"),
     ]
     return join((piece for piece in pieces if piece), Html(" "))
+
+
+def verdict_html(verdict: Verdict) -> Html:
+    """Render how a request was answered."""
+    glyph, style = ("\u2298", "verdict warn") if verdict.denied else ("\u2713", "verdict muted")
+    return element("span", escape(f"{glyph} {verdict.text}"), style=style, data_part="decision")
 
 
 def _end(card: Card) -> Html:
@@ -233,12 +243,12 @@ def _link(block: Link) -> Html:
 
 
 def _answers(block: Answers) -> Html:
-    return join(
-        element(
-            "div", join([element("div", escape(question)), element("div", escape(", ".join(answers)), style="strong")])
-        )
-        for question, answers in block.items
-    )
+    return join(_answer(question, answer) for question, answer in block.lines())
+
+
+def _answer(question: str, answer: str) -> Html:
+    told = element("div", escape(answer), style="strong") if answer else NOTHING
+    return element("div", join([element("div", escape(question), style="plain"), told]), style="answered")
 
 
 def _problem(block: Problem) -> Html:

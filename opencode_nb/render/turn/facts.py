@@ -12,16 +12,14 @@ from typing import TYPE_CHECKING, Any
 from opencode_nb.failures import Failure, describe
 from opencode_nb.render.diff.box import stats
 from opencode_nb.render.diff.patched_notebook import is_notebook
-from opencode_nb.render.markup.escape import reveal_line
 from opencode_nb.render.turn.card_model import Json
 from opencode_nb.render.turn.phrases import duration
-from opencode_nb.render.turn.request_model import subject
 from opencode_nb.render.turn.tools import elapsed
 from opencode_nb.transcript.attribution import own_diffs
 from opencode_nb.transcript.tool_calls import CHANGING
 
 if TYPE_CHECKING:
-    from opencode_nb.transcript.state import Decision, TurnState
+    from opencode_nb.transcript.state import TurnState
 
 _NEVER_SHOWN = frozenset({"step-start", "step-finish", "snapshot", "patch"})
 
@@ -160,24 +158,6 @@ def unshown_diffs(turn: TurnState) -> list[Json]:
     state = _object(edits[0].get("state"))
     shows = edits[0].get("tool") not in ("write",) and state.get("status") == "completed"
     return [] if shows and not is_notebook(str(diffs[0].get("file") or "")) else diffs
-
-
-def waiting(turn: TurnState) -> frozenset[str]:
-    """Return the tool calls that wait for the user's answer."""
-    requests = [*turn.permissions.values(), *turn.questions.values()]
-    return frozenset(str(call) for request in requests if (call := _object(request.get("tool")).get("callID")))
-
-
-def decision(made: Decision, root: str = "") -> str:
-    """Describe an answered request in a sentence without a full stop."""
-    request = made.request
-    if "questions" in request:
-        text = f"Question {'answered' if made.reply != 'reject' else 'dismissed'} by {made.by}"
-    else:
-        about = reveal_line(subject(request, root))
-        verb = {"once": "allowed once", "always": "always allowed", "reject": "denied"}.get(made.reply, made.reply)
-        text = f"Permission {verb} by {made.by}: {request.get('permission') or ''} {about}".rstrip()
-    return f"{text} ({' '.join(made.message.split())})" if made.message else text
 
 
 def is_shown(part: Json) -> bool:

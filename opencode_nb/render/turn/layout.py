@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 
 from opencode_nb.render.diff import box
 from opencode_nb.render.markup.escape import NOTHING, Html, element, escape, join
-from opencode_nb.render.turn import cards, facts
+from opencode_nb.render.turn import answers, cards, facts
 from opencode_nb.render.turn.card_model import Card, Context, Json, Pairs
 from opencode_nb.render.turn.phrases import shorten
 from opencode_nb.render.turn.tools import attachment, explored, is_exploring
@@ -49,9 +49,9 @@ def _is_text(part: Json) -> bool:
 
 
 def decisions_html(turn: TurnState) -> Html:
-    """Render who allowed or denied what."""
+    """Render who allowed or denied what, where no card shows it."""
     root = facts.directory(turn)
-    return join(_decision(facts.decision(made, root), made.reply == "reject") for made in turn.decisions)
+    return join(_decision(answers.decision(made, root), made.reply == "reject") for made in answers.unplaced(turn))
 
 
 def _decision(text: str, denied: bool) -> Html:
@@ -174,7 +174,7 @@ def _waiting(retry: Json) -> Html:
 def context(turn: TurnState, columns: int = 0) -> Context:
     """Return what the turn's parts don't say themselves."""
     asked = frozenset(step.id for step in turn.steps.values() if step.info.get("role") == "user")
-    return Context(turn.ended, facts.directory(turn), frozenset(turn.children), asked, columns, facts.waiting(turn))
+    return Context(turn.ended, facts.directory(turn), frozenset(turn.children), asked, columns, answers.consents(turn))
 
 
 def kind(part: Json, context: Context) -> str:

@@ -13,8 +13,8 @@ from typing import TYPE_CHECKING, Any
 from opencode_nb.render.markdown.convert import to_html
 from opencode_nb.render.markup.escape import NOTHING, Html, element, escape, join
 from opencode_nb.render.markup.patch_ops import Op
-from opencode_nb.render.turn import facts, layout
-from opencode_nb.render.turn.card_model import Context, Json
+from opencode_nb.render.turn import answers, facts, layout
+from opencode_nb.render.turn.card_model import Consent, Context, Json
 from opencode_nb.render.turn.cards import card_html
 from opencode_nb.render.turn.parts import (
     GroupView,
@@ -77,7 +77,7 @@ class LiveTurn:
         self._groups: dict[str, GroupView] = {}
         self._requests = RequestsView(f"{self.key}q", self.look)
         self._slots: dict[str, Html] = dict.fromkeys("abcdefg", NOTHING)
-        self._waiting: frozenset[str] = frozenset()
+        self._consents: dict[str, Consent] = {}
         self._is_open = False
         self._was_ended = False
 
@@ -110,7 +110,7 @@ class LiveTurn:
         if beside:
             self._update_slots(ops)
         if beside or self._requests.is_incomplete:
-            open_now = {**self._turn.asked, **self._turn.questions} if self._actions else {}
+            open_now = self._turn.requests if self._actions else {}
             ops += self._requests.update(open_now, facts.directory(self._turn))
         return ops
 
@@ -132,9 +132,9 @@ class LiveTurn:
             self._add_parts(ops)
 
     def _asking_or_answered(self) -> set[str]:
-        """Return the parts whose call starts or stops waiting for the user: requests don't name parts."""
-        old, self._waiting = self._waiting, facts.waiting(self._turn)
-        calls = old ^ self._waiting
+        """Return the parts about whose call someone was asked or has answered: requests don't name parts."""
+        old, self._consents = self._consents, answers.consents(self._turn)
+        calls = {call for call in {*old, *self._consents} if old.get(call) != self._consents.get(call)}
         return {str(part["id"]) for part in self._turn.parts if str(part.get("callID")) in calls} if calls else set()
 
     def _is_of_prompt(self, part_id: str) -> bool:

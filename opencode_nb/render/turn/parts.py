@@ -229,6 +229,8 @@ class _Shown:
 class RequestsView:
     """Open requests, added and removed one by one: what the user typed into one stays until it is answered.
 
+    The page shows one of them at a time (static/core/pager.js).
+
     They follow the `look` at the time of an `update`. When the columns change, or the server sends a call's input, only
     the subject of the request is redrawn.
     """
@@ -246,7 +248,8 @@ class RequestsView:
 
     def html(self) -> Html:
         """Return the current element."""
-        return element("div", join(keyed(it.card, it.key) for it in self._shown.values()), data_key=self.key)
+        cards = join(keyed(it.card, it.key) for it in self._shown.values())
+        return element("div", cards, data_part="requests", data_key=self.key)
 
     def update(self, requests: dict[str, Json], root: str) -> list[Op]:
         """Return the operations after requests came or were answered; paths in them are relative to `root`."""

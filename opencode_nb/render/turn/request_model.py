@@ -32,8 +32,8 @@ _WANTS = {
 }
 _EVERYTHING = {
     "bash": "every shell command",
-    "edit": "every file change",
-    "read": "every file",
+    "edit": "every edit",
+    "read": "reading every file",
     "webfetch": "every URL",
     "websearch": "every search",
     "task": "every subagent",
@@ -46,6 +46,8 @@ _DIRECTORIES = frozenset({"directories", "patterns", "parentDir"})
 _TITLES = {"bash": frozenset({"description"})}
 """The model's own name for a call: irrelevant for the decision."""
 COMMAND = "Command"
+SCOPE = "in this project, until OpenCode stops"
+"""Where "always" holds, and how long."""
 _LABELS = {
     "command": COMMAND,
     "workdir": "In directory",
@@ -83,16 +85,16 @@ class File:
 
 @dataclass(slots=True, frozen=True)
 class Asked:
-    """A permission request: what it `wants` to do, `facts` as names and values, the files, and the meaning of "always".
+    """A permission request: who asks, what it `wants` to do, `facts` as names and values, and the files.
 
-    `always` is what it covers, "" if it can't be chosen; `holds` is where and until when.
+    `asker` is "" for the session itself. `always` is what "always" covers, within `SCOPE`; "" if it can't be chosen.
     """
 
+    asker: str
     wants: str
     facts: list[tuple[str, str]]
     files: list[File]
     always: str
-    holds: str
 
 
 def asked(request: Json, root: str = "") -> Asked:
@@ -100,7 +102,24 @@ def asked(request: Json, root: str = "") -> Asked:
     kind = str(request.get("permission") or "")
     files = _files(request, root)
     wants = _WANTS.get(kind, f"use {kind}") if len(files) < 2 else f"change {len(files)} files"
-    return Asked(wants, list(_facts(request, root, files)), files, _always(request, kind), _holds(root))
+    return Asked(asker(request), wants, list(_facts(request, root, files)), files, _always(request))
+
+
+def asker(request: Json) -> str:
+    """Return who asks: `the subagent general (Look around)`, `another session`, or "" for the session itself."""
+    task = request.get("asker")
+    if not isinstance(task, dict):
+        return ""
+    name, about = str(task.get("subagent_type") or ""), " ".join(str(task.get("description") or "").split())
+    if not task:
+        return "another session"
+    return " ".join(piece for piece in ("the subagent", name, f"({about})" if about else "") if piece)
+
+
+def covered(request: Json) -> str:
+    """Return what "always" covers, where and until when; "" if it can't be chosen."""
+    always = _always(request)
+    return f"{always} {SCOPE}" if always else ""
 
 
 def subject(request: Json, root: str = "") -> str:
@@ -211,13 +230,10 @@ def _unsaid(request: Json, values: list[str]) -> Iterator[tuple[str, str]]:
 # Always
 
 
-def _always(request: Json, kind: str) -> str:
-    everything = f"{_EVERYTHING.get(kind, f'every use of {kind}')} (*)"
+def _always(request: Json) -> str:
+    kind = str(request.get("permission") or "")
+    everything = _EVERYTHING.get(kind, f"every use of {kind}")
     return ", ".join(everything if pattern == "*" else pattern for pattern in _texts(request, "always"))
-
-
-def _holds(root: str) -> str:
-    return f"until OpenCode stops, in every session in {root or 'this directory'} that runs from here."
 
 
 def _texts(request: Json, name: str) -> list[str]:

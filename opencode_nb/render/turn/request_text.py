@@ -6,7 +6,7 @@ from collections.abc import Iterator
 
 from opencode_nb.render.diff.box import patch_text
 from opencode_nb.render.markup.escape import reveal, reveal_line
-from opencode_nb.render.turn.request_model import COMMAND, Asked, File
+from opencode_nb.render.turn.request_model import COMMAND, SCOPE, Asked, File
 
 _INDENT = "    "
 """Indentation of everything the agent provides: no line of it can look like one of ours."""
@@ -14,9 +14,14 @@ _INDENT = "    "
 
 def request_text(asked: Asked) -> str:
     """Render everything relevant to the decision: nothing cut, invisible characters marked."""
-    head = f"The agent asks for permission to {reveal_line(asked.wants)}:"
-    always = [f"Always covers: {reveal_line(f'{asked.always}, {asked.holds}')}"] if asked.always else []
+    head = f"{asker_text(asked.asker)} asks for permission to {reveal_line(asked.wants)}:"
+    always = [f"Allow always: {reveal_line(f'{asked.always} {SCOPE}')}"] if asked.always else []
     return "\n".join([head, *_facts(asked), *_files(asked.files), *always])
+
+
+def asker_text(asker: str) -> str:
+    """Return who asks, at the beginning of a sentence."""
+    return reveal_line(f"{asker[:1].upper()}{asker[1:]}" if asker else "The agent")
 
 
 def _facts(asked: Asked) -> Iterator[str]:

@@ -6,7 +6,6 @@ wire_protocol.json.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from typing import Any
 
 from opencode_nb.render.diff import box
@@ -15,7 +14,11 @@ from opencode_nb.render.markup.highlight import highlight
 from opencode_nb.render.turn import request_model
 from opencode_nb.render.turn.card_model import Json
 from opencode_nb.render.turn.cards import part_key
-from opencode_nb.render.turn.request_model import COMMAND, Asked, File
+from opencode_nb.render.turn.request_model import COMMAND, SCOPE, Asked, File
+
+FIRST_SCREEN = 40
+"""Lines of changes that are shown before the rest is folded, unless it is short."""
+_SHORT_REST = 15
 
 _REPLIES = (("once", "Allow once", "primary"), ("always", "Allow always", "button"), ("reject", "Deny", "button"))
 
@@ -26,7 +29,7 @@ def request_html(request: Json, root: str = "", *, heard: bool = True, columns: 
     The subject in the card with this `key` can be patched separately, see `subject_html`.
     """
     if "questions" in request:
-        return question_html(request, heard=heard)
+        return question_html(request, heard=heard, key=key)
     return permission_html(request, root, heard=heard, columns=columns, key=key)
 
 
@@ -42,23 +45,35 @@ def _card(request: Json, part: str, content: Html, **attributes: str) -> Html:
 
 
 def subject_html(request: Json, root: str, columns: int, key: str = "") -> Html:
-    """Render everything relevant to the decision, in the card with this key: the request and what "always" covers.
+    """Render what may change in the card with this key: all that is relevant to the decision, or who has a question.
 
-    Long content scrolls; nothing is cut or folded.
+    Nothing is cut: long content scrolls, and what is beyond the first screen of changes unfolds.
     """
+    if "questions" in request:
+        return _question_head(request, key)
     asked = request_model.asked(request, root)
-    title = [
-        element("span", escape("!"), style="glyph"),
-        element("span", escape("Permission needed"), style="name"),
-        element("span", escape(reveal_line(str(request.get("permission") or ""))), style="subtitle"),
-        element("span", escape(reveal_line(f"to {asked.wants}")), style="muted"),
-    ]
+    kind = element("span", escape(reveal_line(str(request.get("permission") or ""))), style="subtitle")
+    head = _head("!", "Permission needed", kind, f"{_who(asked.asker)} wants to {asked.wants}")
     pieces = [_fact(name, value) for name, value in asked.facts]
     pieces += [_names(asked.files)] if len(asked.files) > 1 else []
-    pieces += _changes(asked.files, columns)
+    pieces += [_changes(asked.files, columns, str(request.get("id") or ""))] if asked.files else []
     matter = element("div", join(pieces), style="matter")
-    head = element("div", join(title, Html(" ")), style="asked")
     return element("div", join([head, matter, _covered(asked)]), style="subject", data_key=part_key(key, "m"))
+
+
+def _head(glyph: str, name: str, kind: Html, told: str) -> Html:
+    """Render a card's first line: what is needed, and who asks."""
+    title = [
+        element("span", escape(glyph), style="glyph"),
+        element("span", escape(name), style="name"),
+        kind,
+        element("span", escape(reveal_line(told)), style="muted"),
+    ]
+    return element("div", join((piece for piece in title if piece), Html(" ")), style="asked")
+
+
+def _who(asker: str) -> str:
+    return f"{asker[:1].upper()}{asker[1:]}" if asker else "This session"
 
 
 def _fact(name: str, value: str) -> Html:
@@ -82,14 +97,30 @@ def _name(file: File) -> Html:
     return join([path, *notes])
 
 
-def _changes(files: list[File], columns: int) -> Iterator[Html]:
-    """Yield the changes of each file below its name, with the choice of columns above them."""
-    if columns and files:
-        yield box.columns_html(columns)
-    for file in files:
-        change = {"file": file.path, "patch": file.patch}
-        title = element("div", _name(file), style="fact")
-        yield element("div", join([title, box.whole(change, columns)]), style="rule", data_file=file.path)
+def _changes(files: list[File], columns: int, request_id: str) -> Html:
+    """Render the changes of each file below its name, with the choice of columns above, and all but a screen folded."""
+    changes = [(file, {"file": file.path, "patch": file.patch}) for file in files]
+    rows = [(file, change, box.whole(change, columns)) for file, change in changes]
+    total = sum(len(lines) for _, _, lines in rows)
+    left = FIRST_SCREEN if total > FIRST_SCREEN + _SHORT_REST else total
+    pieces, folded = [box.columns_html(columns)] if columns else [], []
+    for file, change, lines in rows:
+        if left or not lines:
+            pieces.append(_change(file, change, lines[:left]))
+        if lines[left:]:
+            folded.append(_change(file, change, lines[left:]))
+        left = max(0, left - len(lines))
+    summary = element("summary", escape(f"Show all {total} lines"), style="more body")
+    fold = element("details", join([summary, *folded]), data_fold=f"changes-{request_id}") if folded else NOTHING
+    return join([*pieces, fold])
+
+
+def _change(file: File, change: Json, lines: list[Html]) -> Html:
+    """Render these lines of a file's change below its name, and how many there are in all."""
+    counts = element("span", box.counts(*box.stats(change)), style="muted small")
+    title = element("div", join([_name(file), counts], Html(" ")), style="fact")
+    content = box.block(lines) if lines else box.without_lines(change)
+    return element("div", join([title, content]), style="rule", data_file=file.path)
 
 
 def _elsewhere() -> Html:
@@ -100,7 +131,7 @@ def _elsewhere() -> Html:
 def _covered(asked: Asked) -> Html:
     if not asked.always:
         return NOTHING
-    told = f"Allow always covers: {asked.always}, {asked.holds}"
+    told = f"Allow always: {asked.always} {SCOPE}"
     return element("div", escape(reveal_line(told)), style="covers small muted")
 
 
@@ -124,17 +155,34 @@ def _reason(request: Json) -> Html:
     form = element(
         "form", join([element("fieldset", field, style="fieldset"), submit]), data_intent="permission", data_id=key
     )
-    summary = element("summary", escape("Say why not\u2026"), style="more")
+    summary = element("summary", escape("Deny with a reason\u2026"), style="more")
     return element("details", join([summary, form]), style="reason", data_fold=f"reason-{key}")
 
 
-def question_html(request: Json, *, heard: bool = True) -> Html:
+_NO_CHOICE = "Choose or write an answer first."
+"""Shown beside Answer while the page disables it (static/core/asking.js)."""
+_OWN_WORDS = "Type your own answer"
+
+
+def _question_head(request: Json, key: str) -> Html:
+    count = len(_questions(request))
+    name = "Question" if count == 1 else f"{count} questions"
+    head = _head("?", name, NOTHING, f"{_who(request_model.asker(request))} asks")
+    return element("div", head, data_key=part_key(key, "m"))
+
+
+def _questions(request: Json) -> list[Json]:
+    return [item for item in request.get("questions") or [] if isinstance(item, dict)]
+
+
+def question_html(request: Json, *, heard: bool = True, key: str = "") -> Html:
     """Render questions as a form: options, a free answer, and Dismiss; only their text if not `heard`."""
-    key = str(request.get("id") or "")
-    questions = [item for item in request.get("questions") or [] if isinstance(item, dict)]
+    request_id, questions = str(request.get("id") or ""), _questions(request)
+    head = _question_head(request, key)
+    named = {"role": "group", "aria_label": "Answer needed"}
     if not heard:
         told = [element("div", _words(item.get("question")), style="body strong") for item in questions]
-        return _card(request, "question", join([*told, _elsewhere()]))
+        return _card(request, "question", join([head, *told, _elsewhere()]), **named)
     fields = [_field(index, question) for index, question in enumerate(questions)]
     buttons = [
         element("button", escape("Answer"), style="primary", type="submit"),
@@ -144,24 +192,27 @@ def question_html(request: Json, *, heard: bool = True) -> Html:
             style="button",
             type="button",
             data_intent="question",
-            data_id=key,
+            data_id=request_id,
             data_reply="reject",
         ),
+        element("span", escape(_NO_CHOICE), style="muted small", classes="oc-hint"),
     ]
     form = element(
         "form",
         join([element("div", join(fields), classes="oc-choices"), element("div", join(buttons), style="actions")]),
         style="form",
         data_intent="question",
-        data_id=key,
+        data_id=request_id,
     )
-    return _card(request, "question", form)
+    return _card(request, "question", join([head, form]), **named)
 
 
 def _field(index: int, question: Json) -> Html:
     options = [item for item in question.get("options") or [] if isinstance(item, dict)]
     kind = "checkbox" if question.get("multiple") else "radio"
-    legend = element("legend", _words(question.get("question")), style="strong")
+    several = element("span", escape(" Choose one or more."), style="muted small")
+    words = element("span", _words(question.get("question")), style="strong plain")
+    legend = element("legend", join([words, several if kind == "checkbox" else NOTHING]), style="legend")
     choices = [_choice(f"q{index}", kind, option) for option in options]
     own = NOTHING if question.get("custom") is False else _own_words(index, alone=kind == "radio")
     return element("fieldset", join([legend, *choices, own]), style="fieldset")
@@ -185,7 +236,7 @@ def _choice(name: str, kind: str, option: Json) -> Html:
 def _own_words(index: int, *, alone: bool) -> Html:
     """Render a field for a free answer; with `alone`, it is one of the exclusive options."""
     field = element(
-        "input", style="field", type="text", name=f"own{index}", placeholder="Your answer", aria_label="Your answer"
+        "input", style="field", type="text", name=f"own{index}", placeholder=_OWN_WORDS, aria_label=_OWN_WORDS
     )
     if not alone:
         return field

@@ -21,7 +21,7 @@ from opencode_nb.render.markdown.blocks import settled_length
 from opencode_nb.render.markdown.convert import normalize
 from opencode_nb.render.markup import ansi
 from opencode_nb.render.markup.escape import visible
-from opencode_nb.render.turn import facts, layout
+from opencode_nb.render.turn import answers, facts, layout
 from opencode_nb.render.turn.card_model import Block, Card, Change, Code, Json, Output, Problem, Prose
 from opencode_nb.render.turn.text import block_text, card_line
 from opencode_nb.render.turn.tools import attachment, describe
@@ -96,8 +96,8 @@ def _block(block: Block) -> RenderableType:
 def _end(turn: TurnState) -> Iterator[RenderableType]:
     """Yield decisions, the error, changes, and the footer."""
     root = facts.directory(turn)
-    for made in turn.decisions:
-        yield Text(visible(facts.decision(made, root)), style="yellow" if made.reply == "reject" else "dim")
+    for made in answers.unplaced(turn):
+        yield Text(visible(answers.decision(made, root)), style="yellow" if made.reply == "reject" else "dim")
     problem = facts.failure(turn)
     if facts.was_stopped(turn):
         yield Text("Stopped. The partial answer is kept.", style="yellow")

@@ -14,7 +14,7 @@ from opencode_nb.render.diff import box
 from opencode_nb.render.markdown.convert import contained, document, fenced
 from opencode_nb.render.markup import ansi
 from opencode_nb.render.markup.escape import visible
-from opencode_nb.render.turn import facts, layout
+from opencode_nb.render.turn import answers, facts, layout
 from opencode_nb.render.turn.card_model import (
     Answers,
     Attachment,
@@ -63,9 +63,9 @@ def turn_text(turn: TurnState) -> str:
 
 
 def _lines(turn: TurnState) -> Iterator[str]:
-    """Yield a line for each decision and for the error."""
+    """Yield a line for each decision that no card shows, and for the error."""
     root = facts.directory(turn)
-    yield from (f"{facts.decision(made, root)}." for made in turn.decisions)
+    yield from (f"{answers.decision(made, root)}." for made in answers.unplaced(turn))
     problem = facts.failure(turn)
     if facts.was_stopped(turn):
         yield "Stopped. The partial answer is kept."
@@ -111,6 +111,7 @@ def card_line(card: Card) -> str:
     if card.status != "completed":
         pieces.append({"error": "failed"}.get(card.status, card.status))
     pieces.append(duration(card.seconds) if card.seconds and card.seconds >= 1 else "")
+    pieces += [verdict.text for verdict in card.verdicts]
     return " · ".join(piece for piece in pieces if piece)
 
 
@@ -149,8 +150,8 @@ def block_text(block: Block) -> str:
             )
         case Pairs(items):
             return "\n".join(f"{name}: {value}" for name, value in items)
-        case Answers(items):
-            return "\n".join(f"{question} {', '.join(answers)}".rstrip() for question, answers in items)
+        case Answers():
+            return "\n".join(f"{question}\n{answer}".rstrip() for question, answer in block.lines())
         case Attachment(mime, name, _):
             return f"{name} ({mime})"
         case Link(url):
@@ -197,8 +198,8 @@ def _plain_part(turn: TurnState, part: Json) -> str:
         return _other(part)
     card = describe(part, layout.context(turn))
     children = "\n".join(_plain_parts_indented(turn, card))
-    problems = [block.text for block in card.blocks if isinstance(block, Problem)]
-    return "\n".join(line for line in [f"{card.glyph} {card_line(card)}", *problems, children] if line)
+    told = [block_text(block) for block in card.blocks if isinstance(block, Problem | Answers)]
+    return "\n".join(line for line in [f"{card.glyph} {card_line(card)}", *told, children] if line)
 
 
 def _plain_parts_indented(turn: TurnState, card: Card) -> Iterator[str]:

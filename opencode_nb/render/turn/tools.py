@@ -20,6 +20,7 @@ from opencode_nb.render.turn.card_model import (
     Change,
     Checklist,
     Code,
+    Consent,
     Context,
     Json,
     Link,
@@ -77,7 +78,8 @@ class _Call:
         self.tool = tool
         self.state = _object(part.get("state"))
         self.context = context
-        self.waits = str(part.get("callID")) in context.waiting and not context.ended
+        self.consent = context.consents.get(str(part.get("callID")), Consent())
+        self.waits = self.consent.waits and not context.ended
         self.input = _object(self.state.get("input"))
         self.metadata = _object(self.state.get("metadata"))
 
@@ -107,11 +109,18 @@ class _Call:
     def since(self) -> float | None:
         start = _object(self.state.get("time")).get("start")
         runs = self.status == "running" and not self.waits
-        return start if runs and isinstance(start, int | float) else None
+        return start + self.consent.seconds * 1000 if runs and isinstance(start, int | float) else None
+
+    @property
+    def seconds(self) -> float | None:
+        """Return how long the call ran, without the time that people took to answer."""
+        taken = elapsed(self.state.get("time"))
+        return None if taken is None else max(0.0, taken - self.consent.seconds)
 
     def card(self, glyph: str, name: str, about: str = "", *blocks: Block, **more: Any) -> Card:
         card = Card(self.tool, self.status, glyph, name, about, blocks=list(blocks), **more)
-        card.seconds, card.since, card.waits = elapsed(self.state.get("time")), self.since, self.waits
+        card.seconds, card.since, card.waits = self.seconds, self.since, self.waits
+        card.verdicts = self.consent.verdicts
         return card
 
 
@@ -275,7 +284,12 @@ def _question(call: _Call) -> Card:
     questions = [_text(item.get("question")) for item in _objects(call.input.get("questions"))]
     items = [(text, _texts(answers[i]) if i < len(answers) else []) for i, text in enumerate(questions)]
     about = shorten(questions[0], _LONG_LINE) if len(questions) == 1 else f"{len(questions)} questions"
-    return call.card("?", "Question", about, Answers(items), open=call.status == "completed")
+    said = next((verdict.text for verdict in call.consent.verdicts), "You answered")
+    answered = call.status == "completed"
+    card = call.card("?", "Question", about, Answers(items, said if answered else ""), open=answered)
+    card.seconds = None  # all of it is the time that the answer took
+    card.verdicts = () if answered else card.verdicts
+    return card
 
 
 def _skill(call: _Call) -> Card:
@@ -324,7 +338,8 @@ def _add_problem(card: Card, call: _Call) -> None:
     text = _text(call.state.get("error"))
     if call.status == "interrupted":
         text = text or "Interrupted before it finished."
-    card.blocks.insert(0, Problem(text))
+    if not any(verdict.denied for verdict in card.verdicts):  # else the error only repeats the verdict
+        card.blocks.insert(0, Problem(text))
     card.open = call.status == "error"
 
 

@@ -102,6 +102,8 @@ def _ask_questions(request: Json, ask: Ask) -> list[list[str]] | Literal["reject
     answers: list[list[str]] = []
     if not _can_ask():
         return None
+    if asker := _asker(request):
+        _tell(f"{asker} asks:")
     for question in request.get("questions") or []:
         _tell(_question_text(question))
         reply = ask(_how(question))
@@ -111,6 +113,15 @@ def _ask_questions(request: Json, ask: Ask) -> list[list[str]] | Literal["reject
             return "reject"
         answers.append(_chosen(reply, question))
     return answers
+
+
+def _asker(request: Json) -> str:
+    """Return who asks if it is not the session itself."""
+    from opencode_nb.render.turn.request_model import asker
+    from opencode_nb.render.turn.request_text import asker_text
+
+    who = asker(request)
+    return asker_text(who) if who else ""
 
 
 def _question_text(question: Json) -> str:

@@ -113,13 +113,17 @@ class Responder:
             covering.cancel()
 
     async def _with_call(self, request: Json) -> Json:
-        """Add the tool `call`, which has details that the request may lack, and the session's `directory`."""
+        """Add the tool `call`, which has details that the request may lack, and what `_placed` adds."""
         with contextlib.suppress(TimeoutError):
             async with asyncio.timeout(CALL_TIMEOUT):
                 while request.get("tool") and not self._turn.call_of(request):
                     self._news.clear()
                     await self._news.wait()
-        return {**request, "call": self._turn.call_of(request), "directory": self._turn.directory}
+        return self._placed({**request, "call": self._turn.call_of(request)})
+
+    def _placed(self, request: Json) -> Json:
+        """Add the session's `directory`, and the `asker` if it is another session."""
+        return {**request, "directory": self._turn.directory, "asker": self._turn.asker_of(request)}
 
     async def reply(self, request: Json, answer: Answer) -> None:
         """Send an answer and record who gave it."""
@@ -129,7 +133,7 @@ class Responder:
         await self._client.permission.reply(request["id"], reply=as_sent(answer.reply), message=answer.message or None)
 
     async def _question(self, request: Json) -> None:
-        answers = await self._person.question(request) if self._person is not None else None
+        answers = await self._person.question(self._placed(request)) if self._person is not None else None
         if isinstance(answers, list):
             self._decided(request, "answered", "you", "; ".join(", ".join(answer) for answer in answers))
             await self._client.question.reply(request["id"], answers=answers)

@@ -164,12 +164,12 @@ def test_requests_are_below_the_log_and_keep_what_is_typed() -> None:
     shown.update()
     cards = list(shown.page.nodes["requests"].children)
     assert len(cards) == 2
-    assert "Allow always covers: ls *" in shown.page.nodes["requests"].text
+    assert "Allow always: ls * in this project, until OpenCode stops" in shown.page.nodes["requests"].text
     assert shown.buttons("log") == []
     shown.apply("permission.replied", requestID="per_1", reply="once")
     shown.update()
     assert shown.page.nodes["requests"].children == cards[1:]
-    assert "Permission allowed once" in shown.page.nodes["log"].text
+    assert "Allowed once in another client: ls -l" in shown.page.nodes["log"].text
 
 
 @pytest.mark.parametrize(("done", "busy", "text"), [(1, False, "1 of 3 done, now: third"), (3, True, "3 of 3 done")])

@@ -73,6 +73,6 @@ def test_a_part_of_a_notebook_is_shown_as_text() -> None:
 
 
 def test_a_permission_request_shows_changed_outputs_too() -> None:
-    text = parse(box.whole(CHANGED)).text
+    text = parse(box.block(box.whole(CHANGED))).text
     assert "new output" in text
     assert "Cell 2" not in text

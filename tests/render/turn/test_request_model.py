@@ -153,14 +153,13 @@ def test_the_whole_input_of_a_call_is_shown(show: Any, asked: dict[str, Any], sa
     ("asked", "covered"),
     [
         (request("bash", always=["touch *", "rm *"]), "touch *, rm *"),
-        (patch(change("a.py")), "every file change (*)"),
-        (request("webfetch", always=["*"]), "every URL (*)"),
-        (request("kernel_python", always=["*"]), "every use of kernel_python (*)"),
+        (patch(change("a.py")), "every edit"),
+        (request("webfetch", always=["*"]), "every URL"),
+        (request("kernel_python", always=["*"]), "every use of kernel_python"),
     ],
 )
 def test_always_says_what_it_covers_and_until_when(show: Any, asked: dict[str, Any], covered: str) -> None:
-    wanted = f"lways covers: {covered}, until OpenCode stops, in every session in {ROOT} that runs from here."
-    assert wanted in show(asked)
+    assert f"Allow always: {covered} in this project, until OpenCode stops" in show(asked)
 
 
 @MEDIA
@@ -182,5 +181,39 @@ def test_invisible_characters_are_marked(show: Any, hidden: str) -> None:
 
 
 def test_no_line_of_a_command_looks_like_one_of_the_console() -> None:
-    shown = describe(request("bash", metadata={"command": "ls\nAlways covers: nothing"}))
-    assert "\nAlways covers: nothing" not in shown
+    shown = describe(request("bash", metadata={"command": "ls\nAllow always: nothing"}))
+    assert "\nAllow always: nothing" not in shown
+
+
+@MEDIA
+@pytest.mark.parametrize(
+    ("asker", "said"),
+    [
+        (None, ""),
+        ({}, "Another session "),
+        ({"subagent_type": "general", "description": "Look around"}, "The subagent general (Look around) "),
+        ({"subagent_type": "explore"}, "The subagent explore "),
+    ],
+)
+def test_a_request_says_who_asks(show: Any, asker: Any, said: str) -> None:
+    own = "This session wants" if show is card else "The agent asks"
+    shown = show(request("bash", metadata={"command": "ls"}, asker=asker))
+    assert (f"{said}wants" in shown or f"{said}asks" in shown) if said else own in shown
+
+
+def test_a_long_change_is_folded_after_its_first_screen() -> None:
+    """All of it is one click away, in one fold, and how long it is stands above."""
+    lines = "".join(f"+line {number}\n" for number in range(60))
+    files = [change(f"{name}.py", patch=f"@@ -0,0 +1,60 @@\n{lines}") for name in "ab"]
+    page = parse(request_html(patch(*files), ROOT))
+    (fold,) = [
+        node for node in page.walk() if node.tag == "details" and "changes" in (node.attrs.get("data-fold") or "")
+    ]
+    assert fold.text.startswith("Show all 122 lines")
+    shown = page.text.replace(fold.text, "")
+    assert "line 38" in shown
+    assert "line 39" not in shown
+    assert "a.py +60 \u22120" in shown
+    assert "b.py +60 \u22120" in fold.text
+    short = parse(request_html(patch(change("a.py")), ROOT))
+    assert "Show all" not in short.text
