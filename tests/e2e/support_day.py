@@ -90,7 +90,7 @@ def decide(view: ChatView, model: DemoModel) -> None:
     model.queue(bash("echo twice"), bash("echo twice"), [text("Said it twice.")])
     view.send("Say it twice")
     asked = view.root.get_by_role("group", name="Permission needed")
-    expect(asked).to_contain_text("Allow always covers: echo", timeout=TURN_TIMEOUT)
+    expect(asked).to_contain_text("Allow always: echo", timeout=TURN_TIMEOUT)
     asked.get_by_role("button", name="Allow always").click()
     view.says("Said it twice.")
     view.rests()
@@ -103,7 +103,7 @@ def answer(view: ChatView, model: DemoModel) -> None:
     view.root.get_by_label("CSV").check(timeout=TURN_TIMEOUT)
     for label in ("time", "comment"):
         view.root.get_by_role("checkbox", name=re.compile(f"^{label}")).check()
-    view.root.get_by_role("textbox", name="Your answer").last.fill("and its unit")
+    view.root.get_by_role("textbox", name="Type your own answer").last.fill("and its unit")
     progress = view.root.get_by_role("progressbar", name="Todos done")
     expect(progress).to_have_js_property("value", 1)
     expect(progress).to_have_js_property("max", len(TODOS))

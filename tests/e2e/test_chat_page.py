@@ -83,7 +83,7 @@ def test_everything_is_done_by_keys_and_the_notebook_keeps_its_cells(opened: Ope
     view.go_back_to("Answer")
     view.root.get_by_label("CSV").focus()
     keyboard.press("ArrowDown")
-    view.root.get_by_label("Your answer").last.focus()
+    view.root.get_by_label("Type your own answer").last.focus()
     keyboard.type("dd")
     keyboard.press("Enter")
     view.says("Here it is")

@@ -72,7 +72,7 @@ def test_a_turn_shows_all_that_the_agent_does(opened: tuple[Notebook, ChatView],
     expect(view.root.locator('[data-part="todos"]').last).to_contain_text("1 of 2 done", timeout=TURN_TIMEOUT)
     asked = view.root.get_by_role("group", name="Permission needed")
     expect(asked).to_contain_text("/etc")
-    asked.get_by_text("Say why not\u2026", exact=True).click()
+    asked.get_by_text("Deny with a reason\u2026", exact=True).click()
     view.root.get_by_role("textbox", name="Reason").fill("Not now.")
     view.button("Deny with reason").click()
     expect(card(view, "task")).to_contain_text("The child is done.", timeout=TURN_TIMEOUT)

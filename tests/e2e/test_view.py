@@ -70,7 +70,7 @@ def test_requests_are_answered_by_keys_alone(notebook: Callable[..., Notebook], 
     choice.focus()
     keyboard.press("ArrowDown")
     expect(live.get_by_label("Parquet")).to_be_checked()
-    live.get_by_label("Your answer").last.focus()
+    live.get_by_label("Type your own answer").last.focus()
     keyboard.type("abdd 00 xyz")
     keyboard.press("Enter")
     page.wait(1, timeout=TURN_TIMEOUT)

@@ -6,15 +6,16 @@ import copy
 from typing import Any
 
 import pytest
-from playwright.sync_api import Page, expect
+from playwright.sync_api import Locator, Page, expect
 
+from opencode_nb.render.markup.patch_ops import put
 from tests.widgets.chat.page import (
     EDIT_PERMISSION,
     PERMISSION,
     QUESTION,
     ChatPage,
     Theme,
-    docks,
+    asked,
     log,
     permission,
     question,
@@ -126,7 +127,7 @@ def test_keys_answer_what_has_the_focus_unless_it_has_just_changed(stopped: Widg
 def test_a_form_is_sent_by_enter_in_its_field(stopped: Widget) -> None:
     root = stopped.render()
     stopped.snapshot(0, question(QUESTION))
-    field = root.get_by_label("Your answer").first
+    field = root.get_by_label("Type your own answer").first
     field.fill("Parquet")
     field.press("Enter")
     assert stopped.sent() == []  # the other question is open
@@ -155,7 +156,7 @@ def test_answer_waits_for_a_choice_and_says_so(widget: Widget) -> None:
     root.get_by_label("CSV").check()
     expect(answer).to_be_enabled()
     expect(answer).to_have_accessible_description("")
-    own = root.get_by_label("Your answer").first
+    own = root.get_by_label("Type your own answer").first
     own.fill("Par")
     own.fill(" ")
     expect(answer).to_be_disabled()
@@ -176,30 +177,112 @@ def test_where_several_may_be_chosen_one_must_be(widget: Widget) -> None:
     expect(answer).to_be_disabled()
 
 
+# --- one at a time ----------------------------------------------------------------------------------------------------
+
+SECOND = {**PERMISSION, "id": "per_3", "metadata": {"command": "rm -rf build"}}
+
+
+def show(chat: ChatPage, *requests: dict[str, Any]) -> Locator:
+    """The panel with these open requests."""
+    panel = chat.show()
+    chat.set_html(log() + asked(*requests))
+    return panel
+
+
+def drop(chat: ChatPage, number: int) -> None:
+    """Take the number-th request away, as its answer does."""
+    chat.next_patch(["drop", f"requests{number}"])
+
+
+def test_several_requests_are_shown_one_at_a_time(page: Page) -> None:
+    chat = ChatPage(page)
+    panel = show(chat, PERMISSION, SECOND, QUESTION)
+    allow = panel.get_by_role("button", name="Allow once", exact=True)
+    following = panel.get_by_role("button", name="Next request", exact=True)
+    expect(panel.get_by_text("1 of 3", exact=True)).to_be_visible()
+    expect(panel.get_by_text("pytest -q tests/test_load.py", exact=True)).to_be_visible()
+    expect(allow).to_have_count(1)
+    following.click()
+    expect(panel.get_by_text("2 of 3", exact=True)).to_be_visible()
+    expect(panel.get_by_text("rm -rf build", exact=True)).to_be_visible()
+    expect(following).to_be_focused()
+    panel.get_by_role("group", name="Permission needed").get_by_text("Deny with a reason").click()
+    panel.get_by_role("textbox", name="Reason").fill("half a sen")
+    following.press("Enter")
+    expect(panel.get_by_role("button", name="Answer", exact=True)).to_be_visible()
+    expect(allow).to_have_count(0)
+    following.press("Enter")
+    expect(panel.get_by_text("1 of 3", exact=True)).to_be_visible()
+    panel.get_by_role("button", name="Previous request", exact=True).click()
+    expect(panel.get_by_text("3 of 3", exact=True)).to_be_visible()
+    panel.get_by_role("button", name="Previous request", exact=True).click()
+    expect(panel.get_by_role("textbox", name="Reason")).to_have_value("half a sen")
+    expect(allow).to_be_enabled()
+    allow.click()
+    assert [sent["id"] for sent in chat.wait_for_sent("permission")] == ["per_3"]
+
+
+def test_the_next_request_takes_the_place_of_an_answered_one_and_the_focus(page: Page) -> None:
+    chat = ChatPage(page)
+    panel = show(chat, PERMISSION, SECOND, QUESTION)
+    panel.get_by_role("button", name="Allow once", exact=True).focus()
+    drop(chat, 1)
+    expect(panel.get_by_text("1 of 2", exact=True)).to_be_visible()
+    card = panel.get_by_role("group", name="Permission needed")
+    expect(card).to_contain_text("rm -rf build")
+    expect(card).to_be_focused()
+    drop(chat, 2)
+    expect(panel.get_by_role("group", name="Answer needed")).to_be_focused()
+    expect(panel.get_by_role("button", name="Next request")).to_have_count(0)
+    drop(chat, 3)
+    expect(panel.get_by_role("textbox", name="Message")).to_be_focused()
+
+
+def test_a_request_that_comes_neither_moves_what_is_shown_nor_takes_the_focus(page: Page) -> None:
+    chat = ChatPage(page)
+    panel = show(chat, PERMISSION)
+    message = panel.get_by_role("textbox", name="Message")
+    message.focus()
+    page.keyboard.type("half a sen")
+    chat.next_patch(put("requests2", "requests", permission(SECOND, "requests2")))
+    expect(panel.get_by_text("1 of 2", exact=True)).to_be_visible()
+    expect(panel.get_by_text("pytest -q tests/test_load.py", exact=True)).to_be_visible()
+    page.keyboard.type("tence")
+    drop(chat, 1)
+    expect(panel.get_by_text("rm -rf build", exact=True)).to_be_visible()
+    expect(message).to_be_focused()
+    expect(message).to_have_value("half a sentence")
+    told = panel.locator("[aria-live=assertive]")
+    expect(told).to_contain_text("rm -rf build")
+    told.evaluate("node => { node.textContent = '' }")
+    chat.next_patch(["put", "requests3", "requests", '<p data-key="requests3">Something else</p>'])
+    expect(told).to_be_empty()
+
+
 # --- no button without its subject in sight ---------------------------------------------------------------------------
 
-LONG = {**PERMISSION, "id": "per_long", "metadata": {"command": "\n".join(f"echo {n}" for n in range(200))}}
-REQUESTS: dict[str, list[dict[str, Any]]] = {
-    "three short": [PERMISSION, {**PERMISSION, "id": "per_3"}, EDIT_PERMISSION],
-    "three long": [LONG, {**LONG, "id": "per_3", "always": ["a *"] * 40}, EDIT_PERMISSION],
-    "with a question": [PERMISSION, QUESTION, EDIT_PERMISSION],
+COMMAND = "\n".join(f"echo {n}" for n in range(200))
+REQUESTS: dict[str, dict[str, Any]] = {
+    "short": PERMISSION,
+    "long": {**PERMISSION, "id": "per_long", "metadata": {"command": COMMAND}, "always": ["a *"] * 40},
+    "edit": EDIT_PERMISSION,
+    "question": QUESTION,
 }
 
 UNSEEN_SUBJECTS = """panel => {
   const box = panel.querySelector("[data-key=docks]"), found = [];
   const shown = (node, x, y) => document.elementFromPoint(x, y)?.closest("button, .oc-matter, .oc-choices") === node;
+  const card = [...box.querySelectorAll(".oc-asking")].find((one) => !one.hidden);
   let buttons = 0;
   for (let top = 0; top <= box.scrollHeight - box.clientHeight + 7; top += 7) {
     box.scrollTop = top;
-    for (const card of box.querySelectorAll(".oc-asking")) {
-      const subject = card.querySelector(".oc-matter, .oc-choices"), area = subject.getBoundingClientRect();
-      const seen = [4, 12, 18].every((y) => shown(subject, area.left + area.width / 2, area.top + y));
-      for (const button of card.querySelectorAll(".oc-buttons > button, .oc-actions > button")) {
-        const { left, right, top: y, bottom } = button.getBoundingClientRect();
-        const lies = [y + 2, bottom - 2].some((at) => shown(button, (left + right) / 2, at));
-        buttons += lies;
-        if (lies && !seen) found.push(`${top}: ${card.dataset.id} ${button.textContent}`);
-      }
+    const subject = card.querySelector(".oc-matter, .oc-choices"), area = subject.getBoundingClientRect();
+    const seen = [4, 12, 18].every((y) => shown(subject, area.left + area.width / 2, area.top + y));
+    for (const button of card.querySelectorAll(".oc-buttons > button, .oc-actions > button")) {
+      const { left, right, top: y, bottom } = button.getBoundingClientRect();
+      const lies = [y + 2, bottom - 2].some((at) => shown(button, (left + right) / 2, at));
+      buttons += lies;
+      if (lies && !seen) found.push(`${top}: ${card.dataset.id} ${button.textContent}`);
     }
   }
   return { found, buttons };
@@ -207,39 +290,43 @@ UNSEEN_SUBJECTS = """panel => {
 """Scrolls through what is asked: the buttons that are in sight while the beginning of what they answer is not."""
 
 
-@pytest.mark.parametrize("width", [360, 800])
-@pytest.mark.parametrize("requests", REQUESTS)
-def test_no_button_is_in_sight_without_what_it_answers(page: Page, requests: str, width: int) -> None:
+@pytest.mark.parametrize(("width", "height"), [(360, 300), (360, 640), (800, 300), (800, 640)])
+def test_no_button_is_in_sight_without_what_it_answers(page: Page, width: int, height: int) -> None:
     chat = ChatPage(page, width=width)
-    panel = chat.show()
-    asked = REQUESTS[requests]
-    cards = [(question if "questions" in one else permission)(one, f"q{number}") for number, one in enumerate(asked)]
-    chat.set_html(log() + docks("".join(cards)))
-    looked = panel.evaluate(UNSEEN_SUBJECTS)
-    assert looked["found"] == []
-    assert looked["buttons"] > 0
-    for allow in panel.get_by_role("button", name="Allow once").all():
-        allow.click()
-    assert len(chat.sent("permission")) == len([one for one in asked if "questions" not in one])
+    panel = show(chat, *REQUESTS.values())
+    panel.evaluate("(panel, px) => Object.assign(panel.style, { height: `${px}px`, minHeight: 0 })", height)
+    for name in REQUESTS:
+        looked = panel.evaluate(UNSEEN_SUBJECTS)
+        assert looked["found"] == [], name
+        assert looked["buttons"] > 0, name
+        panel.get_by_role("button", name="Next request").click()
 
 
-def test_an_answer_that_one_comes_to_by_keys_is_in_sight(page: Page) -> None:
-    chat = ChatPage(page)
-    panel = chat.show()
-    cards = [permission({**PERMISSION, "id": f"per_{number}"}, f"q{number}") for number in range(5)]
-    chat.set_html(log() + docks("".join(cards)))
-    first = panel.get_by_role("button", name="Deny").first
-    panel.get_by_role("button", name="Deny").last.focus()
-    first.focus()
-    page.keyboard.press("Shift+Tab")
-    page.keyboard.press("Tab")
-    expect(first).to_be_focused()
-    assert first.evaluate(
-        """button => {
-          const { left, top } = button.getBoundingClientRect();
-          return document.elementFromPoint(left + 4, top + 4) === button;
-        }"""
-    )
+SCROLLER = """height => {
+  const view = document.getElementById("view");
+  Object.assign(view.style, { height: `${height}px`, overflow: "auto" });
+  view.scrollTop = view.scrollHeight;
+}"""
+
+
+def test_nothing_is_allowed_that_is_scrolled_out_of_sight(widget: Widget) -> None:
+    """In a cell's output: it may be so low that the buttons alone have room."""
+    root = widget.render()
+    widget.snapshot(0, permission({**PERMISSION, "metadata": {"command": "echo one\n" * 9}}))
+    widget.page.evaluate(SCROLLER, 60)
+    allow = root.get_by_role("button", name="Allow once")
+    expect(allow).to_be_enabled()
+    allow.evaluate("button => button.focus({ preventScroll: true })")
+    widget.page.evaluate("view.scrollTop = view.scrollHeight")
+    widget.page.keyboard.press("Enter")
+    assert widget.sent() == []
+    sees = "() => document.querySelector('.oc-matter').getBoundingClientRect().bottom > 16"
+    widget.page.wait_for_function(sees)
+    widget.page.keyboard.press("Enter")
+    assert widget.sent() == [{"kind": "permission", "id": "per_1", "reply": "once"}]
+    widget.page.evaluate("view.scrollTop = view.scrollHeight")
+    root.get_by_role("button", name="Deny", exact=True).click()
+    assert widget.sent()[-1] == {"kind": "permission", "id": "per_1", "reply": "reject"}
 
 
 # --- to be looked at --------------------------------------------------------------------------------------------------
@@ -261,20 +348,29 @@ PATCH = {
 }
 
 
+EIGHT = {
+    "id": "que_8",
+    "asker": {"subagent_type": "general", "description": "Look around"},
+    "questions": [
+        {
+            "question": "Which format shall the results have?",
+            "options": [{"label": f"Format {n}", "description": "As plain as it can be"} for n in range(8)],
+        }
+    ],
+}
+
+
 @pytest.mark.parametrize("theme", ["light", "dark"])
 @pytest.mark.parametrize("width", [360, 1000])
 def test_screenshots(page: Page, artifacts: Any, theme: Theme, width: int) -> None:
     chat = ChatPage(page, theme, width)
     panel = chat.show()
-    for name, asked in {
-        "three": REQUESTS["three short"],
+    for name, requests in {
+        "three": [PERMISSION, SECOND, EDIT_PERMISSION],
         "patch": [copy.deepcopy(PATCH)],
-        "question": [QUESTION],
+        "question": [EIGHT],
     }.items():
-        cards = [
-            (question if "questions" in one else permission)(one, f"q{number}") for number, one in enumerate(asked)
-        ]
-        chat.set_html(log() + docks("".join(cards)))
+        chat.set_html(log() + asked(*requests))
         expect(
             panel.get_by_role("button", name="Deny").or_(panel.get_by_role("button", name="Dismiss")).last
         ).to_be_enabled()

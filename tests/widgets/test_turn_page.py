@@ -87,6 +87,14 @@ def chat(session: oc.Session, plug: Callable[[str], Bridge]) -> Iterator[Shown]:
     panel.close()
 
 
+def turn_to(shown: Shown, name: str) -> None:
+    """Go to the request that has this button."""
+    button = shown.root.get_by_role("button", name=name, exact=True)
+    if not button.is_visible():
+        shown.click("Next request")
+    expect(button).to_be_visible()
+
+
 def mark(*nodes: Locator) -> None:
     """Leave a mark on these very nodes, which one that is made anew does not have."""
     for node in nodes:
@@ -151,7 +159,7 @@ def test_output_grows_in_its_card_with_the_time(turn: Shown, demo_model: DemoMod
     expect_marked(running)
     (project / "go-2").touch()
     done = turn.card("Shell: Count, done")
-    expect(done.locator("summary")).to_have_text(re.compile(r"Count \d+(\.\d)? s$"))
+    expect(done.locator("summary")).to_have_text(re.compile(r"Count ✓ You allowed once \d+(\.\d)? s$"))
     expect(done.get_by_role("timer")).to_have_count(0)
     expect(turn.log.get_by_text("Done.")).to_be_visible()
 
@@ -205,7 +213,7 @@ def test_answers_arrive_as_they_were_chosen(turn: Shown, demo_model: DemoModel) 
     demo_model.queue([[tool("question", questions=QUESTIONS)], [text("Thank you.")]])
     asked = turn.prompt()
     turn.root.get_by_label("CSV").check()
-    own = turn.root.get_by_label("Your answer")
+    own = turn.root.get_by_label("Type your own answer")
     own.first.fill("Parquet")
     turn.root.get_by_label("time").check()
     turn.root.get_by_label("unit").check()
@@ -213,17 +221,23 @@ def test_answers_arrive_as_they_were_chosen(turn: Shown, demo_model: DemoModel) 
     turn.click("Answer")
     expect(turn.log.get_by_text("Thank you.")).to_be_visible()
     assert asked.tools[0].metadata["answers"] == [["Parquet"], ["time", "unit", "and the place"]]
+    answered = turn.card("Question: 2 questions, done")
+    expect(answered.get_by_text("You answered: Parquet")).to_be_visible()
+    expect(answered.get_by_text("You answered: time, unit, and the place")).to_be_visible()
 
 
 def test_what_is_half_answered_stays_while_columns_are_chosen(chat: Shown, demo_model: DemoModel) -> None:
     demo_model.queue([[tool("question", questions=QUESTIONS), tool("edit", **EDIT)], [text("Done.")]])
     chat.prompt()
+    expect(chat.root.get_by_text("1 of 2", exact=True)).to_be_visible()
+    turn_to(chat, "Answer")
     csv = chat.root.get_by_label("CSV")
     csv.check()
-    own = chat.root.get_by_label("Your answer").last
+    own = chat.root.get_by_label("Type your own answer").last
     own.fill("half a sen")
+    turn_to(chat, "Allow once")
     asked = chat.root.get_by_role("group", name="Permission needed")
-    asked.get_by_text("Say why not").click()
+    asked.get_by_text("Deny with a reason").click()
     asked.get_by_role("textbox", name="Reason").fill("because")
     told = chat.root.locator("[aria-live=assertive]")
     told.evaluate("node => { node.textContent = '' }")
@@ -231,10 +245,11 @@ def test_what_is_half_answered_stays_while_columns_are_chosen(chat: Shown, demo_
     split.click()
     expect(split).to_have_attribute("aria-pressed", "true")
     expect(split).to_be_focused()
-    expect(csv).to_be_checked()
-    expect(own).to_have_value("half a sen")
+    assert csv.is_checked()
+    assert own.input_value() == "half a sen"
     expect(asked.get_by_role("textbox", name="Reason")).to_have_value("because")
     expect(told).to_be_empty()
+    turn_to(chat, "Answer")
     chat.click("Answer")
     chat.click("Allow once")
     expect(chat.log.get_by_text("Done.")).to_be_visible()
@@ -245,13 +260,13 @@ def test_deny_and_allow_always_are_what_the_server_gets(chat: Shown, demo_model:
     demo_model.queue([calls[0]])
     denied = chat.prompt()
     chat.click("Deny")
-    expect(chat.card("Shell: Make first, failed")).to_be_visible()
+    expect(chat.card("Shell: Make first, failed, You denied")).to_be_visible()
     denied.wait()
     assert [made.reply for made in denied.state.decisions] == ["reject"]
     demo_model.queue([calls[1]], [calls[2]], [text("Done.")])
     allowed = chat.prompt()
     asked = chat.root.get_by_role("group", name="Permission needed")
-    expect(asked).to_contain_text("Allow always covers: touch *, until OpenCode stops, in every session in ")
+    expect(asked).to_contain_text("Allow always: touch * in this project, until OpenCode stops")
     chat.click("Allow always")
     expect(chat.card("Shell: Make third, done")).to_be_visible()
     allowed.wait()

@@ -72,7 +72,7 @@ export function createAnnouncer(root, region) {
  * @param {AbortSignal} signal
  * @param {string} [matches]
  */
-export function keepKeys(root, signal, matches = "input, textarea, select, button") {
+export function keepKeys(root, signal, matches = `input, textarea, select, button, [tabindex="0"], ${ASKING}`) {
   root.addEventListener("focusin", (event) => {
     const target = targetOf(event);
     if (target.matches(matches)) target.dataset.lmSuppressShortcuts = "";

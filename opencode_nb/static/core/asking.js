@@ -1,7 +1,8 @@
-// Guard the agent's requests: a click never hits a button that has just replaced something else, and nobody answers
-// without a choice. Disabled buttons keep the focus, and say why they are disabled.
+// Guard the agent's requests: a click never hits a button that has just replaced something else, nobody answers without
+// a choice, or allows what is out of sight. Disabled buttons keep the focus, and say why they are disabled.
 
 import { activeIn, closest, query, queryAll, targetOf } from "./dom.js";
+import { heightInSight } from "./sight.js";
 
 /** The cards in which the agent asks for something. */
 export const ASKING = '[data-part="permission"], [data-part="question"]';
@@ -11,6 +12,8 @@ const ANSWERS = '[data-intent="permission"]:not(form), [data-intent="question"]:
 const OWN_CHOICE = 'input[type="radio"][data-own]';
 const NO_CHOICE = "Choose or write an answer first.";
 const PRESSES = ["Enter", " "];
+const ALLOWS = '[data-reply="once"], [data-reply="always"]';
+const SUBJECT_PX = 16; // a line of what is asked, at least
 
 /**
  * Collect the answers to one question: the chosen labels and the user's own text. Where only one answer is allowed, the
@@ -85,6 +88,19 @@ function setDisabled(button, disabled, why) {
   }
 }
 
+/**
+ * Whether a press would allow what nobody sees: then bring that into sight.
+ *
+ * @param {HTMLElement} button
+ */
+function allowsUnseen(button) {
+  const subject = button.matches(ALLOWS) ? cardOf(button)?.querySelector(".oc-matter") : null;
+  if (!(subject instanceof HTMLElement)) return false;
+  const unseen = heightInSight(subject) < Math.min(SUBJECT_PX, subject.getBoundingClientRect().height - 1);
+  if (unseen) subject.scrollIntoView({ block: "nearest" });
+  return unseen;
+}
+
 /** @param {Element | null} node */
 const cardOf = (node) => node && closest(node, ASKING);
 
@@ -136,7 +152,7 @@ function swallow(event) {
 function swallowPresses(root, signal, isEarly) {
   root.addEventListener("click", (event) => {
     const button = closest(targetOf(event), ANSWERS);
-    if (button && cardOf(button) && (isEarly(event) || lacksChoice(button))) swallow(event);
+    if (button && cardOf(button) && (isEarly(event) || lacksChoice(button) || allowsUnseen(button))) swallow(event);
   }, { capture: true, signal });
   root.addEventListener("submit", (event) => {
     const button = query(targetOf(event), '[type="submit"]');
@@ -178,7 +194,8 @@ export function createAskingGuard(root, signal) {
     mark(root);
     if (begins) cancel = afterPaint(SETTLE_MS, () => settle(false));
   };
-  const facesNow = () => queryAll(root, ASKING).flatMap((card) => [card, card.firstElementChild]);
+  const cardsNow = () => queryAll(root, ASKING).filter(({ hidden }) => !hidden);
+  const facesNow = () => cardsNow().flatMap((card) => [card, card.firstElementChild]);
   const underPointer = () => {
     const page = /** @type {Document | ShadowRoot} */ (root.getRootNode());
     return faces.length > 0 && (page.elementFromPoint?.(pointer.x, pointer.y)?.closest(ANSWERS) ?? null);
@@ -205,7 +222,8 @@ export function createAskingGuard(root, signal) {
      * @param {DocumentFragment} fragment
      */
     prepare(fragment) {
-      for (const matter of queryAll(fragment, ".oc-matter")) matter.tabIndex = 0; // so that keys can scroll it
+      for (const matter of queryAll(fragment, ".oc-matter, .oc-choices")) matter.tabIndex = 0; // so that keys can scroll it
+      for (const card of queryAll(fragment, ASKING)) card.tabIndex = -1; // the next request gets the focus as a whole
     },
     /**
      * Run a change of the page.

@@ -7,6 +7,7 @@ import { createAskingGuard } from "./asking.js";
 import { keepTicking, tick } from "./clocks.js";
 import { listenForIntents, submitByEnter } from "./intents.js";
 import { on } from "./model.js";
+import { createPager } from "./pager.js";
 import { createFolds, createPage } from "./patches.js";
 import { createReceiver, createSender, sayHello } from "./protocol.js";
 
@@ -32,19 +33,22 @@ export function live({ model, root, region, signal, listeners = {}, lost = (erro
   });
   const receiver = createReceiver(model, page, send);
   const announce = createAnnouncer(root, region);
+  const pager = createPager(root, (change) => guard.around(change));
   listenForIntents(root, send, signal);
   keepKeys(root, signal);
   submitByEnter(root, signal);
+  /** @param {() => void} change */
+  const shown = (change) => guard.around(() => pager.around(change));
   /**
    * @param {string} event
    * @param {(content: any) => void} change
    */
-  const onChange = (event, change) => on(model, signal, event, (content) => guard.around(() => change(content)));
+  const onChange = (event, change) => on(model, signal, event, (content) => shown(() => change(content)));
 
   onChange("change:snapshot", () => { receiver.snapshot(); announce(); });
   onChange("msg:custom", (content) => { receiver.message(content); announce(); });
   for (const [event, listener] of Object.entries(listeners)) onChange(event, listener);
-  guard.around(receiver.snapshot);
+  shown(receiver.snapshot);
   announce();
   sayHello(send, signal);
   keepTicking(root, signal);

@@ -12,7 +12,7 @@ from playwright.sync_api import Locator, Page
 
 from opencode_nb.render.markup.patch_ops import keyed
 from opencode_nb.render.turn.page import LiveTurn
-from opencode_nb.render.turn.parts import Look
+from opencode_nb.render.turn.parts import Look, RequestsView
 from opencode_nb.render.turn.requests import permission_html, question_html
 from opencode_nb.transcript.state import TurnState
 from opencode_nb.widgets import assets
@@ -160,6 +160,13 @@ def docks(html: str = "") -> str:
     return f'<div data-key="docks">{html}</div>'
 
 
+def asked(*requests: dict[str, Any], columns: int = 1) -> str:
+    """The docks with these open requests."""
+    view = RequestsView("requests", Look(columns=columns))
+    view.update({str(request["id"]): request for request in requests}, "")
+    return docks(view.html())
+
+
 def permission(request: dict[str, Any], key: str = "q1", columns: int = 1) -> str:
     """A permission's card."""
     return keyed(permission_html(request, columns=columns, key=key), key)
@@ -176,10 +183,10 @@ SCENES: dict[str, tuple[str, dict[str, Any]]] = {
         log(_done(), _running()) + docks(),
         {"busy": True, "status": "running", "queue": [{"id": "q1", "text": "And then plot the mean of each day"}]},
     ),
-    "permission": (log(_done(), _running()) + docks(permission(PERMISSION)), {"busy": True}),
-    "question": (log(_done(), _running()) + docks(question(QUESTION)), {"busy": True}),
-    "diff": (log(_done()) + docks(permission(EDIT_PERMISSION)), {"busy": True}),
-    "split": (log(_done(), columns=2) + docks(permission(EDIT_PERMISSION, columns=2)), {"busy": True}),
+    "permission": (log(_done(), _running()) + asked(PERMISSION), {"busy": True}),
+    "question": (log(_done(), _running()) + asked(QUESTION), {"busy": True}),
+    "diff": (log(_done()) + asked(EDIT_PERMISSION), {"busy": True}),
+    "split": (log(_done(), columns=2) + asked(EDIT_PERMISSION, columns=2), {"busy": True}),
     "unset": (
         log() + docks(),
         {
