@@ -85,6 +85,7 @@ ONLY_IN: dict[str, set[str]] = {
     "httpx": {"api"},
     "websockets": {"api"},
     "markdown_it": {"render.markdown"},
+    "math_core": {"render.markdown"},
     "mdit_py_plugins": {"render.markdown"},
     "pygments": {"render.markup"},
     "anywidget": IN_NOTEBOOKS,

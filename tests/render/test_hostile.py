@@ -28,12 +28,14 @@ TAGS = set(
     """a article blockquote br button code del details div em fieldset footer form h1 h2 h3 h4 h5 h6 hr img input ins
     label legend li object ol p pre progress s span strong summary table tbody td th thead time tr ul""".split()  # noqa: SIM905
 )
+TAGS |= set("annotation semantics math mfrac mi mn mo mover mrow mspace msub msup mtable mtd mtext mtr".split())  # noqa: SIM905
 ATTRIBUTES = set(
     """class style href target rel title src alt open start type name value placeholder role aria-label data-key
     data-fold data-message data-part data-tool data-status data-file data-view data-intent data-id data-reply
-    data-since data-until data-variable data-own data-session data max aria-pressed""".split()  # noqa: SIM905
+    data-since data-until data-variable data-own data-session data max aria-pressed aria-hidden tabindex
+    alttext encoding display lspace rspace width stretchy mathvariant displaystyle scriptlevel""".split()  # noqa: SIM905
 )
-INTENTS = {"columns", "permission", "question", "stop", "redo", "earlier", "later"}
+INTENTS = {"columns", "permission", "question", "stop", "again", "redo", "earlier", "later"}
 SAFE_HREF = re.compile(r"(?:https?:|mailto:)|(?![^/?#]*:)", re.IGNORECASE)
 SAFE_SRC = re.compile(r"data:image/(?:png|jpeg|gif|webp);base64,[A-Za-z0-9+/=\s]*\Z")
 SAFE_PDF = re.compile(r"data:application/pdf;base64,[A-Za-z0-9+/=\s]*\Z")

@@ -1,7 +1,7 @@
 """Convert a model's Markdown to HTML, safe to insert and styled inline.
 
-Owns the Markdown dialect (CommonMark with tables, strikethrough and task lists; no HTML, no automatic links) and how
-each element looks. The only module that imports markdown-it; knows nothing of conversations or streaming.
+Owns the Markdown dialect (CommonMark with tables, strikethrough, task lists and formulas; no HTML, no automatic links)
+and how each element looks. Knows nothing of conversations or streaming.
 """
 
 from __future__ import annotations
@@ -17,6 +17,8 @@ from markdown_it.rules_core import StateCore
 from markdown_it.token import Token
 from markdown_it.utils import EnvType, OptionsDict
 
+from opencode_nb.render.markdown import math_rules
+from opencode_nb.render.markdown.formula import formula_html
 from opencode_nb.render.markup.escape import Html, element, escape, is_data_image, is_safe_link, link, visible
 from opencode_nb.render.markup.highlight import highlight
 from opencode_nb.render.markup.style import MARKDOWN
@@ -45,9 +47,10 @@ def to_html(text: str) -> Html:
 
 def parse(text: str, references: MutableMapping[str, Any], *, open_end: int = -1) -> list[Token]:
     """Parse a document. Link definitions are read from and added to `references`; for `open_end` see `OPEN_END`."""
-    tokens = _parser().parse(text, {"references": references})
+    env = {"references": references, math_rules.GROWING: open_end >= 0}
+    tokens = _parser().parse(text, env)
     for token in tokens:
-        if token.type == "fence" and token.map and token.map[1] == open_end and not is_closed_fence(token):
+        if token.type == "fence" and token.map and token.map[1] == open_end and not is_closed(token):
             token.meta[OPEN_END] = True
     return tokens
 
@@ -60,14 +63,21 @@ def parse_blocks(text: str) -> list[Token]:
     return tokens
 
 
+def terminal_tokens(text: str) -> list[Token]:
+    """Parse a document for rich: its dialect, with formulas as their source."""
+    return _terminal_parser().parse(text)
+
+
 def render(tokens: Sequence[Token]) -> Html:
     """Render tokens. Any run of whole blocks gives the same markup as within the whole document."""
     markdown = _parser()
     return Html(markdown.renderer.render(tokens, markdown.options, {}))
 
 
-def is_closed_fence(token: Token) -> bool:
-    """Return whether a fence ended with its marker, rather than with the text or the enclosing block."""
+def is_closed(token: Token) -> bool:
+    """Return whether a fence or formula ended with its marker, rather than with the text or the enclosing block."""
+    if token.type == math_rules.BLOCK:
+        return bool(token.info)
     first, last = token.map or (0, 0)
     return last - first == token.content.count("\n") + 2 and last - first > 1
 
@@ -80,8 +90,17 @@ class _Markdown(MarkdownIt):
 @functools.cache
 def _parser() -> MarkdownIt:
     markdown = _Markdown("js-default", {"linkify": False, "html": False}, renderer_cls=_Renderer)
+    math_rules.install(markdown)
     markdown.core.ruler.after("inline", "tasks", _mark_tasks)
     markdown.core.ruler.after("tasks", "linked_images", _mark_linked_images)
+    return markdown
+
+
+@functools.cache
+def _terminal_parser() -> MarkdownIt:
+    markdown = MarkdownIt().enable(["strikethrough", "table"])
+    math_rules.install(markdown)
+    markdown.core.ruler.push("formulas_as_source", math_rules.as_source)
     return markdown
 
 
@@ -132,6 +151,16 @@ class _Renderer(RendererHTML):
 
     def code_block(self, tokens: Sequence[Token], idx: int, options: OptionsDict, env: EnvType) -> str:
         return code_block(escape(tokens[idx].content))
+
+    def math_inline(self, tokens: Sequence[Token], idx: int, options: OptionsDict, env: EnvType) -> str:
+        token = tokens[idx]
+        source = f'<code style="{MARKDOWN["code"]}">{escape(token.markup)}</code>'
+        return formula_html(token.content, display=token.block) or source
+
+    def math_block(self, tokens: Sequence[Token], idx: int, options: OptionsDict, env: EnvType) -> str:
+        token = tokens[idx]
+        shown = formula_html(token.content, display=True) if is_closed(token) else ""
+        return shown or code_block(escape(math_rules.source(token)))
 
     def fence(self, tokens: Sequence[Token], idx: int, options: OptionsDict, env: EnvType) -> str:
         token = tokens[idx]

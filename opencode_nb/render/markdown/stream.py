@@ -12,7 +12,6 @@ from __future__ import annotations
 import re
 from collections import ChainMap
 from collections.abc import Iterator
-from dataclasses import dataclass, field
 from typing import Any
 
 from markdown_it.token import Token
@@ -31,13 +30,14 @@ from opencode_nb.render.markdown.blocks import (
 )
 from opencode_nb.render.markdown.convert import (
     code_block,
-    is_closed_fence,
+    is_closed,
     normalize,
     parse,
     parse_blocks,
     render,
     to_html,
 )
+from opencode_nb.render.markdown.nodes import Container, Fence, Node
 from opencode_nb.render.markup.escape import Html, escape, visible
 from opencode_nb.render.markup.patch_ops import Op, keyed, put, splice
 
@@ -45,70 +45,10 @@ from opencode_nb.render.markup.patch_ops import Op, keyed, put, splice
 _SHORT_TAIL = 1500
 _GROWTH = 16
 
-_CLOSING_TAGS = re.compile(r"(?:</[a-z0-9]+>)+\Z")
+_CLOSING_TAGS = re.compile(r"(?:</(?!span>|annotation>)[a-z0-9]+>)+\Z")
 _MAYBE_FENCE_END = re.compile(r" {0,3}(?:`*|~*)[ \t]*\Z")
 _COMPLETE = frozenset({"heading_open", "hr"})
-
-
-@dataclass(slots=True)
-class _Node:
-    """An element for the page: its parent's key, tags and content; once sent, also its `key` and spliced `source`."""
-
-    parent: str
-    head: str
-    inner: str
-    tail: str
-    key: str = ""
-    source: str = ""
-
-    @property
-    def html(self) -> str:
-        return f"{self.head}{self.inner}{self.tail}"
-
-    def fits(self, other: _Node) -> bool:
-        """Return whether changing the content turns this element into the other."""
-        return (self.parent, self.head) == (other.parent, other.head)
-
-
-@dataclass(slots=True)
-class _Container:
-    """A list or table on the page that may grow; `prefix` is what the parser must see before the items."""
-
-    key: str
-    opening: Token
-    head: str
-    tail: str
-    prefix: str
-    source: list[str] = field(default_factory=list)
-    items: list[str] = field(default_factory=list)
-    loose: bool = False
-
-    @property
-    def parent(self) -> str:
-        return f"{self.key}b" if self.prefix else self.key
-
-    @property
-    def html(self) -> str:
-        return f"{self.head}{''.join(self.items)}{self.tail}"
-
-    def keyed(self, items: str) -> str:
-        """Return the container with its keys, around these items."""
-        if not self.prefix:
-            return keyed(f"{self.head}{items}{self.tail}", self.key)
-        head = self.head.removesuffix("<tbody>") + keyed("<tbody>", self.parent)
-        return keyed(f"{head}{items}{self.tail}", self.key)
-
-
-@dataclass(slots=True)
-class _Fence:
-    """An open code block, which only grows. `partial` counts the shown characters of the incomplete line."""
-
-    key: str
-    end: re.Pattern[str]
-    indent: int
-    source: list[str]
-    code: list[str] = field(default_factory=list)
-    partial: int = 0
+_ENCLOSED = frozenset({"fence", "math_block"})
 
 
 class MarkdownStream:
@@ -133,9 +73,9 @@ class MarkdownStream:
         self._final = False
         self._references: dict[str, Any] = {}
         self._finished: list[str] = []
-        self._open: list[_Node] = []
-        self._container: _Container | None = None
-        self._fence: _Fence | None = None
+        self._open: list[Node] = []
+        self._container: Container | None = None
+        self._fence: Fence | None = None
 
     # Output to the page
 
@@ -167,7 +107,7 @@ class MarkdownStream:
         pieces += [self._show(node) for node in self._open if node.parent == self.key]
         return Html("".join(pieces))
 
-    def _show(self, node: _Node) -> str:
+    def _show(self, node: Node) -> str:
         node.source = ""
         return keyed(node.html, node.key)
 
@@ -236,7 +176,7 @@ class MarkdownStream:
         if not blocks:
             return False
         last = blocks[-1]
-        complete = last.type in _COMPLETE or (last.type == "fence" and is_closed_fence(last))
+        complete = last.type in _COMPLETE or (last.type in _ENCLOSED and is_closed(last))
         first, end = last.map or [0, 0]
         settled = self._take(end if complete else first)
         for node in self._nodes(parse(settled, self._references)):
@@ -253,7 +193,7 @@ class MarkdownStream:
         taken, self._pending = self._pending[:end], self._pending[end:]
         return taken
 
-    def _place(self, ops: list[Op], node: _Node) -> None:
+    def _place(self, ops: list[Op], node: Node) -> None:
         """Put a node on the page for good, replacing the first open one if it has the same tag."""
         if self._open and self._open[0].fits(node):
             self._fill(ops, self._open.pop(0), node.inner)
@@ -266,7 +206,7 @@ class MarkdownStream:
         self._close_container()
         self._finished.append(node.inner)
 
-    def _show_tail(self, ops: list[Op], nodes: list[_Node]) -> None:
+    def _show_tail(self, ops: list[Op], nodes: list[Node]) -> None:
         for index, node in enumerate(nodes):
             if index < len(self._open) and (self._open[index].parent, self._open[index].head) == (
                 node.parent,
@@ -280,7 +220,7 @@ class MarkdownStream:
             self._open.append(node)
         self._drop_open(ops, len(nodes))
 
-    def _fill(self, ops: list[Op], node: _Node, inner: str) -> None:
+    def _fill(self, ops: list[Op], node: Node, inner: str) -> None:
         if inner != node.inner or not node.source:
             ops.append(splice(node.key, node.source, inner))
         node.inner = node.source = inner
@@ -300,7 +240,7 @@ class MarkdownStream:
         lines = source.count("\n") + (not source.endswith("\n"))
         return parse(source, ChainMap({}, self._references), open_end=lines)
 
-    def _nodes(self, tokens: list[Token]) -> Iterator[_Node]:
+    def _nodes(self, tokens: list[Token]) -> Iterator[Node]:
         """Yield items for the open container, then a `<div>` for each further block."""
         start = 0
         if self._container and tokens and tokens[0].type == self._container.opening.type:
@@ -308,16 +248,16 @@ class MarkdownStream:
             yield from self._item_nodes(self._container, tokens[:start])
         while start < len(tokens):
             end = end_of(tokens, start) + 1
-            yield _Node(self.key, "<div>", render(tokens[start:end]), "</div>")
+            yield Node(self.key, "<div>", render(tokens[start:end]), "</div>")
             start = end
 
-    def _item_nodes(self, container: _Container, tokens: list[Token]) -> Iterator[_Node]:
+    def _item_nodes(self, container: Container, tokens: list[Token]) -> Iterator[Node]:
         if container.loose:
             loosen(tokens)
         for start in items_of(tokens):
             html = render(tokens[start : end_of(tokens, start) + 1])
             head, tail = html.index(">") + 1, html.rindex("<")
-            yield _Node(container.parent, html[:head], html[head:tail], html[tail:])
+            yield Node(container.parent, html[:head], html[head:tail], html[tail:])
 
     # Lists and tables
 
@@ -328,7 +268,7 @@ class MarkdownStream:
             return False
         is_table = tokens[0].type == "table_open"
         end = items_of(tokens)[0] if is_table else 1
-        self._container = _Container(
+        self._container = Container(
             key=self._next_key(),
             opening=tokens[0],
             head=render(tokens[:end]),
@@ -359,7 +299,7 @@ class MarkdownStream:
             self._close_container()
         return closed
 
-    def _note_looseness(self, ops: list[Op], container: _Container, tokens: list[Token]) -> None:
+    def _note_looseness(self, ops: list[Op], container: Container, tokens: list[Token]) -> None:
         """Send finished items again with paragraphs once a list turns out loose; happens at most once."""
         if container.loose or container.prefix or not is_loose(tokens):
             return
@@ -386,15 +326,15 @@ class MarkdownStream:
         marker = re.escape(token.markup[0])
         end = re.compile(rf" {{0,3}}{marker}{{{len(token.markup)},}}[ \t]*\n?")
         indent = len(opening) - len(opening.lstrip(" "))
-        self._fence = _Fence(self._next_key(), end, indent, [opening])
+        self._fence = Fence(self._next_key(), end, indent, [opening])
         ops.append(["put", self._fence.key, self.key, self._fence_html(self._fence, "")])
 
-    def _fence_html(self, fence: _Fence, code: str) -> Html:
+    def _fence_html(self, fence: Fence, code: str) -> Html:
         block = code_block(escape(code))
         start = block.index("<code")
         return keyed(block[:start] + keyed(block[start:], f"{fence.key}c"), fence.key)
 
-    def _grow_fence(self, ops: list[Op], fence: _Fence) -> bool:
+    def _grow_fence(self, ops: list[Op], fence: Fence) -> bool:
         """Append new code. True if the block is closed, and the rest is pending."""
         new: list[str] = []
         closed = False
@@ -410,18 +350,18 @@ class MarkdownStream:
             self._close_fence(ops, fence)
         return closed
 
-    def _partial_line(self, fence: _Fence) -> str:
+    def _partial_line(self, fence: Fence) -> str:
         """Return the incomplete line if it can't be indentation or the closing marker, else ""."""
         return "" if fence.indent or _MAYBE_FENCE_END.fullmatch(self._pending) else self._pending
 
-    def _append_code(self, ops: list[Op], fence: _Fence, lines: str, partial: str) -> None:
+    def _append_code(self, ops: list[Op], fence: Fence, lines: str, partial: str) -> None:
         text = (lines + partial)[fence.partial :]
         fence.code.append(lines)
         fence.partial = len(partial) if lines else max(fence.partial, len(partial))
         if text:
             ops.append(["text", f"{fence.key}c", visible(text)])
 
-    def _close_fence(self, ops: list[Op], fence: _Fence) -> None:
+    def _close_fence(self, ops: list[Op], fence: Fence) -> None:
         """Send a finished code block again with colours, if that makes a difference."""
         html = render(parse("".join(fence.source), self._references))
         if html != code_block(escape("".join(fence.code))):

@@ -36,12 +36,12 @@ STYLES: dict[str, str] = {
     "title": "font-weight:600;margin:0 0 6px",
     # one line about something: a tool's summary, a decision, a notice
     "line": "display:flex;align-items:baseline;padding:3px 8px;min-width:0",
-    "summary": "cursor:pointer;padding:4px 10px;overflow:hidden;line-height:1.5",
+    "summary": "cursor:pointer;padding:4px 10px 4px 38px;text-indent:-28px;overflow:hidden;line-height:1.5",
     "wrap": "min-width:0;overflow-wrap:break-word",
-    "glyph": f"font-family:{_MONO};color:{MUTED};display:inline-block;width:1.4em;text-align:center;flex:none;margin:0 2px",
+    "glyph": f"font-family:{_MONO};color:{MUTED};display:inline-block;width:1.4em;text-align:center;text-indent:0;flex:none;margin:0 2px",
     "name": "font-weight:600",
     "subtitle": f"font-family:{_MONO};font-size:.88em;color:{MUTED};margin-left:4px;overflow-wrap:break-word",
-    "end": "float:right;margin-left:12px;font-size:.85em;line-height:1.75;white-space:nowrap",
+    "end": "float:right;margin-left:12px;text-indent:0;font-size:.85em;line-height:1.75;white-space:nowrap",
     "verdict": "font-size:.88em;margin-left:8px;overflow-wrap:break-word",
     "answered": "margin:0 0 6px",
     "muted": f"color:{MUTED}",
@@ -89,6 +89,9 @@ STYLES: dict[str, str] = {
     "covers": f"padding:4px 10px;border-top:1px solid {_LINE};overflow-wrap:anywhere",
     "note": "padding:4px 10px 0",
     "tall": "max-height:420px;overflow:auto",
+    "scrolled": "max-height:380px;overflow:auto",
+    "ending": "display:flex;flex-direction:column-reverse",  # begins at its end
+    "rigid": "flex:none;min-width:0",
     "todo": "display:flex;gap:8px;padding:1px 0;align-items:baseline",
     # a conversation
     "log": "overflow-y:auto",
@@ -96,11 +99,17 @@ STYLES: dict[str, str] = {
     "edge": f"display:block;margin:0 auto 8px;padding:2px 12px;border:1px solid {_LINE};border-radius:10px;font-size:.88em;color:{MUTED};background:none;cursor:pointer",
     "progress": "width:80px;height:8px;vertical-align:middle",
     # code and output
-    "code": f"font-family:{_MONO};font-size:12.5px;line-height:1.5;margin:0 0 8px;padding:8px 10px;border-radius:6px;overflow-x:auto;white-space:pre;background-color:rgba(127,127,127,.09);border:0",
+    "code": f"font-family:{_MONO};font-size:12.5px;line-height:1.5;margin:0 0 8px;padding:8px 10px;border-radius:6px;overflow-x:auto;white-space:pre;text-indent:0;background-color:rgba(127,127,127,.09);border:0",
     "output": f"font-family:{_MONO};font-size:12.5px;line-height:1.45;margin:0;padding:0;overflow-x:auto;white-space:pre-wrap;overflow-wrap:break-word;background:none;border:0",
     "listing": f"font-family:{_MONO};font-size:12.5px;line-height:1.45;margin:0;padding:0;overflow-x:auto;white-space:pre;background:none;border:0",
     "inner": "font-family:inherit;background:none;padding:0;border:0",
     "more": f"cursor:pointer;color:{MUTED};font-size:.88em;padding:2px 0",
+    # Formulas. What removes MathML and keeps styles (JupyterLab's sanitizer in a notebook that is not trusted) removes
+    # `var()` too, and then shows the TeX; elsewhere the TeX is there to be copied. `--unset` is never set.
+    "formula": "font-size:1.05em",
+    "display": "display:block;text-indent:0;overflow-x:auto;overflow-y:hidden;max-width:100%;margin:0 0 8px;padding:2px 0;text-align:center",
+    "mathml": "display:none;display:var(--unset,inline);user-select:none",
+    "tex": "position:var(--unset,absolute);width:var(--unset,1px);height:var(--unset,1px);overflow:hidden;clip-path:inset(50%);white-space:var(--unset,nowrap)",
     # diffs
     "file": f"margin:0 0 6px;border:1px solid {_LINE};border-radius:8px;overflow:hidden",
     "patch": f"font-family:{_MONO};font-size:12.5px;line-height:1.45;margin:0;padding:0;overflow-x:auto;white-space:pre;background:none;border:0",
@@ -115,9 +124,9 @@ STYLES: dict[str, str] = {
 }
 
 MARKDOWN: dict[str, str] = {
-    "p": "margin:0 0 8px",
-    "ul": "margin:0 0 8px;padding-left:1.6em",
-    "ol": "margin:0 0 8px;padding-left:1.8em",
+    "p": "margin:0 0 8px;text-indent:0",
+    "ul": "margin:0 0 8px;padding-left:1.6em;text-indent:0",
+    "ol": "margin:0 0 8px;padding-left:1.8em;text-indent:0",
     "blockquote": f"margin:0 0 8px;padding:0 0 0 12px;border-left:3px solid {_LINE};color:{MUTED}",
     "h1": "font-size:1.4em;font-weight:600;line-height:1.3;margin:12px 0 8px",
     "h2": "font-size:1.25em;font-weight:600;line-height:1.3;margin:12px 0 8px",
@@ -130,8 +139,8 @@ MARKDOWN: dict[str, str] = {
     "th": f"border:1px solid {_LINE};padding:3px 10px;text-align:left;background-color:rgba(127,127,127,.1)",
     "td": f"border:1px solid {_LINE};padding:3px 10px;text-align:left",
     "code": "background-color:rgba(127,127,127,.15);border-radius:4px;padding:1px 4px;font-size:.9em",
-    "scroll": "overflow-x:auto;max-width:100%;margin:0 0 8px",
-    "task": "list-style:none",
+    "scroll": "overflow-x:auto;max-width:100%;margin:0 0 8px;text-indent:0",
+    "task": "list-style:none;margin-left:-1.4em;padding-left:1.4em;text-indent:-1.4em",
 }
 """Styles of Markdown elements by tag."""
 

@@ -18,7 +18,7 @@ from rich.text import Text
 
 from opencode_nb.render.diff import box
 from opencode_nb.render.markdown.blocks import settled_length
-from opencode_nb.render.markdown.convert import normalize
+from opencode_nb.render.markdown.convert import normalize, terminal_tokens
 from opencode_nb.render.markup import ansi
 from opencode_nb.render.markup.escape import visible
 from opencode_nb.render.turn import answers, facts, layout
@@ -64,7 +64,9 @@ def part_terminal(part: Json, turn: TurnState) -> RenderableType:
 
 
 def _markdown(text: str, style: str = "none") -> RenderableType:
-    return Markdown(visible(normalize(text)), hyperlinks=False, style=style, code_theme="ansi_dark")
+    shown = Markdown("", hyperlinks=False, style=style, code_theme="ansi_dark")
+    shown.parsed = terminal_tokens(visible(normalize(text)))  # rich's own parser would eat what formulas are made of
+    return shown
 
 
 def _card(card: Card, turn: TurnState) -> RenderableType:
