@@ -6,7 +6,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 
 from opencode_nb.transcript import ids
-from opencode_nb.transcript.messages import USER_SHELL, Change, Folding
+from opencode_nb.transcript.messages import Change, Folding, is_own_shell
 from opencode_nb.transcript.state import (
     BY_APPROVAL,
     STOPPED,
@@ -224,7 +224,7 @@ def _settle(turn: TurnState, properties: Json) -> None:
 
 def _is_whole(turn: TurnState, step: Message) -> bool:
     """Whether a step completed: the model gave a finish reason, or it is a shell command, which has no model."""
-    shell = any(part.get("text") == USER_SHELL for part in turn.prompt.parts.values()) if turn.prompt else False
+    shell = turn.prompt is not None and is_own_shell(turn.prompt)
     return bool(step.info.get("finish")) or (shell and "completed" in (step.info.get("time") or {}))
 
 

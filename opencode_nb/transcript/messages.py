@@ -235,6 +235,11 @@ class Folding:
             yield Change("removed", turn.id, str(properties["partID"]))
 
 
+def is_own_shell(prompt: Message) -> bool:
+    """Return whether a prompt is the one that the server writes for a user's own shell command."""
+    return any(part.get("text") == USER_SHELL for part in prompt.parts.values())
+
+
 def created(info: Json) -> float:
     """Return when the server created a message, in ms; 0 if unknown."""
     time = info.get("time")

@@ -8,27 +8,26 @@ from opencode_nb.render.markup.escape import NOTHING, Html, element, escape, joi
 from opencode_nb.render.turn import cards
 from opencode_nb.render.turn.card_model import Checklist, Json
 from opencode_nb.render.turn.phrases import shorten
+from opencode_nb.render.turn.todos import counts, current, progress
 
 if TYPE_CHECKING:
     from opencode_nb.transcript.state import TurnState
 
 _LONG_LINE = 90
-_DONE = ("completed", "cancelled")
 
 
 def todos_html(todos: list[Json], *, busy: bool) -> Html:
     """Build the folded list under a progress line; empty if all is done and the agent is idle."""
-    done = sum(todo.get("status") in _DONE for todo in todos)
-    if not todos or (done == len(todos) and not busy):
+    done, wanted = counts(todos)
+    if not todos or (done == wanted and not busy):
         return NOTHING
-    current = next((todo for todo in todos if todo.get("status") == "in_progress"), None)
-    now = f", now: {current.get('content') or ''}" if current else ""
+    now = f", now: {doing}" if (doing := current(todos)) else ""
     title = [
         element("span", escape("\u25d0"), style="glyph"),
         element("span", escape("Todos"), style="name"),
-        element("span", escape(f"{done} of {len(todos)} done{now}")),
+        element("span", escape(f"{progress(todos)}{now}")),
     ]
-    bar = element("progress", NOTHING, max=str(len(todos)), value=str(done), aria_label="Todos done", style="progress")
+    bar = element("progress", NOTHING, max=str(wanted or 1), value=str(done), aria_label="Todos done", style="progress")
     summary = element("summary", join([*title, bar], Html(" ")), style="summary")
     content = cards.block_html(Checklist(todos))
     return element("details", join([summary, content]), style="card", data_part="todos", data_fold="todos")

@@ -37,7 +37,7 @@ class ChatTurn(LiveTurn):
     """A turn in a conversation: with its prompt above it, and its open requests in the docks."""
 
     def __init__(self, turn: TurnState, look: Look) -> None:
-        super().__init__(turn, actions=False, prompt=True, key=f"t{next(_NUMBERS)}", look=look)
+        super().__init__(turn, actions=False, prompt=True, again=True, key=f"t{next(_NUMBERS)}", look=look)
 
     def _contents(self) -> dict[str, Html]:
         return {**super()._contents(), "e": NOTHING}
@@ -91,6 +91,15 @@ class LiveChat:
         """Go to the end and follow new turns."""
         if not self._at_end:
             self._window, self._at_end = self._visible()[-PAGE:], True
+
+    def show(self, turn: str) -> None:
+        """Move the window to this turn, with some around it; unknown turns are ignored."""
+        visible = self._visible()
+        if turn in self._window or turn not in visible:
+            return
+        place = visible.index(turn)
+        self._window = visible[max(0, place - PAGE // 2) : place + PAGE]
+        self._at_end = self._window[-1] == visible[-1]
 
     def _visible(self) -> list[str]:
         return [turn.id for turn in self._transcript.visible_turns]

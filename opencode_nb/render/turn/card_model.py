@@ -151,7 +151,7 @@ class Context:
 
     Whether its turn has ended, the directory that paths are relative to, the sub-sessions that are displayed, the
     messages that the user sent while the turn was running, the number of columns of changes (0 if it cannot be chosen),
-    and what people were asked about calls, by call.
+    what people were asked about calls, by call, and whether the turn is a shell command that the user typed.
     """
 
     ended: bool = False
@@ -160,6 +160,7 @@ class Context:
     asked: frozenset[str] = frozenset()
     columns: int = 0
     consents: Mapping[str, Consent] = field(default_factory=dict)
+    typed: bool = False
 
     def path(self, path: str) -> str:
         """Return a path relative to the directory if it is below it."""

@@ -32,18 +32,17 @@ from opencode_nb.render.turn.card_model import (
     Prose,
     Verdict,
 )
-from opencode_nb.render.turn.phrases import duration
+from opencode_nb.render.turn.phrases import duration, shorten
 
-FOLDED_OUTPUT = 300
-"""The beginning of a longer output, in lines, is folded."""
-SHOWN_OUTPUT = 60
-"""Last lines of a folded output that are shown."""
-RUNNING_OUTPUT = 40
-"""Last lines of a growing output that are shown."""
+SHORT = 20
+"""What has more lines scrolls inside its card; of a growing output only so many are shown, its last ones."""
+LINE_WIDTH = 120
+"""Characters after which a line counts as one more: long lines wrap."""
 MAX_OUTPUT = 400_000
 """Maximum characters of an output that are shown: its last ones."""
-FOLDED_CODE = 200
-"""Lines of a file's content after which the rest is folded."""
+
+_NAME = 60
+"""Maximum characters of a command or path in a name."""
 
 _STATUS = {
     "pending": ("waiting", "muted"),
@@ -58,7 +57,7 @@ _TODO = {"completed": "\u2611", "in_progress": "\u25d0", "cancelled": "\u2612"}
 def card_html(card: Card, *, key: str = "", child: Html | None = None) -> Html:
     """Render a tool call as a collapsible card; `child` is the work of its sub-session."""
     inner = [element("summary", summary_html(card), style="summary", data_key=part_key(key, "s"))]
-    inner.append(_body(body_html(card), key))
+    inner.append(_body(body_html(card, key), key))
     if child is not None:
         inner.append(element("div", child, style="child", data_key=part_key(key, "c")))
     return element(
@@ -142,72 +141,83 @@ def _is_noteworthy(seconds: float | None) -> bool:
     return seconds is not None and seconds >= 0.1
 
 
-def body_html(card: Card) -> Html:
+def body_html(card: Card, key: str = "") -> Html:
     """Render a card's content."""
     growing = card.status == "running"
     changes = [block for block in card.blocks if isinstance(block, Change)]
     choice = diff_box.columns_html(changes[0].columns) if changes and changes[0].columns else NOTHING
-    return join([choice, *(block_html(block, growing=growing, titled=len(changes) > 1) for block in card.blocks)])
+    blocks = (
+        block_html(block, growing=growing, titled=len(changes) > 1, key=part_key(key, f"w{index}") or "")
+        for index, block in enumerate(card.blocks)
+    )
+    return join([choice, *blocks])
 
 
-def block_html(block: Block, *, growing: bool = False, titled: bool = False) -> Html:
-    """Render one block; only the end of a growing output, and a change with the file's name if `titled`."""
+def block_html(block: Block, *, growing: bool = False, titled: bool = False, key: str = "") -> Html:
+    """Render one block; only the end of a growing output, and a change with the file's name if `titled`.
+
+    With a `key`, what is long can be shown whole: the page remembers that by this key.
+    """
     if isinstance(block, Change):
         title = element("div", diff_box.file_title(block.diff), style="line") if titled else NOTHING
         content = join([title, diff_box.body(block.diff, block.columns)])
         return element("div", content, style="rule", data_file=str(block.diff.get("file") or ""))
-    content = _output(block, growing) if isinstance(block, Output) else _BLOCKS[type(block)](block)
+    if isinstance(block, Output):
+        content = _output(block, growing, key)
+    elif isinstance(block, Code):
+        content = _code(block, key)
+    else:
+        content = _BLOCKS[type(block)](block)
     return element("div", content, style="body") if content else NOTHING
 
 
-def _output(block: Output, growing: bool) -> Html:
+def _output(block: Output, growing: bool, key: str) -> Html:
     typed = join([element("span", escape("$ "), style="muted"), highlight(block.command, "sh")])
     command = element("div", typed, style="command") if block.command else NOTHING
-    return join([command, output_html(block.text, growing=growing) if block.text else NOTHING])
+    name = f"Output of {shorten(block.command, _NAME)}" if block.command else "Output"
+    shown = output_html(block.text, growing=growing, key=key, name=name, from_end=bool(block.command))
+    return join([command, shown if block.text else NOTHING])
 
 
-def output_html(text: str, *, growing: bool = False) -> Html:
-    """Render a program's output; the beginning of a long one is folded, or left out while it grows."""
-    cut = len(text) > MAX_OUTPUT
+def output_html(
+    text: str, *, growing: bool = False, key: str = "", name: str = "Output", from_end: bool = False
+) -> Html:
+    """Render a program's output. A long one scrolls, at first to its end if `from_end`; while it grows only its end is
+    shown.
+    """
+    cut = "The beginning is left out." if len(text) > MAX_OUTPUT else ""
     rows = ansi.lines(text[-MAX_OUTPUT:])
     if growing:
-        return _pre(rows[-RUNNING_OUTPUT:])
-    if len(rows) <= FOLDED_OUTPUT:
-        return _pre(rows)
-    count = len(rows) - SHOWN_OUTPUT
-    note = f"Show {count} earlier lines" + (" (the beginning is left out)" if cut else "")
-    return join([_folded(note, _pre(rows[:-SHOWN_OUTPUT])), _pre(rows[-SHOWN_OUTPUT:])])
+        return _pre(rows[-SHORT:])
+    return _scrolling(_pre(rows), text, key, name, from_end=from_end, note=cut)
 
 
 def _pre(rows: Sequence[Line]) -> Html:
     return element("pre", ansi.to_html(rows), style="output") if rows else NOTHING
 
 
-def _folded(title: str, content: Html) -> Html:
-    return element("details", join([element("summary", escape(title), style="more"), content]))
-
-
-def _code(block: Code) -> Html:
+def _code(block: Code, key: str) -> Html:
     text = block.text.replace("\r\n", "\n").removesuffix("\n")
-    shown = _line_end(text, FOLDED_CODE)
-    if shown == len(text):
-        return _file(text, block.path)
-    rest = text[shown + 1 :]
-    title = f"Show {rest.count(chr(10)) + 1} more lines"
-    return join([_file(text[:shown], block.path), _folded(title, _file(rest, block.path))])
+    listing = element("pre", element("code", highlight_file(text, block.path), style="inner"), style="listing")
+    return _scrolling(listing, text, key, f"Content of {shorten(block.path, _NAME)}")
 
 
-def _file(text: str, path: str) -> Html:
-    return element("pre", element("code", highlight_file(text, path), style="inner"), style="listing")
+def _scrolling(shown: Html, text: str, key: str, name: str, *, from_end: bool = False, note: str = "") -> Html:
+    """Put the markup of a long text into a box that scrolls; with a `key`, also what shows all of it."""
+    lines = text.rstrip("\n").count("\n") + 1
+    if lines + len(text) // LINE_WIDTH <= SHORT:
+        return shown
+    style, content = ("scrolled ending", element("div", shown, style="rigid")) if from_end else ("scrolled", shown)
+    box = element("div", content, style=style, tabindex="0", role="group", aria_label=name)
+    left_out = element("div", escape(note), style="muted small") if note else NOTHING
+    return join([left_out, _whole(lines, key) if key else NOTHING, box])
 
 
-def _line_end(text: str, lines: int) -> int:
-    position = -1
-    for _ in range(lines):
-        position = text.find("\n", position + 1)
-        if position < 0:
-            return len(text)
-    return position
+def _whole(lines: int, key: str) -> Html:
+    """Build what shows all of the box after it: the page's style sheet does that."""
+    more = element("span", escape(f"Show all {lines} lines" if lines > 1 else "Show all"), classes="oc-shut")
+    less = element("span", escape("Show less"), classes="oc-unfolded")
+    return element("details", element("summary", join([more, less]), style="more"), classes="oc-whole", data_fold=key)
 
 
 def _checklist(block: Checklist) -> Html:
@@ -269,7 +279,6 @@ def attachment_html(block: Attachment) -> Html:
 
 
 _BLOCKS: dict[type, Callable[[Any], Html]] = {
-    Code: _code,
     Checklist: _checklist,
     Prose: _prose,
     Pairs: _pairs,

@@ -16,6 +16,7 @@ from opencode_nb.render.turn.card_model import Json
 from opencode_nb.render.turn.phrases import duration
 from opencode_nb.render.turn.tools import elapsed
 from opencode_nb.transcript.attribution import own_diffs
+from opencode_nb.transcript.messages import is_own_shell
 from opencode_nb.transcript.tool_calls import CHANGING
 
 if TYPE_CHECKING:
@@ -158,6 +159,17 @@ def unshown_diffs(turn: TurnState) -> list[Json]:
     state = _object(edits[0].get("state"))
     shows = edits[0].get("tool") not in ("write",) and state.get("status") == "completed"
     return [] if shows and not is_notebook(str(diffs[0].get("file") or "")) else diffs
+
+
+def is_typed_command(turn: TurnState) -> bool:
+    """Return whether the turn is a shell command of the user's own."""
+    return turn.prompt is not None and is_own_shell(turn.prompt)
+
+
+def can_be_sent_again(turn: TurnState) -> bool:
+    """Return whether the turn has a prompt of the user's own that reached the server."""
+    parts = turn.prompt.parts.values() if turn.prompt else ()
+    return any(not part.get("synthetic") and part.get("type") in ("text", "file", "agent", "subtask") for part in parts)
 
 
 def is_shown(part: Json) -> bool:

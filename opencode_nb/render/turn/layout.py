@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 
 from opencode_nb.render.diff import box
 from opencode_nb.render.markup.escape import NOTHING, Html, element, escape, join
-from opencode_nb.render.turn import answers, cards, facts
+from opencode_nb.render.turn import answers, cards, facts, todos
 from opencode_nb.render.turn.card_model import Card, Context, Json, Pairs
 from opencode_nb.render.turn.phrases import shorten
 from opencode_nb.render.turn.tools import attachment, explored, is_exploring
@@ -64,8 +64,8 @@ def _decision(text: str, denied: bool) -> Html:
     )
 
 
-def error_html(turn: TurnState) -> Html:
-    """Render the error and the next step, or that the turn was stopped."""
+def error_html(turn: TurnState, *, again: bool = False) -> Html:
+    """Render the error and the next step, or that the turn was stopped; with `again`, a button to send it again."""
     problem = facts.failure(turn)
     if facts.was_stopped(turn):
         return element(
@@ -79,8 +79,16 @@ def error_html(turn: TurnState) -> Html:
     texts = [
         element("div", escape(problem.text), style="bad strong plain"),
         element("div", _with_commands(problem.next_step), style="muted"),
+        _again(turn) if again and facts.can_be_sent_again(turn) else NOTHING,
     ]
     return element("div", join(texts), style="error", data_part="error", role="alert")
+
+
+def _again(turn: TurnState) -> Html:
+    button = element(
+        "button", escape("Try again"), style="button", type="button", data_intent="again", data_message=turn.id
+    )
+    return element("div", button, style="actions")
 
 
 def _with_commands(text: str) -> Html:
@@ -121,11 +129,10 @@ def footer_html(turn: TurnState) -> Html:
 
 def todos_html(turn: TurnState) -> Html:
     """Render a running turn's progress in its todos."""
-    current = next((todo for todo in turn.todos if todo.get("status") == "in_progress"), None)
-    if turn.ended or not turn.todos or current is None:
+    now = todos.current(turn.todos)
+    if turn.ended or not now:
         return NOTHING
-    done = sum(todo.get("status") == "completed" for todo in turn.todos)
-    text = f"{done} of {len(turn.todos)} done, now: {current.get('content') or ''}"
+    text = f"{todos.progress(turn.todos)}, now: {now}"
     return element(
         "div",
         join([element("span", escape("\u25d0"), style="glyph"), element("span", escape(text))]),
@@ -174,7 +181,15 @@ def _waiting(retry: Json) -> Html:
 def context(turn: TurnState, columns: int = 0) -> Context:
     """Return what the turn's parts don't say themselves."""
     asked = frozenset(step.id for step in turn.steps.values() if step.info.get("role") == "user")
-    return Context(turn.ended, facts.directory(turn), frozenset(turn.children), asked, columns, answers.consents(turn))
+    return Context(
+        turn.ended,
+        facts.directory(turn),
+        frozenset(turn.children),
+        asked,
+        columns,
+        answers.consents(turn),
+        facts.is_typed_command(turn),
+    )
 
 
 def kind(part: Json, context: Context) -> str:

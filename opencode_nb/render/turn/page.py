@@ -47,7 +47,7 @@ class LiveTurn:
 
     `actions`: whether the user can answer and stop it there. `prompt`: whether to show the prompt above it. `key` is
     the article's key, and the prefix of all keys in it. A `nested` turn has no footer, and as status only that it waits
-    to retry.
+    to retry. `again`: whether a failed one has a button that sends its prompt again.
 
     Only reads the turn. After changing the `look`, which the turns of one page share, update everything.
     """
@@ -60,12 +60,14 @@ class LiveTurn:
         prompt: bool = False,
         key: str = "",
         nested: bool = False,
+        again: bool = False,
         look: Look | None = None,
     ) -> None:
         self._turn = turn
         self._nested = nested
         self._actions = actions
         self._prompt = prompt
+        self._again = again
         self.look = look or Look()
         # Ids are long, and every operation contains a key: the end of an id is random enough.
         self.key = key or "t" + _NOT_IN_KEYS.sub("", turn.id)[-_KEY_LENGTH:]
@@ -213,7 +215,7 @@ class LiveTurn:
 
     def _contents(self) -> dict[str, Html]:
         turn = self._turn
-        own = {"b": layout.decisions_html(turn), "c": layout.error_html(turn)}
+        own = {"b": layout.decisions_html(turn), "c": layout.error_html(turn, again=self._again and self.look.heard)}
         if self._nested:
             return {**own, "f": layout.retry_html(turn)}
         return {

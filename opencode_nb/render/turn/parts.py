@@ -150,7 +150,10 @@ class ToolView:
         if _looks(self.card) != _looks(old) or (new and not had_children):
             self._remember()
             return [["put", self.key, "", self.html()]]
-        ops = [*self._splice("s", cards.summary_html(self.card)), *self._splice("b", cards.body_html(self.card))]
+        ops = [
+            *self._splice("s", cards.summary_html(self.card)),
+            *self._splice("b", cards.body_html(self.card, self.key)),
+        ]
         return [*ops, *child_ops, *(["put", key, f"{self.key}c", self._children[key].snapshot()] for key in new)]
 
     def _adopt(self) -> list[str]:
@@ -165,7 +168,7 @@ class ToolView:
         return new
 
     def _remember(self) -> None:
-        self._shown = {"s": cards.summary_html(self.card), "b": cards.body_html(self.card)}
+        self._shown = {"s": cards.summary_html(self.card), "b": cards.body_html(self.card, self.key)}
         self._sources = {"s": "", "b": ""}
 
     def _splice(self, place: str, html: Html) -> list[Op]:

@@ -31,12 +31,14 @@ from opencode_nb.render.turn.card_model import (
     Prose,
 )
 from opencode_nb.render.turn.phrases import duration
+from opencode_nb.render.turn.todos import CANCELLED
 from opencode_nb.render.turn.tools import attachment, describe
 
 if TYPE_CHECKING:
     from opencode_nb.transcript.state import TurnState
 
 _SPECIAL = re.compile(r"([\\`*_{}\[\]<>()#+!|~&-])")
+_BOXES = {"completed": "x", CANCELLED: "-"}
 _MAX_LINES = 200
 """Lines kept of an output or file in Markdown and plain text."""
 
@@ -125,16 +127,20 @@ def _block(block: Block) -> str:
         case Change(change):
             return box.markdown(change)
         case Checklist(todos):
-            return "\n".join(
-                f"- [{'x' if todo.get('status') == 'completed' else ' '}] {_escaped(str(todo.get('content') or ''))}"
-                for todo in todos
-            )
+            return "\n".join(_todo(todo, _escaped(str(todo.get("content") or ""))) for todo in todos)
         case Prose(text):
             return _quoted(contained(text))
         case Link(url):
             return _escaped(url)
         case _:
             return fenced(block_text(block))
+
+
+def _todo(todo: Json, text: str) -> str:
+    """Return a todo as a Markdown item: cancelled ones have no box, which would be open or done."""
+    if todo.get("status") == CANCELLED:
+        return f"- ~~{text}~~ (cancelled)"
+    return f"- [{'x' if todo.get('status') == 'completed' else ' '}] {text}"
 
 
 def block_text(block: Block) -> str:
@@ -146,7 +152,7 @@ def block_text(block: Block) -> str:
             return box.patch_text(change)
         case Checklist(todos):
             return "\n".join(
-                f"[{'x' if todo.get('status') == 'completed' else ' '}] {todo.get('content') or ''}" for todo in todos
+                f"[{_BOXES.get(str(todo.get('status')), ' ')}] {todo.get('content') or ''}" for todo in todos
             )
         case Pairs(items):
             return "\n".join(f"{name}: {value}" for name, value in items)

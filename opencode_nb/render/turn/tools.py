@@ -31,6 +31,7 @@ from opencode_nb.render.turn.card_model import (
     Status,
 )
 from opencode_nb.render.turn.phrases import shorten
+from opencode_nb.render.turn.todos import progress
 from opencode_nb.transcript.tool_calls import reported
 
 MAX_DIAGNOSTICS = 3
@@ -137,7 +138,7 @@ def _bash(call: _Call) -> Card:
         *where,
         Output(output, command),
         note=f"exit {exit_code}" if failed else "",
-        open=failed or call.status == "running",
+        open=failed or call.status == "running" or call.context.typed,
     )
 
 
@@ -252,8 +253,7 @@ def _output(call: _Call) -> list[Block]:
 
 def _todos(call: _Call) -> Card:
     todos = _objects(call.metadata.get("todos")) or _objects(call.input.get("todos"))
-    done = sum(todo.get("status") == "completed" for todo in todos)
-    return call.card("\u2611", "Todos", f"{done} of {len(todos)} done", Checklist(todos), open=bool(todos))
+    return call.card("\u2611", "Todos", progress(todos), Checklist(todos), open=bool(todos))
 
 
 def _task(call: _Call) -> Card:

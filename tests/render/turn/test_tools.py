@@ -6,13 +6,16 @@ from typing import Any
 
 import pytest
 
+from opencode_nb.render.chat.docks import todos_html
 from opencode_nb.render.markup import ansi
-from opencode_nb.render.turn import cards
+from opencode_nb.render.turn import cards, layout
 from opencode_nb.render.turn.card_model import Context, Problem
+from opencode_nb.render.turn.page import turn_markdown
 from opencode_nb.render.turn.phrases import duration, shorten
+from opencode_nb.render.turn.todos import progress
 from opencode_nb.render.turn.tools import describe, elapsed, explored
 from tests.render.page_model import Node, parse
-from tests.render.turns import PDF, PICTURE, tool
+from tests.render.turns import PDF, PICTURE, tool, turn
 
 HERE = Context(directory="/project")
 
@@ -185,22 +188,76 @@ def test_an_embedded_pdf_unfolds() -> None:
     assert [node for node in elsewhere if node.tag == "object"] == []
 
 
-def test_long_output_shows_its_end() -> None:
-    output = "".join(f"line {i}\n" for i in range(1000))
-    html = parse(cards.output_html(output))
-    folded, shown = html.children
-    assert folded.children[0].text == "Show 940 earlier lines"
-    assert shown.text.startswith("line 940\n")
-    assert shown.text.endswith("line 999")
-    growing = parse(cards.output_html(output, growing=True))
-    assert growing.text.startswith("line 960\n")
+LONG = "".join(f"line {i}\n" for i in range(300))
 
 
-def test_long_files_are_folded() -> None:
-    content = "".join(f"line {i}\n" for i in range(300))
-    html = card("write", input={"filePath": "x", "content": content})
-    assert "Show 100 more lines" in html.text
-    assert html.text.count("line ") == 300
+@pytest.mark.parametrize(
+    ("name", "state", "label", "from_end"),
+    [
+        ("bash", {"input": {"command": "seq 300"}, "output": LONG}, "Output of seq 300", True),
+        ("grep", {"input": {"pattern": "x"}, "output": LONG}, "Output", False),
+        ("write", {"input": {"filePath": "/project/x", "content": LONG}}, "Content of x", False),
+        ("read", {"input": {"filePath": "/project/x"}, "output": LONG}, "Content of x", False),
+        ("kernel_run", {"input": {"code": "1"}, "output": "one line of " + "text " * 1000}, "Output", False),
+    ],
+)
+def test_what_is_long_scrolls_in_its_card(name: str, state: dict[str, Any], label: str, from_end: bool) -> None:
+    """By keys, too; on the live page, not in the saved notebook, all of it can be shown."""
+    tree = parse(cards.card_html(describe(tool(name, **state), HERE), key="k"))
+    (box,) = [node for node in tree.walk() if "oc-scrolled" in str(node.attrs.get("class"))]
+    assert (box.attrs["tabindex"], box.attrs["role"], box.attrs["aria-label"]) == ("0", "group", label)
+    assert ("oc-ending" in str(box.attrs["class"])) is from_end
+    assert box.text.strip() == next(text.strip() for text in (state.get("output"), LONG) if text)
+    (whole,) = [node for node in tree.walk() if "oc-whole" in str(node.attrs.get("class"))]
+    assert str(whole.attrs["data-fold"]).startswith("kw")
+    assert "Show all" in whole.text
+    saved = parse(cards.card_html(describe(tool(name, **state), HERE)))
+    assert "Show all" not in saved.text
+    assert "max-height" in str(
+        next(n for n in saved.walk() if "oc-scrolled" in str(n.attrs.get("class"))).attrs["style"]
+    )
+
+
+def test_what_is_short_does_not_scroll() -> None:
+    assert "oc-scrolled" not in cards.output_html("line\n" * cards.SHORT)
+    assert "Show all 21 lines" in cards.output_html("line\n" * (cards.SHORT + 1), key="k")
+
+
+def test_a_growing_output_shows_its_end() -> None:
+    growing = parse(cards.output_html(LONG, growing=True))
+    assert growing.text.startswith("line 280\n")
+    assert growing.text.endswith("line 299")
+
+
+@pytest.mark.parametrize("ended", [False, True])
+def test_a_command_of_the_users_own_is_open(ended: bool) -> None:
+    listing = tool("bash", input={"command": "ls"}, output="a\nb")
+    assert describe(listing, Context(ended=ended, typed=True)).open
+    assert not describe(listing, Context(ended=ended)).open
+
+
+@pytest.mark.parametrize(
+    ("statuses", "expected"),
+    [
+        (["completed", "in_progress"], "1 of 2 done"),
+        (["completed", "cancelled", "pending"], "1 of 2 done, 1 cancelled"),
+        (["cancelled", "cancelled"], "2 cancelled"),
+        (["completed"], "1 of 1 done"),
+    ],
+)
+def test_todos_are_counted_alike_everywhere(statuses: list[str], expected: str) -> None:
+    todos = [{"content": f"to do {i}", "status": status} for i, status in enumerate(statuses)]
+    assert describe(tool("todowrite", metadata={"todos": todos})).about == expected
+    assert expected in parse(todos_html(todos, busy=True)).text
+    running = turn(status="running", todos=[*todos, {"content": "now", "status": "in_progress"}])
+    assert progress(running.todos) in parse(layout.todos_html(running)).text
+
+
+def test_cancelled_todos_are_neither_done_nor_open() -> None:
+    todos = [{"content": "a", "status": "completed"}, {"content": "b", "status": "cancelled"}]
+    assert todos_html(todos, busy=False) == ""
+    state = turn(tool("todowrite", metadata={"todos": todos}))
+    assert "- [x] a\n- ~~b~~ (cancelled)" in turn_markdown(state)
 
 
 def test_shortened_lines_and_durations() -> None:
