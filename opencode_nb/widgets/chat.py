@@ -21,6 +21,7 @@ from opencode_nb.render.chat.live import Key, LiveChat
 from opencode_nb.render.turn.parts import Look
 from opencode_nb.session import compose as composer_text
 from opencode_nb.session.blocking import Opencode, Session, discard
+from opencode_nb.session.prompt import parts as prompt_parts
 from opencode_nb.session.prompt.parts import Attachment
 from opencode_nb.session.session import AsyncSession
 from opencode_nb.session.turn import Turn
@@ -174,6 +175,20 @@ class ChatPanel:
             await session.queue.add(text, files=files, commands=True, **self._sending)
         else:
             await composer_text.send(session, text, files=files, **self._sending)
+
+    async def send_again(self, message: str) -> None:
+        """Send the prompt of a failed turn again, with all that was attached to it.
+
+        Raises OpencodeError if the session is busy, or no longer has the message.
+        """
+        session = self._session._async
+        prompt = next((turn.state.prompt for turn in session.turns() if turn.id == message), None)
+        if prompt is None:
+            raise OpencodeError("This message is no longer in the session. Write it again.")
+        if session.busy:
+            raise OpencodeError("The agent is working. Wait for it to end, or stop it first.")
+        self.chat.latest()
+        await session.send(prompt_parts.again(prompt), person=self._intents)
 
     async def learn(self) -> None:
         """Fetch the facts from the server again, and show them."""

@@ -6,6 +6,7 @@ import base64
 from collections.abc import Awaitable, Callable
 
 from opencode_nb.kernel import context
+from opencode_nb.render.turn.words import occurrences
 from opencode_nb.session.session import AsyncSession
 from opencode_nb.transcript.state import Json
 
@@ -64,6 +65,16 @@ class Answers:
         turns = [turn for turn in self._session.turns() if turn.id == question.get("message")]
         return [{"text": turn.text} for turn in turns]
 
+    async def _search(self, question: Json) -> list[Json]:
+        """Return which turns have the words, and how often; `all` loads the earlier messages of the session first."""
+        session = self._session
+        if question.get("all"):
+            await session.load_all()
+        words = str(question.get("text") or "")
+        found = [(turn.id, occurrences(turn, words)) for turn in session.transcript.visible_turns]
+        turns = [{"message": turn, "count": count} for turn, count in found if count]
+        return [{"turns": turns, "earlier": session.transcript.has_earlier}]
+
     async def _export(self, question: Json) -> list[Json]:
         """Return the session as one file to download, in base64."""
         kind = str(question.get("format"))
@@ -78,5 +89,6 @@ _QUESTIONS: dict[str, Callable[[Answers, Json], Awaitable[list[Json]]]] = {
     "models": Answers._models,
     "complete": Answers._complete,
     "answer": Answers._answer,
+    "search": Answers._search,
     "export": Answers._export,
 }

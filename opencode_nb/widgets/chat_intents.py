@@ -48,6 +48,9 @@ class Panel(Protocol):
     async def compose(self, text: str, attachments: list[Json], mode: str | None, /) -> None:
         """Send what was written in the composer."""
 
+    async def send_again(self, message: str, /) -> None:
+        """Send the prompt of a failed turn again."""
+
     async def learn(self) -> None:
         """Ask the server again which models and agents there are, and show them."""
 
@@ -106,9 +109,16 @@ class Intents:
             log.exception("An intent of the chat panel failed")
         text = NO_MODEL_HERE if isinstance(error, NoModelError) else str(error) or type(error).__name__
         if key is not None:
-            self._panel.send_to_page({"kind": "failed", "id": key, "message": text, "again": again})
+            failed = {"kind": "failed", "id": key, "message": text, "again": again}
+            self._panel.send_to_page({**failed, "told": self._log_tells(text)})
         else:
             self._panel.notify(text, "error", again)
+
+    def _log_tells(self, text: str) -> bool:
+        """Return whether the failure is also that of the last turn, so that the log shows it already."""
+        last = next(reversed(self._session.transcript.visible_turns), None)
+        data = (last.error or {}).get("data") if last else None
+        return isinstance(data, dict) and text in str(data.get("message"))
 
     # -- requests: answered in the docks, whoever sent the turn --------------------------------------------------------
 
@@ -134,6 +144,9 @@ class Intents:
 
     async def _send(self, intent: Json) -> None:
         await self._panel.compose(str(intent.get("text") or ""), intent.get("attachments") or [], intent.get("mode"))
+
+    async def _send_again(self, intent: Json) -> None:
+        await self._panel.send_again(str(intent.get("message")))
 
     async def _stop(self, _intent: Json) -> None:
         await self._session.abort()
@@ -273,6 +286,10 @@ class Intents:
         self._panel.chat.later()
         self._panel.refresh()
 
+    async def _show(self, intent: Json) -> None:
+        self._panel.chat.show(str(intent.get("message")))
+        self._panel.refresh()
+
     async def _latest(self, _intent: Json) -> None:
         self._panel.chat.latest()
         self._panel.refresh()
@@ -305,6 +322,7 @@ _INTENTS: dict[str, Callable[[Intents, Json], Awaitable[None]]] = {
     "permission": Intents._permission,
     "question": Intents._question,
     "send": Intents._send,
+    "again": Intents._send_again,
     "stop": Intents._stop,
     "pick": Intents._pick,
     "use_model": Intents._use_model,
@@ -331,6 +349,7 @@ _INTENTS: dict[str, Callable[[Intents, Json], Awaitable[None]]] = {
     "earlier": Intents._earlier,
     "later": Intents._later,
     "latest": Intents._latest,
+    "show": Intents._show,
     "columns": Intents._columns,
     "dismiss": Intents._dismiss,
 }

@@ -15,7 +15,7 @@ from typing import Any
 
 from opencode_nb.changes import regular_file
 from opencode_nb.session.prompt import media
-from opencode_nb.transcript.state import Json
+from opencode_nb.transcript.state import Json, Message
 
 Mentions = Callable[[str], Awaitable[list[Json]]]
 """Returns the parts for mentions that only the caller can resolve, such as a kernel's variables."""
@@ -97,6 +97,15 @@ def mention(name: str) -> str:
 
 def _name(match: re.Match[str]) -> str:
     return match["quoted"] or match["plain"].rstrip(_PUNCTUATION)
+
+
+def again(prompt: Message) -> list[Json]:
+    """Return the parts that send a prompt once more, with its files and variables; the server adds its own again."""
+    return [
+        {name: value for name, value in part.items() if name not in ("id", "messageID", "sessionID")}
+        for part in prompt.parts.values()
+        if not part.get("synthetic") or "opencode_nb" in (part.get("metadata") or {})
+    ]
 
 
 def file_part(file: str | Path | Attachment | Json, directory: Path | None = None) -> Json:

@@ -59,9 +59,9 @@ function createConfirmation(say) {
  * @param {HTMLElement} root
  */
 function makeScrollable(root) {
-  const wide = queryAll(root, ":is(pre, .oc-scroll, .oc-tall):not([tabindex])")
-    .filter((box) => box.scrollWidth > box.clientWidth); // look at all before changing one: one layout
-  for (const box of wide) box.tabIndex = 0;
+  const large = queryAll(root, ":is(pre, .oc-scroll, .oc-tall, .oc-display):not([tabindex])")
+    .filter((box) => box.scrollWidth > box.clientWidth || box.scrollHeight > box.clientHeight); // look at all before changing one: one layout
+  for (const box of large) box.tabIndex = 0;
 }
 
 /**
@@ -139,7 +139,7 @@ export function createAnswerTools({ panel, root, model, client, undo, notices, s
   const turnTools = (article) => {
     const { message } = article.dataset;
     return make("div", { class: "chat-turn-tools", role: "group", "aria-label": "Turn" },
-      iconButton("copy", "Copy text", ({ currentTarget }) => copy(currentTarget, answerOf(article))),
+      iconButton("copy", "Copy answer", ({ currentTarget }) => copy(currentTarget, answerOf(article))),
       iconButton("fork", "Fork from here", () => client.tell("fork", { message })),
       iconButton("undo", "Undo from here", () => undo.from(message)));
   };

@@ -13,6 +13,7 @@ import { createNotices } from "./notices.js";
 import { createPickers } from "./pickers.js";
 import { createQueue } from "./queue.js";
 import { createScroll } from "./scroll.js";
+import { createFinder } from "./search.js";
 import { createSessionBar } from "./sessions.js";
 import { createSetup } from "./setup.js";
 import { anyway, createUndo } from "./undo.js";
@@ -25,16 +26,20 @@ import { lifetime, on } from "../core/model.js";
 const TOOLS_AFTER_MS = 200; // code needs no buttons yet while it streams
 
 /**
- * Keep all keys for the panel, except the one that saves the notebook.
+ * Keep all keys for the panel, except the one that saves the notebook. The one that searches does so in the panel.
  *
  * @param {HTMLElement} panel
+ * @param {() => void} find
  * @param {AbortSignal} signal
  */
-function keepPanelKeys(panel, signal) {
+function keepPanelKeys(panel, find, signal) {
   keepKeys(panel, signal, "*");
   panel.addEventListener("keydown", (event) => {
-    const saves = (event.ctrlKey || event.metaKey) && !event.shiftKey && event.key === "s";
-    if (saves && saveNotebook(panel)) event.preventDefault();
+    const key = (event.ctrlKey || event.metaKey) && !event.shiftKey && !event.altKey ? event.key : "";
+    if (key === "s" && saveNotebook(panel)) event.preventDefault();
+    if (key !== "f") return;
+    event.preventDefault();
+    find();
   }, { signal });
 }
 
@@ -59,7 +64,7 @@ function takeDrops(panel, drop, signal) {
 }
 
 /** @type {Record<string, string>} */
-const ENDS = { completed: "The agent is done.", aborted: "The turn was stopped.", error: "The turn failed." };
+const ENDS = { completed: "The agent is done.", aborted: "The turn was stopped.", error: "" }; // the error itself is an alert
 
 /**
  * Say politely, once, how a turn has ended: a screen reader may be reading something else.
@@ -167,7 +172,8 @@ function createControls({ panel, root, client, notices, signal }) {
   const focusMessage = () => composer.field.focus();
   const scroll = createScroll({ root, signal, latest: () => client.tell("latest") });
   const undo = createUndo({ client, notices });
-  const bar = createSessionBar({ client, notices, undo, focusMessage });
+  const search = createFinder({ root, client, signal, leave: focusMessage });
+  const bar = createSessionBar({ client, notices, undo, focusMessage, find: search.open });
   const pickers = createPickers({ client });
   const queue = createQueue({
     client, notices, signal, giveBack: (session, text) => composer.giveBack(session, text), focusMessage,
@@ -180,8 +186,9 @@ function createControls({ panel, root, client, notices, signal }) {
   const urgent = make("div", { "aria-live": "assertive", style: UNSEEN });
   const polite = make("div", { "aria-live": "polite", style: UNSEEN });
   const body = make("div", { class: "chat-body" }, root, welcome.box, scroll.jump);
-  panel.append(bar.bar, body, setup.box, notices.box, queue.box, composer.box, urgent, polite);
-  return { scroll, undo, welcome, composer, urgent, polite, parts: [bar, undo, scroll, composer, pickers, queue, welcome, setup] };
+  panel.append(bar.bar, search.bar, body, setup.box, notices.box, queue.box, composer.box, urgent, polite);
+  const parts = [bar, undo, search, scroll, composer, pickers, queue, welcome, setup];
+  return { scroll, undo, welcome, composer, search, urgent, polite, parts };
 }
 
 /** @param {View} view */
@@ -200,7 +207,7 @@ function renderChat({ model, el, signal: ended }) {
       : notices.hide("slow")),
   };
   const client = createClient({ model, signal, report });
-  const { scroll, undo, welcome, composer, urgent, polite, parts } = createControls({ panel, root, client, notices, signal });
+  const { scroll, undo, welcome, composer, search, urgent, polite, parts } = createControls({ panel, root, client, notices, signal });
 
   const tellTurn = createTurnTeller(polite);
   const tellNotice = createNoticeTeller(notices, client.tell);
@@ -213,9 +220,13 @@ function renderChat({ model, el, signal: ended }) {
     tellNotice(state.notice);
     tellTurn(state);
   };
-  const addTools = throttle(createAnswerTools({
+  const addTools = createAnswerTools({
     panel, root, model, notices, client, undo, say: (text) => { polite.textContent = text; },
-  }), TOOLS_AFTER_MS, signal);
+  });
+  const lookAgain = throttle(() => {
+    addTools();
+    search.refresh();
+  }, TOOLS_AFTER_MS, signal);
   let focused = false;
   const before = () => {
     scroll.before();
@@ -224,12 +235,12 @@ function renderChat({ model, el, signal: ended }) {
   const after = () => {
     scroll.after();
     welcome.show(stateNow());
-    addTools();
+    lookAgain();
     if (focused && !panel.contains(activeIn(panel))) composer.field.focus({ preventScroll: true });
   };
 
   noteNotebook(panel, model, signal);
-  keepPanelKeys(panel, signal);
+  keepPanelKeys(panel, search.open, signal);
   takeDrops(panel, composer.drop, signal);
   for (const event of ["msg:custom", "change:snapshot"]) on(model, signal, event, before);
   live({ model, root, region: urgent, signal, lost: () => report.failed(GONE), listeners: {

@@ -89,7 +89,7 @@ export function createClient({ model, signal, report }) {
       return items ?? [];
     },
     /**
-     * Have something done; failures are reported.
+     * Have something done; failures are reported, but for those that the log shows.
      *
      * @param {string} kind
      * @param {object} [args]
@@ -98,8 +98,8 @@ export function createClient({ model, signal, report }) {
     async tell(kind, args = {}) {
       serial += 1;
       const id = OWN + serial.toString(36);
-      const { kind: outcome, message, again } = await wait(id, { ...args, kind, id });
-      if (outcome === "failed") report.failed(message, again);
+      const { kind: outcome, message, again, told } = await wait(id, { ...args, kind, id });
+      if (outcome === "failed" && !told) report.failed(message, again);
       return outcome === "done";
     },
   };

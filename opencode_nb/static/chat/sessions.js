@@ -139,8 +139,9 @@ function createSessionActions({ client: { ask, tell }, notices }) {
  * @param {Notices} options.notices
  * @param {Undo} options.undo
  * @param {() => void} options.focusMessage
+ * @param {() => void} options.find opens the search
  */
-export function createSessionBar({ client, notices, undo, focusMessage }) {
+export function createSessionBar({ client, notices, undo, focusMessage, find }) {
   /** @type {State} */
   let state = {};
   const { ask, tell } = client;
@@ -175,6 +176,7 @@ export function createSessionBar({ client, notices, undo, focusMessage }) {
   /** @param {(session: Session) => void} run */
   const withSession = (run) => () => state.session && run(state.session);
   const menu = createMenu(iconButton("more", "More", undefined), () => [
+    { label: "Find", run: find },
     { label: "Rename", run: withSession((session) => rename.begin(session.id, titleOf(session))) },
     ...actions.share(state),
     { label: "Compact", run: () => tell("compact") },

@@ -20,6 +20,7 @@ const ICONS = { // strokes on a field of 16 by 16
   run: "M5 3.5l7 4.5-7 4.5z",
   send: "M8 13V3.5M3.5 8 8 3.5 12.5 8",
   stop: "M4.5 4.5h7v7h-7z",
+  up: "M3 10.5l5-5 5 5",
   undo: "M6 3 3 6l3 3M3 6h6a4 4 0 0 1 0 8H6",
 };
 

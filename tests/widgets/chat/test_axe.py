@@ -38,7 +38,7 @@ def test_no_state_has_a_violation(page: Page, scene: str, theme: Theme, artifact
     chat = ChatPage(page, theme, width=NARROW)
     panel = chat.scene(scene)
     if scene not in ("empty", "unset"):
-        panel.get_by_role("button", name="Copy text").first.wait_for()
+        panel.get_by_role("button", name="Copy answer").first.wait_for()
     assert violations(panel) == []
     assert sticks_out(panel) == []
     for width in WIDTHS:

@@ -215,7 +215,7 @@ def test_buttons_stay_single_while_text_streams(chat: ChatPage) -> None:
         code = "x\n" * number
         chat.next_patch(["splice", "p", 0, f'<pre class="oc-code"><code>{code}</code></pre>'])
     expect(panel.get_by_role("button", name="Copy code")).to_have_count(1)
-    expect(panel.get_by_role("button", name="Copy text")).to_have_count(1)
+    expect(panel.get_by_role("button", name="Copy answer")).to_have_count(1)
     assert panel.locator("pre > code").text_content() == "x\n" * 5
 
 

@@ -74,7 +74,7 @@ def test_an_answer_is_copied_as_the_model_wrote_it(chat: ChatPage) -> None:
     panel = chat.show()
     chat.set_html(log(before=PARTS) + docks())
     chat.pass_time(1000)
-    panel.get_by_role("button", name="Copy text").click()
+    panel.get_by_role("button", name="Copy answer").click()
     asked = chat.answer([{"text": "**Bold** words."}])
     assert (asked["what"], asked["message"]) == ("answer", "m")
     chat.page.wait_for_function("window.copied === '**Bold** words.'")
@@ -87,7 +87,7 @@ def test_without_a_kernel_an_answer_is_copied_as_one_reads_it(chat: ChatPage, go
     panel = chat.show()
     chat.set_html(log(before=PARTS) + docks())
     chat.page.evaluate(f"void ({gone})")
-    panel.get_by_role("button", name="Copy text").click()
+    panel.get_by_role("button", name="Copy answer").click()
     chat.page.wait_for_function("window.copied === 'Bold words.'")
 
 
@@ -102,7 +102,7 @@ def test_the_clipboard_takes_what_is_still_on_its_way(page: Page) -> None:
     panel = chat.show()
     chat.set_html(log(before=PARTS) + docks())
     chat.pass_time(1000)
-    panel.get_by_role("button", name="Copy text").click()
+    panel.get_by_role("button", name="Copy answer").click()
     chat.answer([{"text": "**Bold** words."}])
     expect(panel.locator("[aria-live=polite]")).to_have_text("Copied")
     assert page.evaluate("navigator.clipboard.readText()") == "**Bold** words."
