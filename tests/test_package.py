@@ -38,7 +38,7 @@ AT_ONCE: dict[str, set[str]] = {
     "render.turn": {"diffs", "failures", "transcript", "render.markup", "render.markdown", "render.diff"},
     "render.chat": {"transcript", "render.markup", "render.turn"},
     "changes": {"diffs", "errors", "transcript"},
-    "session.prompt": {"changes", "transcript"},
+    "session.prompt": {"changes", "errors", "transcript"},
     "session.permissions": {"api", "errors", "portal", "transcript"},
     "session": {
         *("api", "changes", "diffs", "errors", "failures", "portal", "secret", "server", "transcript"),
@@ -58,11 +58,11 @@ AT_ONCE: dict[str, set[str]] = {
     "doctor": {"errors"},
     "magics": {
         *("changes", "diffs", "errors", "kernel", "secret", "session", "session.blocking", "session.permissions"),
-        *("transcript", "widgets"),
+        *("session.prompt", "transcript", "widgets"),
     },
     "cli": {
         *("errors", "render.markup", "render.diff", "render.turn", "session", "session.blocking"),
-        *("session.permissions", "terminal", "transcript"),
+        *("session.permissions", "session.prompt", "terminal", "transcript"),
     },
     "__init__": set(),
 }

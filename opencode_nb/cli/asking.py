@@ -11,6 +11,7 @@ from opencode_nb.errors import OpencodeError, TurnTimeoutError
 from opencode_nb.session.blocking import Opencode, Session, session_for_prompt
 from opencode_nb.session.models import announcement
 from opencode_nb.session.permissions.jobs import Jobs
+from opencode_nb.session.prompt.commands import Said
 from opencode_nb.session.turn import Turn
 from opencode_nb.terminal import TerminalView
 
@@ -34,7 +35,7 @@ class Asking:
         """Send one prompt and return the exit code. Raises OpencodeError if nothing could be sent."""
         try:
             with ending_signals(), self._ai as ai, session_for_prompt(ai, self._begin(ai)) as session:
-                return exit_code(self.turn(session, prompt))
+                return exit_code(self.turn(session, Said("prompt", prompt)))
         except OpencodeError as error:
             if self._options.json:
                 tell_unsent(error)
@@ -47,11 +48,11 @@ class Asking:
         with ending_signals(), self._ai as ai:
             return Dialogue(ai, self._begin(ai), self.turn).run(prompt)
 
-    def turn(self, session: Session, prompt: str, model: str | None = None) -> Turn:
+    def turn(self, session: Session, said: Said) -> Turn:
         """Run one turn, shown as it streams; return a failed one, too. Raises OpencodeError if it could not be sent."""
         jobs = Jobs()
         with self._view(session, jobs) as view, session.stopped_by_interrupt():
-            turn = self._send(session, prompt, model, view)
+            turn = self._send(session, said, view)
             view.attach(turn)
             return session.wait(turn, jobs)
 
@@ -87,12 +88,14 @@ class Asking:
             return JsonView(session, jobs)
         return TerminalView(session, jobs) if sys.stdout.isatty() else PlainView(session, jobs)
 
-    def _send(self, session: Session, prompt: str, model: str | None, view: View) -> Turn:
+    def _send(self, session: Session, said: Said, view: View) -> Turn:
         files, permission = self._options.file, self._options.permission
         try:
-            return session.prompt(
-                prompt, files=files, model=model, permission=permission, person=view.person, wait=False
-            )
+            if said.kind == "command":
+                return session.command(
+                    said.name, said.text, files=files, permission=permission, person=view.person, wait=False
+                )
+            return session.prompt(said.text, files=files, permission=permission, person=view.person, wait=False)
         except (OSError, ValueError) as error:  # a file that does not exist or cannot be read
             raise OpencodeError(str(error)) from error
 

@@ -3,45 +3,43 @@
 from __future__ import annotations
 
 import contextlib
-import re
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from pathlib import Path
 
 import platformdirs
 from prompt_toolkit import PromptSession
-from prompt_toolkit.completion import WordCompleter
+from prompt_toolkit.completion import CompleteEvent, Completer, Completion
+from prompt_toolkit.document import Document
 from prompt_toolkit.history import FileHistory, History, InMemoryHistory
 
 from opencode_nb.cli.ending import Ended
 from opencode_nb.errors import OpencodeError
-from opencode_nb.session.blocking import Opencode, Session, session_for_prompt
+from opencode_nb.session import export
+from opencode_nb.session.blocking import Opencode, Session, act, discard, read, session_for_prompt
+from opencode_nb.session.prompt.command import Result
+from opencode_nb.session.prompt.commands import Said
 from opencode_nb.session.turn import Turn
 
-HELP = """\
-/new            start a new session
-/model          list the models; /model PROVIDER/MODEL switches to another one
-/exit           end the dialogue, as Ctrl-D does
-Ctrl-C stops a turn and keeps its partial output. Up and down recall earlier prompts; you can paste several lines."""
+KEYS = """\
+/exit ends the dialogue, as Ctrl-D does. Ctrl-C stops a turn and keeps its partial output. Up and down recall earlier
+prompts, Tab completes commands; you can paste several lines."""
 
-_COMMAND = re.compile(r"/(\w*)(?:\s+(.*))?$")
-_SHOWN_MODELS = 30
+_EXITS = ("exit", "quit", "q")
 
-TakeTurn = Callable[[Session, str, str | None], Turn]
+TakeTurn = Callable[[Session, Said], Turn]
 
 
 class Dialogue:
-    """A dialogue in `session`, None for a new one; `turn` sends a prompt to a model and shows the turn.
+    """A dialogue in `session`, None for a new one; `turn` sends a prompt or a server's command and shows the turn.
 
-    A new session is created with its first prompt.
+    A new session is created with its first prompt or command; one in which nothing was sent is deleted again.
     """
 
     def __init__(self, ai: Opencode, session: Session | None, turn: TakeTurn) -> None:
         self._ai, self._session, self._turn = ai, session, turn
-        self._chosen: str | None = None
-        self._commands: dict[str, Callable[[str], None]] = {"new": self._new, "model": self._model, "help": self._help}
-        words = [f"/{name}" for name in (*self._commands, "exit")]
+        self._made: Session | None = None  # by this dialogue, and perhaps never used
         self._prompts: PromptSession[str] = PromptSession(
-            history=_history(), completer=WordCompleter(words, sentence=True), complete_while_typing=False
+            history=_history(), completer=_Commands(ai), complete_while_typing=False, complete_in_thread=True
         )
 
     def run(self, prompt: str) -> int:
@@ -49,6 +47,12 @@ class Dialogue:
         print(
             f"OpenCode {self._ai.version} in {self._ai.directory}. /help lists the commands, Ctrl-D ends the dialogue."
         )
+        try:
+            return self._talk(prompt)
+        finally:
+            self._discard_unused()
+
+    def _talk(self, prompt: str) -> int:
         while True:
             if prompt and not self._answer(prompt):
                 return 0
@@ -63,49 +67,76 @@ class Dialogue:
 
     def _answer(self, prompt: str) -> bool:
         """Run the line. Return False if it ends the dialogue."""
-        command = _COMMAND.match(prompt)
-        if command and command[1] == "exit":
+        if prompt.startswith("/") and prompt[1:] in _EXITS:
             return False
         try:
-            if command:
-                self._commands.get(command[1], self._unknown)(command[2] or "")
+            said = read(self._ai, prompt)
+            if said.kind == "own":
+                self._carry_out(said)
             else:
-                self._take_turn(prompt)
+                self._take_turn(said)
         except Ended:
             raise
         except KeyboardInterrupt:  # the turn was stopped
             pass
-        except (OpencodeError, ValueError) as error:
+        except (OpencodeError, OSError, ValueError) as error:
             print(f"opencode-nb: {error}")
         return True
 
-    def _take_turn(self, prompt: str) -> None:
+    def _take_turn(self, said: Said) -> None:
         with session_for_prompt(self._ai, self._session) as session:
             try:
-                self._turn(session, prompt, self._chosen)
+                self._turn(session, said)
             finally:
                 if session.turns():  # also after a stopped turn
                     self._session = session
 
-    def _new(self, _rest: str) -> None:
-        self._session = None
-        print("Started a new session.")
+    # -- commands of ours ----------------------------------------------------------------------------------------------
 
-    def _model(self, name: str) -> None:
-        if name:
-            self._chosen = self._ai.model_choice(name).model
-            print(f"Model: {self._chosen} from now on.")
+    def _carry_out(self, said: Said) -> None:
+        if self._session is None:
+            self._session = self._made = self._ai.session()
+        result = act(self._session, said)
+        if result.session:
+            self._discard_unused()
+            self._session = self._made = result.session
+        _show(result)
+        if said.name == "help":
+            print(KEYS)
+
+    def _discard_unused(self) -> None:
+        if self._made is not None:
+            discard(self._made)
+        self._made = None
+
+
+def _show(result: Result) -> None:
+    if result.diff is not None:
+        from rich.console import Console
+
+        Console().print(result.diff)
+    elif result.file is not None:
+        print(f"Written: {export.save(result.file)}")
+    else:
+        print(result.text)
+
+
+class _Commands(Completer):
+    """Completes slash commands, with their descriptions."""
+
+    def __init__(self, ai: Opencode) -> None:
+        self._ai = ai
+
+    def get_completions(self, document: Document, _event: CompleteEvent) -> Iterable[Completion]:
+        """Yield the commands that the line can become."""
+        text = document.text_before_cursor
+        if not text.startswith("/"):
             return
-        models = self._ai.models()
-        more = f"\n… and {len(models) - _SHOWN_MODELS} more" if len(models) > _SHOWN_MODELS else ""
-        print("\n".join(models[:_SHOWN_MODELS]) + more)
-
-    def _help(self, _rest: str) -> None:
-        print(HELP)
-
-    def _unknown(self, _rest: str) -> None:
-        print("Unknown command. The commands are:")
-        print(HELP)
+        with contextlib.suppress(OpencodeError):  # a failing server: Tab is not the place to report it
+            for one in self._ai.complete(text):
+                yield Completion(one.insert, one.start - one.end, one.label, display_meta=one.detail)
+        if "/exit".startswith(text):
+            yield Completion("/exit", -len(text), display_meta="End the dialogue")
 
 
 class _KeptHistory(FileHistory):

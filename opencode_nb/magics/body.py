@@ -1,28 +1,22 @@
-"""Parse the body of a %%prompt cell into a prompt, a slash command or a shell command. Pure."""
+"""Parse the body of a %%prompt cell: a shell command, or what the session reads. Pure."""
 
 from __future__ import annotations
 
-import re
 from typing import Literal, NamedTuple
-
-_COMMAND = re.compile(r"/([A-Za-z][\w:-]*)(?:\s+(.*))?", re.DOTALL)
-"""A name without a second slash: `/tmp/x is full` is a prompt."""
 
 
 class Body(NamedTuple):
-    """`text` is the prompt, the shell command, or the arguments of the command `name`."""
+    """`text` is the prompt, the shell command, or what follows the command `name`: the server's, or ours ("own")."""
 
-    kind: Literal["prompt", "command", "shell"]
+    kind: Literal["prompt", "own", "command", "shell"]
     text: str
     name: str = ""
 
 
 def parse(text: str) -> Body:
-    """Recognise `/name arguments` or `!command` at the very start; after a leading space, it is a plain prompt."""
+    """Recognise `!command` at the very start; after a leading space, it is a plain prompt.
+
+    Only the server knows which `/name` is a command: see `session.prompt.commands`.
+    """
     whole = text.rstrip()
-    if whole.startswith("!"):
-        return Body("shell", whole[1:].strip())
-    found = _COMMAND.fullmatch(whole)
-    if found is not None:
-        return Body("command", (found[2] or "").strip(), found[1])
-    return Body("prompt", text)
+    return Body("shell", whole[1:].strip()) if whole.startswith("!") else Body("prompt", text)

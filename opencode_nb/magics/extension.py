@@ -14,7 +14,6 @@ from opencode_nb.magics.line import LineMagic
 from opencode_nb.magics.options import prompt_parser
 from opencode_nb.magics.prompt import run_prompt
 from opencode_nb.magics.workspace import forget, workspace_of
-from opencode_nb.session.turn import Turn
 
 _loaded: dict[int, _Extension] = {}
 
@@ -48,12 +47,12 @@ class _Extension:
         """The list of objects that %config offers."""
         return self.shell.configurables
 
-    def _prompt(self) -> Callable[[str, str], Turn | None]:
+    def _prompt(self) -> Callable[[str, str], Any]:
         parser = prompt_parser()
 
         @no_var_expand
         @one_line
-        def prompt(line: str, cell: str) -> Turn | None:
+        def prompt(line: str, cell: str) -> Any:
             options = parser.parse_line(line)
             return run_prompt(self.shell, self.workspace, options, cell.strip("\n"))
 

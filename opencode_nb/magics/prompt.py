@@ -14,14 +14,17 @@ from IPython.display import display
 from opencode_nb.errors import OpencodeError
 from opencode_nb.kernel import context
 from opencode_nb.magics import body
+from opencode_nb.magics.body import Body
 from opencode_nb.magics.failure import CellError, Interrupted
 from opencode_nb.magics.frontend import Frontend, detect
+from opencode_nb.magics.slash import run_slash
 from opencode_nb.magics.views import PageView, View, make_view
 from opencode_nb.magics.workspace import Workspace
-from opencode_nb.session.blocking import Session
+from opencode_nb.session.blocking import Session, read
 from opencode_nb.session.models import announcement
 from opencode_nb.session.permissions.jobs import Jobs
 from opencode_nb.session.permissions.policy import Person
+from opencode_nb.session.prompt.commands import Said
 from opencode_nb.session.turn import Turn
 from opencode_nb.widgets.own_notebook import own_notebook_warning
 
@@ -32,8 +35,11 @@ _UNWATCHED = (
 )
 
 
-def run_prompt(shell: InteractiveShell, workspace: Workspace, options: Namespace, text: str) -> Turn | None:
-    """Run one turn, from the cell's text to its value. Raises CellError if the turn fails or is interrupted."""
+def run_prompt(shell: InteractiveShell, workspace: Workspace, options: Namespace, text: str) -> Any:
+    """Run one turn, or a slash command, from the cell's text to its value.
+
+    Raises CellError if the turn fails or is interrupted, OpencodeError for a command that does not exist.
+    """
     if not text.strip():
         raise UsageError("%%prompt: the prompt is empty. Write below this line what the agent should do.")
     given = [name for name in _NOT_FOR_SHELL if getattr(options, name)]
@@ -53,7 +59,10 @@ class _Cell:
         self._frontend = detect(shell)
         self._notes: list[str] = []
 
-    def run(self) -> Turn | None:
+    def run(self) -> Any:
+        self._start()
+        if self._body.kind == "own":
+            return run_slash(self._workspace, self._options, Said("own", self._body.text, self._body.name))
         self._announce()
         try:
             with self._workspace.for_prompt(self._options.session, new=self._options.new) as session:
@@ -76,15 +85,20 @@ class _Cell:
         print(line)  # noqa: T201  # the cell's own output
         self._notes.append(line)
 
+    def _start(self) -> None:
+        """Read what the cell says: which commands there are, only the server knows."""
+        ai = self._workspace.ai  # applies the current preferences; changed ones are announced again
+        if not self._workspace.running:
+            print("Starting OpenCode…")  # noqa: T201
+        if self._body.kind == "prompt":
+            self._body = Body(*read(ai, self._body.text))
+
     def _announce(self) -> None:
         """Before the first turn, print which model it goes to and who chose it. Raises ModelError without a model."""
         workspace, model = self._workspace, self._options.model
-        ai = workspace.ai  # applies the current preferences; changed ones are announced again
-        if not workspace.running:
-            print("Starting OpenCode…")  # noqa: T201
         if self._body.kind == "shell" or (workspace.announced and not model):
             return
-        choice = ai.model_choice(model or self._model_of_session, self._options.agent)
+        choice = workspace.ai.model_choice(model or self._model_of_session, self._options.agent)
         if not workspace.announced:
             workspace.announced = True
             self._note(announcement(choice))

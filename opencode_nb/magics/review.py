@@ -59,6 +59,17 @@ def _current_session(shell: InteractiveShell | None) -> Session:
     return session
 
 
+def show(changes: Diff, session: Session | None) -> DiffView | None:
+    """Return a review of changes as a cell's value; print it in a terminal."""
+    frontend = detect(get_ipython())
+    if frontend is Frontend.TERMINAL:
+        from rich.console import Console
+
+        Console().print(changes)
+        return None
+    return DiffView(changes, session, live=frontend is Frontend.PAGE)
+
+
 def changes_of(workspace: Workspace, source: Source) -> tuple[Diff, Session | None]:
     """Return the changes that `%opencode diff` shows, and the session that gets the comments. Raises OpencodeError."""
     session = workspace.session

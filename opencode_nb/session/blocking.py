@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Awaitable, Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager
+from dataclasses import replace
 from pathlib import Path
 from queue import SimpleQueue
 from types import TracebackType
@@ -18,6 +19,7 @@ from opencode_nb.diffs.comment import Comment
 from opencode_nb.portal import run
 from opencode_nb.secret import Secret
 from opencode_nb.server import Server
+from opencode_nb.session import compose
 from opencode_nb.session.derived import Derived, Forwarded, Writable, blocking, forwarded
 from opencode_nb.session.feed import ConnectionState
 from opencode_nb.session.opencode import AsyncOpencode
@@ -25,6 +27,8 @@ from opencode_nb.session.options import TurnOptions, spelled_out
 from opencode_nb.session.permissions.console import ConsolePerson
 from opencode_nb.session.permissions.jobs import Jobs, next_of
 from opencode_nb.session.permissions.policy import PermissionOption
+from opencode_nb.session.prompt.command import Result
+from opencode_nb.session.prompt.commands import Said
 from opencode_nb.session.prompt.parts import Mentions
 from opencode_nb.session.queue import Queue as AsyncQueue
 from opencode_nb.session.queue import QueueItem
@@ -241,6 +245,8 @@ class Session(Derived):
     abort = blocking(AsyncSession.abort)
     revert = blocking(AsyncSession.revert)
     unrevert = blocking(AsyncSession.unrevert)
+    undo = blocking(AsyncSession.undo)
+    redo = blocking(AsyncSession.redo)
 
     def fork(self, at: Turn | str | None = None) -> Session:
         """Create a session with the history before turn `at` (by default all of it).
@@ -404,6 +410,17 @@ def session_for_prompt(agent: Opencode, given: Session | None = None) -> Iterato
         if given is None:
             discard(session)
         raise
+
+
+def read(agent: Opencode, text: str) -> Said:
+    """Return what a text means: a prompt, or a slash command. Raises OpencodeError for one that does not exist."""
+    return run(compose.read, agent._async, text)
+
+
+def act(session: Session, said: Said) -> Result:
+    """Carry out a slash command of ours; its result's session is a blocking one. Raises OpencodeError."""
+    result = run(compose.act, session._async, said)
+    return replace(result, session=Session(result.session, session.owner)) if result.session else result
 
 
 def discard(session: Session) -> None:

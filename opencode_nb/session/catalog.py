@@ -14,7 +14,7 @@ from opencode_nb.errors import NotFoundError, OpencodeError
 from opencode_nb.server.binary import login_command
 from opencode_nb.session.connection import Connection, Hooks
 from opencode_nb.session.models import ModelChoice, ModelError, NoModelError, choose_model
-from opencode_nb.session.prompt import completion
+from opencode_nb.session.prompt import commands, completion
 from opencode_nb.session.prompt import parts as prompt_parts
 from opencode_nb.session.prompt.completion import Completion
 from opencode_nb.transcript.state import Json
@@ -190,7 +190,7 @@ class Catalog(Connection):
         return str(configured or next((agent["name"] for agent in await self.agents()), "build"))
 
     async def commands(self) -> list[Json]:
-        """List the slash commands: built-in, the user's, and those from MCP servers and skills."""
+        """List the server's slash commands: built-in, the user's, and those from MCP servers and skills."""
         await self.start()
         return list(await self.client.command.list())
 
@@ -212,14 +212,14 @@ class Catalog(Connection):
     ) -> list[Completion]:
         """Complete the word at `cursor` (default: the end), best match first.
 
-        A leading `/` completes commands; `@` completes files, agents and the caller's `variables`.
+        A leading `/` completes commands, all that match; `@` completes files, agents and the caller's `variables`.
         """
         word = completion.word_at(text, len(text) if cursor is None else cursor)
         if word is None:
             return []
         await self.start()
         if word.kind == "command":
-            return completion.commands(word, await self.commands(), limit)
+            return completion.commands(word, commands.offered(await self.commands()))
         agents: list[Any] = await self.client.app.agents()
         query = word.text.rstrip("/")  # with a trailing slash the server finds only folders, not their files
         files: list[Any] = await self.client.find.files(query=query, limit=limit)

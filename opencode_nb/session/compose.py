@@ -1,11 +1,15 @@
-"""Send composer text as a prompt or a slash command."""
+"""What a person writes: read it as a prompt or a slash command, and send it or carry it out."""
 
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable
 from typing import Any, Protocol
 
+from opencode_nb.errors import OpencodeError
 from opencode_nb.session.owner import Owner
+from opencode_nb.session.prompt import commands
+from opencode_nb.session.prompt.command import Result, Subject
+from opencode_nb.session.prompt.commands import Said
 from opencode_nb.session.turn import Turn
 
 _OF_PROMPTS = ("mentions", "system", "no_reply")
@@ -26,13 +30,35 @@ class Recipient(Protocol):
         """Run a slash command."""
 
 
-async def send(session: Recipient, text: str, **options: Any) -> Turn:
-    """Run the command whose `/name` the text starts with, else send the text as a prompt; do not wait for the turn.
+async def read(owner: Owner, text: str) -> Said:
+    """Return what a text means. Raises OpencodeError for a command that does not exist."""
+    if not text.startswith("/"):
+        return Said("prompt", text)
+    return commands.meant(text, await owner.commands())
 
-    Options are those of `AsyncSession.prompt`; a command ignores those that only prompts take.
+
+def check_sendable(said: Said) -> None:
+    """Raise OpencodeError for a command of ours: it acts at once, and is no message."""
+    if said.kind == "own":
+        raise OpencodeError(f"/{said.name} acts at once and cannot wait here: write it in the message field.")
+
+
+async def act(session: Subject, said: Said) -> Result:
+    """Carry out a command of ours. Raises OpencodeError."""
+    command = commands.find(said.name)
+    assert command is not None
+    return await command.act(session, said.text)
+
+
+async def send(session: Recipient, text: str, **options: Any) -> Turn:
+    """Send a text as a prompt or as one of the server's commands; do not wait for the turn.
+
+    Options are those of `AsyncSession.prompt`; a command ignores those that only prompts take. Raises OpencodeError for
+    a command that is unknown, or ours: that is not a message.
     """
-    name, *arguments = text.split(maxsplit=1) or [""]
-    if text.startswith("/") and name[1:] in [command["name"] for command in await session.owner.commands()]:
-        kept = {key: value for key, value in options.items() if key not in _OF_PROMPTS}
-        return await session.command(name, *arguments, **kept, wait=False)
-    return await session.prompt(text, **options, wait=False)
+    said = await read(session.owner, text)
+    check_sendable(said)
+    if said.kind == "prompt":
+        return await session.prompt(text, **options, wait=False)
+    kept = {key: value for key, value in options.items() if key not in _OF_PROMPTS}
+    return await session.command(said.name, said.text, **kept, wait=False)

@@ -2,10 +2,15 @@
 
 from __future__ import annotations
 
+import contextlib
+import itertools
 import json
+from collections.abc import Iterator
+from pathlib import Path
 from typing import Literal, get_args
 
 from opencode_nb._version import __version__
+from opencode_nb.session.prompt.command import File
 from opencode_nb.session.turn import Turn
 from opencode_nb.transcript.state import Json
 
@@ -16,6 +21,23 @@ def check(format: str) -> None:
     """Raise ValueError for an unknown format."""
     if format not in get_args(Format):
         raise ValueError(f"format={format!r}: use one of {', '.join(get_args(Format))}.")
+
+
+def save(file: File, directory: Path | None = None) -> Path:
+    """Write an exported session to the directory (default: the current one), under a name that is free."""
+    content = file.content.encode("utf-8", "replace")
+    for path in _paths(directory or Path(), file):
+        with contextlib.suppress(FileExistsError), path.open("xb") as opened:
+            opened.write(content)
+            break
+    return path
+
+
+def _paths(directory: Path, file: File) -> Iterator[Path]:
+    """Yield the paths to try: the file's name, then with numbers."""
+    yield directory / file.name
+    stem = file.name.removesuffix(f".{file.kind}")
+    yield from (directory / f"{stem}-{number}.{file.kind}" for number in itertools.count(2))
 
 
 def as_json(info: Json, messages: list[Json]) -> str:

@@ -202,6 +202,12 @@ class ManagedSession:
         undone = self.transcript.undone_turns
         return await self._restore(lambda: api.unrevert(self.id), [], undone, force=force)
 
+    async def redo(self, *, force: bool = False) -> Undone:
+        """Redo the first turn that is undone. Raises as `unrevert` does."""
+        first = next(iter(self.transcript.undone_turns), None)
+        following = self.transcript.undone_after(first.id) if first else None
+        return await (self.revert(following, force=force) if following else self.unrevert(force=force))
+
     async def _restore(
         self, send: Callable[[], Awaitable[Json]], undoing: list[TurnState], redoing: list[TurnState], *, force: bool
     ) -> Undone:

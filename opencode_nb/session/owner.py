@@ -91,6 +91,9 @@ class Owner(Protocol):
     ) -> list[Json]:
         """Return the sessions of the directory, newest first."""
 
+    async def find_session(self, wanted: str) -> Json:
+        """Return the session with this id, start of an id, or title. Raises OpencodeError unless one matches."""
+
     async def models_detail(self) -> list[Json]:
         """Return the available models and their capabilities."""
 

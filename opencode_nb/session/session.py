@@ -7,6 +7,7 @@ import contextlib
 from collections.abc import AsyncIterator, Callable, Iterable
 from typing import Any, Unpack
 
+from opencode_nb.changes.undo_result import Undone
 from opencode_nb.diffs.comment import Comment
 from opencode_nb.errors import APIStatusError, OpencodeError
 from opencode_nb.session import compose
@@ -294,6 +295,26 @@ class AsyncSession(ManagedSession):
         for run in self._running.values():
             if not run.turn.state.error:
                 self.owner.feed.tell(self.id, "stopping", messageID=run.turn.id, error=error)
+
+    async def undo(self, to: Turn | str | None = None, *, force: bool = False) -> Undone:
+        """Stop the running turn, if any, then undo this turn (by default the last) and later ones, as `revert` does."""
+        if self.busy:
+            await self.abort()
+            await self._wait_until_idle()
+        return await self.revert(to, force=force)
+
+    async def _wait_until_idle(self) -> None:
+        """Wait for an aborted session to be idle: the server changes nothing before. Gives up after ABORT_TIMEOUT."""
+        rested = asyncio.Event()
+        unsubscribe = self.subscribe(lambda _change: None if self.busy else rested.set())
+        try:
+            async with asyncio.timeout(ABORT_TIMEOUT):
+                if self.busy:
+                    await rested.wait()
+        except TimeoutError:
+            pass  # then the server refuses the undo, and says why
+        finally:
+            unsubscribe()
 
     async def fork(self, at: Turn | str | None = None) -> AsyncSession:
         """Create a session with the history before turn `at` (by default all of it).

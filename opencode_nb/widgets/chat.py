@@ -159,10 +159,11 @@ class ChatPanel:
         return {"person": self._intents, "mentions": context.mentioned}
 
     async def compose(self, text: str, attachments: list[Json], mode: str | None) -> None:
-        """Send the composer's text: a message, a /command, or with mode "shell" the user's own shell command.
+        """Send the composer's text: a message, a server's /command, or with mode "shell" the user's shell command.
 
         `attachments` are `{name, mime, data}`, data in base64. While a turn runs, a message or /command waits in the
-        queue, unless mode is "steer": then the agent reads it after its current step.
+        queue, unless mode is "steer": then the agent reads it after its current step. Commands of ours never come here:
+        see chat_commands.py.
         """
         self.chat.latest()
         session = self._session._async

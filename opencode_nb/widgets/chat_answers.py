@@ -7,6 +7,8 @@ from collections.abc import Awaitable, Callable
 
 from opencode_nb.kernel import context
 from opencode_nb.render.turn.words import occurrences
+from opencode_nb.session.prompt.acts import file_name
+from opencode_nb.session.prompt.command import File
 from opencode_nb.session.session import AsyncSession
 from opencode_nb.transcript.state import Json
 
@@ -16,7 +18,12 @@ _EXPORTS = {
     "ipynb": "application/x-ipynb+json",
     "json": "application/json",
 }
-_NAME_LENGTH = 60
+
+
+def downloadable(file: File) -> Json:
+    """Return a file for a page to save: `{name, mime, data}`, data in base64."""
+    data = base64.b64encode(file.content.encode("utf-8", "replace")).decode()
+    return {"name": file.name, "mime": _EXPORTS[file.kind], "data": data}
 
 
 class Answers:
@@ -58,7 +65,7 @@ class Answers:
 
     async def _complete(self, question: Json) -> list[Json]:
         found = await self._session.owner.complete(str(question.get("text") or ""), variables=context.names())
-        return [{"text": one.label, "detail": one.detail, "kind": one.kind} for one in found]
+        return [{"text": one.label, "detail": one.detail, "kind": one.kind, "acts": one.acts} for one in found]
 
     async def _answer(self, question: Json) -> list[Json]:
         """Return a turn's answer in the model's own Markdown."""
@@ -78,10 +85,7 @@ class Answers:
     async def _export(self, question: Json) -> list[Json]:
         """Return the session as one file to download, in base64."""
         kind = str(question.get("format"))
-        text = await self._session.export(kind)
-        words = "".join(letter if letter.isalnum() else " " for letter in self._session.title).split()
-        name = "-".join(words)[:_NAME_LENGTH] or self._session.id
-        return [{"name": f"{name}.{kind}", "mime": _EXPORTS[kind], "data": base64.b64encode(text.encode()).decode()}]
+        return [downloadable(File(file_name(self._session, kind), kind, await self._session.export(kind)))]
 
 
 _QUESTIONS: dict[str, Callable[[Answers, Json], Awaitable[list[Json]]]] = {

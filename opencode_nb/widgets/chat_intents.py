@@ -16,12 +16,15 @@ from typing import Any, Literal, Protocol
 from opencode_nb.changes.undo_result import Undone
 from opencode_nb.errors import DiffConflictError, NotFoundError, OpencodeError
 from opencode_nb.render.chat.live import LiveChat
+from opencode_nb.session import compose
 from opencode_nb.session.models import NO_MODEL, NoModelError
 from opencode_nb.session.permissions.policy import Answer
+from opencode_nb.session.prompt.command import Result
+from opencode_nb.session.prompt.commands import Said
 from opencode_nb.session.session import AsyncSession
 from opencode_nb.transcript.state import Json
 from opencode_nb.widgets.answers import chosen_columns, permission_answer, question_answer
-from opencode_nb.widgets.chat_answers import Answers
+from opencode_nb.widgets.chat_answers import Answers, downloadable
 
 log = logging.getLogger("opencode_nb")
 
@@ -97,12 +100,13 @@ class Intents:
         if received is not None:
             self._panel.send_to_page({"kind": "received", "id": received})  # it may take a while
         try:
-            await act(self, intent)
+            result = await act(self, intent)
         except Exception as error:  # in any case, the page must be told: nobody else sees it
             self._failed(key, error, _again(intent, error))
         else:
             if key is not None:
-                self._panel.send_to_page({"kind": "done", "id": key})
+                done: Json = {"kind": "done", "id": key}
+                self._panel.send_to_page(done | {"result": result} if result else done)
 
     def _failed(self, key: Any, error: Exception, again: Json | None) -> None:
         if not isinstance(error, (OpencodeError, OSError, ValueError)):
@@ -142,8 +146,31 @@ class Intents:
 
     # -- messages ----------------------------------------------------------------------------------------------------
 
-    async def _send(self, intent: Json) -> None:
-        await self._panel.compose(str(intent.get("text") or ""), intent.get("attachments") or [], intent.get("mode"))
+    async def _send(self, intent: Json) -> Json | None:
+        text, attachments, mode = str(intent.get("text") or ""), intent.get("attachments") or [], intent.get("mode")
+        said = Said("prompt", text) if mode == "shell" else await compose.read(self._session.owner, text)
+        if said.kind != "own":
+            await self._panel.compose(text, attachments, mode)
+            return None
+        if attachments:
+            raise OpencodeError(f"/{said.name} takes no files: send them with a message.")
+        return await self._act(said, intent)
+
+    async def _act(self, said: Said, intent: Json) -> Json:
+        """Carry out a command of ours."""
+        if said.name in _STEPS:
+            return await self._step(said.name, intent)
+        result = await compose.act(self._session, said)
+        if result.session is not None:
+            await self._panel.open(result.session)
+        return _shown(result)
+
+    async def _step(self, name: str, intent: Json) -> Json:
+        """Undo the last message or redo the first undone one as the buttons do: a refused step can be forced."""
+        undone = [turn.id for turn in self._session.transcript.undone_turns]
+        intent.update(kind=name, message=next(iter(undone), "") if name == "redo" else "")
+        await _INTENTS[name](self, intent)
+        return {"said": _STEPS[name]}
 
     async def _send_again(self, intent: Json) -> None:
         await self._panel.send_again(str(intent.get("message")))
@@ -178,7 +205,9 @@ class Intents:
     # -- messages that wait --------------------------------------------------------------------------------------------
 
     async def _edit_waiting(self, intent: Json) -> None:
-        await self._session.queue.edit(str(intent.get("item")), str(intent.get("text") or ""))
+        text = str(intent.get("text") or "")
+        compose.check_sendable(await compose.read(self._session.owner, text))
+        await self._session.queue.edit(str(intent.get("item")), text)
 
     async def _hold_waiting(self, intent: Json) -> None:
         await self._session.queue.hold(str(intent.get("item")))
@@ -199,8 +228,8 @@ class Intents:
 
     # -- sessions ----------------------------------------------------------------------------------------------------
 
-    async def _new(self, _intent: Json) -> None:
-        await self._panel.open(await self._session.owner.session())
+    async def _new(self, intent: Json) -> Json:
+        return await self._act(Said("own", "", "new"), intent)
 
     async def _open(self, intent: Json) -> None:
         try:
@@ -251,7 +280,7 @@ class Intents:
         last = next(reversed(session.transcript.visible_turns), None)
         message = str(intent.get("message") or (last.id if last else "")) or None
         intent.update(session=session.id, message=message)  # a forced retry must mean the same ones
-        self._tell(await session.revert(message, force=bool(intent.get("force"))))
+        self._tell(await session.undo(message, force=bool(intent.get("force"))))
 
     async def _redo(self, intent: Json) -> None:
         """Redo up to and including the named message; everything if none is named."""
@@ -309,6 +338,20 @@ def _following(session: AsyncSession, message: str) -> str | None:
     return session.transcript.undone_after(message) if message else None
 
 
+def _shown(result: Result) -> Json:
+    """Return what the page shows of a command's result."""
+    if result.file is not None:
+        return {"file": downloadable(result.file), "text": f"Saved: {result.file.name}"}
+    if result.session is not None:
+        return {"said": result.text}  # the session itself is what one sees
+    review = "\n%opencode diff in a cell reviews them." if result.diff is not None and result.diff.files else ""
+    return {"text": result.text + review, "opens": result.opens}
+
+
+_STEPS = {"undo": "Undone.", "redo": "Restored."}
+"""The commands that buttons carry out too, and what is said then."""
+
+
 def _again(intent: Json, error: Exception) -> Json | None:
     """Return the intent that forces the action, if only someone else's changes prevented it."""
     in_the_way = isinstance(error, DiffConflictError) and not intent.get("force")
@@ -318,7 +361,7 @@ def _again(intent: Json, error: Exception) -> Json | None:
 _ASKED = ("permission", "question", "columns")
 """Intents whose id is not the page's own number, but that of their subject."""
 
-_INTENTS: dict[str, Callable[[Intents, Json], Awaitable[None]]] = {
+_INTENTS: dict[str, Callable[[Intents, Json], Awaitable[Json | None]]] = {
     "permission": Intents._permission,
     "question": Intents._question,
     "send": Intents._send,

@@ -6,6 +6,7 @@ import { createNoticeTeller, createTurnTeller } from "../../opencode_nb/static/c
 import { meterText } from "../../opencode_nb/static/chat/meter.js";
 import { createNotices } from "../../opencode_nb/static/chat/notices.js";
 import { matchesModel } from "../../opencode_nb/static/chat/pickers.js";
+import { toggleFolds } from "../../opencode_nb/static/chat/results.js";
 import { ago, titleOf } from "../../opencode_nb/static/chat/sessions.js";
 import { anyway, createUndo } from "../../opencode_nb/static/chat/undo.js";
 import { createAnnouncer } from "../../opencode_nb/static/core/accessibility.js";
@@ -173,4 +174,17 @@ test("a question has the focus on Cancel, and Escape withdraws it", () => {
   assert.equal(box.children.length, 1, "one question at a time");
   [...box.querySelectorAll("button")].find((button) => button.textContent === "Delete").click();
   assert.deepEqual([box.children.length, run.mock.callCount()], [0, 1]);
+});
+
+test("folds are opened all at once, and closed if all are open", () => {
+  const root = show("<div><details open><summary>a</summary></details><details><summary>b</summary></details></div>");
+  const clicked = [];
+  root.addEventListener("click", ({ target }) => {
+    clicked.push(target.textContent);
+  });
+  assert.equal(toggleFolds(root, "details"), true);
+  assert.deepEqual(clicked.splice(0), ["b"]);
+  toggleFolds(root, "details");
+  assert.deepEqual(clicked, ["a", "b"]);
+  assert.equal(toggleFolds(root, "table"), false);
 });

@@ -60,10 +60,11 @@ test("without storage drafts live as long as the page", () => {
 
 function history(...messages) {
   const field = show("<textarea></textarea>");
+  const rows = { isOne: false };
   const made = createHistory(field, () => messages, (text) => {
     field.value = text;
     field.setSelectionRange(text.length, text.length);
-  });
+  }, () => rows.isOne);
   field.addEventListener("keydown", (event) => {
     if (made.key(event)) event.preventDefault();
   });
@@ -75,7 +76,7 @@ function history(...messages) {
     field.setSelectionRange(field.value.length, field.value.length);
     return press(field, "ArrowDown").defaultPrevented;
   };
-  return { ...made, field, up, down };
+  return { ...made, field, up, down, rows };
 }
 
 test("Up shows earlier messages, Down later ones, then what was being written", () => {
@@ -96,6 +97,19 @@ test("Up inside a text, and with another key, moves the cursor as ever", () => {
   field.setSelectionRange(0, 0);
   assert.equal(press(field, "ArrowUp", { shiftKey: true }).defaultPrevented, false);
   assert.equal(field.value, "two\nlines");
+});
+
+test("Up in the only row shows an earlier message, wherever the cursor is", () => {
+  const { field, rows } = history("first");
+  field.value = "draft";
+  field.setSelectionRange(3, 3);
+  assert.equal(press(field, "ArrowUp").defaultPrevented, false);
+  rows.isOne = true;
+  field.setSelectionRange(1, 3);
+  assert.equal(press(field, "ArrowUp").defaultPrevented, false, "a selection is left first");
+  field.setSelectionRange(3, 3);
+  assert.equal(press(field, "ArrowUp").defaultPrevented, true);
+  assert.equal(field.value, "first");
 });
 
 test("leaving the history brings the draft back; a change of an earlier message makes it the draft", () => {
@@ -134,6 +148,11 @@ test("a text with ! at its beginning is a shell command", () => {
   assert.deepEqual(messageOf(" hello ", "queue"), { mode: "queue", text: "hello" });
   assert.deepEqual(messageOf("! ls -l ", "auto"), { mode: "shell", text: "ls -l" });
   assert.deepEqual(messageOf(" !ls", "auto"), { mode: "auto", text: "!ls" });
+});
+
+test("a space before a slash stays: Python takes the text for prose then", () => {
+  assert.deepEqual(messageOf("/undo \n", "queue"), { mode: "queue", text: "/undo" });
+  assert.deepEqual(messageOf(" /undo is a command\n", "auto"), { mode: "auto", text: " /undo is a command" });
 });
 
 test("earlier messages are those of the log, each once in a row", () => {

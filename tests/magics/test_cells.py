@@ -292,8 +292,11 @@ def test_a_prompt_in_a_busy_session_says_that_it_waits(
     assert running.wait(STEP).text == "begun ended"
 
 
-def test_undo_waits_for_the_background_turn(running: oc.Turn, run_cell: RunCell) -> None:
-    assert "A turn is running" in one_line(run_cell("%opencode undo").printed)
+@pytest.mark.parametrize("undo", ["%opencode undo", "%%prompt\n/undo"], ids=["subcommand", "command"])
+def test_undo_stops_the_background_turn(running: oc.Turn, run_cell: RunCell, undo: str) -> None:
+    assert run_cell(undo).printed.startswith(f"Undone: {gate_of(running)}\n")
+    assert (running.status, running.text) == ("aborted", "begun ")
+    assert "There is nothing to undo" in run_cell(undo).printed
 
 
 def test_abort_stops_the_background_turn(running: oc.Turn, run_cell: RunCell) -> None:

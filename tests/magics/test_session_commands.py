@@ -23,12 +23,7 @@ def session(run_cell: RunCell) -> str:
     ("typed", "body"),
     [
         ("explain this", Body("prompt", "explain this")),
-        ("/review main\n", Body("command", "main", "review")),
-        ("/init", Body("command", "", "init")),
-        ("/mcp:ask\nseveral\nlines", Body("command", "several\nlines", "mcp:ask")),
-        ("/tmp/x is full", Body("prompt", "/tmp/x is full")),
-        (" /init is a command", Body("prompt", " /init is a command")),
-        ("/ what", Body("prompt", "/ what")),
+        ("/review main", Body("prompt", "/review main")),
         ("!ls -la\n", Body("shell", "ls -la")),
         (" !important", Body("prompt", " !important")),
     ],

@@ -4,10 +4,7 @@ from __future__ import annotations
 
 from argparse import Namespace
 
-from IPython.core.getipython import get_ipython
-
 from opencode_nb.magics.commands.group import Group, argument
-from opencode_nb.magics.frontend import Frontend, detect
 from opencode_nb.magics.workspace import Workspace
 
 group = Group("Changes")
@@ -22,14 +19,6 @@ _HELP = "changes of the session (default), the last turn, the work tree since it
 )
 def diff(workspace: Workspace, options: Namespace) -> object:
     """Review what changed, and revert what you don't want."""
-    from opencode_nb.magics.review import changes_of
-    from opencode_nb.widgets.diff import DiffView
+    from opencode_nb.magics.review import changes_of, show
 
-    changes, session = changes_of(workspace, options.what)
-    frontend = detect(get_ipython())
-    if frontend is Frontend.TERMINAL:
-        from rich.console import Console
-
-        Console().print(changes)
-        return None
-    return DiffView(changes, session, live=frontend is Frontend.PAGE)
+    return show(*changes_of(workspace, options.what))

@@ -6,6 +6,7 @@ from argparse import Namespace
 
 from opencode_nb.magics.commands.group import Group, say
 from opencode_nb.magics.workspace import Workspace
+from opencode_nb.session.prompt import listing
 
 group = Group("Models and agents")
 
@@ -13,14 +14,13 @@ group = Group("Models and agents")
 @group.command()
 def models(workspace: Workspace, _options: Namespace) -> None:
     """List the models that you can use."""
-    found = workspace.ai.models()
+    found = workspace.ai.models_detail()
     if not found:
         workspace.ai.model_choice()  # raises ModelError, which says how to set one up
-    say("\n".join(found))
+    say(listing.models(found))
 
 
 @group.command()
 def agents(workspace: Workspace, _options: Namespace) -> None:
     """List the agents that you can prompt."""
-    for agent in workspace.ai.agents():
-        say(f"{agent['name']:<12}{agent.get('description') or ''}")
+    say(listing.agents(workspace.ai.agents()))

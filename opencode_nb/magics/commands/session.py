@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from argparse import Namespace
 from pathlib import Path
 
@@ -11,11 +10,12 @@ from opencode_nb.magics.commands.group import Group, argument, say
 from opencode_nb.magics.commands.sessions import named
 from opencode_nb.magics.workspace import Workspace
 from opencode_nb.session.blocking import Session
-from opencode_nb.transcript.state import Json
+from opencode_nb.session.prompt import listing
+from opencode_nb.session.prompt.acts import FORMATS, file_name
+from opencode_nb.session.prompt.commands import help_text
 
 group = Group("The current session")
 
-_UNFIT = re.compile(r"[^\w.-]+")
 _MARKS = {"completed": "✓", "in_progress": "▸", "cancelled": "✗"}
 
 
@@ -69,7 +69,7 @@ def delete(workspace: Workspace, options: Namespace) -> None:
 @group.command()
 def share(workspace: Workspace, _options: Namespace) -> None:
     """Publish the session on OpenCode's website, for anyone with the link."""
-    say(f"Anyone with this link can read the whole session: {_current(workspace).share()}")
+    say(listing.shared(_current(workspace).share()))
     say("%opencode unshare removes it again.")
 
 
@@ -88,21 +88,18 @@ def compact(workspace: Workspace, _options: Namespace) -> None:
     session = _current(workspace)
     before = session.context
     session.compact()
-    say(f"Compacted the context from {before.tokens:,} to {session.context.tokens:,} tokens.")
+    say(listing.compacted(before, session.context))
 
 
 @group.command(
-    argument(
-        "format", nargs="?", choices=["md", "html", "ipynb", "json"], default="md", help="file format (default: md)"
-    ),
+    argument("format", nargs="?", choices=FORMATS, default="md", help="file format (default: md)"),
     argument("-o", "--output", metavar="PATH", type=Path, help="output file (default: named after the title)"),
     argument("--force", action="store_true", help="overwrite an existing file"),
 )
 def export(workspace: Workspace, options: Namespace) -> None:
     """Write the session to a file."""
     session = _current(workspace)
-    name = _UNFIT.sub("-", session.title or session.id).strip("-.")[:60] or session.id
-    path: Path = (options.output or Path(f"{name}.{options.format}")).expanduser()
+    path: Path = (options.output or Path(file_name(session, options.format))).expanduser()
     content = session.export(options.format).encode("utf-8", "replace")  # before an existing file is truncated
     try:
         with path.open("wb" if options.force else "xb") as file:
@@ -145,11 +142,4 @@ def context(workspace: Workspace, _options: Namespace) -> None:
 @group.command()
 def commands(workspace: Workspace, _options: Namespace) -> None:
     """List the slash commands that a %%prompt can start with."""
-    listed = workspace.ai.commands()
-    width = max((len(str(command["name"])) for command in listed), default=0) + 1
-    for command in listed:
-        say(f"/{command['name']:<{width}} {_line(command)}")
-
-
-def _line(command: Json) -> str:
-    return " ".join(str(command.get("description") or "").split())
+    say(help_text(workspace.ai.commands()))

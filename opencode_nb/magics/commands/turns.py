@@ -6,6 +6,7 @@ from argparse import Namespace
 
 from opencode_nb.magics.commands.group import Group, argument, say
 from opencode_nb.magics.workspace import Workspace
+from opencode_nb.session.prompt import listing
 
 group = Group("Turns")
 
@@ -25,27 +26,20 @@ def abort(workspace: Workspace, _options: Namespace) -> None:
 
 @group.command(_FORCE)
 def undo(workspace: Workspace, options: Namespace) -> None:
-    """Undo the last turn and its changes to files."""
+    """Undo the last turn and its changes to files; a running one is stopped first."""
     session = workspace.session
     turns = session.turns() if session is not None else []
     if session is None or not turns:
         say("There is nothing to undo here; %opencode sessions lists earlier sessions.")
         return
-    if session.busy:
-        say("A turn is running: wait for it to end, or stop it with %opencode abort, then undo it.")
-        return
-    last = turns[-1]
-    undone = session.revert(last, force=options.force)
-    say(f"Undone: {next(iter(last.prompt.splitlines()), last.id)}")
-    say(str(undone))
+    say(listing.undone(session.undo(force=options.force)))
 
 
 @group.command(_FORCE)
 def redo(workspace: Workspace, options: Namespace) -> None:
-    """Restore what undo removed."""
+    """Restore what the last undo removed."""
     session = workspace.session
     if session is None or not session._async.transcript.info.get("revert"):
         say("There is nothing to redo: undone turns can be redone only until the next prompt.")
         return
-    redone = session.unrevert(force=options.force)
-    say("\n".join(filter(None, ("Restored everything that was undone.", redone.warning))))
+    say(listing.redone(session.redo(force=options.force)))

@@ -29,7 +29,10 @@ class Word(NamedTuple):
 
 
 class Completion(NamedTuple):
-    """`insert` replaces the text from `start` to `end`; `label` and `detail` are shown."""
+    """`insert` replaces the text from `start` to `end`; `label` and `detail` are shown.
+
+    `acts`: a command that begins with what was typed and needs nothing after it, so that Enter can run it.
+    """
 
     kind: Kind
     label: str
@@ -37,6 +40,7 @@ class Completion(NamedTuple):
     detail: str
     start: int
     end: int
+    acts: bool = False
 
 
 def word_at(text: str, cursor: int) -> Word | None:
@@ -51,13 +55,23 @@ def word_at(text: str, cursor: int) -> Word | None:
     return None
 
 
-def commands(word: Word, listed: Iterable[Any], limit: int = LIMIT) -> list[Completion]:
-    """Return the matching commands, best first."""
-    found = {str(command["name"]): str(command.get("description") or "") for command in listed}
-    return [
-        Completion("command", f"/{name}", f"/{name} ", found[name], word.start, word.end)
-        for name in ranked(word.text, found)[:limit]
-    ]
+def commands(word: Word, listed: Iterable[Any]) -> list[Completion]:
+    """Return the matching commands (`name`, `description`, `aliases`, `acts`), best first; before any letter, all.
+
+    Only names that contain the text match: letters in order would find /unshare for the path /usr.
+    """
+    text = word.text.lower()
+    found = {name: command for command in listed for name in (str(command["name"]), *command["aliases"])}
+    matching = ranked(text, (name for name in found if text in name.lower())) if text else list(found)
+    best: dict[str, str] = {}
+    for name in matching:
+        best.setdefault(str(found[name]["name"]), name)
+    return [_command(found[name], name, word) for name in best.values()]
+
+
+def _command(command: Any, matching: str, word: Word) -> Completion:
+    label, acts = f"/{command['name']}", command["acts"] and matching.startswith(word.text)
+    return Completion("command", label, f"{label} ", str(command.get("description") or ""), word.start, word.end, acts)
 
 
 def mentions(

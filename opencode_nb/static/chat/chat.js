@@ -12,13 +12,14 @@ import { createComposer } from "./composer.js";
 import { createNotices } from "./notices.js";
 import { createPickers } from "./pickers.js";
 import { createQueue } from "./queue.js";
+import { createResults } from "./results.js";
 import { createScroll } from "./scroll.js";
 import { createFinder } from "./search.js";
 import { createSessionBar } from "./sessions.js";
 import { createSetup } from "./setup.js";
 import { anyway, createUndo } from "./undo.js";
 import { UNSEEN, keepKeys } from "../core/accessibility.js";
-import { activeIn, make, query, queryAll, update } from "../core/dom.js";
+import { activeIn, isComposing, make, query, queryAll, targetOf, update } from "../core/dom.js";
 import { noteNotebook, saveNotebook } from "../core/jupyter.js";
 import { live } from "../core/live.js";
 import { lifetime, on } from "../core/model.js";
@@ -40,6 +41,24 @@ function keepPanelKeys(panel, find, signal) {
     if (key !== "f") return;
     event.preventDefault();
     find();
+  }, { signal });
+}
+
+const OWN_ESCAPE = "select, form input, form textarea"; // a list of the browser's own, and the answer to a request
+
+/**
+ * Stop the running turn on Escape. What is open closes first: it keeps the key for itself.
+ *
+ * @param {HTMLElement} panel
+ * @param {{ isBusy: () => boolean, stop: () => unknown }} turn
+ * @param {AbortSignal} signal
+ */
+function stopOnEscape(panel, { isBusy, stop }, signal) {
+  panel.addEventListener("keydown", (event) => {
+    if (event.key !== "Escape" || event.defaultPrevented || isComposing(event) || targetOf(event).matches(OWN_ESCAPE)) return;
+    if (!isBusy()) return;
+    event.preventDefault();
+    stop();
   }, { signal });
 }
 
@@ -174,7 +193,7 @@ function createControls({ panel, root, client, notices, signal }) {
   const undo = createUndo({ client, notices });
   const search = createFinder({ root, client, signal, leave: focusMessage });
   const bar = createSessionBar({ client, notices, undo, focusMessage, find: search.open });
-  const pickers = createPickers({ client });
+  const pickers = createPickers({ client, focusMessage });
   const queue = createQueue({
     client, notices, signal, giveBack: (session, text) => composer.giveBack(session, text), focusMessage,
   });
@@ -187,8 +206,9 @@ function createControls({ panel, root, client, notices, signal }) {
   const polite = make("div", { "aria-live": "polite", style: UNSEEN });
   const body = make("div", { class: "chat-body" }, root, welcome.box, scroll.jump);
   panel.append(bar.bar, search.bar, body, setup.box, notices.box, queue.box, composer.box, urgent, polite);
+  const openers = { ...bar.openers, ...pickers.openers, commands: composer.suggest };
   const parts = [bar, undo, search, scroll, composer, pickers, queue, welcome, setup];
-  return { scroll, undo, welcome, composer, search, urgent, polite, parts };
+  return { scroll, undo, welcome, composer, search, urgent, polite, openers, parts };
 }
 
 /** @param {View} view */
@@ -205,9 +225,13 @@ function renderChat({ model, el, signal: ended }) {
     slow: (slow) => (slow
       ? notices.show("slow", "The kernel has not answered yet. It may be running a cell, or have been restarted: then run the panel\u2019s cell again.")
       : notices.hide("slow")),
+    did: (result) => showResult(result),
   };
   const client = createClient({ model, signal, report });
-  const { scroll, undo, welcome, composer, search, urgent, polite, parts } = createControls({ panel, root, client, notices, signal });
+  const { scroll, undo, welcome, composer, search, urgent, polite, openers, parts } = createControls({ panel, root, client, notices, signal });
+  /** @param {string} text */
+  const say = (text) => { polite.textContent = text; };
+  const showResult = createResults({ root, client, notices, say, openers });
 
   const tellTurn = createTurnTeller(polite);
   const tellNotice = createNoticeTeller(notices, client.tell);
@@ -220,9 +244,7 @@ function renderChat({ model, el, signal: ended }) {
     tellNotice(state.notice);
     tellTurn(state);
   };
-  const addTools = createAnswerTools({
-    panel, root, model, notices, client, undo, say: (text) => { polite.textContent = text; },
-  });
+  const addTools = createAnswerTools({ panel, root, model, notices, client, undo, say });
   const lookAgain = throttle(() => {
     addTools();
     search.refresh();
@@ -241,6 +263,7 @@ function renderChat({ model, el, signal: ended }) {
 
   noteNotebook(panel, model, signal);
   keepPanelKeys(panel, search.open, signal);
+  stopOnEscape(panel, { isBusy: () => Boolean(stateNow().busy), stop: () => client.tell("stop") }, signal);
   takeDrops(panel, composer.drop, signal);
   for (const event of ["msg:custom", "change:snapshot"]) on(model, signal, event, before);
   live({ model, root, region: urgent, signal, lost: () => report.failed(GONE), listeners: {

@@ -1,7 +1,7 @@
 // Ask the kernel for things and tell it what to do, each with its own answer.
 
 /** @import { Message, Model } from "../core/types.js" */
-/** @import { Again } from "./types.js" */
+/** @import { Again, Result } from "./types.js" */
 
 import { on } from "../core/model.js";
 
@@ -11,7 +11,7 @@ const OWN = "page-"; // prefix of these ids; failures of other ids (cards that P
 /** What to say when nothing can be sent any more. */
 export const GONE = "The kernel has been restarted, and the panel is no longer in it. Run the panel\u2019s cell again: the session is kept.";
 
-/** @typedef {{ slow(slow: boolean): void, failed(message?: string, again?: Again): void }} Report */
+/** @typedef {{ slow(slow: boolean): void, failed(message?: string, again?: Again): void, did(result: Result): void }} Report */
 
 /**
  * Make the panel's line to the kernel.
@@ -89,7 +89,7 @@ export function createClient({ model, signal, report }) {
       return items ?? [];
     },
     /**
-     * Have something done; failures are reported, but for those that the log shows.
+     * Have something done; results are reported, and failures but for those that the log shows.
      *
      * @param {string} kind
      * @param {object} [args]
@@ -98,8 +98,9 @@ export function createClient({ model, signal, report }) {
     async tell(kind, args = {}) {
       serial += 1;
       const id = OWN + serial.toString(36);
-      const { kind: outcome, message, again, told } = await wait(id, { ...args, kind, id });
+      const { kind: outcome, message, again, told, result } = await wait(id, { ...args, kind, id });
       if (outcome === "failed" && !told) report.failed(message, again);
+      if (result) report.did(result);
       return outcome === "done";
     },
   };

@@ -2,6 +2,7 @@
 
 /** @import { Client } from "./client.js" */
 
+import { isComposing } from "../core/dom.js";
 import { createListbox } from "../core/listbox.js";
 
 const COMPLETE_AFTER_MS = 80;
@@ -59,9 +60,28 @@ export function createCompletion({ field, ask }) {
     clearTimeout(timer);
     listbox.hide();
   };
+  /**
+   * Write out the command that Enter chooses if it needs nothing more; return whether Enter may send it.
+   *
+   * @param {KeyboardEvent} event
+   */
+  const isSent = (event) => {
+    const item = listbox.active;
+    if (event.key !== "Enter" || event.shiftKey || isComposing(event) || item?.kind !== "command") return false;
+    if (tokenAt(field) !== token || !(item.acts || item.text === token)) return false;
+    const end = field.selectionStart;
+    field.setRangeText(item.text, end - token.length, end, "end");
+    hide();
+    return true;
+  };
   return {
     list: listbox.list,
-    key: listbox.key,
+    /**
+     * Handle a key of the field; return whether it was meant for the list.
+     *
+     * @param {KeyboardEvent} event
+     */
+    key: (event) => !isSent(event) && listbox.key(event),
     hide,
     typed() {
       clearTimeout(timer);

@@ -84,7 +84,7 @@ function grow(field) {
  * @returns {{ mode: Mode, text: string }}
  */
 export function messageOf(written, mode) {
-  const text = written.trim();
+  const text = /^\s+\//.test(written) ? written.trimEnd() : written.trim(); // a space before it: not a command
   return written.startsWith("!") ? { mode: "shell", text: text.slice(1).trim() } : { mode, text };
 }
 
@@ -141,7 +141,7 @@ export function createComposer({ client, signal, notices, earlier, sent, pickers
   const stop = roundButton("stop", "Stop", () => {
     client.tell("stop");
     field.focus(); // the button goes when it has worked
-  }, { class: "chat-send chat-stop", title: "Stop", hidden: true });
+  }, { class: "chat-send chat-stop", title: "Stop (Esc)", hidden: true });
   const completion = createCompletion({ field, ask: client.ask });
   const row = make("div", { class: "chat-row" }, attach, ...pickers, make("span", { class: "chat-space" }), stop, send);
   const box = make("div", { class: "chat-composer" }, completion.list, attachments.box, field, row, chooser);
@@ -170,6 +170,7 @@ export function createComposer({ client, signal, notices, earlier, sent, pickers
     if (!written.trim() && attachments.count === 0) return;
     const { session } = text;
     completion.hide();
+    notices.hide("result");
     const settled = text.send();
     field.focus();
     sent();
@@ -204,6 +205,14 @@ export function createComposer({ client, signal, notices, earlier, sent, pickers
      */
     drop: (files) => attachments.add(files),
     giveBack: text.giveBack,
+    /** Suggest all commands, where nothing else is written. */
+    suggest() {
+      if (field.value.trim()) return false;
+      field.value = "/";
+      field.focus();
+      field.dispatchEvent(new Event("input"));
+      return true;
+    },
     /** @param {State} state */
     show(state) {
       busy = Boolean(state.busy);

@@ -3,14 +3,15 @@
 import { isComposing } from "../core/dom.js";
 
 /**
- * Show earlier messages on Up at the field's beginning, and later ones on Down at its end. After the last comes what was
- * being written.
+ * Show earlier messages on Up at the field's beginning or in its only row, and later ones on Down at its end. After the
+ * last comes what was being written.
  *
  * @param {Pick<HTMLTextAreaElement, "value" | "selectionStart" | "selectionEnd">} field
  * @param {() => string[]} earlier the messages, oldest first
  * @param {(text: string) => void} write
+ * @param {() => boolean} isOneRow whether the text stands in one row, where Up has no other use
  */
-export function createHistory(field, earlier, write) {
+export function createHistory(field, earlier, write, isOneRow) {
   let position = 0; // how many messages back
   let own = "";
   /** @param {number} step */
@@ -36,7 +37,7 @@ export function createHistory(field, earlier, write) {
     key(event) {
       if (event.shiftKey || event.altKey || event.ctrlKey || event.metaKey || isComposing(event)) return false;
       const { selectionStart, selectionEnd, value } = field;
-      if (event.key === "ArrowUp" && selectionEnd === 0) return go(1);
+      if (event.key === "ArrowUp" && (selectionEnd === 0 || (selectionStart === selectionEnd && isOneRow()))) return go(1);
       if (event.key === "ArrowDown" && position && selectionStart === value.length) return go(-1);
       return false;
     },

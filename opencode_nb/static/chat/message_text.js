@@ -4,6 +4,15 @@ import { createDrafts, joinDrafts } from "./drafts.js";
 import { createHistory } from "./history.js";
 
 /**
+ * Whether the text of a field stands in one row.
+ *
+ * @param {HTMLTextAreaElement} field
+ */
+function isOneRow(field) {
+  return field.scrollHeight < 2 * parseFloat(getComputedStyle(field).lineHeight); // the padding is less than a row
+}
+
+/**
  * Keep the text of a message field.
  *
  * @param {object} options
@@ -29,7 +38,7 @@ export function createMessageText({ field, earlier, changed, hasFiles }) {
   const history = createHistory(field, earlier, (text) => {
     write(text);
     field.setSelectionRange(text.length, text.length);
-  });
+  }, () => isOneRow(field));
 
   return {
     key: history.key,

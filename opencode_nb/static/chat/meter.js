@@ -26,7 +26,11 @@ export function createMeter() {
   const box = make("div", { class: "chat-anchor", hidden: true }, gauge, tip);
   /** @param {boolean} quiet hides the numbers until the pointer or the focus comes back */
   const setQuiet = (quiet) => box.classList.toggle("chat-quiet", quiet);
-  box.addEventListener("keydown", ({ key }) => key === "Escape" && setQuiet(true));
+  box.addEventListener("keydown", (event) => {
+    if (event.key !== "Escape" || box.classList.contains("chat-quiet")) return;
+    event.stopPropagation();
+    setQuiet(true);
+  });
   for (const left of ["blur", "pointerleave"]) gauge.addEventListener(left, () => setQuiet(false));
   return {
     box,

@@ -56,8 +56,9 @@ export function createNotices({ leave }) {
   const show = (key, text, { alert = false, action, lasting = false } = {}) => {
     if (lines.get(key)?.dataset.text === text) return;
     const focused = take(key);
+    const isLong = text.includes("\n");
     const line = make("div", { class: "chat-notice", role: alert ? "alert" : "status", "data-text": text },
-      make("span", { class: "chat-notice-text", dir: "auto" }, text));
+      make("span", { class: `chat-notice-text${isLong ? " chat-notice-lines" : ""}`, dir: "auto", tabindex: isLong && "0" }, text));
     if (action) line.append(actionButton(key, lasting, action));
     if (!lasting) line.append(iconButton("close", "Dismiss", () => hide(key)));
     lines.set(key, line);
@@ -88,7 +89,11 @@ export function createNotices({ leave }) {
     const keep = textButton("Cancel", withdraw);
     const line = make("div", {
       class: "chat-notice", role: "alertdialog", "aria-label": text,
-      onkeydown: (/** @type {KeyboardEvent} */ event) => event.key === "Escape" && withdraw(),
+      onkeydown(/** @type {KeyboardEvent} */ event) {
+        if (event.key !== "Escape") return;
+        event.stopPropagation();
+        withdraw();
+      },
     },
     make("span", { class: "chat-notice-text", dir: "auto" }, text),
     textButton(label, () => { withdraw(); run(); }, { class: "chat-button chat-danger" }), keep);

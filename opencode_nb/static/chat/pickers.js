@@ -31,6 +31,13 @@ function createSelect(label, choose) {
       }
       update(field, { value: chosen, hidden: options.length < 2 });
     },
+    /** Open the list where the browser lets us; return whether there is one. */
+    open() {
+      if (field.hidden) return false;
+      field.focus();
+      try { field.showPicker?.(); } catch { /* too long after the last key: the arrow keys choose all the same */ }
+      return true;
+    },
   };
 }
 
@@ -50,8 +57,9 @@ export function matchesModel(words, model) {
  *
  * @param {object} options
  * @param {Client} options.client
+ * @param {() => void} options.focusMessage
  */
-export function createPickers({ client }) {
+export function createPickers({ client, focusMessage }) {
   /** @type {State} */
   let state = {};
   /** @type {Promise<ModelItem[]> | undefined} */
@@ -94,5 +102,6 @@ export function createPickers({ client }) {
     model.set(state.model_name || (state.setup ? "No model yet" : "Choose a model"));
     update(model.field, { title: [state.model, state.model_source && `(${state.model_source})`].filter(Boolean).join(" ") });
   };
-  return { fields: [agent.field, model.box, effort.field], show };
+  const openers = { models: () => model.open(focusMessage), agents: agent.open, variants: effort.open };
+  return { fields: [agent.field, model.box, effort.field], show, openers };
 }

@@ -28,7 +28,10 @@ function createQueueEditor({ client, item, session, save, cancel }) {
     class: "chat-queue-field", "aria-label": "Queued message", title: "Enter to save, Escape to cancel", dir: "auto", rows: "2",
     onkeydown(/** @type {KeyboardEvent} */ event) {
       if (isComposing(event)) return;
-      if (event.key === "Escape") cancel();
+      if (event.key === "Escape") {
+        event.stopPropagation();
+        cancel();
+      }
       if (event.key !== "Enter" || event.shiftKey) return;
       event.preventDefault();
       if (!field.readOnly) save();

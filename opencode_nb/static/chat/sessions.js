@@ -10,6 +10,7 @@ import { createMeter } from "./meter.js";
 import { iconButton } from "../core/buttons.js";
 import { createCombobox } from "../core/combobox.js";
 import { activeIn, isComposing, make, update } from "../core/dom.js";
+import { download } from "../core/download.js";
 import { createMenu } from "../core/menu.js";
 
 const MINUTE_MS = 60_000;
@@ -35,14 +36,6 @@ export function ago(time) {
   if (minutes < 60) return minutes ? `${minutes} min ago` : "just now";
   if (minutes < 60 * 24) return `${Math.round(minutes / 60)} h ago`;
   return new Date(time).toLocaleDateString();
-}
-
-/** @param {{ name: string, mime: string, data: string }} file `data` is base64 */
-function download({ name, mime, data }) {
-  const bytes = Uint8Array.from(atob(data), (character) => character.charCodeAt(0));
-  const url = URL.createObjectURL(new Blob([bytes], { type: mime }));
-  make("a", { href: url, download: name }).click();
-  setTimeout(() => URL.revokeObjectURL(url), MINUTE_MS); // not before the browser has read it
 }
 
 /**
@@ -175,9 +168,10 @@ export function createSessionBar({ client, notices, undo, focusMessage, find }) 
 
   /** @param {(session: Session) => void} run */
   const withSession = (run) => () => state.session && run(state.session);
+  const beginRename = withSession((session) => rename.begin(session.id, titleOf(session)));
   const menu = createMenu(iconButton("more", "More", undefined), () => [
     { label: "Find", run: find },
-    { label: "Rename", run: withSession((session) => rename.begin(session.id, titleOf(session))) },
+    { label: "Rename", run: beginRename },
     ...actions.share(state),
     { label: "Compact", run: () => tell("compact") },
     ...actions.exports(),
@@ -191,11 +185,19 @@ export function createSessionBar({ client, notices, undo, focusMessage, find }) 
 
   return {
     bar,
+    openers: {
+      sessions: () => combobox.open(focusMessage),
+      rename() {
+        beginRename();
+        return true;
+      },
+    },
     /** @param {State} given */
     show(given) {
       if (given.session?.id !== state.session?.id) { // what these say is about the session that was shown
         notices.withdraw();
         notices.hide("failed");
+        notices.hide("result");
       }
       state = given;
       if (!state.deleted) notices.hide("deleted");

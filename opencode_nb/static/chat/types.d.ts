@@ -79,6 +79,18 @@ export interface Again {
   [argument: string]: unknown;
 }
 
+/** What a slash command did, for the page that it was written in, see opencode_nb/widgets/chat_intents.py. */
+export interface Result {
+  /** What it tells, to be seen. */
+  text?: string;
+  /** What it tells a screen reader, where others see it. */
+  said?: string;
+  /** What it opens: a list to choose from, for example; in the place of `text`, if there is something to open. */
+  opens?: string;
+  /** A file to save; `data` is base64. */
+  file?: { name: string; mime: string; data: string };
+}
+
 /** A file that goes along with a message; `data` is base64. */
 export interface Attachment {
   name: string;

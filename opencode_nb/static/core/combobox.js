@@ -80,6 +80,21 @@ export function createSearch({ load, show, fail, costly }) {
 }
 
 /**
+ * Remember where the focus goes from a field that a command has brought it to, for as long as it stays there.
+ *
+ * @param {HTMLElement} field
+ */
+function createWayBack(field) {
+  let go = () => {};
+  field.addEventListener("blur", () => { go = () => {}; });
+  return {
+    /** @param {() => void} then */
+    lead(then) { go = then; },
+    back() { go(); },
+  };
+}
+
+/**
  * Make a combobox.
  *
  * @template {Option} T
@@ -98,12 +113,13 @@ export function createCombobox({ label, load, choose, nothing, costly = false })
   const empty = make("div", { class: "chat-list chat-nothing", role: "status", hidden: true });
   const box = make("div", { class: "chat-combo" }, field, icon("chevron"), empty);
   let shown = "";
+  const way = createWayBack(field);
 
   const listbox = createListbox({
     field,
     label: `${label} list`,
     choose(/** @type {T} */ item) {
-      close();
+      end();
       choose(item);
     },
     changed: (open) => field.setAttribute("aria-expanded", String(open)),
@@ -134,6 +150,10 @@ export function createCombobox({ label, load, choose, nothing, costly = false })
     say("");
     field.value = shown;
   };
+  const end = () => {
+    close();
+    way.back();
+  };
   const open = () => {
     if (listbox.open) return;
     field.select();
@@ -146,7 +166,7 @@ export function createCombobox({ label, load, choose, nothing, costly = false })
   field.addEventListener("keydown", (event) => {
     if (event.key === "Escape" && (listbox.open || !empty.hidden || field.value !== shown)) {
       event.stopPropagation();
-      close();
+      end();
     } else if (search.behind && ["Enter", "Tab"].includes(event.key) && !isComposing(event)) {
       if (event.key === "Tab") return; // never choose from a list for other words
       event.preventDefault();
@@ -161,6 +181,17 @@ export function createCombobox({ label, load, choose, nothing, costly = false })
   return {
     box,
     field,
+    /**
+     * Open the list, as a click does.
+     *
+     * @param {() => void} then moves the focus on when something was chosen, or nothing
+     */
+    open(then) {
+      field.focus();
+      way.lead(then);
+      open();
+      return true;
+    },
     /**
      * Show what is chosen, unless the user is typing.
      *

@@ -97,6 +97,8 @@ export function createListbox({ field, label, choose, changed = () => {} }) {
     show,
     hide,
     get open() { return !list.hidden; },
+    /** The active option. */
+    get active() { return items[active]; },
     /**
      * Handle a key of the field; return whether it was meant for the list.
      *

@@ -49,6 +49,7 @@ def test_commands_files_agents_and_variables(server: Server, project: Path, demo
     with oc.Opencode(base_url=server.url, password=server.password, directory=project) as ai:
         assert [found.label for found in ai.complete("/ini")] == ["/init"]
         assert ai.complete("/ini")[0].insert == "/init "
+        assert "/new" in [found.label for found in ai.complete("/")]
         assert ai.complete("nothing to complete") == []
         found, *_others = ai.complete("look at @temperatures.p")
         assert (found.kind, found.insert, found.start, found.end) == ("file", "@src/temperatures.py ", 8, 23)

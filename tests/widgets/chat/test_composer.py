@@ -163,16 +163,20 @@ def test_a_slow_kernel_is_told_and_forgotten_when_it_answers(chat: ChatPage) -> 
 def test_up_at_the_beginning_brings_earlier_messages(chat: ChatPage) -> None:
     panel = chat.scene("error")
     field = field_of(panel)
-    field.fill("half written")
+    field.fill("half\nwritten")
     field.press("ArrowUp")
-    expect(field).to_have_value("half written")  # the cursor was not at the beginning: it goes there
+    expect(field).to_have_value("half\nwritten")  # the cursor was not at the beginning: it goes up
     field.press("Home")
     field.press("ArrowUp")
     expect(field).to_have_value("Parse the time column")
-    field.press("Home")
-    field.press("ArrowUp")
+    field.press("ArrowUp")  # in the only row there is nothing else above
     expect(field).to_have_value("Parse the time column in load.py")
     field.press("ArrowDown")
+    field.press("ArrowDown")
+    expect(field).to_have_value("half\nwritten")
+    field.fill("half written")
+    field.press("ArrowUp")
+    expect(field).to_have_value("Parse the time column")
     field.press("ArrowDown")
     expect(field).to_have_value("half written")
 

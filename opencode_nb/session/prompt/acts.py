@@ -1,0 +1,231 @@
+"""What the slash commands do: one function for each, on the session that is shown. Raise OpencodeError."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+from typing import Any
+
+from opencode_nb.errors import OpencodeError
+from opencode_nb.session.prompt import listing
+from opencode_nb.session.prompt.command import File, Result, Subject
+
+FORMATS = ("md", "html", "ipynb", "json")
+"""What a session can be exported as."""
+
+_UNNAMED = re.compile(r"New session - \d{4}-")
+_UNFIT = re.compile(r"\W+")
+_NAME_LENGTH = 60
+
+
+# --- messages ---------------------------------------------------------------------------------------------------------
+
+
+async def undo(session: Subject, _rest: str) -> Result:
+    """Stop the running turn, if any, and undo the last one."""
+    return Result(listing.undone(await session.undo()))
+
+
+async def redo(session: Subject, _rest: str) -> Result:
+    """Redo the first message that is undone."""
+    return Result(listing.redone(await session.redo()))
+
+
+async def compact(session: Subject, _rest: str) -> Result:
+    """Replace the context with a summary."""
+    before = await session.context()
+    await session.compact()
+    return Result(listing.compacted(before, await session.context()))
+
+
+# --- sessions ---------------------------------------------------------------------------------------------------------
+
+
+async def new(session: Subject, title: str) -> Result:
+    """Start a session with the same model, agent and variant; a running turn goes on in the one before."""
+    started = await session.owner.session(title or None)
+    started.choose(model=session.model, agent=session.agent, variant=session.variant)
+    goes_on = " The turn in the one before goes on: /sessions returns to it." if session.busy else ""
+    return Result(f"New session{': ' if title else ''}{title}.{goes_on}", session=started)
+
+
+async def sessions(session: Subject, wanted: str) -> Result:
+    """List the sessions, or open one."""
+    if not wanted:
+        listed = await session.owner.sessions()
+        return Result(listing.shortened(listing.sessions(listed, session.id)), opens="sessions")
+    info = await session.owner.find_session(wanted)
+    directory = str(info.get("directory") or session.owner.directory)
+    if directory != str(session.owner.directory):
+        raise OpencodeError(f"That session belongs to another directory: {directory}. Open it there.")
+    opened = await session.owner.session(id=str(info["id"]))
+    return Result(f"Session: {_named(opened)}", session=opened)
+
+
+async def fork(session: Subject, _rest: str) -> Result:
+    """Go on in a copy."""
+    copy = await session.fork()
+    return Result(f"Session: {_named(copy)}. The original stays as it is: /sessions returns to it.", session=copy)
+
+
+async def rename(session: Subject, title: str) -> Result:
+    """Change the title; without one, ask for it."""
+    if not title:
+        return Result(f"The title is: {_named(session)}. /rename TITLE changes it.", opens="rename")
+    await session.rename(title)
+    return Result(f"Session: {title}")
+
+
+async def share(session: Subject, _rest: str) -> Result:
+    """Publish the session."""
+    return Result(f"{listing.shared(await session.share())}\n/unshare removes it again.")
+
+
+async def unshare(session: Subject, _rest: str) -> Result:
+    """Remove the published copy."""
+    if not session.shared_url:
+        return Result("The session was not shared.")
+    await session.unshare()
+    return Result("The session is no longer shared.")
+
+
+async def export(session: Subject, wanted: str) -> Result:
+    """Return the session as a file."""
+    kind = one_of(wanted or "md", FORMATS, "format")
+    return Result(file=File(file_name(session, kind), kind, await session.export(kind)))
+
+
+async def copy(_session: Subject, _rest: str) -> Result:
+    """Have the page copy the session: only it reaches the user's clipboard."""
+    return Result("Only the chat panel reaches your clipboard: /export writes the session to a file.", opens="copy")
+
+
+async def diff(session: Subject, _rest: str) -> Result:
+    """Return what the session changed."""
+    changes = await session.diff()
+    return Result(listing.changed(changes), diff=changes)
+
+
+# --- who answers ------------------------------------------------------------------------------------------------------
+
+
+async def models(session: Subject, wanted: str) -> Result:
+    """List the models, or pick one for what comes."""
+    listed = await session.owner.models_detail()
+    if not listed:
+        await session.owner.model_choice()  # raises ModelError, which says how to set one up
+    if not wanted:
+        return Result(listing.shortened(listing.models(listed, _model(session))), opens="models")
+    model = one_of(wanted, [str(model["id"]) for model in listed], "model")
+    session.choose(model=model, variant=None)  # each model has its own variants
+    return Result(f"Model: {model}, from the next message on.")
+
+
+async def agents(session: Subject, wanted: str) -> Result:
+    """List the agents, or pick one for what comes."""
+    listed = await session.owner.agents()
+    if not wanted:
+        current = session.agent or str(session.transcript.info.get("agent") or await session.owner.default_agent())
+        return Result(listing.agents(listed, current), opens="agents")
+    agent = one_of(wanted, [str(agent["name"]) for agent in listed], "agent")
+    session.choose(agent=agent)
+    return Result(f"Agent: {agent}, from the next message on.")
+
+
+async def variants(session: Subject, wanted: str) -> Result:
+    """List the variants of the model, or pick one for what comes."""
+    model = _model(session) or str((await session.owner.model_choice(None, session.agent)).model)
+    listed = await session.owner.models_detail()
+    names = next((list(one["variants"]) for one in listed if one["id"] == model), [])
+    if not names:
+        raise OpencodeError(f"{model} has no variants: there is no effort to choose.")
+    if not wanted:
+        return Result("\n".join(names), opens="variants")
+    variant = one_of(wanted, names, "variant")
+    session.choose(variant=variant)
+    return Result(f"Variant: {variant}, from the next message on.")
+
+
+# --- what there is ----------------------------------------------------------------------------------------------------
+
+
+async def status(session: Subject, _rest: str) -> Result:
+    """Tell the session, who answers, and what was used."""
+    chosen = _model(session) or str((await session.owner.model_choice(None, session.agent)).model)
+    agent = session.agent or str(session.transcript.info.get("agent") or await session.owner.default_agent())
+    facts = {
+        "Session": _named(session),
+        "Directory": str(session.owner.directory),
+        "Model": " ".join(filter(None, (chosen, session.variant))),
+        "Agent": agent,
+        "Context": listing.used(await session.context()) or "nothing was sent yet",
+        "Cost": f"${session.cost:.4f} at the provider's list prices",
+        "OpenCode": session.owner.version,
+    }
+    return Result("\n".join(f"{name + ':':<11}{value}" for name, value in facts.items()))
+
+
+async def mcps(session: Subject, _rest: str) -> Result:
+    """List the MCP servers."""
+    listed = await session.owner.client.mcp.status()
+    return Result(listing.mcp_servers(listed) or "No MCP servers are set up in OpenCode's configuration.")
+
+
+async def skills(session: Subject, _rest: str) -> Result:
+    """List the skills, which are commands of the server."""
+    found = [command for command in await session.owner.commands() if command.get("source") == "skill"]
+    return Result(listing.commands(found) or "There are no skills here.")
+
+
+async def thinking(_session: Subject, _rest: str) -> Result:
+    """Have the page open or fold the model's reasoning."""
+    return Result("Only the chat panel opens all at once: in an output, click the reasoning.", opens="thinking")
+
+
+async def details(_session: Subject, _rest: str) -> Result:
+    """Have the page open or fold what tools did."""
+    return Result("Only the chat panel opens all at once: in an output, click the tool's line.", opens="details")
+
+
+# --- names ------------------------------------------------------------------------------------------------------------
+
+
+def file_name(session: Any, kind: str) -> str:
+    """Return the name of a file with the session: after its title, else its id."""
+    return f"{_UNFIT.sub('-', _title(session)).strip('-')[:_NAME_LENGTH] or session.id}.{kind}"
+
+
+def one_of(wanted: str, names: Sequence[str], kind: str) -> str:
+    """Return the name that is meant: equal, the only one of this last part, or the only one with this text in it."""
+    text = wanted.lower()
+    tests = (
+        [name for name in names if name == wanted],
+        [name for name in names if name.lower().rpartition("/")[2] == text],
+        [name for name in names if text in name.lower()],
+    )
+    found = next(filter(None, tests), [])
+    if len(found) == 1:
+        return found[0]
+    if not found:
+        raise OpencodeError(f"There is no {kind} {wanted}. There are: {_some(names)}.")
+    raise OpencodeError(f"{len(found)} {kind}s match {wanted}: {_some(found)}. Write more of the name.")
+
+
+def _some(names: Sequence[str]) -> str:
+    return ", ".join([*names[:9], *(["…"] if len(names) > 9 else [])])
+
+
+def _model(session: Subject) -> str:
+    """Return the session's own model for the next prompt, "" if it has none."""
+    of_server = session.transcript.info.get("model") or {}
+    chosen = f"{of_server.get('providerID', '')}/{of_server.get('id', '')}" if of_server else ""
+    return session.model or chosen
+
+
+def _title(session: Any) -> str:
+    """Return the title; "" for a session without one of its own."""
+    return "" if _UNNAMED.match(session.title) else str(session.title)
+
+
+def _named(session: Any) -> str:
+    return _title(session) or str(session.id)
