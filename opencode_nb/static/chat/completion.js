@@ -74,6 +74,7 @@ export function createCompletion({ field, ask }) {
     hide();
     return true;
   };
+  listbox.list.tabIndex = 0; // it scrolls; the arrow keys of the field do that, too
   return {
     list: listbox.list,
     /**
@@ -81,7 +82,10 @@ export function createCompletion({ field, ask }) {
      *
      * @param {KeyboardEvent} event
      */
-    key: (event) => !isSent(event) && listbox.key(event),
+    key(event) {
+      if (event.key === "Tab" && event.shiftKey) hide(); // the focus goes past the list
+      return !isSent(event) && listbox.key(event);
+    },
     hide,
     typed() {
       clearTimeout(timer);

@@ -85,9 +85,11 @@ export function createSearch({ load, show, fail, costly }) {
  * @param {HTMLElement} field
  */
 function createWayBack(field) {
-  let go = () => {};
-  field.addEventListener("blur", () => { go = () => {}; });
+  const stay = () => {};
+  let go = stay;
+  field.addEventListener("blur", () => { go = stay; });
   return {
+    get leads() { return go !== stay; },
     /** @param {() => void} then */
     lead(then) { go = then; },
     back() { go(); },
@@ -164,7 +166,7 @@ export function createCombobox({ label, load, choose, nothing, costly = false })
   field.addEventListener("input", () => search.typed(field.value.trim()));
   field.addEventListener("blur", close);
   field.addEventListener("keydown", (event) => {
-    if (event.key === "Escape" && (listbox.open || !empty.hidden || field.value !== shown)) {
+    if (event.key === "Escape" && (listbox.open || !empty.hidden || field.value !== shown || way.leads)) {
       event.stopPropagation();
       end();
     } else if (search.behind && ["Enter", "Tab"].includes(event.key) && !isComposing(event)) {
