@@ -15,7 +15,7 @@ from typing import Any
 import traitlets
 
 from opencode_nb.errors import OpencodeError
-from opencode_nb.kernel import context
+from opencode_nb.kernel import context, notebook
 from opencode_nb.portal import run
 from opencode_nb.render.chat.live import Key, LiveChat
 from opencode_nb.render.turn.parts import Look
@@ -29,9 +29,11 @@ from opencode_nb.transcript.state import Json
 from opencode_nb.transcript.transcript import Change
 from opencode_nb.widgets import assets
 from opencode_nb.widgets.chat_intents import Intents
+from opencode_nb.widgets.chat_saved import SavedChat
 from opencode_nb.widgets.chat_setup import SetupWatch
 from opencode_nb.widgets.chat_state import Facts
-from opencode_nb.widgets.live import FLUSH_INTERVAL, LiveView, LiveWidget
+from opencode_nb.widgets.live import FLUSH_INTERVAL, LiveView, LiveWidget, NoView, View
+from opencode_nb.widgets.static_display import display_static
 
 
 class ChatWidget(LiveWidget):
@@ -41,30 +43,31 @@ class ChatWidget(LiveWidget):
     _css = assets.styles("core/base.css", "core/rows.css", "chat/chat.css")
     state = traitlets.Dict().tag(sync=True)
 
-    def __repr__(self) -> str:
-        """Shown in its place where there is no page, or no kernel any more."""
-        session = self.state.get("session", {})
-        return f"Chat panel on {session.get('title')!r} ({session.get('id')}). Run the cell again to open it."
-
 
 class ChatPanel:
     """A chat on one session: displays itself in a cell; `send` and `value` do the same from Python.
 
     `session` is a Session, a session's id, or None for a new one; `options` are those of `Opencode`, for a panel that
     creates its own. Close it to end its subscription (and what it started); the session stays.
+    What was said is also in the notebook's file, in a static form (chat_saved.py); `live=False` shows only that form,
+    where no page can react.
     """
 
-    def __init__(self, session: Session | str | None = None, **options: Any) -> None:
+    def __init__(self, session: Session | str | None = None, *, live: bool = True, **options: Any) -> None:
         self._own: Opencode | None = None
         self._made: Session | None = None
         if not isinstance(session, Session):
             session = self._bring(session, options)
         elif options:
             raise TypeError("Pass either a session or options: options are for a panel that creates its own session.")
-        self.widget = ChatWidget()
+        self.widget = ChatWidget() if live else None
         self._session = session
         self._intents = Intents(self, lambda: self._session._async)
-        self._view: LiveView[Key] = LiveView(self.widget, self._intents.take)
+        self._view: View[Key] = LiveView(self.widget, self._intents.take) if self.widget else NoView()
+        self._saved = SavedChat(self.widget.save if self.widget else lambda _data, _metadata: None)
+        self._end_static: Callable[[], None] = lambda: None
+        if not live:
+            self._ipython_display_ = self._display_static  # IPython prefers it to the MIME bundle
         self._facts = Facts()
         self._setup = SetupWatch(lambda: self._session._async.owner, self.learn)
         self._look = Look()
@@ -113,6 +116,7 @@ class ChatPanel:
         """
         if not self._closed:
             self._closed = True
+            self._end_static()
             run(self._close)
             self._view.remove()
             if self._own is not None:
@@ -120,12 +124,18 @@ class ChatPanel:
                     discard(self._made)
                 self._own.close()
 
-    def _repr_mimebundle_(self, **options: Any) -> Any:
-        return self.widget._repr_mimebundle_(**options)
+    def _display_static(self) -> None:
+        """Display the static form, and replace it after each cell that changes it."""
+        self._end_static()
+        self._end_static = display_static(lambda: run(self._saved.now))
 
-    def _display_(self) -> ChatWidget:
+    def _repr_mimebundle_(self, include: Any = None, exclude: Any = None) -> tuple[Json, Json]:
+        data, metadata = self._saved.bundle
+        return {**(self.widget.bundle() if self.widget else {}), **data}, metadata
+
+    def _display_(self) -> ChatWidget | ChatPanel:
         """Return what marimo shows if the panel is a cell's last value."""
-        return self.widget
+        return self.widget or self
 
     def __repr__(self) -> str:
         return f"<ChatPanel {self._session!r}>"
@@ -144,19 +154,26 @@ class ChatPanel:
             session.keep_while(lambda: not chat.at_end),
         ]
         self._view.open(self.chat)
+        self._saved.open(session)
         self._facts.dismiss()  # it belongs to another session
         self._set_state()  # log and bar show the same session even if the server is unreachable
         await self.learn()
 
     async def prompt(self, text: str, **options: Any) -> Turn:
         """Send a prompt without waiting for its turn; the panel shows requests that the policy leaves open."""
-        self.chat.latest()
+        self._begin()
         return await self._session._async.prompt(text, **options, **self._sending, wait=False)
 
     @property
     def _sending(self) -> Json:
         """Options of every message, whether sent at once or from the queue."""
         return {"person": self._intents, "mentions": context.mentioned}
+
+    def _begin(self) -> None:
+        """Show the latest turn, and note which session this notebook uses now."""
+        self.chat.latest()
+        if self.widget is not None:
+            notebook.remember(self._session.id)
 
     async def compose(self, text: str, attachments: list[Json], mode: str | None) -> None:
         """Send the composer's text: a message, a server's /command, or with mode "shell" the user's shell command.
@@ -165,7 +182,7 @@ class ChatPanel:
         queue, unless mode is "steer": then the agent reads it after its current step. Commands of ours never come here:
         see chat_commands.py.
         """
-        self.chat.latest()
+        self._begin()
         session = self._session._async
         files = [Attachment(str(one["name"]), str(one["mime"]), b64decode(one["data"])) for one in attachments]
         if mode == "shell":
@@ -188,7 +205,7 @@ class ChatPanel:
             raise OpencodeError("This message is no longer in the session. Write it again.")
         if session.busy:
             raise OpencodeError("The agent is working. Wait for it to end, or stop it first.")
-        self.chat.latest()
+        self._begin()
         await session.send(prompt_parts.again(prompt), person=self._intents)
 
     async def learn(self) -> None:
@@ -210,7 +227,8 @@ class ChatPanel:
 
     def send_to_page(self, message: Json) -> None:
         """Send a message to all of the panel's pages."""
-        self.widget.send(message)
+        if self.widget is not None:
+            self.widget.send(message)
 
     def set_columns(self, columns: int) -> None:
         """Show changes in one or two columns, in any session."""
@@ -224,6 +242,8 @@ class ChatPanel:
 
     def _changed(self, change: Change) -> None:
         self._view.changed((change.turn, change.key))
+        if change.kind != "delta":
+            self._saved.changed(change)
         if change.kind not in ("delta", "part"):
             self._tell_state()
 
@@ -234,6 +254,8 @@ class ChatPanel:
 
     def _set_state(self) -> None:
         self._forget_state_due()
+        if self.widget is None:
+            return
         state = self._facts.state(self._session._async, at_end=self.chat.at_end)
         known = {name: value for name, value in self.widget.state.items() if name != "n"}
         if state != known:
@@ -253,4 +275,5 @@ class ChatPanel:
         self._setup.watch(False)
         self._unfollow()
         self._forget_state_due()
+        self._saved.close()
         await self._view.close()

@@ -113,7 +113,7 @@ class DiffView:
 
         # For those who read the notebook later without the widget, include a short form.
         bundle = {"text/html": summary_html(self.diff), "text/plain": data["text/plain"]}
-        return {**bundle, **_view_of(self.widget)}, metadata
+        return {**self.widget.bundle(), **bundle}, metadata
 
     def _display_(self) -> DiffWidget | Diff:
         """Return what marimo shows if the view is a cell's last value."""
@@ -251,8 +251,3 @@ def _line_of(file: FileDiff, number: int, *, old: bool) -> str:
                 return line.text
             at += 1
     return ""
-
-
-def _view_of(widget: DiffWidget) -> Json:
-    bundle = widget._repr_mimebundle_()
-    return dict(bundle[0] if isinstance(bundle, tuple) else bundle or {})

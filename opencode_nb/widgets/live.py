@@ -10,6 +10,7 @@ import asyncio
 import time
 from collections.abc import Awaitable, Callable
 from typing import Any, Generic, Protocol, TypeVar
+from uuid import uuid4
 
 import anywidget
 import traitlets
@@ -60,9 +61,65 @@ class Picture(Protocol[K]):
 
 
 class LiveWidget(anywidget.AnyWidget):
-    """The widget model of a page: `snapshot` is `{n, html}`, the view as of batch n; patches are sent as messages."""
+    """The widget model of a page: `snapshot` is `{n, html}`, the view as of batch n; patches are sent as messages.
+
+    `saved` is `{id, data, metadata}`: what the page keeps in the notebook's file for the widget with this id, as a MIME
+    bundle. Without `data`, the page keeps the static forms that the widget was displayed with.
+    """
 
     snapshot = traitlets.Dict().tag(sync=True)
+    saved = traitlets.Dict().tag(sync=True)
+
+    def __init__(self) -> None:
+        model_id = uuid4().hex
+        super().__init__(model_id=model_id, saved={"id": model_id})
+
+    def save(self, data: Json, metadata: Json) -> None:
+        """Replace the static forms that the notebook keeps."""
+        self.saved = {"id": self.saved["id"], "data": data, "metadata": metadata}
+
+    def bundle(self) -> Json:
+        """Return the MIME bundle that shows the widget on a page."""
+        shown = self._repr_mimebundle_()
+        return dict(shown[0] if isinstance(shown, tuple) else shown or {})
+
+
+class View(Protocol[K]):
+    """What shows a picture, now or never: a `LiveView` or a `NoView`."""
+
+    def open(self, picture: Picture[K]) -> None:
+        """Show this picture."""
+
+    def changed(self, key: K) -> None:
+        """Show this change soon."""
+
+    def take_snapshot(self) -> None:
+        """Show everything as it is now."""
+
+    async def close(self) -> None:
+        """Stop showing."""
+
+    def remove(self) -> None:
+        """Remove what is shown."""
+
+
+class NoView(Generic[K]):
+    """Shows nothing, where no page ever shows widgets."""
+
+    def open(self, picture: Picture[K]) -> None:
+        """Do nothing."""
+
+    def changed(self, key: K) -> None:
+        """Do nothing."""
+
+    def take_snapshot(self) -> None:
+        """Do nothing."""
+
+    async def close(self) -> None:
+        """Do nothing."""
+
+    def remove(self) -> None:
+        """Do nothing."""
 
 
 class LiveView(Generic[K]):

@@ -34,6 +34,7 @@ STYLES: dict[str, str] = {
     "prompt": f"margin:0 0 10px;padding:8px 12px;border-radius:8px;background-color:rgba(127,127,127,.1);border-left:3px solid {_LINE}",
     "plain": "white-space:pre-wrap;overflow-wrap:break-word",
     "title": "font-weight:600;margin:0 0 6px",
+    "past": "margin:0 0 16px",
     # one line about something: a tool's summary, a decision, a notice
     "line": "display:flex;align-items:baseline;padding:3px 8px;min-width:0",
     "summary": "cursor:pointer;padding:4px 10px 4px 38px;text-indent:-28px;overflow:hidden;line-height:1.5",

@@ -38,7 +38,7 @@ _NOT_IN_KEYS = re.compile("[^A-Za-z0-9]")
 _KEY_LENGTH = 6
 
 
-_ROOT_CLASSES = "opencode-nb mathjax_ignore tex2jax_ignore"
+ROOT_CLASSES = "opencode-nb mathjax_ignore tex2jax_ignore"
 """The last two classes keep JupyterLab from typesetting the text between two prices as a formula."""
 
 
@@ -249,7 +249,7 @@ def turn_html(turn: TurnState, *, provenance: Json | None = None, title: str = "
         layout.provenance_html(provenance) if provenance else NOTHING,
     ]
     article = element("article", join(pieces), style="turn", data_message=turn.id, data_status=turn.status)
-    return element("div", article, style="root", classes=_ROOT_CLASSES, data_view="turn")
+    return element("div", article, style="root", classes=ROOT_CLASSES, data_view="turn")
 
 
 def _parts_html(turn: TurnState) -> Html:

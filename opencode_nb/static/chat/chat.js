@@ -21,10 +21,13 @@ import { anyway, createUndo } from "./undo.js";
 import { UNSEEN, keepKeys } from "../core/accessibility.js";
 import { activeIn, isComposing, make, query, queryAll, targetOf, update } from "../core/dom.js";
 import { noteNotebook, saveNotebook } from "../core/jupyter.js";
+import { cellRunner, createDisabler, watchKernel } from "../core/kernel.js";
 import { live } from "../core/live.js";
 import { lifetime, on } from "../core/model.js";
+import { initializeSaved } from "../core/saved_output.js";
 
 const TOOLS_AFTER_MS = 200; // code needs no buttons yet while it streams
+const CONTROLS = "button, select, input";
 
 /**
  * Keep all keys for the panel, except the one that saves the notebook. The one that searches does so in the panel.
@@ -112,6 +115,20 @@ function showConnection(notices, client, { state, error } = {}) {
   const text = state === "lost" ? "The connection to OpenCode is lost." : "Reconnecting to OpenCode\u2026";
   return notices.show("connection", [text, error].filter(Boolean).join(" "),
     { lasting: true, action: ["Reconnect", () => client.tell("reconnect")] });
+}
+
+/**
+ * Show while the kernel cannot be reached.
+ *
+ * @param {Notices} notices
+ * @param {HTMLElement} panel
+ * @param {boolean} connected
+ */
+function showKernel(notices, panel, connected) {
+  if (connected) return notices.hide("kernel");
+  for (const key of ["connection", "failed", "slow"]) notices.hide(key);
+  const run = cellRunner(panel);
+  return notices.show("kernel", GONE, { alert: true, lasting: true, action: run && ["Rerun cell", run] });
 }
 
 /**
@@ -206,9 +223,17 @@ function createControls({ panel, root, client, notices, signal }) {
   const polite = make("div", { "aria-live": "polite", style: UNSEEN });
   const body = make("div", { class: "chat-body" }, root, welcome.box, scroll.jump);
   panel.append(bar.bar, search.bar, body, setup.box, notices.box, queue.box, composer.box, urgent, polite);
+  const controls = [bar.bar, setup.box, queue.box, composer.box];
+  const disablers = [createDisabler(root), ...controls.map((box) => createDisabler(box, CONTROLS))];
+  /** @param {boolean} connected */
+  const disable = (connected) => {
+    for (const one of disablers) one(connected);
+    composer.field.readOnly = !connected;
+    panel.classList.toggle("oc-dead", !connected);
+  };
   const openers = { ...bar.openers, ...pickers.openers, commands: composer.suggest };
   const parts = [bar, undo, search, scroll, composer, pickers, queue, welcome, setup];
-  return { scroll, undo, welcome, composer, search, urgent, polite, openers, parts };
+  return { scroll, undo, welcome, composer, search, urgent, polite, disable, openers, parts };
 }
 
 /** @param {View} view */
@@ -221,17 +246,25 @@ function renderChat({ model, el, signal: ended }) {
   const notices = createNotices({ leave: () => composer.field.focus() });
   /** @type {Report} */
   const report = {
-    failed: (message, again) => notices.show("failed", message || "That did not work.", { alert: true, action: anyway(again, client.tell) }),
+    failed: (message, again) => (message === GONE
+      ? kernel.ended()
+      : notices.show("failed", message || "That did not work.", { alert: true, action: anyway(again, client.tell) })),
     slow: (slow) => (slow
-      ? notices.show("slow", "The kernel has not answered yet. It may be running a cell, or have been restarted: then run the panel\u2019s cell again.")
+      ? notices.show("slow", "The kernel has not answered yet. It may be running a cell.")
       : notices.hide("slow")),
     did: (result) => showResult(result),
   };
   const client = createClient({ model, signal, report });
-  const { scroll, undo, welcome, composer, search, urgent, polite, openers, parts } = createControls({ panel, root, client, notices, signal });
+  const controls = createControls({ panel, root, client, notices, signal });
+  const { scroll, undo, welcome, composer, search, urgent, polite, disable, openers, parts } = controls;
   /** @param {string} text */
   const say = (text) => { polite.textContent = text; };
   const showResult = createResults({ root, client, notices, say, openers });
+  const kernel = watchKernel({ model, node: panel, signal, show(connected) {
+    disable(connected);
+    if (!connected) client.abandon();
+    showKernel(notices, panel, connected);
+  } });
 
   const tellTurn = createTurnTeller(polite);
   const tellNotice = createNoticeTeller(notices, client.tell);
@@ -266,7 +299,7 @@ function renderChat({ model, el, signal: ended }) {
   stopOnEscape(panel, { isBusy: () => Boolean(stateNow().busy), stop: () => client.tell("stop") }, signal);
   takeDrops(panel, composer.drop, signal);
   for (const event of ["msg:custom", "change:snapshot"]) on(model, signal, event, before);
-  live({ model, root, region: urgent, signal, lost: () => report.failed(GONE), listeners: {
+  live({ model, root, region: urgent, signal, kernel, listeners: {
     "msg:custom": after, "change:snapshot": after, "change:state": showState,
   } });
   showState();
@@ -274,4 +307,4 @@ function renderChat({ model, el, signal: ended }) {
   return () => view.abort();
 }
 
-export default { render: renderChat };
+export default { initialize: initializeSaved, render: renderChat };

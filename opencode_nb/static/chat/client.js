@@ -9,7 +9,7 @@ const SLOW_MS = 4000; // an idle kernel answers in a few ms; an older one only a
 const OWN = "page-"; // prefix of these ids; failures of other ids (cards that Python made) are shown by every view
 
 /** What to say when nothing can be sent any more. */
-export const GONE = "The kernel has been restarted, and the panel is no longer in it. Run the panel\u2019s cell again: the session is kept.";
+export const GONE = "This panel is disconnected. Rerun its cell.";
 
 /** @typedef {{ slow(slow: boolean): void, failed(message?: string, again?: Again): void, did(result: Result): void }} Report */
 
@@ -74,6 +74,10 @@ export function createClient({ model, signal, report }) {
   });
 
   return {
+    /** Fail all that waits for an answer: none will come. */
+    abandon() {
+      for (const key of [...waiting.keys()]) settle(key, { kind: "failed", message: GONE, error: GONE });
+    },
     /**
      * Ask for something.
      *

@@ -149,7 +149,7 @@ export function createComposer({ client, signal, notices, earlier, sent, pickers
 
   const enable = () => {
     const isShell = field.value.startsWith("!");
-    update(send, { disabled: !field.value.trim() && attachments.count === 0 });
+    update(send, { disabled: field.readOnly || (!field.value.trim() && attachments.count === 0) });
     box.classList.toggle("chat-shell", isShell);
     update(field, { placeholder: busy ? HINTS.busy : HINTS.idle, title: isShell ? HINTS.shell : "" });
     update(send, { title: busy ? "Send after this turn (Enter), or now (Ctrl+Enter)" : "Send (Enter)" });
@@ -167,7 +167,7 @@ export function createComposer({ client, signal, notices, earlier, sent, pickers
   /** @param {Mode} mode */
   const submit = async (mode) => {
     const written = field.value;
-    if (!written.trim() && attachments.count === 0) return;
+    if (field.readOnly || (!written.trim() && attachments.count === 0)) return; // read-only while there is no kernel
     const { session } = text;
     completion.hide();
     notices.hide("result");

@@ -30,12 +30,13 @@ export function tick(scope) {
 }
 
 /**
- * Update the clocks below `root` every second.
+ * Update the clocks below `root` every second, while they run.
  *
  * @param {HTMLElement} root
  * @param {AbortSignal} signal
+ * @param {() => boolean} isRunning
  */
-export function keepTicking(root, signal) {
-  const ticker = setInterval(() => tick(root), TICK_MS);
+export function keepTicking(root, signal, isRunning) {
+  const ticker = setInterval(() => { if (isRunning()) tick(root); }, TICK_MS);
   signal.addEventListener("abort", () => clearInterval(ticker));
 }

@@ -1,6 +1,7 @@
 // Everything that the live views share, put together.
 
-/** @import { Model } from "./types.js" */
+/** @import { Intent, Model } from "./types.js" */
+/** @import { Kernel } from "./kernel.js" */
 
 import { createAnnouncer, keepKeys } from "./accessibility.js";
 import { createAskingGuard } from "./asking.js";
@@ -10,6 +11,7 @@ import { on } from "./model.js";
 import { createPager } from "./pager.js";
 import { createFolds, createPage } from "./patches.js";
 import { createReceiver, createSender, sayHello } from "./protocol.js";
+import { keepOutput } from "./saved_output.js";
 
 /**
  * Show the model's view in `root` until `signal` aborts: patches and snapshots in, hello and intents out.
@@ -19,11 +21,13 @@ import { createReceiver, createSender, sayHello } from "./protocol.js";
  * @param {HTMLElement} view.root
  * @param {HTMLElement} view.region an assertive live region
  * @param {AbortSignal} view.signal
+ * @param {Kernel} view.kernel
  * @param {Record<string, (content: any) => void>} [view.listeners] called after the page has taken a model's event in
- * @param {(error: unknown) => void} [view.lost] called when Python can no longer be reached, as after a restart
  */
-export function live({ model, root, region, signal, listeners = {}, lost = (error) => { throw error; } }) {
-  const send = createSender(model, lost);
+export function live({ model, root, region, signal, kernel, listeners = {} }) {
+  const sender = createSender(model, kernel.ended);
+  /** @param {Intent} message */
+  const send = (message) => { if (kernel.connected) sender(message); };
   const applyFolds = createFolds(root, signal);
   const guard = createAskingGuard(root, signal);
   const page = createPage(root, (fragment) => {
@@ -51,5 +55,6 @@ export function live({ model, root, region, signal, listeners = {}, lost = (erro
   shown(receiver.snapshot);
   announce();
   sayHello(send, signal);
-  keepTicking(root, signal);
+  keepTicking(root, signal, () => kernel.connected);
+  keepOutput(model, signal);
 }

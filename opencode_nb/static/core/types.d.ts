@@ -31,11 +31,20 @@ export interface Intent {
 /** anywidget's model: the traits of the widget in Python, and messages to and from it. */
 export interface Model {
   get(trait: "snapshot"): Partial<Snapshot> | undefined;
+  get(trait: "saved"): Saved;
   get(trait: string): any;
   on(event: string, listener: (content: any) => void): void;
   off(event: string, listener: (content: any) => void): void;
   send(message: object): void;
-  widget_manager?: Promise<{ context?: NotebookContext }>;
+  widget_manager?: Promise<{ context?: NotebookContext; rendermime?: RenderMime }>;
+}
+
+/** What a notebook keeps of a view: its static forms by media type, and where they come from. */
+export interface Saved {
+  /** The widget model's id. */
+  id: string;
+  data?: Record<string, unknown>;
+  metadata?: Record<string, unknown>;
 }
 
 /** What anywidget gives to `render`. */
@@ -48,11 +57,55 @@ export interface View {
 /** JupyterLab's document context of a notebook, as far as it is used here. */
 export interface NotebookContext {
   path: string;
+  ready: Promise<void>;
+  isDisposed: boolean;
+  sessionContext?: SessionContext;
   save(): Promise<void>;
   model: {
+    dirty: boolean;
+    cells: Iterable<{ outputs?: OutputList }>;
     sharedModel: {
       cells: unknown[];
       insertCell(index: number, cell: { cell_type: "code"; source: string; metadata: object }): void;
     };
   };
+}
+
+/** One of JupyterLab's signals. */
+export interface Signal<T> {
+  connect(slot: (sender: unknown, value: T) => void): unknown;
+  disconnect(slot: (sender: unknown, value: T) => void): unknown;
+}
+
+/** JupyterLab's connection of a notebook to its kernel. */
+export interface SessionContext {
+  statusChanged: Signal<string>;
+  connectionStatusChanged: Signal<string>;
+  kernelChanged: Signal<{ oldValue?: { id: string } | null; newValue?: { id: string } | null }>;
+}
+
+/** One output of a cell, as in the notebook's file. */
+export interface Output {
+  data: Record<string, any>;
+  metadata: Record<string, unknown>;
+  [field: string]: unknown;
+}
+
+/** JupyterLab's outputs of one cell. */
+export interface OutputList {
+  length: number;
+  get(index: number): { data?: Record<string, any>; toJSON(): Output };
+  set(index: number, output: Output): void;
+}
+
+/** What draws one output. */
+export interface Renderer {
+  renderModel(output: object): Promise<void>;
+}
+
+/** JupyterLab's table of what draws which media type, for one notebook. */
+export interface RenderMime {
+  getFactory(type: string): { createRenderer(options: object): Renderer } | undefined;
+  addFactory(factory: { safe: boolean; mimeTypes: string[]; createRenderer(options: object): Renderer }, rank: number): void;
+  removeMimeType(type: string): void;
 }

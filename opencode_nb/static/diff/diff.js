@@ -5,17 +5,17 @@
 
 import { UNSEEN } from "../core/accessibility.js";
 import { closest, make, query, queryAll, targetOf } from "../core/dom.js";
-import { noteNotebook } from "../core/jupyter.js";
+import { watchView } from "../core/kernel.js";
 import { live } from "../core/live.js";
 import { lifetime } from "../core/model.js";
 import { createSender } from "../core/protocol.js";
+import { initializeSaved } from "../core/saved_output.js";
 import { createBodies } from "./bodies.js";
 import { createDraft } from "./comments.js";
 import { createCopier, linkFiles } from "./links.js";
 import { createFileTree } from "./tree.js";
 import { createWalk } from "./walk.js";
 
-const KERNEL_GONE = "The kernel has been restarted, and this view is no longer in it. Run the cell again: nothing is lost.";
 const ACTS = '[data-intent="act"], [data-intent="history"]';
 const DIFF_ROOT = {
   class: "opencode-nb", "data-view": "diff", "data-key": "root",
@@ -84,11 +84,10 @@ function renderDiff({ model, el, signal: ended }) {
     const said = query(root, '[data-key="said"]');
     if (said) said.textContent = text;
   };
-  const lost = () => { setBusy(false); say(KERNEL_GONE); };
-  const send = createSender(model, lost);
-
-  noteNotebook(root, model, signal);
   const setBusy = createBusy(root, signal); // before the intents are listened for
+  const kernel = watchView({ model, root, signal, changed: () => setBusy(false) });
+  const send = createSender(model, kernel.ended);
+
   const bodies = createBodies(root, send, signal);
   const walk = createWalk(root, bodies, signal);
   const tree = createFileTree(root, walk, signal);
@@ -104,7 +103,7 @@ function renderDiff({ model, el, signal: ended }) {
     walk.refresh();
   };
   live({
-    model, root, region, signal, lost,
+    model, root, region, signal, kernel,
     listeners: {
       "change:snapshot": () => { setBusy(false); refresh(); },
       "msg:custom": (content) => {
@@ -118,4 +117,4 @@ function renderDiff({ model, el, signal: ended }) {
   return () => view.abort();
 }
 
-export default { render: renderDiff };
+export default { initialize: initializeSaved, render: renderDiff };

@@ -4,8 +4,10 @@
 
 import { UNSEEN } from "../core/accessibility.js";
 import { make } from "../core/dom.js";
+import { watchView } from "../core/kernel.js";
 import { live } from "../core/live.js";
 import { lifetime } from "../core/model.js";
+import { initializeSaved } from "../core/saved_output.js";
 
 // Words arrive many times a second. Read out as they come they would be noise, so the log itself is silent; the status
 // line inside it is live by its own role.
@@ -20,8 +22,9 @@ function render({ model, el, signal }) {
   const root = make("div", ROOT);
   const region = make("div", { "aria-live": "assertive", style: UNSEEN });
   el.append(root, region);
-  live({ model, root, region, signal: view.signal });
+  const kernel = watchView({ model, root, signal: view.signal });
+  live({ model, root, region, signal: view.signal, kernel });
   return () => view.abort();
 }
 
-export default { render };
+export default { initialize: initializeSaved, render };
