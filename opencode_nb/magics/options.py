@@ -66,7 +66,7 @@ def prompt_parser() -> MagicParser:
         metavar="SESSION",
         help="continue this session (id, start of an id, or title) and make it current",
     )
-    where.add_argument("--new", action="store_true", help="start a new session and make it current")
+    where.add_argument("-n", "--new", action="store_true", help="start a new session and make it current")
     add("-o", "--output", metavar="NAME", type=_identifier, help="also store the Turn in this variable")
     add(
         "-f",

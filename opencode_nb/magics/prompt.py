@@ -12,9 +12,10 @@ from IPython.core.interactiveshell import InteractiveShell
 from IPython.display import display
 
 from opencode_nb.errors import OpencodeError
-from opencode_nb.kernel import context
+from opencode_nb.kernel import context, notebook
 from opencode_nb.magics import body
 from opencode_nb.magics.body import Body
+from opencode_nb.magics.continuing import continue_session
 from opencode_nb.magics.failure import CellError, Interrupted
 from opencode_nb.magics.frontend import Frontend, detect
 from opencode_nb.magics.slash import run_slash
@@ -61,6 +62,7 @@ class _Cell:
 
     def run(self) -> Any:
         self._start()
+        self._continue()
         if self._body.kind == "own":
             return run_slash(self._workspace, self._options, Said("own", self._body.text, self._body.name))
         self._announce()
@@ -109,6 +111,13 @@ class _Cell:
         session = None if self._options.new or self._options.session else self._workspace.session
         return session.model if session else None
 
+    def _continue(self) -> None:
+        """In a fresh kernel, go on with the notebook's last session, and say so."""
+        if self._options.session or self._options.new or self._body.name == "new":
+            return
+        if line := continue_session(self._workspace, self._shell, self._body.text):
+            self._note(f"{line} `--new` starts another.")
+
     def _send(self, session: Session, person: Person | None) -> Turn:
         try:
             turn = self._begin(session, person)
@@ -119,6 +128,8 @@ class _Cell:
                 self._workspace.session = session
             raise
         self._workspace.session = session
+        if self._frontend is Frontend.PAGE:
+            notebook.remember(session.id)
         return turn
 
     def _begin(self, session: Session, person: Person | None) -> Turn:

@@ -9,6 +9,7 @@ from IPython.core.interactiveshell import InteractiveShell
 
 from opencode_nb.changes.diff import Diff
 from opencode_nb.errors import OpencodeError
+from opencode_nb.magics.continuing import panel_session
 from opencode_nb.magics.frontend import Frontend, detect
 from opencode_nb.magics.workspace import Workspace, workspace_of
 from opencode_nb.session.blocking import Opencode, Session
@@ -24,18 +25,21 @@ _NO_SESSION = (
 )
 
 
-def chat(session: Session | str | None = None, **options: Any) -> ChatPanel:
+def chat(session: Session | str | None = None, *, new: bool = False, **options: Any) -> ChatPanel:
     """Open a chat panel on the notebook's session (that of %%prompt), on another one, or on one by id or title.
 
-    With options, which are those of `Opencode`, the panel gets its own agent: `session` is then an id, or None for a
-    new session. Raises OpencodeError if no session matches.
+    In a fresh kernel, the notebook's session is the one it used last; with `new`, it is a new one. With options, which
+    are those of `Opencode`, the panel gets its own agent: `session` is then an id, or None for a new session. Raises
+    OpencodeError if no session matches.
     """
+    shell = get_ipython()
+    live = detect(shell) is not Frontend.HEADLESS
     if options or isinstance(session, Session):
-        return ChatPanel(session, **options)
-    workspace = workspace_of(get_ipython())
+        return ChatPanel(session, live=live, **options)
+    workspace = workspace_of(shell)
     if session is None:
-        return ChatPanel(workspace.current())
-    return ChatPanel(workspace.ai.session(id=workspace.ai.find_session(session)["id"]))
+        return ChatPanel(panel_session(workspace, shell, new=new, another="oc.chat(new=True)"), live=live)
+    return ChatPanel(workspace.ai.session(id=workspace.ai.find_session(session)["id"]), live=live)
 
 
 def diff(subject: Diff | Turn | Session | Opencode | None = None) -> DiffView:

@@ -13,8 +13,10 @@ from weakref import WeakKeyDictionary
 from IPython.core.interactiveshell import InteractiveShell
 
 from opencode_nb.errors import OpencodeError
+from opencode_nb.kernel import notebook
 from opencode_nb.magics.settings import OpencodeMagics
 from opencode_nb.session.blocking import Opencode, Session, discard, session_for_prompt
+from opencode_nb.session.catalog import is_archived
 
 PASSWORD = "OPENCODE_SERVER_PASSWORD"  # noqa: S105  # a variable's name
 """The environment variable with the password of an existing server; OpenCode itself reads the same one."""
@@ -35,7 +37,8 @@ class Workspace:
     def __init__(self, settings: OpencodeMagics | None = None) -> None:
         self.settings = settings or OpencodeMagics()
         self._session: Session | None = None
-        self._unasked: Session | None = None  # created for a view, not for a prompt
+        self._had_session = False
+        self._unasked: list[Session] = []  # created for a view, not for a prompt
         self.announced = False
         self._ai: Opencode | None = None
         self._made_with: dict[str, Any] = {}
@@ -51,6 +54,24 @@ class Workspace:
     @session.setter
     def session(self, session: Session | None) -> None:
         self._session = session
+        self._had_session = self._had_session or session is not None
+
+    def previous(self) -> Session | None:
+        """Return the session that this notebook used before its kernel was started; None if there is none to continue.
+
+        There is one only as long as this workspace has had none, and only once. It was not deleted or archived, and
+        belongs to the directory that the agent works in.
+        """
+        if self._had_session or (session_id := notebook.last_session()) is None:
+            return None
+        self._had_session = True
+        try:
+            info = self.ai.find_session(session_id)
+        except OpencodeError:  # it was deleted; a server that does not start is told by the next request
+            return None
+        if is_archived(info) or str(info.get("directory") or self.ai.directory) != str(self.ai.directory):
+            return None
+        return self.ai.session(id=info["id"])
 
     @property
     def options(self) -> dict[str, Any]:
@@ -101,19 +122,20 @@ class Workspace:
         self.stop()
         self.session, self.announced, self._ai, self._made_with = None, False, ai, made_with
 
-    def current(self) -> Session:
+    def current(self, *, new: bool = False) -> Session:
         """Return the current session, or create one; an unused one is deleted when this workspace closes."""
-        if self.session is None:
-            self.session = self._unasked = self.ai.session()
+        if self.session is None or new:
+            self.session = self.ai.session()
+            self._unasked.append(self.session)
             atexit.register(self._discard_unused)
         return self.session
 
     def _discard_unused(self) -> None:
-        """Delete the session that was created for a view, if it was never used."""
+        """Delete the sessions that were created for a view, if they were never used."""
         atexit.unregister(self._discard_unused)
-        if self._unasked is not None and self.running:
-            discard(self._unasked)
-        self._unasked = None
+        for session in self._unasked if self.running else ():
+            discard(session)
+        self._unasked.clear()
 
     def new(self, title: str | None = None) -> Session:
         """Create a session and make it current."""

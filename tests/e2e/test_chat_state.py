@@ -154,19 +154,28 @@ def test_two_panels_on_one_session_agree_at_every_moment(opened: Open, demo_mode
     assert notebook.console == []
 
 
-def test_a_restarted_kernel_leaves_a_page_that_says_so(opened: Open, demo_model: DemoModel) -> None:
+def test_a_panel_of_a_restarted_kernel_says_so_at_once_and_its_cell_goes_on(
+    opened: Open, demo_model: DemoModel
+) -> None:
     demo_model.queue([[text("Before.")]])
     notebook, view = opened()
     view.send("go")
     view.says("Before.")
     view.rests()
+    view.message.fill("a draft")
     notebook.restart()
-    view.send("are you there?")
-    expect(view.root).to_contain_text("has been restarted", timeout=TURN_TIMEOUT)
+    gone = view.root.get_by_role("alert").filter(has_text="This panel is disconnected. Rerun its cell.")
+    expect(gone).to_be_visible()
+    expect(view.message).to_have_value("a draft")
+    expect(view.message).not_to_be_editable()
+    expect(view.button("Send")).to_be_disabled()
     view.says("Before.")
-    notebook.run(0)
+    gone.get_by_role("button", name="Rerun cell", exact=True).click()
+    expect(notebook.output(0).get_by_text("Continuing session")).to_be_visible(timeout=TURN_TIMEOUT)
     again = ChatView(notebook.page)
     again.appears()
+    again.says("Before.")
+    expect(again.message).to_have_value("a draft")
     demo_model.queue([[text("After.")]])
     again.send("go on")
     again.says("After.")
