@@ -78,22 +78,23 @@ class NoModelError(ModelError):
         self.free, self.login = free, "opencode auth login"
 
     def __str__(self) -> str:
-        ways = [f"Run `{self.login}` in a terminal to use a provider of your own"]
-        ways += [f'pass model="{self.free.model}" to use {self.free_is}'] if self.free else []
-        ways += ["pass demo=True to try the scripted demo, which is not an AI"]
-        return f"{NO_MODEL} {', '.join(ways[:-1])}, or {ways[-1]}."
+        own = f"Log in to a provider with `{self.login}` in a terminal"
+        demo = "pass demo=True to try the scripted demo, which is not an AI"
+        free = f' Or pass model="{self.free.model}" to use {self.free_is}.' if self.free else ""
+        return f"{NO_MODEL} {own}, or {demo}.{free}"
 
     @property
     def free_is(self) -> str:
-        """What the free model is, and what using it sends where."""
-        return f"OpenCode's free model ({sends_to(self.free)})" if self.free else ""
+        """What the free model is, and what using it sends where, in a line."""
+        to = self.free.provider_name if self.free else ""
+        return f"OpenCode's free model: your prompts and files go to {to}, a public service"
 
     def told_in(self, place: Place) -> str:
         """One line, and below it what to type in this place."""
         ways = [(place.demo, "try the scripted demo, which is not an AI")]
         ways += [(place.model.format(self.free.model), f"use {self.free_is}")] if self.free else []
         width = max(len(command) for command, _ in ways)
-        ways += [(self.login, "in a terminal: log in to a provider of your own")]
+        ways += [(self.login, "log in to a provider of your own, in a terminal")]
         return "\n".join([f"{NO_MODEL} Run one of these:", *(f"  {typed:<{width}}  {use}" for typed, use in ways)])
 
 
@@ -101,8 +102,8 @@ NO_MODEL = "No model is set up yet."
 
 
 def sends_to(free: ModelChoice) -> str:
-    """What choosing the free public model means, as half a sentence."""
-    where = f"{free.provider_name} (opencode.ai), a public service"
+    """What using the free public model sends where."""
+    where = f"{free.provider_name}, a public service at opencode.ai"
     return f"{free.name}: your prompts, and what the agent reads, are sent to {where}"
 
 

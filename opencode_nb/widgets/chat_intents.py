@@ -31,7 +31,7 @@ log = logging.getLogger("opencode_nb")
 NO_MODEL_HERE = f"{NO_MODEL} Choose one of the ways above."
 DEMO_STARTED = (
     "The scripted demo answers from now on, in cells too. It is not an AI: words in the prompt choose what it plays. "
-    "%opencode start ends it."
+    "To end it, run %opencode start and then this panel's cell again."
 )
 
 REMEMBERED = 256

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import signal
 import subprocess
 import sys
@@ -231,7 +232,7 @@ def test_without_a_provider_the_next_step_is_shown(
     for cell in ("%%prompt\nhi", "%opencode models"):
         printed = run_cell(cell).printed
         assert printed.startswith("No model is set up yet. Run one of these:\n  %opencode start --demo  ")
-        assert "opencode auth login  in a terminal" in printed
+        assert re.search(r"opencode auth login +log in to a provider of your own, in a terminal", printed)
     monkeypatch.setenv("OPENCODE_CONFIG_CONTENT", json.dumps(server_model.config()))
     run_cell("%opencode start")
 

@@ -56,23 +56,24 @@ export function createSetup({ client, notices, focusMessage }) {
   /** @type {Setup | null} */
   let setup = null;
   /**
-   * Choose a way, and give the button back if it did not work.
+   * Choose a way, once. The button keeps the focus meanwhile: it goes on to the message, or back to it on a failure.
    *
    * @param {HTMLButtonElement} button
+   * @param {string} doing said meanwhile
    * @param {string} kind
    * @param {object} [args]
    */
-  const choose = async (button, kind, args) => {
-    button.disabled = true;
+  const choose = async (button, doing, kind, args) => {
+    if (button.ariaDisabled) return;
+    button.ariaDisabled = "true";
+    notices.show("setup", doing, { lasting: true });
     await client.tell(kind, args);
-    button.disabled = false;
+    notices.hide("setup");
+    button.ariaDisabled = null;
   };
-  const free = createWay("Use OpenCode\u2019s free model", () => choose(free.button, "use_model", { model: setup?.free?.model }));
-  const demo = createWay("Try the demo", async () => {
-    notices.show("demo", "Starting the demo\u2026", { lasting: true });
-    await choose(demo.button, "start_demo");
-    notices.hide("demo");
-  });
+  const free = createWay("Use OpenCode\u2019s free model", 
+    () => choose(free.button, "Setting the model\u2026", "use_model", { model: setup?.free?.model }));
+  const demo = createWay("Try the demo", () => choose(demo.button, "Starting the demo\u2026", "start_demo"));
   const { box: login, command } = createLogin({ client, notices });
   const own = createWay("How to log in", () => {
     login.hidden = !login.hidden;
@@ -90,13 +91,13 @@ export function createSetup({ client, notices, focusMessage }) {
     box,
     /** @param {State} state */
     show(state) {
-      setup = state.setup ?? null;
-      const focused = box.contains(activeIn(box));
-      update(box, { hidden: !setup });
-      if (!setup) {
-        if (focused) focusMessage();
-        return;
+      if (setup && !state.setup) { // there is a model now
+        for (const said of ["failed", "copied"]) notices.hide(said);
+        if (box.contains(activeIn(box))) focusMessage();
       }
+      setup = state.setup ?? null;
+      update(box, { hidden: !setup });
+      if (!setup) return;
       update(free.row, { hidden: !setup.free });
       update(free.meaning, { textContent: setup.free?.sends ?? "" });
       update(command, { textContent: setup.login });

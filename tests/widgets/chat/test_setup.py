@@ -79,7 +79,8 @@ def test_the_login_is_a_command_to_copy(chat: ChatPage, panel: Locator) -> None:
     login.press("Enter")
     expect(login).to_have_attribute("aria-expanded", "true")
     expect(offer(panel).get_by_text(SETUP["login"])).to_be_visible()
-    chat.page.evaluate("navigator.clipboard.writeText = async (text) => { window.copied = text }")
+    clipboard = "{ writeText: async (text) => { window.copied = text } }"
+    chat.page.evaluate(f"Object.defineProperty(navigator, 'clipboard', {{ value: {clipboard} }})")
     button(panel, "Copy the command").press("Enter")
     expect(panel.get_by_role("status").filter(has_text="Copied")).to_be_visible()
     assert chat.page.evaluate("window.copied") == SETUP["login"]
@@ -109,7 +110,7 @@ def new(opencode_program: Path, project: Path, wire: Wire) -> Iterator[Panel]:
 
 def test_a_message_without_a_model_is_refused_and_not_lost(new: Panel) -> None:
     assert new.state["model"] == ""
-    assert "OpenCode Zen (opencode.ai), a public service" in new.state["setup"]["free"]["sends"]
+    assert "OpenCode Zen, a public service at opencode.ai" in new.state["setup"]["free"]["sends"]
     answer = new.do("send", text="hello", attachments=[], mode="auto")
     assert (answer["kind"], answer["message"]) == ("failed", "No model is set up yet. Choose one of the ways above.")
     assert new.panel.value == []
