@@ -144,6 +144,19 @@ def _failed() -> TurnState:
     return turn(status="error", prompt="Parse the time column", info={"error": error})
 
 
+MATH = r"""The mean $\bar{x} = \frac{1}{n}\sum_{i=1}^n x_i$ costs $5, not $10:
+
+$$
+\operatorname{Var}(x) = \frac{1}{n-1}\sum_{i=1}^n (x_i - \bar{x})^2 + a_1 + a_2 + a_3 + a_4 + a_5 + a_6 + a_7 + a_8 + a_9
+$$
+"""
+
+
+def _long() -> TurnState:
+    lines = "".join(f"{number} passed\n" for number in range(300))
+    return turn(tool("bash", input={"command": "seq 300"}, output=lines, metadata={"exit": 1}), _text(MATH))
+
+
 def log(*turns: TurnState, before: str = "", after: str = "", columns: int = 1) -> str:
     """The log of these turns, changes in so many columns."""
     articles = []
@@ -205,6 +218,7 @@ SCENES: dict[str, tuple[str, dict[str, Any]]] = {
             },
         },
     ),
+    "long": (log(_done(), _long()) + docks(), {}),
     "error": (
         log(_done(), _failed()) + docks(),
         {"connection": {"state": "lost", "error": "The server has ended (exit code 1)."}},

@@ -147,6 +147,32 @@ def test_the_end_stays_in_sight_when_the_panel_gets_narrower(chat: ChatPage) -> 
         expect(panel.get_by_role("button", name="Jump to latest")).to_be_hidden()
 
 
+def test_a_long_output_scrolls_by_keys_and_can_be_shown_whole(chat: ChatPage) -> None:
+    """It begins at its end, as in a terminal."""
+    panel = chat.scene("long")
+    box = panel.get_by_role("group", name="Output of seq 300", exact=True)
+    height, whole = box.evaluate("box => [box.clientHeight, box.scrollHeight]")
+    assert height < 400 < whole
+    bottoms = "box => [box.lastElementChild, box].map((node) => node.getBoundingClientRect().bottom)"
+    assert box.evaluate(bottoms)[0] == pytest.approx(box.evaluate(bottoms)[1], abs=2)
+    box.focus()
+    box.press("PageUp")
+    chat.page.wait_for_function("box => box.scrollTop < -100", arg=box.element_handle())
+    panel.get_by_text("Show all 300 lines", exact=True).click()
+    assert box.evaluate("box => box.clientHeight") == whole
+    panel.get_by_text("Show less", exact=True).click()
+    assert box.evaluate("box => box.clientHeight") == height
+
+
+def test_a_selected_formula_is_copied_as_its_tex(chat: ChatPage) -> None:
+    panel = chat.scene("long")
+    said = panel.get_by_text("The mean").evaluate(
+        "node => { getSelection().selectAllChildren(node); return getSelection().toString() }"
+    )
+    assert said == r"The mean $\bar{x} = \frac{1}{n}\sum_{i=1}^n x_i$ costs $5, not $10:"
+    assert panel.locator("math").first.evaluate("math => math.getBoundingClientRect().height") > 10
+
+
 def test_earlier_turns_are_asked_for_on_the_way_up_once_and_the_place_is_kept(chat: ChatPage) -> None:
     panel = chat.show()
     chat.set_html(turns(5, 6, 7, 8, 9, earlier=True))

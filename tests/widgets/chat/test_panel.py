@@ -12,7 +12,7 @@ from IPython.core.interactiveshell import InteractiveShell
 from traitlets.config import Config
 
 import opencode_nb as oc
-from opencode_nb.demo import DemoModel, gate, text, tool
+from opencode_nb.demo import DemoModel, error, gate, text, tool
 from opencode_nb.kernel import context
 from opencode_nb.server import Server
 from tests.widgets.panel import Panel
@@ -376,6 +376,29 @@ def test_a_session_is_exported(shown: Panel, demo_model: DemoModel, format: str)
 
 
 # --- what may go wrong ------------------------------------------------------------------------------------------------
+
+
+def test_a_failed_message_can_be_sent_again_with_all_that_was_attached(shown: Panel, demo_model: DemoModel) -> None:
+    demo_model.queue([error(401, "The key is not valid.")])
+    files = [
+        {"name": "dot.png", "mime": "image/png", "data": PICTURE},
+        {"name": "notes.txt", "mime": "text/plain", "data": base64.b64encode(b"remember this").decode()},
+    ]
+    shown.done("send", text="Look at @README.md", attachments=files, mode="auto")
+    shown.says("The key is not valid.")
+    shown.rests()
+    (failed,) = shown.panel.value
+    button = f'data-intent="again" data-message="{failed.id}"'
+    assert button in shown.wire.page.html(keys=True)
+    demo_model.queue([text("Seen.")])
+    shown.wire.send({"kind": "again", "message": failed.id})
+    shown.says("Seen.")
+    shown.rests()
+    again = shown.panel.value[-1]
+    assert (again.prompt, again.status) == (failed.prompt, "completed")
+    sent = json.dumps(demo_model.requests[-1]["messages"][-1])
+    for piece in (PICTURE, "remember this", "Reads measurements", "Look at @README.md"):
+        assert sent.count(piece) == 1
 
 
 def test_failures_are_told_to_who_asked(shown: Panel) -> None:

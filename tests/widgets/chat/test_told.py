@@ -6,7 +6,7 @@ import pytest
 from playwright.sync_api import Page, expect
 
 from tests.widgets.bridge import ADDRESS
-from tests.widgets.chat.page import ANSWER, ChatPage, docks, log
+from tests.widgets.chat.page import ANSWER, SCENES, ChatPage, docks, log
 
 CLIPBOARD = (
     "Object.defineProperty(navigator, 'clipboard', {value: {writeText: async (text) => { window.copied = text }}})"
@@ -23,7 +23,6 @@ def chat(page: Page) -> ChatPage:
     [
         ("completed", "The agent is done."),
         ("aborted", "The turn was stopped."),
-        ("error", "The turn failed."),
     ],
 )
 def test_the_stream_is_silent_and_the_end_of_a_turn_is_told_once(chat: ChatPage, outcome: str, words: str) -> None:
@@ -35,6 +34,22 @@ def test_the_stream_is_silent_and_the_end_of_a_turn_is_told_once(chat: ChatPage,
     expect(told).to_have_text(words)
     chat.set_state(busy=True)
     expect(told).to_have_text("")
+
+
+def test_a_failed_turn_is_told_once(chat: ChatPage) -> None:
+    """By the alert in the log: no other region repeats it, nor does a notice about the message that was sent."""
+    panel = chat.scene("streaming")
+    chat.set_html(SCENES["error"][0])
+    chat.set_state(busy=False, status="idle", queue=[], outcome="error")
+    field = panel.get_by_role("textbox", name="Message", exact=True)
+    field.fill("again")
+    field.press("Enter")
+    wish = chat.wait_for_sent("send")[-1]
+    chat.message({"kind": "failed", "id": wish["id"], "message": "The key is not valid.", "told": True})
+    expect(field).to_have_value("again")
+    expect(panel.get_by_role("alert")).to_have_count(1)
+    expect(panel.get_by_role("alert")).to_contain_text("The key is not valid.")
+    expect(panel.locator("[aria-live=polite]")).to_have_text("")
 
 
 def test_a_button_has_its_own_picture_again_however_often_it_is_pressed(chat: ChatPage) -> None:
