@@ -196,6 +196,36 @@ def test_a_subagents_request_is_added_to_the_parents_turn() -> None:
     assert [child.status for children in turn.children.values() for child in children] == ["completed"]
 
 
+def test_a_subagents_request_is_answered_by_us_in_its_own_turn_too() -> None:
+    """Its server event alone would name another client."""
+    events = events_of("subagent_external_permission")
+    transcript = Transcript(root_of(events))
+    for event in events:
+        if event["type"] == "permission.replied":
+            (turn,) = transcript.turns.values()
+            (request,) = turn.requests.values()
+            assert request["asker"]["subagent_type"] == "general"
+            assert turn.asker_of({"sessionID": transcript.id}) is None
+            assert turn.asker_of({"sessionID": "ses_another"}) == {}
+            decided = {"request": request, "reply": "once", "by": "you", "sessionID": transcript.id}
+            transcript.apply({"type": "client.decided", "properties": decided})
+        transcript.apply(event)
+    made = [(one.session_id == transcript.id, [decision.by for decision in one.decisions]) for one in turn.family]
+    assert made == [(True, ["you"]), (False, ["you"])]
+
+
+@pytest.mark.parametrize("name", ["edit_allowed", "permission_rejected", "question"])
+def test_how_long_a_call_waited_is_known_by_the_servers_clock(name: str) -> None:
+    """Without a clock of our own: the ids of the request and of its answer's event hold the time."""
+    turn = one_turn(name)
+    ((call, (begin, end)),) = turn.waits.values()
+    (part,) = [part for part in turn.parts if part.get("callID") == call]
+    time = part["state"]["time"]
+    assert 0 < end - begin <= time["end"] - time["start"]
+    unknown = [{**event, "id": None} for event in events_of(name)]
+    assert not next(iter(replay(unknown).turns.values())).waits
+
+
 def test_a_turn_continues_through_a_compaction() -> None:
     turn = list(replay(events_of("context_overflow")).turns.values())[-1]
     assert turn.status == "completed"

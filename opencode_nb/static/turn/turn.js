@@ -2,6 +2,7 @@
 
 /** @import { View } from "../core/types.js" */
 
+import { createBelow } from "./below.js";
 import { UNSEEN } from "../core/accessibility.js";
 import { make } from "../core/dom.js";
 import { watchView } from "../core/kernel.js";
@@ -21,7 +22,8 @@ function render({ model, el, signal }) {
   const view = lifetime(signal);
   const root = make("div", ROOT);
   const region = make("div", { "aria-live": "assertive", style: UNSEEN });
-  el.append(root, region);
+  const below = createBelow(root, view.signal);
+  el.append(below, root, region);
   const kernel = watchView({ model, root, signal: view.signal });
   live({ model, root, region, signal: view.signal, kernel });
   return () => view.abort();
