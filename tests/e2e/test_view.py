@@ -78,6 +78,25 @@ def test_requests_are_answered_by_keys_alone(notebook: Callable[..., Notebook], 
     assert page.run(2) == "[None, [['Parquet'], ['abdd 00 xyz']]]"
 
 
+def test_a_request_below_the_fold_is_told_at_the_top_and_stays_on_its_card(
+    notebook: Callable[..., Notebook], demo_model: DemoModel
+) -> None:
+    demo_model.queue([[text(LONG), tool("bash", command="echo allowed", description="Say it")], [text("Done.")]])
+    page = notebook("%%prompt\ngo")
+    page.start(1)
+    told = page.page.get_by_role("region", name="Out of sight below")
+    expect(told).to_contain_text("Permission needed bash", timeout=TURN_TIMEOUT)
+    expect(told).to_be_in_viewport()
+    page.screenshot("below")
+    told.get_by_role("button", name="Go to the request", exact=True).click()
+    expect(told).to_be_hidden()
+    allow = views(page).get_by_role("button", name="Allow once", exact=True)
+    expect(allow).to_be_in_viewport()
+    allow.click()
+    page.wait(1, timeout=TURN_TIMEOUT)
+    expect(page.output(1).locator('[data-tool="bash"] > summary')).to_contain_text("You allowed once")
+
+
 def test_a_second_view_shows_the_same_from_its_beginning(
     notebook: Callable[..., Notebook], demo_model: DemoModel
 ) -> None:
