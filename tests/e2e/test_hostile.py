@@ -33,6 +33,7 @@ CONTROLS = re.compile(r"[\x00-\x08\x0b-\x1f\x7f-\x9f\u2028-\u202e\u2066-\u2069]"
 FORBIDDEN = """root => [...root.querySelectorAll("*")].flatMap((node) => {
   const found = [];
   if (/^(script|iframe|object|embed|link|meta|base|style|svg|math|form)$/i.test(node.tagName)
+      && !node.matches(".oc-mathml > math, mjx-container math")
       && !node.matches("form[data-intent=question], form[data-intent=permission], svg[data-icon^='ui-components:']"))
     found.push(node.outerHTML);
   for (const { name, value } of node.attributes) {

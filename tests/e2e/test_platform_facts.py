@@ -147,6 +147,36 @@ display(HTML('<style>.probe { color: red }</style>'
 """
 
 
+FORMULAS = """
+from IPython.display import HTML, display
+from opencode_nb.render.markdown.convert import to_html
+display(HTML('<div class="opencode-nb mathjax_ignore tex2jax_ignore">' + to_html(
+    r'Let $x^2$ and \\(\\frac{a}{b}\\) cost $5, not $10, and $\\href{javascript:alert(1)}{z}$.') + '</div>'))
+"""
+
+
+def test_formulas_are_typeset_also_for_a_stranger(open_notebook: OpenNotebook) -> None:
+    """By the browser where the notebook is trusted, else by JupyterLab's MathJax: its sanitizer removes MathML."""
+    notebook = open_notebook([FORMULAS])
+    notebook.run(0)
+    own = notebook.output(0).locator("p")
+    expect(own.locator("math")).to_have_count(2)
+    assert own.locator("math").last.evaluate("math => math.getBoundingClientRect().height") > 10
+    expect(own.locator("mjx-container")).to_have_count(0)
+    said = str(own.evaluate("node => { getSelection().selectAllChildren(node); return getSelection().toString() }"))
+    assert " ".join(said.split()) == (
+        r"Let $x^2$ and $\frac{a}{b}$ cost $5, not $10, and $\href{javascript:alert(1)}{z}$."
+    )
+    notebook.screenshot("trusted")
+    received = open_notebook(path=notebook.copy_for_a_stranger(), kernel=None)
+    shown = received.output(0).locator("p")
+    expect(shown.locator("mjx-container")).to_have_count(2)
+    expect(shown.locator("a")).to_have_count(0)
+    expect(shown.locator(".oc-mathml").first).to_be_hidden()
+    expect(shown).to_contain_text("cost $5, not $10")
+    received.screenshot("stranger")
+
+
 def test_what_a_stranger_sees_of_a_saved_notebook(open_notebook: OpenNotebook) -> None:
     """Untrusted and without a kernel: HTML keeps classes, details and some inline style; a widget is its `text/plain`.
 

@@ -110,7 +110,7 @@ STYLES: dict[str, str] = {
     "formula": "font-size:1.05em",
     "display": "display:block;text-indent:0;overflow-x:auto;overflow-y:hidden;max-width:100%;margin:0 0 8px;padding:2px 0;text-align:center",
     "mathml": "display:none;display:var(--unset,inline);user-select:none",
-    "tex": "position:var(--unset,absolute);width:var(--unset,1px);height:var(--unset,1px);overflow:hidden;clip-path:inset(50%);white-space:var(--unset,nowrap)",
+    "tex": "font-size:var(--unset,0)",
     # diffs
     "file": f"margin:0 0 6px;border:1px solid {_LINE};border-radius:8px;overflow:hidden",
     "patch": f"font-family:{_MONO};font-size:12.5px;line-height:1.45;margin:0;padding:0;overflow-x:auto;white-space:pre;background:none;border:0",

@@ -6,6 +6,7 @@
 import { createAnnouncer, keepKeys } from "./accessibility.js";
 import { createAskingGuard } from "./asking.js";
 import { keepTicking, tick } from "./clocks.js";
+import { copyFormulas } from "./formulas.js";
 import { listenForIntents, submitByEnter } from "./intents.js";
 import { on } from "./model.js";
 import { createPager } from "./pager.js";
@@ -40,6 +41,7 @@ export function live({ model, root, region, signal, kernel, listeners = {} }) {
   const pager = createPager(root, (change) => guard.around(change));
   listenForIntents(root, send, signal);
   keepKeys(root, signal);
+  copyFormulas(root, signal);
   submitByEnter(root, signal);
   /** @param {() => void} change */
   const shown = (change) => guard.around(() => pager.around(change));

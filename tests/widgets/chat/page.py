@@ -147,7 +147,7 @@ def _failed() -> TurnState:
 MATH = r"""The mean $\bar{x} = \frac{1}{n}\sum_{i=1}^n x_i$ costs $5, not $10:
 
 $$
-\operatorname{Var}(x) = \frac{1}{n-1}\sum_{i=1}^n (x_i - \bar{x})^2 + a_1 + a_2 + a_3 + a_4 + a_5 + a_6 + a_7 + a_8 + a_9
+\operatorname{Var}(x) = \frac{1}{n-1}\sum_{i=1}^n (x_i - \bar{x})^2 + a_1 + a_2 + a_3 + a_4 + a_5 + a_6 + a_7 + a_8
 $$
 """
 
