@@ -158,9 +158,9 @@ def test_a_long_output_scrolls_by_keys_and_can_be_shown_whole(chat: ChatPage) ->
     box.focus()
     box.press("PageUp")
     chat.page.wait_for_function("box => box.scrollTop < -100", arg=box.element_handle())
-    panel.get_by_text("Show all 300 lines", exact=True).click()
+    panel.get_by_role("log").get_by_text("Show all 300 lines", exact=True).click()
     assert box.evaluate("box => box.clientHeight") == whole
-    panel.get_by_text("Show less", exact=True).click()
+    panel.get_by_role("log").get_by_text("Show less", exact=True).click()
     assert box.evaluate("box => box.clientHeight") == height
 
 
@@ -169,7 +169,7 @@ def test_a_selected_formula_is_copied_as_its_tex(chat: ChatPage) -> None:
     chat.page.evaluate(
         "void addEventListener('copy', (event) => { window.copied = event.clipboardData.getData('text/plain') })"
     )
-    panel.get_by_text("The mean").evaluate("node => getSelection().selectAllChildren(node)")
+    panel.get_by_role("log").get_by_text("The mean").evaluate("node => getSelection().selectAllChildren(node)")
     panel.get_by_role("log").press("Control+c")
     assert chat.page.evaluate("copied") == r"The mean $\bar{x} = \frac{1}{n}\sum_{i=1}^n x_i$ costs $5, not $10:"
     assert panel.locator("math").first.evaluate("math => math.getBoundingClientRect().height") > 10
