@@ -398,7 +398,9 @@ def test_a_dialogue_runs_prompts_and_commands(terminal: Any, place: Path) -> Non
     talk.expect("Undo the last message and its changes to files")
     talk.expect("/exit ends the dialogue")
     talk.expect(READY)
-    talk.child.send("/sessio\t\r")
+    talk.child.send("/sessio\t")
+    talk.expect("ns")
+    talk.answer("")
     talk.expect("ses_")
     talk.expect(READY)
     talk.child.send("\x1b[A" * 8 + "\r")  # up: eight lines back
