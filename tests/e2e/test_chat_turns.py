@@ -140,3 +140,44 @@ def test_a_cell_drives_the_session_of_an_open_panel(opened: tuple[Notebook, Chat
     notebook.page.keyboard.press("ArrowUp")
     expect(view.message).to_have_value("this waits")
     assert notebook.console == []
+
+
+def test_commands_of_the_terminal_ui_act_and_escape_stops(
+    opened: tuple[Notebook, ChatView], demo_model: DemoModel
+) -> None:
+    notebook, view = opened
+    keys = notebook.page.keyboard
+    for words in ("first", "second"):
+        demo_model.queue([text(f"{words} answer")])
+        view.send(words)
+        view.says(f"{words} answer")
+        view.rests()
+    view.send("/udno")
+    expect(view.root.get_by_role("alert")).to_contain_text("Unknown command /udno. Did you mean /undo?")
+    expect(view.message).to_have_value("/udno")
+    view.message.fill("")
+    keys.type("/und")
+    options = view.root.get_by_role("listbox", name="Suggestions").get_by_role("option")
+    expect(options).to_have_text(["/undoUndo the last message and its changes to files"])
+    keys.press("Enter")
+    expect(view.message).to_have_value("second")
+    expect(view.log).not_to_contain_text("second answer")
+    view.send("/redo")
+    view.says("second answer")
+    view.send("/models")
+    expect(view.root.get_by_role("listbox", name="Model list").get_by_role("option").first).to_be_visible()
+    keys.press("Escape")
+    expect(view.message).to_be_focused()
+    demo_model.queue([text("half an answer"), gate("escape")])
+    view.send("third")
+    view.says("half an answer")
+    keys.press("Escape")
+    view.rests()
+    demo_model.release("escape")
+    expect(view.message).to_be_focused()
+    notebook.write(2, "%%prompt\n/undo")
+    assert notebook.run(2).startswith("Undone: third")
+    expect(view.log).not_to_contain_text("half an answer")
+    view.send("/new")
+    expect(view.root).to_contain_text("What shall we work on?")
+    assert notebook.console == []

@@ -50,7 +50,7 @@ def test_sessions_are_started_named_forked_and_switched(
     assert run_cell("%%prompt\n/rename Rain and wind").printed == "Session: Rain and wind\n"
     assert run_cell("%%prompt\n/fork").printed.startswith("Session: Rain and wind (fork #1). The original stays")
     assert current(shell) != session
-    assert run_cell("%%prompt\n/clear Snow").printed == "New session: Snow.\n"
+    assert run_cell("%%prompt\n/clear").printed == "New session.\n"
     listed = run_cell("%%prompt\n/sessions").printed
     assert f"* {current(shell)}" in listed
     assert session in listed

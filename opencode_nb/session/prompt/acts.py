@@ -41,12 +41,12 @@ async def compact(session: Subject, _rest: str) -> Result:
 # --- sessions ---------------------------------------------------------------------------------------------------------
 
 
-async def new(session: Subject, title: str) -> Result:
+async def new(session: Subject, _rest: str) -> Result:
     """Start a session with the same model, agent and variant; a running turn goes on in the one before."""
-    started = await session.owner.session(title or None)
+    started = await session.owner.session()
     started.choose(model=session.model, agent=session.agent, variant=session.variant)
     goes_on = " The turn in the one before goes on: /sessions returns to it." if session.busy else ""
-    return Result(f"New session{': ' if title else ''}{title}.{goes_on}", session=started)
+    return Result(f"New session.{goes_on}", session=started)
 
 
 async def sessions(session: Subject, wanted: str) -> Result:

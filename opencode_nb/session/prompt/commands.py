@@ -31,7 +31,7 @@ async def _help(session: Subject, _rest: str) -> Result:
 
 
 COMMANDS: tuple[Command, ...] = (
-    Command("new", acts.new, "Start a new session", ("clear",), "TITLE"),
+    Command("new", acts.new, "Start a new session", ("clear",)),
     Command("sessions", acts.sessions, "Switch to another session", ("resume", "continue"), "SESSION"),
     Command("undo", acts.undo, "Undo the last message and its changes to files"),
     Command("redo", acts.redo, "Redo the message that was undone"),
@@ -80,6 +80,9 @@ _ROOTS = re.compile(
 """Names that are common at the root of a disk: the server's may be another than the kernel's."""
 
 
+_AS_TEXT = "With a space before it, it is sent as text."
+
+
 def find(name: str) -> Command | None:
     """Return the command of ours with this name or alias, without its slash."""
     return _NAMES.get(name)
@@ -89,7 +92,7 @@ def meant(text: str, listed: Iterable[Json]) -> Said:
     """Return what a text means, by the server's `listed` commands and ours. A path at its beginning is prose.
 
     The user's own command takes the place of ours, as in the terminal UI, and any of the server's that of an alias.
-    Raises OpencodeError for an unknown command.
+    Raises OpencodeError for an unknown command, and for text after one of ours that takes none.
     """
     found = _WORD.match(text)
     if found is None or not found[1]:
@@ -100,10 +103,17 @@ def meant(text: str, listed: Iterable[Json]) -> Said:
     if name in theirs and (own is None or own.name != name or _is_the_users(theirs[name])):
         return Said("command", rest, name)
     if own is not None:
-        return Said("own", rest, own.name)
+        return _own(own, name, rest)
     if not _NAME.fullmatch(name) or _is_path(name):
         return Said("prompt", text)
     raise OpencodeError(_unknown(name, theirs))
+
+
+def _own(command: Command, name: str, rest: str) -> Said:
+    """Return the command as said. Raises OpencodeError for what may be prose: "/share is broken" publishes nothing."""
+    if rest and not command.takes:
+        raise OpencodeError(f"/{name} takes nothing after it: write it alone. {_AS_TEXT}")
+    return Said("own", rest, command.name)
 
 
 def offered(listed: Iterable[Json]) -> list[Json]:
@@ -144,4 +154,4 @@ def _unknown(name: str, theirs: Iterable[str]) -> str:
         return f"/{name} is not needed here: {reason}"
     close = difflib.get_close_matches(name.lower(), [*_NAMES, *theirs], 1)
     meant = f" Did you mean /{close[0]}?" if close else ""
-    return f"Unknown command /{name}.{meant} /help lists the commands; a space before it sends it as text."
+    return f"Unknown command /{name}.{meant} /help lists the commands. {_AS_TEXT}"

@@ -26,7 +26,8 @@ THEIRS: list[dict[str, Any]] = [
     ("text", "said"),
     [
         ("/undo", Said("own", "", "undo")),
-        ("/clear Days & nights\n", Said("own", "Days & nights", "new")),
+        ("/clear\n", Said("own", "", "new")),
+        ("/resume Days & nights\n", Said("own", "Days & nights", "sessions")),
         ("/rename\nOn the next line", Said("own", "On the next line", "rename")),
         ("/init be brief", Said("command", "be brief", "init")),
         ("/init\nseveral\nlines\n", Said("command", "several\nlines", "init")),
@@ -73,6 +74,7 @@ def test_a_folder_at_the_root_of_this_disk_is_a_path() -> None:
     ("text", "closest"),
     [
         ("/udno", "/undo"),
+        ("/modles x", "/models"),
         ("/Undo it", "/undo"),
         ("/session", "/sessions"),
         ("/summarise", "/summarize"),
@@ -86,8 +88,16 @@ def test_an_unknown_command_is_refused_with_the_closest(text: str, closest: str)
 
 
 def test_an_unknown_command_without_a_close_one_names_the_way_on() -> None:
-    with pytest.raises(OpencodeError, match=r"Unknown command /frobnicate\. /help lists the commands; a space before"):
+    with pytest.raises(
+        OpencodeError, match=r"Unknown command /frobnicate\. /help lists the commands\. With a space before"
+    ):
         meant("/frobnicate", [])
+
+
+@pytest.mark.parametrize("text", ["/share is broken, mend it", "/clear the cache", "/undo\nthis"])
+def test_prose_after_a_command_that_takes_none_runs_nothing(text: str) -> None:
+    with pytest.raises(OpencodeError, match=r"takes nothing after it: write it alone\. With a space before it"):
+        meant(text, THEIRS)
 
 
 @pytest.mark.parametrize("name", NOT_NEEDED)
@@ -118,7 +128,8 @@ def test_what_is_listed_is_what_can_be_written() -> None:
             assert meant(f"/{alias}", THEIRS) == said
     lines = help_text(THEIRS).splitlines()
     assert [line.split()[0] for line in lines] == [f"/{name}" for name in names]
-    assert re.fullmatch(r"/new \[TITLE\] +Start a new session \(also /clear\)", lines[0])
+    assert re.fullmatch(r"/new +Start a new session \(also /clear\)", lines[0])
+    assert re.fullmatch(r"/sessions \[SESSION\] +Switch to .*", lines[1])
 
 
 def test_commands_are_completed_by_name_and_alias() -> None:
