@@ -60,18 +60,18 @@ class Workspace:
         """Return the session that this notebook used before its kernel was started; None if there is none to continue.
 
         There is one only as long as this workspace has had none, and only once. It was not deleted or archived, and
-        belongs to the directory that the agent works in.
+        belongs to the directory that the agent works in. Raises OpencodeError if the server does not start.
         """
         if self._had_session or (session_id := notebook.last_session()) is None:
             return None
+        ai = self.ai.start()
         self._had_session = True
         try:
-            info = self.ai.find_session(session_id)
-        except OpencodeError:  # it was deleted; a server that does not start is told by the next request
+            info = ai.find_session(session_id)
+        except OpencodeError:  # it was deleted
             return None
-        if is_archived(info) or str(info.get("directory") or self.ai.directory) != str(self.ai.directory):
-            return None
-        return self.ai.session(id=info["id"])
+        elsewhere = str(info.get("directory") or ai.directory) != str(ai.directory)
+        return None if elsewhere or is_archived(info) else ai.session(id=session_id)
 
     @property
     def options(self) -> dict[str, Any]:

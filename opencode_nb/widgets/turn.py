@@ -32,6 +32,10 @@ class TurnWidget(LiveWidget):
     _esm = assets.script("turn/turn.js")
     _css = assets.styles("core/base.css", "core/rows.css")
 
+    def __repr__(self) -> str:
+        """Stays in the notebook if the kernel ends before the turn does."""
+        return "The kernel ended before this turn did. Rerun the cell."
+
 
 class TurnView:
     """Shows a turn in a `TurnWidget`, and is the `Person` who is asked through its page.

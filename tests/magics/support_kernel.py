@@ -29,6 +29,11 @@ class Kernel:
         self.client.start_channels()
         self.client.wait_for_ready(timeout=WAIT)
 
+    def restart(self) -> None:
+        """Restart it, as a front end does: it keeps its id."""
+        self.manager.restart_kernel(now=True)
+        self.client.wait_for_ready(timeout=WAIT)
+
     @property
     def pid(self) -> int:
         """Return the kernel's process."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
 
 import nbformat
@@ -29,6 +30,9 @@ def test_the_notebook_runs(opencode_program: Path, tmp_path: Path, monkeypatch: 
     assert shown["send"] == "'hello from Python'"
     assert shown["value"] == "[('Say exactly: hello from Python', 'completed')]"
     assert "hello from Python" in shown["export"]
+    (panel,) = [output for cell in code if cell.id == "panel" for output in cell.outputs]
+    assert "hello from Python" in panel.data["text/html"], "what was said later is not in it"
+    assert "widget" not in json.dumps(notebook)
 
 
 def test_a_terminal_is_told_what_to_do_instead() -> None:
