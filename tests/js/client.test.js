@@ -67,3 +67,18 @@ test("without a comm everything fails at once", async () => {
   await assert.rejects(ask("models"), { message: GONE });
   await settled();
 });
+
+test("without a connection nothing waits, and nothing is called slow", async (t) => {
+  t.mock.timers.enable({ apis: ["setTimeout"] });
+  const { model, report, ask, tell, setConnected } = client();
+  const waiting = tell("compact");
+  setConnected(false);
+  assert.equal(await waiting, false);
+  await assert.rejects(ask("models"), { message: GONE });
+  t.mock.timers.tick(60_000);
+  assert.deepEqual(calls(report.slow).filter(([slow]) => slow), []);
+  assert.equal(model.sent.length, 1);
+  setConnected(true);
+  tell("stop");
+  assert.equal(model.sent.length, 2);
+});

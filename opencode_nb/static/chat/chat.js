@@ -262,7 +262,7 @@ function renderChat({ model, el, signal: ended }) {
   const showResult = createResults({ root, client, notices, say, openers });
   const kernel = watchKernel({ model, node: panel, signal, show(connected) {
     disable(connected);
-    if (!connected) client.abandon();
+    client.setConnected(connected);
     showKernel(notices, panel, connected);
   } });
 

@@ -11,6 +11,8 @@ const OWN = "page-"; // prefix of these ids; failures of other ids (cards that P
 /** What to say when nothing can be sent any more. */
 export const GONE = "This panel is disconnected. Rerun its cell.";
 
+const FAILED = { kind: "failed", message: GONE, error: GONE };
+
 /** @typedef {{ slow(slow: boolean): void, failed(message?: string, again?: Again): void, did(result: Result): void }} Report */
 
 /**
@@ -28,6 +30,7 @@ export function createClient({ model, signal, report }) {
   const timers = new Map(); // those that may not have arrived: some take long to carry out
   /** @type {Set<string | number>} */
   const late = new Set(); // those of them that should have arrived by now
+  let open = true;
   let serial = Math.floor(Math.random() * 2 ** 40); // every view of the model, and one after a reload, gets all answers
 
   /**
@@ -36,15 +39,16 @@ export function createClient({ model, signal, report }) {
    * @returns {Promise<Message>}
    */
   const wait = (key, message) => new Promise((resolve) => {
+    if (!open) return resolve(FAILED);
     waiting.set(key, resolve);
     timers.set(key, setTimeout(() => {
       late.add(key);
       report.slow(true);
     }, SLOW_MS));
     try {
-      model.send(message);
+      return model.send(message);
     } catch { // the widget manager has no comm any more
-      settle(key, { kind: "failed", message: GONE, error: GONE });
+      return settle(key, FAILED);
     }
   });
   /** @param {string | number} key */
@@ -74,9 +78,14 @@ export function createClient({ model, signal, report }) {
   });
 
   return {
-    /** Fail all that waits for an answer: none will come. */
-    abandon() {
-      for (const key of [...waiting.keys()]) settle(key, { kind: "failed", message: GONE, error: GONE });
+    /**
+     * Without a connection, fail all that waits for an answer, and all that is asked or told: no answer will come.
+     *
+     * @param {boolean} connected
+     */
+    setConnected(connected) {
+      open = connected;
+      if (!connected) for (const key of [...waiting.keys()]) settle(key, FAILED);
     },
     /**
      * Ask for something.
