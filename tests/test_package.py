@@ -25,6 +25,7 @@ AT_ONCE: dict[str, set[str]] = {
     "errors": set(),
     "portal": set(),
     "secret": set(),
+    "closest": set(),
     "demo": set(),
     "failures": {"errors"},
     "api": {"errors", "portal", "secret"},
@@ -38,10 +39,10 @@ AT_ONCE: dict[str, set[str]] = {
     "render.turn": {"diffs", "failures", "transcript", "render.markup", "render.markdown", "render.diff"},
     "render.chat": {"transcript", "render.markup", "render.turn"},
     "changes": {"diffs", "errors", "transcript"},
-    "session.prompt": {"changes", "errors", "transcript"},
+    "session.prompt": {"changes", "closest", "errors", "transcript"},
     "session.permissions": {"api", "errors", "portal", "transcript"},
     "session": {
-        *("api", "changes", "diffs", "errors", "failures", "portal", "secret", "server", "transcript"),
+        *("api", "changes", "closest", "diffs", "errors", "failures", "portal", "secret", "server", "transcript"),
         *("session.prompt", "session.permissions"),
     },
     "session.blocking": {
@@ -57,8 +58,8 @@ AT_ONCE: dict[str, set[str]] = {
     "quickstart": {"errors"},
     "doctor": {"errors"},
     "magics": {
-        *("changes", "diffs", "errors", "kernel", "secret", "session", "session.blocking", "session.permissions"),
-        *("session.prompt", "transcript", "widgets"),
+        *("changes", "closest", "diffs", "errors", "kernel", "portal", "secret", "session", "session.blocking"),
+        *("session.permissions", "session.prompt", "transcript", "widgets"),
     },
     "cli": {
         *("errors", "render.markup", "render.diff", "render.turn", "session", "session.blocking"),

@@ -12,7 +12,6 @@ from traitlets import Any as AnyTrait
 from traitlets import Bool, TraitError, TraitType, Unicode, validate
 from traitlets.config import Config, Configurable
 
-from opencode_nb.session.models import split_model
 from opencode_nb.session.permissions import option as permission_option
 from opencode_nb.session.permissions.policy import Policy
 
@@ -74,7 +73,7 @@ class OpencodeMagics(Configurable):
                 print(f"{error} Ignored.")  # noqa: T201  # where the extension is loaded
         return settings
 
-    @validate("model", "permission", "timeout", "directory", "base_url")
+    @validate("permission", "timeout", "directory", "base_url")
     def _check(self, proposal: Any) -> Any:
         name, value = proposal["trait"].name, proposal["value"]
         try:
@@ -120,11 +119,6 @@ def _checked(name: str, value: Any) -> Any:
     return check(value) if check else value
 
 
-def _model(value: Any) -> str:
-    split_model(str(value))
-    return str(value)
-
-
 def _permission(value: Any) -> Any:
     return Policy(value).option
 
@@ -153,7 +147,6 @@ def _base_url(value: Any) -> str:
 
 
 _CHECKS: dict[str, Callable[[Any], Any]] = {
-    "model": _model,
     "permission": _permission,
     "timeout": _timeout,
     "directory": _directory,

@@ -128,8 +128,8 @@ class Session(Derived):
         after its current step. `mentions=True` attaches the files and agents that the text names as `@path` and
         `@agent`; an async function also attaches the parts it returns for the text. `no_reply` adds the prompt to the
         conversation without asking the model.
-        Raises OSError (file missing, not a regular file, or too large) before sending anything, and TurnError (with
-        `.turn`) if the turn ends in an error.
+        Raises OSError (file missing, not a regular file, or too large; also a mentioned one) before sending anything,
+        and TurnError (with `.turn`) if the turn ends in an error.
         """
         return self._turn(
             wait and not no_reply,

@@ -5,11 +5,12 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import difflib
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from dataclasses import replace
-from pathlib import Path
+from pathlib import Path, PurePath
 from typing import Any
 
+from opencode_nb.closest import closest, did_you_mean
 from opencode_nb.errors import NotFoundError, OpencodeError
 from opencode_nb.server.binary import login_command
 from opencode_nb.session.connection import Connection, Hooks
@@ -29,6 +30,17 @@ SESSION_ID = "ses"
 """Prefix of a session id. For an id without it the server fails instead of answering 404."""
 
 
+BEGINNING = 2
+"""Letters of a mistyped file name that are assumed to be right."""
+
+SIMILAR = 200
+"""Files to compare with a mistyped name: the most that the server returns."""
+
+
+NAMED = 3
+"""Sessions to name if several match."""
+
+
 def is_archived(info: Json) -> bool:
     """Whether a session from `sessions` is archived."""
     return bool((info.get("time") or {}).get("archived"))
@@ -39,6 +51,16 @@ def _matching(wanted: str, listed: list[Json]) -> list[Json]:
     named = [info for info in listed if info.get("title") == wanted]
     text = wanted.lower()
     return named[:1] or [i for i in listed if i["id"].startswith(wanted) or text in str(i.get("title") or "").lower()]
+
+
+def _not_one(wanted: str, found: list[Json], present: list[Json]) -> str:
+    """Say which sessions match, or which title may be meant."""
+    if not found:
+        meant = did_you_mean(wanted, (str(info.get("title") or "") for info in present), "{!r}")
+        return f"No session matches {wanted!r}.{meant} %opencode sessions lists them."
+    shown = ", ".join(f"{info['id']} {info.get('title') or ''}".strip() for info in found[:NAMED])
+    more = ", ..." if len(found) > NAMED else ""
+    return f"{len(found)} sessions match {wanted!r}: {shown}{more}. Give an id, or more of the title."
 
 
 class Catalog(Connection):
@@ -100,8 +122,7 @@ class Catalog(Connection):
         present = [info for info in listed if not is_archived(info)]
         found = _matching(wanted, present) or _matching(wanted, listed)
         if len(found) != 1:
-            many = f"{len(found)} sessions match" if found else "No session matches"
-            raise OpencodeError(f"{many} {wanted!r}: %opencode sessions lists them.")
+            raise OpencodeError(_not_one(wanted, found, present))
         return found[0]
 
     async def can_share(self) -> bool:
@@ -171,9 +192,11 @@ class Catalog(Connection):
         if model:
             await self.model_choice(model)
         if agent and agent not in self._checked:
-            names = [str(found["name"]) for found in await self.client.app.agents()]
-            if agent not in names:
-                raise OpencodeError(f"There is no agent {agent!r} here. Available agents: {', '.join(names)}.")
+            found = {str(one["name"]): bool(one.get("hidden")) for one in await self.client.app.agents()}
+            if agent not in found:
+                names = [name for name, hidden in found.items() if not hidden]
+                meant = did_you_mean(agent, names)
+                raise OpencodeError(f"There is no agent {agent!r} here.{meant} Available agents: {', '.join(names)}.")
             self._checked.add(agent)
 
     # -- agents and commands -------------------------------------------------------------------------------------------
@@ -225,14 +248,35 @@ class Catalog(Connection):
         files: list[Any] = await self.client.find.files(query=query, limit=limit)
         return completion.mentions(word, files, [a for a in agents if not a.get("hidden")], variables, limit)
 
-    async def mentions(self, text: str) -> list[Json]:
-        """Return the prompt parts for existing files (`@path`) and agents (`@agent`) that a text mentions."""
+    async def mentions(self, text: str, variables: Collection[str] = ()) -> list[Json]:
+        """Return the prompt parts for existing files (`@path`) and agents (`@agent`) that a text mentions.
+
+        `variables` are names that the text mentions and the caller knows. Raises FileNotFoundError, with close matches,
+        for a mention that was meant as a file, such as `@no-such.py`.
+        """
         if "@" not in text:
             return []
         await self.start()
         agents: list[Any] = await self.client.app.agents()
         names = {str(agent["name"]) for agent in agents}
+        missing = await asyncio.to_thread(prompt_parts.missing, text, self.directory, names, variables)
+        if missing:
+            raise FileNotFoundError(await self._not_found(missing[0]))
         return await asyncio.to_thread(prompt_parts.mentioned, text, self.directory, names)
+
+    async def _not_found(self, name: str) -> str:
+        meant = did_you_mean(name, await self._similar_files(name), "@{}")
+        step = "Without the @, or in backticks, it is sent as text. Nothing was sent."
+        return f"No such file: @{name} (looked in {self.directory}).{meant} {step}"
+
+    async def _similar_files(self, name: str) -> list[str]:
+        """Search for files by the name, then by its beginning: the server finds only names with all the letters."""
+        stem = PurePath(name).stem
+        for query in (stem, stem[:BEGINNING]):
+            found: list[Any] = await self.client.find.files(query=query, limit=SIMILAR)
+            if close := closest(name, map(str, found)):
+                return close
+        return []
 
 
 def _model(provider: Json, name: str, model: Json, *, default: bool) -> Json:

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from opencode_nb.api.client import AsyncClient
+from opencode_nb.closest import did_you_mean
 from opencode_nb.errors import OpencodeError
 
 FREE_PUBLIC_PROVIDER = "opencode"
@@ -124,13 +125,13 @@ async def choose_model(client: AsyncClient, model: str | None, agent: str | None
     """Return the model for a session's first prompt.
 
     In order of precedence: `model`, the agent's model, the configured model, the terminal UI's last choice (the server
-    applies these itself), the default of a logged-in provider; never that of the free public one.
-    Raises NoModelError if there is none, ModelError if the named one is unknown.
+    applies these itself), the default of a logged-in provider; never that of the free public one. `model` may lack its
+    provider (see `_full_name`). Raises NoModelError if there is none, ModelError if the named one is unknown.
     """
     listed = await client.config.providers()
     providers: Providers = {provider["id"]: provider for provider in listed["providers"]}
     if model:
-        return _named(model, "option", providers)
+        return _named(_full_name(model, providers), "option", providers)
     config = await client.config.get()
     own = await _model_of_agent(client, agent or config.get("default_agent") or "build")
     if own or config.get("model"):
@@ -181,12 +182,30 @@ def _models(providers: Providers, provider: str) -> Mapping[str, Any]:
     return models
 
 
+def _full_name(model: str, providers: Providers) -> str:
+    """Return "provider/model" for a model without its provider, if exactly one provider has it; else what was given.
+
+    Never the free public provider: prompts go there only if the user names it. Raises ModelError if several have it.
+    """
+    if model in _names(providers):
+        return model
+    found = [name for name in providers if model in _models(providers, name) and name != FREE_PUBLIC_PROVIDER]
+    if len(found) > 1:
+        raise ModelError(f"Several providers have {model}: use {' or '.join(f'{name}/{model}' for name in found)}.")
+    return f"{found[0]}/{model}" if found else model
+
+
+def _names(providers: Providers) -> list[str]:
+    return [f"{provider}/{model}" for provider in providers for model in _models(providers, provider)]
+
+
 def _named(model: str, chosen_by: str, providers: Providers) -> ModelChoice:
-    provider_id, model_id = split_model(model)
+    provider_id, _, model_id = model.partition("/")
     known = _models(providers, provider_id).get(model_id)
     if known is None:
         where = "" if chosen_by == "option" else f" ({SOURCES[chosen_by]})"
-        raise ModelError(f"There is no model {model} here{where}. {_available(providers)}")
+        meant = did_you_mean(model, _names(providers))
+        raise ModelError(f"There is no model {model} here{where}.{meant} {_available(providers)}")
     provider_name = str(providers[provider_id].get("name", provider_id))
     return ModelChoice(model, str(known.get("name", model_id)), provider_name, chosen_by)
 

@@ -18,7 +18,6 @@ from opencode_nb.errors import InternalServerError, OpencodeError
 from opencode_nb.session import storage
 from opencode_nb.session.catalog import Catalog
 from opencode_nb.session.connection import CLOSED, Hooks
-from opencode_nb.session.models import split_model
 from opencode_nb.session.permissions.approvals import Approvals
 from opencode_nb.session.permissions.enforcement import Enforcement
 from opencode_nb.session.permissions.policy import PermissionOption, Policy
@@ -32,7 +31,8 @@ from opencode_nb.transcript.transcript import Change, Transcript
 class AsyncOpencode(Catalog):
     """Client for one directory's sessions on a server: at `base_url`, or else joined or started on first use.
 
-    `permission` says who answers the agent's permission requests (see `Policy`); `model` is "provider/model".
+    `permission` says who answers the agent's permission requests (see `Policy`); `model` is "provider/model"; the
+    provider may be left out if only one of yours has the model.
     `shared`: use the server that this user's processes share (see `serve`) rather than a private one. `demo=True`
     always starts a private server, with the scripted demo model, not an AI. Close it, or use it as a context manager.
     """
@@ -54,8 +54,6 @@ class AsyncOpencode(Catalog):
         permission: PermissionOption = "ask",
         timeout: float | None = None,
     ) -> None:
-        if model is not None:
-            split_model(model)
         serve_options = {
             "config": dict(config) if config else None,
             "binary": binary,
@@ -85,8 +83,6 @@ class AsyncOpencode(Catalog):
 
         Raises ValueError as the constructor does, without changing anything.
         """
-        if model is not None:
-            split_model(model)
         self.policy, self.timeout = Policy("ask" if permission is None else permission), timeout
         for name, value in (("model", model), ("agent", agent), ("variant", variant)):
             self._prefer(name, value)

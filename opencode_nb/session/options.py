@@ -102,7 +102,9 @@ class Beginning:
 
     async def _named_model(self) -> str | None:
         """Return the model to name in the prompt, or None if the server finds it: the session's or a configured one."""
-        if self._model or self._transcript.info.get("model"):
-            return self._model
+        if self._model:
+            return (await self._owner.model_choice(self._model)).model  # it may lack its provider
+        if self._transcript.info.get("model"):
+            return None
         choice = await self._owner.model_choice(agent=self._agent)
         return choice.model if choice.chosen_by == "default" else None

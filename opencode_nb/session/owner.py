@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from pathlib import Path
 from typing import Any, Protocol
 
@@ -114,8 +114,8 @@ class Owner(Protocol):
     ) -> list[Completion]:
         """Return completions for the word at the cursor."""
 
-    async def mentions(self, text: str) -> list[Json]:
-        """Return parts for the files and agents that a text mentions."""
+    async def mentions(self, text: str, variables: Collection[str] = ()) -> list[Json]:
+        """Return parts for the files and agents that a text mentions. Raises FileNotFoundError for a mistyped file."""
 
     async def can_share(self) -> bool:
         """Return whether sharing is enabled."""

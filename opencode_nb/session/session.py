@@ -94,14 +94,13 @@ class AsyncSession(ManagedSession):
         for this turn; `person` answers the requests that the policy leaves open. `mentions=True` attaches the files and
         agents that the text names as `@path` and `@agent`; an async function also attaches the parts it returns for
         the text. `no_reply` adds the prompt to the conversation without asking the model.
-        Raises OSError (file missing, not a regular file, or too large) before sending anything, and TurnError (with
-        `.turn`) if the turn ends in an error.
+        Raises OSError (file missing, not a regular file, or too large; also a mentioned one) before sending anything,
+        and TurnError (with `.turn`) if the turn ends in an error.
         """
         parts = await prompt_parts.parts(text, files, images, self.owner.directory)
         if mentions:
-            parts += await self.owner.mentions(text)
-        if callable(mentions):
-            parts += await mentions(text)
+            described = await mentions(text) if callable(mentions) else []
+            parts += await self.owner.mentions(text, prompt_parts.variables(described)) + described
         turn = await self.send(parts, system=system, no_reply=no_reply, **options)
         return await turn if wait and not no_reply else turn
 
@@ -170,7 +169,8 @@ class AsyncSession(ManagedSession):
         prompt_parts.check_text(command, "A shell command")
         await self._rested()
         agent = self.agent or self.transcript.info.get("agent") or await self.owner.default_agent()
-        chosen = dict(zip(("providerID", "modelID"), split_model(self.model), strict=True)) if self.model else None
+        model = (await self.owner.model_choice(self.model)).model if self.model else None
+        chosen = dict(zip(("providerID", "modelID"), split_model(model), strict=True)) if model else None
         body: Json = {
             "messageID": ids.message_id(*self.transcript.last_ids),
             "agent": agent,

@@ -190,7 +190,6 @@ def test_a_missing_program_is_reported_as_text_and_json(place: Path) -> None:
         ([], "the prompt is empty"),
         (["  "], "the prompt is empty"),
         (["-i"], "a dialogue (-i) needs a terminal"),
-        (["-m", "gpt", "hello"], "expected provider/model"),
         (["-s", "ses_1", "-c", "hello"], "not allowed with argument"),
         (["--json", "-i", "hello"], "not allowed with argument"),
         (["--timeout", "0", "hello"], "is not a number of seconds above 0"),

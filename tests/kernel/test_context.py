@@ -58,9 +58,18 @@ def test_mentioned_variables_are_described_to_the_model(kernel: Kernel, demo_mod
 
 
 def test_attributes_name_variables_and_suffixes_name_files(kernel: Kernel, demo_model: DemoModel) -> None:
-    kernel.run("readme = [1]; numbers = [2]")
+    kernel.run("README = [1]; numbers = [2]")
     demo_model.queue([[text("Seen.")]])
-    kernel.run("%%prompt\nTake @numbers.index and (@readme.md)")
+    kernel.run("%%prompt\nTake @numbers.index and (@README.md)")
     told = last_prompt(demo_model)
     assert "`numbers` in the notebook's kernel" in told
-    assert "`readme` in" not in told
+    assert "`README` in" not in told
+    assert "Reads measurements" in told
+
+
+def test_an_attribute_that_ends_like_a_file_is_no_mistyped_file(kernel: Kernel, demo_model: DemoModel) -> None:
+    kernel.run("class Answer:\n    json = 1\nanswer, other = Answer(), 2")
+    demo_model.queue([[text("Seen.")]])
+    kernel.run("%%prompt\nTake @answer.json")
+    assert "`answer` in the notebook's kernel" in last_prompt(demo_model)
+    assert "No such file: @other.json" in str(kernel.run("%%prompt\nTake @other.json"))

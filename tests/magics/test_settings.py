@@ -87,15 +87,14 @@ def test_start_options_take_precedence_over_all(monkeypatch: pytest.MonkeyPatch,
         "directory": tmp_path,
     }
     assert workspace.ai.directory == tmp_path
-    with pytest.raises(ValueError, match="expected provider/model"):
-        workspace.configure(model="wrong")
+    with pytest.raises(ValueError, match="use one of ask, allow, deny"):
+        workspace.configure(permission="wrong")
     assert workspace.options["model"] == "demo/by-start"
 
 
 @pytest.mark.parametrize(
     ("name", "value", "says"),
     [
-        ("model", "gpt", "expected provider/model, such as"),
         ("permission", "maybe", "use one of ask, allow, deny"),
         ("permission", {"bash": "perhaps"}, "a rule is one of ask, allow, deny"),
         ("permission", {"edti": "deny"}, "Did you mean 'edit'?"),
@@ -188,7 +187,7 @@ def test_wrong_settings_are_reported_and_change_nothing(
     assert "use one of ask, allow, deny" in caplog.text  # IPython logs it, and logs are shown
     monkeypatch.setenv("OPENCODE_NB_MODEL", "gpt")
     wrong = run_cell("%%prompt\nhi")
-    assert "ValueError: $OPENCODE_NB_MODEL: model='gpt': expected provider/model" in wrong.printed
+    assert "ModelError: There is no model gpt here. Did you mean demo/demo-gpt-5?" in wrong.printed
     assert wrong.error is not None
     monkeypatch.delenv("OPENCODE_NB_MODEL")
     assert run_cell("%%prompt -q\nSay exactly: well again").error is None

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -79,6 +80,44 @@ def test_the_next_steps_are_what_can_be_typed_there(place: Place, typed: list[st
     assert [line.strip().split("  ")[0] for line in lines] == typed
     assert "your prompts and files go to OpenCode Zen, a public service" in lines[1]
     assert [line.strip().split("  ")[0] for line in NoModelError().told_in(place).splitlines()[1:]] == typed[::2]
+
+
+def provider(base: dict[str, Any], *models: str) -> dict[str, Any]:
+    """Return a provider like the scripted one, with other models."""
+    return {**base, "models": {name: {**base["models"]["demo"], "name": name.upper()} for name in models}}
+
+
+def test_a_model_is_found_without_its_provider(opencode_program: Path, project: Path, model: DemoModel) -> None:
+    config = model.config()
+    base = config["provider"]["demo"]
+    config["provider"] = {
+        "demo": base,
+        "foo": provider(base, "both", "vendor/large"),
+        "bar": provider(base, "both", "only-here"),
+    }
+    config["enabled_providers"] = [*config["provider"], "opencode"]
+    with oc.Opencode(directory=project, binary=opencode_program, config=config, model="only-here") as ai:
+        for given, found in (
+            ("only-here", "bar/only-here"),
+            ("vendor/large", "foo/vendor/large"),
+            ("foo/both", "foo/both"),
+            (None, "bar/only-here"),
+        ):
+            assert ai.model_choice(given).model == found
+        session = ai.session()
+        assert session.prompt("hello").model == "bar/only-here"
+        assert session.prompt("hello", model="vendor/large").model == "foo/vendor/large"
+        assert "hello" in session.shell("echo hello").tools[0].output
+        for given, says in (
+            ("both", r"Several providers have both: use (foo|bar)/both or (foo|bar)/both\."),
+            ("only-her", r"no model only-her here\. Did you mean bar/only-here\?"),
+            ("larg", r"Did you mean foo/vendor/large\?"),
+        ):
+            with pytest.raises(ModelError, match=says):
+                ai.model_choice(given)
+        public = next(name for name in ai.models() if name.startswith("opencode/"))
+        with pytest.raises(ModelError, match="Did you mean opencode/"):
+            ai.model_choice(public.removeprefix("opencode/"))
 
 
 def test_a_server_without_any_model_says_how_to_get_one(opencode_program: Path, project: Path) -> None:

@@ -109,8 +109,12 @@ def test_wrong_model_and_agent_are_refused_before_anything_is_sent(ai: oc.Openco
         session.prompt("hello", model="demo/none")
     with pytest.raises(oc.OpencodeError, match=r"no agent 'nobody'.*build"):
         session.prompt("hello", agent="nobody")
-    with pytest.raises(ValueError, match="provider/model"):
+    with pytest.raises(ModelError, match=r"no model gpt here\. Did you mean demo/demo-gpt-5\?"):
         session.prompt("hello", model="gpt")
+    with pytest.raises(
+        FileNotFoundError, match=r"@src/temperature\.py .*Did you mean @src/temperatures\.py.*Nothing was"
+    ):
+        session.prompt("see @src/temperature.py", mentions=True)
     with pytest.raises(FileNotFoundError, match="Nothing was sent"):
         session.prompt("hello", files=["no-such-file.txt"])
     assert demo_model.requests == []

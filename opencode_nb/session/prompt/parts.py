@@ -14,7 +14,8 @@ from pathlib import Path
 from typing import Any
 
 from opencode_nb.changes import regular_file
-from opencode_nb.session.prompt import media
+from opencode_nb.closest import did_you_mean
+from opencode_nb.session.prompt import file_names, media
 from opencode_nb.transcript.state import Json, Message
 
 Mentions = Callable[[str], Awaitable[list[Json]]]
@@ -25,6 +26,7 @@ _MENTION = re.compile(
     r"""(?:^|(?<=[\s(\[{]))@"(?P<quoted>[^\s"][^"\n]*)" | (?:^|(?<=[\s(\[{"']))@(?P<plain>[^\s@"][^\s@]*)""", re.VERBOSE
 )
 _PUNCTUATION = ".,;:!?)]}\"'"
+_CODE = re.compile(r"(`{3,}|~{3,}).*?(?:\1|\Z)|`[^`\n]*`", re.DOTALL)
 
 MAX_BYTES = 32_000_000
 """Size limit for inline media: providers accept less, and each goes into a message whole."""
@@ -76,14 +78,43 @@ def mentioned(text: str, directory: Path, agents: Collection[str]) -> list[Json]
             value = match[0] if match["quoted"] else f"@{name}"
             source = {"value": value, "start": match.start(), "end": match.start() + len(value)}
             found.setdefault(name, {"type": "agent", "name": name, "source": source})
-        elif name:
+        elif name and _exists(name, directory):
             try:
                 found.setdefault(name, file_part(name, directory))
             except regular_file.TooLargeError:
                 raise
-            except OSError:  # not an existing file: leave it as an ordinary word
+            except OSError:  # not a file that can be read: leave it as an ordinary word
                 continue
     return list(found.values())
+
+
+def missing(text: str, directory: Path, agents: Collection[str], variables: Collection[str]) -> list[str]:
+    """Return the mentions that were meant as files that do not exist, and as no attribute of these variables.
+
+    Leaves out code, whose `@` means something else: between backticks, after a quote or an opening bracket.
+    """
+    prose = _CODE.sub(lambda found: " " * len(found[0]), text)
+    names = dict.fromkeys(_name(found) for found in _MENTION.finditer(prose) if _in_prose(prose, found.start()))
+    unknown = [name for name in names if name not in agents and name.partition(".")[0] not in variables]
+    return [name for name in unknown if file_names.is_meant(name, directory) and not _exists(name, directory)]
+
+
+def _in_prose(text: str, start: int) -> bool:
+    before = text[max(start - 1, 0) : start]
+    return before in ("", "(") or before.isspace()
+
+
+def _exists(name: str, directory: Path) -> bool:
+    try:
+        return _found(name, directory) is not None
+    except (OSError, ValueError, RuntimeError):  # too long or unfit for a name, or the home of an unknown user
+        return False
+
+
+def variables(parts: Iterable[Json]) -> set[str]:
+    """Return the names of the kernel's variables that these parts describe."""
+    told = ((part.get("metadata") or {}).get("opencode_nb") or {} for part in parts)
+    return {str(one["variable"]) for one in told if "variable" in one}
 
 
 def mention(name: str) -> str:
@@ -153,14 +184,31 @@ def image_part(image: Any, directory: Path | None = None) -> Json:
 
 
 def _locate(text: str, directory: Path) -> tuple[Path, str]:
+    found = _found(text, directory)
+    if found is None:
+        meant = _beside(directory / text)
+        raise FileNotFoundError(f"No such file: {text} (looked in {directory}).{meant} Nothing was sent.")
+    return found
+
+
+def _found(text: str, directory: Path) -> tuple[Path, str] | None:
+    """Return an existing path and the query for its lines, or None."""
     plain = (directory / Path(text).expanduser()).resolve()
     if plain.exists():
         return plain, ""
     match = _RANGE.match(text)
     path = (directory / Path(match["path"]).expanduser()).resolve() if match else plain
     if match is None or not path.exists():
-        raise FileNotFoundError(f"No such file: {text} (looked in {directory}). Nothing was sent.")
+        return None
     return path, f"?start={match['start']}&end={match['end'] or match['start']}"
+
+
+def _beside(path: Path) -> str:
+    """Suggest files of the same folder for a path that does not exist."""
+    try:
+        return did_you_mean(path.name, [found.name for found in path.parent.iterdir()])
+    except OSError:  # the folder does not exist either
+        return ""
 
 
 def _file(path: Path, mime: str, url: str) -> Json:

@@ -137,6 +137,47 @@ def test_what_is_no_regular_file_is_a_word_where_it_is_mentioned(odd: Path) -> N
     assert [part["filename"] for part in prompt_parts.mentioned(text, odd, ())] == ["real.txt"]
 
 
+@pytest.mark.parametrize(
+    ("text", "names"),
+    [
+        ("look at @nosuch.py", ["nosuch.py"]),
+        ("(see @src/nosuch), @nosuch/, @src/x.py:3-9", ["src/nosuch", "nosuch/", "src/x.py:3-9"]),
+        ('@"my data.csv" and @./x, @../x, @~/no-such-file', ["my data.csv", "./x", "../x", "~/no-such-file"]),
+        ("@nosuch.py.\n@Data.CSV!\t@.env", ["nosuch.py", "Data.CSV", ".env"]),
+        ("@nosuch.py and @nosuch.py again", ["nosuch.py"]),
+        ("@src/a.py:1-2, @src/a.py, @src, @src/ and @./src", []),
+        ("@dataclass, @property\n@app.get\n@pytest.mark.parametrize and @mock.patch", []),
+        ('@app.route("/x.html") and @click.option("--file", default="x.py")', []),
+        ("@types/node, @angular/core, @team, @john.doe, @socket.io", []),
+        ("mail me@example.org, ada@nosuch.py, git@github.com:a/b.py", []),
+        ("icon@2x.png and @@ -1,3 +1,4 @@", []),
+        ("in backticks: `@nosuch.py`, `see @nosuch.py`", []),
+        ("```js\nimport x from @nosuch.js\n@nosuch.py\n```\nthen @other.py", ["other.py"]),
+        ("~~~\n@nosuch.py", []),
+        ("import a from \"@/components/a.vue\"; from '@lib/b.ts'", []),
+        ("@explore.md is no agent, @frame.csv an attribute", ["explore.md"]),
+        ("@explore/ and @explore", ["explore/"]),
+        ("@" + "x" * 5000 + ".py", ["x" * 5000 + ".py"]),
+        ("@~nobody-has-this-name/x.py", ["~nobody-has-this-name/x.py"]),
+    ],
+)
+def test_a_mistyped_file_is_told_from_prose(tmp_path: Path, text: str, names: list[str]) -> None:
+    (tmp_path / "src").mkdir()
+    (tmp_path / "src/a.py").write_text("x")
+    assert prompt_parts.missing(text, tmp_path, {"explore"}, {"frame"}) == names
+    assert [part["filename"] for part in prompt_parts.mentioned(text, tmp_path, ())] in (
+        [],
+        ["a.py", "a.py", *["src"] * 3],
+    )
+
+
+@given(st.text())
+def test_no_text_is_too_odd_to_look_for_files_in(text: str) -> None:
+    here = Path(__file__).parent
+    assert prompt_parts.missing(f"@{text}", here, (), ()) is not None
+    assert prompt_parts.mentioned(f"@{text}", here, ()) is not None
+
+
 def test_files_of_the_kernel_are_read_as_they_are(tmp_path: Path) -> None:
     assert attached("/proc/self/status", tmp_path)["mime"] == "text/plain"
     assert prompt_parts.mentioned("@/proc/self/status", tmp_path, ())

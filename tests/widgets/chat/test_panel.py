@@ -55,6 +55,10 @@ def test_what_is_composed_goes_with_its_files(shown: Panel, demo_model: DemoMode
     assert "Reads measurements" in sent
     assert "data:image/png;base64" in shown.wire.page.html()
     assert "notes.txt" in shown.wire.page.root.text
+    mistyped = shown.do("send", text="Look at @src/temperature.py", mode="auto")
+    assert mistyped["kind"] == "failed"
+    assert "Did you mean @src/temperatures.py" in mistyped["message"]
+    assert len(shown.panel.value) == 1
 
 
 def test_a_command_and_the_shell_are_turns(shown: Panel, project: Path, demo_model: DemoModel) -> None:
