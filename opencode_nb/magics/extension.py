@@ -10,6 +10,7 @@ from IPython.core.magic import no_var_expand
 
 from opencode_nb.magics.completion import Completion
 from opencode_nb.magics.failure import one_line
+from opencode_nb.magics.input import LONE, Rewriting
 from opencode_nb.magics.line import LineMagic
 from opencode_nb.magics.options import prompt_parser
 from opencode_nb.magics.prompt import run_prompt
@@ -27,18 +28,22 @@ class _Extension:
         self.settings = self.workspace.settings
         self.line = LineMagic(self.workspace)
         self.completion = Completion(self.workspace, self.line)
+        self.rewriting = Rewriting(shell)
 
     def register(self) -> None:
         register: Any = self.shell.register_magic_function  # traitlets' decorator hides its signature
-        register(self._prompt(), "cell", "prompt")
+        register(self._prompt_cell(), "cell", "prompt")
+        register(self._prompt_line(), "line", "prompt")
         register(self._opencode(), "line", "opencode")
+        self.rewriting.begin()
         self.completion.register(self.shell)
         self._configurables.append(self.settings)
 
     def remove(self) -> None:
         self.completion.remove(self.shell)
+        self.rewriting.end()
         self._configurables.remove(self.settings)
-        for kind, name in (("cell", "prompt"), ("line", "opencode")):
+        for kind, name in (("cell", "prompt"), ("line", "prompt"), ("line", "opencode")):
             self.shell.magics_manager.magics[kind].pop(name, None)
         forget(self.shell)
 
@@ -47,17 +52,36 @@ class _Extension:
         """The list of objects that %config offers."""
         return self.shell.configurables
 
-    def _prompt(self) -> Callable[[str, str], Any]:
-        parser = prompt_parser()
-
+    def _prompt_cell(self) -> Callable[[str, str], Any]:
         @no_var_expand
         @one_line
         def prompt(line: str, cell: str) -> Any:
-            options = parser.parse_line(line)
-            return run_prompt(self.shell, self.workspace, options, cell.strip("\n"))
+            return self._run("%prompt" if cell == LONE else "%%prompt", line, cell)
 
-        prompt.__doc__ = f"Send this cell to the agent; the Turn is the cell's value.\n\n{parser.format_help()}"
+        prompt.__doc__ = (
+            f"Send this cell to the agent; the Turn is the cell's value.\n\n{prompt_parser().format_help()}"
+        )
         return prompt
+
+    def _prompt_line(self) -> Callable[[str], Any]:
+        @no_var_expand
+        @one_line
+        def prompt(line: str) -> Any:
+            return self._run("%prompt", line, None)
+
+        options = prompt_parser("%prompt").format_help()
+        prompt.__doc__ = f"Send this line to the agent; `x = %prompt TEXT` gives the Turn.\n\n{options}"
+        return prompt
+
+    def _run(self, magic: str, line: str, cell: str | None) -> Any:
+        """Run a prompt that starts on the magic's line and goes on in the cell; None for one line among others."""
+        parser = prompt_parser(magic)
+        options, start = parser.parse_with_text(line)
+        below = (cell or "").rstrip("\n") if start else (cell or "").strip("\n")
+        text = "\n".join(filter(str.strip, (start, below)))
+        late = parser.options_after(start)
+        note = f"{late} is sent as text: options come before the prompt." if late else ""
+        return run_prompt(self.shell, self.workspace, magic, options, text, whole=cell is not None, note=note)
 
     def _opencode(self) -> Callable[[str], Any]:
         @no_var_expand

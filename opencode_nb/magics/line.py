@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import difflib
 from argparse import Namespace
 from collections.abc import Collection
 from typing import Any
 
 from IPython.core.error import UsageError
 
+from opencode_nb.closest import did_you_mean
 from opencode_nb.magics.commands import GROUPS, Command, Group
 from opencode_nb.magics.commands.group import argument, say
 from opencode_nb.magics.options import MagicParser, prompt_parser
@@ -30,11 +30,10 @@ class LineMagic:
 
     def run(self, line: str) -> Any:
         """Run one line and return the subcommand's result. Raises UsageError for a wrong command or option."""
-        words = line.split(maxsplit=1)
-        name, rest = (words[0], words[1] if len(words) > 1 else "") if words else (DEFAULT, "")
+        name, rest = _split(line)
         command = self.commands.get(name)
         if command is None:
-            raise UsageError(_no_such_command(name, self.commands))
+            raise UsageError(_no_such_command(name, rest, self.commands))
         return command.run(self.workspace, command.parser.parse_line(rest))
 
     def help(self) -> str:
@@ -52,7 +51,7 @@ class LineMagic:
         @group.command(argument("command", nargs="?", metavar="COMMAND"))
         def help(_workspace: Workspace, options: Namespace) -> None:
             """List the commands, or show the options of one."""
-            wanted = (options.command or "").lstrip("%")
+            wanted = (options.command or "").strip("%?")
             say(self._parser_of(wanted).format_help() if wanted else self.help())
 
         return group
@@ -60,11 +59,27 @@ class LineMagic:
     def _parser_of(self, name: str) -> MagicParser:
         parsers = {"prompt": prompt_parser(), **{known: command.parser for known, command in self.commands.items()}}
         if name not in parsers:
-            raise UsageError(_no_such_command(name, parsers))
+            raise UsageError(_no_such_command(name, "", parsers))
         return parsers[name]
 
 
-def _no_such_command(name: str, commands: Collection[str]) -> str:
-    close = [command for command in commands if command.startswith(name)] or difflib.get_close_matches(name, commands)
-    meant = f" Did you mean {close[0]}?" if close else ""
+def _split(line: str) -> tuple[str, str]:
+    """Return the subcommand and the rest of the line. A `?` after the subcommand alone asks for its help."""
+    name, rest, *_ = [*(line.split(maxsplit=1) or [DEFAULT]), ""]
+    if set(rest.strip() or name[-1:]) == {"?"}:
+        return "help", name.rstrip("?")
+    return name, rest
+
+
+def _no_such_command(name: str, rest: str, commands: Collection[str]) -> str:
+    meant = "" if name == "prompt" else did_you_mean(name, commands)
+    meant = meant or _other_magic(name, rest)
     return f"%opencode {name}: no such command.{meant} Available commands: {', '.join(commands)}."
+
+
+def _other_magic(name: str, rest: str) -> str:
+    """Show the line that was probably meant, if it is no misspelt subcommand."""
+    if name.startswith("-"):
+        return f" Options come after a command: `%opencode start {f'{name} {rest}'.strip()}`."
+    text = rest if name == "prompt" else f"{name} {rest}"
+    return f" To send it to the agent: `%prompt {text.strip()}`." if rest else ""

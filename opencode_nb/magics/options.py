@@ -3,13 +3,22 @@
 from __future__ import annotations
 
 import argparse
-import shlex
+import re
+from collections.abc import Sequence
 from itertools import pairwise
 from typing import NoReturn
 
 from IPython.core.error import UsageError
 
+from opencode_nb.closest import did_you_mean
+from opencode_nb.magics.words import typed, words
 from opencode_nb.session.permissions import option as permission_option
+
+_OPTION = re.compile(r"--?[A-Za-z]")
+"""The start of an option, unlike a bullet, a rule or a negative number."""
+
+_END = "--"
+"""Ends the options before a text that starts like one."""
 
 
 class MagicParser(argparse.ArgumentParser):
@@ -24,19 +33,59 @@ class MagicParser(argparse.ArgumentParser):
 
     def error(self, message: str) -> NoReturn:
         """Raise UsageError with the message and the hint."""
-        raise UsageError(f"{self.prog}: {message}. {self._hint}")
+        self._refuse(f"{message}.")
+
+    def _refuse(self, message: str) -> NoReturn:
+        raise UsageError(f"{self.prog}: {message} {self._hint}")
 
     def parse_line(self, line: str) -> argparse.Namespace:
         """Parse a magic's line. Raises UsageError."""
-        try:
-            words = shlex.split(line)
-        except ValueError:  # an apostrophe, not the beginning of a quotation
-            words = line.split()
-        return self.parse_args(words)
+        return self._parse(words(line))
+
+    def parse_with_text(self, line: str) -> tuple[argparse.Namespace, str]:
+        """Parse the options that a line starts with; return them and the text after them. Raises UsageError."""
+        start = self.start_of_text(line)
+        given = words(line[:start])
+        return self._parse(given[:-1] if given[-1:] == [_END] else given), line[start:].strip()
+
+    def start_of_text(self, line: str) -> int:
+        """Return where the text begins: at the first word that is no option and no option's value; else the end."""
+        value = False
+        for word in typed(line):
+            if not value and word[0] == _END:
+                return word.end()
+            if not value and not _OPTION.match(word[0]):
+                return word.start()
+            value = not value and self.takes(word[0]) is not None
+        return len(line)
+
+    def options_after(self, text: str) -> str:
+        """Return the option, with its value, that a text ends with; "" if it ends otherwise or is nothing else."""
+        typed_words = text.split()
+        for count, flag in ((1, True), (2, False)):
+            action = self._option_string_actions.get(typed_words[-count]) if len(typed_words) > count else None
+            if action is not None and (action.nargs == 0) == flag:
+                return " ".join(typed_words[-count:])
+        return ""
+
+    def _parse(self, given: Sequence[str]) -> argparse.Namespace:
+        options, unknown = self.parse_known_args(given)
+        if unknown:
+            self._refuse(f"unrecognized arguments: {' '.join(unknown)}.{self._meant(unknown[0])}")
+        return options
+
+    def _meant(self, unknown: str) -> str:
+        long = [name.removeprefix("--") for name in self.option_strings() if name.startswith("--")]
+        name = unknown.partition("=")[0].lstrip("-")
+        return did_you_mean(name, long, "--{}") if unknown.startswith("-") and len(name) > 1 else ""
 
     def option_strings(self) -> list[str]:
         """Return all option strings, for Tab."""
         return [name for action in self._actions for name in action.option_strings]
+
+    def help_of(self, option: str) -> str:
+        """Return the help of an option, without its values filled in."""
+        return self._option_string_actions[option].help or ""
 
     def takes(self, option: str) -> argparse.Action | None:
         """Return the option of this name if it takes a value; None for a flag or an unknown option."""
@@ -52,9 +101,10 @@ class MagicParser(argparse.ArgumentParser):
         return places[-1] if places and places[-1].nargs in ("*", "+") else None
 
 
-def prompt_parser() -> MagicParser:
-    """Return the parser for the options of %%prompt."""
-    parser = MagicParser("%%prompt", "%%prompt? lists the options; write the prompt itself below this line.")
+def prompt_parser(magic: str = "%%prompt") -> MagicParser:
+    """Return the parser for the options of %%prompt, or of %prompt."""
+    parser = MagicParser(magic, f"{magic}? lists the options; -- ends them, before a prompt that starts with a dash.")
+    parser.usage = "%(prog)s [options] [TEXT]"
     add = parser.add_argument
     add("-m", "--model", metavar="MODEL", help="provider/model for this turn")
     add("-a", "--agent", metavar="AGENT", help="agent for this turn")

@@ -1,4 +1,4 @@
-"""%%prompt: send the cell's text to the agent, stream the turn into the output, return the Turn as the cell's value."""
+"""%%prompt and %prompt: send the text to the agent, stream the turn into the output, return the Turn as the value."""
 
 from __future__ import annotations
 
@@ -36,31 +36,48 @@ _UNWATCHED = (
 )
 
 
-def run_prompt(shell: InteractiveShell, workspace: Workspace, options: Namespace, text: str) -> Any:
-    """Run one turn, or a slash command, from the cell's text to its value.
+def run_prompt(
+    shell: InteractiveShell,
+    workspace: Workspace,
+    magic: str,
+    options: Namespace,
+    text: str,
+    *,
+    whole: bool,
+    note: str = "",
+) -> Any:
+    """Run one turn, or a slash command, from the text to its value.
 
-    Raises CellError if the turn fails or is interrupted, OpencodeError for a command that does not exist.
+    `whole`: the turn is all of its cell, whose value it is; None then means that it is already shown, as in a terminal.
+    `note` is a line to print above it. Raises CellError if the turn fails or is interrupted, OpencodeError for a
+    command that does not exist.
     """
     if not text.strip():
-        raise UsageError("%%prompt: the prompt is empty. Write below this line what the agent should do.")
+        where = "on this line or below it" if magic == "%%prompt" else "on this line"
+        raise UsageError(f"{magic}: the prompt is empty. Write {where} what the agent should do.")
     given = [name for name in _NOT_FOR_SHELL if getattr(options, name)]
     if given and body.parse(text).kind == "shell":
-        raise UsageError(f"%%prompt: a shell command does not take --{given[0]}, as no model runs: remove it.")
-    return _Cell(shell, workspace, options, text).run()
+        raise UsageError(f"{magic}: a shell command does not take --{given[0]}, as no model runs: remove it.")
+    return _Prompt(shell, workspace, options, text, whole=whole).run(note)
 
 
 _NOT_FOR_SHELL = ("file", "model", "agent", "variant", "permission")
 
 
-class _Cell:
-    """One run of a cell."""
+class _Prompt:
+    """One run of a magic. `whole`: the cell's output is this turn's alone, and its value the cell's."""
 
-    def __init__(self, shell: InteractiveShell, workspace: Workspace, options: Namespace, text: str) -> None:
+    def __init__(
+        self, shell: InteractiveShell, workspace: Workspace, options: Namespace, text: str, *, whole: bool
+    ) -> None:
         self._shell, self._workspace, self._options, self._body = shell, workspace, options, body.parse(text)
+        self._whole = whole
         self._frontend = detect(shell)
         self._notes: list[str] = []
 
-    def run(self) -> Any:
+    def run(self, note: str) -> Any:
+        if note:
+            self._note(note)
         self._start()
         self._continue()
         if self._body.kind == "own":
@@ -77,8 +94,8 @@ class _Cell:
             self._note(_BUSY)
         if not self._options.background:
             return self._in_foreground(session)
-        self._in_background(session)
-        return None
+        turn = self._in_background(session)
+        return None if self._whole else turn
 
     # -- before --------------------------------------------------------------------------------------------------------
 
@@ -101,7 +118,7 @@ class _Cell:
         if self._body.kind == "shell" or (workspace.announced and not model):
             return
         choice = workspace.ai.model_choice(model or self._model_of_session, self._options.agent)
-        if not workspace.announced:
+        if not workspace.announced or model not in (None, choice.model):  # a model without its provider: say which
             workspace.announced = True
             self._note(announcement(choice))
 
@@ -154,20 +171,21 @@ class _Cell:
 
     def _in_foreground(self, session: Session) -> Turn | None:
         jobs = Jobs()
-        view = make_view(self._frontend, session, jobs, quiet=self._options.quiet)
+        view = make_view(self._frontend, session, jobs, quiet=self._options.quiet, whole=self._whole)
         turn, failure = self._wait(session, view, jobs)
         notes = [*(self._notes if view.cleared else ()), *_warnings(turn)]
         turn._repr_mimebundle_()  # rendered first: a print replaces the view, and the turn must follow at once
         print(*notes, sep="\n", end="\n" if notes else "")  # noqa: T201  # the cell's own output
-        if failure is None and not (self._options.quiet or view.final):
+        shown = self._options.quiet or view.final
+        if self._whole and failure is None and not shown:
             self._store(turn, as_value=False)
             return turn
         self._store(turn)
-        if failure is None:
-            return None
-        if not (self._options.quiet or view.final):
+        if not shown:
             display(turn)
-        raise failure
+        if failure is not None:
+            raise failure
+        return None if self._whole else turn
 
     def _wait(self, session: Session, view: View, jobs: Jobs) -> tuple[Turn, CellError | None]:
         """Show the turn while it runs; on an interrupt, abort it and keep the partial output."""
@@ -195,13 +213,14 @@ class _Cell:
 
     # -- in the background ---------------------------------------------------------------------------------------------
 
-    def _in_background(self, session: Session) -> None:
+    def _in_background(self, session: Session) -> Turn:
         """Return at once; in a page, the output shows the live turn, then its static form."""
         if self._frontend is not Frontend.PAGE or self._options.quiet:
-            self._store(self._send(session, None))
+            turn = self._send(session, None)
+            self._store(turn)
             if not self._options.quiet:
                 print(_UNWATCHED)  # noqa: T201
-            return
+            return turn
         view = PageView(session, None)
         try:
             turn = self._send(session, view.person)
@@ -214,6 +233,7 @@ class _Cell:
         context = contextvars.copy_context()  # lets ipykernel 7 find the cell's output from any thread
         settle = threading.Thread(target=context.run, args=(view.replace, turn), daemon=True)
         turn.on_done(settle.start)  # not on the loop's own thread: closing the view waits for the loop
+        return turn
 
 
 def _warnings(turn: Turn) -> list[str]:

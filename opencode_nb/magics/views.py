@@ -35,14 +35,17 @@ class View(Protocol):
     ) -> None: ...
 
 
-def make_view(frontend: Frontend, session: Session, jobs: Jobs, *, quiet: bool) -> View:
-    """Return the view for a cell that serves `jobs` while it waits for its turn."""
+def make_view(frontend: Frontend, session: Session, jobs: Jobs, *, quiet: bool, whole: bool) -> View:
+    """Return the view for a cell that serves `jobs` while it waits for its turn.
+
+    `whole`: the cell has no other output, so that its page can be cleared for the turn.
+    """
     if frontend is Frontend.HEADLESS:
         return SilentView(None)
     if quiet:
         return SilentView(ConsolePerson(jobs))
     if frontend is Frontend.PAGE:
-        return PageView(session, ConsolePerson(jobs))
+        return (PageView if whole else PlaceView)(session, ConsolePerson(jobs))
     from opencode_nb.terminal import TerminalView
 
     return TerminalView(session, jobs)
@@ -104,3 +107,28 @@ class PageView:
     def close(self) -> None:
         """Close the widget and leave the output as it is."""
         self._view.close()
+
+
+class PlaceView(PageView):
+    """A live widget among other output of its cell, replaced by the turn's static form when the turn ends."""
+
+    cleared = False
+    final = True
+
+    def __init__(self, session: Session, fallback: Person | None) -> None:
+        super().__init__(session, fallback)
+        self._turn: Turn | None = None
+
+    def attach(self, turn: Turn) -> None:
+        """Show this turn from now on."""
+        self._turn = turn
+        super().attach(turn)
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        if self._turn is not None:
+            self.replace(self._turn)
+            return
+        update_display({"text/plain": ""}, raw=True, display_id=self._display_id)  # nothing was sent
+        self.close()

@@ -84,6 +84,14 @@ def test_a_question_is_declined(execute: Execute) -> None:
     assert "Nobody is available to answer" in data_of(notebook.cells[1])["text/plain"]
 
 
+def test_a_line_among_others_is_shown_in_its_place(execute: Execute) -> None:
+    notebook = execute("print('above')\nx = %prompt Say exactly: what is this?\nprint('below:', x.text)")
+    outputs = notebook.cells[1].outputs
+    assert [output.output_type for output in outputs] == ["stream", "display_data", "stream"]
+    assert "what is this?" in outputs[1].data["text/html"]
+    assert outputs[2].text == "below: what is this?\n"
+
+
 def test_allowed_beforehand(execute: Execute, project: Path) -> None:
     execute("%%prompt --permission allow\nRun `touch made`")
     assert (project / "made").exists()

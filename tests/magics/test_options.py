@@ -3,12 +3,16 @@
 from __future__ import annotations
 
 import shlex
+from typing import Any
 
 import pytest
+from hypothesis import given as given_any
+from hypothesis import strategies as st
 from IPython.core.error import UsageError
 
 from opencode_nb import cli
 from opencode_nb.magics.options import MagicParser, prompt_parser
+from opencode_nb.magics.words import words as words_of
 
 
 def test_options_have_their_defaults() -> None:
@@ -41,9 +45,13 @@ def test_all_options_are_parsed() -> None:
 @pytest.mark.parametrize(
     ("line", "says"),
     [
-        ("--modle demo/demo", "unrecognized arguments: --modle demo/demo"),
-        ("--mod demo/demo", "unrecognized arguments: --mod"),
-        ("explain this", "unrecognized arguments: explain this"),
+        ("--modle demo/demo", "unrecognized arguments: --modle demo/demo. Did you mean --model?"),
+        ("--mod demo/demo", "unrecognized arguments: --mod demo/demo. Did you mean --model?"),
+        ("-new", "unrecognized arguments: -new. Did you mean --new?"),
+        ("--fiel=a.py", "unrecognized arguments: --fiel=a.py. Did you mean --file?"),
+        ("--colour", "unrecognized arguments: --colour. %%prompt?"),
+        ("-d", "unrecognized arguments: -d. %%prompt?"),
+        ("explain this", "unrecognized arguments: explain this. %%prompt?"),
         ("-m", "argument -m/--model: expected one argument"),
         ("-o 2x", "'2x' is not a variable name"),
         ("-o a.b", "'a.b' is not a variable name"),
@@ -64,7 +72,7 @@ def test_a_wrong_line_gives_one_line_with_the_next_step(line: str, says: str) ->
     message = str(raised.value)
     assert message.startswith("%%prompt: ")
     assert says in message
-    assert message.endswith("%%prompt? lists the options; write the prompt itself below this line.")
+    assert message.endswith("%%prompt? lists the options; -- ends them, before a prompt that starts with a dash.")
     assert "\n" not in message
 
 
@@ -78,6 +86,89 @@ def test_permission_rules_are_parsed() -> None:
 def test_an_apostrophe_is_not_a_quote() -> None:
     assert prompt_parser().parse_line("-f it's.txt").file == ["it's.txt"]
     assert prompt_parser().parse_line('-f "it\'s here.txt"').file == ["it's here.txt"]
+    assert prompt_parser().parse_line("-f Bob's -f Al's").file == ["Bob's", "Al's"]
+
+
+@pytest.mark.parametrize(
+    ("line", "words"),
+    [
+        ("", []),
+        ("  one\ttwo ", ["one", "two"]),
+        ("two\\ words.txt", ["two words.txt"]),
+        ("'two words' \"three 'more' words\"", ["two words", "three 'more' words"]),
+        (r'"a \"quoted\" word" \\', ['a "quoted" word', "\\"]),
+        ('--file="two words.csv" x/"and more"', ["--file=two words.csv", "x/and more"]),
+        ("""--permission='{"bash": "deny"}'""", ['--permission={"bash": "deny"}']),
+        ("it's Bob's", ["it's", "Bob's"]),
+        ('the 12" screen', ["the", '12"', "screen"]),
+        ("'tis 5 o'clock", ["'tis", "5", "o'clock"]),
+        ('never "closed', ["never", '"closed']),
+        ('""', [""]),
+        ("ends with \\", ["ends", "with", "\\"]),
+    ],
+)
+def test_a_line_is_split_into_words(line: str, words: list[str]) -> None:
+    assert words_of(line) == words
+
+
+@pytest.mark.parametrize(
+    ("line", "given", "text"),
+    [
+        ("", {}, ""),
+        ("fix the bug", {}, "fix the bug"),
+        ("  fix  the   bug ", {}, "fix  the   bug"),
+        ("-m a/b fix the bug", {"model": "a/b"}, "fix the bug"),
+        ("-m a/b -q --new", {"model": "a/b", "quiet": True, "new": True}, ""),
+        ("--model=a/b -bq fix", {"model": "a/b", "background": True, "quiet": True}, "fix"),
+        ("-f 'two words.txt' -f a\\ b.txt \"quoted\" text", {"file": ["two words.txt", "a b.txt"]}, '"quoted" text'),
+        ("fix the -x flag", {}, "fix the -x flag"),
+        ("fix it -q", {}, "fix it -q"),
+        ("-q fix --new --model m", {"quiet": True}, "fix --new --model m"),
+        ("don't panic", {}, "don't panic"),
+        ("-q don't say \"yes", {"quiet": True}, "don't say \"yes"),
+        ("what is \\alpha?", {}, "what is \\alpha?"),
+        ("/review it", {}, "/review it"),
+        ("!ls -a", {}, "!ls -a"),
+        ("- one bullet", {}, "- one bullet"),
+        ("-5 degrees", {}, "-5 degrees"),
+        ("--- a rule", {}, "--- a rule"),
+        ("-- -m is an option", {}, "-m is an option"),
+        ("-q -- --new", {"quiet": True}, "--new"),
+        ("fix a -- b", {}, "fix a -- b"),
+        ("-m -- fix", {"model": None}, None),
+    ],
+)
+def test_options_come_before_the_text(line: str, given: dict[str, Any], text: str | None) -> None:
+    if text is None:
+        with pytest.raises(UsageError, match="expected one argument"):
+            prompt_parser().parse_with_text(line)
+        return
+    options, rest = prompt_parser().parse_with_text(line)
+    assert rest == text
+    assert vars(options) == vars(prompt_parser().parse_line("")) | given
+
+
+@pytest.mark.parametrize(
+    ("text", "late"),
+    [
+        ("fix it -q", "-q"),
+        ("fix it --model a/b", "--model a/b"),
+        ("-q", ""),
+        ("-m a/b", ""),
+        ("explain grep -f", ""),
+        ("explain ls -a on Linux", ""),
+        ("fix it -x", ""),
+        ("", ""),
+    ],
+)
+def test_an_option_after_the_text_is_noticed(text: str, late: str) -> None:
+    assert prompt_parser().options_after(text) == late
+
+
+@given_any(st.text())
+def test_any_text_after_the_options_is_sent_as_written(text: str) -> None:
+    assert prompt_parser().parse_with_text(f"-q -- {text}")[1] == text.strip()
+    words_of(text)
 
 
 def test_options_know_whether_they_take_a_value() -> None:

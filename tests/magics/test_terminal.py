@@ -159,6 +159,17 @@ def test_a_wrong_cell_fails_with_one_line(terminal: Terminal) -> None:
     assert "UsageError: %%prompt: unrecognized arguments: --colour" in terminal.run("%%prompt --colour\nhello")
 
 
+def test_a_prompt_on_one_line_runs_at_enter(terminal: Terminal) -> None:
+    terminal.answer("%prompt Say exactly: don't you?")
+    shown = terminal.ended()
+    assert "demo/demo" in shown
+    assert "Out[" not in shown
+    assert "DON'T YOU?" in terminal.run("_.text.upper()")
+    shown = terminal.run("x = %prompt Say exactly: this and that?")
+    assert "demo/demo" in shown
+    assert "THIS AND THAT?" in terminal.run("x.text.upper()")
+
+
 def test_reload_starts_fresh(terminal: Terminal) -> None:
     terminal.run("%reload_ext opencode_nb")
     assert "OpenCode is not running" in terminal.run("%opencode")
