@@ -1,36 +1,69 @@
-"""Tab in %%prompt and %opencode: options, models, agents, sessions, files, subcommands."""
+"""Tab in %%prompt, %prompt and %opencode: options, their values, subcommands; in prose, what the chat panel offers."""
 
 from __future__ import annotations
 
 import re
+import textwrap
 from argparse import Action
-from collections.abc import Callable, Iterable
+from collections.abc import Awaitable, Callable, Iterable, Iterator
 from pathlib import Path
+from typing import Any, NamedTuple, TypeVar
 
 from IPython.core.completer import CompletionContext, SimpleCompletion, SimpleMatcherResult, context_matcher
 from IPython.core.interactiveshell import InteractiveShell
 
+from opencode_nb import portal
 from opencode_nb.errors import OpencodeError
+from opencode_nb.kernel import context as kernel_context
+from opencode_nb.magics import body
+from opencode_nb.magics.frontend import Frontend, detect
 from opencode_nb.magics.line import LineMagic
 from opencode_nb.magics.options import MagicParser, prompt_parser
+from opencode_nb.magics.place import Place, place_of
+from opencode_nb.magics.words import typed
 from opencode_nb.magics.workspace import Workspace
+from opencode_nb.session.opencode import AsyncOpencode
+from opencode_nb.session.prompt import completion as prose
 
-_MAGIC = re.compile(r"^\s*(%%prompt|%opencode)\b(.*)$", re.DOTALL)
-_WORD = re.compile(r"(?:\\.|\S)+")
-"""A word as typed: a backslash escapes a space in it."""
+T = TypeVar("T")
+
+IN_PAGE = 0.8
+"""Seconds to wait for the server: JupyterLab ignores what comes after one. The next Tab may find it ready."""
+
+IN_TERMINAL = 3.0
+"""Seconds to wait for the server in a terminal: most starts take less."""
+
+_SUBCOMMAND = re.compile(r"\s*(\S*)(\s?)(.*)", re.DOTALL)
+
+DETAIL = 40
+"""Maximum characters shown beside an offer."""
+
+
+class Offer(NamedTuple):
+    """What Tab inserts, what is shown beside it, and another name that it can be found by."""
+
+    text: str
+    detail: str = ""
+    alias: str = ""
+
+
+class Offers(NamedTuple):
+    """What can replace `fragment`, which stands before the cursor; best first."""
+
+    fragment: str
+    offers: list[Offer]
 
 
 class Completion:
-    """A matcher for the shell's completer. Queries the server only if it is running: Tab never starts it."""
+    """A matcher for the shell's completer.
+
+    What only the server knows starts it in the background, and waits for it for a bounded time.
+    """
 
     def __init__(self, workspace: Workspace, line: LineMagic) -> None:
         self._workspace = workspace
         self._line = line
-        self._values: dict[str, Callable[[], Iterable[str]]] = {
-            "MODEL": lambda: workspace.ai.models(),
-            "AGENT": lambda: (agent["name"] for agent in workspace.ai.agents()),
-            "SESSION": lambda: (info["id"] for info in workspace.ai.sessions()),
-        }
+        self._patience = IN_PAGE
         self._known: dict[str, Callable[[str], Iterable[str]]] = {
             "COMMAND": lambda _fragment: [*line.commands, "prompt"],
             "PATH": _paths,
@@ -46,6 +79,7 @@ class Completion:
 
     def register(self, shell: InteractiveShell) -> None:
         """Add the matcher to the shell's completer."""
+        self._patience = IN_TERMINAL if detect(shell) is Frontend.TERMINAL else IN_PAGE
         shell.Completer.custom_matchers.append(self.matcher)
 
     def remove(self, shell: InteractiveShell) -> None:
@@ -54,50 +88,128 @@ class Completion:
             shell.Completer.custom_matchers.remove(self.matcher)
 
     def _match(self, context: CompletionContext) -> SimpleMatcherResult:
-        found = _MAGIC.match(context.line_with_cursor[: context.cursor_position])
-        if found is None or not found[2][:1].isspace():
+        place = place_of(context.full_text, context.cursor_line, context.cursor_position)
+        found = self._offers(place) if place else None
+        if found is None:
             return {"completions": [], "suppress": False}
-        words = _WORD.findall(found[2])
-        fragment = "" if found[2][-1].isspace() and not found[2].endswith("\\ ") else words.pop()
-        values = [value for value in self._candidates(found[1], words, fragment) if value.startswith(fragment)]
-        return {
-            "completions": [SimpleCompletion(value) for value in values],
-            "suppress": bool(values),
-            "matched_fragment": fragment,
-        }
+        shown = [SimpleCompletion(offer.text, type=_shortened(offer.detail)) for offer in found.offers]
+        offered: Any = shown or _Nothing()
+        return {"completions": offered, "suppress": True, "ordered": True, "matched_fragment": found.fragment}
 
-    def _candidates(self, magic: str, words: list[str], fragment: str) -> list[str]:
-        if magic == "%%prompt":
-            return self._options(prompt_parser(), words, fragment)
-        if not words:
-            return list(self._line.commands)
-        command = self._line.commands.get(words[0])
-        if command is None:
-            return []
-        return self._options(command.parser, words[1:], fragment)
+    def _offers(self, place: Place) -> Offers | None:
+        """Return what to offer; None in a shell command, which IPython itself completes."""
+        if place.magic == "%opencode":
+            return self._of_opencode(place.line)
+        parser = prompt_parser(place.magic)
+        start = parser.start_of_text(place.line)
+        if place.body is None and start == len(place.line):
+            return self._of_words(parser, place.line)
+        text = "\n".join(filter(None, (place.line[start:], place.body)))
+        return None if body.parse(text.lstrip("\n")).kind == "shell" else self._of_prose(text)
 
-    def _options(self, parser: MagicParser, words: list[str], fragment: str) -> list[str]:
+    # -- prose ---------------------------------------------------------------------------------------------------------
+
+    def _of_prose(self, text: str) -> Offers:
+        word = prose.word_at(text, len(text))
+        if word is None:
+            return Offers("", [])
+        names = kernel_context.names()
+        found = self._ask(lambda ai: ai.complete(text, variables=names))
+        if found is None and word.kind == "mention":  # what is known without a server
+            found = prose.mentions(word, _files(word.text), [], names)
+        typed_name = text[word.start + 1 :]  # without its / or @, which JupyterLab would cut the word to
+        return Offers(typed_name, [Offer(one.label[1:], one.detail) for one in found or []])
+
+    # -- options and subcommands ---------------------------------------------------------------------------------------
+
+    def _of_opencode(self, line: str) -> Offers:
+        found = _SUBCOMMAND.match(line)
+        name, space, rest = found.groups() if found else ("", "", "")
+        commands = self._line.commands
+        if not space:
+            return Offers(
+                name, [Offer(known, one.summary) for known, one in commands.items() if known.startswith(name)]
+            )
+        return self._of_words(commands[name].parser, rest) if name in commands else Offers("", [])
+
+    def _of_words(self, parser: MagicParser, line: str) -> Offers:
+        words = [word[0] for word in typed(line)]
+        ended = line[-1:].isspace() and not line.endswith("\\ ")
+        fragment = words.pop() if words and not ended else ""
         option = parser.takes(words[-1]) if words else None
         if option is not None:
-            return self._of(option, fragment)
+            return Offers(fragment, self._values(option, fragment))
         argument = parser.positional(words)
-        return parser.option_strings() + (self._of(argument, fragment) if argument and fragment[:1] != "-" else [])
+        values = self._values(argument, fragment) if argument and fragment[:1] != "-" else []
+        options = [Offer(name, parser.help_of(name)) for name in parser.option_strings() if name.startswith(fragment)]
+        return Offers(fragment, [*options, *values])
 
-    def _of(self, action: Action, fragment: str) -> list[str]:
-        """Return the values an argument can take: its choices, else those its metavar stands for."""
-        if action.choices is not None:
-            return [str(choice) for choice in action.choices]
+    def _values(self, action: Action, fragment: str) -> list[Offer]:
+        """Return the fitting values of an argument: its choices, else those its metavar stands for."""
         kind = str(action.metavar)
-        return list(self._known[kind](fragment)) if kind in self._known else self._ask(kind)
+        if action.choices is None and kind in _ASKED:
+            return _fitting(fragment, self._ask(_ASKED[kind]) or [])
+        known = self._known[kind](fragment) if kind in self._known else ()
+        return [Offer(str(value)) for value in action.choices or known if str(value).startswith(fragment)]
 
-    def _ask(self, kind: str) -> list[str]:
-        source = self._values.get(kind)
-        if source is None or not self._workspace.running:
-            return []
+    def _ask(self, question: Callable[[AsyncOpencode], Awaitable[T]]) -> T | None:
+        """Return the server's answer; None if it takes too long or fails, as Tab is no place to say why."""
         try:
-            return sorted(source())
-        except (OpencodeError, ValueError):  # a failing server or a wrong setting: Tab is not the place to report it
-            return []
+            return portal.result_of(portal.start(question, self._workspace.ai._async), self._patience)
+        except (OpencodeError, OSError, ValueError):  # a TimeoutError is an OSError
+            return None
+
+
+class _Nothing:
+    """No completions, although IPython counts one: it lets only a matcher that has some silence the others."""
+
+    def __len__(self) -> int:
+        return 1
+
+    def __iter__(self) -> Iterator[SimpleCompletion]:
+        return iter(())
+
+
+# -- what only the server knows ----------------------------------------------------------------------------------------
+
+
+async def _models(ai: AsyncOpencode) -> list[Offer]:
+    listed = await ai.models_detail()
+    return sorted(Offer(str(model["id"]), str(model["name"]), str(model["name"])) for model in listed)
+
+
+async def _agents(ai: AsyncOpencode) -> list[Offer]:
+    return [Offer(str(agent["name"]), str(agent.get("description") or "")) for agent in await ai.agents()]
+
+
+async def _sessions(ai: AsyncOpencode) -> list[Offer]:
+    titles = {str(info["id"]): str(info.get("title") or "") for info in await ai.sessions()}
+    return [Offer(name, title, title) for name, title in titles.items()]
+
+
+_ASKED: dict[str, Callable[[AsyncOpencode], Awaitable[list[Offer]]]] = {
+    "MODEL": _models,
+    "AGENT": _agents,
+    "SESSION": _sessions,
+}
+
+
+def _fitting(fragment: str, offers: list[Offer]) -> list[Offer]:
+    """Return the offers that fit, best first; all in their order if nothing is typed."""
+    if not fragment:
+        return offers
+    ranks = [
+        [rank for name in (one.text, one.alias) if name and (rank := prose.rank(fragment, name))] for one in offers
+    ]
+    return [offers[place] for _rank, place in sorted((min(fits), place) for place, fits in enumerate(ranks) if fits)]
+
+
+def _shortened(text: str) -> str | None:
+    """Return text for one line: JupyterLab would break it at a plain space, into the next offer's."""
+    return textwrap.shorten(text, DETAIL, placeholder="…").replace(" ", "\N{NO-BREAK SPACE}") or None
+
+
+# -- files -------------------------------------------------------------------------------------------------------------
 
 
 def _installed() -> list[str]:
@@ -108,11 +220,16 @@ def _installed() -> list[str]:
 
 def _paths(fragment: str) -> list[str]:
     """Return the paths that start with the fragment, with spaces escaped as in the fragment."""
-    folder, _, start = fragment.replace("\\ ", " ").rpartition("/")
+    return [path.replace(" ", "\\ ") for path in _files(fragment.replace("\\ ", " "))]
+
+
+def _files(start: str) -> list[str]:
+    """Return the files and folders whose paths start like this; hidden ones only if asked for."""
+    folder, _, name = start.rpartition("/")
     try:
-        found = sorted(Path(folder or ("/" if fragment.startswith("/") else ".")).expanduser().iterdir())
+        found = sorted(Path(folder or ("/" if start.startswith("/") else ".")).expanduser().iterdir())
     except OSError:
         return []
-    prefix = f"{folder}/" if folder or fragment.startswith("/") else ""
-    shown = [path for path in found if path.name.startswith(start) and (start or not path.name.startswith("."))]
-    return [f"{prefix}{path.name}{'/' if path.is_dir() else ''}".replace(" ", "\\ ") for path in shown]
+    prefix = f"{folder}/" if folder or start.startswith("/") else ""
+    shown = [path for path in found if path.name.startswith(name) and (name or not path.name.startswith("."))]
+    return [f"{prefix}{path.name}{'/' if path.is_dir() else ''}" for path in shown]

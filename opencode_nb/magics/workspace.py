@@ -86,6 +86,7 @@ class Workspace:
         """The notebook's Opencode, with the current preferences; not started until needed."""
         options = self.options
         if self._ai is None or (options != self._made_with and not self._used):
+            self.stop()  # Tab may be starting it
             self._ai, self._made_with = _opencode(options), options
         elif changed := {name for name in PREFERENCES if options.get(name) != self._made_with.get(name)}:
             self._ai.prefer(**{name: options.get(name) for name in PREFERENCES})

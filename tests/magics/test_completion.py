@@ -2,16 +2,21 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Callable
 
 import pytest
 from IPython.core.completer import provisionalcompleter
 from IPython.core.interactiveshell import InteractiveShell
 
+from opencode_nb.magics.completion import IN_TERMINAL
 from opencode_nb.server.binary import versions_directory
 from tests.magics.conftest import RunCell
 
 Complete = Callable[..., list[str]]
+
+LONGEST = 2 * IN_TERMINAL + 20
+"""Seconds that one Tab may take on however busy a machine, while a server starts."""
 
 
 @pytest.fixture(params=[False, True], ids=["no jedi", "jedi"])
@@ -27,12 +32,35 @@ def complete(shell: InteractiveShell, request: pytest.FixtureRequest) -> Complet
     return complete_
 
 
-def test_tab_starts_no_server(complete: Complete, run_cell: RunCell) -> None:
+PRESSES = 60
+"""Times to press Tab until a server that starts is ready: each waits for it for some seconds."""
+
+
+def test_tab_starts_the_server_and_never_waits_long_for_it(complete: Complete, run_cell: RunCell) -> None:
+    run_cell("%opencode stop")
     assert complete("%%prompt --mod") == ["%%prompt --model"]
     assert set(complete("%opencode st")) == {"%opencode start", "%opencode stop", "%opencode status"}
-    for line in ("%%prompt -m ", "%%prompt -a ", "%%prompt -s ", "%opencode use "):
-        assert not [offer for offer in complete(line) if "demo" in offer or "ses_" in offer]
+    assert complete("%%prompt\nplain prose ") == []
     assert "not running" in run_cell("%opencode status").printed
+    began = time.monotonic()
+    offers = complete("%%prompt -m d")
+    assert time.monotonic() - began < LONGEST
+    for _press in range(PRESSES):
+        offers = offers or complete("%%prompt -m d")
+    assert "%%prompt -m demo/demo" in offers
+    assert "is not running" not in run_cell("%opencode status").printed
+
+
+def test_tab_without_a_server_offers_what_it_knows(
+    run_cell: RunCell, complete: Complete, shell: InteractiveShell, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    run_cell("%opencode stop")
+    shell.user_ns["frame"] = 1
+    monkeypatch.setenv("OPENCODE_NB_BINARY", "/no/such/program")
+    assert complete("%%prompt -m ") == []
+    assert complete("%%prompt\n/") == []
+    assert complete("%%prompt\nlook at @src/te") == ["look at @src/temperatures.py"]
+    assert complete("%%prompt\nlook at @fra") == ["look at @frame"]
 
 
 def test_tab_offers_options_and_their_values(complete: Complete, run_cell: RunCell) -> None:
@@ -43,7 +71,25 @@ def test_tab_offers_options_and_their_values(complete: Complete, run_cell: RunCe
     assert complete("%%prompt --new -a pl", "\nWrite a test") == ["%%prompt --new -a plan"]
     assert len(complete("%%prompt -s ses_")) >= 1
     assert all(offer.startswith("%%prompt -s ses_") for offer in complete("%%prompt -s "))
+    assert complete("%%prompt -m gpt-5") == ["%%prompt -m demo/demo-gpt-5"]
     assert complete("%%prompt -m demo/no-such") == []
+    assert complete("x = %prompt --permission de") == ["x = %prompt --permission deny"]
+
+
+def test_tab_shows_the_titles_of_sessions_and_finds_by_them(
+    shell: InteractiveShell, complete: Complete, run_cell: RunCell
+) -> None:
+    winter = run_cell("%opencode new Winter report").printed.split()[2]
+    run_cell("%opencode new Summer")
+    for line in ("%%prompt -s ", "%prompt -q -s ", "%opencode use "):
+        with provisionalcompleter():
+            found = list(shell.Completer.completions(line, len(line)))
+        assert [(one.text, one.type) for one in found if one.text == winter] == [
+            (winter, "Winter\N{NO-BREAK SPACE}report")
+        ]
+        assert found[0].type == "Summer", "the newest comes first"
+        assert complete(f"{line}winter")[0] == f"{line}{winter}"
+        assert complete(f"{line}no such title") == []
 
 
 def test_tab_offers_files(complete: Complete) -> None:
@@ -81,7 +127,39 @@ def test_tab_offers_installed_versions(
     assert set(complete("%opencode start --ow")) == {"%opencode start --own"}
 
 
+@pytest.mark.parametrize(
+    "begin", ["%%prompt\n", "%%prompt -q\nfirst line\n", "%%prompt -q ", "%prompt ", "x = %prompt "]
+)
+def test_tab_in_a_prompt_offers_what_the_panel_does(
+    complete: Complete, shell: InteractiveShell, run_cell: RunCell, begin: str
+) -> None:
+    shell.user_ns["frame"] = 1
+    run_cell("from pathlib import Path; Path('two words.txt').write_text('Two.')")
+    last = begin.rpartition("\n")[2]
+    assert f"{last}look at @src/temperatures.py" in complete(f"{begin}look at @src/te", " and more")
+    assert f"{last}look at @src/temperatures.py" in complete(f"{begin}look at @tempera")
+    assert f'{last}look at @"two words.txt"' in complete(f"{begin}look at @two")
+    assert f'{last}look at @"two words.txt"' in complete(f'{begin}look at @"two wo')
+    assert complete(f"{begin}(@fra") == [f"{last}(@frame"]
+    assert f"{last}ask @explore" in complete(f"{begin}ask @expl")
+    for prose in ("fra", "look at fra", "import o", "a.b", "me@example.or", "look /ini", "pri", "x = [", "shell.user_"):
+        assert complete(f"{begin}{prose}") == []
+
+
+@pytest.mark.parametrize("begin", ["%%prompt\n", "%%prompt -q\n\n", "%%prompt -q ", "%prompt "])
+def test_tab_offers_commands_at_the_beginning_of_a_prompt(complete: Complete, run_cell: RunCell, begin: str) -> None:
+    run_cell("%opencode status")
+    last = begin.rpartition("\n")[2]
+    assert complete(f"{begin}/ini") == [f"{last}/init"]
+    assert complete(f"{begin}text\n/ini") == []
+
+
+def test_a_shell_command_is_completed_by_ipython(complete: Complete) -> None:
+    assert "!cat README.md" in complete("%%prompt\n!cat READ")
+
+
 def test_python_completion_is_unchanged(complete: Complete, shell: InteractiveShell) -> None:
     shell.user_ns["a_long_name"] = 1
-    assert "a_long_name" in complete("a_long_n")
-    assert "a_long_name" in complete("%%prompt\na_long_n")
+    for before in ("a_long_n", "%opencode status\na_long_n", "x = %prompt hi\ny = a_long_n", "%%time\na_long_n"):
+        assert any(offer.endswith("a_long_name") for offer in complete(before))
+    assert complete("%opencode rename a_long_n") == []

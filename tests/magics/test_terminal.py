@@ -170,6 +170,13 @@ def test_a_prompt_on_one_line_runs_at_enter(terminal: Terminal) -> None:
     assert "THIS AND THAT?" in terminal.run("x.text.upper()")
 
 
+def test_tab_completes_a_prompt(terminal: Terminal) -> None:
+    terminal.child.send("%prompt -m demo/demo-g\t")
+    terminal.expect("pt-5")
+    terminal.child.sendintr()
+    terminal.expect(f"In [{terminal.count}]:")
+
+
 def test_reload_starts_fresh(terminal: Terminal) -> None:
     terminal.run("%reload_ext opencode_nb")
     assert "OpenCode is not running" in terminal.run("%opencode")

@@ -77,17 +77,18 @@ def _command(command: Any, matching: str, word: Word) -> Completion:
 def mentions(
     word: Word, files: Iterable[Any], agents: Iterable[Any], variables: Iterable[str], limit: int = LIMIT
 ) -> list[Completion]:
-    """Return matching files, agents and variables, best first. Keeps `files` that only the server's search matched."""
+    """Return matching files, agents and variables, best first; if none matches, `files`, which the server's search did.
+
+    It finds some in spite of typing errors, and others that have hardly a letter in common.
+    """
     about: dict[tuple[Kind, str], str] = {("variable", name): "variable" for name in variables}
     about |= {("agent", str(agent["name"])): str(agent.get("description") or "agent") for agent in agents}
     paths = [str(path) for path in files if str(path).strip("/")]
     about |= {("file", path): "directory" if path.endswith("/") else "file" for path in paths}
-    scored = []
-    for order, (kind, name) in enumerate(key for key in about if prompt_parts.mention(key[1])):
-        score = rank(word.text, name)
-        if score is not None or kind == "file":
-            scored.append(((score or (_FOUND_BY_SERVER,), order), kind, name))
-    return [_mention(kind, name, about[kind, name], word) for _score, kind, name in sorted(scored)[:limit]]
+    named = [key for key in about if prompt_parts.mention(key[1])]
+    scored = [(score, order) for order, key in enumerate(named) if (score := rank(word.text, key[1])) is not None]
+    found = [named[order] for _score, order in sorted(scored)] or [key for key in named if key[0] == "file"]
+    return [_mention(kind, name, about[kind, name], word) for kind, name in found[:limit]]
 
 
 def _mention(kind: Kind, name: str, detail: str, word: Word) -> Completion:
@@ -99,9 +100,6 @@ def ranked(text: str, names: Iterable[str]) -> list[str]:
     """Return the names that match a text, best first."""
     scored = [(score, name) for name in names if (score := rank(text, name)) is not None]
     return [name for _score, name in sorted(scored)]
-
-
-_FOUND_BY_SERVER = 9
 
 
 def rank(text: str, name: str) -> tuple[int, ...] | None:

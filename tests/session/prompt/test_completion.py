@@ -82,6 +82,13 @@ def test_a_name_with_blanks_is_offered_as_it_is_read_back(server: Server, projec
         assert names == ["of may.csv", "what now?", "it's.csv", "my data"]
 
 
+def test_what_only_the_server_finds_is_offered_if_nothing_else_matches() -> None:
+    word = completion.Word("mention", "fra", 0, 4)
+    found = completion.mentions(word, ["README.md", "src/frames.py"], [{"name": "plan"}], ["frame", "other"])
+    assert [one.label for one in found] == ["@frame", "@src/frames.py"]
+    assert [one.label for one in completion.mentions(word, ["README.md"], [], ["other"])] == ["@README.md"]
+
+
 def test_what_no_text_can_name_is_not_offered() -> None:
     word = completion.Word("mention", "a", 0, 2)
     found = completion.mentions(word, ['a "b" c', "a\nb", 'a"b', "a b", "a@b"], [], [])
