@@ -98,7 +98,8 @@ class Facts:
     def _model(self, session: AsyncSession) -> tuple[str, str]:
         """Return the model of the next prompt, and where it comes from in words; "" if there is none."""
         if session.model:
-            return session.model, SOURCES["option"]
+            found = self._default if session.model == session.owner.model else None  # it may lack its provider
+            return found.model if found else session.model, SOURCES["option"]
         if of_session := _last_model(session):
             return of_session, "this session's model"
         if of_agent := self._models_of_agents.get(session.agent or ""):

@@ -471,6 +471,16 @@ def test_options_and_a_session_do_not_go_together(ai: oc.Opencode) -> None:
         oc.chat(ai.session(), model="demo/demo")
 
 
+def test_a_model_without_its_provider_is_shown_with_it(
+    server: Server, project: Path, wire: Wire, demo_model: DemoModel
+) -> None:
+    given = {"base_url": server.url, "password": server.password, "directory": project}
+    panel = oc.chat(**given, model="demo-gpt-5")
+    wire.wait(lambda: panel.widget.state.get("model"))
+    assert panel.widget.state["model"] == "demo/demo-gpt-5"
+    panel.close()
+
+
 def test_a_page_that_missed_something_gets_all_of_it(shown: Panel, demo_model: DemoModel) -> None:
     demo_model.queue([text("one two "), gate("chat-lost"), text("three four")])
     shown.panel.send("go")
