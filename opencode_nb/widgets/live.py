@@ -1,6 +1,6 @@
 """The kernel's side of every live view: numbered patches, the snapshot, and messages from the page.
 
-The counterpart of static/core/live.js; the wire protocol is in tests/render/wire_protocol.json. Knows nothing of the
+The counterpart of static/live/live.js; the wire protocol is in tests/render/wire_protocol.json. Knows nothing of the
 contents: a `Picture` renders them, and intents go to the view's owner, on the package's loop thread.
 """
 

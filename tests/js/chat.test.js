@@ -9,7 +9,7 @@ import { matchesModel } from "../../opencode_nb/static/chat/pickers.js";
 import { toggleFolds } from "../../opencode_nb/static/chat/results.js";
 import { ago, titleOf } from "../../opencode_nb/static/chat/sessions.js";
 import { anyway, createUndo } from "../../opencode_nb/static/chat/undo.js";
-import { createAnnouncer } from "../../opencode_nb/static/core/accessibility.js";
+import { createAnnouncer } from "../../opencode_nb/static/live/accessibility.js";
 import { clock, tick } from "../../opencode_nb/static/core/clocks.js";
 import { make, setChildren, update } from "../../opencode_nb/static/core/dom.js";
 

@@ -3,11 +3,11 @@ import { beforeEach, test } from "node:test";
 
 import { clear, press, show } from "./dom.js";
 import { promptsIn } from "../../opencode_nb/static/chat/chat.js";
-import { tokenAt } from "../../opencode_nb/static/chat/completion.js";
-import { messageOf } from "../../opencode_nb/static/chat/composer.js";
-import { createDrafts, joinDrafts } from "../../opencode_nb/static/chat/drafts.js";
-import { createHistory } from "../../opencode_nb/static/chat/history.js";
-import { createMessageText } from "../../opencode_nb/static/chat/message_text.js";
+import { tokenAt } from "../../opencode_nb/static/composer/completion.js";
+import { messageOf } from "../../opencode_nb/static/composer/composer.js";
+import { createDrafts, joinDrafts } from "../../opencode_nb/static/composer/drafts.js";
+import { createHistory } from "../../opencode_nb/static/composer/history.js";
+import { createMessageText } from "../../opencode_nb/static/composer/message_text.js";
 
 beforeEach(clear);
 

@@ -3,8 +3,8 @@ import fs from "node:fs";
 import { beforeEach, test } from "node:test";
 
 import { assertFocus, clear, press, show } from "./dom.js";
-import { answersIn, answersOf, isAnswered } from "../../opencode_nb/static/core/asking.js";
-import { listenForIntents, submitByEnter } from "../../opencode_nb/static/core/intents.js";
+import { answersIn, answersOf, isAnswered } from "../../opencode_nb/static/live/asking.js";
+import { listenForIntents, submitByEnter } from "../../opencode_nb/static/live/intents.js";
 
 const PROTOCOL = JSON.parse(fs.readFileSync(new URL("../render/wire_protocol.json", import.meta.url), "utf8"));
 const FORM = `<form data-intent="question" data-id="que_1">

@@ -2,9 +2,9 @@ import assert from "node:assert/strict";
 import { beforeEach, test } from "node:test";
 
 import { assertFocus, clear, press, settled, show } from "./dom.js";
-import { createCombobox, createSearch } from "../../opencode_nb/static/core/combobox.js";
-import { createListbox, moved } from "../../opencode_nb/static/core/listbox.js";
-import { createMenu, movedInMenu } from "../../opencode_nb/static/core/menu.js";
+import { createCombobox, createSearch } from "../../opencode_nb/static/menus/combobox.js";
+import { createListbox, moved } from "../../opencode_nb/static/menus/listbox.js";
+import { createMenu, movedInMenu } from "../../opencode_nb/static/menus/menu.js";
 
 beforeEach(clear);
 

@@ -3,7 +3,7 @@ import fs from "node:fs";
 import { beforeEach, test } from "node:test";
 
 import { assertFocus, assertNodes, clear, show } from "./dom.js";
-import { createFolds, createPage } from "../../opencode_nb/static/core/patches.js";
+import { createFolds, createPage } from "../../opencode_nb/static/live/patches.js";
 
 const PROTOCOL = JSON.parse(fs.readFileSync(new URL("../render/wire_protocol.json", import.meta.url), "utf8"));
 

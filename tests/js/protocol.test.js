@@ -3,7 +3,7 @@ import { mock, test } from "node:test";
 
 import { makeModel } from "./dom.js";
 import { lifetime, on } from "../../opencode_nb/static/core/model.js";
-import { createReceiver, createSender, sayHello } from "../../opencode_nb/static/core/protocol.js";
+import { createReceiver, createSender, sayHello } from "../../opencode_nb/static/live/protocol.js";
 
 function receiver() {
   const model = makeModel();

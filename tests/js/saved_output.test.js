@@ -2,7 +2,7 @@ import assert from "node:assert/strict";
 import { mock, test } from "node:test";
 
 import { makeModel, settled } from "./dom.js";
-import { initializeSaved, savedOutput, writeOutputs } from "../../opencode_nb/static/core/saved_output.js";
+import { initializeSaved, savedOutput, writeOutputs } from "../../opencode_nb/static/live/saved_output.js";
 
 const WIDGET = "application/vnd.jupyter.widget-view+json";
 const LIVE = "application/vnd.opencode-nb.one+json";

@@ -232,7 +232,7 @@ class _Shown:
 class RequestsView:
     """Open requests, added and removed one by one: what the user typed into one stays until it is answered.
 
-    The page shows one of them at a time (static/core/pager.js).
+    The page shows one of them at a time (static/live/pager.js).
 
     They follow the `look` at the time of an `update`. When the columns change, or the server sends a call's input, only
     the subject of the request is redrawn.

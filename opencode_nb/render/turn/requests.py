@@ -160,7 +160,7 @@ def _reason(request: Json) -> Html:
 
 
 _NO_CHOICE = "Choose or write an answer first."
-"""Shown beside Answer while the page disables it (static/core/asking.js)."""
+"""Shown beside Answer while the page disables it (static/live/asking.js)."""
 _OWN_WORDS = "Type your own answer"
 
 

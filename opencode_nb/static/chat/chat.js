@@ -8,7 +8,7 @@
 
 import { createAnswerTools } from "./answer_tools.js";
 import { GONE, createClient } from "./client.js";
-import { createComposer } from "./composer.js";
+import { createComposer } from "../composer/composer.js";
 import { createNotices } from "./notices.js";
 import { createPickers } from "./pickers.js";
 import { createQueue } from "./queue.js";
@@ -18,13 +18,13 @@ import { createFinder } from "./search.js";
 import { createSessionBar } from "./sessions.js";
 import { createSetup } from "./setup.js";
 import { anyway, createUndo } from "./undo.js";
-import { UNSEEN, keepKeys } from "../core/accessibility.js";
+import { UNSEEN, keepKeys } from "../live/accessibility.js";
 import { activeIn, isComposing, make, query, queryAll, targetOf, update } from "../core/dom.js";
 import { noteNotebook, saveNotebook } from "../core/jupyter.js";
 import { cellRunner, createDisabler, watchKernel } from "../core/kernel.js";
-import { live } from "../core/live.js";
+import { live } from "../live/live.js";
 import { lifetime, on } from "../core/model.js";
-import { initializeSaved } from "../core/saved_output.js";
+import { initializeSaved } from "../live/saved_output.js";
 
 const TOOLS_AFTER_MS = 200; // code needs no buttons yet while it streams
 const CONTROLS = "button, select, input";

@@ -3,7 +3,7 @@
 /** @import { State } from "./types.js" */
 /** @import { Client } from "./client.js" */
 
-import { createCombobox } from "../core/combobox.js";
+import { createCombobox } from "../menus/combobox.js";
 import { make, update } from "../core/dom.js";
 
 /** @typedef {{ id: string, name?: string, provider?: string }} ModelItem */

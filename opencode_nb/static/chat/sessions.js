@@ -8,10 +8,10 @@
 import { copyText } from "./clipboard.js";
 import { createMeter } from "./meter.js";
 import { iconButton } from "../core/buttons.js";
-import { createCombobox } from "../core/combobox.js";
+import { createCombobox } from "../menus/combobox.js";
 import { activeIn, isComposing, make, update } from "../core/dom.js";
 import { download } from "../core/download.js";
-import { createMenu } from "../core/menu.js";
+import { createMenu } from "../menus/menu.js";
 
 const MINUTE_MS = 60_000;
 const FORMATS = [["md", "Markdown"], ["html", "HTML"], ["ipynb", "notebook"], ["json", "JSON"]];

@@ -3,13 +3,13 @@
 
 /** @import { View } from "../core/types.js" */
 
-import { UNSEEN } from "../core/accessibility.js";
+import { UNSEEN } from "../live/accessibility.js";
 import { closest, make, query, queryAll, targetOf } from "../core/dom.js";
 import { watchView } from "../core/kernel.js";
-import { live } from "../core/live.js";
+import { live } from "../live/live.js";
 import { lifetime } from "../core/model.js";
-import { createSender } from "../core/protocol.js";
-import { initializeSaved } from "../core/saved_output.js";
+import { createSender } from "../live/protocol.js";
+import { initializeSaved } from "../live/saved_output.js";
 import { createBodies } from "./bodies.js";
 import { createDraft } from "./comments.js";
 import { createCopier, linkFiles } from "./links.js";

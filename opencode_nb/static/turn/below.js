@@ -1,6 +1,6 @@
 // Tell at the top of a long output what is out of sight below it: the agent's request or what it is doing, with Stop.
 
-import { ASKING } from "../core/asking.js";
+import { ASKING } from "../live/asking.js";
 import { make, query, queryAll, update } from "../core/dom.js";
 import { sightOf } from "../core/sight.js";
 

@@ -3,12 +3,12 @@
 /** @import { View } from "../core/types.js" */
 
 import { createBelow } from "./below.js";
-import { UNSEEN } from "../core/accessibility.js";
+import { UNSEEN } from "../live/accessibility.js";
 import { make } from "../core/dom.js";
 import { watchView } from "../core/kernel.js";
-import { live } from "../core/live.js";
+import { live } from "../live/live.js";
 import { lifetime } from "../core/model.js";
-import { initializeSaved } from "../core/saved_output.js";
+import { initializeSaved } from "../live/saved_output.js";
 
 // Words arrive many times a second. Read out as they come they would be noise, so the log itself is silent; the status
 // line inside it is live by its own role.

@@ -2,8 +2,8 @@
 
 /** @import { Option } from "./listbox.js" */
 
-import { icon } from "./buttons.js";
-import { isComposing, make } from "./dom.js";
+import { icon } from "../core/buttons.js";
+import { isComposing, make } from "../core/dom.js";
 import { createListbox } from "./listbox.js";
 
 const PAUSE_MS = 150; // pause in typing after which a costly search starts

@@ -1,10 +1,10 @@
 // Keep a live view's static form in the notebook, and no widget: without its kernel, a widget shows only an error. While
 // the kernel lives, the page draws the same output with the widget, by a media type that only this page knows.
 
-/** @import { Model, NotebookContext, Output, RenderMime, Saved } from "./types.js" */
+/** @import { Model, NotebookContext, Output, RenderMime, Saved } from "../core/types.js" */
 
-import { contextOf } from "./jupyter.js";
-import { lifetime, on } from "./model.js";
+import { contextOf } from "../core/jupyter.js";
+import { lifetime, on } from "../core/model.js";
 
 const WIDGET_VIEW = "application/vnd.jupyter.widget-view+json";
 const RANK = -20; // goes before the widget's own, which is -10

@@ -1,7 +1,7 @@
 // Keep the focus where it was, give keys back to what has the focus, and tell screen readers what they must know.
 
 import { ASKING } from "./asking.js";
-import { activeIn, queryAll, targetOf } from "./dom.js";
+import { activeIn, queryAll, targetOf } from "../core/dom.js";
 
 const ANNOUNCED_LENGTH = 200; // characters of a request that are read out; the rest is there to be read
 const FOCUSABLE = "a[href], button, input, textarea, select, summary";

@@ -1,6 +1,6 @@
 // A list to choose from, for a field that keeps the focus.
 
-import { closest, isComposing, make, targetOf, uniqueId } from "./dom.js";
+import { closest, isComposing, make, targetOf, uniqueId } from "../core/dom.js";
 
 const PAGE = 8; // options that PageUp and PageDown skip
 

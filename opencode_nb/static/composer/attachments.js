@@ -1,6 +1,6 @@
 // Files that go along with a message: pasted, dropped or chosen, shown as chips, within what a message can carry.
 
-/** @import { Attachment } from "./types.js" */
+/** @import { Attachment } from "../chat/types.js" */
 
 import { iconButton } from "../core/buttons.js";
 import { make, query, setChildren } from "../core/dom.js";

@@ -1,6 +1,6 @@
 // A button with a menu.
 
-import { make, targetOf, uniqueId } from "./dom.js";
+import { make, targetOf, uniqueId } from "../core/dom.js";
 
 /** @type {Record<string, number>} */
 const MOVES = { ArrowDown: 1, ArrowUp: -1 };

@@ -1,9 +1,9 @@
 // Where a message is written: a field that grows, with completion, history, a draft that survives a reload, and files.
 
 /** @import { Attachments } from "./attachments.js" */
-/** @import { Client } from "./client.js" */
-/** @import { Notices } from "./notices.js" */
-/** @import { State } from "./types.js" */
+/** @import { Client } from "../chat/client.js" */
+/** @import { Notices } from "../chat/notices.js" */
+/** @import { State } from "../chat/types.js" */
 /** @import { Attributes } from "../core/dom.js" */
 /** @import { IconName } from "../core/buttons.js" */
 

@@ -1,9 +1,9 @@
 // Complete commands and mentions at the cursor of the message field.
 
-/** @import { Client } from "./client.js" */
+/** @import { Client } from "../chat/client.js" */
 
 import { isComposing } from "../core/dom.js";
-import { createListbox } from "../core/listbox.js";
+import { createListbox } from "../menus/listbox.js";
 
 const COMPLETE_AFTER_MS = 80;
 const TOKENS = [

@@ -1,14 +1,14 @@
 // Everything that the live views share, put together.
 
-/** @import { Intent, Model } from "./types.js" */
-/** @import { Kernel } from "./kernel.js" */
+/** @import { Intent, Model } from "../core/types.js" */
+/** @import { Kernel } from "../core/kernel.js" */
 
 import { createAnnouncer, keepKeys } from "./accessibility.js";
 import { createAskingGuard } from "./asking.js";
-import { keepTicking, tick } from "./clocks.js";
-import { copyFormulas } from "./formulas.js";
+import { keepTicking, tick } from "../core/clocks.js";
+import { copyFormulas } from "../core/formulas.js";
 import { listenForIntents, submitByEnter } from "./intents.js";
-import { on } from "./model.js";
+import { on } from "../core/model.js";
 import { createPager } from "./pager.js";
 import { createFolds, createPage } from "./patches.js";
 import { createReceiver, createSender, sayHello } from "./protocol.js";

@@ -1,6 +1,6 @@
 // Apply what Python sends in order, and ask again for what was lost.
 
-/** @import { Intent, Message, Model } from "./types.js" */
+/** @import { Intent, Message, Model } from "../core/types.js" */
 /** @import { Page } from "./patches.js" */
 
 const HELLO_AT_MS = [0, 300, 1000]; // a page's first messages wait for the running cell: say hello until one arrives

@@ -1,9 +1,9 @@
 // Send what the user does in the markup that Python has rendered: clicks and answers.
 
-/** @import { Intent } from "./types.js" */
+/** @import { Intent } from "../core/types.js" */
 
 import { answersIn, answersOf } from "./asking.js";
-import { closest, targetOf } from "./dom.js";
+import { closest, targetOf } from "../core/dom.js";
 
 /**
  * Send clicks on `data-intent` with the element's other data, and forms with their answers.

@@ -1,8 +1,8 @@
 // Guard the agent's requests: a click never hits a button that has just replaced something else, nobody answers without
 // a choice, or allows what is out of sight. Disabled buttons keep the focus, and say why they are disabled.
 
-import { activeIn, closest, query, queryAll, targetOf } from "./dom.js";
-import { heightInSight } from "./sight.js";
+import { activeIn, closest, query, queryAll, targetOf } from "../core/dom.js";
+import { heightInSight } from "../core/sight.js";
 
 /** The cards in which the agent asks for something. */
 export const ASKING = '[data-part="permission"], [data-part="question"]';

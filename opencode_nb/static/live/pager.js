@@ -1,7 +1,7 @@
 // Show the agent's requests one at a time, in the order in which they came, with the way to the others.
 
 import { ASKING } from "./asking.js";
-import { activeIn, closest, make, queryAll } from "./dom.js";
+import { activeIn, closest, make, queryAll } from "../core/dom.js";
 
 const PLACE = '[data-part="requests"]';
 

@@ -1,8 +1,8 @@
 // Patch the nodes of a view by key. Python renders; no view edits what it shows.
 
-/** @import { Op } from "./types.js" */
+/** @import { Op } from "../core/types.js" */
 
-import { queryAll } from "./dom.js";
+import { queryAll } from "../core/dom.js";
 import { keepFocus } from "./accessibility.js";
 
 /**
