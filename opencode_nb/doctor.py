@@ -293,7 +293,7 @@ def _directories() -> Iterator[Finding]:
 
 
 def _opencode_data() -> Path:
-    from opencode_nb.session.storage import data_directory
+    from opencode_nb.server.files import data_directory
 
     return data_directory(os.environ)
 

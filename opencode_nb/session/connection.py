@@ -16,10 +16,9 @@ from opencode_nb.api.client import AsyncClient
 from opencode_nb.errors import NotFoundError, NotSupportedError, OpencodeError, ServerExitedError
 from opencode_nb.secret import Secret
 from opencode_nb.server import Server, serve
+from opencode_nb.server.files import SetupFiles, data_directory, setup_files
 from opencode_nb.server.version import is_accepted, unanswered, unsupported
-from opencode_nb.session import storage
 from opencode_nb.session.feed import ConnectionState, Feed
-from opencode_nb.session.setup_files import SetupFiles, setup_files
 from opencode_nb.transcript.transcript import Change, Transcript
 
 _NOT_STARTED = "Not started yet: call start() first, or prompt something."
@@ -215,7 +214,7 @@ class Connection:
     @property
     def _data(self) -> Path | None:
         """The server's data directory; None unless this package runs the server."""
-        return storage.data_directory({**os.environ, **self.environment}) if self.managed is not None else None
+        return data_directory({**os.environ, **self.environment}) if self.managed is not None else None
 
     def _watch_server(self, feed: Feed) -> None:
         loop, server = asyncio.get_running_loop(), self.managed

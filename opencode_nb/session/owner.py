@@ -7,13 +7,13 @@ from pathlib import Path
 from typing import Any, Protocol
 
 from opencode_nb.api.client import AsyncClient
+from opencode_nb.server.files import SetupFiles
 from opencode_nb.session.feed import ConnectionState, Feed
 from opencode_nb.session.models import ModelChoice
 from opencode_nb.session.permissions.approvals import Approvals
 from opencode_nb.session.permissions.enforcement import Enforcement
 from opencode_nb.session.permissions.policy import Policy
 from opencode_nb.session.prompt.completion import Completion
-from opencode_nb.session.setup_files import SetupFiles
 from opencode_nb.transcript.state import Json, TurnState
 
 

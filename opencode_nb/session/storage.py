@@ -3,28 +3,20 @@
 from __future__ import annotations
 
 import errno
-import os
 import re
 import tempfile
-from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
 from opencode_nb.errors import InternalServerError
 from opencode_nb.transcript.state import Json
 
-__all__ = ["data_directory", "explained", "named"]
+__all__ = ["explained", "named"]
 
 NAME = "StorageError"
 PROBE_BYTES = 1 << 16
 _FAILED = re.compile(r"Failed to execute statement|SqlError|SQLiteError|\bENOSPC\b|\bEDQUOT\b|No space left on device")
 _FULL = re.compile(r"disk is full|\bENOSPC\b|\bEDQUOT\b|No space left on device")
-
-
-def data_directory(environ: Mapping[str, str]) -> Path:
-    """Return where a server with this environment keeps its sessions: the XDG location, on macOS too."""
-    home = environ.get("HOME") or os.path.expanduser("~")  # noqa: PTH111  # Path.home() raises without a home directory
-    return Path(environ.get("XDG_DATA_HOME") or Path(home, ".local", "share")) / "opencode"
 
 
 def explained(event: Json, directory: Path | None) -> Json:

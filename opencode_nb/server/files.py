@@ -1,4 +1,7 @@
-"""The files that say which models there are: OpenCode's logins and configuration. Reads times, never content."""
+"""Where the server keeps its files, and when those were modified that say which models there are.
+
+Reads times, never content.
+"""
 
 from __future__ import annotations
 
@@ -6,8 +9,6 @@ import os
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import NamedTuple, Self
-
-from opencode_nb.session.storage import data_directory
 
 _NAMES = ("opencode.json", "opencode.jsonc", "config.json")
 
@@ -24,6 +25,12 @@ class SetupFiles(NamedTuple):
     def as_of(self, time: float) -> Self:
         """Return what a server can have read that started at this time: it creates some that it reads at its start."""
         return self._replace(of_directory={path: at for path, at in self.of_directory.items() if at <= time})
+
+
+def data_directory(environ: Mapping[str, str]) -> Path:
+    """Return where a server with this environment keeps its sessions: the XDG location, on macOS too."""
+    home = environ.get("HOME") or os.path.expanduser("~")  # noqa: PTH111  # Path.home() raises without a home directory
+    return Path(environ.get("XDG_DATA_HOME") or Path(home, ".local", "share")) / "opencode"
 
 
 def setup_files(environ: Mapping[str, str], directory: Path) -> SetupFiles:
