@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from types import TracebackType
 from typing import Protocol, Self
+from uuid import uuid4
 
 from IPython.display import clear_output, display, update_display
 
@@ -83,7 +84,7 @@ class PageView:
 
         self._view = TurnView(session, fallback)
         self.person: Person | None = self._view
-        self._display_id = f"opencode_nb-{id(self)}"
+        self._display_id = f"opencode_nb-{uuid4().hex}"
 
     def attach(self, turn: Turn) -> None:
         """Show this turn from now on."""

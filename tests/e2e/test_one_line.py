@@ -50,8 +50,9 @@ def notebook(open_notebook: OpenNotebook, work: Path) -> Callable[..., Notebook]
 
 def test_a_line_streams_and_stays_in_its_place(notebook: Callable[..., Notebook], demo_model: DemoModel) -> None:
     demo_model.queue([[text("Live "), gate("one-line"), text("and done.")]])
+    twice = "%prompt Say exactly: the first\nfor n in range(2):\n    %prompt Say exactly: the next"
     page = notebook(
-        "print('above')\nx = %prompt what's this?\nprint('below:', x.text)", "%prompt Say exactly: what is that?"
+        "print('above')\nx = %prompt what's this?\nprint('below:', x.text)", "%prompt Say exactly: what is that?", twice
     )
     page.start(1)
     live = page.output(1).locator('.opencode-nb[data-view="turn"][data-key="root"]')
@@ -65,12 +66,15 @@ def test_a_line_streams_and_stays_in_its_place(notebook: Callable[..., Notebook]
     assert shown.index("above") < shown.index("Live and done.") < shown.index("below: Live and done.")
     page.run(2, timeout=TURN_TIMEOUT)
     expect(page.output(2)).to_contain_text("what is that?")
+    page.run(3, timeout=TURN_TIMEOUT)
+    assert [page.text(3).count(said) for said in ("the first", "the next")] == [1, 2]
     page.screenshot("done")
     outputs = [output for cell in page.save().cells for output in cell.get("outputs", [])]
     assert not [output for output in outputs if "application/vnd.jupyter.widget-view+json" in output.get("data", {})]
     assert [output.output_type for output in outputs if "text/html" in output.get("data", {})] == [
         "display_data",
         "execute_result",
+        *(["display_data"] * 3),
     ]
     assert page.console == []
 
