@@ -78,7 +78,7 @@ class _Prompt:
     def run(self, note: str) -> Any:
         if note:
             self._note(note)
-        self._start()
+        self._read()
         self._continue()
         if self._body.kind == "own":
             return run_slash(self._workspace, self._options, Said("own", self._body.text, self._body.name))
@@ -104,7 +104,7 @@ class _Prompt:
         print(line)  # noqa: T201  # the cell's own output
         self._notes.append(line)
 
-    def _start(self) -> None:
+    def _read(self) -> None:
         """Read what the cell says: which commands there are, only the server knows."""
         ai = self._workspace.ai  # applies the current preferences; changed ones are announced again
         if not self._workspace.running:
