@@ -296,11 +296,12 @@ UNSEEN_SUBJECTS = """panel => {
 
 
 @pytest.mark.parametrize(("width", "height"), [(360, 300), (360, 640), (800, 300), (800, 640)])
-def test_no_button_is_in_sight_without_what_it_answers(page: Page, width: int, height: int) -> None:
+def test_no_button_is_in_sight_without_what_it_answers(page: Page, artifacts: Any, width: int, height: int) -> None:
     chat = ChatPage(page, width=width)
     panel = show(chat, *REQUESTS.values())
     panel.evaluate("(panel, px) => Object.assign(panel.style, { height: `${px}px`, minHeight: 0 })", height)
     for name in REQUESTS:
+        page.screenshot(path=artifacts / "screenshots" / f"asking-{name}-{width}-{height}.png")
         looked = panel.evaluate(UNSEEN_SUBJECTS)
         assert looked["found"] == [], name
         assert looked["buttons"] > 0, name

@@ -12,6 +12,7 @@ const ANSWERS = '[data-intent="permission"]:not(form), [data-intent="question"]:
 const OWN_CHOICE = 'input[type="radio"][data-own]';
 const NO_CHOICE = "Choose or write an answer first.";
 const PRESSES = ["Enter", " "];
+const SCROLLING = ".oc-matter, .oc-choices, .oc-covers";
 const ALLOWS = '[data-reply="once"], [data-reply="always"]';
 const SUBJECT_PX = 16; // a line of what is asked, at least
 
@@ -222,7 +223,7 @@ export function createAskingGuard(root, signal) {
      * @param {DocumentFragment} fragment
      */
     prepare(fragment) {
-      for (const matter of queryAll(fragment, ".oc-matter, .oc-choices")) matter.tabIndex = 0; // so that keys can scroll it
+      for (const text of queryAll(fragment, SCROLLING)) text.tabIndex = 0; // so that keys can scroll it
       for (const card of queryAll(fragment, ASKING)) card.tabIndex = -1; // the next request gets the focus as a whole
     },
     /**

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 from playwright.sync_api import Locator, Page, expect
 
-from tests.widgets.chat.page import PERMISSION, QUESTION, SCENES, ChatPage, docks, log, permission, question
+from tests.widgets.chat.page import PERMISSION, QUESTION, SCENES, ChatPage, asked, docks, log, question
 
 LINE = "<p>{}</p>"
 SCROLL = """
@@ -127,7 +127,7 @@ def test_who_is_left_at_the_end_follows_it(chat: ChatPage) -> None:
 def test_the_end_stays_in_sight_when_docks_come_and_the_panel_changes_its_size(chat: ChatPage) -> None:
     panel = chat.show()
     chat.set_html(turns(1, 2, 3))
-    chat.next_patch(["put", "docks", "root", docks(permission(PERMISSION))])
+    chat.next_patch(["put", "docks", "root", asked(PERMISSION)])
     chat.page.wait_for_function(AT_END)
     panel.evaluate("panel => { panel.style.height = '330px' }")
     chat.page.wait_for_function(AT_END)
@@ -269,7 +269,7 @@ def test_a_request_is_answered_and_the_focus_goes_on_to_the_message(chat: ChatPa
     allow.focus()
     chat.page.keyboard.press("Enter")
     assert chat.sent("permission") == [{"kind": "permission", "id": "per_1", "reply": "once"}]
-    chat.next_patch(["drop", "q1"])
+    chat.next_patch(["drop", "requests1"])
     expect(panel.get_by_role("textbox", name="Message")).to_be_focused()
 
 
@@ -277,7 +277,7 @@ def test_a_request_that_is_answered_elsewhere_goes_and_takes_no_focus(chat: Chat
     panel = chat.scene("permission")
     field = panel.get_by_role("textbox", name="Message")
     field.fill("half wri")
-    chat.next_patch(["drop", "q1"], ["put", "q2", "docks", question(QUESTION, "q2")])
+    chat.next_patch(["drop", "requests1"], ["put", "q2", "requests", question(QUESTION, "q2")])
     expect(field).to_be_focused()
     expect(panel.get_by_role("button", name="Allow once")).to_have_count(0)
     panel.get_by_label("Parquet").check()
@@ -289,7 +289,7 @@ def test_the_answers_of_a_long_request_are_in_sight(chat: ChatPage) -> None:
     long = {**PERMISSION, "metadata": {"command": "echo\n" * 200}}
     panel = chat.show()
     chat.set_html(turns(1) + "")
-    chat.next_patch(["put", "docks", "root", docks(permission(long))])
+    chat.next_patch(["put", "docks", "root", asked(long)])
     box = panel.get_by_role("button", name="Allow once").bounding_box()
     bottom = panel.get_by_role("textbox", name="Message").bounding_box()
     assert box is not None
