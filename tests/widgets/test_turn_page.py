@@ -159,7 +159,7 @@ def test_output_grows_in_its_card_with_the_time(turn: Shown, demo_model: DemoMod
     expect_marked(running)
     (project / "go-2").touch()
     done = turn.card("Shell: Count, done")
-    expect(done.locator("summary")).to_have_text(re.compile(r"Count ✓ You allowed once \d+(\.\d)? s$"))
+    expect(done.locator("summary")).to_have_text(re.compile(r"Count ✓\sYou allowed once \d+(\.\d)? s$"))
     expect(done.get_by_role("timer")).to_have_count(0)
     expect(turn.log.get_by_text("Done.")).to_be_visible()
 

@@ -109,7 +109,7 @@ def summary_html(card: Card) -> Html:
 def verdict_html(verdict: Verdict) -> Html:
     """Render how a request was answered."""
     glyph, style = ("\u2298", "verdict warn") if verdict.denied else ("\u2713", "verdict muted")
-    return element("span", escape(f"{glyph} {verdict.text}"), style=style, data_part="decision")
+    return element("span", escape(f"{glyph}\u00a0{verdict.text}"), style=style, data_part="decision")
 
 
 def _end(card: Card) -> Html:

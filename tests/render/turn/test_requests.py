@@ -73,3 +73,17 @@ def test_the_input_of_a_call_is_added_to_its_card_when_known() -> None:
     assert "code: import os" in page.root.text
     assert [id(form) for form in page.root.walk() if form.tag == "form"] == forms
     assert not live.update({str(part["id"])})
+
+
+def test_a_question_says_who_asks_as_soon_as_that_is_known() -> None:
+    """Only its head is redrawn: what the user typed stays."""
+    view = RequestsView("q", Look())
+    page = Page(view.html())
+    page.apply(view.update({"que_1": {**QUESTION, "asker": {}}}, ""))
+    assert "Question Another session asks" in page.root.text
+    forms = [id(form) for form in page.root.walk() if form.tag == "form"]
+    task = {"subagent_type": "general", "description": "Look around"}
+    page.apply(view.update({"que_1": {**QUESTION, "asker": task}}, ""))
+    assert "Question The subagent general (Look around) asks" in page.root.text
+    assert [id(form) for form in page.root.walk() if form.tag == "form"] == forms
+    assert Page(view.html()).html(keys=True) == page.html(keys=True)
