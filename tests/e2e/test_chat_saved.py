@@ -36,7 +36,7 @@ def test_what_was_said_is_saved_while_the_panel_is_used(
     open_notebook: OpenNotebook, lab: Lab, demo_model: DemoModel
 ) -> None:
     demo_model.queue([[text("The first answer.")], [text("The second answer.")]])
-    notebook = open_notebook([OPEN, "1"], directory=make_project(lab.root / "chat-saved"))
+    notebook = open_notebook([OPEN, "panel.close()"], directory=make_project(lab.root / "chat-saved"))
     notebook.run(0)
     view = ChatView(notebook.page)
     view.appears()
@@ -59,6 +59,9 @@ def test_what_was_said_is_saved_while_the_panel_is_used(
     view.appears()
     view.says("The second answer.")
     expect(notebook.output(0).get_by_text("The second answer.")).to_have_count(1)
+    notebook.run(1)
+    expect(view.root).to_have_count(0)
+    expect(notebook.output(0).get_by_text("The second answer.")).to_be_visible()
     received = open_notebook(path=notebook.copy_for_a_stranger(), kernel=None)
     assert [words for words in SAID if words not in received.text(0)] == []
 
