@@ -171,6 +171,9 @@ def test_formulas_are_typeset_also_for_a_stranger(open_notebook: OpenNotebook) -
     received = open_notebook(path=notebook.copy_for_a_stranger(), kernel=None)
     shown = received.output(0).locator("p")
     expect(shown.locator("mjx-container")).to_have_count(2)
+    for typeset in shown.locator("mjx-container").all():
+        assert typeset.evaluate("node => node.getBoundingClientRect().height") > 10
+        assert typeset.evaluate("node => node.closest('.oc-tex').getBoundingClientRect().width") > 5
     expect(shown.locator("a")).to_have_count(0)
     expect(shown.locator(".oc-mathml").first).to_be_hidden()
     expect(shown).to_contain_text("cost $5, not $10")

@@ -105,12 +105,13 @@ STYLES: dict[str, str] = {
     "listing": f"font-family:{_MONO};font-size:12.5px;line-height:1.45;margin:0;padding:0;overflow-x:auto;white-space:pre;background:none;border:0",
     "inner": "font-family:inherit;background:none;padding:0;border:0",
     "more": f"cursor:pointer;color:{MUTED};font-size:.88em;padding:2px 0",
-    # Formulas. What removes MathML and keeps styles (JupyterLab's sanitizer in a notebook that is not trusted) removes
-    # `var()` too, and then shows the TeX; elsewhere the TeX is there to be copied. `--unset` is never set.
+    # Formulas. What removes MathML and keeps styles (JupyterLab's sanitizer in a notebook that is not trusted) also removes
+    # `display:var()` and the logical sizes, and so shows the TeX. Elsewhere the TeX is there to be copied. `--unset` is
+    # never set.
     "formula": "font-size:1.05em",
     "display": "display:block;text-indent:0;overflow-x:auto;overflow-y:hidden;max-width:100%;margin:0 0 8px;padding:2px 0;text-align:center",
     "mathml": "display:none;display:var(--unset,inline);user-select:none",
-    "tex": "font-size:var(--unset,0)",
+    "tex": "display:inline-block;inline-size:0;block-size:0;overflow:clip;white-space:nowrap",
     # diffs
     "file": f"margin:0 0 6px;border:1px solid {_LINE};border-radius:8px;overflow:hidden",
     "patch": f"font-family:{_MONO};font-size:12.5px;line-height:1.45;margin:0;padding:0;overflow-x:auto;white-space:pre;background:none;border:0",

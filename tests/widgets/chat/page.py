@@ -21,6 +21,11 @@ from tests.widgets.conftest import Widget
 
 Theme = Literal["light", "dark", "dark-high-contrast"]
 
+NAMES: dict[Theme, str] = {
+    "light": "JupyterLab Light",
+    "dark": "JupyterLab Dark",
+    "dark-high-contrast": "JupyterLab Dark High Contrast",
+}
 THEMES = Path(sys.prefix) / "share/jupyter/lab/themes/@jupyterlab"
 """JupyterLab's own style sheets, by whose variables the panel is coloured."""
 
@@ -238,6 +243,7 @@ class ChatPage(Widget):
         page.add_style_tag(content=assets.styles("core/base.css", "core/rows.css", "chat/chat.css"))
         page.add_style_tag(content="body { margin: 8px; background: var(--jp-layout-color0) }")
         page.evaluate("light => { document.body.dataset.jpThemeLight = light }", str(theme == "light").lower())
+        page.evaluate("name => { document.body.dataset.jpThemeName = name }", NAMES[theme])
         self.state: dict[str, Any] = copy.deepcopy(STATE)
         self._number = -1
 

@@ -72,6 +72,29 @@ def test_nor_have_open_lists_and_questions(page: Page, theme: Theme) -> None:
     assert violations(panel) == []
 
 
+@pytest.mark.parametrize("theme", ["dark-high-contrast", "forced"])
+def test_with_high_contrast_fields_and_cards_have_borders(page: Page, theme: str) -> None:
+    """Where a tint sets something apart, or nothing does until a pointer is there."""
+    forced = theme == "forced"
+    page.emulate_media(forced_colors="active" if forced else "none")
+    panel = ChatPage(page, "light" if forced else "dark-high-contrast").scene("long")
+    field = panel.get_by_role("textbox", name="Message", exact=True)
+    line = "rgb(0, 0, 0)" if forced else "rgb(255, 255, 255)"
+    bordered = [
+        panel.get_by_role("combobox", name="Session", exact=True),
+        panel.get_by_role("combobox", name="Agent", exact=True),
+        panel.locator(".chat-composer", has=field),
+        panel.get_by_role("log").locator("pre.oc-code").first,
+        panel.get_by_role("log").locator("[data-part=prompt]").first,
+        panel.get_by_role("group", name="Output of seq 300", exact=True),
+    ]
+    for one in bordered:
+        expect(one).to_have_css("border-top-color", line)
+        expect(one).to_have_css("border-top-style", "solid")
+        expect(one).to_have_css("border-top-width", "1px")
+    expect(field).to_have_css("border-top-width", "0px")
+
+
 def test_forced_colours_and_reduced_motion(page: Page) -> None:
     page.emulate_media(forced_colors="active", reduced_motion="reduce")
     chat = ChatPage(page)
