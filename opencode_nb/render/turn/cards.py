@@ -35,7 +35,9 @@ from opencode_nb.render.turn.card_model import (
 from opencode_nb.render.turn.phrases import duration, shorten
 
 SHORT = 20
-"""What has more lines scrolls inside its card; of a growing output only so many are shown, its last ones."""
+"""What has more lines scrolls inside its card."""
+RUNNING_OUTPUT = 40
+"""Last lines of a growing output that are shown."""
 LINE_WIDTH = 120
 """Characters after which a line counts as one more: long lines wrap."""
 MAX_OUTPUT = 400_000
@@ -188,7 +190,7 @@ def output_html(
     cut = "The beginning is left out." if len(text) > MAX_OUTPUT else ""
     rows = ansi.lines(text[-MAX_OUTPUT:])
     if growing:
-        return _pre(rows[-SHORT:])
+        return _box(_pre(rows[-RUNNING_OUTPUT:]), name, from_end=from_end)
     return _scrolling(_pre(rows), text, key, name, from_end=from_end, note=cut)
 
 
@@ -207,10 +209,13 @@ def _scrolling(shown: Html, text: str, key: str, name: str, *, from_end: bool = 
     lines = text.rstrip("\n").count("\n") + 1
     if lines + len(text) // LINE_WIDTH <= SHORT:
         return shown
-    style, content = ("scrolled ending", element("div", shown, style="rigid")) if from_end else ("scrolled", shown)
-    box = element("div", content, style=style, tabindex="0", role="group", aria_label=name)
     left_out = element("div", escape(note), style="muted small") if note else NOTHING
-    return join([left_out, _whole(lines, key) if key else NOTHING, box])
+    return join([left_out, _whole(lines, key) if key else NOTHING, _box(shown, name, from_end=from_end)])
+
+
+def _box(shown: Html, name: str, *, from_end: bool) -> Html:
+    style, content = ("scrolled ending", element("div", shown, style="rigid")) if from_end else ("scrolled", shown)
+    return element("div", content, style=style, tabindex="0", role="group", aria_label=name)
 
 
 def _whole(lines: int, key: str) -> Html:

@@ -225,7 +225,7 @@ def test_what_is_short_does_not_scroll() -> None:
 
 def test_a_growing_output_shows_its_end() -> None:
     growing = parse(cards.output_html(LONG, growing=True))
-    assert growing.text.startswith("line 280\n")
+    assert growing.text.startswith("line 260\n")
     assert growing.text.endswith("line 299")
 
 
