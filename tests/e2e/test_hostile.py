@@ -143,7 +143,7 @@ def test_hostile_text_is_only_ever_text(
     assert_harmless(asked, f"Which? {XSS}", LABEL, ATTRIBUTE)
     notebook.screenshot("question")
     asked.get_by_label(LABEL).check()
-    asked.get_by_role("button", name="Answer").click()
+    asked.get_by_role("button", name="Answer", exact=True).click()
     notebook.wait(1, timeout=TURN_TIMEOUT)
     plain = [case for case in sendable().values() if not CONTROLS.search(case)]
     everywhere = (XSS, FILE_NAME, f"mcp_{XSS}", LABEL, f"Refused: {XSS}", f"cat hostile.txt # {XSS}", *plain)

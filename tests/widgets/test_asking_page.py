@@ -142,7 +142,7 @@ def test_a_form_is_sent_by_enter_in_its_field(stopped: Widget) -> None:
 def test_answer_waits_for_a_choice_and_says_so(widget: Widget) -> None:
     root = widget.render()
     widget.snapshot(0, question(QUESTION))
-    answer = root.get_by_role("button", name="Answer")
+    answer = root.get_by_role("button", name="Answer", exact=True)
     dismiss = root.get_by_role("button", name="Dismiss")
     expect(dismiss).to_be_enabled()
     expect(answer).to_be_disabled()
@@ -168,7 +168,7 @@ def test_answer_waits_for_a_choice_and_says_so(widget: Widget) -> None:
 def test_where_several_may_be_chosen_one_must_be(widget: Widget) -> None:
     root = widget.render()
     widget.snapshot(0, question({**QUESTION, "questions": QUESTION["questions"][1:]}))
-    answer = root.get_by_role("button", name="Answer")
+    answer = root.get_by_role("button", name="Answer", exact=True)
     expect(root.get_by_role("button", name="Dismiss")).to_be_enabled()
     expect(answer).to_be_disabled()
     root.get_by_label("value").check()

@@ -216,12 +216,12 @@ def test_a_question_is_answered_in_own_words_only(widget: Widget) -> None:
     root = widget.render()
     widget.snapshot(0, FORM)
     root.get_by_label("Your answer").first.fill("Parquet")
-    root.get_by_role("button", name="Answer").click()
+    root.get_by_role("button", name="Answer", exact=True).click()
     assert widget.sent() == [{"kind": "question", "id": "que_1", "answers": [["Parquet"], []]}]
 
 
 def answers_sent(widget: Widget, root: Locator) -> list[list[str]]:
-    root.get_by_role("button", name="Answer").click()
+    root.get_by_role("button", name="Answer", exact=True).click()
     return list(widget.sent("question")[-1]["answers"])
 
 
@@ -241,7 +241,7 @@ def test_a_question_with_one_answer_gets_one(widget: Widget) -> None:
     assert answers_sent(widget, root) == [["Parquet"], []]
     own.fill(" ")
     expect(choice).not_to_be_checked()
-    expect(root.get_by_role("button", name="Answer")).to_be_disabled()
+    expect(root.get_by_role("button", name="Answer", exact=True)).to_be_disabled()
 
 
 def test_enter_answers_when_nothing_else_is_open(widget: Widget) -> None:

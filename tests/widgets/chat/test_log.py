@@ -281,7 +281,7 @@ def test_a_request_that_is_answered_elsewhere_goes_and_takes_no_focus(chat: Chat
     expect(field).to_be_focused()
     expect(panel.get_by_role("button", name="Allow once")).to_have_count(0)
     panel.get_by_label("Parquet").check()
-    panel.get_by_role("button", name="Answer").click()
+    panel.get_by_role("button", name="Answer", exact=True).click()
     assert chat.sent("question") == [{"kind": "question", "id": "que_1", "answers": [["Parquet"], []]}]
 
 
