@@ -27,7 +27,7 @@ class Facts:
     async def learn(self, session: AsyncSession) -> None:
         """Fetch models, agents and permissions from the server."""
         owner = session.owner
-        await self._learn_default(owner)  # first: it may have the server read its configuration again
+        default, missing = await _default(owner)  # first: it may have the server read its configuration again
         agents = await owner.agents()
         self._agents = [
             {"name": str(agent["name"]), "description": str(agent.get("description") or "")} for agent in agents
@@ -37,17 +37,9 @@ class Facts:
             name: f"{model['providerID']}/{model['modelID']}" for name, model in own.items() if model
         }
         self._models = {str(model["id"]): model for model in await owner.models_detail()}
+        self._default, self._missing = default, missing
         self._git = (await owner.client.project.current()).get("vcs") == "git"
         self._can_share = await owner.can_share()
-
-    async def _learn_default(self, owner: Owner) -> None:
-        self._default = self._missing = None
-        try:
-            self._default = await owner.model_choice()
-        except NoModelError as error:
-            self._missing = error
-        except ModelError:  # the configured one does not exist: the next prompt says so
-            pass
 
     @property
     def no_model(self) -> bool:
@@ -121,6 +113,16 @@ class Facts:
         window = context.window or windows.get(model, 0)
         share = context.tokens / window if window else 0.0
         return {"tokens": context.tokens, "window": window, "share": share, "cost": session.cost}
+
+
+async def _default(owner: Owner) -> tuple[ModelChoice | None, NoModelError | None]:
+    """Return the model for prompts that name none, and why there is none."""
+    try:
+        return await owner.model_choice(), None
+    except NoModelError as error:
+        return None, error
+    except ModelError:  # the configured one does not exist: the next prompt says so
+        return None, None
 
 
 def _last_model(session: AsyncSession) -> str:

@@ -55,7 +55,7 @@ def choose_who_answers(view: ChatView, model: DemoModel) -> None:
     view.says("A plan.")
     view.rests()
     assert model.requests[-1]["reasoning_effort"] == "high"
-    bill = re.compile(r"plan\s*demo/demo-gpt-5\s*[\d.]+ s\s*[\d.]+k in, \d+ out\s*\$0\.\d+")
+    bill = re.compile(r"plan\s*demo/demo-gpt-5\s*[\d.]+ s\s*[\d.]+k tokens in, \d+ out\s*\$0\.\d+")
     expect(view.log.get_by_role("article").last).to_contain_text(bill)
     expect(view.log.get_by_text(re.compile("^Thought"))).to_be_visible()
     expect(view.log.get_by_text("Hm.")).to_be_hidden()

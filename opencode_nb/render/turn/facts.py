@@ -120,7 +120,7 @@ def _number(value: Any) -> float:
 def bill(turn: TurnState) -> list[str]:
     """Return short phrases: agent, model, duration, tokens, cost, and whether the turn was interrupted."""
     used = usage(turn)
-    tokens = f"{_count(used.input + used.cached)} in, {_count(used.output + used.reasoning)} out"
+    tokens = f"{_count(used.input + used.cached)} tokens in, {_count(used.output + used.reasoning)} out"
     cached = f" ({_count(used.cached)} cached)" if used.cached else ""
     phrases = [
         agent(turn),

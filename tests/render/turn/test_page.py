@@ -272,7 +272,14 @@ def test_late_bookkeeping_reaches_the_page() -> None:
 
 def test_the_footer_shows_tokens_and_cost() -> None:
     text = parse(turn_html(turn({"type": "text", "text": "x"}, user=diffs("a.py")))).text
-    for piece in ("build", "demo/demo", "1 min 4 s", "16.2k in, 320 out (15.0k cached)", "$0.0123", "1 file +1 −1"):
+    for piece in (
+        "build",
+        "demo/demo",
+        "1 min 4 s",
+        "16.2k tokens in, 320 out (15.0k cached)",
+        "$0.0123",
+        "1 file +1 −1",
+    ):
         assert piece in text
 
 

@@ -138,8 +138,11 @@ def test_the_demo_answers_in_the_same_panel(new: Panel) -> None:
 
 
 def test_a_configuration_made_by_hand_shows_without_a_click(new: Panel, project: Path) -> None:
+    seen: list[tuple[str, bool]] = []
+    new.panel.widget.observe(lambda change: seen.append((change.new["model"], change.new["setup"] is None)), "state")
     with DemoModel(pace=0) as model:
         config = json.loads(json.dumps(model.config()).replace("demo", "bar"))
         (project / "opencode.json").write_text(json.dumps(config))
         new.wait(lambda state: state["model"] == "bar/bar" and state["setup"] is None)
     assert new.state["model_source"] == "from your OpenCode configuration"
+    assert ("", True) not in seen, "neither a model nor the ways to one"
