@@ -49,7 +49,7 @@ def converse(view: ChatView) -> None:
     view.rests()
 
 
-def test_in_notebook(page: Page, lab: Lab, demo_model: DemoModel) -> None:
+def test_the_panel_works_in_notebook_7(page: Page, lab: Lab, demo_model: DemoModel) -> None:
     """Notebook hears of keys before the page does, and gives widgets no `jupyterapp`."""
     demo_model.queue(SCRIPT)
     work = make_project(lab.root / "in-notebook")
@@ -75,7 +75,7 @@ def test_in_notebook(page: Page, lab: Lab, demo_model: DemoModel) -> None:
 
 
 @pytest.mark.parametrize("mode", ["run", "edit"])
-def test_in_marimo(
+def test_the_panel_and_a_diff_work_in_marimo(
     page: Page, server_model: DemoModel, demo_model: DemoModel, opencode_program: Path, tmp_path: Path, mode: str
 ) -> None:
     """As an app, and in the editor, whose own keys must not take what is typed in the panel.

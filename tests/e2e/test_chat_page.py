@@ -57,7 +57,7 @@ def cells_of(notebook: Notebook) -> int:
     return notebook.page.locator(".jp-Notebook .jp-Cell").count()
 
 
-def test_everything_is_done_by_keys_and_the_notebook_keeps_its_cells(opened: Opened, demo_model: DemoModel) -> None:
+def test_the_panel_works_by_keyboard_without_changing_notebook_cells(opened: Opened, demo_model: DemoModel) -> None:
     """JupyterLab deletes, cuts and moves cells by letters: not those that are typed in the panel."""
     demo_model.queue(
         [
@@ -102,13 +102,13 @@ def test_everything_is_done_by_keys_and_the_notebook_keeps_its_cells(opened: Ope
 
 
 @pytest.mark.parametrize("kernel", ["7.4", "6.31"])
-def test_a_day(opened: Opened, demo_model: DemoModel, kernel: str) -> None:
+def test_every_panel_feature_works_in_one_session(opened: Opened, demo_model: DemoModel, kernel: str) -> None:
     notebook, view = opened(kernel=kernel)
     spend_a_day(view, demo_model, notebook.path.parent)
     assert notebook.console == []
 
 
-def test_a_panel_in_a_tab_of_its_own_fills_it_and_both_show_the_same(opened: Opened, demo_model: DemoModel) -> None:
+def test_a_panel_in_its_own_tab_fills_it_and_mirrors_the_first(opened: Opened, demo_model: DemoModel) -> None:
     notebook, view = opened()
     page = notebook.page
     view.message.fill("of the first")
@@ -137,7 +137,7 @@ def test_a_panel_in_a_tab_of_its_own_fills_it_and_both_show_the_same(opened: Ope
     notebook.screenshot("two")
 
 
-def test_a_panel_in_a_tab_of_its_own_works_on_its_own_notebook(opened: Opened, demo_model: DemoModel) -> None:
+def test_a_panel_in_its_own_tab_edits_only_its_own_notebook(opened: Opened, demo_model: DemoModel) -> None:
     """Another notebook, that is in sight instead, is left alone."""
     notebook, view = opened("1 + 1")
     page = notebook.page
@@ -169,7 +169,7 @@ def test_a_panel_in_a_tab_of_its_own_works_on_its_own_notebook(opened: Opened, d
     expect(visible.locator(".jp-OutputArea-output").filter(has_text="ran 42")).to_be_visible(timeout=TURN_TIMEOUT)
 
 
-def test_a_day_with_sessions(opened: Opened, tmp_path: Path) -> None:
+def test_sessions_can_be_renamed_opened_forked_deleted_and_exported(opened: Opened, tmp_path: Path) -> None:
     notebook, view = opened()
     session = view.root.get_by_role("combobox", name="Session")
     view.send("Say exactly: of the first")
@@ -207,7 +207,7 @@ def test_a_day_with_sessions(opened: Opened, tmp_path: Path) -> None:
     assert notebook.console == []
 
 
-def test_files_completions_and_the_shell_arrive(opened: Opened, tmp_path: Path) -> None:
+def test_completions_file_attachments_and_shell_commands_work(opened: Opened, tmp_path: Path) -> None:
     notebook, view = opened("measured = [1, 2]")
     notebook.run(1)
     options = view.root.get_by_role("listbox", name="Suggestions").get_by_role("option")

@@ -61,7 +61,7 @@ def bash(command: str = "echo allowed") -> list[object]:
 
 
 @pytest.mark.parametrize(("kernel", "code"), [("7.4", OPEN), ("7.3", "%load_ext opencode_nb\n%opencode chat")])
-def test_it_streams_and_is_answered_while_a_cell_computes(
+def test_the_panel_streams_and_takes_answers_while_a_cell_runs(
     opened: Open, demo_model: DemoModel, kernel: str, code: str
 ) -> None:
     demo_model.queue([bash(), [text("It said so."), gate(f"computing-{kernel}"), text("And that was all.")]])
@@ -80,7 +80,7 @@ def test_it_streams_and_is_answered_while_a_cell_computes(
     assert notebook.console == []
 
 
-def test_an_older_kernel_streams_while_a_cell_computes_and_hears_after_it(opened: Open, demo_model: DemoModel) -> None:
+def test_an_old_kernel_streams_during_a_cell_and_takes_answers_after_it(opened: Open, demo_model: DemoModel) -> None:
     demo_model.queue([bash(), [text("It said so.")]])
     notebook, view = opened("panel.send('Say it')\n" + COMPUTE, kernel="6.31")
     notebook.start(1)
@@ -93,7 +93,7 @@ def test_an_older_kernel_streams_while_a_cell_computes_and_hears_after_it(opened
 
 
 @pytest.mark.parametrize("kernel", ["7.4", "6.31"])
-def test_a_page_reloaded_in_mid_turn_and_in_mid_request_shows_the_same(
+def test_a_page_reloaded_during_a_turn_or_request_shows_the_same(
     opened: Open, demo_model: DemoModel, kernel: str
 ) -> None:
     reload = f"reload-{kernel}"
@@ -122,7 +122,7 @@ def test_a_page_reloaded_in_mid_turn_and_in_mid_request_shows_the_same(
     assert notebook.console == []
 
 
-def test_two_panels_on_one_session_agree_at_every_moment(opened: Open, demo_model: DemoModel) -> None:
+def test_two_panels_on_one_session_always_show_the_same(opened: Open, demo_model: DemoModel) -> None:
     demo_model.queue([[text("One, "), gate("agree-1"), text("two, "), gate("agree-2"), *bash()], [text("three.")]])
     notebook, view = opened("other = oc.chat(panel.session)\nother")
     notebook.run(1)
@@ -181,7 +181,7 @@ def test_a_panel_of_a_restarted_kernel_says_so_at_once_and_its_cell_goes_on(
     again.says("After.")
 
 
-def test_a_server_that_is_killed_comes_back(opened: Open, demo_model: DemoModel) -> None:
+def test_the_panel_works_again_after_the_server_is_killed(opened: Open, demo_model: DemoModel) -> None:
     demo_model.queue([[text("The first words "), gate("killed"), text("never come on.")]])
     notebook, view = opened(KILL)
     view.send("go")
@@ -198,9 +198,7 @@ def test_a_server_that_is_killed_comes_back(opened: Open, demo_model: DemoModel)
     view.rests()
 
 
-def test_a_stream_that_drops_loses_nothing_and_a_burst_is_shown_whole(
-    opened: Open, server: Server, demo_model: DemoModel
-) -> None:
+def test_no_text_is_lost_in_a_dropped_stream_or_a_burst(opened: Open, server: Server, demo_model: DemoModel) -> None:
     proxy = Proxy(urlsplit(server.url).port or 0)
     options = f"base_url='http://127.0.0.1:{proxy.port}', password='{server.password}'"
     demo_model.queue([[text("Before, "), gate("cut"), text("in the gap, "), gate("mended"), text("after.")]])
@@ -223,9 +221,7 @@ def test_a_stream_that_drops_loses_nothing_and_a_burst_is_shown_whole(
     assert notebook.console == []
 
 
-def test_a_network_that_is_gone_for_thirty_seconds_loses_nothing(
-    opened: Open, server: Server, demo_model: DemoModel
-) -> None:
+def test_a_thirty_second_network_outage_loses_no_text(opened: Open, server: Server, demo_model: DemoModel) -> None:
     """Takes 35 s: one panel's connections are closed and refused, another's fall silent and stay open."""
     proxies = [Proxy(urlsplit(server.url).port or 0) for _ in range(2)]
     options = [f"base_url='http://127.0.0.1:{proxy.port}', password='{server.password}'" for proxy in proxies]
@@ -266,7 +262,7 @@ def test_a_network_that_is_gone_for_thirty_seconds_loses_nothing(
     assert notebook.console == []
 
 
-def test_a_session_of_two_thousand_messages_stays_light(opened: Open, tmp_path: Path) -> None:
+def test_a_session_of_two_thousand_messages_keeps_few_turns_in_the_page(opened: Open, tmp_path: Path) -> None:
     import_history(LONG, MESSAGES, make_project(tmp_path / "long"))
     _notebook, view = opened(code=OPEN.replace("oc.chat()", f"oc.chat('{LONG}')"))
     view.says(f"Answer {MESSAGES // 2 - 1}")

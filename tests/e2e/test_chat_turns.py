@@ -53,7 +53,7 @@ def allow(view: ChatView) -> None:
     view.button("Allow once").click(timeout=TURN_TIMEOUT)
 
 
-def test_a_turn_shows_all_that_the_agent_does(opened: tuple[Notebook, ChatView], demo_model: DemoModel) -> None:
+def test_a_turn_shows_every_kind_of_agent_activity(opened: tuple[Notebook, ChatView], demo_model: DemoModel) -> None:
     notebook, view = opened
     child = tool("read", filePath="/etc/hosts")
     demo_model.queue(

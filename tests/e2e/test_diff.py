@@ -63,7 +63,7 @@ def file(root: Locator, path: str) -> Locator:
 
 
 @pytest.mark.parametrize("kernel", ["7.4", "6.31"])
-def test_changes_are_taken_back_and_brought_back_by_keys(
+def test_changes_are_reverted_and_reapplied_with_the_keyboard(
     changed: Callable[..., Notebook], work: Path, kernel: str
 ) -> None:
     notebook = changed("oc.diff()", kernel=kernel)
@@ -99,7 +99,7 @@ def test_changes_are_taken_back_and_brought_back_by_keys(
     assert notebook.console == []
 
 
-def test_a_hunk_goes_and_comes_and_what_is_mine_stays(changed: Callable[..., Notebook], work: Path) -> None:
+def test_reverting_and_reapplying_a_hunk_keeps_the_users_edits(changed: Callable[..., Notebook], work: Path) -> None:
     notebook = changed("oc.diff()")
     root = view(notebook)
     module, status, path = file(root, MODULE), root.get_by_role("status"), work / MODULE
@@ -130,7 +130,7 @@ def test_a_hunk_goes_and_comes_and_what_is_mine_stays(changed: Callable[..., Not
     assert notebook.console == []
 
 
-def test_it_fits_narrow_and_wide_pages_in_both_themes(changed: Callable[..., Notebook]) -> None:
+def test_the_diff_fits_narrow_and_wide_pages_in_both_themes(changed: Callable[..., Notebook]) -> None:
     notebook = changed("oc.diff()")
     root = view(notebook)
     for theme in ("dark", "light"):
@@ -154,7 +154,7 @@ def test_files_open_in_jupyterlab(changed: Callable[..., Notebook]) -> None:
     expect(notebook.page.get_by_role("tab", name="temperatures.py")).to_be_visible(timeout=SHOW_TIMEOUT)
 
 
-def test_the_open_notebook_is_warned_of_and_reloaded(
+def test_a_changed_open_notebook_shows_a_warning_and_can_be_reloaded(
     changed: Callable[..., Notebook], work: Path, demo_model: DemoModel
 ) -> None:
     path = work / "notebook.ipynb"
@@ -170,7 +170,7 @@ def test_the_open_notebook_is_warned_of_and_reloaded(
     expect(notebook.editor(2)).to_contain_text("by the agent", timeout=SHOW_TIMEOUT)
 
 
-def test_a_comment_goes_along_with_the_next_cell(changed: Callable[..., Notebook], demo_model: DemoModel) -> None:
+def test_a_comment_is_sent_with_the_next_prompt_cell(changed: Callable[..., Notebook], demo_model: DemoModel) -> None:
     notebook = changed("%opencode diff", "%%prompt -o turn\nNow what?", "print(turn.prompt)")
     root = view(notebook)
     keyboard = notebook.page.keyboard
@@ -186,7 +186,9 @@ def test_a_comment_goes_along_with_the_next_cell(changed: Callable[..., Notebook
     expect(root.get_by_role("note")).to_have_count(0)
 
 
-def test_a_diff_is_saved_as_what_it_shows(changed: Callable[..., Notebook], open_notebook: OpenNotebook) -> None:
+def test_a_saved_diff_is_readable_without_a_kernel(
+    changed: Callable[..., Notebook], open_notebook: OpenNotebook
+) -> None:
     notebook = changed("_.diff()")
     notebook.run(2)
     shown = notebook.output(2)

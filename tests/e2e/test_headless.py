@@ -94,12 +94,12 @@ def test_a_line_among_others_is_shown_in_its_place(execute: Execute) -> None:
     assert "".join(output.text for output in outputs[shown + 1 :]) == "below: what is this?\n"
 
 
-def test_allowed_beforehand(execute: Execute, project: Path) -> None:
+def test_permission_allow_lets_a_command_run(execute: Execute, project: Path) -> None:
     execute("%%prompt --permission allow\nRun `touch made`")
     assert (project / "made").exists()
 
 
-def test_every_option(execute: Execute, demo_model: DemoModel) -> None:
+def test_prompt_options_take_effect(execute: Execute, demo_model: DemoModel) -> None:
     notebook = execute(
         "%%prompt -q -o first -f data/measured.csv\nWhat did I send you?",
         "'measured.csv' in first.text, _ is first",
@@ -126,7 +126,7 @@ def test_every_option(execute: Execute, demo_model: DemoModel) -> None:
     assert shown[9] == "'unseen'"
 
 
-def test_a_failing_turn_fails_its_cell_with_one_line(execute: Execute) -> None:
+def test_a_failing_turn_fails_its_cell_with_a_one_line_traceback(execute: Execute) -> None:
     cell = execute("%%prompt\nFail with a provider error 400").cells[1]
     assert [output.output_type for output in cell.outputs][-2:] == ["display_data", "error"]
     error = cell.outputs[-1]
@@ -136,7 +136,7 @@ def test_a_failing_turn_fails_its_cell_with_one_line(execute: Execute) -> None:
     assert set(cell.outputs[-2].data) == {"text/html", "text/markdown", "text/plain"}
 
 
-def test_a_time_limit(execute: Execute, demo_model: DemoModel) -> None:
+def test_a_timeout_stops_the_turn_and_keeps_its_text(execute: Execute, demo_model: DemoModel) -> None:
     demo_model.queue([[text("as far as this "), gate("headless-limit")]])
     cell = execute("%%prompt --timeout 10\ngo").cells[1]
     demo_model.release("headless-limit")
@@ -144,7 +144,7 @@ def test_a_time_limit(execute: Execute, demo_model: DemoModel) -> None:
     assert "as far as this" in cell.outputs[-2].data["text/plain"]
 
 
-def test_a_failing_turn_ends_the_run(execute: Execute) -> None:
+def test_a_failing_turn_stops_the_notebook_run(execute: Execute) -> None:
     with pytest.raises(CellExecutionError, match="TurnError"):
         execute("%%prompt -q\nFail with a provider error 400", "'not reached'", allow_errors=False)
 
@@ -160,7 +160,7 @@ def kernel(env: dict[str, str], project: Path) -> Iterator[Kernel]:
     kernel.close()
 
 
-def test_who_shows_no_widgets_is_asked_by_input(kernel: Kernel, project: Path) -> None:
+def test_a_frontend_without_widgets_is_asked_through_input(kernel: Kernel, project: Path) -> None:
     shown = printed(kernel.run("%%prompt\nRun `touch made`", ("", "y")))
     assert (project / "made").exists()
     assert "The agent asks for permission to run a shell command:\ntouch made" in shown
@@ -169,7 +169,7 @@ def test_who_shows_no_widgets_is_asked_by_input(kernel: Kernel, project: Path) -
     assert asked[1].startswith("Please answer")
 
 
-def test_a_background_turn_becomes_static_where_its_widget_was(kernel: Kernel, demo_model: DemoModel) -> None:
+def test_a_background_turn_replaces_its_widget_with_static_output(kernel: Kernel, demo_model: DemoModel) -> None:
     demo_model.queue([[text("Slowly "), gate("headless-background"), text("done.")]])
     shown = kernel.run("%%prompt -b -o turn\ngo")
     live = next(m["content"] for m in shown if m["msg_type"] == "display_data")
@@ -182,7 +182,7 @@ def test_a_background_turn_becomes_static_where_its_widget_was(kernel: Kernel, d
     assert "Slowly done." in static["data"]["text/plain"]
 
 
-def test_interrupt_while_asked(kernel: Kernel, project: Path) -> None:
+def test_an_interrupt_at_a_permission_prompt_aborts_the_turn(kernel: Kernel, project: Path) -> None:
     cell = kernel.start("%%prompt\nRun `touch made`")
     kernel.wait_for("input_request")
     kernel.manager.interrupt_kernel()
@@ -212,14 +212,14 @@ def working(env: dict[str, str], project: Path, tmp_path: Path) -> Iterator[tupl
         kernel.close()
 
 
-def test_a_killed_kernel_leaves_nothing(working: tuple[Kernel, list[psutil.Process]]) -> None:
+def test_a_killed_kernel_leaves_no_processes(working: tuple[Kernel, list[psutil.Process]]) -> None:
     kernel, processes = working
     kernel.manager.signal_kernel(signal.SIGKILL)
     assert_gone(processes)
 
 
 @pytest.mark.parametrize("now", [True, False], ids=["at once", "asked to end"])
-def test_a_restarted_kernel_leaves_nothing(working: tuple[Kernel, list[psutil.Process]], now: bool) -> None:
+def test_a_restarted_kernel_leaves_no_processes(working: tuple[Kernel, list[psutil.Process]], now: bool) -> None:
     kernel, processes = working
     kernel.manager.restart_kernel(now=now)
     assert_gone(processes)

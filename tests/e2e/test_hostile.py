@@ -120,7 +120,7 @@ def assert_harmless(where: Locator, *texts: str) -> None:
     assert where.page.evaluate("window.__xss") is None
 
 
-def test_hostile_text_is_only_ever_text(
+def test_hostile_text_is_never_rendered_as_markup(
     open_notebook: OpenNotebook, demo_model: DemoModel, watch: Watch, work: Path
 ) -> None:
     demo_model.queue(script(work))

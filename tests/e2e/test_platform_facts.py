@@ -70,7 +70,7 @@ every_kernel = pytest.mark.parametrize("kernel", KERNELS)
 
 
 @every_kernel
-def test_the_kernel_is_the_one_asked_for(open_notebook: OpenNotebook, kernel: str) -> None:
+def test_the_notebook_uses_the_requested_kernel_version(open_notebook: OpenNotebook, kernel: str) -> None:
     notebook = open_notebook(["import ipykernel\nprint(ipykernel.__version__)", "1 + 1"], kernel=kernel)
     assert notebook.run(0).startswith(f"{kernel}.")
     assert notebook.run(1) == "2"
@@ -94,7 +94,9 @@ def test_a_thread_streams_into_a_widget_while_the_cell_blocks(open_notebook: Ope
     ("kernel", "cured", "delivered"),
     [("7.4", True, True), ("7.4", False, False), ("7.3", True, True), ("7.3", False, True), ("6.31", True, False)],
 )
-def test_a_click_while_the_cell_blocks(open_notebook: OpenNotebook, kernel: str, cured: bool, delivered: bool) -> None:
+def test_a_click_reaches_a_blocked_cell_only_where_the_kernel_allows_it(
+    open_notebook: OpenNotebook, kernel: str, cured: bool, delivered: bool
+) -> None:
     patience = LONG if delivered else SHORT
     notebook = open_notebook([COUNTER, CLICK.format(cured=cured, patience=patience)], kernel=kernel)
     notebook.run(0)
@@ -128,7 +130,7 @@ def test_input_is_answered_while_the_cell_blocks(open_notebook: OpenNotebook, ke
     assert "'YES'" in notebook.text(0)
 
 
-def test_a_reloaded_page_and_a_dark_theme(open_notebook: OpenNotebook) -> None:
+def test_saved_output_survives_a_reload_in_the_dark_theme(open_notebook: OpenNotebook) -> None:
     notebook = open_notebook(["6 * 7"])
     notebook.run(0)
     notebook.save()
@@ -180,7 +182,7 @@ def test_formulas_are_typeset_also_for_a_stranger(open_notebook: OpenNotebook) -
     received.screenshot("stranger")
 
 
-def test_what_a_stranger_sees_of_a_saved_notebook(open_notebook: OpenNotebook) -> None:
+def test_an_untrusted_notebook_keeps_only_sanitised_html(open_notebook: OpenNotebook) -> None:
     """Untrusted and without a kernel: HTML keeps classes, details and some inline style; a widget is its `text/plain`.
 
     `light-dark()` stays only if its first colour is `rgb()` or `rgba()`, and not in shorthands.

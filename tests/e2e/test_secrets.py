@@ -99,7 +99,7 @@ CELLS = (
 )
 
 
-def test_no_message_no_file_no_command_line(kernel: Kernel, tmp_path: Path, project: Path) -> None:
+def test_no_message_file_or_command_line_contains_the_password(kernel: Kernel, tmp_path: Path, project: Path) -> None:
     for cell in CELLS[:7]:
         kernel.run(cell)
     kernel.run("%%prompt\nRun `touch made`", ("y",))
@@ -123,7 +123,7 @@ def test_no_message_no_file_no_command_line(kernel: Kernel, tmp_path: Path, proj
     assert list((tmp_path / "home").rglob("server-*.log"))
 
 
-def test_only_the_server_and_what_it_runs_have_it_in_their_environment(
+def test_only_the_server_and_its_tools_have_the_password_in_environ(
     kernel: Kernel, tmp_path: Path, project: Path
 ) -> None:
     fifo = tmp_path / "tool-runs"
@@ -146,7 +146,7 @@ def test_only_the_server_and_what_it_runs_have_it_in_their_environment(
     kernel.finish(cell)
 
 
-def test_no_saved_notebook_has_it(env: dict[str, str], project: Path, tmp_path: Path) -> None:
+def test_no_saved_notebook_contains_the_password(env: dict[str, str], project: Path, tmp_path: Path) -> None:
     tell = "Path('told').write_text(ai.server.password)"
     cells = [nbformat.v4.new_code_cell(cell) for cell in (*CELLS[:7], f"from pathlib import Path; {tell}", *CELLS[7:])]
     notebook = nbformat.v4.new_notebook(cells=cells)
@@ -166,7 +166,7 @@ def shown(value: Any) -> bytes:
     return "\n".join([repr(value), str(value), f"{value}", str(bundle() if bundle else "")]).encode()
 
 
-def test_no_object_shows_it(server: Server, project: Path, demo_model: DemoModel) -> None:
+def test_no_repr_contains_the_password(server: Server, project: Path, demo_model: DemoModel) -> None:
     with oc.Opencode(base_url=server.url, password=server.password, directory=project) as ai:
         session = ai.session()
         turn = session.prompt("Say exactly: hi")
@@ -178,7 +178,7 @@ def test_no_object_shows_it(server: Server, project: Path, demo_model: DemoModel
 
 
 @pytest.mark.parametrize("how", ["nobody listens", "refused", "not found"])
-def test_no_error_shows_it(server: Server, how: str, unused_url: str) -> None:
+def test_no_error_contains_the_password(server: Server, how: str, unused_url: str) -> None:
     password = server.password if how == "not found" else server.password + "-and-more"
     url = unused_url if how == "nobody listens" else server.url
     with oc.Client(url, password=password, max_retries=0) as client, pytest.raises(oc.OpencodeError) as raised:
@@ -197,7 +197,7 @@ def unused_url() -> str:
         return f"http://127.0.0.1:{listener.getsockname()[1]}"
 
 
-def test_a_server_that_cannot_start_does_not_tell_it(tmp_path: Path) -> None:
+def test_a_server_that_fails_to_start_does_not_reveal_the_password(tmp_path: Path) -> None:
     program = tmp_path / "opencode"
     shutil.copyfile("/bin/false", program)
     program.chmod(0o755)

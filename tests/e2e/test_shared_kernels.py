@@ -109,7 +109,7 @@ def runtime(opencode_program: Path, tmp_path: Path, short_path: Path, monkeypatc
 
 
 @pytest.mark.parametrize("end", [signal.SIGTERM, signal.SIGKILL])
-def test_kernels_share_and_leave_nothing(tmp_path: Path, runtime: Path, end: signal.Signals) -> None:
+def test_kernels_share_one_server_that_ends_with_jupyter(tmp_path: Path, runtime: Path, end: signal.Signals) -> None:
     with jupyter(tmp_path / "jupyter") as lab:
         first, (pid, *shared) = lab.kernel()
         second, (other, *told) = lab.kernel()

@@ -49,7 +49,9 @@ def views(notebook: Notebook) -> Locator:
     return notebook.page.locator('.opencode-nb[data-view="turn"][data-key="root"]')
 
 
-def test_requests_are_answered_by_keys_alone(notebook: Callable[..., Notebook], demo_model: DemoModel) -> None:
+def test_requests_can_be_answered_with_the_keyboard_alone(
+    notebook: Callable[..., Notebook], demo_model: DemoModel
+) -> None:
     """JupyterLab has shortcuts on letters, arrows and Enter: here they do what they do in any form."""
     demo_model.queue(
         [
@@ -97,9 +99,7 @@ def test_a_request_below_the_fold_is_told_at_the_top_and_stays_on_its_card(
     expect(page.output(1).locator('[data-tool="bash"] > summary')).to_contain_text("You allowed once")
 
 
-def test_a_second_view_shows_the_same_from_its_beginning(
-    notebook: Callable[..., Notebook], demo_model: DemoModel
-) -> None:
+def test_a_second_view_shows_the_turn_from_its_start(notebook: Callable[..., Notebook], demo_model: DemoModel) -> None:
     demo_model.queue([[text("First words. "), gate("view-1"), text("Second words."), gate("view-2")]])
     page = notebook("%%prompt\ngo")
     output = page.start(1)
@@ -138,7 +138,7 @@ def test_the_cell_does_not_shrink_when_its_turn_ends(notebook: Callable[..., Not
     assert min(heights) > 0.9 * max(heights)
 
 
-def test_a_page_reloaded_in_mid_turn_can_stop_it(notebook: Callable[..., Notebook], demo_model: DemoModel) -> None:
+def test_a_page_reloaded_during_a_turn_can_stop_it(notebook: Callable[..., Notebook], demo_model: DemoModel) -> None:
     """Such a page has lost the cell's output for good (JupyterLab), but neither the turn nor the session is lost."""
     demo_model.queue([[text("The partial text"), gate("reload")]])
     page = notebook("%%prompt -o turn\ngo", "turn.status, turn.text", "%%prompt\nhello")

@@ -25,7 +25,9 @@ BETWEEN = 0.05
 
 
 @pytest.mark.parametrize("how", ["own", "own, by its guard", "shared", "shared, by its keeper", "shared, by its guard"])
-def test_a_server_killed_in_mid_turn(opencode_program: Path, project: Path, how: str) -> None:
+def test_a_killed_server_fails_the_turn_and_the_next_prompt_works(
+    opencode_program: Path, project: Path, how: str
+) -> None:
     shared = how.startswith("shared")
     with (
         DemoModel(pace=0) as model,
@@ -56,7 +58,7 @@ def test_a_server_killed_in_mid_turn(opencode_program: Path, project: Path, how:
         assert server.alive is shared
 
 
-def test_an_answer_that_a_killed_server_cut_off_is_no_answer_later_either(
+def test_a_turn_cut_off_by_a_killed_server_is_an_error_on_reload(
     opencode_program: Path, project: Path, demo_model: DemoModel
 ) -> None:
     def agent() -> oc.Opencode:
@@ -82,7 +84,7 @@ def test_an_answer_that_a_killed_server_cut_off_is_no_answer_later_either(
         assert session.prompt("Say exactly: on").text == "on"
 
 
-def test_what_is_asked_while_the_server_is_away_waits_for_it(opencode_program: Path, project: Path) -> None:
+def test_requests_wait_while_the_server_restarts(opencode_program: Path, project: Path) -> None:
     """A server that has bound its port and is not ready never answers what reaches it: nothing is sent until then."""
     with (
         DemoModel(pace=0) as model,
@@ -104,7 +106,7 @@ def test_what_is_asked_while_the_server_is_away_waits_for_it(opencode_program: P
         assert [call.result() for call in asked] == [[]] * len(asked)
 
 
-def test_a_server_of_ones_own_that_ended_is_named(opencode_program: Path, project: Path) -> None:
+def test_a_client_of_an_exited_private_server_raises_server_exited_error(opencode_program: Path, project: Path) -> None:
     with oc.Opencode(directory=project, binary=opencode_program, shared=False) as ai:
         ai.client.session.create(title="kept")
         client, ended = ai.client, threading.Event()
@@ -117,7 +119,7 @@ def test_a_server_of_ones_own_that_ended_is_named(opencode_program: Path, projec
         assert [session.title for session in ai.client.session.list()] == ["kept"]
 
 
-def test_a_prompt_that_failed_with_the_server_is_not_sent_to_the_next(
+def test_a_prompt_lost_with_its_server_is_not_resent_after_a_restart(
     opencode_program: Path, project: Path, demo_model: DemoModel, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """It is on its way when the server ends, and nobody knows yet: it could be repeated when that is back."""
@@ -139,7 +141,7 @@ def test_a_prompt_that_failed_with_the_server_is_not_sent_to_the_next(
         assert said == ["first", "third"]
 
 
-def test_a_lost_stream_loses_no_text(server: Server, demo_model: DemoModel, project: Path) -> None:
+def test_no_text_is_lost_when_the_event_stream_drops(server: Server, demo_model: DemoModel, project: Path) -> None:
     proxy = Proxy(urlsplit(server.url).port or 0)
     url = f"http://127.0.0.1:{proxy.port}"
     with oc.Opencode(base_url=url, password=server.password, directory=project) as ai:
@@ -163,7 +165,9 @@ def test_a_lost_stream_loses_no_text(server: Server, demo_model: DemoModel, proj
     proxy.close()
 
 
-def test_a_turn_that_ended_in_the_gap_is_found_ended(server: Server, demo_model: DemoModel, project: Path) -> None:
+def test_a_turn_that_ended_while_disconnected_completes_on_reconnect(
+    server: Server, demo_model: DemoModel, project: Path
+) -> None:
     proxy = Proxy(urlsplit(server.url).port or 0)
     url = f"http://127.0.0.1:{proxy.port}"
     with (
@@ -186,12 +190,12 @@ def test_a_turn_that_ended_in_the_gap_is_found_ended(server: Server, demo_model:
     proxy.close()
 
 
-def test_a_server_that_is_not_there(unused_port: int, project: Path) -> None:
+def test_connecting_to_an_unused_port_raises_api_connection_error(unused_port: int, project: Path) -> None:
     with pytest.raises(oc.APIConnectionError):
         oc.Opencode(base_url=f"http://127.0.0.1:{unused_port}", directory=project).start()
 
 
-def test_a_wrong_password(project: Path, opencode_program: Path) -> None:
+def test_a_wrong_password_raises_authentication_error(project: Path, opencode_program: Path) -> None:
     with (
         oc.serve(demo=True, directory=project, binary=opencode_program) as server,
         pytest.raises(oc.AuthenticationError),
@@ -206,7 +210,7 @@ def unused_port() -> int:
         return int(probe.getsockname()[1])
 
 
-def test_a_server_joined_by_its_url_that_is_killed_is_told_soon(opencode_program: Path, project: Path) -> None:
+def test_a_turn_fails_soon_after_a_server_joined_by_url_is_killed(opencode_program: Path, project: Path) -> None:
     with (
         DemoModel(pace=0) as model,
         oc.serve(config=model.config(), directory=project, binary=opencode_program, shared=False) as server,

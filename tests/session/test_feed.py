@@ -56,7 +56,7 @@ async def followed(url: str, session: str, go_on: threading.Event) -> tuple[Tran
 
 
 @pytest.mark.parametrize("name", NAMES)
-def test_what_comes_together_is_folded_as_if_it_came_one_by_one(name: str) -> None:
+def test_batched_events_fold_to_the_same_messages_as_single_events(name: str) -> None:
     events, go_on = events_of(name), threading.Event()
     with serving(telling([*events, LAST], go_on)) as server:
         transcript, changes = asyncio.run(followed(server.url, root_of(events), go_on))

@@ -67,7 +67,7 @@ def _copy(message: dict[str, Any], session: str, number: int, place: int) -> dic
     return {"info": info, "parts": parts}
 
 
-def test_a_long_session_begins_with_its_end(ai: oc.Opencode, opencode_program: Path, project: Path) -> None:
+def test_a_long_session_loads_its_latest_page_first(ai: oc.Opencode, opencode_program: Path, project: Path) -> None:
     session = ai.session(id=long_session(ai, opencode_program, project, TURNS))
     transcript = session._async.transcript
     assert transcript.has_earlier
@@ -86,7 +86,7 @@ def test_a_long_session_begins_with_its_end(ai: oc.Opencode, opencode_program: P
     assert len(session.messages()) == 2 * TURNS
 
 
-def test_old_turns_leave_memory_and_come_back(ai: oc.Opencode, opencode_program: Path, project: Path) -> None:
+def test_old_turns_are_unloaded_and_reloaded_on_demand(ai: oc.Opencode, opencode_program: Path, project: Path) -> None:
     session = ai.session(id=long_session(ai, opencode_program, project, 3 * MOST_TURNS))
     transcript, held = session._async.transcript, session.turns()[0]
     reading = True
@@ -108,7 +108,7 @@ def test_old_turns_leave_memory_and_come_back(ai: oc.Opencode, opencode_program:
     assert session.turns()[0].text == held.text
 
 
-def test_decisions_are_kept_when_a_turn_leaves_memory() -> None:
+def test_decisions_survive_unloading_a_turn() -> None:
     """The server does not keep them, so they could not be read again."""
     transcript = replay(events_of("permission_always"))
     asked = next(iter(transcript.turns))
@@ -126,7 +126,7 @@ def test_decisions_are_kept_when_a_turn_leaves_memory() -> None:
 
 
 @pytest.mark.parametrize("why", ["a turn runs", "a turn is undone"])
-def test_turns_that_are_needed_stay_in_memory(why: str) -> None:
+def test_running_and_undone_turns_are_not_unloaded(why: str) -> None:
     [(session_id, stored)] = stored_of("two_turns").items()
     transcript = loaded(session_id, stored["messages"])
     first, second = transcript.turns.values()
@@ -142,7 +142,7 @@ def test_turns_that_are_needed_stay_in_memory(why: str) -> None:
 
 
 @pytest.mark.parametrize("name", [name for name in NAMES if name != "structured"])  # the server can't list that one
-def test_any_cut_of_a_history_folds_to_the_same_turns(name: str) -> None:
+def test_a_history_loaded_in_two_pages_folds_to_the_same_turns(name: str) -> None:
     for session_id, stored in stored_of(name).items():
         messages = stored["messages"]
         whole = loaded(session_id, messages)
@@ -175,7 +175,7 @@ def shape(transcript: Transcript) -> list[tuple[str, str, list[str], list[str]]]
     ]
 
 
-def test_reconnecting_fetches_what_was_missed(ai: oc.Opencode, server: Server, project: Path) -> None:
+def test_reconnecting_fetches_missed_turns(ai: oc.Opencode, server: Server, project: Path) -> None:
     session = ai.session()
     session.prompt("hello")
     assert ai.connection.state == "connected"

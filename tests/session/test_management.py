@@ -44,7 +44,7 @@ def when(session: oc.Session, kind: str) -> threading.Event:
 # -- commands, shell, compact ------------------------------------------------------------------------------------------
 
 
-def test_a_command_is_a_turn(ai: oc.Opencode) -> None:
+def test_a_slash_command_runs_as_a_turn(ai: oc.Opencode) -> None:
     assert "greet" in [command["name"] for command in ai.commands()]
     session = ai.session()
     turn = session.command("greet", "big world")
@@ -55,7 +55,7 @@ def test_a_command_is_a_turn(ai: oc.Opencode) -> None:
     assert session.command("/greet", "you", wait=False).wait(60).text == "hello you"
 
 
-def test_an_unknown_command_is_refused_with_those_that_there_are(ai: oc.Opencode, demo_model: DemoModel) -> None:
+def test_an_unknown_command_raises_and_lists_the_available_ones(ai: oc.Opencode, demo_model: DemoModel) -> None:
     with pytest.raises(
         oc.OpencodeError, match=r"no command /great\. Did you mean /greet\? Available commands: .*/init"
     ):
@@ -80,7 +80,7 @@ def test_an_interrupt_before_a_command_begins_stops_it(ai: oc.Opencode, demo_mod
     demo_model.reset()
 
 
-def test_a_command_is_stopped_and_keeps_what_came(ai: oc.Opencode, demo_model: DemoModel) -> None:
+def test_an_aborted_command_keeps_its_partial_text(ai: oc.Opencode, demo_model: DemoModel) -> None:
     demo_model.queue([[text("partial"), gate("command")]])
     session = ai.session()
     spoke = when(session, "delta")
@@ -93,7 +93,7 @@ def test_a_command_is_stopped_and_keeps_what_came(ai: oc.Opencode, demo_model: D
     assert turn.text == "partial"
 
 
-def test_a_shell_command_asks_nobody_and_is_told_to_the_agent(ai: oc.Opencode, demo_model: DemoModel) -> None:
+def test_a_shell_command_runs_without_the_model_and_enters_its_context(ai: oc.Opencode, demo_model: DemoModel) -> None:
     session = ai.session()
     turn = session.shell("echo by hand")
     assert [(call.tool, call.status, call.output) for call in turn.tools] == [("bash", "completed", "by hand\n")]
@@ -103,7 +103,7 @@ def test_a_shell_command_asks_nobody_and_is_told_to_the_agent(ai: oc.Opencode, d
     assert len(session.turns()) == 2
 
 
-def test_a_shell_command_is_stopped(ai: oc.Opencode, project: Path) -> None:
+def test_aborting_a_shell_command_keeps_its_output(ai: oc.Opencode, project: Path) -> None:
     session = ai.session()
     printed = threading.Event()
 
@@ -122,7 +122,7 @@ def test_a_shell_command_is_stopped(ai: oc.Opencode, project: Path) -> None:
     assert "begun" in turn.tools[0].output
 
 
-def test_compacting_sums_up_and_frees_the_context(ai: oc.Opencode, demo_model: DemoModel) -> None:
+def test_compacting_adds_a_summary_turn_and_frees_context(ai: oc.Opencode, demo_model: DemoModel) -> None:
     session = ai.session()
     with pytest.raises(oc.OpencodeError, match="nothing to compact"):
         session.compact()
@@ -138,7 +138,7 @@ def test_compacting_sums_up_and_frees_the_context(ai: oc.Opencode, demo_model: D
     assert session.prompt("Say exactly: on we go").text == "on we go"
 
 
-def test_a_compaction_that_is_stopped_says_so(ai: oc.Opencode, demo_model: DemoModel) -> None:
+def test_an_aborted_compaction_raises_aborted_error(ai: oc.Opencode, demo_model: DemoModel) -> None:
     session = ai.session()
     session.prompt("hello")
     demo_model.queue([[text("## Goal"), gate("compaction")]])
@@ -157,9 +157,7 @@ def test_a_compaction_that_is_stopped_says_so(ai: oc.Opencode, demo_model: DemoM
     assert session.prompt("hello").status == "completed"
 
 
-def test_what_a_person_began_are_turns_of_their_own_after_a_reload_too(
-    ai: oc.Opencode, server: Server, project: Path
-) -> None:
+def test_shell_compact_and_note_turns_survive_a_reload(ai: oc.Opencode, server: Server, project: Path) -> None:
     session = ai.session()
     session.prompt("hello")
     session.shell("echo by hand")
@@ -174,7 +172,7 @@ def test_what_a_person_began_are_turns_of_their_own_after_a_reload_too(
 # -- steering ----------------------------------------------------------------------------------------------------------
 
 
-def test_a_prompt_while_busy_is_taken_up_after_the_step(ai: oc.Opencode, demo_model: DemoModel) -> None:
+def test_a_prompt_while_busy_steers_after_the_current_step(ai: oc.Opencode, demo_model: DemoModel) -> None:
     demo_model.queue([[text("Working."), gate("steer"), tool("glob", pattern="*")], [text("As you say.")]])
     session = ai.session()
     spoke = when(session, "delta")
@@ -187,7 +185,7 @@ def test_a_prompt_while_busy_is_taken_up_after_the_step(ai: oc.Opencode, demo_mo
     assert [turn.id for turn in session.turns()] == [first.id, second.id]
 
 
-def test_stopping_ends_the_steering_prompt_too(ai: oc.Opencode, demo_model: DemoModel) -> None:
+def test_abort_also_ends_the_steering_prompt(ai: oc.Opencode, demo_model: DemoModel) -> None:
     demo_model.queue([[text("Working."), gate("steer-stop")]])
     session = ai.session()
     spoke = when(session, "delta")
@@ -214,7 +212,7 @@ def edits(session: oc.Session, demo_model: DemoModel, file: Path, *versions: str
     return turns
 
 
-def test_undo_goes_back_step_by_step_and_says_what_became_of_the_files(
+def test_undo_reverts_one_turn_at_a_time_and_lists_the_files(
     ai: oc.Opencode, demo_model: DemoModel, project: Path
 ) -> None:
     file = project / "note.txt"
@@ -253,7 +251,7 @@ def test_undo_while_busy_is_refused(ai: oc.Opencode, demo_model: DemoModel) -> N
     turn.wait(60)
 
 
-def test_a_fork_has_what_was_before_and_an_unknown_place_is_refused(ai: oc.Opencode) -> None:
+def test_a_fork_holds_the_turns_before_its_point_and_rejects_unknown_ids(ai: oc.Opencode) -> None:
     session = ai.session()
     turns = [session.prompt(f"Say exactly: {n}") for n in range(3)]
     assert [turn.text for turn in session.fork(at=turns[2]).turns()] == ["0", "1"]
@@ -264,7 +262,7 @@ def test_a_fork_has_what_was_before_and_an_unknown_place_is_refused(ai: oc.Openc
 # -- the session as a whole --------------------------------------------------------------------------------------------
 
 
-def test_what_a_session_tells_of_itself(ai: oc.Opencode, demo_model: DemoModel) -> None:
+def test_a_session_reports_cost_tokens_messages_todos_and_children(ai: oc.Opencode, demo_model: DemoModel) -> None:
     session = ai.session()
     demo_model.queue([[reason("Hm."), text("Yes.")]])
     turns = [session.prompt("go"), session.prompt("hello")]
@@ -278,7 +276,7 @@ def test_what_a_session_tells_of_itself(ai: oc.Opencode, demo_model: DemoModel) 
     assert [child["parentID"] for child in session.children()] == [session.id]
 
 
-def test_sharing_that_is_disabled_is_refused(ai: oc.Opencode) -> None:
+def test_share_raises_when_sharing_is_disabled(ai: oc.Opencode) -> None:
     session = ai.session()
     with pytest.raises(oc.OpencodeError, match="Sharing is disabled"):
         session.share()
@@ -286,7 +284,7 @@ def test_sharing_that_is_disabled_is_refused(ai: oc.Opencode) -> None:
     assert session.shared_url == ""
 
 
-def test_models_tell_what_they_can_do(ai: oc.Opencode) -> None:
+def test_models_and_agents_report_their_details(ai: oc.Opencode) -> None:
     (model,) = [model for model in ai.models_detail() if model["id"] == "demo/demo"]
     assert (model["context"], model["output"], model["reasoning"], model["tools"]) == (200_000, 32_000, True, True)
     assert {"low", "high"} <= set(model["variants"])
@@ -295,14 +293,14 @@ def test_models_tell_what_they_can_do(ai: oc.Opencode) -> None:
     assert all(agent["description"] for agent in ai.agents())
 
 
-def test_sessions_are_found_by_title_and_bounded(ai: oc.Opencode) -> None:
+def test_sessions_filters_by_title_and_limits_the_count(ai: oc.Opencode) -> None:
     for n in range(4):
         ai.session(f"Title {n}")
     assert [info["title"] for info in ai.sessions(search="TITLE 2")] == ["Title 2"]
     assert [info["title"] for info in ai.sessions(limit=2)] == ["Title 3", "Title 2"]
 
 
-def test_bytes_are_attached_as_what_they_are(ai: oc.Opencode, demo_model: DemoModel) -> None:
+def test_an_attachment_made_of_bytes_reaches_the_model(ai: oc.Opencode, demo_model: DemoModel) -> None:
     csv = Attachment("days.csv", "text/csv", b"day,mean\n1,12.5\n")
     ai.session().prompt("What did I send you?", files=[csv])
     assert "day,mean" in json.dumps(demo_model.requests[-1])
@@ -311,7 +309,7 @@ def test_bytes_are_attached_as_what_they_are(ai: oc.Opencode, demo_model: DemoMo
 # -- export ------------------------------------------------------------------------------------------------------------
 
 
-def test_exports_show_the_turns(ai: oc.Opencode, server: Server, project: Path) -> None:
+def test_exports_contain_the_turns_and_escape_markup(ai: oc.Opencode, server: Server, project: Path) -> None:
     session = ai.session("A <b>title</b>")
     session.prompt("Edit src/temperatures.py", permission="allow")
     session.prompt("<script>alert(1)</script> Say exactly: <img src=x onerror=alert(1)>")
@@ -339,7 +337,7 @@ def test_exports_show_the_turns(ai: oc.Opencode, server: Server, project: Path) 
 # -- requests of turns begun elsewhere ---------------------------------------------------------------------------------
 
 
-def test_requests_are_answered_whoever_sent_the_turn(
+def test_another_client_can_answer_the_requests_of_a_turn(
     ai: oc.Opencode, server: Server, project: Path, demo_model: DemoModel
 ) -> None:
     session = ai.session()

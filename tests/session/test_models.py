@@ -53,7 +53,7 @@ def log_in(home: dict[str, str], provider: str) -> None:
 # --- none yet ---------------------------------------------------------------------------------------------------------
 
 
-def test_nothing_is_sent_to_a_public_provider_that_nobody_chose(new: oc.Opencode, opencode_program: Path) -> None:
+def test_an_unchosen_public_model_raises_before_anything_is_sent(new: oc.Opencode, opencode_program: Path) -> None:
     session = new.session()
     with pytest.raises(ModelError, match=r"No model is set up yet.*auth login.*demo=True.*model=\"opencode/") as caught:
         session.prompt("hello")
@@ -120,7 +120,7 @@ def test_a_model_is_found_without_its_provider(opencode_program: Path, project: 
             ai.model_choice(public.removeprefix("opencode/"))
 
 
-def test_a_server_without_any_model_says_how_to_get_one(opencode_program: Path, project: Path) -> None:
+def test_a_server_without_models_raises_with_setup_instructions(opencode_program: Path, project: Path) -> None:
     config = {"disabled_providers": ["opencode"]}
     with (
         oc.Opencode(directory=project, binary=opencode_program, config=config) as ai,
@@ -184,7 +184,7 @@ def test_a_model_is_announced_with_its_name_and_where_it_comes_from(choice: tupl
     assert announcement(ModelChoice(*choice)) == line
 
 
-def test_the_terminals_last_choice_comes_before_the_servers_default(
+def test_the_last_model_used_in_the_tui_beats_the_server_default(
     opencode_program: Path, project: Path, model: DemoModel, tmp_path: Path
 ) -> None:
     (tmp_path / "opencode").mkdir()

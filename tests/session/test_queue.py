@@ -50,7 +50,7 @@ def texts(session: oc.Session) -> list[str]:
     return [item.text for item in session.queue.items]
 
 
-def test_waiting_messages_go_one_after_the_other(session: oc.Session, demo_model: DemoModel) -> None:
+def test_queued_messages_are_sent_one_at_a_time_in_order(session: oc.Session, demo_model: DemoModel) -> None:
     turn = busy(session, demo_model, "queue-order")
     queue = session.queue
     first, second, third = (queue.add(f"Say exactly: {n}") for n in ("one", "two", "three"))
@@ -71,7 +71,7 @@ def test_waiting_messages_go_one_after_the_other(session: oc.Session, demo_model
         queue.edit(first.id, "too late")
 
 
-def test_what_is_added_while_it_rests_is_sent_at_once(session: oc.Session, project: Path) -> None:
+def test_a_message_queued_while_idle_is_sent_immediately(session: oc.Session, project: Path) -> None:
     session.queue.add("Say exactly: now", files=["README.md"])
     until(session, lambda: any(turn.status == "completed" for turn in session._async.turns()))
     (turn,) = session.turns()
@@ -79,7 +79,7 @@ def test_what_is_added_while_it_rests_is_sent_at_once(session: oc.Session, proje
     assert [part["type"] for part in turn.messages[0].parts.values()].count("file") == 1
 
 
-def test_sent_now_it_steers_the_running_turn(session: oc.Session, demo_model: DemoModel) -> None:
+def test_send_now_steers_the_running_turn(session: oc.Session, demo_model: DemoModel) -> None:
     demo_model.queue([[text("Working."), gate("queue-steer"), tool("glob", pattern="*")], [text("As you say.")]])
     turn = session.prompt("go", wait=False)
     until(session, lambda: turn.text == "Working.")
@@ -93,7 +93,7 @@ def test_sent_now_it_steers_the_running_turn(session: oc.Session, demo_model: De
     assert [kept.text for kept in session.turns()] == ["Working.", "As you say.", "later"]
 
 
-def test_a_turn_that_is_stopped_pauses_what_waits(session: oc.Session, demo_model: DemoModel) -> None:
+def test_aborting_a_turn_pauses_the_queue(session: oc.Session, demo_model: DemoModel) -> None:
     turn = busy(session, demo_model, "queue-stop")
     session.queue.add("Say exactly: on we go")
     session.abort()
@@ -110,7 +110,7 @@ def test_a_turn_that_is_stopped_pauses_what_waits(session: oc.Session, demo_mode
     assert session.queue.paused == ""
 
 
-def test_a_turn_that_fails_pauses_what_waits(session: oc.Session, demo_model: DemoModel) -> None:
+def test_a_failed_turn_pauses_the_queue(session: oc.Session, demo_model: DemoModel) -> None:
     demo_model.queue([[text("Working."), gate("queue-fail"), tool("glob", pattern="*")], [error(400, "No.")]])
     turn = session.prompt("go", wait=False)
     until(session, lambda: turn.text == "Working.")
@@ -123,7 +123,7 @@ def test_a_turn_that_fails_pauses_what_waits(session: oc.Session, demo_model: De
     assert (session.queue.items, session.queue.paused) == ((), "")
 
 
-def test_what_cannot_be_sent_waits_on(session: oc.Session, demo_model: DemoModel) -> None:
+def test_a_message_that_cannot_be_sent_stays_queued(session: oc.Session, demo_model: DemoModel) -> None:
     item = session.queue.add("hello", model="demo/none")
     until(session, lambda: bool(session.queue.paused))
     assert "no model demo/none" in session.queue.paused
@@ -134,7 +134,7 @@ def test_what_cannot_be_sent_waits_on(session: oc.Session, demo_model: DemoModel
     session.queue.clear()
 
 
-def test_what_waits_outlives_the_server(opencode_program: Path, demo_model: DemoModel, project: Path) -> None:
+def test_queued_messages_survive_a_server_restart(opencode_program: Path, demo_model: DemoModel, project: Path) -> None:
     with oc.Opencode(config=demo_model.config(), directory=project, shared=False) as ai:
         session = ai.session()
         turn = busy(session, demo_model, "queue-server")
@@ -150,7 +150,7 @@ def test_what_waits_outlives_the_server(opencode_program: Path, demo_model: Demo
         assert [kept.text for kept in session.turns()] == ["Working.", "still here"]
 
 
-def test_what_is_edited_is_held_with_what_is_behind_it(
+def test_holding_a_message_also_holds_the_ones_behind_it(
     session: oc.Session, demo_model: DemoModel, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     turn = busy(session, demo_model, "queue-hold")
@@ -174,7 +174,7 @@ def test_what_is_edited_is_held_with_what_is_behind_it(
     assert [kept.text for kept in session.turns()] == ["Working.", "in between", "eins", "two", "three"]
 
 
-def test_what_is_held_goes_when_it_is_released_or_gives_way_when_it_is_removed(
+def test_releasing_or_removing_a_held_message_lets_the_queue_continue(
     session: oc.Session, demo_model: DemoModel
 ) -> None:
     turn = busy(session, demo_model, "queue-release")

@@ -32,7 +32,7 @@ def ai(server: Server, project: Path, demo_model: DemoModel) -> Iterator[oc.Open
         yield ai
 
 
-def test_a_turn_has_everything_that_came(ai: oc.Opencode, project: Path) -> None:
+def test_a_completed_turn_has_text_tools_diffs_cost_and_decisions(ai: oc.Opencode, project: Path) -> None:
     turn = ai.session().prompt("Edit src/temperatures.py", permission="allow")
     assert turn.status == "completed"
     assert turn.text
@@ -51,7 +51,7 @@ def test_a_turn_has_everything_that_came(ai: oc.Opencode, project: Path) -> None
     assert turn.state.decisions[0].by == "policy"
 
 
-def test_a_prompt_that_could_not_be_sent_leaves_no_session(ai: oc.Opencode, server: Server, project: Path) -> None:
+def test_a_prompt_that_cannot_be_sent_creates_no_session(ai: oc.Opencode, server: Server, project: Path) -> None:
     kept = ai.session("Somebody's").id
 
     async def ask() -> None:
@@ -70,7 +70,7 @@ def test_a_prompt_that_could_not_be_sent_leaves_no_session(ai: oc.Opencode, serv
     assert [info["id"] for info in ai.sessions()] == [kept]
 
 
-def test_text_joins_the_steps_and_leaves_reasoning_out(ai: oc.Opencode, demo_model: DemoModel) -> None:
+def test_text_joins_the_steps_and_excludes_reasoning(ai: oc.Opencode, demo_model: DemoModel) -> None:
     demo_model.queue([[reason("Hm."), text("First."), tool("glob", pattern="*.py")], [text("Second.")]])
     turn = ai.ask("go")
     assert turn.text == "First.\n\nSecond."
@@ -93,7 +93,7 @@ def test_undo_and_redo_restore_the_files(ai: oc.Opencode, project: Path) -> None
         session.revert("msg_000000000000AAAAAAAAAAAAAA")
 
 
-def test_an_undone_turn_still_reads_after_the_next_prompt(ai: oc.Opencode) -> None:
+def test_an_undone_turn_keeps_its_text_after_the_next_prompt(ai: oc.Opencode) -> None:
     session = ai.session()
     turn = session.prompt("hello")
     said = turn.text
@@ -103,7 +103,7 @@ def test_an_undone_turn_still_reads_after_the_next_prompt(ai: oc.Opencode) -> No
     assert turn.id not in [kept.id for kept in session.turns()]
 
 
-def test_wrong_model_and_agent_are_refused_before_anything_is_sent(ai: oc.Opencode, demo_model: DemoModel) -> None:
+def test_an_unknown_model_agent_or_file_raises_before_anything_is_sent(ai: oc.Opencode, demo_model: DemoModel) -> None:
     session = ai.session()
     with pytest.raises(ModelError, match=r"no model demo/none.*demo/demo"):
         session.prompt("hello", model="demo/none")
@@ -140,7 +140,7 @@ def test_a_time_limit_stops_the_turn_and_keeps_the_text(ai: oc.Opencode, demo_mo
     assert not session.busy
 
 
-def test_an_interrupt_aborts_and_the_session_goes_on(ai: oc.Opencode, demo_model: DemoModel) -> None:
+def test_an_interrupt_aborts_the_turn_and_leaves_the_session_usable(ai: oc.Opencode, demo_model: DemoModel) -> None:
     demo_model.queue([[text("partial answer"), gate("interrupt")]])
     session = ai.session()
     interrupt_when_told(session, "delta")
@@ -153,7 +153,7 @@ def test_an_interrupt_aborts_and_the_session_goes_on(ai: oc.Opencode, demo_model
     assert session.prompt("hello").status == "completed"
 
 
-def test_an_interrupt_while_a_prompt_is_sent_stops_it(ai: oc.Opencode, demo_model: DemoModel) -> None:
+def test_an_interrupt_while_sending_a_prompt_aborts_the_turn(ai: oc.Opencode, demo_model: DemoModel) -> None:
     demo_model.queue([[text("must not go on"), gate("sending")]])
     session = ai.session()
     interrupt_when_told(session, "turn")  # it is about to go
@@ -171,7 +171,7 @@ def assert_rests(ai: oc.Opencode, session: oc.Session) -> None:
 
 
 @pytest.mark.parametrize("policy", ["deny", {"edit": "deny"}, {"edit": {"*": "allow", "*.py": "deny"}}])
-def test_denied_by_policy_changes_nothing(ai: oc.Opencode, project: Path, policy: Any) -> None:
+def test_an_edit_denied_by_policy_leaves_the_file_unchanged(ai: oc.Opencode, project: Path, policy: Any) -> None:
     before = (project / "src/temperatures.py").read_bytes()
     turn = ai.session().prompt("Edit src/temperatures.py", permission=policy)
     assert (project / "src/temperatures.py").read_bytes() == before
@@ -179,7 +179,7 @@ def test_denied_by_policy_changes_nothing(ai: oc.Opencode, project: Path, policy
     assert turn.status == "completed"
 
 
-def test_deny_holds_in_a_session_that_was_made_to_allow(server: Server, project: Path, demo_model: DemoModel) -> None:
+def test_deny_on_a_prompt_overrides_allow_on_the_client(server: Server, project: Path, demo_model: DemoModel) -> None:
     before = (project / "src/temperatures.py").read_bytes()
     with oc.Opencode(base_url=server.url, password=server.password, directory=project, permission="allow") as ai:
         turn = ai.session().prompt("Edit src/temperatures.py", permission="deny")
@@ -190,7 +190,7 @@ def test_deny_holds_in_a_session_that_was_made_to_allow(server: Server, project:
 @pytest.mark.parametrize(
     ("policy", "made"), [("ask", False), ("deny", False), ({"bash": "allow"}, True), ("allow", True)]
 )
-def test_a_subagent_does_nothing_that_its_session_would_be_asked_for(
+def test_a_subagent_runs_only_what_the_policy_allows(
     server: Server, project: Path, demo_model: DemoModel, policy: Any, made: bool
 ) -> None:
     task = tool("task", description="Look", prompt="Look.", subagent_type="general")
@@ -201,14 +201,14 @@ def test_a_subagent_does_nothing_that_its_session_would_be_asked_for(
     assert (project / "by-child").exists() is made
 
 
-def test_nobody_to_ask_means_no_and_nothing_hangs(ai: oc.Opencode, project: Path) -> None:
+def test_a_permission_request_is_denied_when_nobody_can_answer(ai: oc.Opencode, project: Path) -> None:
     before = (project / "src/temperatures.py").read_bytes()
     turn = ai.session().prompt("Edit src/temperatures.py")
     assert (project / "src/temperatures.py").read_bytes() == before
     assert "Nobody" in turn.state.decisions[0].message
 
 
-def test_a_callable_sees_the_request_and_decides(ai: oc.Opencode) -> None:
+def test_a_permission_callable_decides_each_request(ai: oc.Opencode) -> None:
     seen: list[PermissionRequest] = []
 
     def decide(request: PermissionRequest) -> str:
@@ -239,7 +239,7 @@ class _Someone:
         return [[question["options"][0]["label"]] for question in request["questions"]]
 
 
-def test_a_person_answers(ai: oc.Opencode) -> None:
+def test_a_person_answers_permissions_and_questions(ai: oc.Opencode) -> None:
     turn = ai.session().prompt("Edit src/temperatures.py", person=_Someone())
     assert turn.diffs
     assert turn.state.decisions[0].by == "you"
@@ -248,7 +248,7 @@ def test_a_person_answers(ai: oc.Opencode) -> None:
     assert [call.status for call in turn.tools if call.tool == "question"] == ["completed"]
 
 
-def test_a_person_who_fails_is_no_answer_and_nothing_hangs(ai: oc.Opencode, project: Path) -> None:
+def test_a_request_is_denied_when_the_person_raises(ai: oc.Opencode, project: Path) -> None:
     before = (project / "src/temperatures.py").read_bytes()
 
     class Broken:
@@ -265,7 +265,7 @@ def test_a_person_who_fails_is_no_answer_and_nothing_hangs(ai: oc.Opencode, proj
     assert (project / "src/temperatures.py").read_bytes() == before
 
 
-def test_an_answer_given_elsewhere_goes_through(ai: oc.Opencode, client: Client) -> None:
+def test_an_answer_from_another_client_is_accepted(ai: oc.Opencode, client: Client) -> None:
     session = ai.session()
 
     class Waits:
@@ -282,7 +282,7 @@ def test_an_answer_given_elsewhere_goes_through(ai: oc.Opencode, client: Client)
     assert turn.state.decisions[0].by == "another client"
 
 
-def test_abort_leaves_no_request_listed(ai: oc.Opencode, demo_model: DemoModel) -> None:
+def test_abort_clears_pending_permission_requests(ai: oc.Opencode, demo_model: DemoModel) -> None:
     demo_model.queue([[tool("bash", command="echo hi", description="Say hi")]])
     session = ai.session()
     asked = threading.Event()
@@ -303,7 +303,7 @@ def test_abort_leaves_no_request_listed(ai: oc.Opencode, demo_model: DemoModel) 
     assert [request for request in ai.client.permission.list() if request["sessionID"] == session.id] == []
 
 
-def test_stream_gives_the_deltas_in_order(ai: oc.Opencode, demo_model: DemoModel) -> None:
+def test_stream_yields_the_deltas_in_order(ai: oc.Opencode, demo_model: DemoModel) -> None:
     words = [f"word{n} " for n in range(50)]
     demo_model.queue([[text(words)]])
     session = ai.session()
@@ -312,7 +312,7 @@ def test_stream_gives_the_deltas_in_order(ai: oc.Opencode, demo_model: DemoModel
     assert session.turns()[-1].text == "".join(words)
 
 
-def test_an_earlier_session_comes_back_with_its_turns(ai: oc.Opencode, server: Server, project: Path) -> None:
+def test_another_client_reopens_a_session_with_its_turns(ai: oc.Opencode, server: Server, project: Path) -> None:
     session = ai.session("A title of its own")
     said = session.prompt("hello").text
     with oc.Opencode(base_url=server.url, password=server.password, directory=project) as other:
@@ -329,7 +329,7 @@ def test_an_earlier_session_comes_back_with_its_turns(ai: oc.Opencode, server: S
             other.session(id=fork.id)
 
 
-def test_a_subagents_session_comes_back_below_its_task(ai: oc.Opencode, server: Server, project: Path) -> None:
+def test_a_reopened_session_keeps_its_subagent_turns(ai: oc.Opencode, server: Server, project: Path) -> None:
     session = ai.session()
     session.prompt("Delegate this to a subagent", permission="allow")
     said = [turn.text for turn in session.turns()]
@@ -352,13 +352,13 @@ def test_two_clients_follow_one_turn(ai: oc.Opencode, server: Server, project: P
         assert watcher.turns()[-1].text == turn.text
 
 
-def test_many_sessions_at_once(ai: oc.Opencode, demo_model: DemoModel) -> None:
+def test_sessions_run_turns_concurrently(ai: oc.Opencode, demo_model: DemoModel) -> None:
     turns = [ai.session().prompt(f"what did I send you? Number {n}.", wait=False) for n in range(4)]
     for n, turn in enumerate(turns):
         assert f"Number {n}." in turn.wait(60).text
 
 
-def test_the_async_face(server: Server, project: Path, demo_model: DemoModel) -> None:
+def test_the_async_client_asks_streams_and_prompts(server: Server, project: Path, demo_model: DemoModel) -> None:
     async def main() -> tuple[str, list[str]]:
         async with oc.AsyncOpencode(base_url=server.url, password=server.password, directory=project) as ai:
             turn = await ai.ask("hello")
@@ -385,7 +385,7 @@ def png(pixels: bytes = b"\x00\xff\x00\x00") -> bytes:
     return b"\x89PNG\r\n\x1a\n" + header + chunk(b"IDAT", zlib.compress(pixels)) + chunk(b"IEND", b"")
 
 
-def test_an_image_that_the_server_cannot_read_fails_the_turn(ai: oc.Opencode) -> None:
+def test_an_unreadable_image_fails_the_turn(ai: oc.Opencode) -> None:
     session = ai.session()
     with pytest.raises(oc.TurnError, match="could not be decoded") as raised:
         session.prompt("look", images=[png()[:60]])
@@ -393,9 +393,7 @@ def test_an_image_that_the_server_cannot_read_fails_the_turn(ai: oc.Opencode) ->
     assert session.prompt("hello").status == "completed"
 
 
-def test_a_tool_that_prints_its_environment_does_not_show_the_password(
-    ai: oc.Opencode, demo_model: DemoModel, server: Server
-) -> None:
+def test_the_password_is_masked_in_tool_output(ai: oc.Opencode, demo_model: DemoModel, server: Server) -> None:
     demo_model.queue([[tool("bash", command="env", description="Show the environment")], [text("Done.")]])
     session = ai.session()
     turn = session.prompt("go", permission="allow")
@@ -403,7 +401,7 @@ def test_a_tool_that_prints_its_environment_does_not_show_the_password(
     assert server.password not in str(turn.messages)
 
 
-def test_files_and_images_go_along(ai: oc.Opencode, demo_model: DemoModel, project: Path) -> None:
+def test_files_and_images_are_sent_with_the_prompt(ai: oc.Opencode, demo_model: DemoModel, project: Path) -> None:
     demo_model.queue([[text("Seen.")]])
     ai.ask("look", files=["data/measured.csv", "src/temperatures.py:1-2"], images=[png()])
     sent = str(demo_model.requests[-1]["messages"])
@@ -412,7 +410,7 @@ def test_files_and_images_go_along(ai: oc.Opencode, demo_model: DemoModel, proje
     assert "def to_fahrenheit" not in sent
 
 
-def test_who_gives_up_waiting_ends_it_for_nobody_else(server: Server, project: Path, demo_model: DemoModel) -> None:
+def test_cancelling_one_waiter_does_not_cancel_the_others(server: Server, project: Path, demo_model: DemoModel) -> None:
     demo_model.queue([[text("partial answer"), gate("patience")]])
 
     async def main() -> None:
@@ -427,7 +425,7 @@ def test_who_gives_up_waiting_ends_it_for_nobody_else(server: Server, project: P
     asyncio.run(main())
 
 
-def test_a_closed_agent_leaves_nothing_in_memory(server: Server, project: Path) -> None:
+def test_a_closed_client_leaks_no_objects(server: Server, project: Path) -> None:
     def use_one() -> Counter[str]:
         with oc.Opencode(base_url=server.url, password=server.password, directory=project) as ai:
             session = ai.session()
@@ -445,7 +443,7 @@ def test_a_closed_agent_leaves_nothing_in_memory(server: Server, project: Path) 
     assert use_one() - first == Counter()
 
 
-def test_sessions_that_nobody_holds_are_let_go_and_can_be_read_again(ai: oc.Opencode, demo_model: DemoModel) -> None:
+def test_unreferenced_sessions_are_dropped_and_can_be_reopened(ai: oc.Opencode, demo_model: DemoModel) -> None:
     kept = ai.session()
     first = kept.prompt("Say exactly: first").text
     running = ai.session()

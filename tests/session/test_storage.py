@@ -35,7 +35,7 @@ def error(message: str, kind: str = "session.error") -> dict[str, object]:
         ("ENOSPC: no space left on device, write", "disk of the server's data is full ({})"),
     ],
 )
-def test_the_error_names_the_disk(tmp_path: Path, kind: str, message: str, cause: str) -> None:
+def test_a_write_error_names_the_disk_and_its_path(tmp_path: Path, kind: str, message: str, cause: str) -> None:
     told = explained(error(message, kind), tmp_path)["properties"]
     failure = describe(told["info"]["error"] if kind == "message.updated" else told["error"])
     for part in cause.replace("disk .* is", "is").split("{}"):
@@ -44,12 +44,12 @@ def test_the_error_names_the_disk(tmp_path: Path, kind: str, message: str, cause
     assert "prompt again" in failure.next_step
 
 
-def test_a_directory_that_can_not_be_written_is_told(tmp_path: Path) -> None:
+def test_a_write_error_explains_a_missing_data_directory(tmp_path: Path) -> None:
     told = explained(error(STATEMENT), tmp_path / "gone")["properties"]["error"]
     assert "No such file or directory" in describe(told).text
 
 
-def test_other_errors_stay_as_they_are(tmp_path: Path) -> None:
+def test_other_errors_are_left_unchanged(tmp_path: Path) -> None:
     event = error("The model said no")
     assert explained(event, tmp_path) is event
     assert explained({"type": "session.error", "properties": {}}, tmp_path) == {
@@ -97,7 +97,9 @@ def disk(tmp_path: Path) -> Iterator[Disk]:
     disk.close()
 
 
-def test_a_full_disk_in_mid_turn(opencode_program: Path, project: Path, disk: Disk) -> None:
+def test_a_full_disk_fails_the_turn_and_freeing_space_recovers(
+    opencode_program: Path, project: Path, disk: Disk
+) -> None:
     with (
         DemoModel(pace=0) as model,
         oc.Opencode(

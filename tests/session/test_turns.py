@@ -28,13 +28,13 @@ def ai(server: Server, project: Path, demo_model: DemoModel) -> Iterator[oc.Open
         yield ai
 
 
-def test_what_is_only_added_has_its_prompt(ai: oc.Opencode) -> None:
+def test_a_no_reply_prompt_is_a_completed_turn(ai: oc.Opencode) -> None:
     turn = ai.session().prompt("Remember this.", no_reply=True)
     assert (turn.prompt, turn.status) == ("Remember this.", "completed")
 
 
 @pytest.mark.parametrize("given", [["a", "b"], b"text", None, 3, {"text": "a"}])
-def test_what_is_no_text_is_refused_before_it_is_sent(ai: oc.Opencode, given: Any) -> None:
+def test_a_prompt_that_is_not_a_string_raises_type_error(ai: oc.Opencode, given: Any) -> None:
     session = ai.session()
     for send in (session.prompt, session.shell, session.queue.add, ai.ask):
         with pytest.raises(TypeError, match="str"):
@@ -44,7 +44,7 @@ def test_what_is_no_text_is_refused_before_it_is_sent(ai: oc.Opencode, given: An
     assert not session.turns()
 
 
-def test_an_id_of_another_form_is_told_and_not_asked_for_again(
+def test_a_malformed_session_id_raises_without_retrying(
     ai: oc.Opencode, client: Client, caplog: pytest.LogCaptureFixture
 ) -> None:
     caplog.set_level(logging.INFO, "opencode_nb")
@@ -55,7 +55,7 @@ def test_an_id_of_another_form_is_told_and_not_asked_for_again(
     assert "again in" not in caplog.text
 
 
-def test_a_command_behind_the_prompt_of_another_client_is_done_when_it_says_so(
+def test_a_command_behind_another_clients_prompt_is_never_done_yet_running(
     ai: oc.Opencode, server: Server, project: Path
 ) -> None:
     session = ai.session()
@@ -75,14 +75,14 @@ def test_a_command_behind_the_prompt_of_another_client_is_done_when_it_says_so(
 
 
 @pytest.mark.parametrize("method", ["prompt", "command"])
-def test_an_unknown_option_is_refused_before_anything_is_sent(ai: oc.Opencode, method: str) -> None:
+def test_an_unknown_option_raises_before_anything_is_sent(ai: oc.Opencode, method: str) -> None:
     session = ai.session()
     with pytest.raises(TypeError, match=r"'modle'.*model, agent"):
         getattr(session, method)("init", modle="demo/demo")
     assert session.messages() == []
 
 
-def test_nothing_is_read_of_a_server_before_it_is_started() -> None:
+def test_server_and_client_raise_before_start() -> None:
     ai = oc.Opencode()
     for name in ("server", "client"):
         with pytest.raises(oc.OpencodeError, match=r"start\(\)"):
@@ -90,12 +90,14 @@ def test_nothing_is_read_of_a_server_before_it_is_started() -> None:
     assert not ai.started
 
 
-def test_a_server_that_was_joined_is_nobodys_here(ai: oc.Opencode) -> None:
+def test_server_raises_when_the_client_joined_a_running_one(ai: oc.Opencode) -> None:
     with pytest.raises(oc.OpencodeError, match="joined"):
         _ = ai.server
 
 
-def test_a_session_from_before_the_ids_wrapped_goes_on(ai: oc.Opencode, opencode_program: Path, project: Path) -> None:
+def test_a_session_with_ids_from_before_the_wrap_still_works(
+    ai: oc.Opencode, opencode_program: Path, project: Path
+) -> None:
     began = ai.session()
     began.prompt("Say exactly: one")
     began.prompt("Say exactly: two")
@@ -113,7 +115,7 @@ def test_a_session_from_before_the_ids_wrapped_goes_on(ai: oc.Opencode, opencode
     assert places == sorted(places)
 
 
-def test_a_prompt_that_a_server_whose_clock_was_set_back_passes_by_is_told(
+def test_a_prompt_ignored_after_the_clock_was_set_back_raises(
     ai: oc.Opencode, opencode_program: Path, project: Path
 ) -> None:
     """The server answers the message that it created last: here one from ten minutes ahead."""

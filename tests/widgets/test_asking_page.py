@@ -57,7 +57,7 @@ CHANGES: dict[str, list[list[Any]]] = {
 
 
 @pytest.mark.parametrize("change", CHANGES)
-def test_a_click_is_not_taken_by_what_has_come_under_it(stopped: Widget, change: str) -> None:
+def test_a_click_on_a_button_that_just_moved_under_the_pointer_is_ignored(stopped: Widget, change: str) -> None:
     page, root = stopped.page, stopped.render()
     first = (
         [CARD.format("a", "ls")]
@@ -82,7 +82,7 @@ def test_a_click_is_not_taken_by_what_has_come_under_it(stopped: Widget, change:
     assert len(stopped.sent("permission")) == 1
 
 
-def test_what_is_told_beside_a_request_leaves_its_buttons_alone(stopped: Widget) -> None:
+def test_text_streaming_beside_a_request_does_not_disable_its_buttons(stopped: Widget) -> None:
     root = stopped.render()
     stopped.snapshot(0, CARD.format("a", "ls") + '<p data-key="p"></p>')
     stopped.page.clock.run_for(SETTLED)
@@ -92,7 +92,7 @@ def test_what_is_told_beside_a_request_leaves_its_buttons_alone(stopped: Widget)
     assert len(stopped.sent("permission")) == 3
 
 
-def test_a_request_that_moves_away_from_the_pointer_is_dead_for_a_moment(stopped: Widget) -> None:
+def test_a_request_that_moves_is_disabled_for_a_moment(stopped: Widget) -> None:
     page, root = stopped.page, stopped.render()
     stopped.snapshot(0, '<p data-key="p"></p>' + CARD.format("a", "ls"))
     page.clock.run_for(SETTLED)
@@ -104,7 +104,7 @@ def test_a_request_that_moves_away_from_the_pointer_is_dead_for_a_moment(stopped
     expect(allow).to_be_enabled()
 
 
-def test_keys_answer_what_has_the_focus_unless_it_has_just_changed(stopped: Widget) -> None:
+def test_keys_answer_a_focused_request_unless_it_just_changed(stopped: Widget) -> None:
     page, root = stopped.page, stopped.render()
     stopped.snapshot(0, CARD.format("a", "ls"))
     allow = root.get_by_role("button", name="Allow once")
@@ -124,7 +124,7 @@ def test_keys_answer_what_has_the_focus_unless_it_has_just_changed(stopped: Widg
     assert len(stopped.sent("permission")) == 2
 
 
-def test_a_form_is_sent_by_enter_in_its_field(stopped: Widget) -> None:
+def test_enter_in_a_text_field_submits_a_complete_form(stopped: Widget) -> None:
     root = stopped.render()
     stopped.snapshot(0, question(QUESTION))
     field = root.get_by_label("Type your own answer").first
@@ -139,7 +139,7 @@ def test_a_form_is_sent_by_enter_in_its_field(stopped: Widget) -> None:
 # --- no answer without a choice ---------------------------------------------------------------------------------------
 
 
-def test_answer_waits_for_a_choice_and_says_so(widget: Widget) -> None:
+def test_answer_is_disabled_with_a_hint_until_a_choice_is_made(widget: Widget) -> None:
     root = widget.render()
     widget.snapshot(0, question(QUESTION))
     answer = root.get_by_role("button", name="Answer", exact=True)
@@ -165,7 +165,7 @@ def test_answer_waits_for_a_choice_and_says_so(widget: Widget) -> None:
     assert widget.sent() == [{"kind": "question", "id": "que_1", "answers": [["Parquet"], ["time"]]}]
 
 
-def test_where_several_may_be_chosen_one_must_be(widget: Widget) -> None:
+def test_a_multiple_choice_question_needs_at_least_one_choice(widget: Widget) -> None:
     root = widget.render()
     widget.snapshot(0, question({**QUESTION, "questions": QUESTION["questions"][1:]}))
     answer = root.get_by_role("button", name="Answer", exact=True)
@@ -296,7 +296,7 @@ UNSEEN_SUBJECTS = """panel => {
 
 
 @pytest.mark.parametrize(("width", "height"), [(360, 300), (360, 640), (800, 300), (800, 640)])
-def test_no_button_is_in_sight_without_what_it_answers(page: Page, artifacts: Any, width: int, height: int) -> None:
+def test_no_request_button_is_visible_without_its_subject(page: Page, artifacts: Any, width: int, height: int) -> None:
     chat = ChatPage(page, width=width)
     panel = show(chat, *REQUESTS.values())
     panel.evaluate("(panel, px) => Object.assign(panel.style, { height: `${px}px`, minHeight: 0 })", height)
@@ -368,7 +368,7 @@ EIGHT = {
 
 @pytest.mark.parametrize("theme", ["light", "dark"])
 @pytest.mark.parametrize("width", [360, 1000])
-def test_screenshots(page: Page, artifacts: Any, theme: Theme, width: int) -> None:
+def test_request_cards_render_in_both_themes_and_widths(page: Page, artifacts: Any, theme: Theme, width: int) -> None:
     chat = ChatPage(page, theme, width)
     panel = chat.show()
     for name, requests in {

@@ -15,7 +15,7 @@ ENTRIES = [name for name in MODULES if "export default" in (assets.STATIC / name
 
 
 @pytest.mark.parametrize("name", ENTRIES)
-def test_a_view_is_one_module(page: Page, name: str) -> None:
+def test_each_view_bundle_is_one_valid_module(page: Page, name: str) -> None:
     """Two files with the same name at their top would be a syntax error here, and nowhere else."""
     widget = Widget(page, name)
 
@@ -24,7 +24,7 @@ def test_a_view_is_one_module(page: Page, name: str) -> None:
 
 
 @pytest.mark.parametrize("name", ENTRIES)
-def test_a_bundle_has_the_code_of_its_modules_without_their_jsdoc(name: str) -> None:
+def test_a_bundle_contains_its_modules_code_without_jsdoc(name: str) -> None:
     bundle = assets.script(name)
 
     assert not [line for line in bundle.splitlines() if line.lstrip().startswith("* ")]
@@ -40,7 +40,7 @@ def test_every_module_belongs_to_a_view() -> None:
     assert used == set(MODULES)
 
 
-def test_what_is_imported_comes_first_and_once() -> None:
+def test_imported_modules_come_first_and_only_once() -> None:
     for entry in ENTRIES:
         order = assets._in_order(entry)
         assert order[-1] == entry

@@ -76,7 +76,7 @@ def in_files(directory: Path) -> dict[str, str]:
 # --- acting -----------------------------------------------------------------------------------------------------------
 
 
-def test_a_file_is_taken_back_and_brought_back_by_keys(root: Locator, tmp_path: Path) -> None:
+def test_a_file_is_reverted_and_reapplied_with_the_keyboard(root: Locator, tmp_path: Path) -> None:
     readme = file(root, "README.md")
     press(button(readme, "Revert file"), "Enter")
     said(root, "Reverted: README.md.")
@@ -89,7 +89,7 @@ def test_a_file_is_taken_back_and_brought_back_by_keys(root: Locator, tmp_path: 
     expect(button(readme, "Revert file")).to_be_focused()
 
 
-def test_a_hunk_is_taken_back_and_the_other_stays(root: Locator, tmp_path: Path) -> None:
+def test_reverting_one_hunk_keeps_the_other(root: Locator, tmp_path: Path) -> None:
     long = file(root, "src/long.py")
     press(button(long, "Revert hunk").nth(1), " ")
     said(root, "Reverted: change 2 of src/long.py.")
@@ -100,7 +100,7 @@ def test_a_hunk_is_taken_back_and_the_other_stays(root: Locator, tmp_path: Path)
     expect(root.get_by_role("treeitem", name="src/long.py, modified, 2 added, 2 removed, partly")).to_be_visible()
 
 
-def test_acts_are_undone_and_done_again_in_their_order(root: Locator, tmp_path: Path) -> None:
+def test_undo_and_redo_step_through_reverts_in_order(root: Locator, tmp_path: Path) -> None:
     undo, redo = button(root, "Undo"), button(root, "Redo")
     expect(undo).to_be_disabled()
     expect(redo).to_be_disabled()
@@ -126,7 +126,7 @@ def test_acts_are_undone_and_done_again_in_their_order(root: Locator, tmp_path: 
     expect(redo).to_be_enabled()
 
 
-def test_what_was_changed_since_is_refused_and_kept(root: Locator, tmp_path: Path) -> None:
+def test_revert_refuses_a_file_changed_since_and_keeps_it(root: Locator, tmp_path: Path) -> None:
     (tmp_path / "README.md").write_text("# Mine\n")
     button(file(root, "README.md"), "Revert file").click()
     said(root, re.compile(r"^Not reverted: README\.md: .*changed since.* one by one: press Revert hunk\.$"))
@@ -139,7 +139,7 @@ def test_what_was_changed_since_is_refused_and_kept(root: Locator, tmp_path: Pat
     assert in_files(tmp_path) == {"README.md": "# Mine\n", "src/long.py": numbered(60)}
 
 
-def test_one_act_at_a_time(page: Page, tmp_path: Path) -> None:
+def test_buttons_are_disabled_while_an_action_runs(page: Page, tmp_path: Path) -> None:
     """With no kernel that answers: the page waits, and nothing can be pressed twice."""
     from opencode_nb.render.diff.review import LiveDiff
 
@@ -165,7 +165,7 @@ def test_one_act_at_a_time(page: Page, tmp_path: Path) -> None:
 # --- looking ----------------------------------------------------------------------------------------------------------
 
 
-def test_keys_go_from_change_to_change_and_line_to_line(root: Locator) -> None:
+def test_keys_move_between_changes_lines_and_files(root: Locator) -> None:
     keyboard = root.page.keyboard
     changes = [f'[data-hunk="{key}"]' for key in ("1.0", "1.1", "2.0", "0.0")]
     root.focus()
@@ -188,7 +188,7 @@ def test_keys_go_from_change_to_change_and_line_to_line(root: Locator) -> None:
     expect(root.get_by_role("group").get_by_text("previous change")).to_be_visible()
 
 
-def test_the_tree_is_walked_folded_and_filtered(root: Locator) -> None:
+def test_the_tree_can_be_navigated_folded_and_filtered_by_keys(root: Locator) -> None:
     tree, keyboard = root.get_by_role("tree", name="Changed files"), root.page.keyboard
     folder = tree.get_by_role("treeitem", name="src/", exact=True)
     first, second, last = (tree.get_by_role("treeitem", name=path) for path in IN_ORDER)
@@ -214,7 +214,7 @@ def test_the_tree_is_walked_folded_and_filtered(root: Locator) -> None:
     expect(last).to_be_visible()
 
 
-def test_one_column_or_two_and_lines_wrapped_or_not(root: Locator) -> None:
+def test_split_unified_and_wrap_buttons_change_the_layout(root: Locator) -> None:
     unified, split, wrap = (button(root, name) for name in ("Unified", "Split", "Wrap lines"))
     expect(unified).to_have_attribute("aria-pressed", "true")
     press(split, "Enter")
@@ -230,7 +230,7 @@ def test_one_column_or_two_and_lines_wrapped_or_not(root: Locator) -> None:
     expect(wrap).to_have_attribute("aria-pressed", "false")
 
 
-def test_unchanged_lines_unfold_and_the_focus_stays_near(root: Locator) -> None:
+def test_unchanged_lines_can_be_expanded(root: Locator) -> None:
     long = file(root, "src/long.py")
     press(button(long, "Show 6 unchanged lines"), "Enter")
     expect(long.locator('[data-at="n1"]')).to_contain_text("line 1")
@@ -240,7 +240,7 @@ def test_unchanged_lines_unfold_and_the_focus_stays_near(root: Locator) -> None:
     expect(button(long, "Show 13 unchanged lines")).to_be_visible()
 
 
-def test_a_patch_is_copied(root: Locator, page: Page) -> None:
+def test_copy_patch_puts_the_patch_in_the_clipboard(root: Locator, page: Page) -> None:
     page.context.grant_permissions(["clipboard-read", "clipboard-write"])
     press(button(file(root, "README.md"), "Copy patch"), "Enter")
     said(root, "Copied the patch of README.md.")
@@ -248,7 +248,7 @@ def test_a_patch_is_copied(root: Locator, page: Page) -> None:
     assert copied.endswith("@@ -1 +1 @@\n-# Title\n+# Another title\n")
 
 
-def test_text_that_is_selected_is_the_patchs(root: Locator, page: Page) -> None:
+def test_a_copied_selection_has_signs_but_no_line_numbers(root: Locator, page: Page) -> None:
     """Numbers are not copied with the lines, and signs are."""
     page.context.grant_permissions(["clipboard-read", "clipboard-write"])
     file(root, "README.md").locator("pre").evaluate("node => getSelection().selectAllChildren(node)")
@@ -256,7 +256,7 @@ def test_text_that_is_selected_is_the_patchs(root: Locator, page: Page) -> None:
     assert page.evaluate("navigator.clipboard.readText()").split("\n")[:2] == ["-# Title", "+# Another title"]
 
 
-def test_only_what_comes_into_sight_is_asked_for_and_what_is_far_goes(
+def test_file_bodies_load_when_visible_and_unload_when_far_away(
     show: Callable[..., Locator], page: Page, tmp_path: Path
 ) -> None:
     files: dict[str, Versions] = {f"file{number:03}.txt": ("", numbered(40)) for number in range(120)}
@@ -273,7 +273,7 @@ def test_only_what_comes_into_sight_is_asked_for_and_what_is_far_goes(
     expect(file(root, "file000.txt").locator("[data-at]")).to_have_count(40)
 
 
-def test_nothing_is_left_of_a_view_that_was_taken_down(page: Page, tmp_path: Path) -> None:
+def test_a_closed_view_removes_its_listeners_and_sends_nothing(page: Page, tmp_path: Path) -> None:
     from opencode_nb.render.diff.review import LiveDiff
 
     widget = Widget(page, "diff/diff.js")
@@ -289,7 +289,7 @@ def test_nothing_is_left_of_a_view_that_was_taken_down(page: Page, tmp_path: Pat
     assert len(widget.sent("hello", "file", "act")) == sent
 
 
-def test_what_was_lost_is_asked_for_again(page: Page, tmp_path: Path) -> None:
+def test_a_file_request_without_an_answer_is_repeated(page: Page, tmp_path: Path) -> None:
     from opencode_nb.render.diff.review import LiveDiff
 
     widget = Widget(page, "diff/diff.js")
@@ -301,7 +301,7 @@ def test_what_was_lost_is_asked_for_again(page: Page, tmp_path: Path) -> None:
     assert widget.sent("file") == [{"kind": "file", "id": "0"}] * 4  # at first, and every three seconds
 
 
-def test_a_file_that_cannot_be_read_says_why_and_the_others_are_shown(
+def test_an_unreadable_file_shows_its_error_beside_the_other_files(
     show: Callable[..., Locator], tmp_path: Path
 ) -> None:
     def lost() -> bytes:
@@ -323,7 +323,7 @@ def session(server: Server, project: Path) -> Iterator[oc.Session]:
         yield ai.session("Comments")
 
 
-def test_a_comment_on_a_line_goes_along_with_the_next_prompt(
+def test_a_line_comment_is_sent_with_the_next_prompt(
     show: Callable[..., Locator], session: oc.Session, demo_model: DemoModel, tmp_path: Path
 ) -> None:
     root = show(make_diff(tmp_path, FILES), session)
@@ -358,7 +358,7 @@ def test_a_comment_on_a_line_goes_along_with_the_next_prompt(
     expect(readme.get_by_role("note")).to_have_count(0)
 
 
-def test_a_comment_can_be_given_up_and_removed(
+def test_a_comment_can_be_cancelled_and_removed(
     show: Callable[..., Locator], session: oc.Session, tmp_path: Path
 ) -> None:
     root = show(make_diff(tmp_path, FILES), session)

@@ -14,7 +14,7 @@ from opencode_nb.widgets.diff_acts import Acts
 BEFORE, AFTER = known(b"1\n2\n3\n"), known(b"1\ntwo\n3\n")
 
 
-def test_reasons_name_what_can_be_pressed_or_typed(tmp_path: Path) -> None:
+def test_refusals_name_the_button_or_command_to_use(tmp_path: Path) -> None:
     (tmp_path / "since").write_text("mine\n")
     changes = [
         Change("since", BEFORE, AFTER),

@@ -19,7 +19,7 @@ NOTEBOOK = """() => {
 }"""
 
 
-def test_in_a_tab_of_its_own_it_saves_its_notebook(page: Page, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_ctrl_s_in_a_diff_tab_saves_its_notebook(page: Page, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     bridge = Bridge(page, "diff/diff.js", lambda make: monkeypatch.setattr(comm, "create_comm", make))
     view = DiffView(make_diff(tmp_path, {"a.txt": ("1\n", "2\n")}))
     page.evaluate(NOTEBOOK)

@@ -67,20 +67,20 @@ def shortest_gap(sent: list[float]) -> float:
     return min(after - before for before, after in pairwise(sent))
 
 
-def test_what_costs_little_is_told_twenty_times_a_second() -> None:
+def test_cheap_updates_are_sent_up_to_twenty_times_a_second() -> None:
     sent = times(cost=0)
     assert allowed(sent, live.FLUSH_INTERVAL)
     assert shortest_gap(sent) < live.FLUSH_SLOWEST * 0.9
 
 
 @pytest.mark.parametrize("cost", [0.002, 0.02])
-def test_what_costs_much_is_told_less_often_but_not_seldom(cost: float) -> None:
+def test_expensive_updates_are_slowed_down_within_a_limit(cost: float) -> None:
     sent = times(cost)
     assert allowed(sent, live.FLUSH_SLOWEST)
     assert shortest_gap(sent) < cost * live.FLUSH_REST * 0.9
 
 
-def test_the_first_changes_after_a_rest_are_told_at_once() -> None:
+def test_the_first_updates_after_a_pause_are_sent_immediately() -> None:
     """A first word follows closely on the events that announce it."""
     drawing = Drawing(0.002)
 

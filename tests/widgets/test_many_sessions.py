@@ -58,7 +58,7 @@ def workspace(server: Server, place: Path, made: list[str]) -> Iterator[Workspac
     workspace.close()
 
 
-def test_all_are_listed_but_those_that_are_archived(workspace: Workspace, made: list[str]) -> None:
+def test_sessions_lists_all_but_archived_ones(workspace: Workspace, made: list[str]) -> None:
     listed = [info["id"] for info in workspace.ai.sessions()]
     assert set(listed) == {*made} - {made[2]}
     assert {info["id"] for info in workspace.ai.sessions(archived=True)} == {*made}
@@ -71,7 +71,7 @@ def test_all_are_listed_but_those_that_are_archived(workspace: Workspace, made: 
 
 
 @pytest.mark.parametrize("number", [0, 2, COUNT - 1])
-def test_each_is_found_by_id_the_beginning_of_it_and_title(workspace: Workspace, made: list[str], number: int) -> None:
+def test_a_session_is_found_by_id_id_prefix_and_title(workspace: Workspace, made: list[str], number: int) -> None:
     line = LineMagic(workspace)
     for wanted in (made[number], made[number][:-6], f"number {number}.", f"NUMBER {number}."):
         workspace.session = None
@@ -82,13 +82,13 @@ def test_each_is_found_by_id_the_beginning_of_it_and_title(workspace: Workspace,
             assert session.id == made[number]
 
 
-def test_what_matches_none_or_several_is_refused(workspace: Workspace, made: list[str]) -> None:
+def test_find_raises_when_no_or_several_sessions_match(workspace: Workspace, made: list[str]) -> None:
     for wanted, says in (("ses_none", "No session matches 'ses_none'"), ("number 10", "11 sessions match 'number 10'")):
         with pytest.raises(oc.OpencodeError, match=says):
             workspace.find(wanted)
 
 
-def test_a_session_of_another_directory_is_refused_with_the_next_step(
+def test_using_a_session_of_another_directory_raises_with_the_next_step(
     workspace: Workspace, server: Server, project: Path
 ) -> None:
     with oc.Client(server.url, password=server.password, directory=str(project)) as client:
@@ -98,7 +98,9 @@ def test_a_session_of_another_directory_is_refused_with_the_next_step(
     assert workspace.session is None
 
 
-def test_status_and_list_count_all(workspace: Workspace, capsys: pytest.CaptureFixture[str]) -> None:
+def test_status_and_sessions_commands_count_every_session(
+    workspace: Workspace, capsys: pytest.CaptureFixture[str]
+) -> None:
     line = LineMagic(workspace)
     line.run("use number 137.")
     capsys.readouterr()
@@ -113,7 +115,7 @@ def test_status_and_list_count_all(workspace: Workspace, capsys: pytest.CaptureF
     assert [line.split()[0] for line in shown if line.endswith("(archived)")] == [workspace.find("number 2.").id]
 
 
-def test_tab_offers_all(workspace: Workspace, made: list[str]) -> None:
+def test_tab_completion_offers_every_session(workspace: Workspace, made: list[str]) -> None:
     workspace.ai.start()
     completion = Completion(workspace, LineMagic(workspace))
     typed = "%opencode use ses_"
@@ -122,7 +124,7 @@ def test_tab_offers_all(workspace: Workspace, made: list[str]) -> None:
     assert {*offered} == {*made} - {made[2]}
 
 
-def test_a_panel_lists_and_finds_all(workspace: Workspace, made: list[str], wire: Wire) -> None:
+def test_a_panel_lists_and_searches_every_session(workspace: Workspace, made: list[str], wire: Wire) -> None:
     panel = Panel(oc.chat(workspace.use(made[0])), wire)
     assert {item["id"] for item in panel.ask("sessions", search="")} == {*made} - {made[2]}
     assert [item["id"] for item in panel.ask("sessions", search="number 1.")] == [made[1]]

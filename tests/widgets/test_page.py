@@ -45,7 +45,7 @@ def html(root: Locator) -> str:
 
 
 @pytest.mark.parametrize("case", PROTOCOL["patches"], ids=lambda case: case["name"])
-def test_the_wire_protocol(widget: Widget, case: dict[str, Any]) -> None:
+def test_recorded_patches_produce_the_expected_html(widget: Widget, case: dict[str, Any]) -> None:
     root = widget.render()
     widget.snapshot(0, case["start"])
     for number, batch in enumerate(case["batches"], 1):
@@ -64,7 +64,7 @@ def test_unknown_operations_and_keys_change_nothing(widget: Widget) -> None:
     assert root.inner_html() == '<p data-key="p">x</p>'
 
 
-def test_what_a_splice_took_away_is_unknown(widget: Widget) -> None:
+def test_a_splice_forgets_the_keys_it_removed(widget: Widget) -> None:
     root = widget.render()
     widget.snapshot(0, '<div data-key="p"></div><div data-key="q"></div>')
     widget.patch(1, ["splice", "p", 0, '<b data-key="i">old</b>'], ["splice", "p", 0, "new"])
@@ -72,7 +72,7 @@ def test_what_a_splice_took_away_is_unknown(widget: Widget) -> None:
     assert html(root) == '<div data-key="p">new</div><div data-key="q"><b data-key="i">again</b></div>'
 
 
-def test_text_is_never_markup(widget: Widget) -> None:
+def test_text_patches_are_never_parsed_as_html(widget: Widget) -> None:
     root = widget.render()
     for number, text in enumerate(HOSTILE.values()):
         widget.patch(2 * number, ["put", "p", "root", '<pre data-key="p"></pre>'], ["text", "p", text])
@@ -80,7 +80,7 @@ def test_text_is_never_markup(widget: Widget) -> None:
         widget.patch(2 * number + 1, ["drop", "p"])
 
 
-def test_markup_is_parsed_without_running_it(widget: Widget) -> None:
+def test_scripts_in_patches_do_not_run(widget: Widget) -> None:
     """Everything is escaped before it comes here; this is the second wall: a script put by innerHTML never runs."""
     widget.render()
     widget.snapshot(0, '<div data-key="p"><script>window.ran = true</script></div>')
@@ -91,7 +91,7 @@ def test_markup_is_parsed_without_running_it(widget: Widget) -> None:
 # --- order, gaps and views --------------------------------------------------------------------------------------------
 
 
-def test_a_gap_is_noticed_and_asked_for_once(widget: Widget) -> None:
+def test_a_missed_patch_requests_one_snapshot(widget: Widget) -> None:
     widget.stop_clock()
     root = widget.render()
     widget.snapshot(0, '<p data-key="p">a</p>')
@@ -104,7 +104,7 @@ def test_a_gap_is_noticed_and_asked_for_once(widget: Widget) -> None:
     expect(root).to_have_text("abcde")
 
 
-def test_a_lost_snapshot_is_asked_for_again(widget: Widget) -> None:
+def test_a_lost_snapshot_is_requested_again(widget: Widget) -> None:
     widget.stop_clock()
     widget.render()
     widget.snapshot(0, "")
@@ -115,7 +115,7 @@ def test_a_lost_snapshot_is_asked_for_again(widget: Widget) -> None:
     assert widget.sent() == [{"kind": "snapshot"}] * 2
 
 
-def test_a_view_that_is_complete_ignores_a_snapshot_and_older_patches(widget: Widget) -> None:
+def test_an_up_to_date_view_ignores_snapshots_and_older_patches(widget: Widget) -> None:
     root = widget.render()
     widget.snapshot(0, FORM)
     own = root.get_by_label("Your answer").first
@@ -128,7 +128,7 @@ def test_a_view_that_is_complete_ignores_a_snapshot_and_older_patches(widget: Wi
     expect(root.locator("p")).to_have_text("x")
 
 
-def test_splices_go_on_after_a_snapshot(widget: Widget) -> None:
+def test_splices_apply_after_a_snapshot(widget: Widget) -> None:
     """The complete view and the late one take the same operations; the first splice after a snapshot keeps nothing."""
     first = widget.render("first")
     widget.snapshot(0, '<div data-key="p"></div>')
@@ -140,7 +140,7 @@ def test_splices_go_on_after_a_snapshot(widget: Widget) -> None:
     assert first.inner_html() == second.inner_html() == '<div data-key="p"><p>one two three</p></div>'
 
 
-def test_two_views_are_patched_alike_and_a_late_one_asks_for_what_it_missed(widget: Widget) -> None:
+def test_a_late_view_requests_a_snapshot_and_then_matches_the_first(widget: Widget) -> None:
     first = widget.render("first")
     widget.snapshot(0, '<p data-key="p">a</p>')
     widget.patch(1, ["text", "p", "b"])
@@ -153,14 +153,14 @@ def test_two_views_are_patched_alike_and_a_late_one_asks_for_what_it_missed(widg
     assert [view.inner_text() for view in (first, late)] == ["abc", "abc"]
 
 
-def test_hello_is_said_until_one_must_have_passed(widget: Widget) -> None:
+def test_a_view_sends_hello_three_times(widget: Widget) -> None:
     widget.stop_clock()
     widget.render()
     widget.pass_time(5000)
     assert widget.sent("hello") == [{"kind": "hello"}] * 3
 
 
-def test_a_ping_is_answered_by_a_view_that_has_everything(widget: Widget) -> None:
+def test_only_an_up_to_date_view_answers_a_ping(widget: Widget) -> None:
     widget.render()
     widget.snapshot(0, "")
     widget.message({"kind": "ping", "id": "per_1", "n": 0})
@@ -169,7 +169,7 @@ def test_a_ping_is_answered_by_a_view_that_has_everything(widget: Widget) -> Non
     assert widget.sent() == [{"kind": "pong", "id": "per_1"}, {"kind": "snapshot"}]
 
 
-def test_nothing_is_left_of_a_view_that_was_taken_down(widget: Widget) -> None:
+def test_a_closed_view_stops_its_listeners_clicks_and_clocks(widget: Widget) -> None:
     page = widget.page
     widget.stop_clock()
     for name, end in (("one", "views.one.cleanup()"), ("two", "views.two.controller.abort()")):
@@ -192,14 +192,14 @@ def test_nothing_is_left_of_a_view_that_was_taken_down(widget: Widget) -> None:
 
 
 @pytest.mark.parametrize("case", PROTOCOL["intents"], ids=lambda case: case["name"])
-def test_intents(widget: Widget, case: dict[str, Any]) -> None:
+def test_a_button_click_sends_its_intent(widget: Widget, case: dict[str, Any]) -> None:
     root = widget.render()
     widget.snapshot(0, case["html"])
     root.get_by_role("button").click()
     assert widget.sent() == [case["message"]]
 
 
-def test_a_question_is_answered_by_choices_and_own_words(widget: Widget) -> None:
+def test_a_question_accepts_choices_and_custom_text(widget: Widget) -> None:
     root = widget.render()
     widget.snapshot(0, FORM)
     root.get_by_label("JSON").check()
@@ -212,7 +212,7 @@ def test_a_question_is_answered_by_choices_and_own_words(widget: Widget) -> None
     assert widget.sent() == [{"kind": "question", "id": "que_1", "answers": answers}]
 
 
-def test_a_question_is_answered_in_own_words_only(widget: Widget) -> None:
+def test_a_question_accepts_custom_text_alone(widget: Widget) -> None:
     root = widget.render()
     widget.snapshot(0, FORM)
     root.get_by_label("Your answer").first.fill("Parquet")
@@ -225,7 +225,7 @@ def answers_sent(widget: Widget, root: Locator) -> list[list[str]]:
     return list(widget.sent("question")[-1]["answers"])
 
 
-def test_a_question_with_one_answer_gets_one(widget: Widget) -> None:
+def test_a_single_choice_question_sends_exactly_one_answer(widget: Widget) -> None:
     """Own words are a choice like the others: what is chosen is what is sent."""
     root = widget.render()
     widget.snapshot(0, FORM)
@@ -244,7 +244,7 @@ def test_a_question_with_one_answer_gets_one(widget: Widget) -> None:
     expect(root.get_by_role("button", name="Answer", exact=True)).to_be_disabled()
 
 
-def test_enter_answers_when_nothing_else_is_open(widget: Widget) -> None:
+def test_enter_submits_only_when_every_question_is_answered(widget: Widget) -> None:
     """It must not send off the questions that nobody has looked at yet: it goes on to the first of them."""
     root = widget.render()
     widget.snapshot(0, FORM)
@@ -258,7 +258,7 @@ def test_enter_answers_when_nothing_else_is_open(widget: Widget) -> None:
     assert widget.sent() == [{"kind": "question", "id": "que_1", "answers": [["Parquet"], ["all"]]}]
 
 
-def test_a_fold_stays_as_it_was_set(widget: Widget) -> None:
+def test_a_fold_keeps_the_state_the_user_set(widget: Widget) -> None:
     root = widget.render()
     widget.snapshot(0, FOLD.format("a", " open") + FOLD.format("b", "") + FOLD.format("c", " open"))
     for name in "ab":
@@ -283,7 +283,7 @@ def test_focus_stays_while_text_streams(widget: Widget) -> None:
     assert widget.sent() == [{"kind": "permission", "id": "per_1", "reply": "once"}]
 
 
-def test_focus_goes_to_what_has_come_for_a_button_or_fold(widget: Widget) -> None:
+def test_focus_moves_to_the_replacement_of_a_button_or_fold(widget: Widget) -> None:
     root = widget.render()
     stop = '<div data-key="s">{} <button type="button" data-intent="stop">Stop</button></div>'
     widget.snapshot(0, stop.format("Working") + ASKING + FOLD.format("a", ""))
@@ -298,7 +298,7 @@ def test_focus_goes_to_what_has_come_for_a_button_or_fold(widget: Widget) -> Non
     expect(root.locator("summary")).to_be_focused()
 
 
-def test_focus_stays_in_the_view_when_its_button_goes(widget: Widget) -> None:
+def test_focus_stays_in_the_view_when_its_button_is_removed(widget: Widget) -> None:
     root = widget.render()
     widget.snapshot(0, ASKING)
     root.get_by_role("button", name="Allow once").focus()
@@ -309,7 +309,7 @@ def test_focus_stays_in_the_view_when_its_button_goes(widget: Widget) -> None:
 # --- what is told -----------------------------------------------------------------------------------------------------
 
 
-def test_clocks_run(widget: Widget) -> None:
+def test_clocks_count_up_and_down(widget: Widget) -> None:
     widget.stop_clock()
     root = widget.render()
     clocks = '<i data-since="{}"></i><b data-until="{}"></b>'
@@ -323,7 +323,7 @@ def test_clocks_run(widget: Widget) -> None:
     assert root.locator("i, b").all_inner_texts() == ["7 s", "1 min 33 s"]
 
 
-def test_what_has_only_begun_has_no_clock_yet(widget: Widget) -> None:
+def test_a_clock_stays_empty_for_the_first_second(widget: Widget) -> None:
     widget.stop_clock()
     root = widget.render()
     widget.snapshot(0, '<time data-since="999500"></time>')
@@ -332,7 +332,7 @@ def test_what_has_only_begun_has_no_clock_yet(widget: Widget) -> None:
     expect(root.locator("time")).to_have_text("2 s")
 
 
-def test_a_request_is_told_at_once_and_once_but_the_stream_is_not_read_out(widget: Widget) -> None:
+def test_a_request_is_announced_once_and_streamed_text_is_not(widget: Widget) -> None:
     root = widget.render()
     region = widget.page.locator('#view > [aria-live="assertive"]')
     widget.snapshot(0, '<div data-key="p">words</div>')
@@ -349,7 +349,7 @@ def test_a_request_is_told_at_once_and_once_but_the_stream_is_not_read_out(widge
     expect(region).to_contain_text("CSVJSON timevalue")
 
 
-def test_a_request_is_known_by_its_id(widget: Widget) -> None:
+def test_a_request_is_announced_again_only_under_a_new_id(widget: Widget) -> None:
     """Another session in the same view begins its keys again; and a card may be drawn anew elsewhere."""
     widget.render()
     region = widget.page.locator('#view > [aria-live="assertive"]')
@@ -361,7 +361,7 @@ def test_a_request_is_known_by_its_id(widget: Widget) -> None:
     expect(region).to_contain_text("edit z.py")
 
 
-def test_the_protocol_s_parser_agrees_with_the_browser(widget: Widget) -> None:
+def test_the_protocol_parser_agrees_with_the_browser(widget: Widget) -> None:
     """The comparisons above rest on it."""
     root = widget.render()
     markup = (FORM + ASKING).replace("data-part", "data-was")  # of what is asked the page marks the buttons

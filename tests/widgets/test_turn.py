@@ -111,7 +111,7 @@ def ask_a_question(model: DemoModel) -> None:
 # --- projection -------------------------------------------------------------------------------------------------------
 
 
-def test_the_page_shows_the_turn_while_it_comes_and_as_it_ends(shown: Shown, demo_model: DemoModel) -> None:
+def test_the_page_shows_a_turn_while_it_streams_and_when_it_ends(shown: Shown, demo_model: DemoModel) -> None:
     first = [reason("Hm."), text("**First** words "), gate("shown"), tool("glob", pattern="*.md")]
     demo_model.queue([first, [text("The end.")]])
     turn = shown.prompt()
@@ -125,7 +125,7 @@ def test_the_page_shows_the_turn_while_it_comes_and_as_it_ends(shown: Shown, dem
     assert shown.wire.threads == {"MainThread", "opencode_nb"}
 
 
-def test_deltas_are_gathered(shown: Shown, demo_model: DemoModel) -> None:
+def test_deltas_are_batched_into_few_patches(shown: Shown, demo_model: DemoModel) -> None:
     demo_model.queue([text([f"word {number} " for number in range(1000)])])
     started = time.monotonic()
     shown.prompt()
@@ -135,7 +135,7 @@ def test_deltas_are_gathered(shown: Shown, demo_model: DemoModel) -> None:
     assert "word 999" in shown.wire.page.root.text
 
 
-def test_a_page_that_missed_something_is_told_and_gets_everything(shown: Shown, demo_model: DemoModel) -> None:
+def test_a_page_that_missed_a_patch_gets_one_snapshot(shown: Shown, demo_model: DemoModel) -> None:
     demo_model.queue([[text("One "), gate("missed-1"), text("two "), gate("missed-2"), text("three.")]])
     shown.prompt()
     wire = shown.wire
@@ -155,7 +155,7 @@ def test_a_page_that_missed_something_is_told_and_gets_everything(shown: Shown, 
     shown.end()
 
 
-def test_a_snapshot_that_was_lost_is_sent_again(shown: Shown, demo_model: DemoModel) -> None:
+def test_a_lost_snapshot_is_sent_again(shown: Shown, demo_model: DemoModel) -> None:
     demo_model.queue([[gate("again"), text("One")]])
     shown.prompt()
     wire = shown.wire
@@ -167,7 +167,7 @@ def test_a_snapshot_that_was_lost_is_sent_again(shown: Shown, demo_model: DemoMo
     shown.end()
 
 
-def test_a_page_that_cannot_be_heard_gets_everything_by_and_by(shown: Shown, demo_model: DemoModel) -> None:
+def test_a_page_that_cannot_reply_gets_snapshots_unasked(shown: Shown, demo_model: DemoModel) -> None:
     demo_model.queue([[text("One "), gate("unheard-1"), text("two "), gate("unheard-2")]])
     shown.prompt()
     wire = shown.wire
@@ -180,7 +180,7 @@ def test_a_page_that_cannot_be_heard_gets_everything_by_and_by(shown: Shown, dem
 
 
 @pytest.mark.parametrize("name", NAMES)
-def test_after_a_look_everywhere_a_snapshot_is_what_the_page_has(name: str) -> None:
+def test_a_full_update_leaves_the_page_equal_to_a_snapshot(name: str) -> None:
     """Views that are complete ignore snapshots: so there may be nothing in them that no patch brought."""
     lives: dict[str, tuple[LiveTurn, Page]] = {}
     for number, (turn, dirty) in enumerate(replay(name)):
@@ -197,7 +197,7 @@ def test_after_a_look_everywhere_a_snapshot_is_what_the_page_has(name: str) -> N
 # --- being asked ------------------------------------------------------------------------------------------------------
 
 
-def test_a_permission_is_given_by_a_click(shown: Shown, person: Person, demo_model: DemoModel) -> None:
+def test_a_click_grants_a_permission_once(shown: Shown, person: Person, demo_model: DemoModel) -> None:
     ask_for_bash(demo_model)
     turn = shown.prompt()
     shown.wire.wait_for_text("Permission needed")
@@ -210,7 +210,7 @@ def test_a_permission_is_given_by_a_click(shown: Shown, person: Person, demo_mod
     assert person.asked == []
 
 
-def test_a_question_is_answered_on_the_page(shown: Shown, person: Person, demo_model: DemoModel) -> None:
+def test_a_question_can_be_answered_on_the_page(shown: Shown, person: Person, demo_model: DemoModel) -> None:
     ask_a_question(demo_model)
     turn = shown.prompt()
     shown.wire.wait_for_text("Which format?")
@@ -221,7 +221,7 @@ def test_a_question_is_answered_on_the_page(shown: Shown, person: Person, demo_m
     assert person.asked == []
 
 
-def test_a_question_is_dismissed_on_the_page(shown: Shown, demo_model: DemoModel) -> None:
+def test_a_question_can_be_dismissed_on_the_page(shown: Shown, demo_model: DemoModel) -> None:
     demo_model.queue([[tool("question", questions=[{"question": "Which?", "header": "Which", "options": []}])]])
     turn = shown.prompt()
     shown.wire.wait_for_text("Which?")
@@ -230,7 +230,9 @@ def test_a_question_is_dismissed_on_the_page(shown: Shown, demo_model: DemoModel
     assert [made.reply for made in turn.state.decisions] == ["reject"]
 
 
-def test_who_cannot_be_heard_is_asked_elsewhere(shown: Shown, person: Person, demo_model: DemoModel) -> None:
+def test_requests_go_to_the_person_when_the_page_cannot_reply(
+    shown: Shown, person: Person, demo_model: DemoModel
+) -> None:
     shown.wire.hears = False
     ask_for_bash(demo_model)
     shown.prompt()
@@ -240,7 +242,7 @@ def test_who_cannot_be_heard_is_asked_elsewhere(shown: Shown, person: Person, de
     assert person.asked == ["bash", "Which format?"]
 
 
-def test_with_nobody_else_a_request_waits_for_the_page(alone: Shown, demo_model: DemoModel) -> None:
+def test_a_request_waits_for_the_page_when_nobody_else_can_answer(alone: Shown, demo_model: DemoModel) -> None:
     alone.wire.hears = False
     demo_model.queue([[tool("bash", command="echo never", description="Say it")]])
     turn = alone.prompt()
@@ -250,7 +252,7 @@ def test_with_nobody_else_a_request_waits_for_the_page(alone: Shown, demo_model:
     assert turn.tools[0].status == "error"
 
 
-def test_an_answer_from_elsewhere_takes_the_request_away(shown: Shown, person: Person, demo_model: DemoModel) -> None:
+def test_an_answer_from_another_client_removes_the_request(shown: Shown, person: Person, demo_model: DemoModel) -> None:
     ask_for_bash(demo_model)
     turn = shown.prompt()
     shown.wire.wait_for_text("Permission needed")
@@ -280,7 +282,7 @@ def test_stop_ends_the_turn(shown: Shown, demo_model: DemoModel) -> None:
     "content",
     [None, "stop", {}, {"kind": None}, {"kind": "permission", "id": "per_none", "reply": "once"}, {"kind": ["stop"]}],
 )
-def test_what_no_page_would_send_does_nothing(
+def test_malformed_messages_from_the_page_are_ignored(
     session: oc.Session, wire: Wire, demo_model: DemoModel, content: Any
 ) -> None:
     shown = Shown(session, wire, None)
@@ -291,7 +293,9 @@ def test_what_no_page_would_send_does_nothing(
     assert turn.status == "completed"
 
 
-def test_nothing_is_left_of_a_closed_view(session: oc.Session, wire: Wire, demo_model: DemoModel) -> None:
+def test_a_closed_view_leaves_no_comm_widget_or_messages(
+    session: oc.Session, wire: Wire, demo_model: DemoModel
+) -> None:
     comms, widgets = set(comm.get_comm_manager().comms), set(_instances)
     shown = Shown(session, wire, None)
     shown.prompt("hello")
@@ -304,7 +308,9 @@ def test_nothing_is_left_of_a_closed_view(session: oc.Session, wire: Wire, demo_
     assert len(wire.messages) == sent
 
 
-def test_in_a_cell_the_widget_goes_after_the_cell(session: oc.Session, wire: Wire, demo_model: DemoModel) -> None:
+def test_in_a_cell_the_widget_closes_only_after_the_cell_ends(
+    session: oc.Session, wire: Wire, demo_model: DemoModel
+) -> None:
     """Until then it holds the place in which the cell's output comes."""
     config = Config()
     config.HistoryManager.enabled = False
@@ -319,7 +325,7 @@ def test_in_a_cell_the_widget_goes_after_the_cell(session: oc.Session, wire: Wir
         InteractiveShell.clear_instance()
 
 
-def test_what_cannot_be_clicked_is_not_shown(shown: Shown, person: Person, demo_model: DemoModel) -> None:
+def test_a_page_that_cannot_reply_shows_no_buttons(shown: Shown, person: Person, demo_model: DemoModel) -> None:
     shown.wire.hears = False
     person.free.clear()
     ask_for_bash(demo_model)
@@ -336,9 +342,7 @@ async def release(person: Person) -> None:
     person.free.set()
 
 
-def test_a_click_that_comes_after_the_end_stops_no_later_turn(
-    session: oc.Session, wire: Wire, demo_model: DemoModel
-) -> None:
+def test_a_late_stop_click_does_not_stop_the_next_turn(session: oc.Session, wire: Wire, demo_model: DemoModel) -> None:
     """On kernels that hear nothing while a cell runs, clicks arrive when it has ended."""
     shown = Shown(session, wire, None)
     shown.prompt("hello")

@@ -109,7 +109,7 @@ def expect_marked(*nodes: Locator) -> None:
 # --- what comes -------------------------------------------------------------------------------------------------------
 
 
-def test_finished_blocks_stay_as_they_are_while_the_answer_grows(turn: Shown, demo_model: DemoModel) -> None:
+def test_finished_blocks_are_not_redrawn_while_the_answer_grows(turn: Shown, demo_model: DemoModel) -> None:
     first = "# Title\n\nFirst *words*.\n\n- one\n- two\n\n```python\nx = 1\n```\n\nLast "
     demo_model.queue([[text(first), gate("more"), text("goes on.\n\nAnother "), gate("end"), text("ends.\n\nEnd.")]])
     turn.prompt()
@@ -129,7 +129,7 @@ def test_finished_blocks_stay_as_they_are_while_the_answer_grows(turn: Shown, de
     expect_marked(*blocks, last)
 
 
-def test_reasoning_folds_when_it_is_done_and_says_how_long_it_took(turn: Shown, demo_model: DemoModel) -> None:
+def test_finished_reasoning_folds_and_shows_its_duration(turn: Shown, demo_model: DemoModel) -> None:
     thought = reason(["Let me ", "think ", "first."], pace=0.1)
     demo_model.queue([[thought, gate("thought"), text("Said."), gate("said")]])
     turn.prompt()
@@ -144,7 +144,7 @@ def test_reasoning_folds_when_it_is_done_and_says_how_long_it_took(turn: Shown, 
     expect(turn.root.locator("footer")).to_be_visible()
 
 
-def test_output_grows_in_its_card_with_the_time(turn: Shown, demo_model: DemoModel, project: Path) -> None:
+def test_shell_output_streams_into_its_card_with_a_timer(turn: Shown, demo_model: DemoModel, project: Path) -> None:
     demo_model.queue([[tool("bash", command=STEPS, description="Count")], [text("Done.")]])
     turn.prompt()
     expect(turn.card("Shell: Count, waiting for you").get_by_role("timer")).to_have_count(0)
@@ -164,7 +164,7 @@ def test_output_grows_in_its_card_with_the_time(turn: Shown, demo_model: DemoMod
     expect(turn.log.get_by_text("Done.")).to_be_visible()
 
 
-def test_a_failed_call_is_open_and_says_why(turn: Shown, demo_model: DemoModel) -> None:
+def test_a_failed_tool_card_is_open_and_shows_the_error(turn: Shown, demo_model: DemoModel) -> None:
     demo_model.queue([[tool("edit", **{**EDIT, "oldString": "Not there"})], [text("Sorry.")]])
     turn.prompt()
     failed = turn.card("Edit: README.md, failed")
@@ -174,14 +174,14 @@ def test_a_failed_call_is_open_and_says_why(turn: Shown, demo_model: DemoModel) 
     expect(turn.log.get_by_text("Sorry.")).to_be_visible()
 
 
-def test_the_footer_is_the_whole_bill(turn: Shown, demo_model: DemoModel) -> None:
+def test_the_footer_shows_agent_model_time_tokens_and_cost(turn: Shown, demo_model: DemoModel) -> None:
     demo_model.queue([[text("Done.")]])
     turn.prompt()
     bill = r"build demo/[\w.-]+ \d+(\.\d)? s [\d.]+k? in, [\d.]+k? out.* \$\d\.\d{4}$"
     expect(turn.root.locator("footer")).to_have_text(re.compile(bill))
 
 
-def test_the_footer_of_a_stopped_turn_says_so(turn: Shown, demo_model: DemoModel) -> None:
+def test_the_footer_of_a_stopped_turn_says_interrupted(turn: Shown, demo_model: DemoModel) -> None:
     demo_model.queue([[text("Partial "), gate("stop")]])
     turn.prompt()
     expect(turn.log.get_by_text("Partial")).to_be_visible()
@@ -190,7 +190,7 @@ def test_the_footer_of_a_stopped_turn_says_so(turn: Shown, demo_model: DemoModel
     demo_model.release("stop")
 
 
-def test_a_sub_agents_retry_counts_down_in_its_card(turn: Shown, demo_model: DemoModel) -> None:
+def test_a_subagents_retry_counts_down_in_its_card(turn: Shown, demo_model: DemoModel) -> None:
     demo_model.queue(
         [tool("task", description="Look", prompt="Look.", subagent_type="general")],
         [error(429, "Too many at once", retry_after=5)],
@@ -209,7 +209,7 @@ def test_a_sub_agents_retry_counts_down_in_its_card(turn: Shown, demo_model: Dem
 # --- what is asked ----------------------------------------------------------------------------------------------------
 
 
-def test_answers_arrive_as_they_were_chosen(turn: Shown, demo_model: DemoModel) -> None:
+def test_chosen_and_typed_answers_reach_the_server(turn: Shown, demo_model: DemoModel) -> None:
     demo_model.queue([[tool("question", questions=QUESTIONS)], [text("Thank you.")]])
     asked = turn.prompt()
     turn.root.get_by_label("CSV").check()
@@ -226,7 +226,7 @@ def test_answers_arrive_as_they_were_chosen(turn: Shown, demo_model: DemoModel) 
     expect(answered.get_by_text("You answered: time, unit, and the place")).to_be_visible()
 
 
-def test_what_is_half_answered_stays_while_columns_are_chosen(chat: Shown, demo_model: DemoModel) -> None:
+def test_switching_columns_keeps_half_filled_answers(chat: Shown, demo_model: DemoModel) -> None:
     demo_model.queue([[tool("question", questions=QUESTIONS), tool("edit", **EDIT)], [text("Done.")]])
     chat.prompt()
     expect(chat.root.get_by_text("1 of 2", exact=True)).to_be_visible()
@@ -255,7 +255,7 @@ def test_what_is_half_answered_stays_while_columns_are_chosen(chat: Shown, demo_
     expect(chat.log.get_by_text("Done.")).to_be_visible()
 
 
-def test_deny_and_allow_always_are_what_the_server_gets(chat: Shown, demo_model: DemoModel, project: Path) -> None:
+def test_deny_and_allow_always_reach_the_server(chat: Shown, demo_model: DemoModel, project: Path) -> None:
     calls = [tool("bash", command=f"touch {name}", description=f"Make {name}") for name in ("first", "second", "third")]
     demo_model.queue([calls[0]])
     denied = chat.prompt()
@@ -274,7 +274,7 @@ def test_deny_and_allow_always_are_what_the_server_gets(chat: Shown, demo_model:
     assert [(project / name).exists() for name in ("first", "second", "third")] == [False, True, True]
 
 
-def test_todos_show_how_far_they_are(chat: Shown, demo_model: DemoModel) -> None:
+def test_todos_show_a_progress_bar(chat: Shown, demo_model: DemoModel) -> None:
     demo_model.queue([tool("todowrite", todos=TODOS)], [text("Working on it."), gate("todos")])
     working = chat.prompt()
     bar = chat.root.get_by_role("progressbar", name="Todos done")

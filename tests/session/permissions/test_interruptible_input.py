@@ -84,7 +84,9 @@ def terminal(command: list[str], **options: Any) -> Iterator[Terminal]:
             os.close(screen)
 
 
-def test_in_a_terminal(environment: dict[str, str], project: Path, client: Client) -> None:
+def test_an_answer_elsewhere_ends_the_terminal_prompt(
+    environment: dict[str, str], project: Path, client: Client
+) -> None:
     with terminal([sys.executable, "-c", CODE], cwd=project, env=environment) as shell:
         shell.until("Allow? ")
         allow(client)
@@ -97,7 +99,9 @@ def test_in_a_terminal(environment: dict[str, str], project: Path, client: Clien
     assert "scripted demo" in (project / "src/temperatures.py").read_text()
 
 
-def test_in_a_kernel(environment: dict[str, str], project: Path, client: Client) -> None:
+def test_an_answer_elsewhere_ends_the_kernel_input_request(
+    environment: dict[str, str], project: Path, client: Client
+) -> None:
     kernel = Kernel(project, environment)
     try:
         cell = kernel.start(CODE)
@@ -112,7 +116,7 @@ def test_in_a_kernel(environment: dict[str, str], project: Path, client: Client)
         kernel.close()
 
 
-def test_an_interrupt_by_the_user_is_one(environment: dict[str, str], project: Path) -> None:
+def test_ctrl_c_at_the_prompt_raises_keyboard_interrupt(environment: dict[str, str], project: Path) -> None:
     with terminal([sys.executable, "-c", CODE], cwd=project, env=environment) as shell:
         shell.until("Allow? ")
         shell.waits()
@@ -120,7 +124,7 @@ def test_an_interrupt_by_the_user_is_one(environment: dict[str, str], project: P
         shell.until("KeyboardInterrupt")
 
 
-def test_a_time_limit_ends_the_question_too(environment: dict[str, str], project: Path, demo_model: DemoModel) -> None:
+def test_a_turn_timeout_ends_the_prompt(environment: dict[str, str], project: Path, demo_model: DemoModel) -> None:
     limited = CODE.replace('py")', 'py", timeout=8)')
     with terminal([sys.executable, "-c", limited], cwd=project, env=environment) as shell:
         shell.until("Allow? ")

@@ -114,7 +114,7 @@ def played(shared: oc.Opencode, server_model: DemoModel) -> dict[str, Played]:
 
 
 @pytest.mark.parametrize("permission", calls())
-def test_a_permission_is_allowed_asked_and_denied(played: dict[str, Played], permission: str) -> None:
+def test_allow_ask_and_deny_work_for_every_permission(played: dict[str, Played], permission: str) -> None:
     name = calls()[permission].name
     assert name in played["allow"].ran
     assert (permission in played["allow"].person.asked) is (permission == "question")
@@ -127,7 +127,7 @@ def test_a_permission_is_allowed_asked_and_denied(played: dict[str, Played], per
     assert permission not in played["deny"].person.asked
 
 
-def test_a_loop_is_allowed_asked_and_denied(played: dict[str, Played]) -> None:
+def test_allow_ask_and_deny_work_for_doom_loops(played: dict[str, Played]) -> None:
     assert [done.ran.count("glob") for done in played.values()] == [4, 4, 0]
     assert [done.person.asked.count("doom_loop") for done in played.values()] == [0, 1, 0]
 
@@ -144,7 +144,7 @@ RULES = [
 
 
 @pytest.mark.parametrize("rules", RULES)
-def test_a_deny_under_any_name_leaves_the_file_alone(
+def test_a_deny_under_any_tool_name_blocks_the_write(
     ai: oc.Opencode, demo_model: DemoModel, place: Path, rules: dict[str, str]
 ) -> None:
     person, name = Someone(), "let-through.txt"
@@ -158,7 +158,7 @@ def test_a_deny_under_any_name_leaves_the_file_alone(
     assert [(made.reply, made.by) for made in turn.state.decisions] == [("reject", "policy")]
 
 
-def test_an_unknown_tool_is_refused_before_the_first_prompt(
+def test_an_unknown_tool_name_raises_before_anything_is_sent(
     ai: oc.Opencode, server: Server, place: Path, demo_model: DemoModel
 ) -> None:
     session, unknown = ai.session(), {"deplooy_all": "deny"}
@@ -178,7 +178,7 @@ def test_an_unknown_tool_is_refused_before_the_first_prompt(
     assert len(ai.sessions()) == before
 
 
-def test_names_of_own_tools_and_of_mcp_servers_are_known(ai: oc.Opencode, demo_model: DemoModel) -> None:
+def test_rules_may_name_custom_and_mcp_tools(ai: oc.Opencode, demo_model: DemoModel) -> None:
     demo_model.queue([tool("local_add"), tool("deploy")], [text("Done.")])
     person, rules = Someone(), {"local_a*": "deny", "deploy": "deny", "local_add": "allow"}
     turn = ai.session().prompt("go", permission=rules, person=person)
@@ -193,7 +193,7 @@ def writing(name: str) -> list[list[Call] | list[Any]]:
     return [[tool("write", filePath=name, content="x\n")], [text("Done.")]]
 
 
-def test_always_covers_every_session_and_no_deny(server: Server, demo_model: DemoModel, place: Path) -> None:
+def test_always_covers_every_session_but_overrides_no_deny(server: Server, demo_model: DemoModel, place: Path) -> None:
     with oc.Opencode(base_url=server.url, password=server.password, directory=place) as ai:
         always_then_denied(ai, demo_model, place)
 
@@ -217,7 +217,7 @@ def always_then_denied(ai: oc.Opencode, demo_model: DemoModel, place: Path) -> N
     assert ai.client.permission.list() == []
 
 
-def test_always_covers_the_rest_of_a_turn_that_another_client_began(
+def test_always_covers_the_rest_of_a_turn_from_another_client(
     server: Server, demo_model: DemoModel, place: Path
 ) -> None:
     with oc.Opencode(base_url=server.url, password=server.password, directory=place) as ai:
@@ -250,7 +250,7 @@ def test_each_prompt_has_its_own_rules(ai: oc.Opencode, demo_model: DemoModel, p
     assert [call.tool for call in turn.tools if call.status == "completed"] == ["grep"]
 
 
-def test_what_the_agent_or_somebody_else_denies_stays_denied(
+def test_allow_does_not_override_a_deny_from_the_agent_or_session(
     ai: oc.Opencode, demo_model: DemoModel, place: Path
 ) -> None:
     demo_model.queue(writing("planned.txt"))
@@ -263,16 +263,14 @@ def test_what_the_agent_or_somebody_else_denies_stays_denied(
     assert not (place / "strict.txt").exists()
 
 
-def test_a_denied_shell_runs_not_even_what_the_server_does_not_ask_for(
-    ai: oc.Opencode, demo_model: DemoModel, place: Path
-) -> None:
+def test_a_shell_deny_blocks_a_command_that_only_redirects(ai: oc.Opencode, demo_model: DemoModel, place: Path) -> None:
     only_redirects = tool("bash", command="> redirected.txt", description="Empty it")
     demo_model.queue([[only_redirects], [text("Done.")]])
     ai.session().prompt("go", permission={"shell": "deny"})
     assert not (place / "redirected.txt").exists()
 
 
-def test_a_subagent_keeps_to_the_deny(ai: oc.Opencode, demo_model: DemoModel, place: Path) -> None:
+def test_a_deny_applies_to_subagents(ai: oc.Opencode, demo_model: DemoModel, place: Path) -> None:
     task = tool("task", description="Look", prompt="Look.", subagent_type="general")
     demo_model.queue([[task], *writing("by-child.txt"), [text("Done.")]])
     ai.session().prompt("go", permission={"*": "allow", "write": "deny"})
@@ -280,7 +278,7 @@ def test_a_subagent_keeps_to_the_deny(ai: oc.Opencode, demo_model: DemoModel, pl
 
 
 @pytest.mark.parametrize("pattern", ["secret.txt", "lab/secret.txt"])
-def test_a_rule_for_a_file_counts_from_the_directory_and_from_the_root(
+def test_a_file_pattern_matches_relative_to_directory_and_root(
     server: Server, demo_model: DemoModel, place: Path, pattern: str
 ) -> None:
     rules = {"write": {pattern: "deny", "*": "allow"}}

@@ -48,13 +48,13 @@ def test_the_order_of_rules_does_not_matter(option: dict[str, Any], permission: 
 
 @bounded
 @given(OPTIONS, st.sampled_from(["edit", *(tool for tool, of in PERMISSION_OF.items() if of == "edit")]), TEXTS)
-def test_a_plain_deny_outweighs_whatever_else_is_given(option: dict[str, Any], name: str, text: str) -> None:
+def test_a_plain_deny_overrides_every_other_rule(option: dict[str, Any], name: str, text: str) -> None:
     assert Rules(option | {name: "deny"}).action("edit", [text]) == "deny"
 
 
 @bounded
 @given(OPTIONS, PERMISSION, TEXTS)
-def test_a_rule_more_is_never_looser_unless_it_replaces_the_bare_star(
+def test_an_added_rule_changes_only_the_permissions_it_matches(
     option: dict[str, Any], permission: str, text: str
 ) -> None:
     before = Rules(option).action(permission, [text])
@@ -64,7 +64,7 @@ def test_a_rule_more_is_never_looser_unless_it_replaces_the_bare_star(
 
 @pytest.mark.parametrize("rules", [{"edit": "allow", "write": "deny"}, {"write": "deny", "*": "allow"}])
 @pytest.mark.parametrize("tool", [tool for tool, permission in PERMISSION_OF.items() if permission == "edit"])
-def test_a_tools_name_means_its_permission(rules: dict[str, str], tool: str) -> None:
+def test_a_deny_for_an_edit_tool_denies_the_edit_permission(rules: dict[str, str], tool: str) -> None:
     named = {tool if name == "write" else name: rule for name, rule in rules.items()}
     for items in permutations(named.items()):
         assert Rules(dict(items)).action("edit", ["a.py"]) == "deny"
@@ -86,7 +86,9 @@ def test_a_tools_name_means_its_permission(rules: dict[str, str], tool: str) -> 
         ({"bash": {"ls [ab]": "deny"}}, "bash", "ls a", None),
     ],
 )
-def test_which_rule_counts(option: dict[str, Any], permission: str, text: str, expected: str | None) -> None:
+def test_the_strictest_match_wins_and_a_bare_star_is_the_fallback(
+    option: dict[str, Any], permission: str, text: str, expected: str | None
+) -> None:
     assert Rules(option).action(permission, [text]) == expected
 
 
@@ -103,7 +105,7 @@ def test_which_rule_counts(option: dict[str, Any], permission: str, text: str, e
         (r"src\a.py", "src/*", True),
     ],
 )
-def test_patterns_fit_as_they_do_for_the_server(text: str, pattern: str, fits: bool) -> None:
+def test_patterns_match_as_they_do_on_the_server(text: str, pattern: str, fits: bool) -> None:
     assert matches(text, pattern) is fits
 
 
@@ -118,13 +120,13 @@ def test_patterns_fit_as_they_do_for_the_server(text: str, pattern: str, fits: b
         ("wrote", "write"),
     ],
 )
-def test_a_misspelt_name_is_refused_where_it_is_given(name: str, meant: str) -> None:
+def test_a_misspelt_tool_name_raises_with_a_suggestion(name: str, meant: str) -> None:
     with pytest.raises(ValueError, match=f"there is no '{name}'. Did you mean '{meant}'"):
         Policy({name: "deny"})
 
 
 @pytest.mark.parametrize("name", ["deploy", "lint", "github_create_issue", "nb_bash", "bash2", "b*", "batch"])
-def test_names_of_others_tools_are_left_to_the_server(name: str) -> None:
+def test_custom_tool_names_are_not_reported_as_misspelt(name: str) -> None:
     assert misspelt(name) == ""
     assert (name in Rules({name: "deny"}).unknown) is ("*" not in name)
 
@@ -158,7 +160,7 @@ def told(option: Any, agent: list[Json], standing: list[Json] | None = None, **m
 
 @bounded
 @given(st.lists(st.tuples(OPTIONS | ACTIONS, st.sampled_from(["build", "plan"])), min_size=1), PERMISSION, TEXTS)
-def test_each_turn_has_its_own_rules_whatever_was_told_before(
+def test_a_turn_uses_its_own_rules_not_those_of_earlier_turns(
     turns: list[tuple[Any, str]], permission: str, text: str
 ) -> None:
     """What the policy names is asked or denied; what the agent denies is denied; the rest is as the agent has it."""
@@ -178,7 +180,7 @@ def test_each_turn_has_its_own_rules_whatever_was_told_before(
 
 @bounded
 @given(OPTIONS, PERMISSION, TEXTS)
-def test_a_subagent_may_do_what_is_plainly_allowed_and_nothing_else(
+def test_a_subagent_is_denied_whatever_a_rule_names_but_does_not_allow(
     option: dict[str, Any], permission: str, text: str
 ) -> None:
     policy = Policy(option)
@@ -190,7 +192,7 @@ def test_a_subagent_may_do_what_is_plainly_allowed_and_nothing_else(
         assert in_child(told(option, ALLOWED), permission, text) == effect(ALLOWED, permission, text)
 
 
-def test_rules_that_somebody_else_gave_the_session_stay() -> None:
+def test_rules_set_by_another_client_stay_in_the_session() -> None:
     given_before = [rule("bash", "*", "deny"), rule("edit", "secret.txt", "deny")]
     standing = told({"bash": "allow", "edit": "allow"}, ALLOWED, given_before)
     assert standing[:3] == [*given_before, MARK]
@@ -199,7 +201,7 @@ def test_rules_that_somebody_else_gave_the_session_stay() -> None:
     assert effect([*ALLOWED, *standing], "edit", "other.txt") == "ask"
 
 
-def test_a_tool_of_the_users_own_is_hidden_unless_it_is_allowed() -> None:
+def test_a_custom_tool_named_in_a_rule_is_denied_unless_allowed() -> None:
     for option, action in (("deny", "deny"), ("ask", "deny"), ("allow", "ask")):
         assert effect(told({"deploy": option}, ALLOWED, own=["deploy"]), "deploy") == action
     assert effect([*ALLOWED, *told("ask", ALLOWED, own=["deploy"])], "deploy") == "allow"
@@ -209,7 +211,7 @@ def test_a_tool_of_the_users_own_is_hidden_unless_it_is_allowed() -> None:
 
 
 @pytest.mark.parametrize("pattern", ["secret.txt", "lab/secret.txt", "{root}/lab/secret.txt", "link.txt", "sec*"])
-def test_a_rule_may_write_a_path_in_each_way(tmp_path: Path, pattern: str) -> None:
+def test_a_rule_matches_a_file_by_any_spelling_of_its_path(tmp_path: Path, pattern: str) -> None:
     directory = tmp_path / "lab"
     directory.mkdir()
     (directory / "secret.txt").touch()
@@ -220,7 +222,7 @@ def test_a_rule_may_write_a_path_in_each_way(tmp_path: Path, pattern: str) -> No
     assert found == ["deny"]
 
 
-def test_where_a_patch_moves_a_file_counts() -> None:
+def test_a_rule_applies_to_the_path_a_patch_moves_a_file_to() -> None:
     files = [{"filePath": "/p/a", "movePath": "/p/.git/hooks/post-checkout"}]
     asked = {"permission": "edit", "patterns": ["a"], "metadata": {"files": files}}
     rules = Rules({"edit": {".git/*": "deny", "*": "allow"}})
@@ -228,7 +230,7 @@ def test_where_a_patch_moves_a_file_counts() -> None:
     assert found == ["allow", "deny"]
 
 
-def test_an_approval_covers_what_it_names_and_no_more() -> None:
+def test_an_approval_covers_only_its_own_patterns() -> None:
     approvals = Approvals()
     asked = {"permission": "bash", "patterns": ["git status"], "always": ["git status *"]}
     assert not approvals.cover(asked)

@@ -35,17 +35,21 @@ from opencode_nb.session.prompt import parts as prompt_parts
         ('the sign @" is', 14, None),
     ],
 )
-def test_the_word_at_the_cursor(text: str, cursor: int, word: tuple[str, str, int, int] | None) -> None:
+def test_word_at_finds_the_command_or_mention_at_the_cursor(
+    text: str, cursor: int, word: tuple[str, str, int, int] | None
+) -> None:
     assert completion.word_at(text, cursor) == word
 
 
-def test_the_better_fit_comes_first() -> None:
+def test_better_matches_rank_first() -> None:
     ranked = ["test", "testing.md", "tests/test_mean.py", "a_test.py", "src/latest.py", "texts-of-it"]
     assert completion.ranked("test", [*sorted(ranked), "other"]) == ranked
     assert completion.ranked("", ["b", "a"]) == ["a", "b"]
 
 
-def test_commands_files_agents_and_variables(server: Server, project: Path, demo_model: DemoModel) -> None:
+def test_commands_files_agents_and_variables_are_completed(
+    server: Server, project: Path, demo_model: DemoModel
+) -> None:
     with oc.Opencode(base_url=server.url, password=server.password, directory=project) as ai:
         assert [found.label for found in ai.complete("/ini")] == ["/init"]
         assert ai.complete("/ini")[0].insert == "/init "
@@ -60,7 +64,9 @@ def test_commands_files_agents_and_variables(server: Server, project: Path, demo
         assert len(ai.complete("@", variables=[f"name{n}" for n in range(100)])) == completion.LIMIT
 
 
-def test_a_name_with_blanks_is_offered_as_it_is_read_back(server: Server, project: Path, demo_model: DemoModel) -> None:
+def test_a_name_with_spaces_is_completed_in_quotes_and_attached(
+    server: Server, project: Path, demo_model: DemoModel
+) -> None:
     (project / "my data").mkdir()
     for name in ("my data/of may.csv", "what now?", "it's.csv"):
         (project / name).write_text(f"in {name}")
@@ -89,13 +95,13 @@ def test_what_only_the_server_finds_is_offered_if_nothing_else_matches() -> None
     assert [one.label for one in completion.mentions(word, ["README.md"], [], ["other"])] == ["@README.md"]
 
 
-def test_what_no_text_can_name_is_not_offered() -> None:
+def test_names_that_cannot_be_quoted_are_not_offered() -> None:
     word = completion.Word("mention", "a", 0, 2)
     found = completion.mentions(word, ['a "b" c', "a\nb", 'a"b', "a b", "a@b"], [], [])
     assert {one.label for one in found} == {'@a"b', '@"a b"', '@"a@b"'}
 
 
-def test_what_a_prompt_names_goes_along(server: Server, project: Path, demo_model: DemoModel) -> None:
+def test_mentioned_files_and_folders_are_attached(server: Server, project: Path, demo_model: DemoModel) -> None:
     with oc.Opencode(base_url=server.url, password=server.password, directory=project) as ai:
         turn = ai.session().prompt("Say exactly: seen @README.md, (@src) and me@example.org @nothing", mentions=True)
         kinds = [(part["type"], part.get("filename")) for part in turn.messages[0].parts.values()]
@@ -104,7 +110,7 @@ def test_what_a_prompt_names_goes_along(server: Server, project: Path, demo_mode
         assert [kind for kind, _name in kinds].count("file") == 2
 
 
-def test_an_agent_is_a_part_with_its_place_in_the_text(tmp_path: Path) -> None:
+def test_a_mentioned_agent_becomes_a_part_with_its_text_position(tmp_path: Path) -> None:
     (quoted,) = prompt_parts.mentioned('ask @"ex plore", please', tmp_path, {"ex plore"})
     assert quoted["source"] == {"value": '@"ex plore"', "start": 4, "end": 15}
     (part,) = prompt_parts.mentioned("ask @explore, please", tmp_path, {"explore"})

@@ -50,7 +50,7 @@ def attached(file: Any, directory: Path) -> dict[str, Any]:
     ],
 )
 @pytest.mark.parametrize("data", [TEXT, b"", "größer: 漢字\n".encode(), "Größe\n".encode("latin-1"), b"\xff\xfea\0b\0"])
-def test_a_text_is_text_whatever_its_ending_says(tmp_path: Path, name: str, data: bytes) -> None:
+def test_text_is_detected_whatever_the_file_extension(tmp_path: Path, name: str, data: bytes) -> None:
     (tmp_path / name).write_bytes(data)
     part = attached(name, tmp_path)
     assert part["mime"] == "text/plain"
@@ -75,7 +75,7 @@ def test_a_text_is_text_whatever_its_ending_says(tmp_path: Path, name: str, data
         ("a.bin", b"\0\1\2", "text/plain"),
     ],
 )
-def test_a_medium_is_known_by_its_bytes(tmp_path: Path, name: str, data: bytes, mime: str) -> None:
+def test_media_types_are_detected_from_the_bytes(tmp_path: Path, name: str, data: bytes, mime: str) -> None:
     (tmp_path / name).write_bytes(data)
     claimed = {"video/mp2t": "video/mp2t"}.get(mime, "")
     assert media.mime(name, data, claimed) == mime
@@ -84,14 +84,14 @@ def test_a_medium_is_known_by_its_bytes(tmp_path: Path, name: str, data: bytes, 
         assert attached(Attachment(name, "application/octet-stream", data), tmp_path)["mime"] == mime
 
 
-def test_a_medium_goes_along_whole(tmp_path: Path) -> None:
+def test_an_image_is_attached_unchanged(tmp_path: Path) -> None:
     data = PNG + bytes(range(256)) * 100
     (tmp_path / "a.png").write_bytes(data)
     assert base64.b64decode(attached("a.png", tmp_path)["url"].partition(",")[2]) == data
 
 
 @given(st.text(min_size=1), st.integers(0, 3))
-def test_text_stays_text_where_the_look_ends_within_a_character(text: str, cut: int) -> None:
+def test_text_is_detected_when_the_sample_splits_a_character(text: str, cut: int) -> None:
     head = ("x" + text.replace("\0", "").replace("%", "")).encode("utf-8", "replace")
     assert media.mime("a.ts", head[: max(1, len(head) - cut)]) == "text/plain"
 
@@ -123,7 +123,7 @@ def odd(tmp_path: Path) -> Path:
         ("pipe.png:1-2", "pipe"),
     ],
 )
-def test_what_is_no_regular_file_is_refused_where_it_is_given(odd: Path, name: str, kind: str) -> None:
+def test_attaching_a_pipe_device_or_socket_raises(odd: Path, name: str, kind: str) -> None:
     for part in (prompt_parts.file_part, prompt_parts.image_part):
         with pytest.raises(
             regular_file.NotRegularError, match=rf"is a {kind}, not a regular file\. Copy .* Nothing was sent"
@@ -131,7 +131,7 @@ def test_what_is_no_regular_file_is_refused_where_it_is_given(odd: Path, name: s
             part(name, odd)
 
 
-def test_what_is_no_regular_file_is_a_word_where_it_is_mentioned(odd: Path) -> None:
+def test_a_mention_of_a_pipe_device_or_socket_stays_plain_text(odd: Path) -> None:
     (odd / "real.txt").write_text("x")
     text = "see @pipe.png, @linked.png, @device.png, @socket.png, @/dev/zero and @real.txt"
     assert [part["filename"] for part in prompt_parts.mentioned(text, odd, ())] == ["real.txt"]
@@ -178,16 +178,16 @@ def test_no_text_is_too_odd_to_look_for_files_in(text: str) -> None:
     assert prompt_parts.mentioned(f"@{text}", here, ()) is not None
 
 
-def test_files_of_the_kernel_are_read_as_they_are(tmp_path: Path) -> None:
+def test_proc_files_are_attached_as_text(tmp_path: Path) -> None:
     assert attached("/proc/self/status", tmp_path)["mime"] == "text/plain"
     assert prompt_parts.mentioned("@/proc/self/status", tmp_path, ())
 
 
-def test_a_folder_is_listed(tmp_path: Path) -> None:
+def test_a_folder_is_attached_as_a_directory(tmp_path: Path) -> None:
     assert attached(".", tmp_path)["mime"] == "application/x-directory"
 
 
-def test_a_file_beyond_the_limit_is_told_and_not_sent(tmp_path: Path) -> None:
+def test_a_file_over_the_size_limit_raises(tmp_path: Path) -> None:
     with (tmp_path / "huge.png").open("wb") as file:
         file.write(PNG)
         file.truncate(prompt_parts.MAX_BYTES + 1)
@@ -196,7 +196,7 @@ def test_a_file_beyond_the_limit_is_told_and_not_sent(tmp_path: Path) -> None:
             send()
 
 
-def test_a_file_that_grows_while_it_is_read_stays_within_the_limit(tmp_path: Path) -> None:
+def test_a_file_that_grows_while_being_read_still_hits_the_limit(tmp_path: Path) -> None:
     place, stop = tmp_path / "grows", threading.Event()
     place.write_bytes(b"")
 
@@ -219,7 +219,7 @@ def test_a_file_that_grows_while_it_is_read_stays_within_the_limit(tmp_path: Pat
     assert regular_file.read(place, 1_000_000) == b"short"
 
 
-def test_the_disk_reader_takes_regular_files_only(odd: Path) -> None:
+def test_worktree_read_accepts_only_regular_files_within_the_limit(odd: Path) -> None:
     (odd / "a").write_bytes(b"12345")
     assert worktree.read(odd / "a", 5).read() == b"12345"  # type: ignore[union-attr]
     with pytest.raises(worktree.UnreadableError):
@@ -229,7 +229,7 @@ def test_the_disk_reader_takes_regular_files_only(odd: Path) -> None:
             worktree.read(odd / name)
 
 
-def test_reading_holds_up_nothing_else() -> None:
+def test_reading_an_attachment_does_not_block_the_event_loop() -> None:
     begun, may_end = threading.Event(), threading.Event()
 
     class Slow:

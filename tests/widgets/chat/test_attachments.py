@@ -44,7 +44,7 @@ def panel(chat: ChatPage) -> Locator:
     [("image.png", "image/png", PICTURE), ("paper.pdf", "application/pdf", PDF)],
     ids=["picture", "pdf"],
 )
-def test_a_picture_and_a_pdf_arrive_in_what_is_sent(
+def test_pasted_and_dropped_images_and_pdfs_are_sent_with_the_message(
     chat: ChatPage, panel: Locator, how: str, name: str, mime: str, data: bytes
 ) -> None:
     target = field_of(panel) if how == "paste" else panel
@@ -62,7 +62,7 @@ def test_a_picture_and_a_pdf_arrive_in_what_is_sent(
     assert sent["attachments"] == [{"name": name, "mime": mime, "data": base64.b64encode(data).decode()}]
 
 
-def test_a_picture_that_is_copied_in_a_page_comes_as_picture(chat: ChatPage, panel: Locator) -> None:
+def test_an_image_copied_from_a_web_page_is_attached_as_an_image(chat: ChatPage, panel: Locator) -> None:
     """Browsers put its markup beside it."""
     html = '<img src="https://example.org/dot.png">'
     assert field_of(panel).evaluate(GIVE, ["paste", "image.png", "image/png", list(PICTURE), html])

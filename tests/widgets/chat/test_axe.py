@@ -33,7 +33,7 @@ def sticks_out(panel: Locator) -> list[str]:
 
 @pytest.mark.parametrize("theme", ["light", "dark", "dark-high-contrast"])
 @pytest.mark.parametrize("scene", SCENES)
-def test_no_state_has_a_violation(page: Page, scene: str, theme: Theme, artifacts: Path) -> None:
+def test_no_panel_state_has_axe_violations_or_overflow(page: Page, scene: str, theme: Theme, artifacts: Path) -> None:
     """Each leaves pictures, to be looked at."""
     chat = ChatPage(page, theme, width=NARROW)
     panel = chat.scene(scene)
@@ -48,7 +48,7 @@ def test_no_state_has_a_violation(page: Page, scene: str, theme: Theme, artifact
 
 
 @pytest.mark.parametrize("theme", ["light", "dark"])
-def test_nor_have_open_lists_and_questions(page: Page, theme: Theme) -> None:
+def test_open_lists_menus_and_dialogs_have_no_axe_violations(page: Page, theme: Theme) -> None:
     chat = ChatPage(page, theme, width=NARROW)
     panel = chat.scene("streaming")
     field = panel.get_by_role("textbox", name="Message")
@@ -95,7 +95,7 @@ def test_with_high_contrast_fields_and_cards_have_borders(page: Page, theme: str
     expect(field).to_have_css("border-top-width", "0px")
 
 
-def test_forced_colours_and_reduced_motion(page: Page) -> None:
+def test_the_panel_honours_forced_colours_and_reduced_motion(page: Page) -> None:
     page.emulate_media(forced_colors="active", reduced_motion="reduce")
     chat = ChatPage(page)
     panel = chat.scene("streaming")

@@ -77,9 +77,7 @@ def pressed(chat: ChatPage) -> list[Any]:
     return list(chat.page.evaluate("pressed"))
 
 
-def test_a_cell_goes_into_the_panels_own_notebook_and_is_not_run_where_nobody_sees_it(
-    chat: ChatPage, tab: Locator
-) -> None:
+def test_a_hidden_notebook_gets_the_new_cell_but_does_not_run_it(chat: ChatPage, tab: Locator) -> None:
     tab.get_by_role("button", name="Run in a new cell").click()
     expect(tab.get_by_role("status").filter(has_text="work/mine.ipynb, which is not visible")).to_be_visible()
     assert cells(chat, "mine") == ["first", "frame", "second"]
@@ -90,7 +88,7 @@ def test_a_cell_goes_into_the_panels_own_notebook_and_is_not_run_where_nobody_se
     assert pressed(chat) == []
 
 
-def test_a_notebook_in_sight_runs_its_new_cell_whatever_stands_beside_it(chat: ChatPage, tab: Locator) -> None:
+def test_a_visible_notebook_runs_its_new_cell_beside_another_notebook(chat: ChatPage, tab: Locator) -> None:
     chat.page.evaluate(HIDDEN, False)
     tab.get_by_role("button", name="Run in a new cell").click()
     expect(tab.locator("[aria-live=polite]")).to_have_text("Running in a new cell")
@@ -100,7 +98,7 @@ def test_a_notebook_in_sight_runs_its_new_cell_whatever_stands_beside_it(chat: C
     assert cells(chat, "other") == ["first", "second"]
 
 
-def test_a_panel_that_is_nowhere_in_its_notebook_puts_cells_at_its_end(chat: ChatPage, tab: Locator) -> None:
+def test_a_panel_shown_only_in_a_tab_appends_cells_at_the_notebook_end(chat: ChatPage, tab: Locator) -> None:
     chat.page.evaluate("views.within.cleanup()")
     tab.get_by_role("button", name="Run in a new cell").click()
     expect(tab.get_by_role("status").filter(has_text="run it there with Shift+Enter")).to_be_visible()
@@ -108,14 +106,14 @@ def test_a_panel_that_is_nowhere_in_its_notebook_puts_cells_at_its_end(chat: Cha
     assert pressed(chat) == []
 
 
-def test_where_a_toolbar_does_not_run_it_a_person_is_told_to(chat: ChatPage, tab: Locator) -> None:
+def test_without_a_toolbar_a_notice_asks_to_run_the_cell_by_hand(chat: ChatPage, tab: Locator) -> None:
     chat.page.evaluate(HIDDEN, False)
     chat.page.evaluate("document.querySelectorAll('.jp-NotebookPanel-toolbar').forEach((toolbar) => toolbar.remove())")
     tab.get_by_role("button", name="Run in a new cell").click()
     expect(tab.get_by_role("status").filter(has_text="run it with Shift+Enter")).to_be_visible()
 
 
-def test_the_key_that_saves_saves_the_panels_own_notebook(chat: ChatPage, tab: Locator) -> None:
+def test_ctrl_s_saves_the_panels_own_notebook(chat: ChatPage, tab: Locator) -> None:
     tab.get_by_role("textbox", name="Message").press("Control+s")
     assert pressed(chat) == [["mine", "saved"]]
     chat.page.evaluate(HIDDEN, False)
@@ -123,7 +121,7 @@ def test_the_key_that_saves_saves_the_panels_own_notebook(chat: ChatPage, tab: L
     assert [entry[:2] for entry in pressed(chat)[1:]] == [["mine", "docmanager:save"]]
 
 
-def test_where_there_is_no_notebook_code_is_copied_and_that_is_said(chat: ChatPage) -> None:
+def test_without_a_notebook_the_code_is_copied_to_the_clipboard(chat: ChatPage) -> None:
     chat.page.evaluate(
         "Object.defineProperty(navigator, 'clipboard', {value: {writeText: async (text) => { window.copied = text }}})"
     )

@@ -24,7 +24,7 @@ def shown(server: Server, project: Path, demo_model: DemoModel, wire: Wire) -> I
         panel.close()
 
 
-def test_while_it_works_a_command_waits_like_a_message(shown: Panel, demo_model: DemoModel) -> None:
+def test_a_command_sent_during_a_turn_is_queued(shown: Panel, demo_model: DemoModel) -> None:
     demo_model.queue([text("one"), gate("chat-commands")])
     shown.done("send", text="first", mode="auto")
     shown.says("one")
@@ -44,7 +44,7 @@ def test_while_it_works_a_command_waits_like_a_message(shown: Panel, demo_model:
     assert "rather so" in third
 
 
-def test_a_command_steers_where_that_is_wanted(shown: Panel, demo_model: DemoModel) -> None:
+def test_a_command_sent_in_steer_mode_steers_the_turn(shown: Panel, demo_model: DemoModel) -> None:
     demo_model.queue([[text("one"), gate("chat-steered"), tool("glob", pattern="*")], [text("As you say.")]])
     shown.done("send", text="first", mode="auto")
     shown.says("one")

@@ -61,7 +61,7 @@ def field_of(panel: Locator) -> Locator:
 # --- sending ----------------------------------------------------------------------------------------------------------
 
 
-def test_enter_sends_and_shift_enter_makes_a_line(chat: ChatPage, panel: Locator) -> None:
+def test_enter_sends_and_shift_enter_inserts_a_newline(chat: ChatPage, panel: Locator) -> None:
     field, send = field_of(panel), panel.get_by_role("button", name="Send")
     expect(send).to_be_disabled()
     field.click()
@@ -87,7 +87,7 @@ def test_enter_sends_and_shift_enter_makes_a_line(chat: ChatPage, panel: Locator
     assert len(chat.sent("send")) == 2
 
 
-def test_an_input_methods_enter_does_not_send(chat: ChatPage, panel: Locator) -> None:
+def test_enter_during_ime_composition_does_not_send(chat: ChatPage, panel: Locator) -> None:
     field = field_of(panel)
     field.fill("にほん")
     for init in ("{ isComposing: true }", "{ keyCode: 229 }"):
@@ -99,7 +99,7 @@ def test_an_input_methods_enter_does_not_send(chat: ChatPage, panel: Locator) ->
     assert chat.sent("send")[0]["text"] == "にほん"
 
 
-def test_what_failed_comes_back_and_is_told(chat: ChatPage, panel: Locator) -> None:
+def test_a_failed_message_returns_to_the_field_with_an_error(chat: ChatPage, panel: Locator) -> None:
     field = field_of(panel)
     field.fill("hello")
     field.evaluate(PASTE, [[["a.txt", "text/plain", "words"]], ""])
@@ -116,7 +116,7 @@ def test_what_failed_comes_back_and_is_told(chat: ChatPage, panel: Locator) -> N
     expect(panel.get_by_role("alert")).to_have_count(0)
 
 
-def test_while_it_works_a_message_waits_or_steers_and_stop_stops(chat: ChatPage, panel: Locator) -> None:
+def test_messages_queue_or_steer_during_a_turn_and_stop_ends_it(chat: ChatPage, panel: Locator) -> None:
     field, stop = field_of(panel), panel.get_by_role("button", name="Stop")
     expect(stop).to_be_hidden()
     chat.set_state(busy=True)
@@ -135,7 +135,7 @@ def test_while_it_works_a_message_waits_or_steers_and_stop_stops(chat: ChatPage,
     expect(field).to_be_focused()
 
 
-def test_a_shell_command_is_marked_and_sent_as_one(chat: ChatPage, panel: Locator) -> None:
+def test_a_shell_command_is_labelled_and_sent_in_shell_mode(chat: ChatPage, panel: Locator) -> None:
     field = field_of(panel)
     field.fill("!ls -l")
     expect(field).to_have_attribute("title", "Runs as a shell command in the project")
@@ -145,7 +145,7 @@ def test_a_shell_command_is_marked_and_sent_as_one(chat: ChatPage, panel: Locato
     expect(field).to_have_attribute("title", "")
 
 
-def test_a_slow_kernel_is_told_and_forgotten_when_it_answers(chat: ChatPage) -> None:
+def test_a_slow_kernel_shows_a_notice_until_it_answers(chat: ChatPage) -> None:
     chat.stop_clock()
     panel = chat.scene("empty")
     field_of(panel).fill("hello")
@@ -160,7 +160,7 @@ def test_a_slow_kernel_is_told_and_forgotten_when_it_answers(chat: ChatPage) -> 
 # --- history and drafts -----------------------------------------------------------------------------------------------
 
 
-def test_up_at_the_beginning_brings_earlier_messages(chat: ChatPage) -> None:
+def test_up_at_the_start_of_the_field_recalls_earlier_messages(chat: ChatPage) -> None:
     panel = chat.scene("error")
     field = field_of(panel)
     field.fill("half\nwritten")
@@ -181,7 +181,7 @@ def test_up_at_the_beginning_brings_earlier_messages(chat: ChatPage) -> None:
     expect(field).to_have_value("half written")
 
 
-def test_a_draft_outlives_a_reload_and_belongs_to_its_session(page: Page) -> None:
+def test_a_draft_survives_a_reload_and_belongs_to_its_session(page: Page) -> None:
     page.route(ORIGIN, lambda route: route.fulfill(body="<!doctype html>", content_type="text/html"))
     page.goto(ORIGIN)
     chat = ChatPage(page)
@@ -203,7 +203,7 @@ def test_a_draft_outlives_a_reload_and_belongs_to_its_session(page: Page) -> Non
 # --- completion -------------------------------------------------------------------------------------------------------
 
 
-def test_commands_are_completed_by_keys(chat: ChatPage, panel: Locator) -> None:
+def test_commands_are_completed_with_the_keyboard(chat: ChatPage, panel: Locator) -> None:
     field, options = field_of(panel), suggestions(panel)
     field.click()
     chat.page.keyboard.insert_text("/in")  # at once: each pause would be asked for
@@ -239,7 +239,7 @@ def test_files_and_variables_are_completed_in_mid_sentence(chat: ChatPage, panel
     assert chat.sent("send") == []
 
 
-def test_a_name_with_blanks_is_completed_in_quotes(chat: ChatPage, panel: Locator) -> None:
+def test_a_name_with_spaces_is_completed_in_quotes(chat: ChatPage, panel: Locator) -> None:
     field, options = field_of(panel), suggestions(panel)
     field.fill("look at ")
     chat.page.keyboard.insert_text('@"my da')
@@ -257,7 +257,7 @@ def test_a_name_with_blanks_is_completed_in_quotes(chat: ChatPage, panel: Locato
     expect(field).to_have_value('look at @"my data/of may.csv" ')
 
 
-def test_escape_closes_suggestions_and_late_ones_stay_away(chat: ChatPage, panel: Locator) -> None:
+def test_escape_closes_suggestions_and_late_ones_do_not_reopen_them(chat: ChatPage, panel: Locator) -> None:
     field, options = field_of(panel), suggestions(panel)
     field.click()
     chat.page.keyboard.insert_text("@a")
@@ -278,7 +278,7 @@ def test_escape_closes_suggestions_and_late_ones_stay_away(chat: ChatPage, panel
 # --- attachments ------------------------------------------------------------------------------------------------------
 
 
-def test_files_are_pasted_dropped_chosen_and_removed(chat: ChatPage, panel: Locator, tmp_path: Path) -> None:
+def test_files_can_be_pasted_dropped_chosen_and_removed(chat: ChatPage, panel: Locator, tmp_path: Path) -> None:
     field = field_of(panel)
     chips = panel.get_by_role("list", name="Attachments").get_by_role("listitem")
     assert field.evaluate(PASTE, [[["notes.md", "text/markdown", "# Notes"]], ""])
@@ -301,7 +301,7 @@ def test_files_are_pasted_dropped_chosen_and_removed(chat: ChatPage, panel: Loca
     expect(chips).to_have_count(0)
 
 
-def test_what_cannot_go_along_is_refused_with_the_reason(chat: ChatPage, panel: Locator, tmp_path: Path) -> None:
+def test_oversized_and_binary_files_are_rejected_with_a_reason(chat: ChatPage, panel: Locator, tmp_path: Path) -> None:
     (tmp_path / "big.txt").write_bytes(b"x" * 7_000_001)
     (tmp_path / "program").write_bytes(b"\x7fELF\xff\xfe")
     panel.locator("input[type=file]").set_input_files([tmp_path / "big.txt", tmp_path / "program"])
@@ -317,7 +317,7 @@ def test_what_cannot_go_along_is_refused_with_the_reason(chat: ChatPage, panel: 
 # --- the queue --------------------------------------------------------------------------------------------------------
 
 
-def test_waiting_messages_are_seen_changed_sent_and_removed(chat: ChatPage) -> None:
+def test_queued_messages_can_be_edited_steered_removed_and_resumed(chat: ChatPage) -> None:
     panel = chat.scene("streaming")
     waiting = panel.get_by_role("list", name="Queued messages").get_by_role("listitem")
     chat.set_state(queue=[{"id": "q1", "text": "first"}, {"id": "q2", "text": "second"}])
@@ -346,7 +346,7 @@ def test_waiting_messages_are_seen_changed_sent_and_removed(chat: ChatPage) -> N
     expect(waiting).to_have_count(0)
 
 
-def test_hostile_text_in_the_chrome_is_only_text(chat: ChatPage) -> None:
+def test_hostile_text_outside_the_log_is_shown_as_plain_text(chat: ChatPage) -> None:
     hostile = '<img src=x onerror="window.ran = true">'
     _, changes = SCENES["streaming"]
     chat.set_state(

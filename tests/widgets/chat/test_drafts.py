@@ -48,7 +48,7 @@ def paste(panel: Locator, name: str, body: str = "words") -> None:
 # --- what failed ------------------------------------------------------------------------------------------------------
 
 
-def test_what_failed_comes_back_above_what_was_typed_meanwhile(chat: ChatPage, panel: Locator) -> None:
+def test_a_failed_message_returns_above_newly_typed_text(chat: ChatPage, panel: Locator) -> None:
     field = field_of(panel)
     paste(panel, "a.txt")
     expect(chips(panel)).to_have_count(1)
@@ -64,7 +64,7 @@ def test_what_failed_comes_back_above_what_was_typed_meanwhile(chat: ChatPage, p
     expect(field).to_have_value("hello\n\nthe next on!e")  # the cursor stayed where it was
 
 
-def test_a_command_that_failed_does_not_take_in_what_was_typed_meanwhile(chat: ChatPage, panel: Locator) -> None:
+def test_a_failed_shell_command_does_not_absorb_newly_typed_text(chat: ChatPage, panel: Locator) -> None:
     field = field_of(panel)
     field.fill("!make")
     field.press("Enter")
@@ -74,7 +74,7 @@ def test_a_command_that_failed_does_not_take_in_what_was_typed_meanwhile(chat: C
     expect(field).to_have_value("rm is what I asked about\n\n!make")
 
 
-def test_what_failed_comes_back_in_its_own_session(chat: ChatPage, panel: Locator) -> None:
+def test_a_failed_message_returns_to_its_own_session(chat: ChatPage, panel: Locator) -> None:
     field = field_of(panel)
     paste(panel, "a.txt")
     expect(chips(panel)).to_have_count(1)
@@ -93,7 +93,7 @@ def test_what_failed_comes_back_in_its_own_session(chat: ChatPage, panel: Locato
     expect(chips(panel)).to_contain_text(["a.txt"])
 
 
-def test_what_failed_leaves_the_history_of_earlier_messages_first(chat: ChatPage) -> None:
+def test_a_failed_message_ends_history_recall_and_restores_the_draft(chat: ChatPage) -> None:
     panel = chat.scene("error")
     field = field_of(panel)
     field.fill("hello")
@@ -107,7 +107,7 @@ def test_what_failed_leaves_the_history_of_earlier_messages_first(chat: ChatPage
     expect(field).to_have_value("hello\n\nhalf")
 
 
-def test_what_has_not_arrived_outlives_a_reload_beside_what_was_typed(chat: ChatPage, panel: Locator) -> None:
+def test_an_unconfirmed_message_survives_a_reload_with_the_draft(chat: ChatPage, panel: Locator) -> None:
     field = field_of(panel)
     field.fill("under way")
     field.press("Enter")
@@ -137,7 +137,7 @@ def test_a_message_waits_for_its_files_to_be_read(chat: ChatPage, panel: Locator
     expect(chips(panel)).to_have_count(0)
 
 
-def test_a_message_whose_file_is_refused_meanwhile_is_kept(chat: ChatPage, panel: Locator) -> None:
+def test_a_message_returns_to_the_field_when_a_file_is_rejected(chat: ChatPage, panel: Locator) -> None:
     field = field_of(panel)
     chat.page.evaluate(HOLD_READING)
     paste(panel, "slow.txt")
@@ -152,7 +152,7 @@ def test_a_message_whose_file_is_refused_meanwhile_is_kept(chat: ChatPage, panel
     assert chat.sent("send") == []
 
 
-def test_files_that_are_added_at_once_share_the_limit(chat: ChatPage, panel: Locator) -> None:
+def test_files_added_together_share_the_size_limit(chat: ChatPage, panel: Locator) -> None:
     chat.page.evaluate(HOLD_READING)
     for name in ("one.txt", "two.txt"):
         paste(panel, name, "x" * 4_000_000)
@@ -162,7 +162,7 @@ def test_files_that_are_added_at_once_share_the_limit(chat: ChatPage, panel: Loc
     expect(chips(panel)).to_contain_text(["one.txt"])
 
 
-def test_what_came_back_and_was_added_meanwhile_must_fit_together(chat: ChatPage, panel: Locator) -> None:
+def test_returned_and_newly_added_files_share_the_size_limit(chat: ChatPage, panel: Locator) -> None:
     field = field_of(panel)
     paste(panel, "one.txt", "x" * 4_000_000)
     field.fill("first")
@@ -181,7 +181,7 @@ def test_what_came_back_and_was_added_meanwhile_must_fit_together(chat: ChatPage
     assert [file["name"] for file in chat.wait_for_sent("send", 2)[1]["attachments"]] == ["two.txt"]
 
 
-def test_files_belong_to_their_session_as_the_draft_does(chat: ChatPage, panel: Locator) -> None:
+def test_attached_files_belong_to_their_session(chat: ChatPage, panel: Locator) -> None:
     paste(panel, "first.txt")
     expect(chips(panel)).to_contain_text(["first.txt"])
     chat.page.evaluate(HOLD_READING)
@@ -196,7 +196,7 @@ def test_files_belong_to_their_session_as_the_draft_does(chat: ChatPage, panel: 
     expect(chips(panel)).to_contain_text(["first.txt", "slow.txt"])
 
 
-def test_a_message_is_not_sent_to_a_session_that_was_opened_meanwhile(chat: ChatPage, panel: Locator) -> None:
+def test_a_message_waiting_for_files_is_not_sent_to_another_session(chat: ChatPage, panel: Locator) -> None:
     field = field_of(panel)
     chat.page.evaluate(HOLD_READING)
     paste(panel, "slow.txt")
@@ -212,7 +212,7 @@ def test_a_message_is_not_sent_to_a_session_that_was_opened_meanwhile(chat: Chat
     assert chat.sent("send") == []
 
 
-def test_a_shell_command_leaves_the_files_to_the_next_message(chat: ChatPage, panel: Locator) -> None:
+def test_a_shell_command_leaves_attached_files_for_the_next_message(chat: ChatPage, panel: Locator) -> None:
     field = field_of(panel)
     paste(panel, "a.txt")
     expect(chips(panel)).to_have_count(1)
@@ -225,7 +225,7 @@ def test_a_shell_command_leaves_the_files_to_the_next_message(chat: ChatPage, pa
     assert [file["name"] for file in chat.wait_for_sent("send", 2)[1]["attachments"]] == ["a.txt"]
 
 
-def test_the_focus_goes_to_a_neighbour_of_a_file_that_is_removed(chat: ChatPage, panel: Locator) -> None:
+def test_removing_a_file_moves_focus_to_its_neighbour(chat: ChatPage, panel: Locator) -> None:
     for count, name in enumerate(("one.txt", "two.txt", "three.txt"), 1):
         paste(panel, name)
         expect(chips(panel)).to_have_count(count)

@@ -39,7 +39,7 @@ def proxy(server: Server) -> Iterator[Proxy]:
 # --- two panels on one session ----------------------------------------------------------------------------------------
 
 
-def test_what_is_picked_in_one_panel_shows_in_the_other(shown: Panel, other: Panel) -> None:
+def test_agent_effort_and_model_picked_in_one_panel_show_in_the_other(shown: Panel, other: Panel) -> None:
     shown.done("pick", agent="plan", variant="high")
     for one in (shown, other):
         one.wait(lambda state: (state["agent"], state["variant"]) == ("plan", "high"))
@@ -48,7 +48,7 @@ def test_what_is_picked_in_one_panel_shows_in_the_other(shown: Panel, other: Pan
         one.wait(lambda state: (state["model"], state["variant"]) == ("demo/demo", ""))
 
 
-def test_an_agents_own_model_shows_where_the_agent_is_picked(
+def test_picking_an_agent_shows_the_agents_own_model(
     server: Server, tmp_path: Path, wire: Wire, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     agents = {"careful": {"mode": "primary", "model": "demo/careful", "prompt": "Be careful."}}
@@ -67,7 +67,7 @@ def test_an_agents_own_model_shows_where_the_agent_is_picked(
         wire_of_two.unplug()
 
 
-def test_a_session_that_is_deleted_in_one_panel_says_so_in_the_other(
+def test_a_session_deleted_in_one_panel_shows_as_deleted_in_the_other(
     shown: Panel, other: Panel, demo_model: DemoModel
 ) -> None:
     demo_model.queue([text("partial"), gate("chat-deleted")])
@@ -85,7 +85,7 @@ def test_a_session_that_is_deleted_in_one_panel_says_so_in_the_other(
     other.wait(lambda state: not state["deleted"] and state["session"]["id"] != deleted)
 
 
-def test_the_next_session_is_shown_when_the_deleted_one_is_gone(shown: Panel, other: Panel) -> None:
+def test_the_panel_opens_the_next_session_only_after_the_delete(shown: Panel, other: Panel) -> None:
     """Else the list of sessions still offers it; and it never stands there as deleted."""
     deleted = shown.panel.session.id
     seen: list[tuple[bool, bool]] = []
@@ -99,14 +99,14 @@ def test_the_next_session_is_shown_when_the_deleted_one_is_gone(shown: Panel, ot
     assert set(seen) == {(True, False)}
 
 
-def test_a_session_that_is_gone_when_it_is_to_be_opened_leaves_the_one_that_is_shown(shown: Panel) -> None:
+def test_opening_a_deleted_session_fails_and_keeps_the_current_one(shown: Panel) -> None:
     before = shown.panel.session.id
     answer = shown.do("open", session="ses_" + "0" * 26)
     assert (answer["kind"], shown.panel.session.id) == ("failed", before)
     assert answer["message"] == "This session no longer exists: it was deleted elsewhere. Open another one."
 
 
-def test_a_session_that_is_deleted_elsewhere_says_so(shown: Panel, server: Server, project: Path) -> None:
+def test_a_session_deleted_by_another_client_shows_as_deleted(shown: Panel, server: Server, project: Path) -> None:
     with oc.Client(server.url, password=server.password, directory=str(project)) as client:
         client.session.delete(shown.panel.session.id)
     shown.wait(lambda state: state["deleted"])
@@ -115,7 +115,7 @@ def test_a_session_that_is_deleted_elsewhere_says_so(shown: Panel, server: Serve
 # --- a server that can't be asked -------------------------------------------------------------------------------------
 
 
-def test_a_session_that_was_deleted_meanwhile_says_so_when_the_network_is_back(
+def test_a_session_deleted_while_offline_shows_as_deleted_on_reconnect(
     proxy: Proxy, server: Server, project: Path, wire: Wire, demo_model: DemoModel
 ) -> None:
     with oc.Opencode(base_url=f"http://127.0.0.1:{proxy.port}", password=server.password, directory=project) as ai:
@@ -130,7 +130,7 @@ def test_a_session_that_was_deleted_meanwhile_says_so_when_the_network_is_back(
         shown.panel.close()
 
 
-def test_the_bar_names_the_session_of_the_log_before_the_server_tells_more(
+def test_the_bar_shows_the_opened_session_before_the_server_answers(
     proxy: Proxy, server: Server, project: Path, wire: Wire, demo_model: DemoModel
 ) -> None:
     with oc.Opencode(base_url=f"http://127.0.0.1:{proxy.port}", password=server.password, directory=project) as ai:
@@ -149,7 +149,7 @@ def test_the_bar_names_the_session_of_the_log_before_the_server_tells_more(
 # --- what a page is told ----------------------------------------------------------------------------------------------
 
 
-def test_a_page_hears_that_its_wish_has_arrived_before_it_is_done(shown: Panel, demo_model: DemoModel) -> None:
+def test_a_page_request_is_acknowledged_before_it_is_done(shown: Panel, demo_model: DemoModel) -> None:
     demo_model.queue([text("An answer.")])
     shown.panel.send("go").wait()
     demo_model.queue([gate("chat-compact"), text("A summary.")])
@@ -162,7 +162,7 @@ def test_a_page_hears_that_its_wish_has_arrived_before_it_is_done(shown: Panel, 
     shown.wire.wait(lambda: {"kind": "done", "id": "page-slow"} in shown.wire.messages)
 
 
-def test_the_state_tells_how_the_last_turn_has_ended(shown: Panel, demo_model: DemoModel) -> None:
+def test_the_state_holds_the_outcome_of_the_last_turn(shown: Panel, demo_model: DemoModel) -> None:
     assert shown.state["outcome"] == ""
     demo_model.queue([text("partial"), gate("chat-outcome")])
     shown.panel.send("go")
@@ -175,12 +175,12 @@ def test_the_state_tells_how_the_last_turn_has_ended(shown: Panel, demo_model: D
     shown.wait(lambda state: (state["busy"], state["outcome"]) == (False, "completed"))
 
 
-def test_sharing_that_is_disabled_is_refused_with_the_reason(shown: Panel) -> None:
+def test_share_fails_with_a_reason_when_sharing_is_disabled(shown: Panel) -> None:
     assert not shown.state["can_share"]
     assert "Sharing is disabled in OpenCode's configuration" in shown.do("share")["message"]
 
 
-def test_who_stops_sharing_what_is_not_shared_has_what_they_wanted(shown: Panel) -> None:
+def test_unsharing_an_unshared_session_succeeds(shown: Panel) -> None:
     answer = shown.do("unshare")
     assert answer["kind"] == "done", answer
     assert not shown.state["session"]["shared_url"]

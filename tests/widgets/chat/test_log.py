@@ -68,7 +68,7 @@ def top_of(panel: Locator, key: str) -> float:
 # --- where one looks --------------------------------------------------------------------------------------------------
 
 
-def test_the_end_is_followed_only_by_who_is_there(chat: ChatPage) -> None:
+def test_the_log_follows_new_turns_only_when_scrolled_to_the_end(chat: ChatPage) -> None:
     panel = chat.show()
     chat.set_html(turns(1, 2, 3))
     jump = panel.get_by_role("button", name="Jump to latest")
@@ -88,7 +88,7 @@ def test_the_end_is_followed_only_by_who_is_there(chat: ChatPage) -> None:
     assert chat.sent() == []
 
 
-def test_what_one_reads_stays_in_its_place(chat: ChatPage) -> None:
+def test_the_scroll_position_holds_when_turns_above_change(chat: ChatPage) -> None:
     """Whatever grows, shrinks, comes or goes above it, and when all of it is drawn anew."""
     panel = chat.show()
     chat.set_html(turns(1, 2, 3))
@@ -102,7 +102,7 @@ def test_what_one_reads_stays_in_its_place(chat: ChatPage) -> None:
     assert top_of(panel, "t2.8") == pytest.approx(place, abs=1)
 
 
-def test_another_session_is_looked_at_from_its_end(chat: ChatPage) -> None:
+def test_opening_another_session_scrolls_to_its_end(chat: ChatPage) -> None:
     panel = chat.show()
     chat.set_html(turns(1, 2, 3))
     scroll(panel, 150)
@@ -112,7 +112,7 @@ def test_another_session_is_looked_at_from_its_end(chat: ChatPage) -> None:
     expect(panel.get_by_role("button", name="Jump to latest")).to_be_hidden()
 
 
-def test_who_is_left_at_the_end_follows_it(chat: ChatPage) -> None:
+def test_the_log_follows_again_when_shrinking_leaves_it_at_the_end(chat: ChatPage) -> None:
     panel = chat.show()
     chat.set_html(turns(1, 2, 3))
     jump = panel.get_by_role("button", name="Jump to latest")
@@ -124,7 +124,7 @@ def test_who_is_left_at_the_end_follows_it(chat: ChatPage) -> None:
     assert distance_to_end(panel) <= 1
 
 
-def test_the_end_stays_in_sight_when_docks_come_and_the_panel_changes_its_size(chat: ChatPage) -> None:
+def test_the_log_stays_at_the_end_when_docks_open_or_the_panel_resizes(chat: ChatPage) -> None:
     panel = chat.show()
     chat.set_html(turns(1, 2, 3))
     chat.next_patch(["put", "docks", "root", asked(PERMISSION)])
@@ -134,7 +134,7 @@ def test_the_end_stays_in_sight_when_docks_come_and_the_panel_changes_its_size(c
     expect(panel.get_by_role("button", name="Jump to latest")).to_be_hidden()
 
 
-def test_the_end_stays_in_sight_when_the_panel_gets_narrower(chat: ChatPage) -> None:
+def test_the_log_stays_at_the_end_when_the_panel_gets_narrower(chat: ChatPage) -> None:
     """Where a layout on the way was shorter, the browser scrolls, and tells of that as if a person had."""
     panel = chat.show()
     wordy = turns(1, 2, 3).replace(
@@ -175,7 +175,7 @@ def test_a_selected_formula_is_copied_as_its_tex(chat: ChatPage) -> None:
     assert panel.locator("math").first.evaluate("math => math.getBoundingClientRect().height") > 10
 
 
-def test_earlier_turns_are_asked_for_on_the_way_up_once_and_the_place_is_kept(chat: ChatPage) -> None:
+def test_scrolling_up_loads_earlier_turns_once_and_keeps_the_position(chat: ChatPage) -> None:
     panel = chat.show()
     chat.set_html(turns(5, 6, 7, 8, 9, earlier=True))
     assert chat.sent("earlier") == []
@@ -189,7 +189,7 @@ def test_earlier_turns_are_asked_for_on_the_way_up_once_and_the_place_is_kept(ch
     assert len(chat.sent("earlier")) == 2
 
 
-def test_where_the_latest_turns_are_not_in_the_page_they_are_asked_for(chat: ChatPage) -> None:
+def test_jump_to_latest_loads_the_latest_turns_when_they_are_missing(chat: ChatPage) -> None:
     panel = chat.show()
     chat.set_html(turns(1, 2, 3, 4, 5, 6))
     scroll(panel, 200)
@@ -203,7 +203,7 @@ def test_where_the_latest_turns_are_not_in_the_page_they_are_asked_for(chat: Cha
     expect(jump).to_be_hidden()
 
 
-def test_sending_goes_to_the_end(chat: ChatPage) -> None:
+def test_sending_a_message_scrolls_to_the_end(chat: ChatPage) -> None:
     panel = chat.show()
     chat.set_html(turns(1, 2, 3))
     scroll(panel, 10)
@@ -212,7 +212,7 @@ def test_sending_goes_to_the_end(chat: ChatPage) -> None:
     assert distance_to_end(panel) <= 1
 
 
-def test_who_opens_a_fold_at_the_end_is_not_carried_away(chat: ChatPage) -> None:
+def test_opening_a_fold_at_the_end_stops_following(chat: ChatPage) -> None:
     panel = chat.show()
     fold = f'<details data-key="f" data-fold="f"><summary>More</summary>{"<p>line</p>" * 30}</details>'
     chat.set_html(log(before=turn(1) + turn(2).replace("</article>", f"{fold}</article>")) + docks())
@@ -223,7 +223,7 @@ def test_who_opens_a_fold_at_the_end_is_not_carried_away(chat: ChatPage) -> None
     expect(panel.get_by_role("button", name="Jump to latest")).to_be_visible()
 
 
-def test_two_views_look_at_different_places(chat: ChatPage) -> None:
+def test_two_views_scroll_independently(chat: ChatPage) -> None:
     one, two = chat.show("one"), chat.show("two")
     chat.set_html(turns(1, 2, 3))
     scroll(one, 100)
@@ -235,7 +235,7 @@ def test_two_views_look_at_different_places(chat: ChatPage) -> None:
 # --- what can be done with it -----------------------------------------------------------------------------------------
 
 
-def test_buttons_stay_single_while_text_streams(chat: ChatPage) -> None:
+def test_streaming_does_not_duplicate_the_copy_buttons(chat: ChatPage) -> None:
     panel = chat.show()
     text = '<div class="oc-text" data-part="text" data-key="p"></div>'
     chat.set_html(log(before=f'<article data-key="t" data-message="m">{text}</article>') + docks())
@@ -247,7 +247,7 @@ def test_buttons_stay_single_while_text_streams(chat: ChatPage) -> None:
     assert panel.locator("pre > code").text_content() == "x\n" * 5
 
 
-def test_a_turn_is_where_a_session_branches_off_or_is_taken_back_to(chat: ChatPage) -> None:
+def test_fork_and_undo_from_a_turn_send_its_message_id(chat: ChatPage) -> None:
     panel = chat.scene("diff")
     panel.get_by_role("button", name="Fork from here").click()
     panel.get_by_role("button", name="Undo from here").click()
@@ -262,7 +262,7 @@ def test_a_turn_is_where_a_session_branches_off_or_is_taken_back_to(chat: ChatPa
 # --- what is asked and told -------------------------------------------------------------------------------------------
 
 
-def test_a_request_is_answered_and_the_focus_goes_on_to_the_message(chat: ChatPage) -> None:
+def test_answering_a_request_moves_focus_to_the_message_field(chat: ChatPage) -> None:
     panel = chat.scene("permission")
     allow = panel.get_by_role("button", name="Allow once")
     expect(allow).to_be_enabled()
@@ -273,7 +273,7 @@ def test_a_request_is_answered_and_the_focus_goes_on_to_the_message(chat: ChatPa
     expect(panel.get_by_role("textbox", name="Message")).to_be_focused()
 
 
-def test_a_request_that_is_answered_elsewhere_goes_and_takes_no_focus(chat: ChatPage) -> None:
+def test_a_request_answered_elsewhere_disappears_without_moving_focus(chat: ChatPage) -> None:
     panel = chat.scene("permission")
     field = panel.get_by_role("textbox", name="Message")
     field.fill("half wri")
@@ -285,7 +285,7 @@ def test_a_request_that_is_answered_elsewhere_goes_and_takes_no_focus(chat: Chat
     assert chat.sent("question") == [{"kind": "question", "id": "que_1", "answers": [["Parquet"], []]}]
 
 
-def test_the_answers_of_a_long_request_are_in_sight(chat: ChatPage) -> None:
+def test_the_buttons_of_a_long_request_stay_visible(chat: ChatPage) -> None:
     long = {**PERMISSION, "metadata": {"command": "echo\n" * 200}}
     panel = chat.show()
     chat.set_html(turns(1) + "")
@@ -305,7 +305,7 @@ panel => [...panel.querySelectorAll("[role=log] .oc-pair")].map((pair) => [...pa
 """
 
 
-def test_what_changed_stands_beside_what_it_was_or_below_where_there_is_no_room(chat: ChatPage) -> None:
+def test_a_split_diff_stacks_its_columns_when_the_panel_is_narrow(chat: ChatPage) -> None:
     panel = chat.scene("split")
     panel.locator("[role=log] [data-tool=edit]").evaluate("card => { card.open = true }")
     for left, right in panel.evaluate(HALVES):
@@ -317,7 +317,7 @@ def test_what_changed_stands_beside_what_it_was_or_below_where_there_is_no_room(
     assert [len(row) for row in rows] == [1, 1, 2, 2, 1]
 
 
-def test_the_choice_of_columns_is_made_anywhere_and_the_focus_stays_there(chat: ChatPage) -> None:
+def test_any_column_switch_changes_all_diffs_and_keeps_focus(chat: ChatPage) -> None:
     panel = chat.scene("diff")
     groups = panel.get_by_role("group", name="Columns of the changes")
     expect(groups).to_have_count(2)
@@ -331,7 +331,7 @@ def test_the_choice_of_columns_is_made_anywhere_and_the_focus_stays_there(chat: 
     expect(groups.last.get_by_role("button", name="Split", pressed=True)).to_be_focused()
 
 
-def test_the_connection_is_told_with_the_way_back(chat: ChatPage) -> None:
+def test_a_lost_connection_shows_its_error_and_a_reconnect_button(chat: ChatPage) -> None:
     panel = chat.scene("empty")
     status = panel.get_by_role("status")
     chat.set_state(connection={"state": "reconnecting", "error": ""})
@@ -344,7 +344,7 @@ def test_the_connection_is_told_with_the_way_back(chat: ChatPage) -> None:
     expect(status).to_have_count(0)
 
 
-def test_after_a_restart_of_the_kernel_nothing_is_lost_and_the_next_step_is_named(chat: ChatPage) -> None:
+def test_after_a_kernel_restart_the_draft_stays_and_an_alert_says_what_to_do(chat: ChatPage) -> None:
     panel = chat.scene("permission")
     chat.page.evaluate("void (model.send = () => { throw new Error('Cannot send') })")
     field = panel.get_by_role("textbox", name="Message")
@@ -356,7 +356,7 @@ def test_after_a_restart_of_the_kernel_nothing_is_lost_and_the_next_step_is_name
         panel.get_by_role("alert").get_by_role("button", name="Dismiss").click()
 
 
-def test_a_notice_is_shown_once(chat: ChatPage) -> None:
+def test_a_dismissed_notice_does_not_come_back(chat: ChatPage) -> None:
     panel = chat.scene("empty")
     notice = {"n": 1, "text": "Outside git the files stay as they are.", "level": "warning"}
     told = panel.get_by_role("status").filter(has_text="Outside git")
@@ -368,7 +368,7 @@ def test_a_notice_is_shown_once(chat: ChatPage) -> None:
     expect(told).to_be_visible()
 
 
-def test_an_empty_session_says_what_it_is_for(chat: ChatPage) -> None:
+def test_an_empty_session_shows_a_welcome_text(chat: ChatPage) -> None:
     panel = chat.scene("empty")
     welcome = panel.locator(".chat-welcome")
     expect(welcome).to_contain_text("What shall we work on?")
@@ -378,7 +378,7 @@ def test_an_empty_session_says_what_it_is_for(chat: ChatPage) -> None:
     expect(welcome).to_be_hidden()
 
 
-def test_what_the_view_started_ends_with_it(chat: ChatPage) -> None:
+def test_closing_a_view_removes_its_model_listeners(chat: ChatPage) -> None:
     for name, end in (("one", "views.one.cleanup()"), ("two", "views.two.controller.abort()")):
         chat.show(name)
         assert chat.page.evaluate("model.listening") > 0
@@ -387,7 +387,7 @@ def test_what_the_view_started_ends_with_it(chat: ChatPage) -> None:
 
 
 @pytest.mark.parametrize("text", ["שלום עולם", "hello"])
-def test_text_is_written_in_its_own_direction(chat: ChatPage, text: str) -> None:
+def test_text_follows_its_own_writing_direction(chat: ChatPage, text: str) -> None:
     panel = chat.show()
     chat.set_html(
         log(before=f'<article data-key="t" data-message="m"><div class="oc-text">{LINE.format(text)}</div></article>')

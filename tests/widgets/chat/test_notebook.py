@@ -35,7 +35,7 @@ def test_the_notebook_runs(opencode_program: Path, tmp_path: Path, monkeypatch: 
     assert "widget" not in json.dumps(notebook)
 
 
-def test_a_terminal_is_told_what_to_do_instead() -> None:
+def test_opencode_chat_in_a_terminal_points_to_the_tui() -> None:
     assert not InteractiveShell.initialized()
     with pytest.raises(OpencodeError, match="%opencode tui"):
         LineMagic(Workspace()).run("chat")

@@ -25,7 +25,7 @@ def message(panel: Locator) -> Locator:
     return panel.get_by_role("textbox", name="Message")
 
 
-def test_after_dismissing_a_notice_one_goes_on_with_the_message(chat: ChatPage) -> None:
+def test_dismissing_a_notice_focuses_the_message_field(chat: ChatPage) -> None:
     panel = chat.scene("empty")
     chat.set_state(notice={"n": 1, "text": "The files stay as they are.", "level": "warning"})
     panel.get_by_role("button", name="Dismiss").press("Enter")
@@ -33,7 +33,7 @@ def test_after_dismissing_a_notice_one_goes_on_with_the_message(chat: ChatPage) 
     expect(message(panel)).to_be_focused()
 
 
-def test_who_has_reconnected_goes_on_with_the_message(chat: ChatPage) -> None:
+def test_reconnecting_focuses_the_message_field(chat: ChatPage) -> None:
     panel = chat.scene("error")
     reconnect = panel.get_by_role("button", name="Reconnect")
     reconnect.press("Enter")
@@ -44,7 +44,7 @@ def test_who_has_reconnected_goes_on_with_the_message(chat: ChatPage) -> None:
     expect(message(panel)).to_be_focused()
 
 
-def test_a_notice_that_goes_by_itself_takes_no_focus(chat: ChatPage) -> None:
+def test_a_notice_that_closes_by_itself_does_not_move_focus(chat: ChatPage) -> None:
     panel = chat.scene("error")
     session = panel.get_by_role("combobox", name="Session")
     session.focus()
@@ -53,7 +53,7 @@ def test_a_notice_that_goes_by_itself_takes_no_focus(chat: ChatPage) -> None:
     expect(session).to_be_focused()
 
 
-def test_a_deleted_session_is_told_with_the_way_on(chat: ChatPage) -> None:
+def test_a_deleted_session_shows_an_alert_that_starts_a_new_one(chat: ChatPage) -> None:
     panel = chat.scene("empty")
     chat.set_state(deleted=True)
     alert = panel.get_by_role("alert").filter(has_text="This session was deleted.")
@@ -71,7 +71,7 @@ LATER_MS = 5000
 """Past the time in which a kernel says that it has heard."""
 
 
-def test_a_kernel_that_has_heard_may_take_its_time(chat: ChatPage) -> None:
+def test_an_acknowledged_request_shows_no_slow_kernel_notice(chat: ChatPage) -> None:
     chat.stop_clock()
     panel = chat.scene("empty")
     panel.get_by_role("button", name="Fork", exact=True).click()
@@ -81,7 +81,7 @@ def test_a_kernel_that_has_heard_may_take_its_time(chat: ChatPage) -> None:
     expect(told(panel, SILENT)).to_have_count(0)
 
 
-def test_what_was_heard_later_does_not_hide_what_was_not(chat: ChatPage) -> None:
+def test_the_slow_kernel_notice_stays_until_every_request_is_acknowledged(chat: ChatPage) -> None:
     chat.stop_clock()
     panel = chat.scene("empty")
     panel.get_by_role("button", name="Fork", exact=True).click()

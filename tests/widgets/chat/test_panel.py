@@ -27,7 +27,7 @@ QUESTION = {"question": "Which format?", "header": "Format", "options": [{"label
 # --- talking ----------------------------------------------------------------------------------------------------------
 
 
-def test_a_message_from_python_is_shown_as_it_is_answered(shown: Panel, demo_model: DemoModel) -> None:
+def test_a_message_sent_from_python_streams_into_the_panel(shown: Panel, demo_model: DemoModel) -> None:
     demo_model.queue([text("**First** words "), gate("chat-send"), text("and last.")])
     turn = shown.panel.send("Say something")
     shown.says("First words")
@@ -41,7 +41,7 @@ def test_a_message_from_python_is_shown_as_it_is_answered(shown: Panel, demo_mod
     assert shown.state["session"]["title"]
 
 
-def test_what_is_composed_goes_with_its_files(shown: Panel, demo_model: DemoModel) -> None:
+def test_a_message_is_sent_with_its_attachments_and_mentions(shown: Panel, demo_model: DemoModel) -> None:
     demo_model.queue([text("Seen.")])
     files = [
         {"name": "dot.png", "mime": "image/png", "data": PICTURE},
@@ -61,7 +61,7 @@ def test_what_is_composed_goes_with_its_files(shown: Panel, demo_model: DemoMode
     assert len(shown.panel.value) == 1
 
 
-def test_a_command_and_the_shell_are_turns(shown: Panel, project: Path, demo_model: DemoModel) -> None:
+def test_slash_and_shell_commands_run_as_turns(shown: Panel, project: Path, demo_model: DemoModel) -> None:
     demo_model.queue([text("As you say.")])
     shown.done("send", text="/init be brief", mode="auto")
     shown.says("As you say.")
@@ -82,7 +82,7 @@ def test_a_command_and_the_shell_are_turns(shown: Panel, project: Path, demo_mod
     assert "AGENTS.md" in shown.panel.value[-1].prompt
 
 
-def test_while_it_works_a_message_waits_where_it_can_be_changed(shown: Panel, demo_model: DemoModel) -> None:
+def test_messages_sent_during_a_turn_queue_and_can_be_edited(shown: Panel, demo_model: DemoModel) -> None:
     demo_model.queue([text("one"), gate("chat-queue")])
     shown.done("send", text="first", mode="auto")
     shown.says("one")
@@ -102,7 +102,7 @@ def test_while_it_works_a_message_waits_where_it_can_be_changed(shown: Panel, de
     assert [turn.prompt for turn in shown.panel.value] == ["first", "another second", "fourth"]
 
 
-def test_what_waits_is_sent_as_if_it_had_been_sent_at_once(
+def test_queued_messages_resolve_mentions_when_they_are_sent(
     shown: Panel, demo_model: DemoModel, project: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Mentions are looked up when it is sent, also those that came by editing it; attachments stay with it."""
@@ -137,7 +137,7 @@ def test_what_waits_is_sent_as_if_it_had_been_sent_at_once(
     assert "notes.txt" in shown.wire.page.root.text
 
 
-def test_changes_stand_in_one_column_or_two(shown: Panel, demo_model: DemoModel) -> None:
+def test_the_column_choice_applies_to_requests_cards_and_later_sessions(shown: Panel, demo_model: DemoModel) -> None:
     """As a person chose it in this panel, in requests and cards, whatever session is open."""
     edit = tool("edit", filePath="README.md", oldString="Reads measurements", newString="Reads all measurements")
     demo_model.queue([[tool("read", filePath="README.md")], [edit], [text("Changed.")]])
@@ -163,7 +163,7 @@ def test_changes_stand_in_one_column_or_two(shown: Panel, demo_model: DemoModel)
     shown.rests()
 
 
-def test_a_stopped_turn_keeps_what_came_and_the_queue(shown: Panel, demo_model: DemoModel) -> None:
+def test_a_stopped_turn_keeps_its_text_and_pauses_the_queue(shown: Panel, demo_model: DemoModel) -> None:
     demo_model.queue([text("partial"), gate("chat-stop")])
     shown.done("send", text="first", mode="auto")
     shown.says("partial")
@@ -189,7 +189,7 @@ def request(shown: Panel) -> str:
     return str(shown.panel.session._async.requests[0]["id"])
 
 
-def test_a_request_is_answered_by_a_click_once(shown: Panel, demo_model: DemoModel) -> None:
+def test_a_second_click_on_a_permission_request_is_ignored(shown: Panel, demo_model: DemoModel) -> None:
     bash(demo_model)
     turn = shown.panel.send("go")
     shown.says("Permission needed")
@@ -202,7 +202,7 @@ def test_a_request_is_answered_by_a_click_once(shown: Panel, demo_model: DemoMod
     assert [(made.reply, made.by) for made in turn.state.decisions] == [("once", "you")]
 
 
-def test_a_request_is_refused_with_a_reason(shown: Panel, demo_model: DemoModel) -> None:
+def test_a_denial_reason_reaches_the_model(shown: Panel, demo_model: DemoModel) -> None:
     bash(demo_model)
     turn = shown.panel.send("go")
     shown.says("Permission needed")
@@ -213,7 +213,7 @@ def test_a_request_is_refused_with_a_reason(shown: Panel, demo_model: DemoModel)
     assert "use make" in json.dumps(demo_model.requests[-1])
 
 
-def test_a_question_is_answered_or_dismissed(shown: Panel, demo_model: DemoModel) -> None:
+def test_a_question_can_be_answered_or_dismissed(shown: Panel, demo_model: DemoModel) -> None:
     demo_model.queue([[tool("question", questions=[QUESTION])], [text("Thank you.")]])
     turn = shown.panel.send("go")
     shown.says("Which format?")
@@ -228,7 +228,7 @@ def test_a_question_is_answered_or_dismissed(shown: Panel, demo_model: DemoModel
     shown.rests()
 
 
-def test_two_panels_agree_and_the_first_answer_counts(
+def test_two_panels_show_the_same_after_one_of_them_answers(
     shown: Panel, ai: oc.Opencode, demo_model: DemoModel, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     other_wire = Wire()
@@ -249,7 +249,7 @@ def test_two_panels_agree_and_the_first_answer_counts(
     assert len(shown.panel.session._async._subscribers) == 1
 
 
-def test_a_turn_that_begins_elsewhere_is_shown_and_answered(
+def test_a_turn_from_another_client_can_be_answered_in_the_panel(
     shown: Panel, server: Server, project: Path, demo_model: DemoModel
 ) -> None:
     bash(demo_model)
@@ -274,7 +274,7 @@ def test_a_turn_that_begins_elsewhere_is_shown_and_answered(
 # --- sessions ---------------------------------------------------------------------------------------------------------
 
 
-def test_sessions_are_made_opened_named_forked_and_deleted(shown: Panel, demo_model: DemoModel) -> None:
+def test_sessions_can_be_created_opened_renamed_forked_and_deleted(shown: Panel, demo_model: DemoModel) -> None:
     first = shown.panel.session
     demo_model.queue([text("one")])
     shown.panel.send("first").wait()
@@ -303,7 +303,7 @@ def test_sessions_are_made_opened_named_forked_and_deleted(shown: Panel, demo_mo
     assert "not" in shown.do("open", session="ses_nothing")["message"]
 
 
-def test_undo_takes_files_back_and_redo_brings_them_again(shown: Panel, project: Path, demo_model: DemoModel) -> None:
+def test_undo_reverts_files_and_redo_restores_them(shown: Panel, project: Path, demo_model: DemoModel) -> None:
     shown.panel.session.owner._async.policy = type(shown.panel.session.owner._async.policy)("allow")
     for number in (1, 2):
         demo_model.queue(
@@ -330,7 +330,7 @@ def test_undo_takes_files_back_and_redo_brings_them_again(shown: Panel, project:
     assert "There is nothing to redo" in shown.do("redo")["message"]
 
 
-def test_outside_git_an_undo_says_which_files_stay(
+def test_undo_outside_git_warns_that_shell_changes_stay(
     server: Server, tmp_path: Path, wire: Wire, demo_model: DemoModel
 ) -> None:
     with oc.Opencode(base_url=server.url, password=server.password, directory=tmp_path, permission="allow") as ai:
@@ -351,7 +351,7 @@ def test_outside_git_an_undo_says_which_files_stay(
         shown.panel.close()
 
 
-def test_models_agents_and_effort_are_picked_for_what_comes(shown: Panel, demo_model: DemoModel) -> None:
+def test_the_picked_agent_and_effort_apply_to_the_next_prompt(shown: Panel, demo_model: DemoModel) -> None:
     models = {item["id"]: item for item in shown.ask("models")}
     assert models["demo/demo"]["context"] == shown.state["meter"]["window"]
     shown.done("pick", agent="plan", variant="high")
@@ -362,7 +362,7 @@ def test_models_agents_and_effort_are_picked_for_what_comes(shown: Panel, demo_m
     assert demo_model.requests[-1]["reasoning_effort"] == "high"
 
 
-def test_what_may_be_written_is_completed(shown: Panel) -> None:
+def test_commands_files_and_agents_are_completed(shown: Panel) -> None:
     assert "/init" in [item["text"] for item in shown.ask("complete", text="/in")]
     found = [item["text"] for item in shown.ask("complete", text="@temp")]
     assert "@src/temperatures.py" in found
@@ -370,7 +370,7 @@ def test_what_may_be_written_is_completed(shown: Panel) -> None:
 
 
 @pytest.mark.parametrize("format", ["md", "html", "ipynb", "json"])
-def test_a_session_is_exported(shown: Panel, demo_model: DemoModel, format: str) -> None:
+def test_a_session_exports_under_a_safe_file_name(shown: Panel, demo_model: DemoModel, format: str) -> None:
     demo_model.queue([text("An answer.")])
     shown.panel.send("A question").wait()
     shown.done("rename", title='A "title" /../ with <signs>')
@@ -405,7 +405,7 @@ def test_a_failed_message_can_be_sent_again_with_all_that_was_attached(shown: Pa
         assert sent.count(piece) == 1
 
 
-def test_failures_are_told_to_who_asked(shown: Panel) -> None:
+def test_failures_go_to_the_page_that_asked_or_become_a_notice(shown: Panel) -> None:
     assert "sum up" in shown.do("compact")["message"] or "compact" in shown.do("compact")["message"]
     assert shown.do("send", text="x", attachments=[{"name": "x"}])["kind"] == "failed"
     shown.wire.send({"kind": "redo"})
@@ -413,7 +413,7 @@ def test_failures_are_told_to_who_asked(shown: Panel) -> None:
     assert shown.state["notice"]["level"] == "error"
 
 
-def test_a_click_that_arrives_twice_is_done_once(shown: Panel, demo_model: DemoModel) -> None:
+def test_a_duplicate_send_is_handled_once(shown: Panel, demo_model: DemoModel) -> None:
     demo_model.queue([text("Once.")])
     for _ in range(2):
         shown.wire.send({"kind": "send", "id": "page-x", "text": "go", "mode": "auto"})
@@ -422,7 +422,7 @@ def test_a_click_that_arrives_twice_is_done_once(shown: Panel, demo_model: DemoM
     assert len(shown.panel.value) == 1
 
 
-def test_nonsense_from_a_page_changes_nothing(shown: Panel) -> None:
+def test_malformed_page_messages_change_nothing(shown: Panel) -> None:
     before = {**shown.state, "n": 0}
     for content in (
         "hello",
@@ -453,7 +453,7 @@ def test_the_password_is_never_sent_to_a_page(shown: Panel, server: Server, demo
     assert server.password not in everything
 
 
-def test_a_closed_panel_follows_nothing(ai: oc.Opencode, wire: Wire, demo_model: DemoModel) -> None:
+def test_a_closed_panel_unsubscribes_and_sends_nothing(ai: oc.Opencode, wire: Wire, demo_model: DemoModel) -> None:
     session = ai.session()
     panel = oc.chat(session)
     panel.close()
@@ -466,7 +466,7 @@ def test_a_closed_panel_follows_nothing(ai: oc.Opencode, wire: Wire, demo_model:
     assert len(wire.messages) == count
 
 
-def test_options_and_a_session_do_not_go_together(ai: oc.Opencode) -> None:
+def test_chat_with_both_a_session_and_options_raises_type_error(ai: oc.Opencode) -> None:
     with pytest.raises(TypeError, match="either a session or options"):
         oc.chat(ai.session(), model="demo/demo")
 
@@ -481,7 +481,7 @@ def test_a_model_without_its_provider_is_shown_with_it(
     panel.close()
 
 
-def test_a_page_that_missed_something_gets_all_of_it(shown: Panel, demo_model: DemoModel) -> None:
+def test_a_page_that_missed_a_batch_gets_a_snapshot(shown: Panel, demo_model: DemoModel) -> None:
     demo_model.queue([text("one two "), gate("chat-lost"), text("three four")])
     shown.panel.send("go")
     shown.says("one two")

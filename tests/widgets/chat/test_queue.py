@@ -49,7 +49,7 @@ def about(chat: ChatPage, *kinds: str) -> list[tuple[Any, ...]]:
 # --- editing ----------------------------------------------------------------------------------------------------------
 
 
-def test_a_message_is_held_while_it_is_edited(chat: ChatPage) -> None:
+def test_a_queued_message_is_held_while_it_is_edited(chat: ChatPage) -> None:
     chat.stop_clock()
     panel = chat.scene("streaming")
     chat.set_state(queue=[FIRST, SECOND])
@@ -67,7 +67,7 @@ def test_a_message_is_held_while_it_is_edited(chat: ChatPage) -> None:
     assert len(chat.sent("queue_hold")) == 2
 
 
-def test_what_was_edited_is_kept_until_it_has_arrived(chat: ChatPage, panel: Locator) -> None:
+def test_the_editor_stays_open_until_the_edit_is_saved(chat: ChatPage, panel: Locator) -> None:
     editor = edit(panel)
     editor.fill("")
     editor.press("Enter")
@@ -86,14 +86,14 @@ def test_what_was_edited_is_kept_until_it_has_arrived(chat: ChatPage, panel: Loc
 
 
 @pytest.mark.parametrize("how", ["its page is closed", "its view is gone"])
-def test_who_goes_away_in_the_middle_of_an_edit_holds_nothing(chat: ChatPage, panel: Locator, how: str) -> None:
+def test_closing_the_page_or_view_during_an_edit_releases_the_message(chat: ChatPage, panel: Locator, how: str) -> None:
     edit(panel)
     gone = "dispatchEvent(new Event('pagehide'))" if "page" in how else "views.view.controller.abort()"
     chat.page.evaluate(gone)
     assert about(chat, "queue_release") == [("queue_release", "q1")]
 
 
-def test_an_edit_outlives_its_message(chat: ChatPage, panel: Locator) -> None:
+def test_an_edit_moves_to_the_field_when_its_message_leaves_the_queue(chat: ChatPage, panel: Locator) -> None:
     field_of(panel).fill("the next one")
     editor = edit(panel)
     editor.fill("first, and better")
@@ -107,7 +107,7 @@ def test_an_edit_outlives_its_message(chat: ChatPage, panel: Locator) -> None:
     expect(field_of(panel)).to_be_focused()
 
 
-def test_an_edit_that_comes_too_late_is_kept(chat: ChatPage, panel: Locator) -> None:
+def test_an_edit_that_failed_to_save_moves_to_the_field(chat: ChatPage, panel: Locator) -> None:
     editor = edit(panel)
     editor.fill("too late")
     editor.press("Enter")
@@ -117,7 +117,7 @@ def test_an_edit_that_comes_too_late_is_kept(chat: ChatPage, panel: Locator) -> 
     expect(field_of(panel)).to_have_value("too late")
 
 
-def test_an_edit_stays_in_its_session(chat: ChatPage, panel: Locator) -> None:
+def test_an_unsaved_edit_stays_in_its_own_session(chat: ChatPage, panel: Locator) -> None:
     editor = edit(panel)
     editor.fill("of the first session")
     first = chat.state["session"]
@@ -132,7 +132,7 @@ def test_an_edit_stays_in_its_session(chat: ChatPage, panel: Locator) -> None:
 # --- the focus --------------------------------------------------------------------------------------------------------
 
 
-def test_the_focus_goes_to_a_neighbour_of_what_is_removed(chat: ChatPage, panel: Locator) -> None:
+def test_removing_a_queued_message_moves_focus_to_its_neighbour(chat: ChatPage, panel: Locator) -> None:
     name = "Remove from queue"
     button(panel, 1, name).focus()
     chat.page.keyboard.press("Enter")
@@ -145,7 +145,7 @@ def test_the_focus_goes_to_a_neighbour_of_what_is_removed(chat: ChatPage, panel:
     expect(field_of(panel)).to_be_focused()
 
 
-def test_the_focus_goes_to_the_message_when_one_was_sent_at_once(chat: ChatPage, panel: Locator) -> None:
+def test_steering_a_queued_message_focuses_the_message_field(chat: ChatPage, panel: Locator) -> None:
     button(panel, 0, "Send now").focus()
     chat.page.keyboard.press("Enter")
     chat.set_state(queue=[SECOND, THIRD])

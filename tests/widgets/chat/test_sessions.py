@@ -49,7 +49,7 @@ def choose(panel: Locator, item: str) -> None:
 # --- sessions ---------------------------------------------------------------------------------------------------------
 
 
-def test_a_session_is_found_and_opened_by_keys(chat: ChatPage, panel: Locator) -> None:
+def test_a_session_can_be_searched_and_opened_with_the_keyboard(chat: ChatPage, panel: Locator) -> None:
     field = panel.get_by_role("combobox", name="Session")
     expect(field).to_have_value("Load the measurements")
     expect(field).to_have_attribute("aria-expanded", "false")
@@ -75,7 +75,7 @@ def test_a_session_is_found_and_opened_by_keys(chat: ChatPage, panel: Locator) -
     expect(field).to_have_value("Plot the means")
 
 
-def test_a_list_that_is_left_changes_nothing(chat: ChatPage, panel: Locator) -> None:
+def test_leaving_the_session_list_opens_no_session(chat: ChatPage, panel: Locator) -> None:
     field = panel.get_by_role("combobox", name="Session")
     options = panel.get_by_role("option", name="Plot the means")
     field.click()
@@ -98,7 +98,7 @@ def test_a_list_that_is_left_changes_nothing(chat: ChatPage, panel: Locator) -> 
     assert chat.sent("open") == []
 
 
-def test_a_late_list_of_another_search_is_not_shown(chat: ChatPage, panel: Locator) -> None:
+def test_a_late_answer_to_an_older_search_is_not_shown(chat: ChatPage, panel: Locator) -> None:
     field = panel.get_by_role("combobox", name="Session")
     field.click()
     first = chat.wait_for_sent("ask")[0]
@@ -108,7 +108,7 @@ def test_a_late_list_of_another_search_is_not_shown(chat: ChatPage, panel: Locat
     expect(panel.get_by_role("listbox", name="Session list").get_by_role("option")).to_have_count(1)
 
 
-def test_enter_chooses_nothing_from_the_list_of_other_words(chat: ChatPage) -> None:
+def test_enter_does_not_pick_from_an_outdated_session_list(chat: ChatPage) -> None:
     chat.stop_clock()  # nothing is typed so slowly that it would be a pause
     panel = chat.scene("empty")
     panel.get_by_role("combobox", name="Session").select_text()
@@ -130,7 +130,7 @@ def test_enter_chooses_nothing_from_the_list_of_other_words(chat: ChatPage) -> N
     assert chat.done("open")["session"] == "ses_2"
 
 
-def test_new_fork_and_undo(chat: ChatPage, panel: Locator) -> None:
+def test_new_fork_and_undo_buttons_work_and_undo_is_off_during_a_turn(chat: ChatPage, panel: Locator) -> None:
     for name, kind in (("New session", "new"), ("Fork", "fork"), ("Undo", "undo")):
         panel.get_by_role("button", name=name, exact=True).click()
         chat.done(kind)
@@ -138,7 +138,7 @@ def test_new_fork_and_undo(chat: ChatPage, panel: Locator) -> None:
     expect(panel.get_by_role("button", name="Undo", exact=True)).to_be_disabled()
 
 
-def test_a_session_is_renamed_in_its_place(chat: ChatPage, panel: Locator) -> None:
+def test_a_session_is_renamed_inline(chat: ChatPage, panel: Locator) -> None:
     choose(panel, "Rename")
     field = panel.get_by_role("textbox", name="Title")
     expect(field).to_be_focused()
@@ -153,7 +153,7 @@ def test_a_session_is_renamed_in_its_place(chat: ChatPage, panel: Locator) -> No
     assert len(chat.sent("rename")) == 1
 
 
-def test_a_session_is_deleted_only_after_a_question(chat: ChatPage, panel: Locator) -> None:
+def test_a_session_is_deleted_only_after_confirmation(chat: ChatPage, panel: Locator) -> None:
     choose(panel, "Delete")
     asked = panel.get_by_role("alertdialog")
     expect(asked).to_contain_text("Delete “Load the measurements” and all its messages permanently?")
@@ -169,7 +169,7 @@ def test_a_session_is_deleted_only_after_a_question(chat: ChatPage, panel: Locat
     assert chat.done("delete")["session"] == "ses_1"
 
 
-def test_the_question_is_withdrawn_where_another_session_is_shown(chat: ChatPage, panel: Locator) -> None:
+def test_switching_sessions_closes_the_delete_dialog(chat: ChatPage, panel: Locator) -> None:
     asked = panel.get_by_role("alertdialog")
     choose(panel, "Delete")
     expect(asked.get_by_role("button", name="Cancel")).to_be_focused()
@@ -179,7 +179,7 @@ def test_the_question_is_withdrawn_where_another_session_is_shown(chat: ChatPage
     assert chat.sent("delete") == []
 
 
-def test_a_question_stands_once_however_often_it_is_asked(chat: ChatPage, panel: Locator) -> None:
+def test_choosing_delete_twice_opens_one_dialog(chat: ChatPage, panel: Locator) -> None:
     for _ in range(2):
         choose(panel, "Delete")
     asked = panel.get_by_role("alertdialog")
@@ -189,7 +189,7 @@ def test_a_question_stands_once_however_often_it_is_asked(chat: ChatPage, panel:
     assert [wish["session"] for wish in chat.wait_for_sent("delete")] == ["ses_1"]
 
 
-def test_a_title_is_given_to_the_session_that_it_was_written_for(chat: ChatPage, panel: Locator) -> None:
+def test_a_rename_applies_to_the_session_it_was_started_in(chat: ChatPage, panel: Locator) -> None:
     choose(panel, "Rename")
     chat.page.keyboard.type("Load and clean")
     chat.set_state(session={**STATE["session"], "id": "ses_2", "title": "Plot the means"})
@@ -197,7 +197,7 @@ def test_a_title_is_given_to_the_session_that_it_was_written_for(chat: ChatPage,
     assert chat.wait_for_sent("rename")[0]["session"] == "ses_1"
 
 
-def test_sharing_is_offered_where_it_is_allowed(chat: ChatPage, panel: Locator) -> None:
+def test_share_is_offered_only_when_sharing_is_enabled(chat: ChatPage, panel: Locator) -> None:
     more = panel.get_by_role("button", name="More")
     more.click()
     expect(panel.get_by_role("menuitem", name="Rename")).to_be_visible()
@@ -216,7 +216,7 @@ def test_sharing_is_offered_where_it_is_allowed(chat: ChatPage, panel: Locator) 
     expect(panel.get_by_role("link", name="shared")).to_be_hidden()
 
 
-def test_compact_and_export(chat: ChatPage, panel: Locator) -> None:
+def test_compact_and_export_run_from_the_menu(chat: ChatPage, panel: Locator) -> None:
     choose(panel, "Compact")
     chat.done("compact")
     choose(panel, "Export as Markdown")
@@ -227,7 +227,7 @@ def test_compact_and_export(chat: ChatPage, panel: Locator) -> None:
     assert download.value.path().read_text("utf-8") == "# Ünïcode"
 
 
-def test_the_menu_is_left_by_escape_tab_and_a_click_elsewhere(chat: ChatPage, panel: Locator) -> None:
+def test_escape_tab_and_an_outside_click_close_the_menu(chat: ChatPage, panel: Locator) -> None:
     more, menu = panel.get_by_role("button", name="More"), panel.get_by_role("menu")
     for leave in ("Escape", "Tab"):
         more.press("ArrowDown")
@@ -243,7 +243,7 @@ def test_the_menu_is_left_by_escape_tab_and_a_click_elsewhere(chat: ChatPage, pa
     expect(more).to_have_attribute("aria-expanded", "false")
 
 
-def test_the_meter_tells_its_numbers_to_keys_too(chat: ChatPage, panel: Locator) -> None:
+def test_the_meter_tooltip_opens_on_keyboard_focus(chat: ChatPage, panel: Locator) -> None:
     meter, tip = (
         panel.get_by_role("button", name="Context: 12,400 of 32,000 tokens (39%)"),
         panel.get_by_role("tooltip"),
@@ -261,7 +261,7 @@ def test_the_meter_tells_its_numbers_to_keys_too(chat: ChatPage, panel: Locator)
     expect(tip).to_be_visible()
 
 
-def test_where_the_window_of_the_model_is_unknown_only_tokens_are_told(chat: ChatPage, panel: Locator) -> None:
+def test_the_meter_shows_only_tokens_when_the_window_is_unknown(chat: ChatPage, panel: Locator) -> None:
     chat.set_state(meter={"tokens": 12400, "window": 0, "share": 0.0, "cost": 0})
     meter = panel.get_by_role("button", name="Context: 12,400 tokens")
     expect(meter).to_have_text("12,400")
@@ -271,7 +271,7 @@ def test_where_the_window_of_the_model_is_unknown_only_tokens_are_told(chat: Cha
 # --- pickers ----------------------------------------------------------------------------------------------------------
 
 
-def test_a_model_is_searched_for_and_picked(chat: ChatPage, panel: Locator) -> None:
+def test_a_model_can_be_searched_and_picked(chat: ChatPage, panel: Locator) -> None:
     field = panel.get_by_role("combobox", name="Model")
     expect(field).to_have_value("Demo Large · Demo")
     expect(field).to_have_attribute("title", "demo/demo-large (from your OpenCode configuration)")
@@ -288,7 +288,7 @@ def test_a_model_is_searched_for_and_picked(chat: ChatPage, panel: Locator) -> N
     expect(panel.get_by_role("combobox", name="Effort")).to_be_hidden()
 
 
-def test_a_model_is_found_by_keys_alone(chat: ChatPage, panel: Locator) -> None:
+def test_a_model_can_be_searched_and_picked_with_the_keyboard(chat: ChatPage, panel: Locator) -> None:
     field = panel.get_by_role("combobox", name="Model")
     options = panel.get_by_role("listbox", name="Model list").get_by_role("option")
     panel.get_by_role("combobox", name="Agent").focus()
@@ -308,7 +308,7 @@ def test_a_model_is_found_by_keys_alone(chat: ChatPage, panel: Locator) -> None:
     expect(options).to_have_count(3)
 
 
-def test_a_models_list_that_comes_late_is_searched_by_what_was_typed(chat: ChatPage, panel: Locator) -> None:
+def test_a_late_model_list_is_filtered_by_the_typed_text(chat: ChatPage, panel: Locator) -> None:
     field = panel.get_by_role("combobox", name="Model")
     options = panel.get_by_role("listbox", name="Model list").get_by_role("option")
     field.click()
@@ -328,7 +328,7 @@ def test_a_models_list_that_comes_late_is_searched_by_what_was_typed(chat: ChatP
     expect(options).to_have_count(3)
 
 
-def test_agent_and_effort_are_picked_and_what_was_refused_is_not_shown(chat: ChatPage, panel: Locator) -> None:
+def test_agent_and_effort_show_a_pick_only_after_it_is_accepted(chat: ChatPage, panel: Locator) -> None:
     agent = panel.get_by_role("combobox", name="Agent")
     agent.select_option("plan")
     assert chat.done("pick")["agent"] == "plan"

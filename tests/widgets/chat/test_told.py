@@ -25,7 +25,7 @@ def chat(page: Page) -> ChatPage:
         ("aborted", "The turn was stopped."),
     ],
 )
-def test_the_stream_is_silent_and_the_end_of_a_turn_is_told_once(chat: ChatPage, outcome: str, words: str) -> None:
+def test_only_the_end_of_a_turn_is_announced_to_screen_readers(chat: ChatPage, outcome: str, words: str) -> None:
     panel = chat.scene("streaming")
     told = panel.locator("[aria-live=polite]")
     expect(panel.get_by_role("log")).to_have_attribute("aria-live", "off")
@@ -52,7 +52,7 @@ def test_a_failed_turn_is_told_once(chat: ChatPage) -> None:
     expect(panel.locator("[aria-live=polite]")).to_have_text("")
 
 
-def test_a_button_has_its_own_picture_again_however_often_it_is_pressed(chat: ChatPage) -> None:
+def test_a_copy_button_gets_its_icon_back_after_repeated_clicks(chat: ChatPage) -> None:
     chat.page.evaluate(CLIPBOARD)
     chat.stop_clock()
     panel = chat.scene("diff")
@@ -68,7 +68,7 @@ def test_a_button_has_its_own_picture_again_however_often_it_is_pressed(chat: Ch
     assert button.inner_html() == before
 
 
-def test_code_is_copied(chat: ChatPage) -> None:
+def test_copy_code_puts_the_code_in_the_clipboard(chat: ChatPage) -> None:
     chat.page.evaluate(CLIPBOARD)
     panel = chat.scene("diff")
     panel.get_by_role("button", name="Copy code").click()
@@ -83,7 +83,7 @@ PARTS = (
 )
 
 
-def test_an_answer_is_copied_as_the_model_wrote_it(chat: ChatPage) -> None:
+def test_copy_text_copies_the_models_markdown(chat: ChatPage) -> None:
     chat.page.evaluate(CLIPBOARD)
     chat.stop_clock()  # a kernel that takes its time is not waited for
     panel = chat.show()
@@ -96,7 +96,7 @@ def test_an_answer_is_copied_as_the_model_wrote_it(chat: ChatPage) -> None:
 
 
 @pytest.mark.parametrize("gone", ["model.send = () => { throw new Error('Cannot send') }", "model.send = () => {}"])
-def test_without_a_kernel_an_answer_is_copied_as_one_reads_it(chat: ChatPage, gone: str) -> None:
+def test_without_a_kernel_copy_text_copies_the_rendered_text(chat: ChatPage, gone: str) -> None:
     """And nothing of what its subagents said."""
     chat.page.evaluate(CLIPBOARD)
     panel = chat.show()
@@ -106,7 +106,7 @@ def test_without_a_kernel_an_answer_is_copied_as_one_reads_it(chat: ChatPage, go
     chat.page.wait_for_function("window.copied === 'Bold words.'")
 
 
-def test_the_clipboard_takes_what_is_still_on_its_way(page: Page) -> None:
+def test_the_clipboard_accepts_text_that_arrives_after_the_click(page: Page) -> None:
     """Safari takes nothing else: the kernel answers when the click is over."""
     page.route(ADDRESS, lambda route: route.fulfill(body="<!doctype html>", content_type="text/html"))
     page.goto(ADDRESS)

@@ -38,7 +38,7 @@ def write(shown: Panel, model: DemoModel, file: Path, content: str) -> None:
 # --- with a real session ----------------------------------------------------------------------------------------------
 
 
-def test_one_goes_on_where_somebodys_changes_are_in_the_way(
+def test_undo_and_redo_blocked_by_manual_changes_can_be_forced(
     allowed: oc.Opencode, shown: Panel, project: Path, demo_model: DemoModel
 ) -> None:
     file = project / "new.txt"
@@ -62,7 +62,7 @@ def test_one_goes_on_where_somebodys_changes_are_in_the_way(
     assert file.read_text() == "by hand\n"  # as it was when it was undone
 
 
-def test_an_undo_names_the_copies_of_what_the_agent_may_not_have_changed_alone(
+def test_undo_names_the_copies_of_files_a_shell_command_changed(
     allowed: oc.Opencode, shown: Panel, project: Path, demo_model: DemoModel
 ) -> None:
     file = project / "log.txt"
@@ -79,11 +79,11 @@ def test_an_undo_names_the_copies_of_what_the_agent_may_not_have_changed_alone(
     assert copy.read_text() == "one\ntwo\n"
 
 
-def test_a_failure_of_another_kind_offers_no_way_past(shown: Panel) -> None:
+def test_undo_with_nothing_to_undo_does_not_offer_to_force_it(shown: Panel) -> None:
     assert shown.do("undo")["again"] is None
 
 
-def test_messages_come_back_up_to_the_one_that_is_chosen(
+def test_redo_restores_messages_up_to_the_chosen_one(
     allowed: oc.Opencode, shown: Panel, project: Path, demo_model: DemoModel
 ) -> None:
     files = [project / f"new{number}.txt" for number in (1, 2, 3)]
@@ -103,14 +103,14 @@ def test_messages_come_back_up_to_the_one_that_is_chosen(
     assert files[2].exists()
 
 
-def test_what_was_told_of_one_session_is_not_told_of_the_next(shown: Panel) -> None:
+def test_a_notice_does_not_carry_over_to_another_session(shown: Panel) -> None:
     shown.wire.send({"kind": "redo"})
     shown.wait(lambda state: state["notice"])
     shown.done("new")
     shown.wait(lambda state: state["notice"] is None)
 
 
-def test_an_answer_is_given_in_the_models_own_markdown(shown: Panel, demo_model: DemoModel) -> None:
+def test_asking_for_an_answer_returns_the_models_markdown(shown: Panel, demo_model: DemoModel) -> None:
     demo_model.queue([text("**Bold** and `code`.")])
     sent = shown.panel.send("go").wait()
     assert shown.ask("answer", message=sent.id) == [{"text": "**Bold** and `code`."}]
@@ -120,7 +120,7 @@ def test_an_answer_is_given_in_the_models_own_markdown(shown: Panel, demo_model:
 # --- on the page ------------------------------------------------------------------------------------------------------
 
 
-def test_outside_git_an_undo_says_beforehand_which_files_stay(chat: ChatPage) -> None:
+def test_undo_outside_git_asks_for_confirmation_first(chat: ChatPage) -> None:
     panel = chat.scene("diff")
     chat.set_state(git=False, busy=False)
     asked = panel.get_by_role("alertdialog", name="files that its commands changed stay as they are")
@@ -139,7 +139,7 @@ def test_outside_git_an_undo_says_beforehand_which_files_stay(chat: ChatPage) ->
     assert (last.get("message"), named["message"]) == (None, "msg_user")
 
 
-def test_a_refused_undo_is_done_anyway_by_who_wants_it(chat: ChatPage) -> None:
+def test_undo_anyway_forces_a_refused_undo(chat: ChatPage) -> None:
     panel = chat.scene("diff")
     chat.set_state(busy=False)
     panel.get_by_role("button", name="Undo", exact=True).press("Enter")
@@ -155,7 +155,7 @@ def test_a_refused_undo_is_done_anyway_by_who_wants_it(chat: ChatPage) -> None:
     expect(panel.get_by_role("textbox", name="Message")).to_be_focused()
 
 
-def test_a_refused_redo_is_done_anyway_by_who_wants_it(chat: ChatPage) -> None:
+def test_redo_anyway_forces_a_refused_redo(chat: ChatPage) -> None:
     panel = chat.scene("diff")
     again = {"kind": "redo", "session": "ses_1", "message": "msg_1", "force": True}
     chat.set_state(notice={"n": 1, "text": "Nothing was done.", "level": "error", "again": again})
@@ -163,7 +163,7 @@ def test_a_refused_redo_is_done_anyway_by_who_wants_it(chat: ChatPage) -> None:
     assert {**again, "id": ""} == {**chat.done("redo"), "id": ""}
 
 
-def test_a_failure_goes_with_the_session_that_it_was_of(chat: ChatPage) -> None:
+def test_a_failure_alert_closes_when_the_session_changes(chat: ChatPage) -> None:
     panel = chat.scene("diff")
     panel.get_by_role("button", name="Fork", exact=True).click()
     chat.failed("fork", "There is no such turn.")
@@ -172,7 +172,7 @@ def test_a_failure_goes_with_the_session_that_it_was_of(chat: ChatPage) -> None:
     expect(panel.get_by_role("alert")).to_have_count(0)
 
 
-def test_each_undone_message_has_one_way_back(chat: ChatPage) -> None:
+def test_each_undone_message_has_exactly_one_redo_button(chat: ChatPage) -> None:
     """The last one comes back with all."""
     panel = chat.show()
     undone = [turn(prompt=words, status="completed") for words in ('Plot "the" <means>', "Parse the time")]
@@ -191,14 +191,14 @@ def message(panel: Locator) -> Locator:
     return panel.get_by_role("textbox", name="Message")
 
 
-def test_an_undone_message_comes_back_to_be_written_anew(chat: ChatPage) -> None:
+def test_an_undone_message_returns_to_the_field_for_editing(chat: ChatPage) -> None:
     panel = chat.scene("diff")
     for undone in ("second", "first", "second", ""):  # undone, one more, one of them and all redone
         chat.set_state(undone=undone)
         expect(message(panel)).to_have_value(undone)
 
 
-def test_what_is_written_already_is_kept_when_a_message_is_undone(chat: ChatPage) -> None:
+def test_undo_and_redo_do_not_overwrite_a_typed_draft(chat: ChatPage) -> None:
     panel = chat.scene("diff")
     message(panel).fill("half wri")
     chat.set_state(undone="first")
@@ -212,7 +212,7 @@ def test_what_is_written_already_is_kept_when_a_message_is_undone(chat: ChatPage
     expect(message(panel)).to_have_value("first, but better")
 
 
-def test_what_was_undone_before_a_session_is_shown_is_not_offered(chat: ChatPage) -> None:
+def test_opening_a_session_does_not_fill_in_its_undone_message(chat: ChatPage) -> None:
     panel = chat.scene("diff")
     chat.set_state(session={**STATE["session"], "id": "ses_2"}, undone="long ago")
     expect(message(panel)).to_have_value("")
