@@ -24,9 +24,9 @@ def closest(wanted: str, known: Iterable[str]) -> list[str]:
     return found[:MOST]
 
 
-def did_you_mean(wanted: str, known: Iterable[str], form: str = "{}") -> str:
-    """Return " Did you mean a or b?" with the closest names, each in `form`; "" if none is close."""
-    *others, last = [form.format(name) for name in closest(wanted, known)] or [""]
+def did_you_mean(wanted: str, known: Iterable[str], form: str = "{}", most: int = MOST) -> str:
+    """Return " Did you mean a or b?" with at most so many closest names, each in `form`; "" if none is close."""
+    *others, last = [form.format(name) for name in closest(wanted, known)[:most]] or [""]
     return f" Did you mean {' or '.join(filter(None, (', '.join(others), last)))}?" if last else ""
 
 

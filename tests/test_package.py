@@ -40,7 +40,7 @@ AT_ONCE: dict[str, set[str]] = {
     "render.chat": {"transcript", "render.markup", "render.turn"},
     "changes": {"diffs", "errors", "transcript"},
     "session.prompt": {"changes", "closest", "errors", "transcript"},
-    "session.permissions": {"api", "errors", "portal", "transcript"},
+    "session.permissions": {"api", "closest", "errors", "portal", "transcript"},
     "session": {
         *("api", "changes", "closest", "diffs", "errors", "failures", "portal", "secret", "server", "transcript"),
         *("session.prompt", "session.permissions"),

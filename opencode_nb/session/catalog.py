@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-import difflib
 from collections.abc import Collection, Iterable, Mapping
 from dataclasses import replace
 from pathlib import Path, PurePath
@@ -222,8 +221,7 @@ class Catalog(Connection):
         wanted = name.removeprefix("/")
         found = {str(command["name"]): command for command in await self.commands()}
         if wanted not in found:
-            close = difflib.get_close_matches(wanted, found, 1)
-            meant = f" Did you mean /{close[0]}?" if close else ""
+            meant = did_you_mean(wanted, found, "/{}", most=1)
             there = ", ".join(f"/{name}" for name in sorted(found))
             raise OpencodeError(f"There is no command /{wanted}.{meant} Available commands: {there}.")
         return found[wanted]

@@ -81,8 +81,8 @@ def test_a_session_is_summarized_shown_and_saved(run_cell: RunCell, work: Path) 
     assert run_cell("%%prompt\n/export").printed == "Written: Rain.md\n"
     assert run_cell("%%prompt\n/export md").printed == "Written: Rain-2.md\n"
     assert "hello" in (work / "Rain-2.md").read_text()
-    assert "There is no format pdf. There are: md, html" in run_cell("%%prompt\n/export pdf").printed
-    assert run_cell("%%prompt\n/summarize").printed.startswith("Compacted: from ")
+    assert "There is no format pdf. Available formats: md, html" in run_cell("%%prompt\n/export pdf").printed
+    assert run_cell("%%prompt\n/summarize").printed.startswith("Compacted the context from ")
 
 
 def test_sharing_that_is_off_is_said(run_cell: RunCell) -> None:

@@ -8,9 +8,10 @@ from pathlib import Path
 from typing import Any
 
 from opencode_nb.api.client import AsyncClient
+from opencode_nb.closest import did_you_mean
 from opencode_nb.errors import OpencodeError
 from opencode_nb.session.permissions.policy import Policy
-from opencode_nb.session.permissions.rules import PERMISSIONS, close_to, is_builtin
+from opencode_nb.session.permissions.rules import PERMISSIONS, is_builtin
 from opencode_nb.session.permissions.session_rules import session_rules
 from opencode_nb.session.permissions.subjects import Place
 from opencode_nb.transcript.state import Json
@@ -77,7 +78,6 @@ class Enforcement:
         self._checked.update(missing)
 
     def _unknown(self, name: str, prefixes: list[str]) -> str:
-        meant = close_to(name, [*self._tools, *PERMISSIONS])
-        hint = f" Did you mean {meant!r}?" if meant else ""
+        meant = did_you_mean(name, [*self._tools, *PERMISSIONS], "{!r}", most=1)
         there = ", ".join([*self._tools, *(f"{prefix}*" for prefix in prefixes)])
-        return f"permission: there is a rule for {name!r}, but no such tool.{hint} Available: {there}."
+        return f"permission: there is a rule for {name!r}, but no such tool.{meant} Available: {there}."

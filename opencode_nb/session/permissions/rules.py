@@ -10,7 +10,6 @@ strictest wins: deny over ask over allow.
 
 from __future__ import annotations
 
-import difflib
 import functools
 import re
 from collections.abc import Iterable, Mapping
@@ -142,11 +141,6 @@ def is_pattern(name: str) -> bool:
 def is_builtin(tool: str) -> bool:
     """Whether a tool is built into the server: other tools might not ask for permission."""
     return tool in _KNOWN or tool in _INNER
-
-
-def close_to(name: str, known: Iterable[str]) -> str:
-    """Return the known name closest to this one, or ""."""
-    return next(iter(difflib.get_close_matches(name.lower(), list(known), 1)), "")
 
 
 def _action(table: Table, texts: list[str]) -> str | None:

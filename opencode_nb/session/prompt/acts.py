@@ -207,7 +207,7 @@ def one_of(wanted: str, names: Sequence[str], kind: str) -> str:
     if len(found) == 1:
         return found[0]
     if not found:
-        raise OpencodeError(f"There is no {kind} {wanted}. There are: {_some(names)}.")
+        raise OpencodeError(f"There is no {kind} {wanted}. Available {kind}s: {_some(names)}.")
     raise OpencodeError(f"{len(found)} {kind}s match {wanted}: {_some(found)}. Write more of the name.")
 
 

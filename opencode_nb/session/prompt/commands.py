@@ -6,12 +6,12 @@ servers and skills) are listed by the server, and sent to it.
 
 from __future__ import annotations
 
-import difflib
 import re
 from collections.abc import Container, Iterable
 from pathlib import Path
 from typing import Literal, NamedTuple
 
+from opencode_nb.closest import did_you_mean
 from opencode_nb.errors import OpencodeError
 from opencode_nb.session.prompt import acts, listing
 from opencode_nb.session.prompt.command import Command, Result, Subject
@@ -152,6 +152,5 @@ def _is_path(name: str) -> bool:
 def _unknown(name: str, theirs: Iterable[str]) -> str:
     if reason := NOT_NEEDED.get(name):
         return f"/{name} is not needed here: {reason}"
-    close = difflib.get_close_matches(name.lower(), [*_NAMES, *theirs], 1)
-    meant = f" Did you mean /{close[0]}?" if close else ""
+    meant = did_you_mean(name, [*_NAMES, *theirs], "/{}", most=1)
     return f"Unknown command /{name}.{meant} /help lists the commands. {_AS_TEXT}"

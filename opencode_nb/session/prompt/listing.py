@@ -70,7 +70,7 @@ def redone(result: Undone) -> str:
 
 def compacted(before: Context, after: Context) -> str:
     """Return how much context a compaction freed."""
-    return f"Compacted: from {before.tokens:,} tokens of context to {after.tokens:,}."
+    return f"Compacted the context from {before.tokens:,} to {after.tokens:,} tokens."
 
 
 def shared(url: str) -> str:

@@ -162,7 +162,7 @@ def test_a_part_of_a_name_is_enough_where_it_is_clear() -> None:
     assert one_of("opus", models, "model") == "foo/opus"
     with pytest.raises(OpencodeError, match=r"2 models match bar: bar/m, bar/m-large\. Write more"):
         one_of("bar", models, "model")
-    with pytest.raises(OpencodeError, match=r"There is no model gpt\. There are: bar/m"):
+    with pytest.raises(OpencodeError, match=r"There is no model gpt\. Available models: bar/m"):
         one_of("gpt", models, "model")
 
 
