@@ -32,6 +32,7 @@ from opencode_nb.widgets.chat_intents import Intents
 from opencode_nb.widgets.chat_saved import SavedChat
 from opencode_nb.widgets.chat_setup import SetupWatch
 from opencode_nb.widgets.chat_state import Facts
+from opencode_nb.widgets.elsewhere import Elsewhere
 from opencode_nb.widgets.live import FLUSH_INTERVAL, LiveView, LiveWidget, NoView, View
 from opencode_nb.widgets.static_display import display_static
 
@@ -70,6 +71,7 @@ class ChatPanel:
             self._ipython_display_ = self._display_static  # IPython prefers it to the MIME bundle
         self._facts = Facts()
         self._setup = SetupWatch(lambda: self._session._async.owner, self.learn)
+        self._elsewhere = Elsewhere(self._tell_state)
         self._look = Look()
         self._ends: list[Callable[[], None]] = []
         self._state_due: asyncio.TimerHandle | None = None
@@ -256,7 +258,9 @@ class ChatPanel:
         self._forget_state_due()
         if self.widget is None:
             return
-        state = self._facts.state(self._session._async, at_end=self.chat.at_end)
+        session = self._session._async
+        state = self._facts.state(session, at_end=self.chat.at_end)
+        state["elsewhere"] = self._elsewhere.waiting(session)
         known = {name: value for name, value in self.widget.state.items() if name != "n"}
         if state != known:
             self.widget.state = {**state, "n": self.widget.state.get("n", 0) + 1}
@@ -274,6 +278,7 @@ class ChatPanel:
     async def _close(self) -> None:
         self._setup.watch(False)
         self._unfollow()
+        self._elsewhere.close()
         self._forget_state_due()
         self._saved.close()
         await self._view.close()

@@ -113,17 +113,6 @@ def test_the_first_prompt_names_the_model(run_cell: RunCell) -> None:
     assert "Model:" not in run_cell("%%prompt\nSay exactly: hi").printed
 
 
-f test_a_free_public_provider_is_named_before_anything_is_sent() -> None:
-    from opencode_nb.session.models import ModelChoice, announcement
-
-    line = announcement(ModelChoice("opencode/free", "Free", "OpenCode Zen", "default"))
-    assert "opencode/free (Free of OpenCode Zen), by OpenCode's own default" in line
-    assert "free public provider" in line
-    assert "-m opencode/free" in line
-    assert "opencode auth login" in line
-    assert "public" not in announcement(ModelChoice("opencode/free", "Free", "OpenCode Zen", "option"))
-
-
 # --- bad input --------------------------------------------------------------------------------------------------------
 
 

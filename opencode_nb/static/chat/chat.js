@@ -15,7 +15,7 @@ import { createQueue } from "./queue.js";
 import { createResults } from "./results.js";
 import { createScroll } from "./scroll.js";
 import { createFinder } from "./search.js";
-import { createSessionBar } from "./sessions.js";
+import { createSessionBar, titleOf } from "./sessions.js";
 import { createSetup } from "./setup.js";
 import { anyway, createUndo } from "./undo.js";
 import { UNSEEN, keepKeys } from "../live/accessibility.js";
@@ -129,6 +129,21 @@ function showKernel(notices, panel, connected) {
   for (const key of ["connection", "failed", "slow"]) notices.hide(key);
   const run = cellRunner(panel);
   return notices.show("kernel", GONE, { alert: true, lasting: true, action: run && ["Rerun cell", run] });
+}
+
+/**
+ * Show that another session waits for an answer, and the way to it.
+ *
+ * @param {Notices} notices
+ * @param {Client} client
+ * @param {State["elsewhere"]} sessions
+ */
+export function showElsewhere(notices, client, sessions = []) {
+  const [first] = sessions;
+  if (!first) return notices.hide("elsewhere");
+  const others = sessions.length > 1 ? ` (and ${sessions.length - 1} more)` : "";
+  return notices.show("elsewhere", `Another session waits for your answer: ${titleOf(first)}${others}`,
+    { lasting: true, action: ["Open it", () => client.tell("open", { session: first.id })] });
 }
 
 /**
@@ -274,6 +289,7 @@ function renderChat({ model, el, signal: ended }) {
     const state = stateNow();
     for (const part of parts) part.show(state);
     showConnection(notices, client, state.connection);
+    showElsewhere(notices, client, state.elsewhere);
     tellNotice(state.notice);
     tellTurn(state);
   };

@@ -30,6 +30,8 @@ export interface State {
   git?: boolean | null;
   at_end?: boolean;
   notice?: Notice | null;
+  /** The other sessions that wait for an answer. */
+  elsewhere?: { id: string; title: string }[];
 }
 
 export interface Session {

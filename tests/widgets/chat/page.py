@@ -58,6 +58,7 @@ STATE: dict[str, Any] = {
     "can_share": False,
     "git": True,
     "version": 1,
+    "elsewhere": [],
     "n": 0,
 }
 

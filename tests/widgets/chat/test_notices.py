@@ -95,3 +95,20 @@ def test_the_slow_kernel_notice_stays_until_every_request_is_acknowledged(chat: 
     expect(told(panel, SILENT)).to_be_visible()
     chat.message({"kind": "received", "id": fork["id"]})
     expect(told(panel, SILENT)).to_have_count(0)
+
+
+# --- what waits elsewhere ---------------------------------------------------------------------------------------------
+
+
+def test_another_session_that_waits_for_an_answer_is_told_with_the_way_to_it(chat: ChatPage) -> None:
+    panel = chat.scene("empty")
+    waiting = [{"id": "ses_2", "title": "Plot the measurements"}, {"id": "ses_3", "title": ""}]
+    chat.set_state(elsewhere=waiting)
+    expect(told(panel, "Another session waits for your answer: Plot the measurements (and 1 more)")).to_be_visible()
+    chat.set_state(elsewhere=waiting[:1])
+    expect(told(panel, "Another session waits for your answer: Plot the measurements")).not_to_contain_text("more")
+    panel.get_by_role("button", name="Open it").press("Enter")
+    assert chat.wait_for_sent("open")[-1]["session"] == "ses_2"
+    chat.set_state(elsewhere=[])
+    expect(told(panel, "Another session")).to_have_count(0)
+    expect(message(panel)).to_be_focused()

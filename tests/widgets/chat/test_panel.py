@@ -249,6 +249,22 @@ def test_two_panels_show_the_same_after_one_of_them_answers(
     assert len(shown.panel.session._async._subscribers) == 1
 
 
+def test_another_session_that_waits_is_told_and_can_be_opened(
+    shown: Panel, ai: oc.Opencode, demo_model: DemoModel
+) -> None:
+    other = ai.session(title="The other one")
+    bash(demo_model)
+    parts: Any = [{"type": "text", "text": "go"}]
+    ai.client.session.prompt_async(other.id, parts=parts, model={"providerID": "demo", "modelID": "demo"})
+    shown.wait(lambda state: state["elsewhere"] == [{"id": other.id, "title": "The other one"}])
+    shown.done("open", session=other.id)
+    shown.says("Permission needed")
+    shown.wait(lambda state: state["elsewhere"] == [])
+    shown.wire.send({"kind": "permission", "id": request(shown), "reply": "once"})
+    shown.says("Done.")
+    shown.rests()
+
+
 def test_a_turn_from_another_client_can_be_answered_in_the_panel(
     shown: Panel, server: Server, project: Path, demo_model: DemoModel
 ) -> None:
