@@ -79,10 +79,11 @@ class SavedChat:
         """Return the pieces of the last finished turns, as many as may be saved."""
         pieces: list[saved.Piece] = []
         for turn in reversed([turn for turn in session.transcript.visible_turns if turn.ended]):
-            if turn.id not in self._pieces:
-                self._pieces[turn.id] = saved.piece(turn)
-                await asyncio.sleep(0)
-            pieces.insert(0, self._pieces[turn.id])
+            piece = self._pieces.get(turn.id)
+            if piece is None:
+                piece = self._pieces[turn.id] = saved.piece(turn)
+                await asyncio.sleep(0)  # a change may take it out again
+            pieces.insert(0, piece)
             if saved.is_full(pieces):
                 return pieces[1:]
         return pieces

@@ -19,8 +19,9 @@ from opencode_nb.render.turn.text import turn_text
 if TYPE_CHECKING:
     from opencode_nb.transcript.state import TurnState
 
-SAVED = 1_000_000
-"""Maximum characters of a saved conversation, in both forms. Its last turn, which bounded.py limits, is always kept."""
+SAVED = 500_000
+"""Maximum characters of a saved conversation, in both forms: sent at the end of each turn, and Jupyter's server drops
+what exceeds 1 MB a second. The last turn, which bounded.py limits, is always kept."""
 
 
 @dataclass(frozen=True, slots=True)

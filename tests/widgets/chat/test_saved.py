@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import asyncio
 from typing import Any
 
 from opencode_nb.demo import DemoModel, gate, text
+from opencode_nb.portal import run
+from opencode_nb.transcript.transcript import Change
 from tests.widgets.panel import Panel
 
 
@@ -37,3 +40,19 @@ def test_the_static_form_follows_the_session(shown: Panel, demo_model: DemoModel
     shown.done("new")
     wait_until_saved("first question", there=False)
     assert saved()["metadata"]["opencode_nb"]["session"] == shown.panel.session.id != session
+
+
+def test_a_change_that_comes_while_its_turn_is_rendered_loses_nothing(shown: Panel) -> None:
+    shown.panel.send("Say exactly: one").wait()
+    chat, (turn,) = shown.panel._saved, shown.panel.value
+    late = Change("part", turn.id, "prt_late")
+
+    async def change() -> None:
+        chat.changed(late)
+
+    async def change_meanwhile() -> str:
+        chat.changed(late)  # so that it has to be rendered
+        (data, _metadata), _none = await asyncio.gather(chat.now(), change())
+        return str(data["text/html"])
+
+    assert "Say exactly: one" in run(change_meanwhile)
