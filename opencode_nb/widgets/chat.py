@@ -33,11 +33,11 @@ from opencode_nb.widgets.chat_saved import SavedChat
 from opencode_nb.widgets.chat_setup import SetupWatch
 from opencode_nb.widgets.chat_state import Facts
 from opencode_nb.widgets.elsewhere import Elsewhere
-from opencode_nb.widgets.live import FLUSH_INTERVAL, LiveView, LiveWidget, NoView, View
+from opencode_nb.widgets.live import FLUSH_INTERVAL, LiveView, NoView, SavedWidget, View
 from opencode_nb.widgets.static_display import display_static
 
 
-class ChatWidget(LiveWidget):
+class ChatWidget(SavedWidget):
     """The widget model of a panel; for the `state` that the page's controls show, see `chat_state.Facts.state`."""
 
     _esm = assets.script("chat/chat.js")

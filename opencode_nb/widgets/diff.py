@@ -22,11 +22,11 @@ from opencode_nb.transcript.transcript import Change
 from opencode_nb.widgets import assets
 from opencode_nb.widgets.answers import chosen_columns
 from opencode_nb.widgets.diff_acts import Act, Acts, Report
-from opencode_nb.widgets.live import LiveView, LiveWidget
+from opencode_nb.widgets.live import LiveView, SavedWidget
 from opencode_nb.widgets.own_notebook import own_notebook_warning
 
 
-class DiffWidget(LiveWidget):
+class DiffWidget(SavedWidget):
     """The widget model of a diff's view."""
 
     _esm = assets.script("diff/diff.js")

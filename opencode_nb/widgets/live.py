@@ -61,13 +61,23 @@ class Picture(Protocol[K]):
 
 
 class LiveWidget(anywidget.AnyWidget):
-    """The widget model of a page: `snapshot` is `{n, html}`, the view as of batch n; patches are sent as messages.
-
-    `saved` is `{id, data, metadata}`: what the page keeps in the notebook's file for the widget with this id, as a MIME
-    bundle. Without `data`, the page keeps the static forms that the widget was displayed with.
-    """
+    """The widget model of a page: `snapshot` is `{n, html}`, the view as of batch n; patches are sent as messages."""
 
     snapshot = traitlets.Dict().tag(sync=True)
+
+    def bundle(self) -> Json:
+        """Return the MIME bundle that shows the widget on a page."""
+        shown = self._repr_mimebundle_()
+        return dict(shown[0] if isinstance(shown, tuple) else shown or {})
+
+
+class SavedWidget(LiveWidget):
+    """The model of a view that lives on after its cell: the page keeps its static form in the notebook, and no widget.
+
+    `saved` is `{id, data, metadata}`: the widget's own id, and a MIME bundle. Without `data`, the page keeps the static
+    forms that the widget was displayed with.
+    """
+
     saved = traitlets.Dict().tag(sync=True)
 
     def __init__(self) -> None:
@@ -77,11 +87,6 @@ class LiveWidget(anywidget.AnyWidget):
     def save(self, data: Json, metadata: Json) -> None:
         """Replace the static forms that the notebook keeps."""
         self.saved = {"id": self.saved["id"], "data": data, "metadata": metadata}
-
-    def bundle(self) -> Json:
-        """Return the MIME bundle that shows the widget on a page."""
-        shown = self._repr_mimebundle_()
-        return dict(shown[0] if isinstance(shown, tuple) else shown or {})
 
 
 class View(Protocol[K]):

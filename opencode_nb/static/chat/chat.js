@@ -24,7 +24,7 @@ import { noteNotebook, saveNotebook } from "../core/jupyter.js";
 import { cellRunner, createDisabler, watchKernel } from "../core/kernel.js";
 import { live } from "../live/live.js";
 import { lifetime, on } from "../core/model.js";
-import { initializeSaved } from "../live/saved_output.js";
+import { initializeSaved, keepOutput } from "../live/saved_output.js";
 
 const TOOLS_AFTER_MS = 200; // code needs no buttons yet while it streams
 const CONTROLS = "button, select, input";
@@ -320,6 +320,7 @@ function renderChat({ model, el, signal: ended }) {
   } });
   showState();
   after();
+  keepOutput(model, signal);
   return () => view.abort();
 }
 

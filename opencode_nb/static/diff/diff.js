@@ -9,7 +9,7 @@ import { watchView } from "../core/kernel.js";
 import { live } from "../live/live.js";
 import { lifetime } from "../core/model.js";
 import { createSender } from "../live/protocol.js";
-import { initializeSaved } from "../live/saved_output.js";
+import { initializeSaved, keepOutput } from "../live/saved_output.js";
 import { createBodies } from "./bodies.js";
 import { createDraft } from "./comments.js";
 import { createCopier, linkFiles } from "./links.js";
@@ -114,6 +114,7 @@ function renderDiff({ model, el, signal: ended }) {
     },
   });
   refresh();
+  keepOutput(model, signal);
   return () => view.abort();
 }
 

@@ -12,7 +12,6 @@ import { on } from "../core/model.js";
 import { createPager } from "./pager.js";
 import { createFolds, createPage } from "./patches.js";
 import { createReceiver, createSender, sayHello } from "./protocol.js";
-import { keepOutput } from "./saved_output.js";
 
 /**
  * Show the model's view in `root` until `signal` aborts: patches and snapshots in, hello and intents out.
@@ -58,5 +57,4 @@ export function live({ model, root, region, signal, kernel, listeners = {} }) {
   announce();
   sayHello(send, signal);
   keepTicking(root, signal, () => kernel.connected);
-  keepOutput(model, signal);
 }

@@ -8,7 +8,6 @@ import { make } from "../core/dom.js";
 import { watchView } from "../core/kernel.js";
 import { live } from "../live/live.js";
 import { lifetime } from "../core/model.js";
-import { initializeSaved } from "../live/saved_output.js";
 
 // Words arrive many times a second. Read out as they come they would be noise, so the log itself is silent; the status
 // line inside it is live by its own role.
@@ -29,4 +28,4 @@ function render({ model, el, signal }) {
   return () => view.abort();
 }
 
-export default { initialize: initializeSaved, render };
+export default { render };
