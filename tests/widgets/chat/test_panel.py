@@ -69,6 +69,8 @@ def test_slash_and_shell_commands_run_as_turns(shown: Panel, project: Path, demo
     shown.done("send", text="echo from the shell", mode="shell")
     shown.says("from the shell")
     shown.rests()
+    card = next(node for node in shown.wire.page.root.walk() if node.attrs.get("data-tool") == "bash")
+    assert "open" in card.attrs
     attached = [{"name": "a.txt", "mime": "text/plain", "data": ""}]
     assert "takes no files" in shown.do("send", text="ls", mode="shell", attachments=attached)["message"]
     demo_model.queue([text("A path.")])
