@@ -223,7 +223,7 @@ function createControls({ panel, root, client, notices, signal }) {
   const focusMessage = () => composer.field.focus();
   const scroll = createScroll({ root, signal, latest: () => client.tell("latest") });
   const undo = createUndo({ client, notices });
-  const search = createFinder({ root, client, signal, leave: focusMessage });
+  const search = createFinder({ root, client, signal, leave: focusMessage, moved: scroll.moved });
   const bar = createSessionBar({ client, notices, undo, focusMessage, find: search.open });
   const pickers = createPickers({ client, focusMessage });
   const queue = createQueue({

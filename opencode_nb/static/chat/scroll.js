@@ -152,6 +152,11 @@ export function createScroll({ root, signal, latest }) {
   return {
     jump,
     follow,
+    /** The log was scrolled for the user: follow its end only if it is in sight there. */
+    moved() {
+      follows = isAtEnd();
+      jump.hidden = follows;
+    },
     /**
      * Show another session from its end.
      *

@@ -36,6 +36,22 @@ function nearestTo(root, matches) {
 }
 
 /**
+ * Mark all matches on the page; one of an article is the current one.
+ *
+ * @param {HTMLElement} root
+ * @param {string} words
+ * @param {HTMLElement | null | undefined} article
+ * @param {number} [nth] the page may have fewer there than Python has found
+ */
+function markAll(root, words, article, nth = 0) {
+  const all = queryAll(root, "[role=log] > article").map((node) => ({ node, ranges: matchesIn(node, words) }));
+  const here = all.find(({ node }) => node === article)?.ranges ?? [];
+  const current = here[Math.min(nth, here.length - 1)];
+  mark(all.flatMap(({ ranges }) => ranges), current);
+  return current;
+}
+
+/**
  * Make the field, its buttons, and what tells how many matches there are.
  *
  * @param {object} acts
@@ -69,8 +85,9 @@ function createSearchBar({ step, findAll, close }) {
  * @param {Client} options.client
  * @param {AbortSignal} options.signal
  * @param {() => void} options.leave moves the focus on when nothing else had it
+ * @param {() => void} options.moved called when the log was scrolled to a match
  */
-export function createFinder({ root, client, signal, leave }) {
+export function createFinder({ root, client, signal, leave, moved }) {
   /** @type {Match[]} */
   let matches = [];
   let at = 0;
@@ -97,11 +114,11 @@ export function createFinder({ root, client, signal, leave }) {
   const show = (moves) => {
     const match = matches[at];
     const article = match && articleOf(match.message);
-    const all = queryAll(root, "[role=log] > article").map((node) => ({ node, ranges: field.value ? matchesIn(node, field.value) : [] }));
-    const here = all.find(({ node }) => node === article)?.ranges ?? [];
-    const current = match && here[Math.min(match.nth, here.length - 1)];
-    mark(all.flatMap(({ ranges }) => ranges), current);
-    if (moves && current) reveal(current);
+    const current = markAll(root, field.value, article, match?.nth);
+    if (moves && current) {
+      reveal(current);
+      moved();
+    }
     if (moves && match && !article) {
       awaited = match.message;
       client.tell("show", { message: match.message });

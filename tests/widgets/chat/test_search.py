@@ -41,7 +41,8 @@ LOG = (
 
 @pytest.fixture
 def chat(page: Page) -> ChatPage:
-    return ChatPage(page)
+    """A narrow panel: what the search says takes a second line, which changes the height of the log."""
+    return ChatPage(page, width=360)
 
 
 def test_matches_are_counted_marked_and_stepped_through(chat: ChatPage) -> None:
