@@ -1,4 +1,4 @@
-// The chat panel: the log and its docks as in every live view (core/live.js), and the controls around them. What is
+// The chat panel: the log and its docks as in every live view (live/live.js), and the controls around them. What is
 // shown of the session comes from the trait `state`; drafts, open lists and the scroll position live only here.
 
 /** @import { View } from "../core/types.js" */
