@@ -69,8 +69,9 @@ class MagicParser(argparse.ArgumentParser):
         return ""
 
     def _parse(self, given: Sequence[str]) -> argparse.Namespace:
-        options, unknown = self.parse_known_args(given)
-        if unknown:
+        one_dash = [word for word in given if f"-{word}" in self._option_string_actions]  # argparse reads -n ew
+        options, unknown = (None, one_dash) if one_dash else self.parse_known_args(given)
+        if options is None or unknown:
             self._refuse(f"unrecognized arguments: {' '.join(unknown)}.{self._meant(unknown[0])}")
         return options
 
