@@ -32,7 +32,7 @@ def test_the_notebook_runs(opencode_program: Path, tmp_path: Path, monkeypatch: 
     assert "hello from Python" in shown["export"]
     (panel,) = [output for cell in code if cell.id == "panel" for output in cell.outputs]
     assert "hello from Python" in panel.data["text/html"], "what was said later is not in it"
-    assert "widget" not in json.dumps(notebook)
+    assert "vnd.jupyter.widget" not in json.dumps(notebook)
 
 
 def test_opencode_chat_in_a_terminal_points_to_the_tui() -> None:
