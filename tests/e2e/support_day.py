@@ -11,6 +11,7 @@ from playwright.sync_api import expect
 from opencode_nb.demo import DemoModel, gate, reason, text, tool
 from opencode_nb.demo.content import QUESTIONS
 from tests.e2e.support_chat import TURN_TIMEOUT, ChatView
+from tests.support.browser import press_answer
 
 TODOS = [
     {"content": "Look around", "status": "completed", "priority": "high"},
@@ -91,7 +92,7 @@ def decide(view: ChatView, model: DemoModel) -> None:
     view.send("Say it twice")
     asked = view.root.get_by_role("group", name="Permission needed")
     expect(asked).to_contain_text("Allow always: echo", timeout=TURN_TIMEOUT)
-    asked.get_by_role("button", name="Allow always").click()
+    press_answer(asked.get_by_role("button", name="Allow always", exact=True))
     view.says("Said it twice.")
     view.rests()
 
@@ -144,7 +145,7 @@ def take_back(view: ChatView, model: DemoModel, readme: Path) -> None:
     """The message and the change that came of it, and both again."""
     model.queue([tool("edit", **EDIT)], [text("It is changed.")])
     view.send("Change the readme")
-    view.button("Allow once").click(timeout=TURN_TIMEOUT)
+    press_answer(view.button("Allow once"))
     view.says("It is changed.")
     view.rests()
     assert EDIT["newString"] in readme.read_text("utf-8")

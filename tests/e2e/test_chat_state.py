@@ -18,6 +18,7 @@ from tests.e2e.conftest import OpenNotebook
 from tests.e2e.support_chat import OPEN, TURN_TIMEOUT, ChatView
 from tests.e2e.support_lab import Lab
 from tests.e2e.support_notebook import Notebook
+from tests.support.browser import press_answer
 from tests.support.history import import_history
 from tests.support.proxy import Proxy
 
@@ -69,7 +70,7 @@ def test_the_panel_streams_and_takes_answers_while_a_cell_runs(
     notebook.start(1)
     notebook.wait_until_running(1)
     view.send("Say it")
-    view.button("Allow once").click(timeout=TURN_TIMEOUT)
+    press_answer(view.button("Allow once"))
     view.says("It said so.")
     demo_model.release(f"computing-{kernel}")
     view.says("And that was all.")
@@ -84,7 +85,7 @@ def test_an_old_kernel_streams_during_a_cell_and_takes_answers_after_it(opened: 
     demo_model.queue([bash(), [text("It said so.")]])
     notebook, view = opened("panel.send('Say it')\n" + COMPUTE, kernel="6.31")
     notebook.start(1)
-    view.button("Allow once").click(timeout=TURN_TIMEOUT)
+    press_answer(view.button("Allow once"))
     assert notebook.running(1)
     expect(view.button("Allow once")).to_be_visible()
     notebook.interrupt()
@@ -114,7 +115,7 @@ def test_a_page_reloaded_during_a_turn_or_request_shows_the_same(
     view.says("The first part, the second.")
     view.message.fill("a draft")
     notebook.reload()
-    view.button("Allow once").click(timeout=TURN_TIMEOUT)
+    press_answer(view.button("Allow once"))
     view.says("The end.")
     view.rests()
     expect(view.message).to_have_value("a draft")
@@ -145,7 +146,7 @@ def test_two_panels_on_one_session_always_show_the_same(opened: Open, demo_model
     for one in (view, other):
         expect(one.button("Allow once")).to_be_visible(timeout=TURN_TIMEOUT)
     demo_model.queue([[text("Four.")]])
-    other.button("Allow once").click()
+    press_answer(other.button("Allow once"))
     agree("three.")
     agree("Four.")
     for one in (view, other):

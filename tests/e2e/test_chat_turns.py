@@ -17,6 +17,7 @@ from tests.e2e.support_chat import TURN_TIMEOUT, ChatView
 from tests.e2e.support_lab import Lab
 from tests.e2e.support_notebook import Notebook
 from tests.render.turns import PDF
+from tests.support.browser import press_answer
 
 PIXEL = "iVBORw0KGgoAAAANSUhEUgAAAAEAAAABCAYAAAAfFcSJAAAADUlEQVR42mNk+M9QDwADhgGAWjR9awAAAABJRU5ErkJggg=="
 TODOS = [
@@ -50,7 +51,7 @@ def card(view: ChatView, name: str) -> Locator:
 
 
 def allow(view: ChatView) -> None:
-    view.button("Allow once").click(timeout=TURN_TIMEOUT)
+    press_answer(view.button("Allow once"))
 
 
 def test_a_turn_shows_every_kind_of_agent_activity(opened: tuple[Notebook, ChatView], demo_model: DemoModel) -> None:

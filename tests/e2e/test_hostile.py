@@ -14,6 +14,7 @@ from opencode_nb.demo import DemoModel, error, gate, reason, text, tool
 from tests.conftest import make_project
 from tests.e2e.conftest import OpenNotebook
 from tests.e2e.support_lab import Lab
+from tests.support.browser import press_answer
 
 HOSTILE: dict[str, str] = json.loads((Path(__file__).parents[1] / "render/fixtures/hostile.json").read_text("utf-8"))
 TURN_TIMEOUT = 30_000
@@ -137,7 +138,7 @@ def test_hostile_text_is_never_rendered_as_markup(
         expect(asked).to_be_visible(timeout=TURN_TIMEOUT)
         assert_harmless(asked, FILE_NAME if tool_name == "edit" else f"cat hostile.txt # {XSS}")
         notebook.screenshot(f"asked-{tool_name}")
-        asked.get_by_role("button", name="Allow once").click()
+        press_answer(asked.get_by_role("button", name="Allow once", exact=True))
     asked = live.locator('[data-part="question"]')
     expect(asked).to_be_visible(timeout=TURN_TIMEOUT)
     assert_harmless(asked, f"Which? {XSS}", LABEL, ATTRIBUTE)

@@ -15,6 +15,7 @@ from tests.conftest import make_project
 from tests.e2e.conftest import OpenNotebook
 from tests.e2e.support_lab import Lab
 from tests.e2e.support_notebook import OPEN_TIMEOUT, Notebook
+from tests.support.browser import press_answer
 
 TURN_TIMEOUT = 30_000
 """Milliseconds for a step of a turn to show."""
@@ -94,7 +95,7 @@ def test_a_request_below_the_fold_is_told_at_the_top_and_stays_on_its_card(
     expect(told).to_be_hidden()
     allow = views(page).get_by_role("button", name="Allow once", exact=True)
     expect(allow).to_be_in_viewport()
-    allow.click()
+    press_answer(allow)
     page.wait(1, timeout=TURN_TIMEOUT)
     expect(page.output(1).locator('[data-tool="bash"] > summary')).to_contain_text("You allowed once")
 

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import contextlib
 import shutil
 from collections.abc import Iterator
 from contextlib import contextmanager
 
-from playwright.sync_api import Browser, expect, sync_playwright
+from playwright.sync_api import Browser, Locator, TimeoutError, expect, sync_playwright
 
 PROGRAMS = ("chromium", "chromium-browser", "google-chrome")
 ARGUMENTS = [
@@ -26,6 +27,15 @@ long; playwright's own 5,000 are too few for a kernel that is slow to answer on 
 """
 
 
+ATTEMPTS = 3
+"""How often an answer is pressed at most."""
+
+GONE_TIMEOUT = 5_000
+"""Milliseconds until a request goes after its answer was pressed; about 50 on an idle machine."""
+
+GONE = "button => !button.isConnected || button.closest('[hidden]') !== null"
+
+
 @contextmanager
 def chromium() -> Iterator[Browser]:
     """Start this machine's Chromium, and end it.
@@ -38,6 +48,21 @@ def chromium() -> Iterator[Browser]:
         browser = playwright.chromium.launch(executable_path=program(), args=ARGUMENTS)
         yield browser
         browser.close()
+
+
+def press_answer(button: Locator, timeout: float = EXPECT_TIMEOUT) -> None:
+    """Press an answer to a request (milliseconds until it can be), and again where that was refused.
+
+    A view refuses a press while what it allows is out of sight, and shows that first. playwright may have scrolled it
+    away: if a click misses, as the page moves, it tries again with the button at the top.
+    """
+    for _ in range(ATTEMPTS):
+        shown = button.element_handle(timeout=timeout)
+        button.click(timeout=timeout)
+        with contextlib.suppress(TimeoutError):
+            button.page.wait_for_function(GONE, arg=shown, timeout=GONE_TIMEOUT)
+            return
+    raise AssertionError(f"the request is still there after {ATTEMPTS} presses")
 
 
 def program() -> str:
