@@ -101,7 +101,7 @@ javascript: dev node-tools
 python: dev browser kernels
 	@$(with_program) && export OPENCODE_NB_BINARY || exit 1; \
 	$(pytest) $(PYTEST_ARGS) || { \
-	    status=$$?; [ $$status$(RERUN) = 11 ] || exit $$status; echo "Some tests failed. They are run once more, alone:"; \
+	    status=$$?; [ $${status}$(RERUN) = 11 ] || exit $$status; echo "Some tests failed. They are run once more, alone:"; \
 	    $(pytest) -n 0 --verbose --exitfirst --last-failed --last-failed-no-failures none $(PYTEST_ARGS); }
 
 # --- set-up -----------------------------------------------------------------------------------------------------------

@@ -31,12 +31,12 @@ class SetupWatch:
             self._task = None
 
     async def _run(self) -> None:
-        seen = await _state(self._owner())
+        seen: object = None  # look at once: something may have changed since there was found to be no model
         while True:
-            await asyncio.sleep(EVERY)
             if (now := await _state(self._owner())) != seen:
                 seen = now
                 await self._look()
+            await asyncio.sleep(EVERY)
 
     async def _look(self) -> None:
         try:

@@ -33,6 +33,7 @@ RUN = "TEST_OF_ASK"
 """Environment variable, unique per command, that everything it starts inherits."""
 LONG = "Give me a long answer of 4000 tokens at 50 per second"
 MODEL_LINE = "Model: demo/demo (from your OpenCode configuration): Scripted demo (not an AI)"
+DEMO_LINE = "Model: demo/demo (the scripted demo, which is not an AI)"
 
 
 class Done(NamedTuple):
@@ -85,7 +86,7 @@ def test_stdout_has_only_the_answer(place: Path) -> None:
     assert "ber\N{REPLACEMENT CHARACTER}\n```" in done.out
     assert done.out.endswith("\n")
     assert not done.out.endswith("\n\n")
-    assert done.err == MODEL_LINE + "\n"
+    assert done.err == DEMO_LINE + "\n"
 
 
 def test_tools_and_refusals_are_reported_on_stderr(place: Path) -> None:
@@ -236,7 +237,7 @@ def test_a_closed_stdout_ends_the_turn(place: Path) -> None:
         err = process.stderr.read()
         assert process.wait(WAIT) == 141
         assert psutil.wait_procs(others, timeout=ENDED)[1] == []
-        assert err == MODEL_LINE + "\n"
+        assert err == DEMO_LINE + "\n"
 
 
 def test_a_full_disk_is_reported(place: Path) -> None:
@@ -357,7 +358,7 @@ def test_questions_go_to_the_terminal_even_if_text_is_piped(terminal: Any, place
 def test_a_terminal_shows_the_turn_through_rich(terminal: Any) -> None:
     code, shown = terminal("exec opencode-nb ask --demo 'Answer in Markdown with a table and code'").ended()
     assert code == 0
-    assert MODEL_LINE in shown
+    assert DEMO_LINE in shown
     assert "▌ Premature optimisation is the root of all evil." in shown
     assert "See the documentation (https://docs.python.org" in shown, shown[-2000:]
 

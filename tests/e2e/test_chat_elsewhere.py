@@ -109,7 +109,7 @@ def test_the_panel_and_a_diff_work_in_marimo(
         expect(view.log.get_by_role("listitem").first).to_have_css("list-style-type", "disc")
         page.context.grant_permissions(["clipboard-read", "clipboard-write"])
         view.button("Insert into a new cell").click()
-        expect(view.told("the code is in the clipboard")).to_be_visible()
+        expect(view.told("The code is copied")).to_be_visible()
         assert page.evaluate("navigator.clipboard.readText()") == "print('ran', 6 * 7)\n"
         if mode == "run":
             view.button("New session").click()

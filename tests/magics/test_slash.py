@@ -37,7 +37,7 @@ def test_messages_are_undone_and_redone_one_by_one(run_cell: RunCell, work: Path
     assert run_cell("%%prompt\n/redo").printed == "Restored. 1 message is still undone.\n"
     assert file.read_text() == after
     assert run_cell("%%prompt\n/redo").printed == "Restored everything that was undone.\n"
-    assert "Nothing is undone here" in run_cell("%%prompt\n/redo").printed
+    assert "There is nothing to redo" in run_cell("%%prompt\n/redo").printed
     run_cell("%%prompt\n/undo")
     run_cell("%%prompt\n/undo")
     assert file.read_text() == before

@@ -74,7 +74,7 @@ def terminal(opencode_program: Path, tmp_path_factory: pytest.TempPathFactory) -
         terminal.run("%load_ext opencode_nb")
         shown = terminal.run("%opencode start --demo")
         assert "OpenCode 1." in shown
-        assert "demo/demo (Scripted demo (not an AI))" in shown
+        assert "Model: demo/demo (the scripted demo, which is not an AI)" in shown
         yield terminal
         processes = psutil.Process(terminal.child.pid).children(recursive=True)
         assert processes

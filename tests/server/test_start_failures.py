@@ -53,7 +53,7 @@ def test_a_program_that_is_not_opencode_says_which_variable_names_it(
     other = program('[ "$1" = --version ] && echo Python 3.12.1 || exit 2')
     monkeypatch.setenv("OPENCODE_NB_BINARY", str(other))
     with pytest.raises(ServerStartError, match=r"exit code 2\. \$OPENCODE_NB_BINARY=\S+ is the only place looked at: "):
-        start()
+        start(binary=None)
 
 
 def test_a_killed_program_gives_its_signal(start: Start, program: Program) -> None:

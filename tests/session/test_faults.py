@@ -114,7 +114,7 @@ def test_a_client_of_an_exited_private_server_raises_server_exited_error(opencod
         ai.server.on_exit(lambda code: ended.set())
         psutil.Process(ai.server.pid).kill()
         assert ended.wait(30)
-        with pytest.raises(oc.ServerExitedError, match="Start another"):
+        with pytest.raises(oc.ServerExitedError, match="Start a new one"):
             client.session.list()
         assert [session.title for session in ai.client.session.list()] == ["kept"]
 

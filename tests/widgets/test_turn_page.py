@@ -177,7 +177,7 @@ def test_a_failed_tool_card_is_open_and_shows_the_error(turn: Shown, demo_model:
 def test_the_footer_shows_agent_model_time_tokens_and_cost(turn: Shown, demo_model: DemoModel) -> None:
     demo_model.queue([[text("Done.")]])
     turn.prompt()
-    bill = r"build demo/[\w.-]+ \d+(\.\d)? s [\d.]+k? in, [\d.]+k? out.* \$\d\.\d{4}$"
+    bill = r"build demo/[\w.-]+ \d+(\.\d)? s [\d.]+k? tokens in, [\d.]+k? out.* \$\d\.\d{4}$"
     expect(turn.root.locator("footer")).to_have_text(re.compile(bill))
 
 

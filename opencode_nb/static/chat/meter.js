@@ -40,7 +40,7 @@ export function createMeter() {
       if (!meter) return;
       const { percent, tokens, detail } = meterText(meter);
       const full = meter.share ?? 0;
-      update(share, { textContent: percent || tokens });
+      share.dataset.share = percent || tokens; // drawn by the style sheet: the name says it already
       update(tip, { textContent: detail });
       update(gauge, { ariaLabel: detail });
       gauge.style.setProperty("--share", percent || "0%");

@@ -110,7 +110,7 @@ def test_without_a_toolbar_a_notice_asks_to_run_the_cell_by_hand(chat: ChatPage,
     chat.page.evaluate(HIDDEN, False)
     chat.page.evaluate("document.querySelectorAll('.jp-NotebookPanel-toolbar').forEach((toolbar) => toolbar.remove())")
     tab.get_by_role("button", name="Run in a new cell").click()
-    expect(tab.get_by_role("status").filter(has_text="run it with Shift+Enter")).to_be_visible()
+    expect(tab.get_by_role("status").filter(has_text="press Shift+Enter in it")).to_be_visible()
 
 
 def test_ctrl_s_saves_the_panels_own_notebook(chat: ChatPage, tab: Locator) -> None:
@@ -127,5 +127,5 @@ def test_without_a_notebook_the_code_is_copied_to_the_clipboard(chat: ChatPage) 
     )
     panel = chat.scene("diff")
     panel.get_by_role("button", name="Insert into a new cell").click()
-    expect(panel.get_by_role("status").filter(has_text="the code is in the clipboard")).to_be_visible()
+    expect(panel.get_by_role("status").filter(has_text="The code is copied")).to_be_visible()
     assert chat.page.evaluate("copied").startswith("frame = load")

@@ -77,7 +77,7 @@ def test_messages_are_undone_and_redone_one_by_one(shown: Panel, demo_model: Dem
     shown.wait(lambda state: state["undone"] == "second")
     assert written(shown, "/redo")["kind"] == "done"
     shown.wait(lambda state: state["undone"] == "")
-    assert "Nothing is undone here" in written(shown, "/redo")["message"]
+    assert "There is nothing to redo" in written(shown, "/redo")["message"]
 
 
 def test_an_undo_stops_what_runs_and_the_queue_waits(shown: Panel, demo_model: DemoModel) -> None:
