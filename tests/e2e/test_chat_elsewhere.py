@@ -56,6 +56,8 @@ def test_the_panel_works_in_notebook_7(page: Page, lab: Lab, demo_model: DemoMod
     write_notebook(work / "notebook.ipynb", [OPEN, "1 + 1"], "7.4")
     page.goto(f"{lab.url}/notebooks/in-notebook/notebook.ipynb?token={lab.token}", timeout=OPEN_TIMEOUT)
     cells = page.locator(".jp-Notebook .jp-Cell")
+    kernel = page.locator('.jp-Notebook-ExecutionIndicator[data-status="idle"]')  # a cell that is run earlier is not
+    expect(kernel).to_be_attached(timeout=OPEN_TIMEOUT)
     cells.first.locator(".cm-content").click(timeout=OPEN_TIMEOUT)
     page.locator('.jp-NotebookPanel-toolbar [data-command="notebook:run-cell-and-select-next"]').click()
     view = ChatView(page)
