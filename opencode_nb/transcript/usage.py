@@ -37,6 +37,12 @@ def last_step(turns: Iterable[TurnState]) -> Json:
     return next((info for info in reversed(steps) if sum(flat(info.get("tokens")).values())), {})
 
 
+def session_model(info: Json) -> str:
+    """Return the "provider/model" that the server continues this session with; "" before its first prompt."""
+    model = info.get("model") or {}
+    return f"{model.get('providerID', '')}/{model.get('id', '')}" if model else ""
+
+
 def context(turns: Iterable[TurnState], windows: dict[str, int]) -> Context:
     """Return the context after the last step; `windows` maps "provider/model" to window sizes.
 

@@ -41,7 +41,7 @@ class ChatWidget(SavedWidget):
     """The widget model of a panel; for the `state` that the page's controls show, see `chat_state.Facts.state`."""
 
     _esm = assets.script("chat/chat.js")
-    _css = assets.styles("core/base.css", "core/rows.css", "chat/chat.css")
+    _css = assets.styles("core/base.css", "core/rows.css", "chat/chat.css", "composer/composer.css")
     state = traitlets.Dict().tag(sync=True)
 
 

@@ -92,7 +92,7 @@ class Facts:
         if session.model:
             found = self._default if session.model == session.owner.model else None  # it may lack its provider
             return found.model if found else session.model, SOURCES["option"]
-        if of_session := _last_model(session):
+        if of_session := usage.session_model(session.transcript.info):
             return of_session, "this session's model"
         if of_agent := self._models_of_agents.get(session.agent or ""):
             return of_agent, SOURCES["configuration"]
@@ -123,12 +123,6 @@ async def _default(owner: Owner) -> tuple[ModelChoice | None, NoModelError | Non
         return None, error
     except ModelError:  # the configured one does not exist: the next prompt says so
         return None, None
-
-
-def _last_model(session: AsyncSession) -> str:
-    """Return the model that the server continues this session with; "" before its first prompt."""
-    of_server = session.transcript.info.get("model") or {}
-    return f"{of_server.get('providerID', '')}/{of_server.get('id', '')}" if of_server else ""
 
 
 def _setup(missing: NoModelError | None) -> Json | None:

@@ -135,8 +135,7 @@ def context(workspace: Workspace, _options: Namespace) -> None:
     if not now.model:
         say("Nothing has been sent in this session yet.")
         return
-    used = f"{now.tokens:,} of {now.window:,} tokens ({now.share:.0%})" if now.window else f"{now.tokens:,} tokens"
-    say(f"Context: {used} of {now.model}. %opencode compact frees most of it.")
+    say(f"Context: {listing.used(now)} of {now.model}. %opencode compact frees most of it.")
 
 
 @group.command()

@@ -6,9 +6,11 @@ import re
 from collections.abc import Sequence
 from typing import Any
 
+from opencode_nb.closest import did_you_mean
 from opencode_nb.errors import OpencodeError
 from opencode_nb.session.prompt import listing
 from opencode_nb.session.prompt.command import File, Result, Subject
+from opencode_nb.transcript import usage
 
 FORMATS = ("md", "html", "ipynb", "json")
 """What a session can be exported as."""
@@ -115,7 +117,7 @@ async def models(session: Subject, wanted: str) -> Result:
     if not listed:
         await session.owner.model_choice()  # raises ModelError, which says how to set one up
     if not wanted:
-        return Result(listing.shortened(listing.models(listed, _model(session))), opens="models")
+        return Result(listing.shortened(listing.models(listed, await _model(session))), opens="models")
     model = one_of(wanted, [str(model["id"]) for model in listed], "model")
     session.choose(model=model, variant=None)  # each model has its own variants
     return Result(f"Model: {model}, from the next message on.")
@@ -134,7 +136,7 @@ async def agents(session: Subject, wanted: str) -> Result:
 
 async def variants(session: Subject, wanted: str) -> Result:
     """List the variants of the model, or pick one for what comes."""
-    model = _model(session) or str((await session.owner.model_choice(None, session.agent)).model)
+    model = await _next_model(session)
     listed = await session.owner.models_detail()
     names = next((list(one["variants"]) for one in listed if one["id"] == model), [])
     if not names:
@@ -151,7 +153,7 @@ async def variants(session: Subject, wanted: str) -> Result:
 
 async def status(session: Subject, _rest: str) -> Result:
     """Tell the session, who answers, and what was used."""
-    chosen = _model(session) or str((await session.owner.model_choice(None, session.agent)).model)
+    chosen = await _next_model(session)
     agent = session.agent or str(session.transcript.info.get("agent") or await session.owner.default_agent())
     facts = {
         "Session": _named(session),
@@ -207,7 +209,9 @@ def one_of(wanted: str, names: Sequence[str], kind: str) -> str:
     if len(found) == 1:
         return found[0]
     if not found:
-        raise OpencodeError(f"There is no {kind} {wanted}. Available {kind}s: {_some(names)}.")
+        raise OpencodeError(
+            f"There is no {kind} {wanted}.{did_you_mean(wanted, names)} Available {kind}s: {_some(names)}."
+        )
     raise OpencodeError(f"{len(found)} {kind}s match {wanted}: {_some(found)}. Write more of the name.")
 
 
@@ -215,11 +219,16 @@ def _some(names: Sequence[str]) -> str:
     return ", ".join([*names[:9], *(["…"] if len(names) > 9 else [])])
 
 
-def _model(session: Subject) -> str:
+async def _model(session: Subject) -> str:
     """Return the session's own model for the next prompt, "" if it has none."""
-    of_server = session.transcript.info.get("model") or {}
-    chosen = f"{of_server.get('providerID', '')}/{of_server.get('id', '')}" if of_server else ""
-    return session.model or chosen
+    if session.model:
+        return str((await session.owner.model_choice(session.model)).model)  # it may lack its provider
+    return usage.session_model(session.transcript.info)
+
+
+async def _next_model(session: Subject) -> str:
+    """Return the model that the next prompt goes to. Raises ModelError if there is none."""
+    return await _model(session) or str((await session.owner.model_choice(None, session.agent)).model)
 
 
 def _title(session: Any) -> str:

@@ -15,7 +15,7 @@ from opencode_nb.render.turn.page import LiveTurn
 from opencode_nb.render.turn.parts import Look, RequestsView
 from opencode_nb.render.turn.requests import permission_html, question_html
 from opencode_nb.transcript.state import TurnState
-from opencode_nb.widgets import assets
+from opencode_nb.widgets.chat import ChatWidget
 from tests.render.turns import tool, turn
 from tests.widgets.conftest import Widget
 
@@ -241,7 +241,7 @@ class ChatPage(Widget):
         page.set_content('<!doctype html><html lang="en"><title>Panel</title><body></body></html>')
         super().__init__(page, "chat/chat.js")
         page.add_style_tag(path=THEMES / f"theme-{theme}-extension/index.css")
-        page.add_style_tag(content=assets.styles("core/base.css", "core/rows.css", "chat/chat.css"))
+        page.add_style_tag(content=ChatWidget._css)
         page.add_style_tag(content="body { margin: 8px; background: var(--jp-layout-color0) }")
         page.evaluate("light => { document.body.dataset.jpThemeLight = light }", str(theme == "light").lower())
         page.evaluate("name => { document.body.dataset.jpThemeName = name }", NAMES[theme])
