@@ -32,7 +32,7 @@ def says_and_keeps(notebook: Notebook, view: ChatView, prompt: str, answer: str)
     notebook.page.wait_for_function(HAS, arg=answer, timeout=TURN_TIMEOUT)
 
 
-def test_what_was_said_is_saved_while_the_panel_is_used(
+def test_the_conversation_is_saved_while_the_panel_is_used(
     open_notebook: OpenNotebook, lab: Lab, demo_model: DemoModel
 ) -> None:
     demo_model.queue([[text("The first answer.")], [text("The second answer.")]])
@@ -67,7 +67,9 @@ def test_what_was_said_is_saved_while_the_panel_is_used(
 
 
 @pytest.mark.parametrize("kernel", [None, "7.4"])
-def test_a_trusted_notebook_shows_what_was_said(open_notebook: OpenNotebook, lab: Lab, kernel: str | None) -> None:
+def test_a_trusted_notebook_without_a_kernel_shows_the_conversation(
+    open_notebook: OpenNotebook, lab: Lab, kernel: str | None
+) -> None:
     """Its page has no widget manager without a kernel, and none that knows the widget with a new one."""
     pieces = [saved.piece(turn({"type": "text", "text": SAID[i + 1]}, prompt=SAID[i])) for i in (0, 2)]
     data = {

@@ -157,7 +157,7 @@ display(HTML('<div class="opencode-nb mathjax_ignore tex2jax_ignore">' + to_html
 """
 
 
-def test_formulas_are_typeset_also_for_a_stranger(open_notebook: OpenNotebook) -> None:
+def test_formulas_are_typeset_in_an_untrusted_notebook(open_notebook: OpenNotebook) -> None:
     """By the browser where the notebook is trusted, else by JupyterLab's MathJax: its sanitizer removes MathML."""
     notebook = open_notebook([FORMULAS])
     notebook.run(0)

@@ -40,14 +40,14 @@ def test_a_new_notebook_at_an_old_path_has_no_session(tmp_path: Path) -> None:
         assert Notebook(path, "kernel-2").last_session() is None
 
 
-def test_a_saved_notebook_goes_on_with_the_session_it_used_last(tmp_path: Path) -> None:
+def test_a_saved_notebook_continues_its_last_session(tmp_path: Path) -> None:
     path = write(tmp_path / "a.ipynb", "ses_1", "ses_2")
     assert Notebook(path, "kernel-1").last_session() == "ses_2"
     Notebook(path, "kernel-1").remember("ses_1")
     assert Notebook(path, "kernel-2").last_session() == "ses_1"
 
 
-def test_a_copy_does_not_go_on_with_the_session_of_the_original(tmp_path: Path) -> None:
+def test_a_copied_notebook_does_not_continue_the_originals_session(tmp_path: Path) -> None:
     path = write(tmp_path / "a.ipynb", "ses_1")
     Notebook(path, "kernel-1").remember("ses_1")
     copy = Path(shutil.copy(path, tmp_path / "b.ipynb"))
@@ -67,7 +67,7 @@ def test_a_damaged_notebook_or_record_has_no_session(tmp_path: Path, state: Path
     assert Notebook(path, "kernel-1").last_session() is None
 
 
-def test_the_first_turns_cell_is_known(tmp_path: Path) -> None:
+def test_the_cell_of_the_first_turn_is_found(tmp_path: Path) -> None:
     notebook = Notebook(write(tmp_path / "a.ipynb", "ses_1", "ses_1"), "kernel-1")
     assert [notebook.begins_with(cell) for cell in ("title", "cell-0", "cell-1")] == [False, True, False]
 

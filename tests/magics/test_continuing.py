@@ -38,7 +38,7 @@ def restart(kernel: Kernel) -> None:
     kernel.run(LOAD)
 
 
-def test_a_restart_goes_on_until_a_new_session_is_wanted(kernel: Kernel) -> None:
+def test_a_restarted_kernel_continues_the_session_unless_new_is_given(kernel: Kernel) -> None:
     said, first = prompt(kernel, "Say exactly: one")
     assert "Continuing" not in said
     restart(kernel)

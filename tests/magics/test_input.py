@@ -63,7 +63,7 @@ def test_a_line_is_sent_as_written(plain: InteractiveShell, text: str) -> None:
         assert calls(plain, nested) == [(name, text)] * 2
 
 
-def test_a_line_goes_on_after_a_backslash(plain: InteractiveShell) -> None:
+def test_a_backslash_continues_a_prompt_line(plain: InteractiveShell) -> None:
     ((name, text),) = calls(plain, "x = %prompt fix \\\n  the bug, \\\n  will you?\ny = 1")
     assert (name, text.split()) == ("prompt", ["fix", "the", "bug,", "will", "you?"])
 
@@ -94,7 +94,7 @@ def test_other_cells_are_left_alone(plain: InteractiveShell, cell: str) -> None:
 
 
 @pytest.mark.parametrize("cell", ["%%prompt fix the bug", "%%prompt", "%%prompt -q\n", "\n\n  %%prompt what?"])
-def test_a_cell_without_a_body_gets_one(plain: InteractiveShell, cell: str) -> None:
+def test_a_lone_prompt_line_gets_a_body(plain: InteractiveShell, cell: str) -> None:
     assert plain.transform_cell(cell).rstrip().endswith(r"'\n')")
     for other in ("%%prompt\nfix", "%%prompts", "%%prompt?"):
         assert plain.transform_cell(other) == untouched().transform_cell(other)

@@ -46,7 +46,7 @@ def test_a_prompt_on_the_magics_line_is_sent(
     assert shell.user_ns["_"].prompt == prompt
 
 
-def test_an_option_after_the_text_is_said_to_be_text(run_cell: RunCell, demo_model: DemoModel) -> None:
+def test_an_option_after_the_text_is_reported_as_text(run_cell: RunCell, demo_model: DemoModel) -> None:
     printed = run_cell("%%prompt Say exactly: hi -m demo/demo").printed
     assert printed.startswith("-m demo/demo is sent as text: options come before the prompt.\n")
     assert sent(demo_model) == "Say exactly: hi -m demo/demo"

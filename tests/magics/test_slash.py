@@ -60,7 +60,7 @@ def test_sessions_are_started_named_forked_and_switched(
     assert current(shell) == session
 
 
-def test_a_model_and_an_agent_are_picked_for_what_comes(
+def test_a_picked_model_and_agent_apply_to_later_prompts(
     run_cell: RunCell, shell: InteractiveShell, demo_model: DemoModel
 ) -> None:
     assert "demo/demo" in run_cell("%%prompt\n/models").printed
@@ -85,7 +85,7 @@ def test_a_session_is_summarized_shown_and_saved(run_cell: RunCell, work: Path) 
     assert run_cell("%%prompt\n/summarize").printed.startswith("Compacted the context from ")
 
 
-def test_sharing_that_is_off_is_said(run_cell: RunCell) -> None:
+def test_share_fails_with_a_reason_when_sharing_is_disabled(run_cell: RunCell) -> None:
     assert "Sharing is disabled" in run_cell("%%prompt\n/share").printed
     assert run_cell("%%prompt\n/unshare").printed == "The session was not shared.\n"
 
@@ -97,7 +97,7 @@ def test_help_lists_ours_and_the_servers(run_cell: RunCell) -> None:
     assert run_cell("%opencode commands").printed == printed
 
 
-def test_what_is_no_command_is_not_sent_and_a_path_is(run_cell: RunCell, demo_model: DemoModel) -> None:
+def test_an_unknown_command_is_not_sent_but_a_path_is(run_cell: RunCell, demo_model: DemoModel) -> None:
     assert "Unknown command /udno. Did you mean /undo?" in run_cell("%%prompt\n/udno").printed
     assert "/themes is not needed here: the colours" in run_cell("%%prompt\n/themes").printed
     assert "/undo does not take --model: remove it." in run_cell("%%prompt -m demo/demo\n/undo").printed
@@ -107,7 +107,7 @@ def test_what_is_no_command_is_not_sent_and_a_path_is(run_cell: RunCell, demo_mo
         assert prose in str(demo_model.requests[-1])
 
 
-def test_without_a_session_a_command_makes_none_that_stays(
+def test_a_command_without_a_session_leaves_no_empty_one(
     run_cell: RunCell, shell: InteractiveShell, session: str
 ) -> None:
     workspace = workspace_of(shell)

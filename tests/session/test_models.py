@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -12,7 +13,9 @@ import pytest
 import opencode_nb as oc
 from opencode_nb.demo import DemoModel
 from opencode_nb.portal import run
+from opencode_nb.session.blocking import act
 from opencode_nb.session.models import CELL, SHELL, ModelChoice, ModelError, NoModelError, Place, announcement
+from opencode_nb.session.prompt.commands import Said
 from tests.support.isolation import CATALOG
 
 
@@ -108,6 +111,9 @@ def test_a_model_is_found_without_its_provider(opencode_program: Path, project: 
         assert session.prompt("hello").model == "bar/only-here"
         assert session.prompt("hello", model="vendor/large").model == "foo/vendor/large"
         assert "hello" in session.shell("echo hello").tools[0].output
+        assert re.search(r"^Model: +bar/only-here$", act(session, Said("own", "", "status")).text, re.MULTILINE)
+        variants = next(one["variants"] for one in ai.models_detail() if one["id"] == "bar/only-here")
+        assert act(session, Said("own", "", "variants")).text.splitlines() == variants
         for given, says in (
             ("both", r"Several providers have both: use (foo|bar)/both or (foo|bar)/both\."),
             ("only-her", r"no model only-her here\. Did you mean bar/only-here\?"),
@@ -129,7 +135,7 @@ def test_a_server_without_models_raises_with_setup_instructions(opencode_program
         ai.ask("hello")
 
 
-def test_what_is_set_up_is_picked_up_by_a_running_server(
+def test_a_running_server_picks_up_logins_and_configuration(
     new: oc.Opencode, home: dict[str, str], model: DemoModel
 ) -> None:
     with pytest.raises(NoModelError):

@@ -215,7 +215,7 @@ def test_a_subagents_request_is_answered_by_us_in_its_own_turn_too() -> None:
 
 
 @pytest.mark.parametrize("name", ["edit_allowed", "permission_rejected", "question"])
-def test_how_long_a_call_waited_is_known_by_the_servers_clock(name: str) -> None:
+def test_waiting_time_is_measured_by_the_servers_clock(name: str) -> None:
     """Without a clock of our own: the ids of the request and of its answer's event hold the time."""
     turn = one_turn(name)
     ((call, (begin, end)),) = turn.waits.values()

@@ -243,7 +243,7 @@ def test_the_next_request_takes_the_place_of_an_answered_one_and_the_focus(page:
     expect(panel.get_by_role("textbox", name="Message")).to_be_focused()
 
 
-def test_a_request_that_comes_neither_moves_what_is_shown_nor_takes_the_focus(page: Page) -> None:
+def test_a_new_request_does_not_replace_the_shown_one_or_take_focus(page: Page) -> None:
     chat = ChatPage(page)
     panel = show(chat, PERMISSION)
     message = panel.get_by_role("textbox", name="Message")
@@ -315,7 +315,7 @@ SCROLLER = """height => {
 }"""
 
 
-def test_nothing_is_allowed_that_is_scrolled_out_of_sight(widget: Widget) -> None:
+def test_allow_is_refused_while_its_subject_is_out_of_sight(widget: Widget) -> None:
     """In a cell's output: it may be so low that the buttons alone have room."""
     root = widget.render()
     widget.snapshot(0, permission({**PERMISSION, "metadata": {"command": "echo one\n" * 9}}))

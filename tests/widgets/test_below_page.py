@@ -57,7 +57,7 @@ def output(page: Page, request: pytest.FixtureRequest) -> Output:
     return Output(page, scrolled=request.param)
 
 
-def test_the_status_and_stop_are_told_at_the_top(output: Output) -> None:
+def test_status_and_stop_are_repeated_at_the_top(output: Output) -> None:
     expect(output.bar).to_contain_text("Working")
     output.button("Stop").click()
     assert output.widget.sent() == [{"kind": "stop"}]
@@ -66,7 +66,7 @@ def test_the_status_and_stop_are_told_at_the_top(output: Output) -> None:
     expect(output.root.get_by_role("button", name="Stop")).to_be_in_viewport()
 
 
-def test_a_request_is_told_at_the_top_with_the_way_to_it(output: Output) -> None:
+def test_a_request_below_the_fold_shows_a_jump_at_the_top(output: Output) -> None:
     output.ask()
     expect(output.bar).to_contain_text("Permission needed bash This session wants to run a shell command")
     output.button("Go to the request").click()
@@ -75,7 +75,7 @@ def test_a_request_is_told_at_the_top_with_the_way_to_it(output: Output) -> None
     expect(output.root.get_by_role("button", name="Allow once")).to_be_in_viewport()
 
 
-def test_it_stays_at_the_top_of_what_is_in_sight(output: Output) -> None:
+def test_the_jump_stays_at_the_top_of_the_visible_output(output: Output) -> None:
     for top in (0, 700, 1500):
         output.scroll(top)
         output.widget.page.wait_for_function(
@@ -88,7 +88,7 @@ def test_it_stays_at_the_top_of_what_is_in_sight(output: Output) -> None:
     expect(output.bar).to_be_hidden()
 
 
-def test_nothing_is_told_of_what_is_in_sight_or_over(output: Output) -> None:
+def test_no_jump_is_shown_for_visible_or_finished_turns(output: Output) -> None:
     output.widget.patch(1, ["drop", "p"])
     expect(output.bar).to_be_hidden()
     output.widget.patch(2, ["put", "p", "root", LONG, "q"], ["drop", "s"])

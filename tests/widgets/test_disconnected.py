@@ -43,7 +43,7 @@ def test_a_panel(page: Page, width: int) -> None:
     expect(field).to_have_value("a draft")
 
 
-def test_a_message_on_its_way_comes_back(page: Page) -> None:
+def test_a_message_in_flight_returns_to_the_field_on_disconnect(page: Page) -> None:
     chat = ChatPage(page)
     panel = chat.scene("empty")
     field = panel.get_by_role("textbox", name="Message")

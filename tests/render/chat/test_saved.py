@@ -47,7 +47,7 @@ def test_untrusted_text_stays_text() -> None:
         ("some", "Earlier turns"),
     ],
 )
-def test_left_out_turns_are_told_with_how_to_find_them(earlier: str, told: str) -> None:
+def test_omitted_turns_are_counted_with_the_session_to_open(earlier: str, told: str) -> None:
     for shown in saved.conversation("Rain", SESSION, [_said("Because.")], earlier).values():
         assert told in shown
         assert f"%opencode use {SESSION}" in shown

@@ -76,7 +76,7 @@ def test_formulas_are_found(text: str, expected: list[tuple[str, str]]) -> None:
         "$x" + "y" * MAX_TEX + "$",
     ],
 )
-def test_prices_variables_and_code_are_none(text: str) -> None:
+def test_prices_variables_and_code_are_not_formulas(text: str) -> None:
     assert formulas(text) == []
     assert "<annotation" not in to_html(text)
 
@@ -101,7 +101,7 @@ def _without_mathml(html: str) -> Node:
     return parse(re.sub(r"(?:[a-z-]+:var\([^)]*\)|(?:inline|block)-size:0|overflow:clip);?", "", kept))
 
 
-def test_without_mathml_the_tex_is_read() -> None:
+def test_the_tex_is_readable_without_mathml() -> None:
     """And not the letters that were in the MathML."""
     tree = _without_mathml(to_html("Let $x^2$ be"))
     hidden = [node for node in tree.walk() if "display:none" in str(node.attrs.get("style") or "")]
@@ -114,12 +114,12 @@ def test_without_mathml_the_tex_is_read() -> None:
 @pytest.mark.parametrize(
     "source", [r"$\frac$", r"\(\nosuch{x}\)", r"$\href{javascript:alert(1)}{x}$", "$x}$", r"$\cancel{x}$"]
 )
-def test_what_is_no_tex_is_shown_as_it_is_written(source: str) -> None:
+def test_invalid_inline_math_shows_its_source(source: str) -> None:
     (code,) = [node for node in parse(to_html(f"so {source} there")).walk() if node.tag == "code"]
     assert code.text == source
 
 
-def test_a_block_that_is_no_tex_is_shown_as_it_is_written() -> None:
+def test_an_invalid_math_block_shows_its_source() -> None:
     (block,) = [node for node in parse(to_html("$$\n\\nosuch\n$$")).walk() if node.tag == "pre"]
     assert block.text == "$$\n\\nosuch\n$$"
 
@@ -160,7 +160,7 @@ def test_no_formula_overflows_the_stack() -> None:
     ids=["one", "dollars", "blocks", "squares", "rounds", "pairs", "backslashes", "doubles", "primes"],
 )
 @pytest.mark.not_quick
-def test_many_or_long_formulas_take_no_long_time(text: str) -> None:
+def test_many_or_long_formulas_convert_in_linear_time(text: str) -> None:
     start = time.process_time()
     to_html(text)
     assert time.process_time() - start < 5

@@ -68,7 +68,7 @@ def test_the_card_of_a_call_says_who_decided_what(show: Any, made: tuple[str, ..
 
 
 @MEDIA
-def test_an_answer_to_no_call_is_told_with_its_subject(show: Any) -> None:
+def test_an_answer_without_a_tool_call_is_listed_with_its_subject(show: Any) -> None:
     decisions = [
         Decision(request("gone"), "once", "you"),
         Decision(request("gone", "per_2"), "reject", "policy", "Nobody is there."),
@@ -97,7 +97,7 @@ def test_each_question_stands_with_its_answer(show: Any) -> None:
         assert shown.count("You answered: CSV") == 1
 
 
-def test_a_question_that_waits_is_not_answered_with_nothing() -> None:
+def test_an_unanswered_question_says_so_only_once_it_has_ended() -> None:
     waiting = tool("question", "running", input={"questions": QUESTIONS})
     assert "answered" not in parse(LiveTurn(turn(waiting, status="running")).snapshot()).text
     left_open = tool("question", input={"questions": QUESTIONS}, metadata={"answers": [["CSV"], []]})
@@ -109,7 +109,7 @@ def test_a_call_that_an_earlier_always_covers_says_so() -> None:
     assert "Allowed by your earlier \u201cAllow always\u201d" in turn_text(state)
 
 
-def test_an_answer_that_did_not_arrive_is_not_told() -> None:
+def test_an_undelivered_answer_is_not_shown() -> None:
     state = turn(shell(status="running"), status="running", decisions=[Decision(request(), "once", "you")])
     state.permissions["per_1"] = request()
     assert "allowed" not in parse(LiveTurn(state, actions=False).snapshot()).text
@@ -132,12 +132,12 @@ TOOK = {"start": 10_000, "end": 40_000}
     ],
     ids=["asked nothing", "once", "twice", "at once", "another call", "a clock set back"],
 )
-def test_a_tools_time_is_without_the_time_of_the_answer(waits: dict[str, Any], shown: str) -> None:
+def test_a_tools_time_excludes_the_users_answering_time(waits: dict[str, Any], shown: str) -> None:
     text = parse(turn_html(turn(shell(time=TOOK), waits=waits))).text.split("build")[0]
     assert (shown in text) if shown else " s" not in text.split("$")[0]
 
 
-def test_the_clock_of_a_call_starts_anew_after_the_answer() -> None:
+def test_a_calls_clock_restarts_after_the_answer() -> None:
     state = turn(shell(status="running", time={"start": 10_000}), status="running")
     state.permissions["per_1"] = request()
     live = LiveTurn(state)
@@ -186,7 +186,7 @@ def test_a_subagents_task_waits_while_it_asks() -> None:
     assert page.html() == Page(live.snapshot()).html()
 
 
-def test_a_subagents_task_does_not_count_the_time_of_its_answers() -> None:
+def test_a_task_excludes_its_subagents_waiting_time() -> None:
     state = delegated(waits={"per_1": ("inner", (11_000.0, 36_000.0))})
     state.status = state.children["ses_2"][0].status = "completed"
     for one in (state, state.children["ses_2"][0]):

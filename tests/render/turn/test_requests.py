@@ -75,7 +75,7 @@ def test_the_input_of_a_call_is_added_to_its_card_when_known() -> None:
     assert not live.update({str(part["id"])})
 
 
-def test_a_question_says_who_asks_as_soon_as_that_is_known() -> None:
+def test_a_question_names_its_agent_once_known() -> None:
     """Only its head is redrawn: what the user typed stays."""
     view = RequestsView("q", Look())
     page = Page(view.html())

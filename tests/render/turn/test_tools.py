@@ -201,7 +201,7 @@ LONG = "".join(f"line {i}\n" for i in range(300))
         ("kernel_run", {"input": {"code": "1"}, "output": "one line of " + "text " * 1000}, "Output", False),
     ],
 )
-def test_what_is_long_scrolls_in_its_card(name: str, state: dict[str, Any], label: str, from_end: bool) -> None:
+def test_long_output_scrolls_in_its_card(name: str, state: dict[str, Any], label: str, from_end: bool) -> None:
     """By keys, too; on the live page, not in the saved notebook, all of it can be shown."""
     tree = parse(cards.card_html(describe(tool(name, **state), HERE), key="k"))
     (box,) = [node for node in tree.walk() if "oc-scrolled" in str(node.attrs.get("class"))]
@@ -218,19 +218,19 @@ def test_what_is_long_scrolls_in_its_card(name: str, state: dict[str, Any], labe
     )
 
 
-def test_what_is_short_does_not_scroll() -> None:
+def test_short_output_does_not_scroll() -> None:
     assert "oc-scrolled" not in cards.output_html("line\n" * cards.SHORT)
     assert "Show all 21 lines" in cards.output_html("line\n" * (cards.SHORT + 1), key="k")
 
 
-def test_a_growing_output_shows_its_end() -> None:
+def test_a_running_output_shows_its_last_lines() -> None:
     growing = parse(cards.output_html(LONG, growing=True))
     assert growing.text.startswith("line 260\n")
     assert growing.text.endswith("line 299")
 
 
 @pytest.mark.parametrize("ended", [False, True])
-def test_a_command_of_the_users_own_is_open(ended: bool) -> None:
+def test_the_users_own_shell_command_is_unfolded(ended: bool) -> None:
     listing = tool("bash", input={"command": "ls"}, output="a\nb")
     assert describe(listing, Context(ended=ended, typed=True)).open
     assert not describe(listing, Context(ended=ended)).open
@@ -245,7 +245,7 @@ def test_a_command_of_the_users_own_is_open(ended: bool) -> None:
         (["completed"], "1 of 1 done"),
     ],
 )
-def test_todos_are_counted_alike_everywhere(statuses: list[str], expected: str) -> None:
+def test_todo_counts_agree_in_every_form(statuses: list[str], expected: str) -> None:
     todos = [{"content": f"to do {i}", "status": status} for i, status in enumerate(statuses)]
     assert describe(tool("todowrite", metadata={"todos": todos})).about == expected
     assert expected in parse(todos_html(todos, busy=True)).text

@@ -101,12 +101,12 @@ def test_prose_after_a_command_that_takes_none_runs_nothing(text: str) -> None:
 
 
 @pytest.mark.parametrize("name", NOT_NEEDED)
-def test_a_command_that_is_not_needed_here_says_what_is(name: str) -> None:
+def test_an_inapplicable_command_names_the_alternative(name: str) -> None:
     with pytest.raises(OpencodeError, match=f"/{name} is not needed here: "):
         meant(f"/{name}", THEIRS)
 
 
-def test_a_command_of_the_users_own_takes_the_place_of_ours() -> None:
+def test_a_user_defined_command_overrides_a_built_in_one() -> None:
     own = [{"name": "undo", "description": "Mine", "source": "command"}]
     assert meant("/undo it", own) == Said("command", "it", "undo")
     assert [one["description"] for one in offered(own) if one["name"] == "undo"] == ["Mine"]
@@ -117,7 +117,7 @@ def test_each_name_is_that_of_one_command() -> None:
     assert sorted([*names, *NOT_NEEDED]) == sorted({*names, *NOT_NEEDED})
 
 
-def test_what_is_listed_is_what_can_be_written() -> None:
+def test_every_listed_command_is_accepted() -> None:
     listed = offered(THEIRS)
     names = [one["name"] for one in listed]
     assert len(names) == len(set(names))
@@ -145,7 +145,7 @@ def test_commands_are_completed_by_name_and_alias() -> None:
     assert labels("/usr") == []
 
 
-def test_only_what_was_begun_to_be_written_is_run_by_enter() -> None:
+def test_enter_runs_only_a_suggestion_that_matches_the_text() -> None:
     word = completion.Word("command", "share", 0, 6)
     assert [(one.label, one.acts) for one in completion.commands(word, offered(THEIRS))] == [
         ("/share", True),
@@ -155,7 +155,7 @@ def test_only_what_was_begun_to_be_written_is_run_by_enter() -> None:
     assert (init.acts, init.insert) == (False, "/init ")
 
 
-def test_a_part_of_a_name_is_enough_where_it_is_clear() -> None:
+def test_an_unambiguous_part_of_a_name_is_enough() -> None:
     models = ["bar/m", "bar/m-large", "foo/opus"]
     assert one_of("bar/m", models, "model") == "bar/m"
     assert one_of("M", models, "model") == "bar/m"

@@ -88,7 +88,7 @@ def test_a_name_with_spaces_is_completed_in_quotes_and_attached(
         assert names == ["of may.csv", "what now?", "it's.csv", "my data"]
 
 
-def test_what_only_the_server_finds_is_offered_if_nothing_else_matches() -> None:
+def test_server_file_matches_are_offered_only_without_better_ones() -> None:
     word = completion.Word("mention", "fra", 0, 4)
     found = completion.mentions(word, ["README.md", "src/frames.py"], [{"name": "plan"}], ["frame", "other"])
     assert [one.label for one in found] == ["@frame", "@src/frames.py"]

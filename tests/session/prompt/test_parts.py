@@ -161,7 +161,7 @@ def test_a_mention_of_a_pipe_device_or_socket_stays_plain_text(odd: Path) -> Non
         ("@~nobody-has-this-name/x.py", ["~nobody-has-this-name/x.py"]),
     ],
 )
-def test_a_mistyped_file_is_told_from_prose(tmp_path: Path, text: str, names: list[str]) -> None:
+def test_a_mistyped_file_name_is_distinguished_from_prose(tmp_path: Path, text: str, names: list[str]) -> None:
     (tmp_path / "src").mkdir()
     (tmp_path / "src/a.py").write_text("x")
     assert prompt_parts.missing(text, tmp_path, {"explore"}, {"frame"}) == names

@@ -91,7 +91,7 @@ def test_an_undo_stops_what_runs_and_the_queue_waits(shown: Panel, demo_model: D
     demo_model.release("chat-undo")
 
 
-def test_while_it_works_commands_act_at_once_or_say_why_not(shown: Panel, demo_model: DemoModel) -> None:
+def test_commands_during_a_turn_act_at_once_or_say_why_not(shown: Panel, demo_model: DemoModel) -> None:
     demo_model.queue([text("one"), gate("chat-at-once")])
     shown.done("send", text="first", mode="auto")
     shown.says("one")
@@ -129,7 +129,7 @@ def test_a_new_session_has_the_model_and_agent_that_were_picked(shown: Panel) ->
         ("/copy", "copy"),
     ],
 )
-def test_a_command_has_the_page_open_what_one_chooses_from(shown: Panel, command: str, opens: str) -> None:
+def test_picker_commands_open_their_picker(shown: Panel, command: str, opens: str) -> None:
     result = written(shown, command)["result"]
     assert result["opens"] == opens
     assert result["text"]
@@ -145,7 +145,7 @@ def test_a_session_is_downloaded(shown: Panel, demo_model: DemoModel) -> None:
     assert b"An answer." in base64.b64decode(file["data"])
 
 
-def test_what_is_no_command_is_refused_before_it_is_sent(shown: Panel, demo_model: DemoModel) -> None:
+def test_an_unknown_command_is_refused_before_sending(shown: Panel, demo_model: DemoModel) -> None:
     assert "Did you mean /undo?" in written(shown, "/udno")["message"]
     assert "Did you mean /undo?" in written(shown, "/udno", "queue")["message"]
     attached = [{"name": "a.txt", "mime": "text/plain", "data": ""}]
@@ -158,7 +158,7 @@ def test_what_is_no_command_is_refused_before_it_is_sent(shown: Panel, demo_mode
         assert shown.panel.value[-1].prompt == prose
 
 
-def test_what_waits_cannot_become_a_command_of_ours(shown: Panel, demo_model: DemoModel) -> None:
+def test_a_queued_message_cannot_be_edited_into_a_command(shown: Panel, demo_model: DemoModel) -> None:
     demo_model.queue([text("one"), gate("chat-edited")])
     shown.done("send", text="first", mode="auto")
     shown.says("one")

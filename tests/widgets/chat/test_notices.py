@@ -100,7 +100,7 @@ def test_the_slow_kernel_notice_stays_until_every_request_is_acknowledged(chat: 
 # --- what waits elsewhere ---------------------------------------------------------------------------------------------
 
 
-def test_another_session_that_waits_for_an_answer_is_told_with_the_way_to_it(chat: ChatPage) -> None:
+def test_a_notice_links_to_another_session_waiting_for_an_answer(chat: ChatPage) -> None:
     panel = chat.scene("empty")
     waiting = [{"id": "ses_2", "title": "Plot the measurements"}, {"id": "ses_3", "title": ""}]
     chat.set_state(elsewhere=waiting)

@@ -251,9 +251,7 @@ def test_two_panels_show_the_same_after_one_of_them_answers(
     assert len(shown.panel.session._async._subscribers) == 1
 
 
-def test_another_session_that_waits_is_told_and_can_be_opened(
-    shown: Panel, ai: oc.Opencode, demo_model: DemoModel
-) -> None:
+def test_a_waiting_session_is_listed_and_can_be_opened(shown: Panel, ai: oc.Opencode, demo_model: DemoModel) -> None:
     other = ai.session(title="The other one")
     bash(demo_model)
     parts: Any = [{"type": "text", "text": "go"}]
@@ -400,7 +398,7 @@ def test_a_session_exports_under_a_safe_file_name(shown: Panel, demo_model: Demo
 # --- what may go wrong ------------------------------------------------------------------------------------------------
 
 
-def test_a_failed_message_can_be_sent_again_with_all_that_was_attached(shown: Panel, demo_model: DemoModel) -> None:
+def test_try_again_resends_the_message_with_its_attachments(shown: Panel, demo_model: DemoModel) -> None:
     demo_model.queue([error(401, "The key is not valid.")])
     files = [
         {"name": "dot.png", "mime": "image/png", "data": PICTURE},

@@ -78,7 +78,7 @@ def test_matches_are_counted_marked_and_stepped_through(chat: ChatPage) -> None:
     assert chat.page.evaluate(MARKED) == [[], []]
 
 
-def test_nothing_found_is_said_and_earlier_messages_can_be_searched(chat: ChatPage) -> None:
+def test_a_search_without_matches_offers_earlier_messages(chat: ChatPage) -> None:
     panel = chat.show()
     chat.set_html(LOG)
     panel.get_by_role("button", name="More", exact=True).click()
@@ -110,7 +110,7 @@ def test_any_turn_in_memory_can_be_shown(place: int) -> None:
     assert chat.snapshot() == html
 
 
-def test_words_are_counted_in_all_that_a_turn_shows() -> None:
+def test_search_counts_words_in_every_part_of_a_turn() -> None:
     state = turn(
         {"type": "text", "text": "A needle, a Needle"},
         {"type": "reasoning", "text": "needle?", "time": {"start": 0, "end": 1}},

@@ -43,7 +43,7 @@ def welcome(panel: Locator) -> Locator:
 # --- the page ---------------------------------------------------------------------------------------------------------
 
 
-def test_nothing_looks_chosen_and_the_free_model_says_what_is_sent_where(panel: Locator) -> None:
+def test_no_model_looks_chosen_and_the_free_one_names_its_recipient(panel: Locator) -> None:
     expect(panel.get_by_role("combobox", name="Model")).to_have_value("No model yet")
     expect(offer(panel)).to_be_visible()
     expect(button(panel, "Use OpenCode’s free model")).to_have_accessible_description(SETUP["free"]["sends"])
@@ -108,7 +108,7 @@ def new(opencode_program: Path, project: Path, wire: Wire) -> Iterator[Panel]:
         panel.close()
 
 
-def test_a_message_without_a_model_is_refused_and_not_lost(new: Panel) -> None:
+def test_a_message_without_a_model_is_refused_and_stays_in_the_field(new: Panel) -> None:
     assert new.state["model"] == ""
     assert "OpenCode Zen, a public service at opencode.ai" in new.state["setup"]["free"]["sends"]
     answer = new.do("send", text="hello", attachments=[], mode="auto")

@@ -43,16 +43,22 @@ def rest(chat: ChatPage) -> Locator:
     return chat.show()
 
 
+def suggest(chat: ChatPage, written: str, offer: dict[str, Any]) -> tuple[Locator, Locator]:
+    """Write the beginning of a command, which is suggested; return the panel and its field."""
+    panel = rest(chat)
+    field = field_of(panel)
+    field.click()
+    chat.page.keyboard.insert_text(written)
+    chat.answer([offer])
+    expect(suggestions(panel)).to_have_count(1)
+    return panel, field
+
+
 # --- Enter ------------------------------------------------------------------------------------------------------------
 
 
 def test_enter_runs_a_command_that_needs_nothing_more(chat: ChatPage) -> None:
-    panel = rest(chat)
-    field = field_of(panel)
-    field.click()
-    chat.page.keyboard.insert_text("/un")
-    chat.answer([UNDO])
-    expect(suggestions(panel)).to_have_count(1)
+    panel, field = suggest(chat, "/un", UNDO)
     field.press("Enter")
     assert chat.done("send")["text"] == "/undo"
     expect(field).to_have_value("")
@@ -60,12 +66,7 @@ def test_enter_runs_a_command_that_needs_nothing_more(chat: ChatPage) -> None:
 
 
 def test_enter_writes_a_command_that_may_need_more_and_sends_it_when_it_is_written(chat: ChatPage) -> None:
-    panel = rest(chat)
-    field = field_of(panel)
-    field.click()
-    chat.page.keyboard.insert_text("/in")
-    chat.answer([INIT])
-    expect(suggestions(panel)).to_have_count(1)
+    panel, field = suggest(chat, "/in", INIT)
     field.press("Enter")
     expect(field).to_have_value("/init ")
     field.fill("/init")
@@ -76,12 +77,7 @@ def test_enter_writes_a_command_that_may_need_more_and_sends_it_when_it_is_writt
 
 
 def test_tab_writes_a_command_and_sends_nothing(chat: ChatPage) -> None:
-    panel = rest(chat)
-    field = field_of(panel)
-    field.click()
-    chat.page.keyboard.insert_text("/un")
-    chat.answer([UNDO])
-    expect(suggestions(panel)).to_have_count(1)
+    _panel, field = suggest(chat, "/un", UNDO)
     field.press("Tab")
     expect(field).to_have_value("/undo ")
     assert chat.sent("send") == []
@@ -99,7 +95,7 @@ def test_a_refused_command_comes_back_with_the_closest(chat: ChatPage) -> None:
 # --- results ----------------------------------------------------------------------------------------------------------
 
 
-def test_a_result_is_told_until_the_next_message(chat: ChatPage) -> None:
+def test_a_command_result_stays_until_the_next_message(chat: ChatPage) -> None:
     panel = rest(chat)
     run(chat, panel, "/status", text="Session: Rain\nModel: demo/demo", opens="")
     told = panel.get_by_role("status").filter(has_text="Model: demo/demo")
@@ -109,13 +105,13 @@ def test_a_result_is_told_until_the_next_message(chat: ChatPage) -> None:
     expect(told).to_have_count(0)
 
 
-def test_what_one_sees_anyway_is_told_to_a_screen_reader(chat: ChatPage) -> None:
+def test_a_visible_result_is_announced_to_screen_readers(chat: ChatPage) -> None:
     panel = rest(chat)
     run(chat, panel, "/undo", said="Undone.")
     expect(panel.locator("[aria-live=polite]")).to_have_text("Undone.")
 
 
-def test_models_and_sessions_are_chosen_by_keys_and_one_goes_on_writing(chat: ChatPage) -> None:
+def test_picking_with_keys_returns_focus_to_the_message(chat: ChatPage) -> None:
     panel = rest(chat)
     run(chat, panel, "/models", text="demo/demo-small", opens="models")
     expect(panel.get_by_role("combobox", name="Model", exact=True)).to_be_focused()
@@ -142,7 +138,7 @@ def test_agents_variants_and_the_title_have_the_focus(chat: ChatPage) -> None:
     expect(panel.get_by_role("textbox", name="Title", exact=True)).to_be_focused()
 
 
-def test_what_cannot_be_opened_is_told(chat: ChatPage) -> None:
+def test_a_picker_that_cannot_open_shows_the_text_instead(chat: ChatPage) -> None:
     panel = rest(chat)
     chat.set_state(agents=STATE["agents"][:1])
     run(chat, panel, "/agents", text="* build  Reads, edits and runs", opens="agents")

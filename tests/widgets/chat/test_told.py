@@ -36,7 +36,7 @@ def test_only_the_end_of_a_turn_is_announced_to_screen_readers(chat: ChatPage, o
     expect(told).to_have_text("")
 
 
-def test_a_failed_turn_is_told_once(chat: ChatPage) -> None:
+def test_a_failed_turn_shows_its_error_once(chat: ChatPage) -> None:
     """By the alert in the log: no other region repeats it, nor does a notice about the message that was sent."""
     panel = chat.scene("streaming")
     chat.set_html(SCENES["error"][0])
