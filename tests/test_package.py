@@ -26,6 +26,7 @@ AT_ONCE: dict[str, set[str]] = {
     "portal": set(),
     "secret": set(),
     "closest": set(),
+    "tools": {"errors", "portal", "secret"},
     "demo": set(),
     "failures": {"errors"},
     "api": {"errors", "portal", "secret"},
@@ -43,13 +44,13 @@ AT_ONCE: dict[str, set[str]] = {
     "session.permissions": {"api", "closest", "errors", "portal", "transcript"},
     "session": {
         *("api", "changes", "closest", "diffs", "errors", "failures", "portal", "secret", "server", "transcript"),
-        *("session.prompt", "session.permissions"),
+        *("session.prompt", "session.permissions", "tools"),
     },
     "session.blocking": {
         *("api", "changes", "diffs", "portal", "secret", "server", "session", "session.permissions"),
         *("session.prompt", "transcript"),
     },
-    "kernel": {"errors", "secret", "transcript"},
+    "kernel": {"closest", "errors", "portal", "secret", "session.permissions", "tools", "transcript"},
     "terminal": {"render.turn", "session", "session.blocking", "session.permissions", "transcript"},
     "widgets": {
         *("changes", "diffs", "errors", "kernel", "portal", "session", "session.blocking", "session.prompt"),
@@ -94,7 +95,7 @@ ONLY_IN: dict[str, set[str]] = {
     "traitlets": IN_NOTEBOOKS,
     "IPython": IN_NOTEBOOKS,
     "ipykernel": IN_NOTEBOOKS,
-    "mcp": {"kernel"},
+    "mcp": {"tools"},
     "nbclient": {"quickstart"},
     "nbconvert": {"quickstart"},
     "jupyterlab": {"cli"},

@@ -1,0 +1,49 @@
+"""A tool: a function in this process that the agent may call, described independently of how it is called. Pure."""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass
+from typing import Any
+
+from opencode_nb.tools.privacy import Outgoing
+
+Json = dict[str, Any]
+
+
+@dataclass(frozen=True, slots=True)
+class Call:
+    """One call: the session's id, the arguments as the model gave them, and the id of the call in the transcript.
+
+    `id` is "" as long as the transcript does not have the call.
+    """
+
+    session: str
+    arguments: Json
+    id: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Result:
+    """What a call came to. `outgoing` passes the gate before the model reads it.
+
+    `shown` is for the user's eyes only, on the card: a list of blocks (see docs/kernel.md); it never leaves the kernel.
+    """
+
+    outgoing: Outgoing
+    failed: bool = False
+    shown: tuple[Json, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Tool:
+    """A tool's name without any prefix, its description for the model, the JSON schema of its arguments, its function.
+
+    `call` runs on the package's loop thread, and must not block it. `asks`: the user is asked before each call.
+    """
+
+    name: str
+    description: str
+    schema: Json
+    call: Callable[[Call], Awaitable[Result]]
+    asks: bool = False
