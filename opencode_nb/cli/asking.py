@@ -8,7 +8,7 @@ import sys
 from opencode_nb.cli.ending import TIMED_OUT, ending_signals
 from opencode_nb.cli.output import JsonView, PlainView, View, tell_unsent
 from opencode_nb.errors import OpencodeError, TurnTimeoutError
-from opencode_nb.session.blocking import Opencode, Session, session_for_prompt
+from opencode_nb.session.blocking import Opencode, Session, read, session_for_prompt
 from opencode_nb.session.models import announcement
 from opencode_nb.session.permissions.jobs import Jobs
 from opencode_nb.session.prompt.commands import Said
@@ -35,7 +35,7 @@ class Asking:
         """Send one prompt and return the exit code. Raises OpencodeError if nothing could be sent."""
         try:
             with ending_signals(), self._ai as ai, session_for_prompt(ai, self._begin(ai)) as session:
-                return exit_code(self.turn(session, Said("prompt", prompt)))
+                return exit_code(self.turn(session, self._read(ai, prompt)))
         except OpencodeError as error:
             if self._options.json:
                 tell_unsent(error)
@@ -55,6 +55,13 @@ class Asking:
             turn = self._send(session, said, view)
             view.attach(turn)
             return session.wait(turn, jobs)
+
+    def _read(self, ai: Opencode, prompt: str) -> Said:
+        """Return what the prompt means; text that is only piped in is never a command. Raises OpencodeError."""
+        said = read(ai, prompt) if self._options.prompt else Said("prompt", prompt)
+        if said.kind == "own":
+            raise OpencodeError(f"/{said.name} acts in a dialogue: start one with opencode-nb ask -i.")
+        return said
 
     # -- before --------------------------------------------------------------------------------------------------------
 

@@ -20,7 +20,7 @@ import pytest
 
 import opencode_nb as oc
 from opencode_nb import cli
-from opencode_nb.demo import DemoModel
+from opencode_nb.demo import DemoModel, text
 from opencode_nb.server import Server, serve
 from tests.support.terminals import end, hang_up
 
@@ -72,6 +72,23 @@ def shared(opencode_program: Path, server_model: DemoModel) -> Iterator[Server]:
 @pytest.fixture(scope="module")
 def place(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return tmp_path_factory.mktemp("ask")
+
+
+# --- slash commands ---------------------------------------------------------------------------------------------------
+
+
+def test_a_command_of_the_server_runs_and_one_for_a_dialogue_is_refused(place: Path, server_model: DemoModel) -> None:
+    server_model.queue([text("Initialized.")])
+    assert ask(place, "/init").out == "Initialized.\n"
+    refused = ask(place, "/undo")
+    assert refused.code == 1
+    assert "/undo acts in a dialogue: start one with opencode-nb ask -i." in refused.err
+    assert "Did you mean /undo?" in ask(place, "/undoo").err
+
+
+def test_piped_text_that_starts_like_a_command_is_sent_as_text(place: Path, server_model: DemoModel) -> None:
+    server_model.queue([text("Read.")])
+    assert ask(place, piped=b"/undo is what the log says").out == "Read.\n"
 
 
 # --- what is printed --------------------------------------------------------------------------------------------------
