@@ -201,8 +201,13 @@ class _Prompt:
                     raise
                 return turn, Interrupted("Interrupted: the agent was stopped. The partial answer is kept, in `_`.")
         if turn.error is not None:
-            return turn, CellError(f"{type(turn.error).__name__}: {turn.error}")
+            return turn, CellError(self._named(turn.error))
         return turn, None
+
+    def _named(self, error: Exception) -> str:
+        """Name the failure. A page has its message already, in the turn above."""
+        told = self._frontend is Frontend.PAGE and not self._options.quiet
+        return f"{type(error).__name__}: {'see the turn above.' if told else error}"
 
     def _store(self, turn: Turn, *, as_value: bool = True) -> None:
         """Store the Turn in the -o variable and, with `as_value`, in `_` and Out, if the cell itself does not."""
