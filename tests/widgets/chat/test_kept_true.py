@@ -101,7 +101,7 @@ def test_the_panel_opens_the_next_session_only_after_the_delete(shown: Panel, ot
 
 def test_opening_a_deleted_session_fails_and_keeps_the_current_one(shown: Panel) -> None:
     before = shown.panel.session.id
-    answer = shown.do("open", session="ses_" + "0" * 26)
+    answer = shown.do("open", session="ses_" + "d" * 26)
     assert (answer["kind"], shown.panel.session.id) == ("failed", before)
     assert answer["message"] == "This session no longer exists: it was deleted elsewhere. Open another one."
 
