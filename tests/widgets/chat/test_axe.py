@@ -12,7 +12,7 @@ from tests.widgets.chat.page import SCENES, ChatPage, Theme
 
 SESSIONS = [{"id": "ses_1", "title": "Load the measurements", "updated": 1, "busy": True}]
 NARROW = 320
-WIDTHS = (360, 800, 1400)
+WIDTHS = (360, 800, 1600)
 
 STICKS_OUT = """
 (panel) => {
