@@ -105,7 +105,7 @@ NO_MODEL = "No model is set up yet."
 def sends_to(free: ModelChoice) -> str:
     """What using the free public model sends where."""
     where = f"{free.provider_name}, a public service at opencode.ai"
-    return f"{free.name}: your prompts, and what the agent reads, are sent to {where}"
+    return f"{free.name}: your prompts, and what the agent reads, are sent to {where}."
 
 
 def told_in(error: BaseException, place: Place) -> str:

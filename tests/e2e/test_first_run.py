@@ -27,7 +27,7 @@ def test_from_no_model_to_the_first_answer_in_panel_and_cell(open_notebook: Open
     expect(offer).to_be_visible(timeout=SERVER_STARTS)
     expect(view.root.get_by_role("combobox", name="Model")).to_have_value("No model yet")
     expect(offer.get_by_role("button", name="Use OpenCode’s free model", exact=True)).to_have_accessible_description(
-        "Big Pickle: your prompts, and what the agent reads, are sent to OpenCode Zen, a public service at opencode.ai"
+        "Big Pickle: your prompts, and what the agent reads, are sent to OpenCode Zen, a public service at opencode.ai."
     )
     notebook.run(1)
     refused = notebook.output(1)

@@ -219,7 +219,7 @@ SCENES: dict[str, tuple[str, dict[str, Any]]] = {
                 "login": "/home/ada/.local/share/opencode-nb/versions/1.18.33/opencode auth login",
                 "free": {
                     "model": "opencode/big-pickle",
-                    "sends": "Big Pickle: your prompts, and what the agent reads, are sent to OpenCode Zen",
+                    "sends": "Big Pickle: your prompts, and what the agent reads, are sent to OpenCode Zen.",
                 },
             },
         },
