@@ -8,7 +8,9 @@ from collections.abc import Iterator
 
 from IPython.core.getipython import get_ipython
 
-from opencode_nb.kernel.describe import describe, kind
+from opencode_nb.kernel.values.describe import describe
+from opencode_nb.kernel.values.kinds import kind
+from opencode_nb.kernel.values.namespace import own
 from opencode_nb.transcript.state import Json
 
 MOST = 10
@@ -33,7 +35,7 @@ async def mentioned(text: str) -> list[Json]:
 
 def _part(name: str, value: object) -> Json:
     shown = {"variable": name, "kind": kind(value)}
-    return {"type": "text", "synthetic": True, "text": describe(name, value), "metadata": {"opencode_nb": shown}}
+    return {"type": "text", "synthetic": True, "text": describe(name, value).text, "metadata": {"opencode_nb": shown}}
 
 
 def _named(text: str, own: dict[str, object]) -> Iterator[tuple[str, object]]:
@@ -46,12 +48,4 @@ def _named(text: str, own: dict[str, object]) -> Iterator[tuple[str, object]]:
 
 def _own() -> dict[str, object]:
     shell = get_ipython()
-    if shell is None:
-        return {}
-    hidden = shell.user_ns_hidden
-    copied = dict(shell.user_ns)  # a running cell may change it
-    return {
-        name: value
-        for name, value in copied.items()
-        if not name.startswith("_") and hidden.get(name, hidden) is not value
-    }
+    return own(shell) if shell is not None else {}

@@ -12,12 +12,16 @@ import pandas
 import polars
 import pytest
 
-from opencode_nb.kernel.describe import LENGTH, SECONDS, describe
+from opencode_nb.kernel.values import describe as described
+from opencode_nb.kernel.values.describe import SECONDS
+from opencode_nb.kernel.values.limits import MENTION
 from opencode_nb.secret import MASK, Secret, mask, names_secret
 
 KEY = "sk-" + "a1" * 20
 LONG = "word " * 10_000
 FRAME = pandas.DataFrame({"time": pandas.date_range("2024", periods=90), "value": range(90), "note": LONG})
+
+LENGTH = MENTION.length
 
 Point = namedtuple("Point", "x y")  # as users write it
 
@@ -28,6 +32,10 @@ class Settings:
     password: str
     seen: list[int]
     hidden: int = field(default=0, repr=False)
+
+
+def describe(name: str, value: object) -> str:
+    return described.describe(name, value).text
 
 
 class Ours:
@@ -54,7 +62,7 @@ def double(number: int) -> int:
         (pandas.DataFrame({n: [n] for n in range(1000)}), ["1 rows, 1000 columns", "19: int64, and 980 more columns"]),
         (pandas.DataFrame({"object": [object()] * 2, "list": [[1]] * 2}), ["object: object"]),
         (polars.DataFrame({"a": range(50), "b": ["x"] * 50}), ["`polars.DataFrame`, 50 rows, 2 columns", "a: Int64"]),
-        (polars.Series("s", [1, 2]), ["shape (2,), Int64", "i64"]),
+        (polars.Series("s", [1, 2]), ["shape (2,), Int64", "s: Int64"]),
         (numpy.arange(12).reshape(3, 4), ["`numpy.ndarray`, shape (3, 4), int64", "8  9 10 11"]),
         (numpy.zeros((1000, 1000)), ["shape (1000, 1000), float64", "..."]),
         (numpy.array([{"a": 1}, FRAME], dtype=object), ["{'a': 1}, <pandas.DataFrame, 90 rows, 3 columns>"]),
