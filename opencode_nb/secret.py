@@ -7,7 +7,8 @@ import re
 MASK = "••••••••"
 """Replaces a secret."""
 
-_NAMED = r"password|passwd|pwd|passphrase|secrets?|token|bearer|credentials?|(?:api|access|private|secret|auth)_?key"
+_KEYS = r"(?:api|access|private|secret|auth)_?keys?"
+_NAMED = rf"passwords?|passwd|pwd|passphrase|secrets?|token|bearer|credentials?|{_KEYS}"
 _SNAKE = re.compile(r"(?<=[a-z0-9])(?=[A-Z])")
 _NAME = re.compile(rf"(?:.*_)?(?:{_NAMED})_?\d*", re.IGNORECASE)
 _ASSIGNED = re.compile(

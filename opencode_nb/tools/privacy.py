@@ -7,10 +7,11 @@ does not allow, masks what looks like a secret at every level, and records what 
 from __future__ import annotations
 
 import enum
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 
 from opencode_nb.secret import mask
+from opencode_nb.tools import secret_values
 from opencode_nb.tools.ledger import Entry, Ledger, tokens_of
 
 
@@ -42,7 +43,7 @@ LEVELS = tuple(level.name.lower() for level in Level)
 
 @dataclass(frozen=True, slots=True)
 class Piece:
-    """Text, and the least level at which it may leave. Data of the user's is always FULL."""
+    """Text, and the least level at which it may leave: FULL for the user's data, NONE for what tells nothing of it."""
 
     text: str
     level: Level = Level.FULL
@@ -68,29 +69,55 @@ class Let:
     images: tuple[bytes, ...] = ()
 
 
-class Gate:
-    """Keeps the privacy level of one session, and writes the ledger. Use from any thread."""
+NAME = 80
+"""Maximum length of a subject in the ledger, in characters."""
 
-    def __init__(self, level: Level, ledger: Ledger) -> None:
-        self.level, self.ledger = level, ledger
+
+class Gate:
+    """Keeps the privacy level of one session, and writes the ledger. Use from any thread.
+
+    `known` returns secrets to mask by their values, in addition to those in the environment.
+    """
+
+    def __init__(self, level: Level, ledger: Ledger, known: Callable[[], Iterable[str]] = tuple) -> None:
+        self.level, self.ledger, self._known = level, ledger, known
+
+    @property
+    def open(self) -> bool:
+        """Whether anything may leave: if not, offer no tools."""
+        return self.level > Level.NONE
 
     def let(self, outgoing: Outgoing, *, by: str) -> Let:
         """Return what may leave, and record it. `by` is the way it leaves: a tool's name, "mention" or "context"."""
-        passed = [piece.text for piece in outgoing.pieces if piece.level <= self.level]
-        images = outgoing.images if self.level is Level.FULL else ()
-        text = mask("".join(passed)) + self._withheld(outgoing, images)
-        self.ledger.add(
-            Entry(by, outgoing.about, self.level.name.lower(), tokens_of(text), len(text.encode()), len(images))
-        )
-        return Let(text, images)
+        level, secrets = self.level, secret_values.of_environment() | set(self._known())
+        passed = [piece for piece in outgoing.pieces if piece.level <= level]
+        images = outgoing.images if level is Level.FULL else ()
+        text = _masked("".join(piece.text for piece in passed), secrets)
+        left = Let(f"{text}{_withheld(outgoing, level)}".lstrip("\n"), images)
+        most = Level.FULL if images else max((piece.level for piece in passed if piece.text), default=Level.NONE)
+        self.ledger.add(_entry(by, _masked(outgoing.about, secrets), most, left))
+        return left
 
     def let_all(self, many: Iterable[Outgoing], *, by: str) -> list[Let]:
         """Apply `let` to several subjects."""
         return [self.let(outgoing, by=by) for outgoing in many]
 
-    def _withheld(self, outgoing: Outgoing, images: tuple[bytes, ...]) -> str:
-        """Return a note for the model if something is held back, so that it does not take the rest for all."""
-        held = any(piece.level > self.level and piece.text.strip() for piece in outgoing.pieces)
-        if not held and len(images) == len(outgoing.images):
-            return ""
-        return f"\n[Withheld: the user's privacy level is {self.level.name.lower()}.]"
+
+def _masked(text: str, secrets: Iterable[str]) -> str:
+    sendable = text.encode("utf-8", "replace").decode()  # half a surrogate pair, as cuts leave it, is not
+    return mask(secret_values.mask_values(sendable, secrets))
+
+
+def _entry(by: str, about: str, level: Level, left: Let) -> Entry:
+    name = about if len(about) <= NAME else f"{about[:NAME]}\u2026"
+    return Entry(by, name, level.name.lower(), tokens_of(left.text), len(left.text.encode()), len(left.images))
+
+
+def _withheld(outgoing: Outgoing, level: Level) -> str:
+    """Return a note for the model if something is held back, so that it does not take the rest for all."""
+    needed = {piece.level for piece in outgoing.pieces if piece.level > level and piece.text.strip()}
+    needed |= {Level.FULL} if outgoing.images and level < Level.FULL else set()
+    if not needed:
+        return ""
+    names = " or ".join(one.name.lower() for one in sorted(needed))
+    return f"\n[Withheld: the user's privacy level is {level.name.lower()}; the rest needs {names}.]"

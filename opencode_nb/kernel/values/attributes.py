@@ -21,3 +21,12 @@ def _of_slot(slot: MemberDescriptorType, value: object) -> object:
         return slot.__get__(value)
     except AttributeError:  # not set
         return _MISSING
+
+
+def attributes(value: object) -> dict[str, object]:
+    """Return what an object stores itself: its instance's dict, or its slots."""
+    try:
+        return dict(object.__getattribute__(value, "__dict__"))
+    except (AttributeError, TypeError):  # it has none
+        names = [name for name in getattr(type(value), "__slots__", ()) if isinstance(name, str)]
+        return {name: stored(value, name) for name in names}

@@ -13,9 +13,9 @@ from opencode_nb.kernel.values.bounded import within
 from opencode_nb.kernel.values.kinds import is_a, kind
 from opencode_nb.kernel.values.limits import MENTION, Limits
 from opencode_nb.kernel.values.sections import Content, content
-from opencode_nb.kernel.values.size import size
+from opencode_nb.kernel.values.size import memory_of, size
 from opencode_nb.kernel.values.table import Table
-from opencode_nb.kernel.values.text import clean, fenced
+from opencode_nb.kernel.values.text import clean, fenced, memory
 from opencode_nb.secret import names_secret
 from opencode_nb.tools.privacy import Level, Piece
 
@@ -39,13 +39,16 @@ class Description:
         return "".join(piece.text for piece in self.pieces)
 
 
-def describe(name: str, value: object, limits: Limits = MENTION) -> Description:
-    """Describe a value by its name. Never raises, never hangs; KeyboardInterrupt gets through."""
+def describe(name: str, value: object, limits: Limits = MENTION, *, hidden: bool | None = None) -> Description:
+    """Describe a value by its name. Never raises, never hangs; KeyboardInterrupt gets through.
+
+    `hidden`: whether the value is a secret, if its name does not tell.
+    """
     told = Piece(f"`{name}` in the notebook's kernel is a `{kind(value)}`", Level.NAMES)
-    if is_hidden(name, value):
+    if is_hidden(name, value) if hidden is None else hidden:
         return _only(told, ". Its name suggests a secret, so its value is not shown.")
     try:
-        length, found = within(SECONDS, lambda: (size(value), content(value, limits)))
+        length, found = within(SECONDS, lambda: (_size(value, limits), content(value, limits)))
     except TimeoutError:
         return _only(told, ". It took too long to show.")
     except KeyboardInterrupt:
@@ -53,6 +56,11 @@ def describe(name: str, value: object, limits: Limits = MENTION) -> Description:
     except BaseException as error:  # the user's own code, which may raise anything
         return Description((told, *_failed(error)))
     return _described(told, length, found, limits)
+
+
+def _size(value: object, limits: Limits) -> str:
+    taken = memory_of(value) if limits.deep else None
+    return size(value) + (f", {memory(taken)}" if taken is not None else "")
 
 
 def is_hidden(name: str, value: object) -> bool:

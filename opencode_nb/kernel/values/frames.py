@@ -32,6 +32,8 @@ class Frame(Protocol):
 
     rows: int
     columns: int
+    series: bool
+    """Whether it is one column, whose name may be a row's label: then it is data."""
 
     def schema(self, most: int) -> Iterator[tuple[Label, str]]:
         """Yield the names and dtypes of the first columns."""
@@ -48,7 +50,8 @@ class Frame(Protocol):
 
 class _Pandas:
     def __init__(self, value: Any) -> None:
-        self._frame = value if value.ndim == 2 else value.to_frame()
+        self.series = value.ndim == 1
+        self._frame = value.to_frame() if self.series else value
         self.rows, self.columns = self._frame.shape
 
     def schema(self, most: int) -> Iterator[tuple[Label, str]]:
@@ -77,7 +80,8 @@ class _Pandas:
 
 class _Polars:
     def __init__(self, value: Any) -> None:
-        self._frame = value if len(value.shape) == 2 else value.to_frame()
+        self.series = len(value.shape) == 1
+        self._frame = value.to_frame() if self.series else value
         self.rows, self.columns = self._frame.shape
 
     def schema(self, most: int) -> Iterator[tuple[Label, str]]:
@@ -100,6 +104,8 @@ class _Polars:
 
 
 class _Arrow:
+    series = False
+
     def __init__(self, value: Any) -> None:
         self._frame = value
         self.rows, self.columns = value.shape
@@ -156,7 +162,9 @@ def frame_of(value: Any) -> Frame | None:
 
 
 def schema(frame: Frame, limits: Limits) -> str:
-    """Return the names and dtypes of the columns, and the index if it says something."""
+    """Return the names and dtypes of a frame's columns, and the index if it says something."""
+    if frame.series:
+        return frame.index()
     named = [f"{label(name)}: {of}" for name, of in frame.schema(limits.columns)]
     more = [f"and {frame.columns - len(named)} more columns"] if frame.columns > len(named) else []
     return "\n".join(filter(None, (", ".join([*named, *more]), frame.index())))
@@ -175,8 +183,13 @@ def statistics(frame: Frame, limits: Limits) -> str:
         return ""
     end = time.monotonic() + SECONDS
     named = [(at, label(name)) for at, (name, _) in enumerate(frame.schema(limits.columns)) if not is_secret(name)]
-    lines = [f"{name}: {_aggregates(frame.numbers(at))}" for at, name in named if time.monotonic() < end]
-    return "\n".join(lines)
+    lines = [
+        ("" if frame.series else f"{name}: ") + _aggregates(frame.numbers(at))
+        for at, name in named
+        if time.monotonic() < end
+    ]
+    more = [f"and {len(named) - len(lines)} more columns, not computed"] if len(named) > len(lines) else []
+    return "\n".join([*lines, *more])
 
 
 def _aggregates(numbers: Numbers) -> str:

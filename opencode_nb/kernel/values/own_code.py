@@ -29,9 +29,8 @@ def _bounded(text: object, limits: Limits) -> str:
 
 
 def _for_models(value: Any) -> str:
-    if not callable(stored(type(value), "_ai_repr_")):
-        return ""
-    return _text_of(_finished(type(value)._ai_repr_(value)))
+    method = stored(type(value), "_ai_repr_")
+    return _text_of(_finished(method(value))) if callable(method) else ""
 
 
 def _finished(result: Any) -> Any:
@@ -47,9 +46,8 @@ def _finished(result: Any) -> Any:
 
 
 def _bundle(value: Any) -> str:
-    if not callable(stored(type(value), "_repr_mimebundle_")):
-        return ""
-    return _text_of(type(value)._repr_mimebundle_(value, include=TEXT_TYPES, exclude=()))
+    method = stored(type(value), "_repr_mimebundle_")
+    return _text_of(method(value, include=TEXT_TYPES, exclude=())) if callable(method) else ""
 
 
 def _text_of(given: Any) -> str:

@@ -51,8 +51,12 @@ def memory_of(value: Any) -> int | None:
     return sys.getsizeof(value) if type(value) in (int, float, complex, bool, str, bytes, bytearray) else None
 
 
+_POINTER = 8
+"""Bytes of a reference to text or an object, which are not counted themselves."""
+
+
 def _pandas_frame(value: Any) -> int:
-    return len(value) * sum(int(dtype.itemsize) for dtype in value.dtypes.array)
+    return len(value) * sum(int(getattr(dtype, "itemsize", _POINTER)) for dtype in value.dtypes.array)
 
 
 _MEMORY: tuple[tuple[str, tuple[str, ...], Callable[[Any], int]], ...] = (

@@ -62,7 +62,7 @@ def double(number: int) -> int:
         (pandas.DataFrame({n: [n] for n in range(1000)}), ["1 rows, 1000 columns", "19: int64, and 980 more columns"]),
         (pandas.DataFrame({"object": [object()] * 2, "list": [[1]] * 2}), ["object: object"]),
         (polars.DataFrame({"a": range(50), "b": ["x"] * 50}), ["`polars.DataFrame`, 50 rows, 2 columns", "a: Int64"]),
-        (polars.Series("s", [1, 2]), ["shape (2,), Int64", "s: Int64"]),
+        (polars.Series("s", [1, 2]), ["shape (2,), Int64", "1  2"]),
         (numpy.arange(12).reshape(3, 4), ["`numpy.ndarray`, shape (3, 4), int64", "8  9 10 11"]),
         (numpy.zeros((1000, 1000)), ["shape (1000, 1000), float64", "..."]),
         (numpy.array([{"a": 1}, FRAME], dtype=object), ["{'a': 1}, <pandas.DataFrame, 90 rows, 3 columns>"]),
