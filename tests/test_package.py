@@ -26,7 +26,8 @@ AT_ONCE: dict[str, set[str]] = {
     "portal": set(),
     "secret": set(),
     "closest": set(),
-    "tools": {"errors", "portal", "secret"},
+    "tools.names": set(),
+    "tools": {"errors", "portal", "secret", "tools.names"},
     "demo": set(),
     "failures": {"errors"},
     "api": {"errors", "portal", "secret"},
@@ -37,14 +38,16 @@ AT_ONCE: dict[str, set[str]] = {
     "render.markup": set(),
     "render.markdown": {"render.markup"},
     "render.diff": {"diffs", "render.markup", "render.markdown"},
-    "render.turn": {"diffs", "failures", "transcript", "render.markup", "render.markdown", "render.diff"},
+    "render.turn": {
+        *("diffs", "failures", "tools.names", "transcript", "render.markup", "render.markdown", "render.diff"),
+    },
     "render.chat": {"transcript", "render.markup", "render.turn"},
     "changes": {"diffs", "errors", "transcript"},
     "session.prompt": {"changes", "closest", "errors", "transcript"},
     "session.permissions": {"api", "closest", "errors", "portal", "transcript"},
     "session": {
         *("api", "changes", "closest", "diffs", "errors", "failures", "portal", "secret", "server", "transcript"),
-        *("session.prompt", "session.permissions", "tools"),
+        *("session.prompt", "session.permissions", "tools", "tools.names"),
     },
     "session.blocking": {
         *("api", "changes", "diffs", "portal", "secret", "server", "session", "session.permissions"),

@@ -79,7 +79,8 @@ class TurnState:
     call the model again. `permissions` and `questions` are open requests of this session and its sub-sessions, by
     request id. `decisions` are the answers to earlier ones; `approved` are requests that an earlier "always" covered.
     `waits` is when each request was open, with the call that sent it, by request id. `children` are the turns of
-    sub-sessions, by the session that the task tool opened.
+    sub-sessions, by the session that the task tool opened. `shown` is what calls of the kernel's tools show on their
+    cards, by call: blocks, see docs/kernel.md. `sent` is what left the kernel, `[{about, level, tokens}]`.
     """
 
     id: str
@@ -96,6 +97,8 @@ class TurnState:
     waits: dict[str, tuple[str, Span]] = field(default_factory=dict)
     todos: list[Json] = field(default_factory=list)
     children: dict[str, list[TurnState]] = field(default_factory=dict)
+    shown: dict[str, list[Json]] = field(default_factory=dict)
+    sent: list[Json] = field(default_factory=list)
 
     @property
     def ended(self) -> bool:

@@ -228,6 +228,22 @@ class Transcript(Progress):
         if turn is not None and not turn.ended:
             yield from self._end(turn)
 
+    def _shown(self, properties: Json) -> Iterable[Change]:
+        """client.shown {callID, blocks}: a tool of the kernel has shown something. The server does not keep it."""
+        call = str(properties["callID"])
+        calls = ((turn, part) for turn in reversed(self.turns.values()) for part in reversed(turn.parts))
+        turn, part = next((known for known in calls if known[1].get("callID") == call), (None, {}))
+        if turn is not None:
+            turn.shown[call] = properties["blocks"]
+            yield Change("part", turn.id, str(part["id"]))
+
+    def _sent(self, properties: Json) -> Iterable[Change]:
+        """client.sent {messageID, entries}: this left the kernel with a turn, `[{about, level, tokens}]`."""
+        turn = self.turns.get(str(properties["messageID"]))
+        if turn is not None:
+            turn.sent = [*turn.sent, *properties["entries"]]
+            yield Change("turn", turn.id, "turn")
+
     def _loaded(self, properties: Json) -> Iterable[Change]:
         """client.loaded {info, messages, cursor, status, permissions, questions, todos}: merge with what was streamed.
 
@@ -291,8 +307,8 @@ class Transcript(Progress):
         del self.turns[turn.id]
         self._ours.pop(turn.id, None)
         self._stopped.discard(turn.id)
-        if turn.decisions or turn.approved:
-            kept = {"decisions": turn.decisions, "approved": turn.approved, "waits": turn.waits}
+        kept = {name: getattr(turn, name) for name in _ONLY_HERE}
+        if any(kept.values()):
             self._answers[turn.id] = kept
         for child_id in turn.children:
             if not any(child_id in other.children for other in self.turns.values()):
@@ -332,6 +348,10 @@ class Transcript(Progress):
                 yield from self._asked(request, table)
 
 
+_ONLY_HERE = ("decisions", "approved", "waits", "shown", "sent")
+"""What the server does not keep of a turn."""
+
+
 def _opens(part: Json, child_id: str) -> bool:
     """Return whether a part is the task call that opened this sub-session."""
     metadata = (part.get("state") or {}).get("metadata") or {}
@@ -362,6 +382,8 @@ _HANDLERS: dict[str, Callable[[Transcript, Json], Iterable[Change]]] = {
     "client.failed": Transcript._failed,
     "client.connection": Transcript._connection,
     "client.noted": Transcript._noted,
+    "client.shown": Transcript._shown,
+    "client.sent": Transcript._sent,
     "client.loaded": Transcript._loaded,
     "client.earlier": Transcript._earlier,
     "client.let_go": Transcript._let_go,

@@ -108,12 +108,17 @@ def test_old_turns_are_unloaded_and_reloaded_on_demand(ai: oc.Opencode, opencode
     assert session.turns()[0].text == held.text
 
 
-def test_decisions_survive_unloading_a_turn() -> None:
-    """The server does not keep them, so they could not be read again."""
+def test_what_the_server_does_not_keep_survives_unloading_a_turn() -> None:
+    """It could not be read again: who decided what, what the kernel showed, and what was sent from it."""
     transcript = replay(events_of("permission_always"))
     asked = next(iter(transcript.turns))
     decisions = transcript.turns[asked].decisions
     assert decisions
+    call = next(part["callID"] for part in transcript.turns[asked].parts if part.get("callID"))
+    shown = {call: [{"kind": "stdout", "text": "hello"}]}
+    sent = [{"about": "df", "level": "schema", "tokens": 412}]
+    transcript.apply({"type": "client.shown", "properties": {"callID": call, "blocks": shown[call]}})
+    transcript.apply({"type": "client.sent", "properties": {"messageID": asked, "entries": sent}})
     prompt = {"id": "msg_next", "role": "user", "sessionID": transcript.id, "time": {"created": time.time() * 1000}}
     transcript.apply({"type": "message.updated", "properties": {"info": prompt}})
     let_go = {"sessionID": transcript.id, "messageID": "msg_next", "cursor": "more"}
@@ -122,7 +127,8 @@ def test_decisions_survive_unloading_a_turn() -> None:
     [messages] = [stored["messages"] for stored in stored_of("permission_always").values()]
     event = {"sessionID": transcript.id, "messages": messages, "cursor": ""}
     transcript.apply({"type": "client.earlier", "properties": event})
-    assert transcript.turns[asked].decisions == decisions
+    loaded_again = transcript.turns[asked]
+    assert (loaded_again.decisions, loaded_again.shown, loaded_again.sent) == (decisions, shown, sent)
 
 
 @pytest.mark.parametrize("why", ["a turn runs", "a turn is undone"])

@@ -214,6 +214,19 @@ def test_a_subagents_request_is_answered_by_us_in_its_own_turn_too() -> None:
     assert made == [(True, ["you"]), (False, ["you"])]
 
 
+def test_what_the_kernel_showed_and_sent_is_kept_with_its_turn() -> None:
+    transcript = replay(events_of("bash_growing"))
+    (turn,) = transcript.turns.values()
+    part = next(part for part in turn.parts if part.get("callID"))
+    blocks = [{"kind": "stdout", "text": "hello"}]
+    shown = {"type": "client.shown", "properties": {"callID": part["callID"], "blocks": blocks}}
+    assert [(change.turn, change.key) for change in transcript.apply(shown)] == [(turn.id, part["id"])]
+    sent = [{"about": "df", "level": "schema", "tokens": 412}]
+    transcript.apply({"type": "client.sent", "properties": {"messageID": turn.id, "entries": sent}})
+    assert (turn.shown, turn.sent) == ({part["callID"]: blocks}, sent)
+    assert not transcript.apply({"type": "client.shown", "properties": {"callID": "unknown", "blocks": []}})
+
+
 @pytest.mark.parametrize("name", ["edit_allowed", "permission_rejected", "question"])
 def test_waiting_time_is_measured_by_the_servers_clock(name: str) -> None:
     """Without a clock of our own: the ids of the request and of its answer's event hold the time."""

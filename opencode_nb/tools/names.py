@@ -1,0 +1,31 @@
+"""The names under which a session's tools are served. Pure; imports nothing of this package."""
+
+from __future__ import annotations
+
+import hashlib
+import re
+
+HIDDEN = "nb*"
+"""Pattern of the served names, which the server's configuration hides from every session."""
+
+_OWN = re.compile(r"nb[0-9a-f]{8}_(.+)")
+_PREFIX = re.compile(r"\bnb[0-9a-f]{8}_(?=\w)")
+
+
+def server_name(session_id: str) -> str:
+    """Return the name under which the tools of a session are served, such as "nb1a2b3c4d"; the same in every process.
+
+    The model sees the tool `python` as "nb1a2b3c4d_python".
+    """
+    return f"nb{hashlib.sha256(session_id.encode()).hexdigest()[:8]}"
+
+
+def own_tool(tool: str) -> str:
+    """Return "python" for "nb1a2b3c4d_python"; "" for any tool or permission that is not served by us."""
+    found = _OWN.fullmatch(tool)
+    return found[1] if found else ""
+
+
+def readable(text: str) -> str:
+    """Return a text for people, with these tools' own names: "python" for "nb1a2b3c4d_python"."""
+    return _PREFIX.sub("", text)
