@@ -30,8 +30,8 @@ _VOID = frozenset({"br", "hr", "img", "input"})
 _WEB_SCHEMES = frozenset({"http", "https", "mailto"})
 _SCHEME = re.compile(r"([^:/?#]*):")
 _IGNORED_IN_URLS = re.compile(r"[\x00-\x20\x7f-\xa0\u200b-\u200f\u2028-\u202e\u2060-\u2069\ufeff]+")
-_DATA_IMAGE = re.compile(r"data:image/(?:png|jpeg|gif|webp);base64,[A-Za-z0-9+/\s]*={0,2}\s*", re.IGNORECASE)
-_DATA_PDF = re.compile(r"data:application/pdf;base64,[A-Za-z0-9+/\s]*={0,2}\s*", re.IGNORECASE)
+_DATA_IMAGE = re.compile(r"data:image/(?:png|jpeg|gif|webp);base64,[A-Za-z0-9+/ \t\n]*={0,2}[ \t\n]*", re.IGNORECASE)
+_DATA_PDF = re.compile(r"data:application/pdf;base64,[A-Za-z0-9+/ \t\n]*={0,2}[ \t\n]*", re.IGNORECASE)
 
 
 # Text that people base decisions on must show what it is: there, any other character that is invisible, or a space that

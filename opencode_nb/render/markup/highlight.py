@@ -39,6 +39,7 @@ _KINDS: dict[_TokenType, str] = {
     Token.Name.Constant: "number",
     Token.Name.Tag: "tag",
     Token.Name.Attribute: "attribute",
+    Token.Generic.Error: "deleted",
     Token.Generic.Inserted: "inserted",
     Token.Generic.Deleted: "deleted",
     Token.Generic.Heading: "heading",

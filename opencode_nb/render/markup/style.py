@@ -104,6 +104,12 @@ STYLES: dict[str, str] = {
     "output": f"font-family:{_MONO};font-size:12.5px;line-height:1.45;margin:0;padding:0;overflow-x:auto;white-space:pre-wrap;overflow-wrap:break-word;background:none;border:0",
     "listing": f"font-family:{_MONO};font-size:12.5px;line-height:1.45;margin:0;padding:0;overflow-x:auto;white-space:pre;background:none;border:0",
     "inner": "font-family:inherit;background:none;padding:0;border:0",
+    # the head of a data frame
+    "table": f"font-family:{_MONO};font-size:12px;line-height:1.4;border-collapse:collapse;margin:0",
+    "cell": f"border:0;border-bottom:1px solid {_LINE};padding:2px 10px;text-align:left;vertical-align:top;white-space:pre",
+    "right": "text-align:right",
+    "long": "white-space:pre-wrap;overflow-wrap:break-word;min-width:18em",
+    "dtype": f"color:{MUTED};font-weight:400",
     "more": f"cursor:pointer;color:{MUTED};font-size:.88em;padding:2px 0",
     # Formulas. What removes MathML and keeps styles (JupyterLab's sanitizer in a notebook that is not trusted) also removes
     # `display:var()` and the logical sizes, and so shows the TeX. Elsewhere the TeX is there to be copied. `--unset` is

@@ -1,10 +1,11 @@
-"""Limit what a notebook saves of a turn: cut texts, outputs and patches, and say so. Pure.
+"""Limit what a notebook saves of a turn: cut texts, outputs, patches and tables, and say so. Pure.
 
 Otherwise a line of 50 MB would be in the file three times, as HTML, Markdown and text.
 """
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
@@ -22,6 +23,8 @@ MEDIA = 8_000_000
 """Maximum characters of all pictures and other media of a turn, which are data URLs."""
 _EACH = 400
 """Cost of a part besides its texts: thousands of small ones add up, too."""
+_CELL = 200
+"""Cost of a table's cell besides its text: its tags."""
 
 _ITEM = 20
 """Cost of a list or object item besides its text: quotes, indentation, a line."""
@@ -80,23 +83,46 @@ def _add_note(turn: TurnState, cut: int) -> None:
 def _turn(turn: TurnState, budget: _Budget) -> TurnState:
     return replace(
         turn,
-        steps={name: _message(step, budget) for name, step in turn.steps.items()},
+        steps={name: _message(step, budget, turn.shown) for name, step in turn.steps.items()},
         children={name: [_turn(child, budget) for child in children] for name, children in turn.children.items()},
         prompt=turn.prompt and replace(turn.prompt, info=_info(turn.prompt.info, budget)),
         error=_value(turn.error, budget),
         decisions=[replace(made, request=_value(made.request, budget)) for made in turn.decisions],
+        shown={call: _blocks(blocks, budget) for call, blocks in turn.shown.items()},
     )
 
 
-def _message(message: Message, budget: _Budget) -> Message:
+def _blocks(blocks: list[Json], budget: _Budget) -> list[Json]:
+    """Cut what a call of the kernel's tools shows: of a table the last rows."""
+    return [
+        _object(_shorter_table(block, budget) if block.get("kind") == "table" else block, budget) for block in blocks
+    ]
+
+
+def _shorter_table(table: Json, budget: _Budget) -> Json:
+    rows, columns = table.get("rows") or [], table.get("columns") or []
+    cost = _CELL * (len(columns) + 1)
+    kept = max(0, min(len(rows), budget.text // cost - 1))
+    budget.text -= cost * (kept + 1)
+    budget.cut += len(rows) - kept
+    return {**table, "rows": rows[:kept]}
+
+
+def _message(message: Message, budget: _Budget, shown: Collection[str]) -> Message:
     parts = {}
     for name, part in message.parts.items():
+        part = _without_output(part) if part.get("callID") in shown else part
         if budget.text <= 0:
             budget.cut += len(str(part.get("text") or "")) or 1
             continue
         budget.text -= _EACH
         parts[name] = _part(part, budget)
     return replace(message, info=_info(message.info, budget), parts=parts)
+
+
+def _without_output(part: Json) -> Json:
+    """Drop what nobody sees: a call that shows something to the user does not show what the model was told."""
+    return {**part, "state": {**part["state"], "output": ""}} if isinstance(part.get("state"), dict) else part
 
 
 def _info(info: Json, budget: _Budget) -> Json:
@@ -128,8 +154,8 @@ def _value(value: Any, budget: _Budget, name: str = "") -> Any:
 
 
 def _text(text: str, budget: _Budget, name: str) -> str:
-    if name == "url" and text.startswith("data:"):
-        return _data_url(text, budget)
+    if name == "png" or (name == "url" and text.startswith("data:")):
+        return _picture(text, budget)
     if len(text) <= _SHORT:
         budget.text -= len(text)
         return text
@@ -139,10 +165,10 @@ def _text(text: str, budget: _Budget, name: str) -> str:
     return f"{_LEFT_OUT}\n{text[len(text) - kept :]}" if name in _LAST else f"{text[:kept]}\n{_LEFT_OUT}"
 
 
-def _data_url(url: str, budget: _Budget) -> str:
+def _picture(data: str, budget: _Budget) -> str:
     """Keep a picture whole or not at all: then its name replaces it."""
-    if len(url) > budget.media:
-        budget.cut += len(url)
+    if len(data) > budget.media:
+        budget.cut += len(data)
         return ""
-    budget.media -= len(url)
-    return url
+    budget.media -= len(data)
+    return data

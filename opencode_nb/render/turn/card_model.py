@@ -5,10 +5,11 @@ Data only. tools.py builds it from a tool part; cards.py, text.py and terminal.p
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Literal
 
+from opencode_nb.render.markup.table import Table
 from opencode_nb.render.turn.phrases import shorten
 
 Json = dict[str, Any]
@@ -21,18 +22,27 @@ LONG_PATH = 80
 
 @dataclass(slots=True, frozen=True)
 class Output:
-    """A program's output, with terminal control sequences; `command` is the command line."""
+    """A program's output, with terminal control sequences; `command` is the command line, `title` a line above it."""
 
     text: str
     command: str = ""
+    title: str = ""
 
 
 @dataclass(slots=True, frozen=True)
 class Code:
-    """The content of a file; its name determines the language."""
+    """The content of a file; its name determines the language. `name` is its own, if it is no file."""
 
     text: str
     path: str
+    name: str = ""
+
+
+@dataclass(slots=True, frozen=True)
+class Traceback:
+    """How Python code failed, without terminal control sequences."""
+
+    text: str
 
 
 @dataclass(slots=True, frozen=True)
@@ -100,7 +110,7 @@ class Attachment:
     url: str
 
 
-Block = Output | Code | Change | Checklist | Prose | Pairs | Link | Answers | Problem | Attachment
+Block = Output | Code | Change | Checklist | Prose | Pairs | Link | Answers | Problem | Traceback | Table | Attachment
 
 
 @dataclass(slots=True, frozen=True)
@@ -151,7 +161,8 @@ class Context:
 
     Whether its turn has ended, the directory that paths are relative to, the sub-sessions that are displayed, the
     messages that the user sent while the turn was running, the number of columns of changes (0 if it cannot be chosen),
-    what people were asked about calls, by call, and whether the turn is a shell command that the user typed.
+    what people were asked about calls, by call, whether the turn is a shell command that the user typed, and what calls
+    of the kernel's tools show, by call.
     """
 
     ended: bool = False
@@ -161,6 +172,7 @@ class Context:
     columns: int = 0
     consents: Mapping[str, Consent] = field(default_factory=dict)
     typed: bool = False
+    shown: Mapping[str, Sequence[Json]] = field(default_factory=dict)
 
     def path(self, path: str) -> str:
         """Return a path relative to the directory if it is below it."""

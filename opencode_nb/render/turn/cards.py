@@ -16,6 +16,7 @@ from opencode_nb.render.markup import ansi
 from opencode_nb.render.markup.escape import NOTHING, Html, element, escape, is_data_image, is_data_pdf, join, link
 from opencode_nb.render.markup.highlight import highlight, highlight_file
 from opencode_nb.render.markup.screen import Line
+from opencode_nb.render.markup.table import Table, table_html
 from opencode_nb.render.turn.card_model import (
     Answers,
     Attachment,
@@ -30,6 +31,7 @@ from opencode_nb.render.turn.card_model import (
     Pairs,
     Problem,
     Prose,
+    Traceback,
     Verdict,
 )
 from opencode_nb.render.turn.phrases import duration, shorten
@@ -168,6 +170,8 @@ def block_html(block: Block, *, growing: bool = False, titled: bool = False, key
         content = _output(block, growing, key)
     elif isinstance(block, Code):
         content = _code(block, key)
+    elif isinstance(block, Traceback):
+        content = _traceback(block, key)
     else:
         content = _BLOCKS[type(block)](block)
     return element("div", content, style="body") if content else NOTHING
@@ -176,9 +180,10 @@ def block_html(block: Block, *, growing: bool = False, titled: bool = False, key
 def _output(block: Output, growing: bool, key: str) -> Html:
     typed = join([element("span", escape("$ "), style="muted"), highlight(block.command, "sh")])
     command = element("div", typed, style="command") if block.command else NOTHING
-    name = f"Output of {shorten(block.command, _NAME)}" if block.command else "Output"
+    title = element("div", escape(block.title), style="muted small") if block.title else NOTHING
+    name = f"Output of {shorten(block.command, _NAME)}" if block.command else block.title or "Output"
     shown = output_html(block.text, growing=growing, key=key, name=name, from_end=bool(block.command))
-    return join([command, shown if block.text else NOTHING])
+    return join([command, title, shown if block.text else NOTHING])
 
 
 def output_html(
@@ -201,7 +206,13 @@ def _pre(rows: Sequence[Line]) -> Html:
 def _code(block: Code, key: str) -> Html:
     text = block.text.replace("\r\n", "\n").removesuffix("\n")
     listing = element("pre", element("code", highlight_file(text, block.path), style="inner"), style="listing")
-    return _scrolling(listing, text, key, f"Content of {shorten(block.path, _NAME)}")
+    return _scrolling(listing, text, key, block.name or f"Content of {shorten(block.path, _NAME)}")
+
+
+def _traceback(block: Traceback, key: str) -> Html:
+    """Render how code failed, at first its end: there is the reason."""
+    text = block.text[-MAX_OUTPUT:]
+    return _scrolling(element("pre", highlight(text, "pytb"), style="output"), text, key, "Traceback", from_end=True)
 
 
 def _scrolling(shown: Html, text: str, key: str, name: str, *, from_end: bool = False, note: str = "") -> Html:
@@ -270,6 +281,15 @@ def _problem(block: Problem) -> Html:
     return element("div", escape(block.text), style="bad plain") if block.text else NOTHING
 
 
+def _table(block: Table) -> Html:
+    """Render a table below its size; a wide or long one scrolls."""
+    size = element("div", escape(block.size), style="muted small") if block.size else NOTHING
+    label = ", ".join(filter(None, ("Table", block.size)))
+    return join(
+        [size, element("div", table_html(block), style="scrolled", tabindex="0", role="group", aria_label=label)]
+    )
+
+
 def attachment_html(block: Attachment) -> Html:
     """Render an attached picture, a PDF that unfolds, or the name of any other file."""
     if is_data_image(block.url):
@@ -290,6 +310,7 @@ _BLOCKS: dict[type, Callable[[Any], Html]] = {
     Link: _link,
     Answers: _answers,
     Problem: _problem,
+    Table: _table,
     Attachment: lambda block: attachment_html(block),
 }
 

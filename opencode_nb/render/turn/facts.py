@@ -22,6 +22,8 @@ from opencode_nb.transcript.tool_calls import CHANGING
 if TYPE_CHECKING:
     from opencode_nb.transcript.state import TurnState
 
+SENT = "Sent from the kernel"
+
 _NEVER_SHOWN = frozenset({"step-start", "step-finish", "snapshot", "patch"})
 
 
@@ -137,6 +139,15 @@ def _count(number: int) -> str:
     if number < 1000:
         return str(number)
     return f"{number / 1000:.1f}k" if number < 100_000 else f"{number / 1000:.0f}k"
+
+
+def sent(turn: TurnState) -> list[str]:
+    """Return what left the kernel with the turn, once for each subject and level: `df (schema, 412 tokens)`."""
+    tokens: dict[tuple[str, str], float] = {}
+    for entry in turn.sent:
+        kind = str(entry.get("about") or ""), str(entry.get("level") or "")
+        tokens[kind] = tokens.get(kind, 0) + _number(entry.get("tokens"))
+    return [f"{about} ({level}, {_count(int(count))} tokens)" for (about, level), count in tokens.items()]
 
 
 def changed(diffs: Sequence[Json]) -> str:

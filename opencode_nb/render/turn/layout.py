@@ -22,6 +22,7 @@ if TYPE_CHECKING:
 
 
 _LONG_LINE = 90
+_SHORT_LIST = 3
 
 
 def prompt_html(turn: TurnState) -> Html:
@@ -127,6 +128,19 @@ def footer_html(turn: TurnState) -> Html:
     return element("footer", join(phrases, Html(" ")), style="footer") if phrases else NOTHING
 
 
+def sent_html(turn: TurnState, key: str = "") -> Html:
+    """Render what left the kernel with the turn; a long list is folded."""
+    entries = facts.sent(turn)
+    if not turn.ended or not entries:
+        return NOTHING
+    if len(entries) <= _SHORT_LIST:
+        return element("div", escape(f"{facts.SENT}: {', '.join(entries)}"), style="muted small", data_part="sent")
+    more = f"{', '.join(entries[:_SHORT_LIST])} and {len(entries) - _SHORT_LIST} more"
+    summary = element("summary", escape(f"{facts.SENT}: {more}"), style="more")
+    listed = element("ul", join(element("li", escape(entry)) for entry in entries), style="files muted small")
+    return element("details", join([summary, listed]), data_part="sent", data_fold=cards.part_key(key, "f"))
+
+
 def todos_html(turn: TurnState) -> Html:
     """Render a running turn's progress in its todos."""
     now = todos.current(turn.todos)
@@ -189,6 +203,7 @@ def context(turn: TurnState, columns: int = 0) -> Context:
         columns,
         answers.consents(turn),
         facts.is_typed_command(turn),
+        turn.shown,
     )
 
 

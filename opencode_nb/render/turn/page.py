@@ -224,7 +224,7 @@ class LiveTurn:
             "d": layout.changes_html(turn, f"{self.key}d", self._columns),
             "e": layout.todos_html(turn),
             "f": layout.status_html(turn, actions=self._actions and self.look.heard),
-            "g": layout.footer_html(turn),
+            "g": join([layout.footer_html(turn), layout.sent_html(turn, f"{self.key}g")]),
         }
 
     def _update_slots(self, ops: list[Op]) -> None:
@@ -246,6 +246,7 @@ def turn_html(turn: TurnState, *, provenance: Json | None = None, title: str = "
         layout.error_html(turn),
         layout.changes_html(turn),
         layout.footer_html(turn),
+        layout.sent_html(turn),
         layout.provenance_html(provenance) if provenance else NOTHING,
     ]
     article = element("article", join(pieces), style="turn", data_message=turn.id, data_status=turn.status)

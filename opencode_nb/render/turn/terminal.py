@@ -21,8 +21,21 @@ from opencode_nb.render.markdown.blocks import settled_length
 from opencode_nb.render.markdown.convert import normalize, terminal_tokens
 from opencode_nb.render.markup import ansi
 from opencode_nb.render.markup.escape import visible
+from opencode_nb.render.markup.table import Table, table_text
 from opencode_nb.render.turn import answers, facts, layout
-from opencode_nb.render.turn.card_model import Block, Card, Change, Code, Json, Output, Problem, Prose
+from opencode_nb.render.turn.card_model import (
+    Attachment,
+    Block,
+    Card,
+    Change,
+    Code,
+    Json,
+    Output,
+    Problem,
+    Prose,
+    Traceback,
+)
+from opencode_nb.render.turn.kernel_tools import PYTHON
 from opencode_nb.render.turn.text import block_text, card_line
 from opencode_nb.render.turn.tools import attachment, describe
 
@@ -71,7 +84,8 @@ def _markdown(text: str, style: str = "none") -> RenderableType:
 
 def _card(card: Card, turn: TurnState) -> RenderableType:
     line = Text(f"{card.glyph} ", style=_COLORS[card.status]).append(visible(card_line(card)), style="bold")
-    blocks = [_block(block) for block in card.blocks] if card.open or card.child_session else []
+    is_shown = card.open or card.child_session or card.tool == PYTHON  # nothing unfolds here, and code is worth reading
+    blocks = [_block(block) for block in card.blocks] if is_shown else []
     children = [Group(*_parts(child)) for child in turn.children.get(card.child_session, [])]
     return Group(line, *(Padding(item, (0, 0, 0, 2)) for item in [*blocks, *children]))
 
@@ -80,10 +94,17 @@ def _block(block: Block) -> RenderableType:
     match block:
         case Change(change):
             return box.terminal(change)
-        case Output(text, command):
+        case Output(text, command, title):
             rows = ansi.plain(text).split("\n")
             left_out = [f"\u2026 {len(rows) - _MAX_LINES} earlier lines"] if len(rows) > _MAX_LINES else []
-            return Text(visible("\n".join([f"$ {command}"] * bool(command) + left_out + rows[-_MAX_LINES:])))
+            above = [f"$ {command}"] * bool(command) + [f"{title}:"] * bool(title)
+            return Text(visible("\n".join(above + left_out + rows[-_MAX_LINES:])))
+        case Table():
+            return Text(visible(table_text(block)), no_wrap=True, overflow="ellipsis")
+        case Traceback(text):
+            return Text(visible("\n".join(text.split("\n")[-_MAX_LINES:])), style="red")
+        case Attachment(mime, name, _):
+            return Text(visible(f"[{name} {mime}]"), style="dim")
         case Code(text, path):
             lines = text.split("\n")[:_MAX_LINES]
             return Syntax(visible("\n".join(lines)), Syntax.guess_lexer(path), theme="ansi_dark")
@@ -110,6 +131,8 @@ def _end(turn: TurnState) -> Iterator[RenderableType]:
         yield from (Padding(box.terminal(change), (0, 0, 0, 2)) for change in diffs)
     if turn.ended and (bill := facts.bill(turn)):
         yield Text(visible(" · ".join(bill)), style="dim")
+    if turn.ended and (entries := facts.sent(turn)):
+        yield Text(visible(f"{facts.SENT}: {', '.join(entries)}"), style="dim")
 
 
 class LiveTerminal:

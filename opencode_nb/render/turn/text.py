@@ -14,6 +14,7 @@ from opencode_nb.render.diff import box
 from opencode_nb.render.markdown.convert import contained, document, fenced
 from opencode_nb.render.markup import ansi
 from opencode_nb.render.markup.escape import visible
+from opencode_nb.render.markup.table import Table, table_markdown, table_text
 from opencode_nb.render.turn import answers, facts, layout
 from opencode_nb.render.turn.card_model import (
     Answers,
@@ -29,6 +30,7 @@ from opencode_nb.render.turn.card_model import (
     Pairs,
     Problem,
     Prose,
+    Traceback,
 )
 from opencode_nb.render.turn.phrases import duration
 from opencode_nb.render.turn.todos import CANCELLED
@@ -49,6 +51,7 @@ def turn_markdown(turn: TurnState) -> str:
     pieces += [box.markdown(change) for change in facts.unshown_diffs(turn)]
     if turn.ended and (bill := facts.bill(turn)):
         pieces.append(f"*{_escaped(' · '.join(bill))}*")
+    pieces += [f"*{_escaped(line)}*" for line in _sent(turn)]
     return document(pieces) + "\n"
 
 
@@ -61,7 +64,12 @@ def turn_text(turn: TurnState) -> str:
         pieces.append(f"{facts.changed(diffs)}: {names} +{added} \u2212{removed}")
     if turn.ended and (bill := facts.bill(turn)):
         pieces.append(" · ".join(bill))
+    pieces += _sent(turn)
     return visible("\n\n".join(piece for piece in pieces if piece))
+
+
+def _sent(turn: TurnState) -> list[str]:
+    return [f"{facts.SENT}: {', '.join(entries)}"] if turn.ended and (entries := facts.sent(turn)) else []
 
 
 def _lines(turn: TurnState) -> Iterator[str]:
@@ -119,11 +127,15 @@ def card_line(card: Card) -> str:
 
 def _block(block: Block) -> str:
     match block:
-        case Output(text, command):
+        case Output(text, command, title):
             shown = f"$ {command}\n{ansi.plain(text)}" if command else ansi.plain(text)
-            return fenced(_shortened(shown))
-        case Code(text):
-            return fenced(_shortened(text))
+            return f"{_escaped(title)}:\n\n" * bool(title) + fenced(_shortened(shown))
+        case Code(text, path):
+            return fenced(_shortened(text), "python" if path.endswith(".py") else "")
+        case Traceback(text):
+            return fenced(_shortened(text), "pytb")
+        case Table():
+            return table_markdown(block, _escaped)
         case Change(change):
             return box.markdown(change)
         case Checklist(todos):
@@ -146,8 +158,10 @@ def _todo(todo: Json, text: str) -> str:
 def block_text(block: Block) -> str:
     """Return a block of content as plain text."""
     match block:
-        case Output(text, command):
-            return "\n".join([f"$ {command}"] * bool(command) + [ansi.plain(text)] * bool(text))
+        case Output(text, command, title):
+            return "\n".join(
+                [f"$ {command}"] * bool(command) + [f"{title}:"] * bool(title) + [ansi.plain(text)] * bool(text)
+            )
         case Change(change):
             return box.patch_text(change)
         case Checklist(todos):
@@ -162,7 +176,9 @@ def block_text(block: Block) -> str:
             return f"{name} ({mime})"
         case Link(url):
             return url
-        case Code(text) | Prose(text) | Problem(text):
+        case Table():
+            return table_text(block)
+        case Code(text) | Prose(text) | Problem(text) | Traceback(text):
             return text
 
 
@@ -204,7 +220,7 @@ def _plain_part(turn: TurnState, part: Json) -> str:
         return _other(part)
     card = describe(part, layout.context(turn))
     children = "\n".join(_plain_parts_indented(turn, card))
-    told = [block_text(block) for block in card.blocks if isinstance(block, Problem | Answers)]
+    told = [block_text(block) for block in card.blocks if isinstance(block, Problem | Traceback | Answers)]
     return "\n".join(line for line in [f"{card.glyph} {card_line(card)}", *told, children] if line)
 
 

@@ -11,6 +11,7 @@ import json
 from collections.abc import Callable, Iterable, Sequence
 from typing import Any
 
+from opencode_nb.render.turn import kernel_tools
 from opencode_nb.render.turn.card_model import (
     LONG_PATH,
     Answers,
@@ -32,6 +33,7 @@ from opencode_nb.render.turn.card_model import (
 )
 from opencode_nb.render.turn.phrases import shorten
 from opencode_nb.render.turn.todos import progress
+from opencode_nb.tools.names import own_tool, readable
 from opencode_nb.transcript.tool_calls import reported
 
 MAX_DIAGNOSTICS = 3
@@ -44,10 +46,12 @@ def describe(part: Json, context: Context | None = None) -> Card:
     context = context or Context()
     tool = str(part.get("tool") or "tool")
     call = _Call(tool, part, context)
+    if own := own_tool(tool):
+        return _kernel_tool(call, own)
     card = _TOOLS.get(tool, _generic)(call)
     if call.status in ("error", "interrupted"):
         _add_problem(card, call)
-    card.blocks += [attachment(item) for item in _objects(call.state.get("attachments"))]
+    card.blocks += [attachment(item) for item in call.attachments]
     return card
 
 
@@ -80,6 +84,7 @@ class _Call:
         self.state = _object(part.get("state"))
         self.context = context
         self.consent = context.consents.get(str(part.get("callID")), Consent())
+        self.shown = context.shown.get(str(part.get("callID")))
         self.waits = self.consent.waits and not context.ended
         self.input = _object(self.state.get("input"))
         self.metadata = _object(self.state.get("metadata"))
@@ -98,6 +103,10 @@ class _Call:
     @property
     def output(self) -> str:
         return _text(self.state.get("output"))
+
+    @property
+    def attachments(self) -> list[Json]:
+        return _objects(self.state.get("attachments"))
 
     def text(self, *names: str) -> str:
         """Return the first of these inputs that is present, as text."""
@@ -123,6 +132,20 @@ class _Call:
         card.seconds, card.since, card.waits = self.seconds, self.since, self.waits
         card.verdicts = self.consent.verdicts
         return card
+
+
+def _kernel_tool(call: _Call, own: str) -> Card:
+    """Describe a call of a tool that this package serves in the kernel: code that raised is a failed call."""
+    code = call.text("code") if own == kernel_tools.PYTHON else ""
+    blocks = kernel_tools.blocks(kernel_tools.Work(code, call.output, call.attachments, call.shown))
+    card = call.card(*kernel_tools.title(own, call.input), *blocks)
+    card.tool = own
+    if kernel_tools.has_failed(blocks):
+        card.status, card.open = "error", True
+    elif call.status in ("error", "interrupted"):
+        _add_problem(card, call)
+    card.open |= kernel_tools.is_vivid(blocks) or (bool(code) and call.status == "running" and not call.waits)
+    return card
 
 
 def _bash(call: _Call) -> Card:
@@ -297,10 +320,15 @@ def _skill(call: _Call) -> Card:
 
 
 def _invalid(call: _Call) -> Card:
-    text = call.text("error") or call.output
-    card = call.card("!", "Unknown tool", call.text("tool"), Problem(text), open=True)
+    text, tool = call.text("error") or call.output, call.text("tool")
+    if own := own_tool(tool):
+        tool, text = own, _NOT_HERE
+    card = call.card("!", "Unknown tool", tool, Problem(text), open=True)
     card.status = "error" if card.status == "completed" else card.status
     return card
+
+
+_NOT_HERE = "The kernel's tools are for the session itself: its subagents do not have them."
 
 
 def _generic(call: _Call) -> Card:
@@ -335,7 +363,7 @@ _TOOLS: dict[str, Callable[[_Call], Card]] = {
 
 def _add_problem(card: Card, call: _Call) -> None:
     """Put the error first, and open the card."""
-    text = _text(call.state.get("error"))
+    text = readable(_text(call.state.get("error")))
     if call.status == "interrupted":
         text = text or "Interrupted before it finished."
     if not any(verdict.denied for verdict in card.verdicts):  # else the error only repeats the verdict

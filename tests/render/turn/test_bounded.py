@@ -10,6 +10,7 @@ import pytest
 from opencode_nb.render.turn.bounded import bounded
 from opencode_nb.session.turn import Turn
 from opencode_nb.transcript.state import TurnState
+from tests.render.kernel_turns import TABLE, call, kernel_turn
 from tests.render.turns import PICTURE, tool, turn
 
 HUGE = 8_000_000
@@ -25,6 +26,8 @@ def saved(state: TurnState) -> dict[str, str]:
     done.set_result(None)
     return Turn(state, None, done)._repr_mimebundle_()[0]
 
+
+TABLES = {f"c{i}": [{**TABLE, "rows": TABLE["rows"] * 20, "index": TABLE["index"] * 20}] for i in range(300)}
 
 LONG: dict[str, Any] = {
     "answer": lambda: turn({"type": "text", "text": LINE}),
@@ -43,6 +46,10 @@ LONG: dict[str, Any] = {
     "failure": lambda: turn(status="error", error={"name": "APIError", "data": {"message": LINE}}),
     "todos": lambda: turn(tool("todowrite", input={"todos": [{"content": LINE, "status": "pending"}]})),
     "pictures": lambda: turn({"type": "file", "mime": "image/png", "url": PICTURE + "A" * HUGE, "filename": "a.png"}),
+    "printed by the kernel": lambda: turn(call("python"), shown={"c": [{"kind": "stdout", "text": LINE}]}),
+    "pictures of the kernel": lambda: turn(call("python"), shown={"c": [{"kind": "image", "png": "A" * HUGE + "AA"}]}),
+    "tables": lambda: turn(*(call("python", call_id=f"c{i}") for i in range(300)), shown=TABLES),
+    "a long table": lambda: turn(call("python"), shown={"c": [{**TABLE, "rows": TABLE["rows"] * 100_000}]}),
     "many calls": lambda: turn(*(tool("bash", input={"command": "ls"}, output="a") for _ in range(5_000))),
     "unknown": lambda: turn({"type": "new", "data": LINE}),
 }
@@ -72,6 +79,14 @@ def test_the_end_of_an_output_is_kept() -> None:
 def test_a_short_turn_is_not_cut() -> None:
     state = turn({"type": "text", "text": "short"}, tool("bash", output="a"), {"type": "file", "url": PICTURE})
     assert bounded(state) is state
+
+
+def test_what_nobody_sees_takes_no_room_from_what_is_shown() -> None:
+    """What the model was told is not on the card of a call that shows something."""
+    state = turn(call("python", output=LINE), shown={"c": [{"kind": "stdout", "text": "the end"}]})
+    assert "the end" in saved(state)["text/html"]
+    assert "left out" not in saved(state)["text/html"]
+    assert bounded(kernel_turn()).shown == kernel_turn().shown
 
 
 def test_the_turn_itself_is_not_cut() -> None:

@@ -1,0 +1,145 @@
+"""Describe calls of the kernel's own tools: their titles, and the blocks of what they showed to the user.
+
+Owns the knowledge of these tools' inputs, and of the blocks in `TurnState.shown` (docs/kernel.md). They are read
+defensively: without them, as after a reload, a call shows its output.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+from typing import Any, NamedTuple
+
+from opencode_nb.render.markup.table import Table
+from opencode_nb.render.turn.card_model import Attachment, Block, Code, Json, Output, Pairs, Traceback
+from opencode_nb.render.turn.phrases import shorten
+
+PYTHON = "python"
+"""The tool that runs code."""
+
+MAX_ROWS, MAX_COLUMNS = 60, 40
+"""Rows and columns of a table that are shown: a head is enough on a card, and in a saved notebook."""
+
+_LONG_LINE = 120
+_PNG = "image/png"
+
+
+class Title(NamedTuple):
+    """A card's glyph, name, and subject."""
+
+    glyph: str
+    name: str
+    about: str
+
+
+def title(tool: str, arguments: Json) -> Title:
+    """Return the title of a call of the kernel's tool with this name, which is without its prefix."""
+    code = arguments.get("code")
+    if tool == PYTHON:
+        return Title("\u203a", "Python", _first_line(code if isinstance(code, str) else ""))
+    about = next((value for value in arguments.values() if isinstance(value, str) and value), "")
+    glyph, about_none = _TITLES.get(tool, ("\u25c7", ""))
+    return Title(glyph, tool.replace("_", " ").capitalize(), shorten(about or about_none, _LONG_LINE))
+
+
+_TITLES = {
+    "variables": ("\u2261", ""),
+    "inspect": ("\u2315", ""),
+    "figure": ("\u25a6", "the last shown"),
+    "history": ("\u21ba", ""),
+    "progress": ("\u25d4", "what the kernel is doing"),
+}
+"""Glyph of each tool, and its subject if it is called without one."""
+
+
+def _first_line(code: str) -> str:
+    """Return the first line that says something, and the number of all others."""
+    lines = [line for line in code.split("\n") if line.strip()]
+    if not lines:
+        return ""
+    first = shorten(lines[0].lstrip("# "), _LONG_LINE)
+    return first if len(lines) == 1 else f"{first} (+{len(lines) - 1} line{'s' * (len(lines) > 2)})"
+
+
+@dataclass(slots=True, frozen=True)
+class Work:
+    """What there is to show of a call: its code, its output for the model, attachments, and blocks for the user.
+
+    `shown` is None where nobody knows what was shown.
+    """
+
+    code: str
+    output: str
+    attachments: Sequence[Json]
+    shown: Sequence[Json] | None
+
+
+def blocks(work: Work) -> list[Block]:
+    """Return a call's blocks: the code, what it printed and returned, figures, and what it changed."""
+    made: list[Block] = [Code(work.code, "code.py", "Python code")] if work.code else []
+    if work.shown is None:
+        return [*made, *([Output(work.output)] if work.output else []), *_figures(work.attachments)]
+    shown = [(str(block.get("kind")), block) for block in work.shown if isinstance(block, dict)]
+    results = [result for kind, block in shown if kind in _BLOCKS and (result := _BLOCKS[kind](block))]
+    images = [_picture(block) for kind, block in shown if kind == "image"]
+    changes = [Pairs([("Changed", text)]) for kind, block in shown if kind == "changes" and (text := _text(block))]
+    return [*made, *results, *_figures([*work.attachments, *images]), *changes]
+
+
+def has_failed(made: Sequence[Block]) -> bool:
+    """Return whether the blocks tell an error."""
+    return any(isinstance(block, Traceback) for block in made)
+
+
+def is_vivid(made: Sequence[Block]) -> bool:
+    """Return whether the blocks are worth being seen at once: there is a figure among them."""
+    return any(isinstance(block, Attachment) for block in made)
+
+
+def _figures(files: Sequence[Json]) -> Iterator[Attachment]:
+    for number, file in enumerate(files, 1):
+        mime = str(file.get("mime") or "")
+        name = "Figure" if mime.startswith("image/") else "File"
+        yield Attachment(mime, name if len(files) == 1 else f"{name} {number}", str(file.get("url") or ""))
+
+
+def _picture(block: Json) -> Json:
+    """Return a picture of ours as an attachment; without data if it was left out."""
+    data = block.get("png")
+    return {"mime": _PNG, "url": f"data:{_PNG};base64,{data}" if isinstance(data, str) and data else ""}
+
+
+def _text(block: Json) -> str:
+    text = block.get("text")
+    return text if isinstance(text, str) else ""
+
+
+def _table(block: Json) -> Table | None:
+    columns = _texts(block.get("columns"))[:MAX_COLUMNS]
+    listed = block.get("rows")
+    rows = [_filled(_texts(row), len(columns)) for row in listed] if isinstance(listed, list) else []
+    index = _texts(block.get("index"))
+    index = _filled(index, len(rows)) if index else []
+    dtypes = _texts(block.get("dtypes"))[:MAX_COLUMNS]
+    return Table(columns, rows[:MAX_ROWS], dtypes, index[:MAX_ROWS], str(block.get("size") or "")) if columns else None
+
+
+def _filled(texts: list[str], count: int) -> list[str]:
+    return [*texts[:count], *[""] * (count - len(texts))]
+
+
+def _texts(value: Any) -> list[str]:
+    return ["" if item is None else str(item) for item in value] if isinstance(value, list) else []
+
+
+def _output(block: Json, heading: str = "") -> Output | None:
+    return Output(_text(block), title=heading) if _text(block) else None
+
+
+_BLOCKS: dict[str, Callable[[Json], Block | None]] = {
+    "stdout": _output,
+    "stderr": lambda block: _output(block, "Standard error"),
+    "value": _output,
+    "table": _table,
+    "error": lambda block: Traceback(_text(block)) if _text(block) else None,
+}
