@@ -19,6 +19,7 @@ from opencode_nb.render.turn.page import LiveTurn, turn_html, turn_markdown, tur
 from opencode_nb.render.turn.terminal import turn_terminal
 from opencode_nb.transcript.state import Decision, TurnState
 
+from .kernel_turns import SERVED, call
 from .page_model import Node, Page, parse
 from .turns import PDF, PICTURE, tool, turn
 
@@ -32,7 +33,7 @@ TAGS |= set("annotation semantics math mfrac mi mn mo mover mrow mspace msub msu
 ATTRIBUTES = set(
     """class style href target rel title src alt open start type name value placeholder role aria-label data-key
     data-fold data-message data-part data-tool data-status data-file data-view data-intent data-id data-reply
-    data-since data-until data-variable data-own data-session data max aria-pressed aria-hidden tabindex
+    data-since data-until data-variable data-own data-session data max aria-pressed aria-hidden tabindex scope
     alttext encoding display lspace rspace width stretchy mathvariant displaystyle scriptlevel""".split()  # noqa: SIM905
 )
 INTENTS = {"columns", "permission", "question", "stop", "again", "redo", "earlier", "later"}
@@ -134,6 +135,19 @@ ENTRIES: dict[str, Maker] = {
     "webfetch link": _tool("webfetch", input={"url": "javascript:" + H}),
     "websearch": _tool("websearch", input={"query": H}, output=H),
     "question tool": _tool("question", input={"questions": [{"question": H}]}, metadata={"answers": [[H]]}),
+    "kernel code": lambda t: turn(call("python", input={"code": t}, output=t)),
+    "kernel error": lambda t: turn(call("python", "error", input={"code": t}, error=t)),
+    "kernel tool": lambda t: turn(call(t, input={"name": t}, output=t)),
+    "kernel output": lambda t: turn(
+        call("python"), shown={"c": [{"kind": kind, "text": t} for kind in ("stdout", "stderr", "value", "error")]}
+    ),
+    "kernel table": lambda t: turn(
+        call("python"),
+        shown={"c": [{"kind": "table", "columns": [t], "dtypes": [t], "index": [t], "rows": [[t]], "size": t}]},
+    ),
+    "kernel changes": lambda t: turn(call("python"), shown={"c": [{"kind": "changes", "text": t}, {"kind": t}]}),
+    "kernel picture": lambda t: turn(call("python"), shown={"c": [{"kind": "image", "png": t}]}),
+    "sent from the kernel": lambda t: turn(sent=[{"about": t, "level": t, "tokens": t}]),
     "skill": _tool("skill", input={"name": H}, output=H),
     "invalid": _tool("invalid", input={"tool": H, "error": H}),
     "attachment": _tool("read", attachments=[{"mime": H, "filename": H, "url": H}]),
@@ -160,6 +174,11 @@ ENTRIES: dict[str, Maker] = {
     ),
     "permission command": lambda t: turn(
         status="running", permissions={"p": {**PERMISSION, "permission": "bash", "metadata": {"command": t}}}
+    ),
+    "permission code": lambda t: turn(
+        call("python", "running", input={"code": t}),
+        status="running",
+        permissions={"p": {**PERMISSION, "permission": f"{SERVED}_python", "tool": {"callID": "c"}}},
     ),
     "permission diff": lambda t: turn(
         status="running", permissions={"p": {**PERMISSION, "metadata": {"filepath": t, "diff": PATCH.format(t)}}}
@@ -205,6 +224,7 @@ def check_turn(state: TurnState, hostile: str) -> None:
 
 # Text that is neither Markdown nor shortened must be shown unchanged.
 LITERAL = ["prompt", "tool inputs", "tool error", "write", "question tool", "unknown part", "permission command"]
+LITERAL += ["kernel code", "permission code"]
 
 
 @pytest.mark.parametrize("entry", LITERAL)
@@ -212,7 +232,7 @@ def test_hostile_text_is_shown_unchanged(entry: str) -> None:
     for case, hostile in HOSTILE.items():
         tree = parse(LiveTurn(ENTRIES[entry](hostile), prompt=True).snapshot())
         text = json.dumps(hostile, ensure_ascii=False) if entry == "unknown part" else hostile
-        if entry == "permission command":
+        if entry.startswith("permission"):
             text = reveal(hostile)  # text to decide by hides nothing
         assert squeezed(text) in squeezed(tree.text), case
 

@@ -14,6 +14,7 @@ from opencode_nb.render.markup.escape import NOTHING, Html, element, join
 from opencode_nb.render.markup.patch_ops import Op, keyed, put, splice
 from opencode_nb.render.turn import cards, layout
 from opencode_nb.render.turn.card_model import Card, Context, Json
+from opencode_nb.render.turn.request_model import is_unseen
 from opencode_nb.render.turn.requests import request_html, subject_html
 from opencode_nb.render.turn.tools import describe
 
@@ -261,7 +262,8 @@ class RequestsView:
         drawn, self._drawn = self._drawn, replace(self._look)
         for known, shown in self._shown.items():
             if drawn != self._look or shown.request != requests[known]:
-                ops += self._redraw(shown, requests[known], root, whole=drawn.heard != self._look.heard)
+                arrived = is_unseen(shown.request) != is_unseen(requests[known])
+                ops += self._redraw(shown, requests[known], root, whole=arrived or drawn.heard != self._look.heard)
         for request_id in [new for new in requests if new not in self._shown]:
             self._serial += 1
             key = f"{self.key}{self._serial}"

@@ -15,7 +15,9 @@ from typing import Any
 from opencode_nb.diffs.patch import parse_files
 from opencode_nb.render.markup.paths import inside, link_target
 from opencode_nb.render.turn.card_model import Json
+from opencode_nb.render.turn.kernel_tools import PYTHON
 from opencode_nb.render.turn.phrases import shorten
+from opencode_nb.tools.names import own_tool
 
 _LONG_COMMAND = 200
 
@@ -30,6 +32,7 @@ _WANTS = {
     "external_directory": "access files outside its directory",
     "doom_loop": "repeat the same call",
 }
+_WANTS_OF_OWN = {PYTHON: "run Python code in your kernel"}
 _EVERYTHING = {
     "bash": "every shell command",
     "edit": "every edit",
@@ -39,6 +42,7 @@ _EVERYTHING = {
     "task": "every subagent",
     "skill": "every skill",
 }
+_EVERYTHING_OF_OWN = {PYTHON: "any Python code in this kernel"}
 _ACTS = {"add": "new file", "added": "new file", "delete": "deleted", "deleted": "deleted"}
 _SHOWN_BY_DIFF = frozenset({"filePath", "path", "content", "oldString", "newString", "patchText"})
 _FILES = frozenset({"files", "filepath", "diff"})
@@ -46,8 +50,11 @@ _DIRECTORIES = frozenset({"directories", "patterns", "parentDir"})
 _TITLES = {"bash": frozenset({"description"})}
 """The model's own name for a call: irrelevant for the decision."""
 COMMAND = "Command"
-SCOPE = "in this project, until OpenCode stops"
+CODE = "Python code"
+_SCOPE = " in this project, until OpenCode stops"
 """Where "always" holds, and how long."""
+_SCOPE_OF_OWN = ", until it ends"
+_UNSEEN = "The code has not arrived yet."
 _LABELS = {
     "command": COMMAND,
     "workdir": "In directory",
@@ -85,24 +92,41 @@ class File:
 
 @dataclass(slots=True, frozen=True)
 class Asked:
-    """A permission request: who asks, what it `wants` to do, `facts` as names and values, and the files.
+    """A permission request: its kind, who asks, what it `wants` to do, `facts` as names and values, and the files.
 
-    `asker` is "" for the session itself. `always` is what "always" covers, within `SCOPE`; "" if it can't be chosen.
+    `asker` is "" for the session itself. `always` is what "always" covers, and `covers` also where and until when; both
+    are "" if it can't be chosen. `trust` says in a few words how far that goes, if it goes as far as code can.
     """
 
+    kind: str
     asker: str
     wants: str
     facts: list[tuple[str, str]]
     files: list[File]
     always: str
+    covers: str
+    trust: str = ""
 
 
 def asked(request: Json, root: str = "") -> Asked:
     """Read a request; paths below `root` become relative to it. Never raises, whatever the request contains."""
-    kind = str(request.get("permission") or "")
+    kind, own = str(request.get("permission") or ""), _own(request)
     files = _files(request, root)
     wants = _WANTS.get(kind, f"use {kind}") if len(files) < 2 else f"change {len(files)} files"
-    return Asked(asker(request), wants, list(_facts(request, root, files)), files, _always(request))
+    if own:
+        wants = _WANTS_OF_OWN.get(own, f"use {own} in your kernel")
+    told, trust = list(_facts(request, root, files)), "full trust in this kernel" if own == PYTHON else ""
+    return Asked(own or kind, asker(request), wants, told, files, _always(request), covered(request), trust)
+
+
+def is_unseen(request: Json) -> bool:
+    """Return whether a request is about code that has not arrived yet, so that nobody can allow it knowingly."""
+    return _own(request) == PYTHON and request.get("call") == {}
+
+
+def _own(request: Json) -> str:
+    """Return the kernel's tool that a request is about, such as `python`; "" if it is about none."""
+    return own_tool(str(request.get("permission") or ""))
 
 
 def asker(request: Json) -> str:
@@ -119,7 +143,7 @@ def asker(request: Json) -> str:
 def covered(request: Json) -> str:
     """Return what "always" covers, where and until when; "" if it can't be chosen."""
     always = _always(request)
-    return f"{always} {SCOPE}" if always else ""
+    return f"{always}{_SCOPE_OF_OWN if _own(request) else _SCOPE}" if always else ""
 
 
 def subject(request: Json, root: str = "") -> str:
@@ -129,6 +153,8 @@ def subject(request: Json, root: str = "") -> str:
         return ", ".join(f"{file.path} \u2192 {file.moves_to}" if file.moves_to else file.path for file in files)
     if metadata.get("command"):
         return shorten(str(metadata["command"]), _LONG_COMMAND)
+    if own := _own(request):
+        return CODE if own == PYTHON else own
     path = metadata.get("filepath")
     return inside(str(path), root) if path else ", ".join(_texts(request, "patterns"))
 
@@ -179,11 +205,17 @@ def _facts(request: Json, root: str, files: list[File]) -> Iterator[tuple[str, s
     told = _told(request, files)
     values = [(name, _text(value)) for name, value in _ordered(told) if value is not None]
     yield from _directories(request, root)
+    if is_unseen(request):
+        yield "", _UNSEEN
     for name, value in values:
-        yield _LABELS.get(name, name), value
+        yield _label(request, name), value
         if name in _PATHS and (target := link_target(value, root)):
             yield "", _leads(target)
     yield from _unsaid(request, [*(value for _, value in values), *(file.path for file in files)])
+
+
+def _label(request: Json, name: str) -> str:
+    return CODE if name == "code" and _own(request) == PYTHON else _LABELS.get(name, name)
 
 
 def _told(request: Json, files: list[File]) -> Json:
@@ -231,7 +263,10 @@ def _unsaid(request: Json, values: list[str]) -> Iterator[tuple[str, str]]:
 
 
 def _always(request: Json) -> str:
-    kind = str(request.get("permission") or "")
+    kind, own = str(request.get("permission") or ""), _own(request)
+    if own:
+        everything = _EVERYTHING_OF_OWN.get(own, f"every use of {own} in this kernel")
+        return everything if _texts(request, "always") else ""
     everything = _EVERYTHING.get(kind, f"every use of {kind}")
     return ", ".join(everything if pattern == "*" else pattern for pattern in _texts(request, "always"))
 

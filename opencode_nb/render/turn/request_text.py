@@ -6,7 +6,7 @@ from collections.abc import Iterator
 
 from opencode_nb.render.diff.box import patch_text
 from opencode_nb.render.markup.escape import reveal, reveal_line
-from opencode_nb.render.turn.request_model import COMMAND, SCOPE, Asked, File
+from opencode_nb.render.turn.request_model import COMMAND, Asked, File
 
 _INDENT = "    "
 """Indentation of everything the agent provides: no line of it can look like one of ours."""
@@ -15,7 +15,8 @@ _INDENT = "    "
 def request_text(asked: Asked) -> str:
     """Render everything relevant to the decision: nothing cut, invisible characters marked."""
     head = f"{asker_text(asked.asker)} asks for permission to {reveal_line(asked.wants)}:"
-    always = [f"Allow always: {reveal_line(f'{asked.always} {SCOPE}')}"] if asked.always else []
+    trust = f" ({asked.trust})" if asked.trust else ""
+    always = [f"Allow always: {reveal_line(asked.covers)}{trust}"] if asked.always else []
     return "\n".join([head, *_facts(asked), *_files(asked.files), *always])
 
 

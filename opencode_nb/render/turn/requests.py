@@ -14,7 +14,7 @@ from opencode_nb.render.markup.highlight import highlight
 from opencode_nb.render.turn import request_model
 from opencode_nb.render.turn.card_model import Json
 from opencode_nb.render.turn.cards import part_key
-from opencode_nb.render.turn.request_model import COMMAND, SCOPE, Asked, File
+from opencode_nb.render.turn.request_model import CODE, COMMAND, Asked, File
 
 FIRST_SCREEN = 40
 """Lines of changes that are shown before the rest is folded, unless it is short."""
@@ -34,9 +34,9 @@ def request_html(request: Json, root: str = "", *, heard: bool = True, columns: 
 
 
 def permission_html(request: Json, root: str = "", *, heard: bool = True, columns: int = 1, key: str = "") -> Html:
-    """Render a permission request: the command or change itself, and the three answers if `heard`."""
+    """Render a permission request: the command, code or change itself, and the three answers if `heard`."""
     subject = subject_html(request, root, columns if heard else 0, key)
-    answers = [_answers(request), _reason(request)] if heard else [_elsewhere()]
+    answers = [_answers(request, request_model.asked(request, root)), _reason(request)] if heard else [_elsewhere()]
     return _card(request, "permission", join([subject, *answers]), role="group", aria_label="Permission needed")
 
 
@@ -52,7 +52,7 @@ def subject_html(request: Json, root: str, columns: int, key: str = "") -> Html:
     if "questions" in request:
         return _question_head(request, key)
     asked = request_model.asked(request, root)
-    kind = element("span", escape(reveal_line(str(request.get("permission") or ""))), style="subtitle")
+    kind = element("span", escape(reveal_line(asked.kind)), style="subtitle")
     head = _head("!", "Permission needed", kind, f"{_who(asked.asker)} wants to {asked.wants}")
     pieces = [_fact(name, value) for name, value in asked.facts]
     pieces += [_names(asked.files)] if len(asked.files) > 1 else []
@@ -80,10 +80,13 @@ def _fact(name: str, value: str) -> Html:
     """Render a name and value; without a name, it is a warning about the previous fact."""
     if not name:
         return element("div", escape(reveal_line(value)), style="fact warn")
-    if name == COMMAND:
-        return element("div", element("pre", highlight(reveal(value), "sh"), style="output"), style="fact")
+    if name in _LANGUAGES:
+        return element("div", element("pre", highlight(reveal(value), _LANGUAGES[name]), style="output"), style="fact")
     label = element("span", escape(f"{reveal_line(name)}: "), style="muted small")
     return element("div", join([label, element("span", escape(reveal(value)), style="value")]), style="fact")
+
+
+_LANGUAGES = {COMMAND: "sh", CODE: "python"}
 
 
 def _names(files: list[File]) -> Html:
@@ -131,20 +134,32 @@ def _elsewhere() -> Html:
 def _covered(asked: Asked) -> Html:
     if not asked.always:
         return NOTHING
-    told = f"Allow always: {asked.always} {SCOPE}"
-    return element("div", escape(reveal_line(told)), style="covers small muted")
+    return element("div", escape(reveal_line(f"Allow always: {asked.covers}")), style="covers small muted")
 
 
-def _answers(request: Json) -> Html:
-    key = str(request.get("id") or "")
-    buttons = [
-        element(
-            "button", escape(label), style=style, type="button", data_intent="permission", data_id=key, data_reply=reply
-        )
-        for reply, label, style in _REPLIES
-        if reply != "always" or request.get("always")
-    ]
+def _answers(request: Json, asked: Asked) -> Html:
+    """Render the buttons: what nobody has seen can only be denied."""
+    offered = {"once": True, "always": bool(request.get("always"))}
+    if request_model.is_unseen(request):
+        offered = dict.fromkeys(offered, False)
+    buttons = [_answer(request, asked, *one) for one in _REPLIES if offered.get(one[0], True)]
     return element("div", join(buttons), style="buttons")
+
+
+def _answer(request: Json, asked: Asked, reply: str, label: str, style: str) -> Html:
+    """Render a button; how far "always" goes is its description, and not in its name."""
+    trust = asked.trust if reply == "always" else ""
+    aside = element("span", escape(f" \u00b7 {trust}"), style="small", aria_hidden="true") if trust else NOTHING
+    return element(
+        "button",
+        join([escape(label), aside]),
+        style=style,
+        type="button",
+        title=asked.covers if trust else None,
+        data_intent="permission",
+        data_id=str(request.get("id") or ""),
+        data_reply=reply,
+    )
 
 
 def _reason(request: Json) -> Html:

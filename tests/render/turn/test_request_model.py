@@ -9,6 +9,7 @@ import pytest
 
 from opencode_nb.render.turn.requests import request_html
 from opencode_nb.session.permissions.console import describe
+from opencode_nb.tools.names import server_name
 from tests.render.page_model import parse
 
 ROOT = "/project"
@@ -217,3 +218,56 @@ def test_a_long_change_is_folded_after_its_first_screen() -> None:
     assert "b.py +60 \u22120" in fold.text
     short = parse(request_html(patch(change("a.py")), ROOT))
     assert "Show all" not in short.text
+
+
+SERVED = server_name("ses_1")
+CODE = "import os\nos.remove('a')\n" + "".join(f"x{i} = {i}\n" for i in range(300))
+
+
+def of_kernel(tool: str = "python", given: dict[str, Any] | None = None, **more: Any) -> dict[str, Any]:
+    """Return a request of one of the kernel's tools, as the server sends it."""
+    return request(f"{SERVED}_{tool}", f"{SERVED}_{tool}" if given else "", given, always=["*"], **more)
+
+
+@MEDIA
+def test_all_the_code_is_shown_before_it_is_allowed(show: Any) -> None:
+    shown = show(of_kernel(given={"code": CODE, "timeout": 5}))
+    assert "run Python code in your kernel" in shown
+    assert [text.strip() for text in CODE.splitlines() if text not in shown] == []
+    assert "timeout: 5" in shown
+    assert SERVED not in shown
+    assert "Allow always: any Python code in this kernel, until it ends" in shown
+    assert "full trust in this kernel" in shown
+    assert "in this project" not in shown
+
+
+@MEDIA
+@pytest.mark.parametrize("hidden", HIDDEN)
+def test_code_hides_no_character(show: Any, hidden: str) -> None:
+    shown = show(of_kernel(given={"code": f"if level != 'user{hidden}'  # check\n    pass"}))
+    assert hidden not in shown
+    assert HIDDEN[hidden] in shown
+
+
+@MEDIA
+def test_code_that_has_not_arrived_is_told(show: Any) -> None:
+    assert "The code has not arrived yet." in show(of_kernel())
+    assert "has not arrived" not in show(of_kernel(given={"code": ""}))
+
+
+@MEDIA
+def test_other_tools_of_the_kernel_are_named_without_their_prefix(show: Any) -> None:
+    shown = show(of_kernel("restart", {"why": "memory"}))
+    assert "use restart in your kernel" in shown
+    assert "every use of restart in this kernel, until it ends" in shown
+    assert SERVED not in shown
+
+
+def test_code_is_coloured_and_not_folded() -> None:
+    tree = parse(request_html(of_kernel(given={"code": CODE}), ROOT))
+    (code,) = [node for node in tree.walk() if node.tag == "pre"]
+    assert code.text == CODE
+    assert any("color:" in str(node.attrs.get("style")) for node in code.walk() if node.tag == "span")
+    folded = code
+    while folded := folded.parent:  # type: ignore[assignment]
+        assert folded.tag != "details"

@@ -7,6 +7,7 @@ from typing import Any
 from opencode_nb.render.turn.page import LiveTurn
 from opencode_nb.render.turn.parts import Look, RequestsView
 from opencode_nb.render.turn.requests import request_html
+from tests.render.kernel_turns import SERVED
 from tests.render.page_model import Node, Page
 from tests.render.turns import tool, turn
 
@@ -73,6 +74,20 @@ def test_the_input_of_a_call_is_added_to_its_card_when_known() -> None:
     assert "code: import os" in page.root.text
     assert [id(form) for form in page.root.walk() if form.tag == "form"] == forms
     assert not live.update({str(part["id"])})
+
+
+def test_code_can_be_allowed_only_once_it_has_arrived() -> None:
+    asked = {"id": "per_1", "permission": f"{SERVED}_python", "patterns": ["*"], "always": ["*"], "metadata": {}}
+    view = RequestsView("q", Look())
+    page = Page(view.html())
+    page.apply(view.update({"per_1": {**asked, "call": {}}}, ""))
+    assert [node.attrs["data-reply"] for node in find(page, data_intent="permission", type="button")] == ["reject"]
+    call = {"tool": f"{SERVED}_python", "input": {"code": "1 + 1"}}
+    page.apply(view.update({"per_1": {**asked, "call": call}}, ""))
+    buttons = find(page, data_intent="permission", type="button")
+    assert [node.attrs["data-reply"] for node in buttons] == ["once", "always", "reject"]
+    assert "1 + 1" in page.root.text
+    assert Page(view.html()).html(keys=True) == page.html(keys=True)
 
 
 def test_a_question_names_its_agent_once_known() -> None:
