@@ -80,7 +80,8 @@ class TurnState:
     request id. `decisions` are the answers to earlier ones; `approved` are requests that an earlier "always" covered.
     `waits` is when each request was open, with the call that sent it, by request id. `children` are the turns of
     sub-sessions, by the session that the task tool opened. `shown` is what calls of the kernel's tools show on their
-    cards, by call: blocks, see docs/kernel.md. `sent` is what left the kernel, `[{about, level, tokens}]`.
+    cards, by call: blocks, see docs/kernel.md. `sent` is what left the kernel with the
+    turn, `[{about, level, tokens, images}]`.
     """
 
     id: str

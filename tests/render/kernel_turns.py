@@ -104,7 +104,8 @@ def kernel_turn(status: str = "completed", **more: Any) -> TurnState:
         shown={"c3": blocks(), "c4": [{"kind": "error", "text": TRACEBACK}]},
         sent=[
             {"about": "titanic", "level": "schema", "tokens": 412},
-            {"about": "python", "level": "full", "tokens": 1290},
+            {"about": "python", "level": "full", "tokens": 1200, "images": 1},
+            {"about": "python", "level": "full", "tokens": 90},
         ],
         **more,
     )

@@ -39,7 +39,7 @@ class Table:
 
 def table_html(table: Table) -> Html:
     """Render the table alone, without its size: whoever shows it lets it scroll."""
-    corner = element("th", style="cell") if table.index else NOTHING
+    corner = element("td", style="cell") if table.index else NOTHING
     head = element("tr", join([corner, *(_heading(table, at) for at in range(len(table.columns)))]))
     rows = (element("tr", join(_cells(table, number))) for number in range(len(table.rows)))
     return element("table", join([element("thead", head), element("tbody", join(rows))]), style="table")
@@ -54,7 +54,8 @@ def _heading(table: Table, column: int) -> Html:
 
 def _cells(table: Table, number: int) -> Iterator[Html]:
     if table.index:
-        yield element("th", escape(one_line(table.index[number])), style="cell", scope="row")
+        name = one_line(table.index[number])
+        yield element("th", escape(name), style="cell", scope="row") if name else element("td", style="cell")
     for column, text in enumerate(table.rows[number]):
         yield element("td", escape(one_line(text)), style=_style(table, column, text))
 

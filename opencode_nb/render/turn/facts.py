@@ -143,11 +143,16 @@ def _count(number: int) -> str:
 
 def sent(turn: TurnState) -> list[str]:
     """Return what left the kernel with the turn, once for each subject and level: `df (schema, 412 tokens)`."""
-    tokens: dict[tuple[str, str], float] = {}
+    kinds: dict[tuple[str, str], list[Json]] = {}
     for entry in turn.sent:
-        kind = str(entry.get("about") or ""), str(entry.get("level") or "")
-        tokens[kind] = tokens.get(kind, 0) + _number(entry.get("tokens"))
-    return [f"{about} ({level}, {_count(int(count))} tokens)" for (about, level), count in tokens.items()]
+        kinds.setdefault((str(entry.get("about") or ""), str(entry.get("level") or "")), []).append(entry)
+    return [f"{about} ({level}, {_amount(entries)})" for (about, level), entries in kinds.items()]
+
+
+def _amount(entries: list[Json]) -> str:
+    tokens, images = _sum(entries, "tokens"), _sum(entries, "images")
+    pictures = f", {images} image{'' if images == 1 else 's'}" if images else ""
+    return f"{_count(tokens)} tokens{pictures}"
 
 
 def changed(diffs: Sequence[Json]) -> str:

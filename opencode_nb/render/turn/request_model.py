@@ -115,7 +115,7 @@ def asked(request: Json, root: str = "") -> Asked:
     wants = _WANTS.get(kind, f"use {kind}") if len(files) < 2 else f"change {len(files)} files"
     if own:
         wants = _WANTS_OF_OWN.get(own, f"use {own} in your kernel")
-    told, trust = list(_facts(request, root, files)), "full trust in this kernel" if own == PYTHON else ""
+    told, trust = list(_facts(request, root, files)), "full trust" if own == PYTHON else ""
     return Asked(own or kind, asker(request), wants, told, files, _always(request), covered(request), trust)
 
 

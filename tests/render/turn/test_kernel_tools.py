@@ -109,6 +109,8 @@ def test_a_figure_is_seen_without_unfolding() -> None:
     assert "open" in withheld.attrs
     (picture,) = [node for node in withheld.walk() if node.tag == "img"]
     assert picture.attrs["src"] == "data:image/png;base64,iVBORw0KGgo="
+    both = card(call("python", attachments=[figure()]), {"kind": "image", "png": "iVBORw0KGgo="})
+    assert [node.attrs["src"] for node in both.walk() if node.tag == "img"] == [figure()["url"]]
     several = card(call("python", attachments=[figure(), figure()]))
     assert [node.attrs["alt"] for node in several.walk() if node.tag == "img"] == ["Figure 1", "Figure 2"]
 
@@ -208,8 +210,8 @@ def test_what_is_shown_arrives_on_the_page_in_place() -> None:
 
 @pytest.mark.parametrize("form", [turn_html, turn_markdown, turn_text, printed])
 def test_what_left_the_kernel_is_told_in_every_form(form: Any) -> None:
-    told = form(kernel_turn()).replace("\\", "")
+    told = " ".join(form(kernel_turn()).replace("\\", "").split())
     assert "Sent from the kernel" in told
     assert "titanic (schema, 412 tokens)" in told
-    assert "python (full, 1.3k tokens)" in told
+    assert "python (full, 1.3k tokens, 1 image)" in told
     assert "Sent from the kernel" not in form(turn())
