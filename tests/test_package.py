@@ -57,7 +57,7 @@ AT_ONCE: dict[str, set[str]] = {
     "terminal": {"render.turn", "session", "session.blocking", "session.permissions", "transcript"},
     "widgets": {
         *("changes", "diffs", "errors", "kernel", "portal", "session", "session.blocking", "session.prompt"),
-        *("session.permissions", "transcript", "render.markup", "render.diff", "render.turn", "render.chat"),
+        *("session.permissions", "tools", "transcript", "render.markup", "render.diff", "render.turn", "render.chat"),
     },
     "quickstart": {"errors"},
     "doctor": {"errors"},

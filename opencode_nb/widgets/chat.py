@@ -27,8 +27,9 @@ from opencode_nb.session.session import AsyncSession
 from opencode_nb.session.turn import Turn
 from opencode_nb.transcript.state import Json
 from opencode_nb.transcript.transcript import Change
-from opencode_nb.widgets import assets
+from opencode_nb.widgets import assets, chat_kernel
 from opencode_nb.widgets.chat_intents import Intents
+from opencode_nb.widgets.chat_kernel import KernelAccess
 from opencode_nb.widgets.chat_saved import SavedChat
 from opencode_nb.widgets.chat_setup import SetupWatch
 from opencode_nb.widgets.chat_state import Facts
@@ -53,6 +54,9 @@ class ChatPanel:
     What was said is also in the notebook's file, in a static form (chat_saved.py); `live=False` shows only that form,
     where no page can react.
     """
+
+    kernel: KernelAccess | None = None
+    """What sessions may use and know of this kernel; None shows no choice of it."""
 
     def __init__(self, session: Session | str | None = None, *, live: bool = True, **options: Any) -> None:
         self._own: Opencode | None = None
@@ -237,6 +241,14 @@ class ChatPanel:
         self._look.columns = columns
         self._view.take_snapshot()
 
+    def choose_kernel(self, intent: Json) -> None:
+        """Choose what the agent may use and know of this kernel. Raises OpencodeError if that is not for this panel."""
+        if self.kernel is None:
+            raise OpencodeError("This panel has no kernel whose tools the agent could have.")
+        if warning := chat_kernel.choose(self.kernel, self._session._async, intent):
+            self.notify(warning, "warning", {"kind": "new"})
+        self._tell_state()
+
     def refresh(self) -> None:
         """Update the window and the facts on the page."""
         self._view.changed(("", "session"))
@@ -261,6 +273,7 @@ class ChatPanel:
         session = self._session._async
         state = self._facts.state(session, at_end=self.chat.at_end)
         state["elsewhere"] = self._elsewhere.waiting(session)
+        state["kernel"] = chat_kernel.state(self.kernel, session)
         known = {name: value for name, value in self.widget.state.items() if name != "n"}
         if state != known:
             self.widget.state = {**state, "n": self.widget.state.get("n", 0) + 1}

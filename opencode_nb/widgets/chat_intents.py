@@ -63,8 +63,11 @@ class Panel(Protocol):
     def set_columns(self, columns: int, /) -> None:
         """Show changes in one column or two."""
 
+    def choose_kernel(self, intent: Json, /) -> None:
+        """Choose what the agent may use and know of this kernel."""
+
     def notify(self, text: str, level: str = "info", again: Json | None = None) -> None:
-        """Show a notice; `again` is the intent that goes on all the same."""
+        """Show a notice; `again` is the intent of its button."""
 
     def dismiss(self) -> None:
         """Take the notice away."""
@@ -184,6 +187,9 @@ class Intents:
             choice.setdefault("variant", None)  # each model has its own
         self._session.choose(**choice)
         await self._panel.learn()
+
+    async def _choose_kernel(self, intent: Json) -> None:
+        self._panel.choose_kernel(intent)
 
     # -- without a model -----------------------------------------------------------------------------------------------
 
@@ -368,6 +374,7 @@ _INTENTS: dict[str, Callable[[Intents, Json], Awaitable[Json | None]]] = {
     "again": Intents._send_again,
     "stop": Intents._stop,
     "pick": Intents._pick,
+    "kernel": Intents._choose_kernel,
     "use_model": Intents._use_model,
     "start_demo": Intents._start_demo,
     "check_setup": Intents._check_setup,

@@ -3,6 +3,7 @@ import { beforeEach, mock, test } from "node:test";
 
 import { assertFocus, clear, press, show } from "./dom.js";
 import { createNoticeTeller, createTurnTeller } from "../../opencode_nb/static/chat/chat.js";
+import { accessText } from "../../opencode_nb/static/chat/kernel_access.js";
 import { meterText } from "../../opencode_nb/static/chat/meter.js";
 import { createNotices } from "../../opencode_nb/static/chat/notices.js";
 import { matchesModel } from "../../opencode_nb/static/chat/pickers.js";
@@ -21,6 +22,12 @@ test("an element has text, attributes and listeners, never markup", () => {
   node.dispatchEvent(new Event("click"));
   assert.equal(node.outerHTML, '<button title="x" hidden="">&lt;b&gt;y&lt;/b&gt;</button>');
   assert.equal(clicked.mock.callCount(), 1);
+});
+
+test("what the agent may use and know of the kernel is said in a few words", () => {
+  const kernel = { tools: true, level: "schema", levels: [], not_covered: "" };
+  assert.deepEqual(accessText(kernel), { short: "schema", name: "Kernel: tools on, privacy schema" });
+  assert.deepEqual(accessText({ ...kernel, tools: false }), { short: "schema, no tools", name: "Kernel: tools off, privacy schema" });
 });
 
 test("children are put in order without moving those in place", () => {

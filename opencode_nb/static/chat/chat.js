@@ -9,6 +9,7 @@
 import { createAnswerTools } from "./answer_tools.js";
 import { GONE, createClient } from "./client.js";
 import { createComposer } from "../composer/composer.js";
+import { createKernelAccess } from "./kernel_access.js";
 import { createNotices } from "./notices.js";
 import { createPickers } from "./pickers.js";
 import { createQueue } from "./queue.js";
@@ -226,13 +227,14 @@ function createControls({ panel, root, client, notices, signal }) {
   const search = createFinder({ root, client, signal, leave: focusMessage, moved: scroll.moved });
   const bar = createSessionBar({ client, notices, undo, focusMessage, find: search.open });
   const pickers = createPickers({ client, focusMessage });
+  const access = createKernelAccess({ client, signal });
   const queue = createQueue({
     client, notices, signal, giveBack: (session, text) => composer.giveBack(session, text), focusMessage,
   });
   const welcome = createWelcome(root);
   const setup = createSetup({ client, notices, focusMessage });
   const composer = createComposer({
-    client, notices, signal, earlier: () => promptsIn(root), sent: scroll.follow, pickers: pickers.fields,
+    client, notices, signal, earlier: () => promptsIn(root), sent: scroll.follow, pickers: [...pickers.fields, access.box],
   });
   const urgent = make("div", { "aria-live": "assertive", style: UNSEEN });
   const polite = make("div", { "aria-live": "polite", style: UNSEEN });
@@ -247,7 +249,7 @@ function createControls({ panel, root, client, notices, signal }) {
     panel.classList.toggle("oc-dead", !connected);
   };
   const openers = { ...bar.openers, ...pickers.openers, commands: composer.suggest };
-  const parts = [bar, undo, search, scroll, composer, pickers, queue, welcome, setup];
+  const parts = [bar, undo, search, scroll, composer, pickers, access, queue, welcome, setup];
   return { scroll, undo, welcome, composer, search, urgent, polite, disable, openers, parts };
 }
 

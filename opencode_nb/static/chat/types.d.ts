@@ -30,6 +30,8 @@ export interface State {
   git?: boolean | null;
   at_end?: boolean;
   notice?: Notice | null;
+  /** What the agent may use and know of the kernel; null where there is no choice. */
+  kernel?: KernelAccess | null;
   /** The other sessions that wait for an answer. */
   elsewhere?: { id: string; title: string }[];
 }
@@ -51,6 +53,16 @@ export interface Setup {
 export interface Agent {
   name: string;
   description?: string;
+}
+
+/** See opencode_nb/widgets/chat_kernel.py. */
+export interface KernelAccess {
+  /** Whether the agent has the kernel's tools. */
+  tools: boolean;
+  /** The privacy level. */
+  level: string;
+  levels: { name: string; about: string }[];
+  not_covered: string;
 }
 
 /** How full the model's window is; a window of 0 is unknown. */
@@ -75,7 +87,7 @@ export interface Notice {
   again?: Again | null;
 }
 
-/** The intent that repeats a refused undo or redo and overwrites what was in its way. */
+/** The intent of a notice's button: it repeats a refused undo or redo and overwrites what was in its way, for example. */
 export interface Again {
   kind: string;
   [argument: string]: unknown;

@@ -6,7 +6,7 @@
 
 const NO_GIT = "There is no git repository here: changes by the agent\u2019s editing tools are undone, but files that its commands changed stay as they are.";
 /** @type {Record<string, string>} */
-const ANYWAY = { undo: "Undo anyway", redo: "Redo anyway" };
+const ANYWAY = { undo: "Undo anyway", redo: "Redo anyway", new: "New session" };
 
 /**
  * Make the undo of the session that is shown.
@@ -39,9 +39,9 @@ export function createUndo({ client, notices }) {
 /** @typedef {ReturnType<typeof createUndo>} Undo */
 
 /**
- * Make the button of a notice about an undo or redo that only the user's own changes stopped.
+ * Make the button of a notice that offers to go on: to undo or redo what only the user's own changes stopped, for example.
  *
- * @param {Again | null | undefined} again the intent that overwrites them
+ * @param {Again | null | undefined} again its intent
  * @param {Client["tell"]} tell
  * @returns {Action | undefined}
  */

@@ -16,6 +16,8 @@ from opencode_nb.render.turn.parts import Look, RequestsView
 from opencode_nb.render.turn.requests import permission_html, question_html
 from opencode_nb.transcript.state import TurnState
 from opencode_nb.widgets.chat import ChatWidget
+from opencode_nb.widgets.chat_kernel import LEVELS_TOLD, NOT_COVERED
+from tests.render.kernel_turns import CODE, SERVED, kernel_turn
 from tests.render.turns import tool, turn
 from tests.widgets.conftest import Widget
 
@@ -58,6 +60,12 @@ STATE: dict[str, Any] = {
     "can_share": False,
     "git": True,
     "version": 1,
+    "kernel": {
+        "tools": True,
+        "level": "full",
+        "levels": [{"name": level.name.lower(), "about": about} for level, about in LEVELS_TOLD.items()],
+        "not_covered": NOT_COVERED,
+    },
     "elsewhere": [],
     "n": 0,
 }
@@ -101,6 +109,14 @@ EDIT_PERMISSION = {
     "patterns": ["load.py"],
     "always": ["*"],
     "metadata": {"filepath": "load.py", "diff": PATCH},
+}
+CODE_PERMISSION = {
+    "id": "per_3",
+    "permission": f"{SERVED}_python",
+    "patterns": ["*"],
+    "always": ["*"],
+    "metadata": {},
+    "call": {"tool": f"{SERVED}_python", "input": {"code": CODE}},
 }
 QUESTION = {
     "id": "que_1",
@@ -203,6 +219,7 @@ SCENES: dict[str, tuple[str, dict[str, Any]]] = {
         {"busy": True, "status": "running", "queue": [{"id": "q1", "text": "And then plot the mean of each day"}]},
     ),
     "permission": (log(_done(), _running()) + asked(PERMISSION), {"busy": True}),
+    "kernel": (log(kernel_turn()) + asked(CODE_PERMISSION), {"busy": True}),
     "question": (log(_done(), _running()) + asked(QUESTION), {"busy": True}),
     "diff": (log(_done()) + asked(EDIT_PERMISSION), {"busy": True}),
     "split": (log(_done(), columns=2) + asked(EDIT_PERMISSION, columns=2), {"busy": True}),

@@ -1,0 +1,102 @@
+// Choose what the agent may use and know of the kernel.
+
+/** @import { KernelAccess, State } from "./types.js" */
+/** @import { Client } from "./client.js" */
+
+import { icon } from "../core/buttons.js";
+import { make, uniqueId, update } from "../core/dom.js";
+
+/**
+ * Write a choice in a few words, for the button and for its name.
+ *
+ * @param {KernelAccess} kernel
+ */
+export function accessText({ tools, level }) {
+  return { short: tools ? level : `${level}, no tools`, name: `Kernel: tools ${tools ? "on" : "off"}, privacy ${level}` };
+}
+
+/**
+ * Let a button show and hide a box, which closes when the focus leaves it.
+ *
+ * @param {HTMLElement} anchor around both
+ * @param {HTMLElement} button
+ * @param {HTMLElement} box
+ * @param {HTMLElement} first has the focus when the box opens
+ * @param {AbortSignal} signal
+ */
+function disclose(anchor, button, box, first, signal) {
+  /** @param {boolean} open */
+  const show = (open) => {
+    box.hidden = !open;
+    button.setAttribute("aria-expanded", String(open));
+    if (open) first.focus();
+  };
+  button.setAttribute("aria-controls", box.id);
+  show(false);
+  button.addEventListener("click", () => show(Boolean(box.hidden)));
+  anchor.addEventListener("keydown", (event) => {
+    if (event.key !== "Escape" || box.hidden) return;
+    event.stopPropagation();
+    show(false);
+    button.focus();
+  });
+  anchor.addEventListener("focusout", ({ relatedTarget }) => {
+    if (!box.hidden && relatedTarget && !anchor.contains(/** @type {Node} */ (relatedTarget))) show(false);
+  });
+  button.ownerDocument.addEventListener("pointerdown", (event) => {
+    if (!box.hidden && !event.composedPath().includes(anchor)) show(false);
+  }, { capture: true, signal });
+}
+
+/**
+ * Make the button with its box: a switch for the tools, and the privacy level with what it does not cover.
+ *
+ * @param {object} options
+ * @param {Client} options.client
+ * @param {AbortSignal} options.signal
+ */
+export function createKernelAccess({ client, signal }) {
+  /** @type {KernelAccess | null} */
+  let kernel = null;
+  /** @param {{ tools?: boolean, level?: string }} choice */
+  const choose = async (choice) => {
+    await client.tell("kernel", choice);
+    if (kernel) fill(kernel); // a refused choice is not shown as chosen
+  };
+  const tools = make("input", { type: "checkbox", role: "switch", id: uniqueId() });
+  tools.addEventListener("change", () => choose({ tools: tools.checked }));
+  const asks = make("div", { class: "chat-muted", id: uniqueId() }, "The agent looks at variables, and asks before it runs Python here.");
+  tools.setAttribute("aria-describedby", asks.id);
+  const level = make("select", { class: "chat-select", id: uniqueId() });
+  level.addEventListener("change", () => choose({ level: level.value }));
+  const limits = make("div", { class: "chat-muted", id: uniqueId() });
+  level.setAttribute("aria-describedby", limits.id);
+  const box = make("div", { class: "chat-list chat-kernel-box", id: uniqueId(), role: "group", "aria-label": "Kernel", hidden: true },
+    make("div", { class: "chat-kernel-line" }, tools, make("label", { for: tools.id }, "Kernel tools")), asks,
+    make("div", { class: "chat-kernel-line" }, make("label", { for: level.id }, "Privacy"), level), limits);
+  const short = make("span", { class: "chat-kernel-level", "aria-hidden": "true" });
+  const button = make("button", { type: "button", class: "chat-tool chat-kernel" }, icon("kernel"), short);
+  const anchor = make("div", { class: "chat-anchor", hidden: true }, button, box);
+  disclose(anchor, button, box, tools, signal);
+
+  /** @param {KernelAccess} given */
+  const fill = (given) => {
+    const said = accessText(given);
+    update(short, { textContent: said.short });
+    update(button, { ariaLabel: said.name, title: said.name });
+    update(tools, { checked: given.tools });
+    const options = given.levels.map(({ name, about }) => make("option", { value: name }, `${name}: ${about}`));
+    if (level.options.length !== options.length) level.replaceChildren(...options);
+    update(level, { value: given.level });
+    update(limits, { textContent: given.not_covered });
+  };
+  return {
+    box: anchor,
+    /** @param {State} state */
+    show(state) {
+      kernel = state.kernel ?? null;
+      update(anchor, { hidden: !kernel });
+      if (kernel) fill(kernel);
+    },
+  };
+}

@@ -1,0 +1,53 @@
+"""What the agent of a panel's session may use and know of this kernel: shown on the page, and chosen there."""
+
+from __future__ import annotations
+
+from typing import Protocol
+
+from opencode_nb.session.session import AsyncSession
+from opencode_nb.tools.privacy import Level
+from opencode_nb.transcript.state import Json
+
+NOT_COVERED = "Not covered: what code writes to files, what shell commands read, and what earlier turns sent."
+_EARLIER = "What earlier turns of this session sent stays with the provider. A new session starts without it."
+LEVELS_TOLD = {
+    Level.NONE: "nothing of the kernel",
+    Level.NAMES: "names and types of variables",
+    Level.SCHEMA: "also shapes, columns and dtypes",
+    Level.SUMMARY: "also counts and means, but no rows",
+    Level.FULL: "all values, with secrets masked",
+}
+"""What may leave at each level, for people."""
+
+
+class KernelAccess(Protocol):
+    """What the agent of each session may use and know of this kernel."""
+
+    def tools(self, session: AsyncSession, /) -> bool:
+        """Return whether the agent has the kernel's tools."""
+
+    def level(self, session: AsyncSession, /) -> Level:
+        """Return the session's privacy level."""
+
+    def choose(self, session: AsyncSession, /, *, tools: bool, level: Level) -> None:
+        """Give or take the tools, and set the level, from the next prompt on."""
+
+
+def state(access: KernelAccess | None, session: AsyncSession) -> Json | None:
+    """Return what the page shows; None where there is no kernel to choose for."""
+    if access is None:
+        return None
+    levels = [{"name": level.name.lower(), "about": about} for level, about in LEVELS_TOLD.items()]
+    chosen = access.level(session).name.lower()
+    return {"tools": access.tools(session), "level": chosen, "levels": levels, "not_covered": NOT_COVERED}
+
+
+def choose(access: KernelAccess, session: AsyncSession, intent: Json) -> str:
+    """Carry out the page's choice of `tools` or a `level`, and return a warning if it comes late.
+
+    Raises ValueError for a level that does not exist.
+    """
+    before = access.level(session)
+    level = Level.of(str(intent["level"])) if "level" in intent else before
+    access.choose(session, tools=bool(intent.get("tools", access.tools(session))), level=level)
+    return _EARLIER if level < before and session.transcript.visible_turns else ""
