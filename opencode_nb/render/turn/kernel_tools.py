@@ -65,26 +65,29 @@ def _first_line(code: str) -> str:
 class Work:
     """What there is to show of a call: its code, its output for the model, attachments, and blocks for the user.
 
-    `shown` is None where nobody knows what was shown.
+    `shown` is empty where nobody knows what was shown.
     """
 
     code: str
     output: str
     attachments: Sequence[Json]
-    shown: Sequence[Json] | None
+    shown: Sequence[Json]
 
 
 def blocks(work: Work) -> list[Block]:
-    """Return a call's blocks: the code, what it printed and returned, figures, and what it changed."""
+    """Return a call's blocks: the code, what it printed, returned and drew, and at last what it changed."""
     made: list[Block] = [Code(work.code, "code.py", "Python code")] if work.code else []
-    if work.shown is None:
-        return [*made, *([Output(work.output)] if work.output else []), *_figures(work.attachments)]
+    if not work.shown and work.output:
+        made.append(Output(work.output))
     shown = [(str(block.get("kind")), block) for block in work.shown if isinstance(block, dict)]
-    results = [result for kind, block in shown if kind in _BLOCKS and (result := _BLOCKS[kind](block))]
-    images = [_picture(block) for kind, block in shown if kind == "image"]
+    figures = _figures(work.attachments, [block for kind, block in shown if kind == "image"])
+    drawn = [next(figures) if kind == "image" else _drawn(kind, block) for kind, block in shown]
     changes = [Pairs([("Changed", text)]) for kind, block in shown if kind == "changes" and (text := _text(block))]
-    files = work.attachments if len(work.attachments) >= len(images) else images  # what the gate let through is both
-    return [*made, *results, *_figures(files), *changes]
+    return [*made, *filter(None, drawn), *figures, *changes]
+
+
+def _drawn(kind: str, block: Json) -> Block | None:
+    return _BLOCKS[kind](block) if kind in _BLOCKS else None
 
 
 def has_failed(made: Sequence[Block]) -> bool:
@@ -97,7 +100,9 @@ def is_vivid(made: Sequence[Block]) -> bool:
     return any(isinstance(block, Attachment) for block in made)
 
 
-def _figures(files: Sequence[Json]) -> Iterator[Attachment]:
+def _figures(attachments: Sequence[Json], images: Sequence[Json]) -> Iterator[Attachment]:
+    """Yield the pictures in order: attached by the server, or ours where the gate did not let them through."""
+    files = [*attachments, *map(_picture, images[len(attachments) :])]
     for number, file in enumerate(files, 1):
         mime = str(file.get("mime") or "")
         name = "Figure" if mime.startswith("image/") else "File"
@@ -111,18 +116,25 @@ def _picture(block: Json) -> Json:
 
 
 def _text(block: Json) -> str:
-    text = block.get("text")
-    return text if isinstance(text, str) else ""
+    return _string(block.get("text"))
 
 
-def _table(block: Json) -> Table | None:
-    columns = _texts(block.get("columns"))[:MAX_COLUMNS]
+def _table(block: Json) -> Block | None:
+    columns, size = _texts(block.get("columns")), _string(block.get("size"))
     listed = block.get("rows")
-    rows = [_filled(_texts(row), len(columns)) for row in listed] if isinstance(listed, list) else []
+    rows = [_filled(_texts(row), len(columns))[:MAX_COLUMNS] for row in listed] if isinstance(listed, list) else []
+    if not columns:
+        return Output(size) if size else None
+    if len(rows) > MAX_ROWS or len(columns) > MAX_COLUMNS:
+        size = f"{size} (here {min(len(rows), MAX_ROWS)} rows, {min(len(columns), MAX_COLUMNS)} columns)".lstrip()
     index = _texts(block.get("index"))
-    index = _filled(index, len(rows)) if index else []
+    index = _filled(index, len(rows))[:MAX_ROWS] if index else []
     dtypes = _texts(block.get("dtypes"))[:MAX_COLUMNS]
-    return Table(columns, rows[:MAX_ROWS], dtypes, index[:MAX_ROWS], str(block.get("size") or "")) if columns else None
+    return Table(columns[:MAX_COLUMNS], rows[:MAX_ROWS], dtypes, index, size)
+
+
+def _string(value: Any) -> str:
+    return value if isinstance(value, str) else ""
 
 
 def _filled(texts: list[str], count: int) -> list[str]:

@@ -84,7 +84,7 @@ class _Call:
         self.state = _object(part.get("state"))
         self.context = context
         self.consent = context.consents.get(str(part.get("callID")), Consent())
-        self.shown = context.shown.get(str(part.get("callID")))
+        self.shown = context.shown.get(str(part.get("callID")), ())
         self.waits = self.consent.waits and not context.ended
         self.input = _object(self.state.get("input"))
         self.metadata = _object(self.state.get("metadata"))
@@ -140,7 +140,7 @@ def _kernel_tool(call: _Call, own: str) -> Card:
     blocks = kernel_tools.blocks(kernel_tools.Work(code, call.output, call.attachments, call.shown))
     card = call.card(*kernel_tools.title(own, call.input), *blocks)
     card.tool = own
-    if kernel_tools.has_failed(blocks):
+    if kernel_tools.has_failed(blocks) and call.status != "interrupted":
         card.status, card.open = "error", True
     elif call.status in ("error", "interrupted"):
         _add_problem(card, call)

@@ -21,7 +21,7 @@ from tests.render.turns import tool, turn
 
 
 def card(part: dict[str, Any], *shown: dict[str, Any], **more: Any) -> Node:
-    context = Context(shown={"c": shown} if shown else {}, **more)
+    context = Context(shown={"c": shown}, **more)
     (details,) = parse(cards.card_html(describe(part, context))).children
     assert isinstance(details, Node)
     return details
@@ -115,6 +115,23 @@ def test_a_figure_is_seen_without_unfolding() -> None:
     assert [node.attrs["alt"] for node in several.walk() if node.tag == "img"] == ["Figure 1", "Figure 2"]
 
 
+def test_figures_are_where_the_code_drew_them() -> None:
+    """Attached, or withheld from the model; what else is attached comes before the changes."""
+    printed_between = [{"kind": "stdout", "text": "first"}, {"kind": "image", "png": "iVBORw0KGgo="}]
+    printed_between += [{"kind": "stdout", "text": "second"}, {"kind": "image", "png": "iVBORw0KGgo="}]
+    for attached in ([], [figure(), figure()], [figure()] * 3):
+        details = card(call("python", attachments=attached), *printed_between, {"kind": "changes", "text": "df: new"})
+        seen = [
+            node.attrs["alt"] if node.tag == "img" else node.text
+            for node in details.walk()
+            if node.tag in ("img", "pre")
+        ]
+        assert seen == ["first", "Figure 1", "second", "Figure 2", *["Figure 3"] * (len(attached) == 3)]
+        sources = {node.attrs["src"] for node in details.walk() if node.tag == "img"}
+        assert sources == ({figure()["url"]} if attached else {"data:image/png;base64,iVBORw0KGgo="})
+        assert details.text.endswith("Changed df: new")
+
+
 def test_code_that_raised_is_a_failed_call() -> None:
     """However the server calls it: its error repeats the traceback."""
     error = {"kind": "error", "text": "Traceback (most recent call last):\nKeyError: 'x'"}
@@ -123,6 +140,9 @@ def test_code_that_raised_is_a_failed_call() -> None:
         assert details.attrs["data-status"] == "error"
         assert "open" in details.attrs
         assert details.text.count("KeyError") == 1
+    stopped = card(call("python", "error", metadata={"interrupted": True}), error)
+    assert stopped.attrs["data-status"] == "interrupted"
+    assert "KeyError" in stopped.text
     assert "no longer answers" in card(call("python", "error", error="The kernel no longer answers.")).text
 
 
@@ -166,8 +186,10 @@ def test_a_wide_or_long_table_is_cut_to_a_head() -> None:
         "rows": [["1"] * 500] * 500,
         "index": ["0"] * 500,
     }
-    cells = [node for node in card(call("inspect"), many).walk() if node.tag in ("td", "th")]
-    assert len(cells) <= 61 * 41
+    details = card(call("inspect"), many)
+    cells = [node for node in details.walk() if node.tag in ("td", "th")]
+    assert len(cells) == 61 * 41
+    assert "here 60 rows, 40 columns" in details.text
 
 
 @pytest.mark.parametrize(
