@@ -27,8 +27,8 @@ Any other prompt gets an introduction and this list. A request for a structured 
 gets the JSON object in the prompt, else a value made from the schema. Text of the prompt that is wholly inside a tag
 (`<context>...</context>`) does not select a turn.
 
-For tests, `DemoModel.queue` plays exact scripts made of `text`, `reason`, `tool`, `raw_tool`, `error`, `pause`, `gate`,
-`usage`, `finish`, `raw` and `drop` (see `opencode_nb.demo.script`).
+For tests, `DemoModel.queue` plays exact scripts made of `text`, `reason`, `tool`, `kernel_tool`, `raw_tool`, `error`,
+`pause`, `gate`, `usage`, `finish`, `raw` and `drop` (see `opencode_nb.demo.script`).
 """
 
 from __future__ import annotations
@@ -41,6 +41,7 @@ from opencode_nb.demo.script import (
     error,
     finish,
     gate,
+    kernel_tool,
     pause,
     raw,
     raw_tool,
@@ -57,6 +58,7 @@ __all__ = [
     "error",
     "finish",
     "gate",
+    "kernel_tool",
     "library",
     "pause",
     "raw",

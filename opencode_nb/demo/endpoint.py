@@ -12,6 +12,7 @@ import threading
 import time
 import uuid
 from collections import deque
+from fnmatch import fnmatchcase
 from functools import partial
 from http import HTTPStatus
 from http.server import BaseHTTPRequestHandler
@@ -142,6 +143,10 @@ class DemoModel:
         """Wait for the `n`-th request (not counting titles) and return its body. Raises TimeoutError."""
         self._await(lambda: len(self.requests) >= n, timeout, f"only {len(self.requests)} of {n} requests arrived")
         return self.requests[n - 1]
+
+    def offered(self, n: int = 0) -> list[str]:
+        """Return the names of the tools in the `n`-th request, by default in the last one."""
+        return list(Scene(self.requests[n - 1]).tools)
 
     def wait_for_gate(self, name: str, timeout: float = 10.0) -> None:
         """Wait until a stream reaches the gate `name`. Raises TimeoutError."""
@@ -313,7 +318,7 @@ class _Stream:
 
     def _call(self, call: Call) -> None:
         index, self._calls = self._calls, self._calls + 1
-        function = {"name": call.name, "arguments": ""}
+        function = {"name": _offered_name(self._body, call.name), "arguments": ""}
         self._delta({"tool_calls": [{"index": index, "id": _new_id("call"), "type": "function", "function": function}]})
         for piece in call.pieces:
             self._delta({"tool_calls": [{"index": index, "function": {"arguments": piece}}]})
@@ -338,7 +343,11 @@ def _completion(body: Json, step: Step) -> Json:
         "content": _said(step, reasoning=False),
         "reasoning_content": _said(step, reasoning=True),
         "tool_calls": [
-            {"id": _new_id("call"), "type": "function", "function": {"name": c.name, "arguments": "".join(c.pieces)}}
+            {
+                "id": _new_id("call"),
+                "type": "function",
+                "function": {"name": _offered_name(body, c.name), "arguments": "".join(c.pieces)},
+            }
             for c in calls
         ],
     }
@@ -350,6 +359,11 @@ def _completion(body: Json, step: Step) -> Json:
         "choices": [{"index": 0, "message": message, "finish_reason": _finish_reason(step)}],
         "usage": _usage(body, step),
     }
+
+
+def _offered_name(body: Json, name: str) -> str:
+    """Return the offered tool that a pattern means; the name as it is if none is."""
+    return next((offered for offered in Scene(body).tools if fnmatchcase(offered, name)), name)
 
 
 def _said(step: Step, *, reasoning: bool) -> str:

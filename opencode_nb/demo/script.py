@@ -35,7 +35,7 @@ class Words:
 
 @dataclass(frozen=True, slots=True)
 class Call:
-    """A tool call, with its JSON arguments in the pieces to stream."""
+    """A tool call, with its JSON arguments in the pieces to stream. The name may be a pattern of an offered tool's."""
 
     name: str
     pieces: tuple[str, ...]
@@ -121,6 +121,11 @@ def tool(name: str, /, **arguments: Any) -> Call:
 def raw_tool(name: str, /, *pieces: str) -> Call:
     """Call the tool `name` with exactly these pieces of arguments, which need not form valid JSON."""
     return Call(name, pieces)
+
+
+def kernel_tool(name: str, /, **arguments: Any) -> Call:
+    """Call a tool of the notebook's kernel, such as "python". Its full name, which the request lists, varies."""
+    return tool(f"nb*_{name}", **arguments)
 
 
 def error(

@@ -12,9 +12,11 @@ from pathlib import Path
 from typing import Any
 
 from opencode_nb.secret import Secret
+from opencode_nb.tools.names import HIDDEN
 
 PROTOCOL = 2  # of keepers and holders; raise it when jobs, messages or states change, so that old and new never meet
 CONFIG = "OPENCODE_CONFIG_CONTENT"
+PERMISSION = "OPENCODE_PERMISSION"  # rules in JSON
 PASSWORD = "OPENCODE_SERVER_PASSWORD"  # noqa: S105  # a variable's name
 USERNAME = "OPENCODE_SERVER_USERNAME"
 
@@ -43,6 +45,19 @@ def merged(base: Config, over: Config) -> dict[str, Any]:
         below = result.get(key)
         result[key] = merged(below, value) if isinstance(value, Mapping) and isinstance(below, Mapping) else value
     return result
+
+
+def hiding_tools(inherited: str) -> str:
+    """Add the rule that hides the tools of kernels from every session; a session that has some shows its own again.
+
+    The server merges these rules over all others; it ignores inherited ones that are not JSON.
+    """
+    try:
+        given = json.loads(inherited or "{}")
+    except ValueError:
+        given = {}
+    rules = {"*": given} if isinstance(given, str) else given
+    return json.dumps({**rules, HIDDEN: "deny"})
 
 
 def inherited_config(environ: Mapping[str, str]) -> dict[str, Any]:
@@ -98,14 +113,15 @@ def server_environment(
 ) -> dict[str, str]:
     """Return the server's environment: `environ`, `env`, a password, and `configs` merged over an inherited one.
 
-    The last of `configs` wins. Replaces an inherited password or user name, so that nobody is locked out of or let into
-    a server by accident, but keeps those given in `env`. Excludes loopback from proxies: the demo model and the
-    kernel's tools are there. Raises ValueError for an unreadable inherited configuration.
+    The last of `configs` wins. Hides the tools of kernels. Replaces an inherited password or user name, so that nobody
+    is locked out of or let into a server by accident, but keeps those given in `env`. Excludes loopback from proxies:
+    the demo model and the kernel's tools are there. Raises ValueError for an unreadable inherited configuration.
     """
     explicit = dict(env or {})
     result = {**environ, USERNAME: "opencode", PASSWORD: secrets.token_urlsafe(32), **explicit}
     result[PASSWORD] = Secret(result[PASSWORD])
     result |= loopback_direct(result)
+    result[PERMISSION] = hiding_tools(result.get(PERMISSION, ""))
     given = [config for config in configs if config is not None]
     if given:
         config = inherited_config(result)

@@ -264,6 +264,8 @@ class Session(Derived):
     reply = blocking(AsyncSession.reply)
     answer = blocking(AsyncSession.answer)
     subscribe = forwarded(AsyncSession.subscribe)
+    offer = forwarded(AsyncSession.offer)
+    tools_problem = Forwarded[str](AsyncSession.tools_problem)
 
     def __repr__(self) -> str:
         return f"<Session {self.id} {self.title!r}>"

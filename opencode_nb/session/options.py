@@ -7,6 +7,7 @@ from inspect import Parameter, signature
 from typing import Any, Protocol, TypedDict, TypeVar
 
 from opencode_nb.session.models import split_model
+from opencode_nb.session.offering import Offering
 from opencode_nb.session.owner import Owner
 from opencode_nb.session.permissions.policy import PermissionOption, Person, Policy
 from opencode_nb.transcript import ids
@@ -61,8 +62,9 @@ class Choices(Protocol):
 class Beginning:
     """The options of one turn before it is sent, with `policy`, `person` and `timeout` resolved."""
 
-    def __init__(self, session: Choices, owner: Owner, options: TurnOptions) -> None:
+    def __init__(self, session: Choices, owner: Owner, options: TurnOptions, offering: Offering) -> None:
         check(options)
+        self._offering = offering
         self._owner, self._transcript = owner, session.transcript
         self._model = options.get("model") or session.model
         self._agent = options.get("agent") or session.agent
@@ -94,8 +96,9 @@ class Beginning:
     async def _enforce(self, agent: str | None) -> None:
         """Have the server ask about what this turn's policy decides, if the session would allow it unasked."""
         agent = agent or self._transcript.info.get("agent")
+        offered = await self._offering.ready(self.policy)
         standing = self._transcript.info.get("permission") or []
-        rules: list[Any] = await self._owner.enforcement.rules(self.policy, agent, standing)
+        rules: list[Any] = await self._owner.enforcement.rules(self.policy, agent, standing, offered)
         if rules:
             info = await self._owner.client.session.update(self._transcript.id, permission=rules)
             self._owner.feed.apply({"type": "session.updated", "properties": {"info": dict(info)}})

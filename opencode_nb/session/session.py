@@ -14,6 +14,7 @@ from opencode_nb.session import compose
 from opencode_nb.session.connection import call_soon
 from opencode_nb.session.management import BUSY, ManagedSession
 from opencode_nb.session.models import split_model
+from opencode_nb.session.offering import Offering
 from opencode_nb.session.options import Beginning, TurnOptions, spelled_out
 from opencode_nb.session.owner import Owner
 from opencode_nb.session.permissions.policy import Person, Policy
@@ -23,6 +24,8 @@ from opencode_nb.session.prompt.parts import Mentions
 from opencode_nb.session.queue import Queue, QueueItem
 from opencode_nb.session.run import Run, Stops
 from opencode_nb.session.turn import Turn, ending, finish
+from opencode_nb.tools.privacy import Gate
+from opencode_nb.tools.tool import Tool
 from opencode_nb.transcript import ids, usage
 from opencode_nb.transcript.state import Json, TurnState
 from opencode_nb.transcript.transcript import Change, Transcript
@@ -52,6 +55,7 @@ class AsyncSession(ManagedSession):
         super().__init__(owner, transcript)
         self.model, self.agent, self.variant = owner.model, owner.agent, owner.variant
         self.queue = Queue(owner.directory, self._send_waiting, lambda: self.busy, self._turn_state)
+        self._offering = Offering(owner, transcript)
         self._stops = Stops(self.abort, self._stop_late, self._drop)
         self.comments: list[Comment] = []
         """Comments on lines of a diff, sent with the next prompt."""
@@ -114,7 +118,7 @@ class AsyncSession(ManagedSession):
         **options: Unpack[TurnOptions],
     ) -> Turn:
         """Send prepared parts (see `prompt.parts`) as a prompt; return the Turn without waiting for it."""
-        begun = Beginning(self, self.owner, options)
+        begun = self._beginning(options)
         comments, self.comments[:] = list(self.comments), []  # cleared before the feed announces the prompt
         try:
             said = [{"type": "text", "text": comment.prompt} for comment in comments]
@@ -144,7 +148,7 @@ class AsyncSession(ManagedSession):
         prompt_parts.check_text(arguments, "A command's argument text")
         attached = await prompt_parts.file_parts(files, self.owner.directory)
         known = await self.owner.command(name)
-        begun = Beginning(self, self.owner, options)
+        begun = self._beginning(options)
         fields = {"command": known["name"], "arguments": arguments, "parts": attached or None}
         body = await begun.body(acting=known.get("agent"), **fields)
         if chosen := body.get("model"):
@@ -152,6 +156,27 @@ class AsyncSession(ManagedSession):
         run = self._begin(body["messageID"], begun.policy, begun.person, begun.timeout)
         await run.follow(self.owner.client.session.command(self.id, **body))
         return await run.turn if wait else run.turn
+
+    def _beginning(self, options: TurnOptions) -> Beginning:
+        return Beginning(self, self.owner, options, self._offering)
+
+    # -- tools -----------------------------------------------------------------------------------------------------
+
+    def offer(self, tools: Iterable[Tool], gate: Gate | None = None) -> None:
+        """Give the agent these tools of this process from the next prompt on; () takes them away.
+
+        Results pass the `gate`, by default one that lets everything through but secrets. Not for subagents.
+        """
+        self._offering.set(tools, gate)
+
+    @property
+    def tools_problem(self) -> str:
+        """Why the agent does not get the tools that were offered, or ""; known once a prompt was sent."""
+        return self._offering.problem
+
+    async def withdraw(self) -> None:
+        """Take the tools from the server, because this process lets go of the session."""
+        await self._offering.withdraw()
 
     def _turn_state(self, turn_id: str) -> TurnState | None:
         return self.transcript.turns.get(turn_id)  # looked up on each call: reordering replaces the dict
@@ -359,6 +384,7 @@ class AsyncSession(ManagedSession):
 
     def changed(self, changes: list[Change]) -> None:
         """Handle what an event changed in the transcript."""
+        self._offering.changed()
         for change in changes:
             state = self.transcript.turns.get(change.turn)
             if change.kind in ("part", "request") and state:

@@ -9,6 +9,7 @@ from opencode_nb.transcript import ids
 from opencode_nb.transcript.messages import Change, Folding, is_own_shell
 from opencode_nb.transcript.state import (
     BY_APPROVAL,
+    ELSEWHERE,
     STOPPED,
     Decision,
     Json,
@@ -167,7 +168,7 @@ class Progress(Folding):
             request = turn.permissions.pop(request_id, None) or turn.questions.pop(request_id, None)
             if request is not None and not _answered(turn, request_id):
                 reply = str(properties.get("reply") or ("answered" if "answers" in properties else "reject"))
-                turn.decisions.append(Decision(request, reply, "another client"))
+                turn.decisions.append(Decision(request, reply, ELSEWHERE))
             if self._note_wait(turn, request_id) or request is not None:
                 yield Change("request", turn.id, "turn")
 
@@ -211,7 +212,7 @@ def _answered(turn: TurnState, request_id: str) -> Json | None:
 
 def _settle(turn: TurnState, properties: Json) -> None:
     """Close a request with our answer; what an earlier "always" covers is recorded with that."""
-    request = properties["request"]
+    request = {**properties["request"], "call": turn.call_of(properties["request"])}
     turn.permissions.pop(request["id"], None)
     turn.questions.pop(request["id"], None)
     if properties["by"] == BY_APPROVAL:

@@ -22,6 +22,9 @@ STOPPED = ("MessageAbortedError", "TurnTimeout")
 BY_APPROVAL = "always"
 """Who answered, if an earlier "always" did: it is not a decision of its own."""
 
+ELSEWHERE = "another client"
+"""Who answered, if this process did not."""
+
 Span = tuple[float, float]
 """Begin and end, in ms of a clock that wraps around (`ids.made_at`)."""
 
@@ -51,7 +54,10 @@ class Message:
 
 @dataclass(slots=True, frozen=True)
 class Decision:
-    """How a permission request or question was answered: `reply` is once, always, reject or answered; `by` says who."""
+    """How a permission request or question was answered: `reply` is once, always, reject or answered; `by` says who.
+
+    `request` has the `call` that was known when this process answered, see `TurnState.call_of`.
+    """
 
     request: Json
     reply: str
@@ -80,8 +86,8 @@ class TurnState:
     request id. `decisions` are the answers to earlier ones; `approved` are requests that an earlier "always" covered.
     `waits` is when each request was open, with the call that sent it, by request id. `children` are the turns of
     sub-sessions, by the session that the task tool opened. `shown` is what calls of the kernel's tools show on their
-    cards, by call: blocks, see docs/kernel.md. `sent` is what left the kernel with the
-    turn, `[{about, level, tokens, images}]`.
+    cards, by call: blocks, see docs/kernel.md. `sent` is what left the kernel with the turn,
+    `[{about, level, tokens, images}]`.
     """
 
     id: str

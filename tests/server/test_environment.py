@@ -10,6 +10,7 @@ import pytest
 from opencode_nb.server.environment import (
     CONFIG,
     PASSWORD,
+    PERMISSION,
     USERNAME,
     merged,
     server_environment,
@@ -40,6 +41,28 @@ def test_configurations_are_merged_by_key(
 def test_the_last_configuration_wins() -> None:
     environ = server_environment({CONFIG: '{"a": 1, "b": 1, "c": 1}'}, None, {"b": 2, "c": 2}, None, {"c": 3})
     assert json.loads(environ[CONFIG]) == {"a": 1, "b": 2, "c": 3}
+
+
+HIDING = {"nb*": "deny"}
+
+
+@pytest.mark.parametrize(
+    ("given", "merged"),
+    [
+        ("ask", {"*": "ask", **HIDING}),
+        ("allow", {"*": "allow", **HIDING}),
+        ({"edit": "ask"}, {"edit": "ask", **HIDING}),
+        ({"nb*": "allow", "*": "deny"}, {"*": "deny", **HIDING}),
+        ({}, HIDING),
+    ],
+)
+def test_hiding_the_tools_of_kernels_keeps_inherited_rules(given: object, merged: object) -> None:
+    assert json.loads(server_environment({PERMISSION: json.dumps(given)}, None)[PERMISSION]) == merged
+
+
+@pytest.mark.parametrize("inherited", ["", "not JSON"])
+def test_the_tools_of_kernels_are_hidden_without_rules_of_the_user_s(inherited: str) -> None:
+    assert json.loads(server_environment({PERMISSION: inherited}, None)[PERMISSION]) == HIDING
 
 
 def test_configuration_in_env_is_merged_too() -> None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -14,6 +14,7 @@ from opencode_nb.session.permissions.policy import Policy
 from opencode_nb.session.permissions.rules import PERMISSIONS, is_builtin
 from opencode_nb.session.permissions.session_rules import session_rules
 from opencode_nb.session.permissions.subjects import Place
+from opencode_nb.tools.names import HIDDEN, own_tool
 from opencode_nb.transcript.state import Json
 
 
@@ -32,20 +33,32 @@ class Enforcement:
         self._tools: list[str] = []
         self._checked: set[str] = set()
 
-    async def rules(self, policy: Policy, agent: str | None, standing: Sequence[Json] = ()) -> list[Json]:
+    async def rules(
+        self, policy: Policy, agent: str | None, standing: Sequence[Json] = (), offered: Sequence[Json] = ()
+    ) -> list[Json]:
         """Return the rules to add to a session's `standing` rules for a turn with this policy.
 
-        Raises OpencodeError for an unknown tool name.
+        `offered`: the rules for the tools of its kernel. Raises OpencodeError for an unknown tool name.
         """
-        if self._config is None:
-            self._config, self._agents = dict(await self._client().config.get()), await self._client().app.agents()
+        config = await self._read()
         return session_rules(
             policy,
-            configured=bool(self._config.get("permission")),
-            agent=self._rules_of(agent or self._config.get("default_agent")),
+            configured=bool(_users(config.get("permission"))),
+            agent=self._rules_of(agent or config.get("default_agent")),
             standing=standing,
             own=await self._own_tools(policy),
+            offered=offered,
         )
+
+    async def hides_tools(self) -> bool:
+        """Whether the configuration hides the tools of kernels from the sessions that they are not offered to."""
+        permission = (await self._read()).get("permission")
+        return isinstance(permission, Mapping) and permission.get(HIDDEN) == "deny"
+
+    async def _read(self) -> Json:
+        if self._config is None:
+            self._config, self._agents = dict(await self._client().config.get()), await self._client().app.agents()
+        return self._config
 
     def _rules_of(self, name: str | None) -> Sequence[Json]:
         """Return an agent's rules, including the user's configuration; without a name, those of the first agent."""
@@ -79,5 +92,12 @@ class Enforcement:
 
     def _unknown(self, name: str, prefixes: list[str]) -> str:
         meant = did_you_mean(name, [*self._tools, *PERMISSIONS], "{!r}", most=1)
-        there = ", ".join([*self._tools, *(f"{prefix}*" for prefix in prefixes)])
+        there = ", ".join([*self._tools, *(f"{prefix}*" for prefix in prefixes if not own_tool(f"{prefix}*"))])
         return f"permission: there is a rule for {name!r}, but no such tool.{meant} Available: {there}."
+
+
+def _users(permission: Any) -> Any:
+    """Return the configured rules without the one that this package adds."""
+    if not isinstance(permission, Mapping):
+        return permission
+    return {name: rule for name, rule in permission.items() if (name, rule) != (HIDDEN, "deny")}

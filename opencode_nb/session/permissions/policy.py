@@ -102,6 +102,14 @@ class Policy:
             return self.rules.action(permission) or "ask"
         return self.option if isinstance(self.option, str) else "ask"
 
+    def offered(self, name: str, *, asks: bool) -> str:
+        """Return the action for a tool of the kernel, by its full name; `asks`: its own default is to ask.
+
+        A tool that asks is not just allowed: the server has to ask this process, which runs only what it allowed.
+        """
+        said = self.rules.action(name) if self.rules else "deny" if asks and self.option == "deny" else None
+        return "ask" if asks and said != "deny" else said or "allow"
+
     def denies_all(self, permission: str) -> bool:
         """Whether every request for this permission is denied."""
         return self.rules.denies_all(permission) if self.rules else self.option == "deny"

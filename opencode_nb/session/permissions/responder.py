@@ -13,7 +13,7 @@ from opencode_nb.errors import NotFoundError, OpencodeError
 from opencode_nb.session.permissions.approvals import Approvals, as_sent
 from opencode_nb.session.permissions.policy import APPROVED, NOBODY, Answer, Person, Policy
 from opencode_nb.session.permissions.subjects import Place
-from opencode_nb.transcript.state import Json, TurnState
+from opencode_nb.transcript.state import ELSEWHERE, Json, TurnState
 
 log = logging.getLogger("opencode_nb")
 
@@ -83,7 +83,7 @@ class Responder:
         try:
             await work
         except NotFoundError:  # answered elsewhere, as its event reports, or the turn has ended
-            self._decided(request, "reject", "another client", "")
+            self._decided(request, "reject", ELSEWHERE, "")
         except OpencodeError as error:
             log.warning("Request %s could not be answered: %s", request.get("id"), error)
         except Exception as error:  # user code: without an answer the agent would wait forever

@@ -15,6 +15,8 @@ import re
 from collections.abc import Iterable, Mapping
 from pathlib import Path
 
+from opencode_nb.tools.names import own_tool
+
 ACTIONS = ("ask", "allow", "deny")
 STRICTEST_FIRST = ("deny", "ask", "allow")
 
@@ -24,22 +26,27 @@ PERMISSIONS = (
     "doom_loop",
     "edit",
     "external_directory",
+    "figure",
     "glob",
     "grep",
+    "history",
+    "inspect",
     "list",
     "lsp",
     "plan_enter",
     "plan_exit",
+    "progress",
     "python",
     "question",
     "read",
     "skill",
     "task",
     "todowrite",
+    "variables",
     "webfetch",
     "websearch",
 )
-"""The permissions that the server knows, and `python` for code in the kernel."""
+"""The permissions that the server knows, and the tools of the kernel, whose full names differ by session."""
 
 PERMISSION_OF = {
     "write": "edit",
@@ -114,7 +121,8 @@ class Rules:
         return any("*" in table and set(table.values()) == {"deny"} for table in tables)
 
     def _named(self, permission: str) -> list[Table]:
-        fitting = (key for key in self._tables if key != "*" and matches(permission, key))
+        names = [permission, *filter(None, [own_tool(permission)])]
+        fitting = (key for key in self._tables if key != "*" and any(matches(name, key) for name in names))
         return [table for key in fitting for table in self._tables[key]]
 
 

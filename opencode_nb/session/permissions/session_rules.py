@@ -10,7 +10,7 @@ plainly allowed.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 
 from opencode_nb.session.permissions.policy import Policy
 from opencode_nb.session.permissions.rules import UNASKED, matches
@@ -27,28 +27,47 @@ def session_rules(
     agent: Sequence[Json] = (),
     standing: Sequence[Json] = (),
     own: Iterable[str] = (),
+    offered: Sequence[Json] = (),
 ) -> list[Json]:
     """Return the rules to append to a session's `standing` rules for a turn with this policy; [] if already at the end.
 
-    `agent`: the agent's rules. `own`: the user's own tools, which the server runs without asking.
+    `agent`: the agent's rules. `own`: the user's own tools, which the server runs without asking. `offered`: the rules
+    for the tools of this session's kernel, see `offered_rules`.
     """
     theirs, ours = _parted(standing)
     base, names = [*agent, *theirs], policy.names(configured)
-    stale = _outermost(name for name in _permissions(ours) if not _covered(name, names))
+    set_anew = [*names, *_permissions(offered)]
+    stale = _outermost(name for name in _permissions(ours) if not _covered(name, set_anew))
     rules = [
         *(rule for name in names for rule in _for_subagents(policy, name)),
         *(rule for name in stale for rule in _narrowed(base, name)),
         *(_rule(name, "*", "ask") for name in names),
         *(rule for name in names for rule in _still_denied(base, name)),
         *(_rule(name, "*", "deny") for name in _hidden(policy, names, own)),
+        *offered,
     ]
     wanted = [MARK, *rules] if rules else []
     return [] if not wanted or list(standing[-len(wanted) :]) == wanted else wanted
 
 
+def offered_rules(policy: Policy, tools: Mapping[str, bool], kernel: str) -> list[Json]:
+    """Return the rules that show a kernel's tools to one session: full name -> whether the user is asked first.
+
+    What the policy denies stays hidden. The first rule names the `kernel`: the last one to take the session has it.
+    """
+    actions = ((name, policy.offered(name, asks=asks)) for name, asks in tools.items())
+    return [_rule(MARK["permission"], kernel, "ask"), *(_rule(name, "*", action) for name, action in actions)]
+
+
+def taken_by(standing: Sequence[Json]) -> str:
+    """Return the kernel that last took the session, as `offered_rules` named it; "" if none did."""
+    named = [rule["pattern"] for rule in standing if rule["permission"] == MARK["permission"] and rule != MARK]
+    return str(named[-1]) if named else ""
+
+
 def _parted(standing: Sequence[Json]) -> tuple[Sequence[Json], Sequence[Json]]:
     at = next((index for index, rule in enumerate(standing) if rule == MARK), len(standing))
-    return standing[:at], [rule for rule in standing[at:] if rule != MARK]
+    return standing[:at], [rule for rule in standing[at:] if rule["permission"] != MARK["permission"]]
 
 
 def _rule(permission: str, pattern: str, action: str) -> Json:

@@ -1,0 +1,146 @@
+"""Offering: the tools of this process that one session has. Serves them, registers them, and admits their calls.
+
+The opencode server knows them under a name of the session's own, hidden from all other sessions. They are registered
+for its directory with the first prompt, and again when the server has lost them or another process took the session.
+"""
+
+from __future__ import annotations
+
+import logging
+import secrets
+from collections.abc import Iterable
+from typing import Any
+
+from opencode_nb.errors import OpencodeError
+from opencode_nb.session.calls import Calls, check_allowed
+from opencode_nb.session.owner import Owner
+from opencode_nb.session.permissions.policy import Policy
+from opencode_nb.session.permissions.session_rules import offered_rules, taken_by
+from opencode_nb.tools.ledger import Ledger
+from opencode_nb.tools.names import HIDDEN, server_name
+from opencode_nb.tools.offer import Admitted, Offer
+from opencode_nb.tools.privacy import Gate, Level
+from opencode_nb.tools.server import Endpoint, here
+from opencode_nb.tools.tool import Call, Json, Tool
+from opencode_nb.transcript.transcript import Transcript
+
+log = logging.getLogger("opencode_nb")
+
+CALL_MS = 24 * 60 * 60 * 1000
+"""Milliseconds that the server waits for a call: code waits for a busy kernel, and may run for hours."""
+
+REGISTER_SECONDS = 15.0
+"""Seconds for the server to connect to the tools: it may run where something else answers at their address."""
+
+NOT_HIDDEN = (
+    "The agent gets no tools of this kernel: the server at {url} would show them to all its sessions. Add this to its "
+    f'configuration, and restart it: "permission": {{"{HIDDEN}": "deny"}}'
+)
+NOT_REACHED = "The agent gets no tools of this kernel: the server at {url} cannot use them: {why}"
+
+
+class Offering:
+    """What one session offers. `problem` says why its agent does not get the tools, else ""."""
+
+    def __init__(self, owner: Owner, transcript: Transcript) -> None:
+        self.problem = ""
+        self._owner, self._transcript = owner, transcript
+        self._name = server_name(transcript.id)
+        self._calls = Calls(transcript, self._name)
+        self._offer = Offer(self._admit)
+        self._endpoint: Endpoint | None = None
+        self._mine = f"kernel {secrets.token_hex(4)}"  # names this process in the session's rules
+        self._asked: set[str] = set()  # full names of the tools that the server asks about
+        self._registered: object = None  # what was registered, and with which stream of which server
+
+    def set(self, tools: Iterable[Tool], gate: Gate | None) -> None:
+        """Offer these tools from the next prompt on; () offers none. From any thread."""
+        self._offer.set(tools, gate or Gate(Level.FULL, Ledger(self._transcript.id)))
+
+    def changed(self) -> None:
+        """Look again at the calls, after a change in the transcript."""
+        self._calls.changed()
+
+    async def ready(self, policy: Policy) -> list[Json]:
+        """Have the tools served and registered; return the rules that show them to this session, [] if it gets none."""
+        if not self._offer.tools:
+            await self.withdraw()
+            return []
+        self.problem = await self._register_if_needed()
+        if self.problem:
+            return []
+        asks = {f"{self._name}_{tool.name}": tool.asks for tool in self._offer.tools}
+        rules = offered_rules(policy, asks, self._mine)
+        self._asked = {str(rule["permission"]) for rule in rules if rule["action"] == "ask"}
+        return rules
+
+    async def withdraw(self) -> None:
+        """Take the tools from the server, if it has them from here."""
+        if self._registered is not None:
+            self._registered = None
+            if self._is_last:
+                await self._owner.client.mcp.disconnect(self._name, directory=self._directory)
+
+    # -- registering -----------------------------------------------------------------------------------------------
+
+    async def _register_if_needed(self) -> str:
+        """Return what went wrong, or ""."""
+        wanted = (self._owner.client, self._owner.connection.failures, self._offer.described)
+        if wanted == self._registered and self._is_last:
+            return ""
+        self._registered = None
+        problem = await self._register()
+        if not problem:
+            self._registered = wanted
+        elif problem != self.problem:
+            log.warning("%s", problem)
+        return problem
+
+    @property
+    def _is_last(self) -> bool:
+        """Whether no other process took the session since: each leaves its name in the session's rules."""
+        return taken_by(self._transcript.info.get("permission") or []) in ("", self._mine)
+
+    @property
+    def _directory(self) -> str:
+        return str(self._transcript.info.get("directory") or self._owner.directory)
+
+    async def _register(self) -> str:
+        url = self._owner.client.base_url
+        if not await self._owner.enforcement.hides_tools():
+            return NOT_HIDDEN.format(url=url)
+        try:
+            status = await self._added()
+        except (OpencodeError, OSError) as error:
+            return NOT_REACHED.format(url=url, why=error)
+        connected = status.get("status") == "connected"
+        return "" if connected else NOT_REACHED.format(url=url, why=status.get("error") or status.get("status"))
+
+    async def _added(self) -> Json:
+        if self._endpoint is None:
+            self._endpoint = await here().serve(self._name, self._offer)
+        config: Any = {
+            "type": "remote",
+            "url": self._endpoint.url,
+            "headers": {"Authorization": f"Bearer {self._endpoint.token}"},
+            "oauth": False,
+            "timeout": CALL_MS,
+        }
+        every: Any = await self._owner.client.mcp.add(
+            name=self._name, config=config, directory=self._directory, timeout=REGISTER_SECONDS
+        )
+        return dict(every.get(self._name) or {})
+
+    # -- calls -----------------------------------------------------------------------------------------------------
+
+    async def _admit(self, tool: Tool, arguments: Json) -> Admitted:
+        """Raises RefusedError unless the call is this session's, and was allowed here if it asks."""
+        call = await self._calls.find(tool.name, arguments)
+        if tool.asks or f"{self._name}_{tool.name}" in self._asked:
+            check_allowed(call, arguments)
+        session = self._transcript.id
+
+        def shown(blocks: tuple[Json, ...]) -> None:
+            self._owner.feed.tell(session, "shown", callID=call.id, blocks=list(blocks))
+
+        return Admitted(Call(session, arguments, call.id), shown, lambda: self._calls.over(call))
