@@ -209,7 +209,9 @@ def test_no_method_is_a_stub() -> None:
 FOR_THE_PACKAGE = {"_async"}
 """Private names that other files may use: the async original of a blocking class."""
 
-OF_OTHERS = re.compile(r"__.+__|_repr_\w+_|_(asdict|replace|fields|exit|SubParsersAction|reply_subshell_for)")
+OF_OTHERS = re.compile(
+    r"__.+__|_repr_\w+_|_(asdict|replace|fields|exit|SubParsersAction|reply_subshell_for|current_frames)"
+)
 """Names with an underscore that belong to Python and its libraries."""
 
 

@@ -24,6 +24,7 @@ from opencode_nb.session.derived import Derived, Forwarded, Writable, blocking, 
 from opencode_nb.session.feed import ConnectionState
 from opencode_nb.session.opencode import AsyncOpencode
 from opencode_nb.session.options import TurnOptions, spelled_out
+from opencode_nb.session.permissions import agent_code
 from opencode_nb.session.permissions.console import ConsolePerson
 from opencode_nb.session.permissions.jobs import Jobs, next_of
 from opencode_nb.session.permissions.policy import PermissionOption
@@ -198,7 +199,11 @@ class Session(Derived):
 
     @contextmanager
     def stopped_by_interrupt(self) -> Iterator[None]:
-        """On KeyboardInterrupt, abort the turn, wait for it to stop, re-raise."""
+        """On KeyboardInterrupt, abort the turn, wait for it to stop, re-raise.
+
+        Raises OpencodeError in code that this session's own agent runs: it would wait for itself.
+        """
+        agent_code.refuse_waiting(self.id)
         try:
             yield
         except KeyboardInterrupt:

@@ -7,7 +7,8 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-from collections.abc import Callable
+import threading
+from collections.abc import Callable, Iterator
 from concurrent.futures import CancelledError, Future
 from queue import Empty, SimpleQueue
 from typing import TypeVar
@@ -26,10 +27,11 @@ def next_of(queue: SimpleQueue[T]) -> T:
 
 
 class Jobs:
-    """A queue of jobs for one waiting thread."""
+    """A queue of jobs for one waiting thread. `over` is done once the thread waits no more: jobs left are not run."""
 
     def __init__(self) -> None:
         self._queue: SimpleQueue[_Job | None] = SimpleQueue()
+        self.over: Future[None] = Future()
 
     async def run(self, job: Callable[[], T]) -> T:
         """Run a job on the waiting thread; return its result or raise its exception. Cancelling drops a pending job."""
@@ -44,10 +46,33 @@ class Jobs:
     def serve_until(self, done: Future[None]) -> None:
         """Run jobs on this thread until `done`. KeyboardInterrupt is raised immediately."""
         done.add_done_callback(lambda _future: self._queue.put(None))
-        while not done.done():
-            job = next_of(self._queue)
-            if job is not None:
-                _run(*job)
+        with self._serving():
+            while not done.done():
+                job = next_of(self._queue)
+                if job is not None:
+                    _run(*job)
+
+    @contextlib.contextmanager
+    def _serving(self) -> Iterator[None]:
+        if threading.current_thread() is not threading.main_thread():
+            yield
+            return
+        self.over = Future()
+        _on_main.append(self)
+        try:
+            yield
+        finally:
+            _on_main.remove(self)
+            self.over.set_result(None)
+
+
+_on_main: list[Jobs] = []
+"""The queues that the main thread serves, the innermost last."""
+
+
+def served_on_main() -> Jobs | None:
+    """Return the jobs that the main thread serves now, while it waits for a turn; else None."""
+    return next(reversed(_on_main), None)
 
 
 def _run(job: Callable[[], object], future: Future[object] | None) -> None:

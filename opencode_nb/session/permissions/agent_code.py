@@ -1,0 +1,36 @@
+"""Knows whether the main thread is running code of an agent, so that the code cannot wait for its own session."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+from opencode_nb.errors import OpencodeError
+
+_sessions: list[str] = []
+"""The ids of the sessions whose code the main thread runs now, the innermost last."""
+
+
+@contextmanager
+def running(session: str) -> Iterator[None]:
+    """Mark that the main thread runs code of this session's agent. Call on the main thread."""
+    _sessions.append(session)
+    try:
+        yield
+    finally:
+        _sessions.pop()
+
+
+def is_running() -> bool:
+    """Whether the main thread runs an agent's code now."""
+    return bool(_sessions)
+
+
+def refuse_waiting(session: str) -> None:
+    """Raise OpencodeError in code of this session's agent: the session's turn waits for that code."""
+    if session in _sessions and threading.current_thread() is threading.main_thread():
+        raise OpencodeError(
+            "Code that the agent runs cannot prompt the agent's own session: its turn waits for this code to end. "
+            "Use another session, such as opencode_nb.Opencode().session()."
+        )
