@@ -20,9 +20,13 @@ Message = dict[str, Any]
 class Kernel:
     """One kernel; `messages` has everything it sent, in order, on all channels."""
 
-    def __init__(self, directory: Path, env: Mapping[str, str], *, allow_stdin: bool = True) -> None:
+    def __init__(
+        self, directory: Path, env: Mapping[str, str], *, allow_stdin: bool = True, python: Path | None = None
+    ) -> None:
         self.messages: list[Message] = []
         self.manager = KernelManager(kernel_name="python3")
+        if python is not None and self.manager.kernel_spec is not None:
+            self.manager.kernel_spec.argv[0] = str(python)
         self.manager.start_kernel(cwd=str(directory), env=dict(env))
         self.client: BlockingKernelClient = self.manager.blocking_client()
         self.client.allow_stdin = allow_stdin

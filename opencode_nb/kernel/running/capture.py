@@ -43,7 +43,7 @@ def captured(shell: InteractiveShell, output: Output) -> Iterator[None]:
             (shell, "showsyntaxerror", show.syntax_error),
             (shell, "showindentationerror", show.syntax_error),
             (shell, "set_next_input", lambda text, replace=False: output.write("stdout", f"{text}\n")),
-            (display_formatter, "format", _formatting(display_formatter.format, ours)),
+            (display_formatter, "format", _formatting(display_formatter.format, output, ours)),
         )
         for owner, name, method in methods:
             stack.enter_context(replaced(owner, name, method))
@@ -141,14 +141,14 @@ class _DisplayHook:
             self._output.bundle(_readable(data))
 
 
-def _formatting(original: Callable[..., Any], ours: Callable[[], bool]) -> Callable[..., Any]:
+def _formatting(original: Callable[..., Any], output: Output, ours: Callable[[], bool]) -> Callable[..., Any]:
     """Return `DisplayFormatter.format` for our threads: frames become tables, figures PNG files."""
 
     def format_value(value: object, include: Any = None, exclude: Any = None) -> tuple[Json, Json]:
         if not ours():
             return original(value, include=include, exclude=exclude)  # type: ignore[no-any-return]
         if images.is_figure(value):
-            return {"image/png": images.of_figure(value)}, {}
+            return {"image/png": output.figure(value)}, {}
         if (table := tables.of(value)) is not None:
             return {TABLE: table}, {}
         return original(value, include=SHOWN, exclude=exclude)  # type: ignore[no-any-return]

@@ -10,7 +10,7 @@ from typing import Any
 
 from IPython.core.interactiveshell import ExecutionResult, InteractiveShell
 
-from opencode_nb.kernel.running import figures, images
+from opencode_nb.kernel.running import figures
 from opencode_nb.kernel.running.capture import captured, traceback_text
 from opencode_nb.kernel.running.changes import Names
 from opencode_nb.kernel.running.history import History
@@ -138,8 +138,10 @@ class Execution:
         self._error = KeyboardInterrupt() if result is None else result.error_before_exec or result.error_in_exec
 
     def _show_figure(self, figure: Any) -> None:
+        if self._output.has_figure(figure):
+            return
         try:
-            self._output.bundle({"image/png": images.of_figure(figure)})
+            self._output.bundle({"image/png": self._output.figure(figure)})
         except Exception as error:  # drawing runs code of the user's
             self._output.error(traceback_text(error))
 

@@ -6,7 +6,7 @@ import base64
 import html
 from typing import Any
 
-from opencode_nb.kernel.running import tables
+from opencode_nb.kernel.running import images, tables
 from opencode_nb.kernel.running.clip import Clip, clipped, plain
 
 Json = dict[str, Any]
@@ -29,6 +29,16 @@ class Output:
         self._ids: dict[str, int] = {}
         self._left_out = 0
         self.images: list[bytes] = []
+        self._figures: list[Any] = []
+
+    def has_figure(self, figure: Any) -> bool:
+        """Whether this figure is here already."""
+        return any(figure is one for one in self._figures)
+
+    def figure(self, figure: Any) -> bytes:
+        """Return a figure as a PNG file, and remember that it was shown. Raises what drawing raises."""
+        self._figures.append(figure)
+        return images.of_figure(figure)
 
     def write(self, kind: str, text: str) -> None:
         """Add printed text of kind "stdout" or "stderr"."""
