@@ -26,6 +26,7 @@ AT_ONCE: dict[str, set[str]] = {
     "portal": set(),
     "secret": set(),
     "closest": set(),
+    "prose": set(),
     "tools.names": set(),
     "tools": {"errors", "portal", "secret", "tools.names"},
     "demo": set(),
@@ -43,7 +44,7 @@ AT_ONCE: dict[str, set[str]] = {
     },
     "render.chat": {"transcript", "render.markup", "render.turn"},
     "changes": {"diffs", "errors", "transcript"},
-    "session.prompt": {"changes", "closest", "errors", "transcript"},
+    "session.prompt": {"changes", "closest", "errors", "prose", "transcript"},
     "session.permissions": {"api", "closest", "errors", "portal", "tools.names", "transcript"},
     "session": {
         *("api", "changes", "closest", "diffs", "errors", "failures", "portal", "secret", "server", "transcript"),
@@ -53,7 +54,7 @@ AT_ONCE: dict[str, set[str]] = {
         *("api", "changes", "diffs", "portal", "secret", "server", "session", "session.permissions"),
         *("session.prompt", "transcript"),
     },
-    "kernel": {"closest", "errors", "portal", "secret", "session.permissions", "tools", "transcript"},
+    "kernel": {"closest", "errors", "portal", "prose", "secret", "session.permissions", "tools", "transcript"},
     "terminal": {"render.turn", "session", "session.blocking", "session.permissions", "transcript"},
     "widgets": {
         *("changes", "diffs", "errors", "kernel", "portal", "session", "session.blocking", "session.prompt"),
@@ -63,7 +64,7 @@ AT_ONCE: dict[str, set[str]] = {
     "doctor": {"errors"},
     "magics": {
         *("changes", "closest", "diffs", "errors", "kernel", "portal", "secret", "session", "session.blocking"),
-        *("session.permissions", "session.prompt", "transcript", "widgets"),
+        *("session.permissions", "session.prompt", "tools", "transcript", "widgets"),
     },
     "cli": {
         *("errors", "render.markup", "render.diff", "render.turn", "session", "session.blocking"),

@@ -14,7 +14,7 @@ from IPython.core.interactiveshell import InteractiveShell
 
 from opencode_nb import portal
 from opencode_nb.errors import OpencodeError
-from opencode_nb.kernel import context as kernel_context
+from opencode_nb.kernel.context import offers
 from opencode_nb.magics import body
 from opencode_nb.magics.frontend import Frontend, detect
 from opencode_nb.magics.line import LineMagic
@@ -67,6 +67,7 @@ class Completion:
         self._known: dict[str, Callable[[str], Iterable[str]]] = {
             "COMMAND": lambda _fragment: [*line.commands, "prompt"],
             "PATH": _paths,
+            "EXPR": lambda fragment: [*offers.names(), *_paths(fragment)],
             "INSTALLED": lambda _fragment: _installed(),
             "PROGRAM": lambda fragment: [*_installed(), *_paths(fragment)],
         }
@@ -113,7 +114,7 @@ class Completion:
         word = prose.word_at(text, len(text))
         if word is None:
             return Offers("", [])
-        names = kernel_context.names()
+        names = offers.offered(text)
         found = self._ask(lambda ai: ai.complete(text, variables=names))
         if found is None and word.kind == "mention":  # what is known without a server
             found = prose.mentions(word, _files(word.text), [], names)

@@ -8,6 +8,7 @@ from typing import Any
 from IPython.core.interactiveshell import InteractiveShell
 from IPython.core.magic import no_var_expand
 
+from opencode_nb.kernel.context.cells import cells_of
 from opencode_nb.magics.completion import Completion
 from opencode_nb.magics.failure import one_line
 from opencode_nb.magics.input import LONE, Rewriting
@@ -28,6 +29,7 @@ class _Extension:
         self.settings = self.workspace.settings
         self.line = LineMagic(self.workspace)
         self.completion = Completion(self.workspace, self.line)
+        cells_of(shell)  # notes the cells from now on
         self.rewriting = Rewriting(shell)
 
     def register(self) -> None:

@@ -13,6 +13,7 @@ from IPython.core.error import UsageError
 from opencode_nb.closest import did_you_mean
 from opencode_nb.magics.words import typed, words
 from opencode_nb.session.permissions import option as permission_option
+from opencode_nb.tools.privacy import LEVELS
 
 _OPTION = re.compile(r"--?[A-Za-z]")
 """The start of an option, unlike a bullet, a rule or a negative number."""
@@ -102,6 +103,17 @@ class MagicParser(argparse.ArgumentParser):
         return places[-1] if places and places[-1].nargs in ("*", "+") else None
 
 
+_IMAGE = "attach an image: a figure, a picture, PNG bytes or a path, as a Python expression; repeatable"
+
+NOT_COVERED = "what code writes to files, what shell tools read, what earlier turns sent"
+"""What no privacy level covers."""
+
+_PRIVACY = (
+    f"what the agent may know of the kernel, from now on in this session: {', '.join(LEVELS)} (default: full). "
+    f"Not covered: {NOT_COVERED}"
+)
+
+
 def prompt_parser(magic: str = "%%prompt") -> MagicParser:
     """Return the parser for the options of %%prompt, or of %prompt."""
     parser = MagicParser(magic, f"{magic}? lists the options; -- ends them, before a prompt that starts with a dash.")
@@ -127,6 +139,9 @@ def prompt_parser(magic: str = "%%prompt") -> MagicParser:
         default=[],
         help="attach a file, PATH or PATH:FROM-TO; repeatable",
     )
+    add("-i", "--image", metavar="EXPR", action="append", default=[], help=_IMAGE)
+    add("--privacy", metavar="LEVEL", choices=LEVELS, help=_PRIVACY)
+    add("--no-kernel", action="store_true", help="do not let the agent use the kernel in this turn")
     add("--permission", **permission_option.ARGUMENT, help=f"{permission_option.HELP}; for this turn")
     add("--timeout", metavar="SECONDS", type=seconds, help="stop the turn after this many seconds")
     add("-b", "--background", action="store_true", help="return at once; the output updates while the turn runs")

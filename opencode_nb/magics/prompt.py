@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextvars
 import threading
 from argparse import Namespace
+from collections.abc import Iterable
 from typing import Any
 
 from IPython.core.error import UsageError
@@ -12,16 +13,20 @@ from IPython.core.interactiveshell import InteractiveShell
 from IPython.display import display
 
 from opencode_nb.errors import OpencodeError
-from opencode_nb.kernel import context, notebook
+from opencode_nb.kernel import notebook
+from opencode_nb.kernel.context.session_context import context_of
+from opencode_nb.kernel.context.subjects import Subject
 from opencode_nb.magics import body
 from opencode_nb.magics.body import Body
+from opencode_nb.magics.carried import Carrier
 from opencode_nb.magics.continuing import continue_session
 from opencode_nb.magics.failure import CellError, Interrupted
 from opencode_nb.magics.frontend import Frontend, detect
+from opencode_nb.magics.privacy import set_level
 from opencode_nb.magics.slash import run_slash
 from opencode_nb.magics.views import PageView, View, make_view
 from opencode_nb.magics.workspace import Workspace
-from opencode_nb.session.blocking import Session, read
+from opencode_nb.session.blocking import Session, read, send
 from opencode_nb.session.models import announcement
 from opencode_nb.session.permissions.jobs import Jobs
 from opencode_nb.session.permissions.policy import Person
@@ -45,35 +50,46 @@ def run_prompt(
     *,
     whole: bool,
     note: str = "",
+    also: Iterable[Subject] = (),
 ) -> Any:
     """Run one turn, or a slash command, from the text to its value.
 
     `whole`: the turn is all of its cell, whose value it is; None then means that it is already shown, as in a terminal.
-    `note` is a line to print above it. Raises CellError if the turn fails or is interrupted, OpencodeError for a
-    command that does not exist.
+    `note` is a line to print above it, `also` what the prompt carries without mentioning it. Raises CellError if the
+    turn fails or is interrupted, OpencodeError for a command that does not exist.
     """
     if not text.strip():
         where = "on this line or below it" if magic == "%%prompt" else "on this line"
         raise UsageError(f"{magic}: the prompt is empty. Write {where} what the agent should do.")
     given = [name for name in _NOT_FOR_SHELL if getattr(options, name)]
     if given and body.parse(text).kind == "shell":
-        raise UsageError(f"{magic}: a shell command does not take --{given[0]}, as no model runs: remove it.")
-    return _Prompt(shell, workspace, options, text, whole=whole).run(note)
+        raise UsageError(
+            f"{magic}: a shell command does not take --{given[0].replace('_', '-')}, as no model runs: remove it."
+        )
+    return _Prompt(shell, workspace, options, text, whole=whole, also=also).run(note)
 
 
-_NOT_FOR_SHELL = ("file", "model", "agent", "variant", "permission")
+_NOT_FOR_SHELL = ("file", "image", "model", "agent", "variant", "permission", "privacy", "no_kernel")
 
 
 class _Prompt:
     """One run of a magic. `whole`: the cell's output is this turn's alone, and its value the cell's."""
 
     def __init__(
-        self, shell: InteractiveShell, workspace: Workspace, options: Namespace, text: str, *, whole: bool
+        self,
+        shell: InteractiveShell,
+        workspace: Workspace,
+        options: Namespace,
+        text: str,
+        *,
+        whole: bool,
+        also: Iterable[Subject],
     ) -> None:
         self._shell, self._workspace, self._options, self._body = shell, workspace, options, body.parse(text)
-        self._whole = whole
+        self._whole, self._also = whole, also
         self._frontend = detect(shell)
         self._notes: list[str] = []
+        self._carried: list[Any] = []
 
     def run(self, note: str) -> Any:
         if note:
@@ -92,6 +108,8 @@ class _Prompt:
     def _in(self, session: Session) -> Turn | None:
         if session.busy:
             self._note(_BUSY)
+        if self._body.kind != "shell":
+            self._carry(session)
         if not self._options.background:
             return self._in_foreground(session)
         turn = self._in_background(session)
@@ -135,6 +153,17 @@ class _Prompt:
         if line := continue_session(self._workspace, self._shell, self._body.text):
             self._note(f"{line} `--new` starts another.")
 
+    def _carry(self, session: Session) -> None:
+        """Assemble what goes to the server, before a view stands in the output: expressions may print."""
+        options, context = self._options, context_of(session.id)
+        for line in set_level(context, options.privacy, sent=bool(session._async.transcript.turns)):
+            self._note(line)
+        carrier = Carrier(self._shell, self._workspace.ai, context)
+        if self._body.kind == "command":
+            self._carried = [*options.file, *map(carrier.image, options.image)]
+        else:
+            self._carried = carrier.parts(self._body.text, files=options.file, images=options.image, also=self._also)
+
     def _send(self, session: Session, person: Person | None) -> Turn:
         try:
             turn = self._begin(session, person)
@@ -154,18 +183,18 @@ class _Prompt:
         if sent.kind == "shell":
             return session.shell(sent.text, timeout=options.timeout, wait=False)
         settings: dict[str, Any] = {
-            "files": options.file,
             "model": options.model,
             "agent": options.agent,
             "variant": options.variant,
             "permission": options.permission or self._workspace.options.get("permission"),
             "timeout": options.timeout,
             "person": person,
-            "wait": False,
         }
         if sent.kind == "command":
-            return session.command(sent.name, sent.text, **settings)
-        return session.prompt(sent.text, mentions=context.mentioned, **settings)
+            return session.command(sent.name, sent.text, files=self._carried, wait=False, **settings)
+        turn = send(session, self._carried, **settings)
+        context_of(session.id).sent()
+        return turn
 
     # -- in the foreground ---------------------------------------------------------------------------------------------
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 import os
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Collection, Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -14,6 +14,7 @@ from traitlets.config import Config, Configurable
 
 from opencode_nb.session.permissions import option as permission_option
 from opencode_nb.session.permissions.policy import Policy
+from opencode_nb.tools.privacy import LEVELS, Level
 
 __all__ = ["VARIABLES", "OpencodeMagics"]
 
@@ -27,9 +28,14 @@ VARIABLES = {
     "binary": "OPENCODE_NB_BINARY",
     "shared": "OPENCODE_NB_SHARED",
     "base_url": "OPENCODE_NB_URL",
+    "privacy": "OPENCODE_NB_PRIVACY",
+    "kernel": "OPENCODE_NB_KERNEL",
 }
 """Trait -> the environment variable to use if the trait is not set. `binary` is the exception: its variable takes
 precedence, as everywhere else in the package, and find_binary reads it."""
+
+_OF_CELLS = ("privacy", "kernel")
+"""Traits that are no options of `Opencode`: they say what cells and panels tell the agent of the kernel."""
 
 _BOOLEANS = {"1": True, "true": True, "yes": True, "0": False, "false": False, "no": False}
 
@@ -62,6 +68,9 @@ class OpencodeMagics(Configurable):
     shared = _trait(Bool(None, allow_none=True), "shared", "whether kernels share one server (default: yes)")
     base_url = _text("base_url", "a running server to connect to; its password is in OPENCODE_SERVER_PASSWORD")
 
+    privacy = _text("privacy", f"what the agent may know of the kernel: {', '.join(LEVELS)} (default: full)")
+    kernel = _trait(Bool(None, allow_none=True), "kernel", "whether the agent may use the kernel (default: yes)")
+
     @classmethod
     def of(cls, config: Config) -> OpencodeMagics:
         """Create the settings from `config`; report invalid values and ignore them."""
@@ -73,7 +82,7 @@ class OpencodeMagics(Configurable):
                 print(f"{error} Ignored.")  # noqa: T201  # where the extension is loaded
         return settings
 
-    @validate("permission", "timeout", "directory", "base_url")
+    @validate("permission", "timeout", "directory", "base_url", "privacy")
     def _check(self, proposal: Any) -> Any:
         name, value = proposal["trait"].name, proposal["value"]
         try:
@@ -82,14 +91,31 @@ class OpencodeMagics(Configurable):
             raise TraitError(f"OpencodeMagics.{name}: {error}") from None
 
     def options(self) -> dict[str, Any]:
-        """Return what is set, by name; reads the environment each time. Raises ValueError for an invalid variable."""
-        options = _environment(os.environ)
-        names = [name for name in VARIABLES if not (name == "binary" and os.environ.get(VARIABLES[name]))]
-        return options | {name: value for name in names if _given(value := getattr(self, name))}
+        """Return the options of `Opencode` that are set, by name; reads the environment each time.
+
+        Raises ValueError for an invalid variable.
+        """
+        return self._set([name for name in VARIABLES if name not in _OF_CELLS])
+
+    @property
+    def privacy_level(self) -> Level:
+        """The privacy level of new sessions. Raises ValueError for an invalid variable."""
+        return Level.of(self._set(["privacy"]).get("privacy", LEVELS[-1]))
+
+    @property
+    def uses_kernel(self) -> bool:
+        """Whether the agent may use the kernel. Raises ValueError for an invalid variable."""
+        return bool(self._set(["kernel"]).get("kernel", True))
+
+    def _set(self, names: Collection[str]) -> dict[str, Any]:
+        traits = [name for name in names if not (name == "binary" and os.environ.get(VARIABLES[name]))]
+        return _environment(os.environ, names) | {
+            name: value for name in traits if _given(value := getattr(self, name))
+        }
 
 
-def _environment(environ: Mapping[str, str]) -> dict[str, Any]:
-    given = {name: environ.get(variable, "") for name, variable in VARIABLES.items() if name != "binary"}
+def _environment(environ: Mapping[str, str], names: Iterable[str]) -> dict[str, Any]:
+    given = {name: environ.get(VARIABLES[name], "") for name in names if name != "binary"}
     return {name: _read(name, text) for name, text in given.items() if text}
 
 
@@ -110,7 +136,11 @@ def _boolean(text: str) -> bool:
     return _BOOLEANS[text.lower()]
 
 
-_PARSED: dict[str, Callable[[str], Any]] = {"shared": _boolean, "permission": permission_option.parsed}
+_PARSED: dict[str, Callable[[str], Any]] = {
+    "shared": _boolean,
+    "kernel": _boolean,
+    "permission": permission_option.parsed,
+}
 
 
 def _checked(name: str, value: Any) -> Any:
@@ -146,9 +176,14 @@ def _base_url(value: Any) -> str:
     return str(value)
 
 
+def _privacy(value: Any) -> str:
+    return Level.of(str(value)).name.lower()
+
+
 _CHECKS: dict[str, Callable[[Any], Any]] = {
     "permission": _permission,
     "timeout": _timeout,
     "directory": _directory,
     "base_url": _base_url,
+    "privacy": _privacy,
 }

@@ -12,7 +12,10 @@ from opencode_nb.session import export
 from opencode_nb.session.blocking import Session, act
 from opencode_nb.session.prompt.commands import Said
 
-_NOT_TAKEN = ("file", "model", "agent", "variant", "permission", "timeout", "output", "background", "quiet")
+_NOT_TAKEN = (
+    *("file", "image", "model", "agent", "variant", "permission", "privacy", "no_kernel", "timeout"),
+    *("output", "background", "quiet"),
+)
 
 
 def run_slash(workspace: Workspace, options: Namespace, said: Said) -> Any:
@@ -21,7 +24,7 @@ def run_slash(workspace: Workspace, options: Namespace, said: Said) -> Any:
     Raises UsageError for an option that only prompts take, OpencodeError if the command fails.
     """
     if given := [name for name in _NOT_TAKEN if getattr(options, name)]:
-        raise UsageError(f"%%prompt: /{said.name} does not take --{given[0]}: remove it.")
+        raise UsageError(f"%%prompt: /{said.name} does not take --{given[0].replace('_', '-')}: remove it.")
     session = _session(workspace, options)
     result = act(session, said)
     workspace.session = result.session or session

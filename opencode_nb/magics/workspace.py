@@ -14,6 +14,7 @@ from IPython.core.interactiveshell import InteractiveShell
 
 from opencode_nb.errors import OpencodeError
 from opencode_nb.kernel import notebook
+from opencode_nb.kernel.context.session_context import set_default_level
 from opencode_nb.magics.settings import OpencodeMagics
 from opencode_nb.session.blocking import Opencode, Session, discard, session_for_prompt
 from opencode_nb.session.catalog import is_archived
@@ -202,7 +203,9 @@ def workspace_of(shell: InteractiveShell | None) -> Workspace:
     """
     place = threading.current_thread() if shell is None else shell
     if place not in _places:
-        _places[place] = Workspace(OpencodeMagics() if shell is None else OpencodeMagics.of(shell.config))
+        settings = OpencodeMagics() if shell is None else OpencodeMagics.of(shell.config)
+        _places[place] = Workspace(settings)
+        set_default_level(lambda: settings.privacy_level)
     return _places[place]
 
 

@@ -424,6 +424,12 @@ def read(agent: Opencode, text: str) -> Said:
     return run(compose.read, agent._async, text)
 
 
+def send(session: Session, parts: list[Json], **options: Any) -> Turn:
+    """Send prepared parts as a prompt, without waiting for the turn; options as for `prompt`."""
+    with session.stopped_by_interrupt():
+        return session._mine(run(session._async.send, parts, **options))
+
+
 def act(session: Session, said: Said) -> Result:
     """Carry out a slash command of ours; its result's session is a blocking one. Raises OpencodeError."""
     result = run(compose.act, session._async, said)

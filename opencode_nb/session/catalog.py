@@ -255,8 +255,7 @@ class Catalog(Connection):
         if "@" not in text:
             return []
         await self.start()
-        agents: list[Any] = await self.client.app.agents()
-        names = {str(agent["name"]) for agent in agents}
+        names = {str(agent["name"]) for agent in await self.client.app.agents()}
         missing = await asyncio.to_thread(prompt_parts.missing, text, self.directory, names, variables)
         if missing:
             raise FileNotFoundError(await self._not_found(missing[0]))

@@ -37,6 +37,13 @@ async def read(owner: Owner, text: str) -> Said:
     return commands.meant(text, await owner.commands())
 
 
+async def agent_names(owner: Owner) -> set[str]:
+    """Return the names of all agents that a text can mention."""
+    await owner.start()
+    agents: list[Any] = await owner.client.app.agents()
+    return {str(agent["name"]) for agent in agents}
+
+
 def check_sendable(said: Said) -> None:
     """Raise OpencodeError for a command of ours: it acts at once, and is no message."""
     if said.kind == "own":

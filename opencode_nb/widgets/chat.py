@@ -10,12 +10,14 @@ from __future__ import annotations
 import asyncio
 from base64 import b64decode
 from collections.abc import Callable, Iterable
+from functools import partial
 from typing import Any
 
 import traitlets
 
 from opencode_nb.errors import OpencodeError
-from opencode_nb.kernel import context, notebook
+from opencode_nb.kernel import notebook
+from opencode_nb.kernel.context.session_context import context_of
 from opencode_nb.portal import run
 from opencode_nb.render.chat.live import Key, LiveChat
 from opencode_nb.render.turn.parts import Look
@@ -35,6 +37,7 @@ from opencode_nb.widgets.chat_setup import SetupWatch
 from opencode_nb.widgets.chat_state import Facts
 from opencode_nb.widgets.elsewhere import Elsewhere
 from opencode_nb.widgets.live import FLUSH_INTERVAL, LiveView, NoView, SavedWidget, View
+from opencode_nb.widgets.mentions import mentioned
 from opencode_nb.widgets.static_display import display_static
 
 
@@ -173,7 +176,7 @@ class ChatPanel:
     @property
     def _sending(self) -> Json:
         """Options of every message, whether sent at once or from the queue."""
-        return {"person": self._intents, "mentions": context.mentioned}
+        return {"person": self._intents, "mentions": partial(mentioned, self._session._async)}
 
     def _begin(self) -> None:
         """Show the latest turn, and note which session this notebook uses now."""
@@ -256,6 +259,8 @@ class ChatPanel:
 
     def _changed(self, change: Change) -> None:
         self._view.changed((change.turn, change.key))
+        if change.kind == "turn":
+            context_of(self._session.id).sent()
         if change.kind != "delta":
             self._saved.changed(change)
         if change.kind not in ("delta", "part"):

@@ -5,7 +5,7 @@ from __future__ import annotations
 import base64
 from collections.abc import Awaitable, Callable
 
-from opencode_nb.kernel import context
+from opencode_nb.kernel.context.offers import offered
 from opencode_nb.render.turn.words import occurrences
 from opencode_nb.session.prompt.acts import file_name
 from opencode_nb.session.prompt.command import File
@@ -64,7 +64,8 @@ class Answers:
         return await self._session.owner.models_detail()
 
     async def _complete(self, question: Json) -> list[Json]:
-        found = await self._session.owner.complete(str(question.get("text") or ""), variables=context.names())
+        text = str(question.get("text") or "")
+        found = await self._session.owner.complete(text, variables=offered(text))
         return [{"text": one.label, "detail": one.detail, "kind": one.kind, "acts": one.acts} for one in found]
 
     async def _answer(self, question: Json) -> list[Json]:

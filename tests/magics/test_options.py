@@ -25,6 +25,9 @@ def test_options_have_their_defaults() -> None:
         "new": False,
         "output": None,
         "file": [],
+        "image": [],
+        "privacy": None,
+        "no_kernel": False,
         "permission": None,
         "timeout": None,
         "background": False,
@@ -35,10 +38,11 @@ def test_options_have_their_defaults() -> None:
 def test_all_options_are_parsed() -> None:
     options = prompt_parser().parse_line(
         "-m demo/a/b -a plan --variant high --new -o turn -f a.py:3-9 --file 'two words.csv' --permission deny "
-        "--timeout 2.5 -b -q"
+        "--timeout 2.5 -b -q -i fig -i 'plot.png' --privacy schema --no-kernel"
     )
     assert (options.model, options.agent, options.variant, options.new) == ("demo/a/b", "plan", "high", True)
     assert (options.output, options.file) == ("turn", ["a.py:3-9", "two words.csv"])
+    assert (options.image, options.privacy, options.no_kernel) == (["fig", "plot.png"], "schema", True)
     assert (options.permission, options.timeout, options.background, options.quiet) == ("deny", 2.5, True, True)
 
 

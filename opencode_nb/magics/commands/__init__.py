@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from opencode_nb.magics.commands import chat, diff, models, program, server, session, sessions, tui, turns
+from opencode_nb.magics.commands import chat, context, diff, models, program, server, session, sessions, tui, turns
 from opencode_nb.magics.commands.group import Command, Group
 
 __all__ = ["GROUPS", "Command", "Group"]
@@ -13,6 +13,7 @@ GROUPS: tuple[Group, ...] = (
     sessions.group,
     session.group,
     turns.group,
+    context.group,
     chat.group,
     diff.group,
     models.group,

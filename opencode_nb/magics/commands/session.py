@@ -1,4 +1,4 @@
-"""Subcommands for the current session: fork, rename, delete, share, export, compact, todo, cost, context, commands."""
+"""Subcommands for the current session: fork, rename, delete, share, export, compact, todo, cost, commands."""
 
 from __future__ import annotations
 
@@ -126,16 +126,6 @@ def cost(workspace: Workspace, _options: Namespace) -> None:
     used = session.tokens
     say(f"${session.cost:.4f} at the provider's list prices")
     say("Tokens: " + ", ".join(f"{count:,} {kind.replace('_', ' ')}" for kind, count in used.items()))
-
-
-@group.command()
-def context(workspace: Workspace, _options: Namespace) -> None:
-    """Show how much of the model's context is used."""
-    now = _current(workspace).context
-    if not now.model:
-        say("Nothing has been sent in this session yet.")
-        return
-    say(f"Context: {listing.used(now)} of {now.model}. %opencode compact frees most of it.")
 
 
 @group.command()

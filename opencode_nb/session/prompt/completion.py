@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from typing import Any, Literal, NamedTuple
 
 from opencode_nb.session.prompt import parts as prompt_parts
@@ -79,20 +79,22 @@ def mentions(
 ) -> list[Completion]:
     """Return matching files, agents and variables, best first; if none matches, `files`, which the server's search did.
 
-    It finds some in spite of typing errors, and others that have hardly a letter in common.
+    It finds some in spite of typing errors, and others that have hardly a letter in common. `variables` may be a
+    mapping, with a word on each.
     """
-    about: dict[tuple[Kind, str], str] = {("variable", name): "variable" for name in variables}
+    details = variables if isinstance(variables, Mapping) else {}
+    about: dict[tuple[Kind, str], str] = {("variable", name): details.get(name, "variable") for name in variables}
     about |= {("agent", str(agent["name"])): str(agent.get("description") or "agent") for agent in agents}
     paths = [str(path) for path in files if str(path).strip("/")]
     about |= {("file", path): "directory" if path.endswith("/") else "file" for path in paths}
-    named = [key for key in about if prompt_parts.mention(key[1])]
+    named = [key for key in about if key[0] == "variable" or prompt_parts.mention(key[1])]
     scored = [(score, order) for order, key in enumerate(named) if (score := rank(word.text, key[1])) is not None]
     found = [named[order] for _score, order in sorted(scored)] or [key for key in named if key[0] == "file"]
     return [_mention(kind, name, about[kind, name], word) for kind, name in found[:limit]]
 
 
 def _mention(kind: Kind, name: str, detail: str, word: Word) -> Completion:
-    text = prompt_parts.mention(name)
+    text = f"@{name}" if kind == "variable" else prompt_parts.mention(name)
     return Completion(kind, text, text if name.endswith("/") else f"{text} ", detail, word.start, word.end)
 
 

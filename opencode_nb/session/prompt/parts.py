@@ -15,6 +15,7 @@ from typing import Any
 
 from opencode_nb.changes import regular_file
 from opencode_nb.closest import did_you_mean
+from opencode_nb.prose import without_code
 from opencode_nb.session.prompt import file_names, media
 from opencode_nb.transcript.state import Json, Message
 
@@ -26,7 +27,6 @@ _MENTION = re.compile(
     r"""(?:^|(?<=[\s(\[{]))@"(?P<quoted>[^\s"][^"\n]*)" | (?:^|(?<=[\s(\[{"']))@(?P<plain>[^\s@"][^\s@]*)""", re.VERBOSE
 )
 _PUNCTUATION = ".,;:!?)]}\"'"
-_CODE = re.compile(r"(`{3,}|~{3,}).*?(?:\1|\Z)|`[^`\n]*`", re.DOTALL)
 
 MAX_BYTES = 32_000_000
 """Size limit for inline media: providers accept less, and each goes into a message whole."""
@@ -93,7 +93,7 @@ def missing(text: str, directory: Path, agents: Collection[str], variables: Coll
 
     Leaves out code, whose `@` means something else: between backticks, after a quote or an opening bracket.
     """
-    prose = _CODE.sub(lambda found: " " * len(found[0]), text)
+    prose = without_code(text)
     names = dict.fromkeys(_name(found) for found in _MENTION.finditer(prose) if _in_prose(prose, found.start()))
     unknown = [name for name in names if name not in agents and name.partition(".")[0] not in variables]
     return [name for name in unknown if file_names.is_meant(name, directory) and not _exists(name, directory)]

@@ -13,7 +13,7 @@ from traitlets.config import Config
 
 import opencode_nb as oc
 from opencode_nb.demo import DemoModel, error, gate, text, tool
-from opencode_nb.kernel import context
+from opencode_nb.kernel.context import session_context
 from opencode_nb.server import Server
 from tests.widgets.panel import Panel
 from tests.widgets.wire import Wire
@@ -110,7 +110,7 @@ def test_queued_messages_resolve_mentions_when_they_are_sent(
     """Mentions are looked up when it is sent, also those that came by editing it; attachments stay with it."""
     config = Config({"HistoryManager": {"enabled": False}})
     shell = InteractiveShell(user_ns={"rain": [763], "wind": [5]}, config=config)
-    monkeypatch.setattr(context, "get_ipython", lambda: shell)
+    monkeypatch.setattr(session_context, "get_ipython", lambda: shell)
     demo_model.queue([text("one"), gate("chat-mentions")])
     shown.done("send", text="first", mode="auto")
     shown.says("one")

@@ -1,0 +1,149 @@
+"""What one session is told of this kernel: mentions, values and notes, through the session's gate."""
+
+from __future__ import annotations
+
+import asyncio
+import base64
+from collections.abc import Awaitable, Callable, Collection, Iterable
+from pathlib import Path
+
+from IPython.core.getipython import get_ipython
+
+from opencode_nb.kernel import notebook
+from opencode_nb.kernel.context import note, subjects
+from opencode_nb.kernel.context.cells import Cell, Cells, cells_of
+from opencode_nb.kernel.context.subjects import Subject
+from opencode_nb.kernel.values.namespace import own
+from opencode_nb.tools.ledger import Ledger
+from opencode_nb.tools.privacy import Gate, Let, Level
+from opencode_nb.transcript.state import Json
+
+MOST = 10
+"""Maximum number of mentions described per text."""
+
+NOTE = "what changed"
+"""How the note is named on the page, where a mention has its own name."""
+
+Agents = Callable[[], Awaitable[Collection[str]]]
+"""Returns the names of the server's agents."""
+
+
+class SessionContext:
+    """The gate of one session, and what its agent last saw of the kernel. Use from any thread."""
+
+    def __init__(self, session_id: str) -> None:
+        self.gate = Gate(Level.FULL, Ledger(session_id))
+        self._seen = note.Look()
+        self._told: note.Look | None = None
+        self._chosen: Level | None = None
+
+    def settle(self, chosen: Level | None = None) -> Level:
+        """Set the gate's level and return it: the one chosen now, else earlier for this session, else the default."""
+        self._chosen = self._chosen if chosen is None else chosen
+        self.gate.level = _default.level() if self._chosen is None else self._chosen
+        return self.gate.level
+
+    def preview(self) -> SessionContext:
+        """Return a context that says the same, and records nothing here."""
+        copy = SessionContext("")
+        copy.gate.level, copy._seen = self.gate.level, self._seen
+        return copy
+
+    async def mentioned(self, text: str, agents: Agents, directory: Path) -> list[Json]:
+        """Return parts that describe what a text mentions of the kernel; raises what `find` raises.
+
+        The values' own code runs in a separate thread, for a bounded time.
+        """
+        found = await self.find(text, agents, directory)
+        return await asyncio.to_thread(self.described, found) if found else []
+
+    async def find(self, text: str, agents: Agents, directory: Path) -> list[Subject]:
+        """Return what a text mentions of the kernel. Runs no code of the user's.
+
+        Raises OpencodeError for a cell or an error that is not there, and for a name that is one edit away from a
+        variable, unless it is that of an agent, or of a file in `directory`.
+        """
+        variables = _variables()
+        found = subjects.subjects(text, variables, _cells())[:MOST]
+        if wrong := subjects.mistyped(text, variables):
+            known = {*await agents(), *(name for name in wrong if (directory / name).exists())}
+            for name in wrong.keys() - known:
+                raise subjects.mistyped_error(name, wrong[name])
+        return found
+
+    def last_error(self) -> list[Subject]:
+        """Return the last error as `@err` does. Raises OpencodeError if there is none."""
+        cells = _cells()
+        return [subjects.last_error(cells)] if cells else []
+
+    def described(self, found: Iterable[Subject]) -> list[Json]:
+        """Return parts for these subjects, through the gate. Runs the values' own code, for a bounded time."""
+        return [part for one in found for part in self._parts(one)]
+
+    def _parts(self, subject: Subject) -> list[Json]:
+        let = self.gate.let(subject.outgoing(), by="mention")
+        return [_text(subject.name, subject.kind, let), *(_image(subject.name, data) for data in let.images)]
+
+    def note(self) -> list[Json]:
+        """Return a part that says what changed in the kernel since the agent last looked; [] if nothing did."""
+        cells = _cells()
+        last = cells.last if cells else None
+        self._told = now = _look(last)
+        outgoing = note.changes(self._seen, now, last)
+        if outgoing is None or self.gate.level is Level.NONE:
+            return []
+        return [_text(NOTE, "in the kernel", self.gate.let(outgoing, by="context"))]
+
+    def sent(self) -> None:
+        """Take the last note as read: the prompt with it was sent."""
+        self._seen, self._told = self._told or self._seen, None
+
+    def looked(self) -> None:
+        """Take the kernel as it is now as seen: the agent looked at it itself."""
+        cells = _cells()
+        self._seen = _look(cells.last if cells else None)
+
+
+def _look(last: Cell | None) -> note.Look:
+    current = notebook.current()
+    return note.look(_variables(), current.path.name if current else "", last)
+
+
+def _variables() -> dict[str, object]:
+    shell = get_ipython()
+    return own(shell) if shell is not None else {}
+
+
+def _cells() -> Cells | None:
+    shell = get_ipython()
+    return cells_of(shell) if shell is not None else None
+
+
+def _text(name: str, kind: str, let: Let) -> Json:
+    shown = {"variable": name, "kind": kind}
+    return {"type": "text", "synthetic": True, "text": let.text.lstrip("\n"), "metadata": {"opencode_nb": shown}}
+
+
+def _image(name: str, data: bytes) -> Json:
+    url = f"data:image/png;base64,{base64.b64encode(data).decode()}"
+    return {"type": "file", "mime": "image/png", "filename": f"{name}.png", "url": url}
+
+
+class _Default:
+    level: Callable[[], Level] = staticmethod(lambda: Level.FULL)
+
+
+_default = _Default()
+
+
+def set_default_level(level: Callable[[], Level]) -> None:
+    """Set where sessions without a level of their own get it from; it is asked before each prompt."""
+    _default.level = level
+
+
+_contexts: dict[str, SessionContext] = {}
+
+
+def context_of(session_id: str) -> SessionContext:
+    """Return the context of a session in this kernel, created on first use."""
+    return _contexts.setdefault(session_id, SessionContext(session_id))

@@ -1,0 +1,101 @@
+"""What a prompt from a cell carries, as the server's parts: text with its values, files, images, mentions, the note.
+
+Runs on the calling thread, where the user's own code runs. Sends nothing.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from pathlib import Path
+from typing import Any
+
+from IPython.core.interactiveshell import InteractiveShell
+
+from opencode_nb.errors import OpencodeError
+from opencode_nb.kernel.context import expressions, pictures
+from opencode_nb.kernel.context.placeholders import Filled, fill
+from opencode_nb.kernel.context.session_context import SessionContext
+from opencode_nb.kernel.context.subjects import Subject
+from opencode_nb.portal import run
+from opencode_nb.session.blocking import Opencode
+from opencode_nb.session.compose import agent_names
+from opencode_nb.session.prompt import parts as prompt_parts
+from opencode_nb.tools.privacy import Level, Outgoing
+from opencode_nb.transcript.state import Json
+
+
+class Carrier:
+    """Assembles the parts of prompts from one shell, for one session."""
+
+    def __init__(self, shell: InteractiveShell, ai: Opencode, context: SessionContext) -> None:
+        self._shell, self._ai, self._context = shell, ai, context
+
+    def parts(
+        self, text: str, *, files: Iterable[Any] = (), images: Iterable[str] = (), also: Iterable[Subject] = ()
+    ) -> list[Json]:
+        """Return all parts; `images` are expressions, `also` is what goes along without being mentioned.
+
+        Raises OpencodeError or OSError for what cannot be sent.
+        """
+        filled = self.filled(text)
+        parts = run(prompt_parts.parts, filled.text, files, (), self._ai._async.directory)
+        shown = [self.image(expression) for expression in images]
+        return [*parts, *shown, *self._mentioned(filled.typed, also), *self._context.note()]
+
+    def filled(self, text: str) -> Filled:
+        """Return the text with values for its `{{expr}}`."""
+        return fill(text, self._value)
+
+    def _value(self, expression: str) -> str:
+        value = expressions.evaluate(self._shell, expression, f"{{{{{expression}}}}}", _LITERALLY)
+        let = self._context.gate.let(expressions.in_text(expression, value), by="mention")
+        return let.text if self._context.gate.level is Level.FULL else let.text.strip("\n")
+
+    def _mentioned(self, typed: str, also: Iterable[Subject]) -> list[Json]:
+        """Describe the mentions in what was typed: what a value brought mentions nothing."""
+        owner = self._ai._async
+        found = run(self._context.find, typed, lambda: agent_names(owner), owner.directory) if "@" in typed else []
+        described = self._context.described([*also, *found])
+        return [*run(owner.mentions, typed, prompt_parts.variables(described)), *described]
+
+    # -- images --------------------------------------------------------------------------------------------------------
+
+    def image(self, expression: str) -> Json:
+        """Return an image part for an expression, or for a path. Raises OpencodeError or OSError."""
+        value = self._image_value(expression)
+        if isinstance(value, (str, Path)):
+            return _picture(prompt_parts.image_part(value, self._ai._async.directory), expression)
+        let = self._context.gate.let(Outgoing(expression, (), (_data(value, expression),)), by="mention")
+        if not let.images:
+            level = self._context.gate.level.name.lower()
+            raise OpencodeError(f"-i {expression}: the privacy level {level} withholds images. Nothing was sent.")
+        try:
+            return prompt_parts.image_part(let.images[0])
+        except TypeError as error:
+            raise OpencodeError(f"-i {expression}: {error} Nothing was sent.") from error
+
+    def _image_value(self, expression: str) -> object:
+        try:
+            return expressions.evaluate(self._shell, expression, f"-i {expression}")
+        except OpencodeError:
+            if (self._ai._async.directory / expression).is_file():
+                return expression
+            raise
+
+
+_LITERALLY = "To send it as text, put it in backticks, or write {{{{ for {{."
+
+
+def _data(value: object, expression: str) -> bytes:
+    if isinstance(value, (bytes, bytearray)):
+        return bytes(value)
+    try:
+        return pictures.png_of(value)
+    except Exception as error:  # the user's own code
+        raise OpencodeError(f"-i {expression}: {error} Nothing was sent.") from error
+
+
+def _picture(part: Json, expression: str) -> Json:
+    if not str(part["mime"]).startswith("image/"):
+        raise OpencodeError(f"-i {expression}: this file is no image: attach it with -f. Nothing was sent.")
+    return part

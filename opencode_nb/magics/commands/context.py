@@ -1,0 +1,100 @@
+"""Subcommands for what the agent is told of the kernel: context, ledger; and fix, which tells it of the last error."""
+
+from __future__ import annotations
+
+import textwrap
+import time
+from argparse import Namespace
+from typing import Any
+
+from IPython.core.getipython import get_ipython
+from IPython.core.interactiveshell import InteractiveShell
+
+from opencode_nb.kernel.context.session_context import SessionContext, context_of
+from opencode_nb.magics.carried import Carrier
+from opencode_nb.magics.commands.group import Group, argument, say
+from opencode_nb.magics.options import prompt_parser
+from opencode_nb.magics.prompt import run_prompt
+from opencode_nb.magics.workspace import Workspace
+from opencode_nb.session.prompt import listing
+from opencode_nb.tools.ledger import Entry, tokens_of
+from opencode_nb.transcript.state import Json
+
+group = Group("What the agent is told")
+
+FIX = "Fix the last error."
+
+
+@group.command(argument("text", nargs="*", metavar="TEXT", help="a prompt, to see what it would carry"))
+def context(workspace: Workspace, options: Namespace) -> None:
+    """Show how full the model's context is, and what the next prompt would carry. Sends nothing."""
+    session = workspace.session
+    now = session.context if session is not None else None
+    if now is not None and now.model:
+        say(f"Context: {listing.used(now)} of {now.model}. %opencode compact frees most of it.")
+    else:
+        say("Nothing has been sent in this session yet.")
+    told = context_of(session.id).preview() if session is not None else SessionContext("")
+    level = told.settle()
+    parts = Carrier(_shell(), workspace.ai, told).parts(" ".join(options.text))
+    comments = session.comments if session is not None else []
+    shown = [part for part in parts if part.get("text") != ""]
+    shown += [{"type": "text", "text": comment.prompt} for comment in comments]
+    say(
+        f"The next prompt would carry, at privacy level {level.name.lower()}:"
+        if shown
+        else "The next prompt would carry its text only."
+    )
+    for part in shown:
+        say(_described(part))
+    say(f"Together about {sum(tokens_of(str(part.get('text') or '')) for part in shown):,} tokens of text.")
+
+
+def _described(part: Json) -> str:
+    """Show a part: its name and size, and its text."""
+    own = (part.get("metadata") or {}).get("opencode_nb") or {}
+    if part["type"] != "text":
+        return f"- {part['type']} {part.get('filename') or part.get('name')}{_size(part)}"
+    name = own.get("variable") or "text"
+    text = textwrap.indent(str(part["text"]), "    ")
+    return f"- {name}, about {tokens_of(str(part['text'])):,} tokens:\n{text}"
+
+
+def _size(part: Json) -> str:
+    url = str(part.get("url") or "")
+    if url.startswith("data:"):
+        return f", {len(url) * 3 // 4:,} bytes"
+    return ", read by the server" if url else ""
+
+
+@group.command()
+def ledger(workspace: Workspace, _options: Namespace) -> None:
+    """List what of the kernel was sent in this session: when, what, how much. Not the data itself."""
+    session = workspace.session
+    entries = context_of(session.id).gate.ledger.entries if session is not None else ()
+    for entry in entries:
+        say(_line(entry))
+    if not entries:
+        say("Nothing of the kernel was sent in this session.")
+
+
+def _line(entry: Entry) -> str:
+    at = time.strftime("%H:%M:%S", time.localtime(entry.time))
+    pictures = f", {entry.images} image{'' if entry.images == 1 else 's'}" if entry.images else ""
+    sent_to = f", to {entry.model}" if entry.model else ""
+    return f"{at}  {entry.by:<8}  {entry.about}: {entry.level}, {entry.tokens:,} tokens{pictures}{sent_to}"
+
+
+@group.command(argument("words", nargs="*", metavar="WORDS", help="what to mind when fixing it"))
+def fix(workspace: Workspace, options: Namespace) -> None:
+    """Send the last error, with its traceback and its cell, for the agent to fix."""
+    shell = _shell()
+    error = SessionContext("").last_error()
+    text = " ".join([FIX, *options.words])
+    run_prompt(shell, workspace, "%opencode fix", prompt_parser().parse_line(""), text, whole=False, also=error)
+
+
+def _shell() -> InteractiveShell:
+    shell: Any = get_ipython()
+    assert isinstance(shell, InteractiveShell), "The magics run in a shell."
+    return shell
