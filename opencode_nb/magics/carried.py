@@ -12,15 +12,16 @@ from typing import Any
 from IPython.core.interactiveshell import InteractiveShell
 
 from opencode_nb.errors import OpencodeError
-from opencode_nb.kernel.context import expressions, pictures
+from opencode_nb.kernel.context import expressions
 from opencode_nb.kernel.context.placeholders import Filled, fill
 from opencode_nb.kernel.context.session_context import SessionContext
 from opencode_nb.kernel.context.subjects import Subject
+from opencode_nb.kernel.values import figures
 from opencode_nb.portal import run
 from opencode_nb.session.blocking import Opencode
 from opencode_nb.session.compose import agent_names
 from opencode_nb.session.prompt import parts as prompt_parts
-from opencode_nb.tools.privacy import Level, Outgoing
+from opencode_nb.tools.privacy import Outgoing
 from opencode_nb.transcript.state import Json
 
 
@@ -37,10 +38,13 @@ class Carrier:
 
         Raises OpencodeError or OSError for what cannot be sent.
         """
-        filled = self.filled(text)
-        parts = run(prompt_parts.parts, filled.text, files, (), self._ai._async.directory)
+        filled, owner = self.filled(text), self._ai._async
+        parts = run(prompt_parts.parts, filled.text, files, (), owner.directory)
+        found = self._found(filled.typed)
+        attached = run(owner.mentions, filled.typed, {subject.name for subject in found})
         shown = [self.image(expression) for expression in images]
-        return [*parts, *shown, *self._mentioned(filled.typed, also), *self._context.note()]
+        described = self._context.described([*also, *found])
+        return [*parts, *shown, *attached, *described, *self._context.note()]
 
     def filled(self, text: str) -> Filled:
         """Return the text with values for its `{{expr}}`."""
@@ -48,15 +52,12 @@ class Carrier:
 
     def _value(self, expression: str) -> str:
         value = expressions.evaluate(self._shell, expression, f"{{{{{expression}}}}}", _LITERALLY)
-        let = self._context.gate.let(expressions.in_text(expression, value), by="mention")
-        return let.text if self._context.gate.level is Level.FULL else let.text.strip("\n")
+        return self._context.gate.let(expressions.in_text(expression, value), by="mention").text
 
-    def _mentioned(self, typed: str, also: Iterable[Subject]) -> list[Json]:
-        """Describe the mentions in what was typed: what a value brought mentions nothing."""
+    def _found(self, typed: str) -> list[Subject]:
+        """Return what was typed mentions of the kernel: what a value brought mentions nothing."""
         owner = self._ai._async
-        found = run(self._context.find, typed, lambda: agent_names(owner), owner.directory) if "@" in typed else []
-        described = self._context.described([*also, *found])
-        return [*run(owner.mentions, typed, prompt_parts.variables(described)), *described]
+        return run(self._context.find, typed, lambda: agent_names(owner), owner.directory) if "@" in typed else []
 
     # -- images --------------------------------------------------------------------------------------------------------
 
@@ -65,7 +66,7 @@ class Carrier:
         value = self._image_value(expression)
         if isinstance(value, (str, Path)):
             return _picture(prompt_parts.image_part(value, self._ai._async.directory), expression)
-        let = self._context.gate.let(Outgoing(expression, (), (_data(value, expression),)), by="mention")
+        let = self._context.gate.let(_drawn(value, expression), by="mention")
         if not let.images:
             level = self._context.gate.level.name.lower()
             raise OpencodeError(f"-i {expression}: the privacy level {level} withholds images. Nothing was sent.")
@@ -86,13 +87,14 @@ class Carrier:
 _LITERALLY = "To send it as text, put it in backticks, or write {{{{ for {{."
 
 
-def _data(value: object, expression: str) -> bytes:
+def _drawn(value: object, expression: str) -> Outgoing:
     if isinstance(value, (bytes, bytearray)):
-        return bytes(value)
-    try:
-        return pictures.png_of(value)
-    except Exception as error:  # the user's own code
-        raise OpencodeError(f"-i {expression}: {error} Nothing was sent.") from error
+        return Outgoing(expression, (), (bytes(value),))
+    result = figures.drawn(expression, expression, value, own_code=True)
+    if result.failed:
+        why = "".join(piece.text for piece in result.outgoing.pieces)
+        raise OpencodeError(f"-i {expression}: {why} Nothing was sent.")
+    return result.outgoing
 
 
 def _picture(part: Json, expression: str) -> Json:

@@ -32,6 +32,7 @@ from opencode_nb.session.permissions.jobs import Jobs
 from opencode_nb.session.permissions.policy import Person
 from opencode_nb.session.prompt.commands import Said
 from opencode_nb.session.turn import Turn
+from opencode_nb.widgets.kernel_context import follow
 from opencode_nb.widgets.own_notebook import own_notebook_warning
 
 _BUSY = "The session is busy: the agent reads this prompt after its current step."
@@ -192,9 +193,8 @@ class _Prompt:
         }
         if sent.kind == "command":
             return session.command(sent.name, sent.text, files=self._carried, wait=False, **settings)
-        turn = send(session, self._carried, **settings)
-        context_of(session.id).sent()
-        return turn
+        follow(session._async)
+        return send(session, self._carried, **settings)
 
     # -- in the foreground ---------------------------------------------------------------------------------------------
 

@@ -17,7 +17,6 @@ import traitlets
 
 from opencode_nb.errors import OpencodeError
 from opencode_nb.kernel import notebook
-from opencode_nb.kernel.context.session_context import context_of
 from opencode_nb.portal import run
 from opencode_nb.render.chat.live import Key, LiveChat
 from opencode_nb.render.turn.parts import Look
@@ -36,8 +35,8 @@ from opencode_nb.widgets.chat_saved import SavedChat
 from opencode_nb.widgets.chat_setup import SetupWatch
 from opencode_nb.widgets.chat_state import Facts
 from opencode_nb.widgets.elsewhere import Elsewhere
+from opencode_nb.widgets.kernel_context import follow, mentioned
 from opencode_nb.widgets.live import FLUSH_INTERVAL, LiveView, NoView, SavedWidget, View
-from opencode_nb.widgets.mentions import mentioned
 from opencode_nb.widgets.static_display import display_static
 
 
@@ -155,6 +154,7 @@ class ChatPanel:
         """Show this session."""
         self._unfollow()
         self._session = Session(session, self._session.owner)
+        follow(session)
         self.chat = LiveChat(session.transcript, self._look)
         chat = self.chat
         self._ends = [
@@ -259,8 +259,6 @@ class ChatPanel:
 
     def _changed(self, change: Change) -> None:
         self._view.changed((change.turn, change.key))
-        if change.kind == "turn":
-            context_of(self._session.id).sent()
         if change.kind != "delta":
             self._saved.changed(change)
         if change.kind not in ("delta", "part"):

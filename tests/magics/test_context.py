@@ -19,11 +19,10 @@ PNG = base64.b64decode(
 
 
 class Figure:
-    """Draws itself as matplotlib's figures do."""
+    """Draws itself."""
 
-    def savefig(self, file: Any, format: str) -> None:
-        assert format == "png"
-        file.write(PNG)
+    def _repr_png_(self) -> bytes:
+        return PNG
 
 
 @pytest.fixture(autouse=True)
@@ -98,7 +97,7 @@ def test_images_are_attached_from_expressions_and_paths(
     run_cell("%%prompt -i fig -i png -i plot.png\nCompare with @fig")
     images = [part for part in last_message(demo_model) if part["type"] == "image_url"]
     assert len(images) == 4
-    for wrong, says in (("42", "int is not a picture"), ("nothing", "NameError"), ("README.md", "is no image")):
+    for wrong, says in (("42", "A `int` is not a figure"), ("nothing", "NameError"), ("README.md", "is no image")):
         error = run_cell(f"%%prompt -i {wrong}\nLook").error
         assert f"-i {wrong}: " in str(error)
         assert says in str(error)
@@ -119,8 +118,8 @@ def test_a_stricter_level_stays_and_says_what_it_does_not_cover(
     assert "Privacy" not in run_cell("%%prompt\nSee @marked again").printed
     assert "hunter2000" not in told(demo_model)
     lines = run_cell("%opencode ledger").printed.splitlines()
-    assert any("mention   marked: full" in line for line in lines)
-    assert any("mention   marked: names" in line for line in lines)
+    assert any("marked: full, " in line and "demo/demo" in line for line in lines)
+    assert any("marked: names, " in line and "demo/demo" in line for line in lines)
     assert "hunter2000" not in "".join(lines)
 
 
@@ -130,7 +129,10 @@ def test_the_setting_is_the_level_of_sessions_without_one(
     monkeypatch.setenv("OPENCODE_NB_PRIVACY", "none")
     shell.user_ns["marked"] = ["hunter2000"]
     assert "Privacy level: none" in run_cell("%%prompt\nSee @marked").printed
-    assert told(demo_model) == "See @marked\n[Withheld: the user's privacy level is none.]"
+    assert (
+        told(demo_model)
+        == "See @marked\n[Withheld: the user's privacy level is none; the rest needs names or schema or full.]"
+    )
 
 
 def test_the_context_of_the_next_prompt_is_shown_and_not_sent(
@@ -144,7 +146,7 @@ def test_the_context_of_the_next_prompt_is_shown_and_not_sent(
     assert "rain: list of 2 (new)" in shown
     assert "privacy level full" in shown
     assert len(demo_model.requests) == before
-    assert "Nothing of the kernel was sent" in run_cell("%opencode ledger").printed
+    assert "Nothing left the kernel" in run_cell("%opencode ledger").printed
     run_cell("%%prompt\nLook at @rain, {{len(rain)}} values")
     for part in last_message(demo_model):
         for line in part["text"].splitlines():

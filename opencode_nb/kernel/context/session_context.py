@@ -14,6 +14,7 @@ from opencode_nb.kernel.context import note, subjects
 from opencode_nb.kernel.context.cells import Cell, Cells, cells_of
 from opencode_nb.kernel.context.subjects import Subject
 from opencode_nb.kernel.values.namespace import own
+from opencode_nb.kernel.values.secrets import known_secrets
 from opencode_nb.tools.ledger import Ledger
 from opencode_nb.tools.privacy import Gate, Let, Level
 from opencode_nb.transcript.state import Json
@@ -32,7 +33,7 @@ class SessionContext:
     """The gate of one session, and what its agent last saw of the kernel. Use from any thread."""
 
     def __init__(self, session_id: str) -> None:
-        self.gate = Gate(Level.FULL, Ledger(session_id))
+        self.gate = Gate(Level.FULL, Ledger(session_id), _known_secrets)
         self._seen = note.Look()
         self._told: note.Look | None = None
         self._chosen: Level | None = None
@@ -94,9 +95,16 @@ class SessionContext:
             return []
         return [_text(NOTE, "in the kernel", self.gate.let(outgoing, by="context"))]
 
-    def sent(self) -> None:
-        """Take the last note as read: the prompt with it was sent."""
+    def sent(self, turn: str, model: str) -> list[Json]:
+        """Take the last note as read, and note the turn and the model ("provider/model") that took all along.
+
+        Return the facts of what went along, without its data.
+        """
         self._seen, self._told = self._told or self._seen, None
+        new = [entry.facts for entry in self.gate.ledger.entries if not entry.turn]
+        if new:
+            self.gate.ledger.stamp(turn=turn, model=model)
+        return new
 
     def looked(self) -> None:
         """Take the kernel as it is now as seen: the agent looked at it itself."""
@@ -114,6 +122,11 @@ def _variables() -> dict[str, object]:
     return own(shell) if shell is not None else {}
 
 
+def _known_secrets() -> Iterable[str]:
+    shell = get_ipython()
+    return known_secrets(shell)() if shell is not None else ()
+
+
 def _cells() -> Cells | None:
     shell = get_ipython()
     return cells_of(shell) if shell is not None else None
@@ -121,7 +134,7 @@ def _cells() -> Cells | None:
 
 def _text(name: str, kind: str, let: Let) -> Json:
     shown = {"variable": name, "kind": kind}
-    return {"type": "text", "synthetic": True, "text": let.text.lstrip("\n"), "metadata": {"opencode_nb": shown}}
+    return {"type": "text", "synthetic": True, "text": let.text, "metadata": {"opencode_nb": shown}}
 
 
 def _image(name: str, data: bytes) -> Json:

@@ -7,11 +7,11 @@ from typing import NamedTuple
 
 from opencode_nb.closest import did_you_mean
 from opencode_nb.errors import OpencodeError
-from opencode_nb.kernel.context import pictures
 from opencode_nb.kernel.context.blocks import block
 from opencode_nb.kernel.context.cells import Cells
 from opencode_nb.kernel.context.mentions import Word, words
 from opencode_nb.kernel.context.typing_errors import one_edit_away
+from opencode_nb.kernel.values import figures
 from opencode_nb.kernel.values.describe import describe
 from opencode_nb.kernel.values.kinds import kind
 from opencode_nb.tools.privacy import Level, Outgoing, Piece
@@ -78,16 +78,9 @@ def of_value(name: str, value: object) -> Subject:
 
 def described(name: str, value: object) -> Outgoing:
     """Describe a value; a figure comes with its picture."""
-    if pictures.is_picture(value):
-        return _picture(name, f"`{name}` in the notebook's kernel is a `{kind(value)}`", value)
+    if figures.is_figure(value):
+        return figures.drawn(name, name, value, own_code=True).outgoing
     return Outgoing(name, describe(name, value).pieces)
-
-
-def _picture(name: str, named: str, value: object) -> Outgoing:
-    try:
-        return Outgoing(name, (Piece(f"{named}; its picture is attached.", Level.NAMES),), (pictures.png_of(value),))
-    except Exception as error:  # the value's own code
-        return Outgoing(name, (Piece(f"{named}. It could not be drawn: {type(error).__name__}.", Level.NAMES),))
 
 
 # -- cells -------------------------------------------------------------------------------------------------------------

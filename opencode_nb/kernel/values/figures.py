@@ -34,7 +34,7 @@ def figure(
         return _failed(*error.pieces)
     if any(is_hidden(name, found.value) for name in found.names if isinstance(name, str)):
         return _failed(_said(f"The name of `{path}` suggests a secret, so it is not shown."))
-    return _drawn(path, found.root, found.value, own_code=own_code)
+    return drawn(path, found.root, found.value, own_code=own_code)
 
 
 def _last(last: LastShown, *, own_code: bool) -> Result:
@@ -42,25 +42,31 @@ def _last(last: LastShown, *, own_code: bool) -> Result:
     if last.png:
         return _result("figure", "The picture shown last", png.small(last.png))
     if pyplot is not None and pyplot.get_fignums():
-        return _drawn("The current figure", "figure", pyplot.gcf(), own_code=own_code)
+        return drawn("The current figure", "figure", pyplot.gcf(), own_code=own_code)
     return _failed(_said("No figure was shown yet. Name a variable that holds one."))
 
 
-def _drawn(name: str, root: str, value: object, *, own_code: bool) -> Result:
+def is_figure(value: object) -> bool:
+    """Whether a value can be drawn. Runs none of its code."""
+    return _drawer(value) is not None
+
+
+def drawn(name: str, root: str, value: object, *, own_code: bool) -> Result:
+    """Draw a value that is known as `name`, and counts as `root` in the ledger; the result fails if that fails."""
     draw = _drawer(value)
     if draw is None:
         return _failed(_said(f"A `{kind(value)}` is not a figure. {_KNOWN}"))
     if not own_code:
         return _failed(_said("The kernel is computing: ask again later, drawing a figure needs its main thread."))
     try:
-        drawn = within(SECONDS, lambda: draw(value))
+        picture = within(SECONDS, lambda: draw(value))
     except TimeoutError:
         return _failed(_said(f"Drawing it took more than {SECONDS:g} s."))
     except KeyboardInterrupt:
         raise
     except BaseException as error:  # the user's own code, or a library that lacks another
         return _failed(_said(f"It could not be drawn: {type(error).__name__}"), Piece(f": {str(error)[:300]}"))
-    return _result(root, f"`{name}`, a `{kind(value)}`", drawn)
+    return _result(root, f"`{name}`, a `{kind(value)}`", picture)
 
 
 _KNOWN = "Name one of matplotlib, plotly or Pillow, or a value with `_repr_png_`."

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import textwrap
-import time
 from argparse import Namespace
 from typing import Any
 
@@ -17,7 +16,7 @@ from opencode_nb.magics.options import prompt_parser
 from opencode_nb.magics.prompt import run_prompt
 from opencode_nb.magics.workspace import Workspace
 from opencode_nb.session.prompt import listing
-from opencode_nb.tools.ledger import Entry, tokens_of
+from opencode_nb.tools.ledger import tokens_of
 from opencode_nb.transcript.state import Json
 
 group = Group("What the agent is told")
@@ -69,20 +68,8 @@ def _size(part: Json) -> str:
 
 @group.command()
 def ledger(workspace: Workspace, _options: Namespace) -> None:
-    """List what of the kernel was sent in this session: when, what, how much. Not the data itself."""
-    session = workspace.session
-    entries = context_of(session.id).gate.ledger.entries if session is not None else ()
-    for entry in entries:
-        say(_line(entry))
-    if not entries:
-        say("Nothing of the kernel was sent in this session.")
-
-
-def _line(entry: Entry) -> str:
-    at = time.strftime("%H:%M:%S", time.localtime(entry.time))
-    pictures = f", {entry.images} image{'' if entry.images == 1 else 's'}" if entry.images else ""
-    sent_to = f", to {entry.model}" if entry.model else ""
-    return f"{at}  {entry.by:<8}  {entry.about}: {entry.level}, {entry.tokens:,} tokens{pictures}{sent_to}"
+    """List what left the kernel in this session: when, what, how much, to which model. Not the data itself."""
+    say(str(context_of(workspace.session.id if workspace.session is not None else "").gate.ledger))
 
 
 @group.command(argument("words", nargs="*", metavar="WORDS", help="what to mind when fixing it"))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import base64
 import re
 from collections.abc import Callable, Iterator
 from typing import Any
@@ -20,6 +21,9 @@ from opencode_nb.kernel.context.mentions import words
 from opencode_nb.kernel.context.subjects import mistyped, subjects
 
 FRAME = pandas.DataFrame({"city": ["Oslo"], "rain": [763]})
+PNG = base64.b64decode(
+    "iVBORw0KGgoAAAANSUhEUgAAAAEAAAABCAYAAAAfFcSJAAAADUlEQVR42mNk+M9QDwADhgGAWjR9awAAAABJRU5ErkJggg=="
+)
 VARIABLES: dict[str, object] = {"frame": FRAME, "df": FRAME, "numbers": [1], "context": 1, "types": 2, "property1": 3}
 
 
@@ -164,18 +168,18 @@ def test_the_users_own_variable_comes_before_err_and_cell(cells: Cells) -> None:
 
 def test_a_figure_is_mentioned_with_its_picture() -> None:
     class Figure:
-        def savefig(self, file: Any, format: str) -> None:
-            file.write(b"\x89PNG\r\n\x1a\n" + format.encode())
+        def _repr_png_(self) -> bytes:
+            return PNG
 
     (figure,) = subjects("@fig", {"fig": Figure()}, None)
     outgoing = figure.outgoing()
-    assert outgoing.images == (b"\x89PNG\r\n\x1a\npng",)
-    assert "picture is attached" in outgoing.pieces[0].text
+    assert outgoing.images == (PNG,)
+    assert "1 x 1 pixels" in told(figure)
 
 
 def test_a_figure_that_cannot_be_drawn_is_named() -> None:
     class Figure:
-        def savefig(self, file: Any, format: str) -> None:
+        def _repr_png_(self) -> bytes:
             raise RuntimeError
 
     (figure,) = subjects("@fig", {"fig": Figure()}, None)

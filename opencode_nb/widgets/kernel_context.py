@@ -1,0 +1,44 @@
+"""Join a session to what it is told of the kernel: the parts of a message, the turns in the ledger."""
+
+from __future__ import annotations
+
+import asyncio
+from weakref import WeakSet
+
+from opencode_nb.kernel.context.session_context import context_of
+from opencode_nb.session.compose import agent_names
+from opencode_nb.session.session import AsyncSession
+from opencode_nb.transcript.state import Json
+from opencode_nb.transcript.transcript import Change
+
+_followed: WeakSet[AsyncSession] = WeakSet()
+
+
+async def mentioned(session: AsyncSession, text: str) -> list[Json]:
+    """Return the parts that go with a message's text: what it mentions, and the note of what changed.
+
+    Raises OpencodeError for a mention of what is not there.
+    """
+    context, owner = context_of(session.id), session.owner
+    context.settle()
+    found = await context.mentioned(text, lambda: agent_names(owner), owner.directory)
+    return [*found, *context.note()]
+
+
+def follow(session: AsyncSession) -> None:
+    """Note from now on which turn and model took along what left the kernel, and tell it to the session's views."""
+    if session not in _followed:
+        _followed.add(session)
+        session.subscribe(lambda change: _changed(session, change))
+
+
+def _changed(session: AsyncSession, change: Change) -> None:
+    if change.kind not in ("message", "part", "ended") or change.turn not in session.transcript.turns:
+        return
+    turn, context = session.transcript.turns[change.turn], context_of(session.id)
+    model = (turn.prompt.info.get("model") if turn.prompt else None) or {}
+    if not model.get("modelID"):
+        return
+    if sent := context.sent(turn.id, f"{model.get('providerID')}/{model['modelID']}"):
+        tell = session.owner.feed.tell
+        asyncio.get_running_loop().call_soon(lambda: tell(session.id, "sent", messageID=turn.id, entries=sent))
