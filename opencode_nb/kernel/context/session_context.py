@@ -47,7 +47,7 @@ class SessionContext:
     def preview(self) -> SessionContext:
         """Return a context that says the same, and records nothing here."""
         copy = SessionContext("")
-        copy.gate.level, copy._seen = self.gate.level, self._seen
+        copy._chosen, copy._seen = self._chosen, self._seen
         return copy
 
     async def mentioned(self, text: str, agents: Agents, directory: Path) -> list[Json]:
@@ -87,11 +87,13 @@ class SessionContext:
 
     def note(self) -> list[Json]:
         """Return a part that says what changed in the kernel since the agent last looked; [] if nothing did."""
+        if not self.gate.open:
+            return []
         cells = _cells()
         last = cells.last if cells else None
         self._told = now = _look(last)
         outgoing = note.changes(self._seen, now, last)
-        if outgoing is None or self.gate.level is Level.NONE:
+        if outgoing is None:
             return []
         return [_text(NOTE, "in the kernel", self.gate.let(outgoing, by="context"))]
 

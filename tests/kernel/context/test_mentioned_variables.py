@@ -73,3 +73,28 @@ def test_an_attribute_that_ends_like_a_file_is_no_mistyped_file(kernel: Kernel, 
     kernel.run("%%prompt\nTake @answer.json")
     assert "`answer` in the notebook's kernel" in last_prompt(demo_model)
     assert "No such file: @other.json" in str(kernel.run("%%prompt\nTake @other.json"))
+
+
+@pytest.mark.parametrize("way", ["%%prompt", "panel"])
+def test_the_cell_above_comes_with_its_output_and_error(kernel: Kernel, demo_model: DemoModel, way: str) -> None:
+    kernel.run("print('rain in', 'Bergen')\nfrom IPython.display import display\n1 / 0")
+    demo_model.queue([[text("Seen.")]])
+    kernel.run("%%prompt\nWhy @cell and @err?" if way == "%%prompt" else PANEL.format(text="Why @cell and @err?"))
+    told = last_prompt(demo_model)
+    assert "display\n1 / 0\n```" in told
+    assert "It printed:\n```\nrain in Bergen\n```" in told
+    assert 'File "Cell In[' in told
+    assert told.count("ZeroDivisionError: division by zero\n```") == 2
+
+
+def test_a_panel_tells_what_changed_and_refuses_what_is_not_there(kernel: Kernel, demo_model: DemoModel) -> None:
+    demo_model.queue([[text("Seen.")], [text("Seen again.")]])
+    kernel.run("panel = oc.chat(); first = frame[:1]\npanel.send('First').wait()")
+    assert "first: DataFrame 1x2 (new)" in last_prompt(demo_model)
+    kernel.run("wind = [1, 2, 3]\npanel.send('Second').wait()")
+    told = last_prompt(demo_model)
+    assert "wind: list of 3 (new)" in told
+    assert "first: DataFrame" not in told
+    assert "There is no variable fram. Did you mean @frame?" in str(kernel.run("panel.send('See @fram')"))
+    assert "There is no Out[999]." in str(kernel.run("panel.send('See @Out[999]')"))
+    kernel.run("panel.close()")
