@@ -28,6 +28,7 @@ from opencode_nb.magics.views import PageView, View, make_view
 from opencode_nb.magics.workspace import Workspace
 from opencode_nb.session.blocking import Session, read, send
 from opencode_nb.session.models import announcement
+from opencode_nb.session.permissions import agent_code
 from opencode_nb.session.permissions.jobs import Jobs
 from opencode_nb.session.permissions.policy import Person
 from opencode_nb.session.prompt.commands import Said
@@ -199,6 +200,7 @@ class _Prompt:
     # -- in the foreground ---------------------------------------------------------------------------------------------
 
     def _in_foreground(self, session: Session) -> Turn | None:
+        agent_code.refuse_waiting(session.id)  # before a view is made of it
         jobs = Jobs()
         view = make_view(self._frontend, session, jobs, quiet=self._options.quiet, whole=self._whole)
         turn, failure = self._wait(session, view, jobs)

@@ -20,6 +20,7 @@ from IPython.core.displaypub import DisplayPublisher
 from IPython.core.interactiveshell import InteractiveShell
 
 from opencode_nb.kernel.running import images, tables
+from opencode_nb.kernel.running.descriptors import redirected
 from opencode_nb.kernel.running.output import TABLE, Json, Output, page_text
 from opencode_nb.kernel.running.refusals import replaced
 
@@ -43,7 +44,8 @@ def captured(shell: InteractiveShell, output: Output) -> Iterator[None]:
             (shell, "showsyntaxerror", show.syntax_error),
             (shell, "showindentationerror", show.syntax_error),
             (shell, "set_next_input", lambda text, replace=False: output.write("stdout", f"{text}\n")),
-            (display_formatter, "format", _formatting(display_formatter.format, output, ours)),
+            (shell.events, "trigger", _triggering(shell.events.trigger)),
+            (display_formatter, "format", _formatting(display_formatter.format, ours)),
         )
         for owner, name, method in methods:
             stack.enter_context(replaced(owner, name, method))
@@ -58,6 +60,8 @@ def captured(shell: InteractiveShell, output: Output) -> Iterator[None]:
         )
         for owner, name, value in objects:
             stack.enter_context(_swapped(owner, name, value))
+        if hasattr(shell, "kernel"):  # in a terminal, the turn is being drawn there
+            stack.enter_context(redirected(output.write))
         yield
 
 
@@ -141,14 +145,24 @@ class _DisplayHook:
             self._output.bundle(_readable(data))
 
 
-def _formatting(original: Callable[..., Any], output: Output, ours: Callable[[], bool]) -> Callable[..., Any]:
+def _triggering(original: Callable[..., Any]) -> Callable[..., Any]:
+    """Return `EventManager.trigger` without `post_run_cell`: whoever waits for it means the user's own cell."""
+
+    def trigger(event: str, *args: Any, **kwargs: Any) -> None:
+        if event != "post_run_cell":
+            original(event, *args, **kwargs)
+
+    return trigger
+
+
+def _formatting(original: Callable[..., Any], ours: Callable[[], bool]) -> Callable[..., Any]:
     """Return `DisplayFormatter.format` for our threads: frames become tables, figures PNG files."""
 
     def format_value(value: object, include: Any = None, exclude: Any = None) -> tuple[Json, Json]:
         if not ours():
             return original(value, include=include, exclude=exclude)  # type: ignore[no-any-return]
         if images.is_figure(value):
-            return {"image/png": output.figure(value)}, {}
+            return {"image/png": images.of_figure(value)}, {}
         if (table := tables.of(value)) is not None:
             return {TABLE: table}, {}
         return original(value, include=SHOWN, exclude=exclude)  # type: ignore[no-any-return]

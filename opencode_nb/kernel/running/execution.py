@@ -10,7 +10,7 @@ from typing import Any
 
 from IPython.core.interactiveshell import ExecutionResult, InteractiveShell
 
-from opencode_nb.kernel.running import figures
+from opencode_nb.kernel.running import figures, images
 from opencode_nb.kernel.running.capture import captured, traceback_text
 from opencode_nb.kernel.running.changes import Names
 from opencode_nb.kernel.running.history import History
@@ -20,6 +20,9 @@ from opencode_nb.kernel.running.output import Json, Output
 from opencode_nb.kernel.running.refusals import refused
 from opencode_nb.session.permissions import agent_code
 from opencode_nb.tools.privacy import Level, Outgoing, Piece
+
+IPYTHONS = {"_", "__", "___", "_i", "_ii", "_iii", "In", "Out", "_ih", "_oh"}
+"""Names that IPython keeps for the user. Code that binds them, as `_, axes = plt.subplots()`, must not take them."""
 
 _NO_AWAIT = (
     "Top-level await is not possible here: a %%prompt cell is waiting, so the kernel's event loop stands still. "
@@ -106,6 +109,7 @@ class Execution:
             self._before(self._session)
         shell: Any = self._shell
         names = self._names()
+        own = {name: shell.user_ns[name] for name in IPYTHONS if name in shell.user_ns}
         last = shell.last_execution_succeeded, shell.last_execution_result
         with (
             self._history.agent_code(self._code, self._output),
@@ -117,6 +121,9 @@ class Execution:
         ):
             yield
         shell.last_execution_succeeded, shell.last_execution_result = last
+        shell.user_ns.update(own)
+        for name in IPYTHONS - own.keys():
+            shell.user_ns.pop(name, None)
         self._changes = names.pieces(self._names())
 
     def _names(self) -> Names:
@@ -138,10 +145,8 @@ class Execution:
         self._error = KeyboardInterrupt() if result is None else result.error_before_exec or result.error_in_exec
 
     def _show_figure(self, figure: Any) -> None:
-        if self._output.has_figure(figure):
-            return
         try:
-            self._output.bundle({"image/png": self._output.figure(figure)})
+            self._output.bundle({"image/png": images.of_figure(figure)})
         except Exception as error:  # drawing runs code of the user's
             self._output.error(traceback_text(error))
 

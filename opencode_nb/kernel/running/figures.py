@@ -12,7 +12,7 @@ from typing import Any
 def apart(show: Callable[[Any], None]) -> Iterator[None]:
     """In the body, the user's open figures are out of pyplot's sight: a backend that shows and closes all spares them.
 
-    Figures that the body opened and neither showed nor closed are given to `show`; they stay open.
+    Figures that the body opened and did not close are given to `show`; they stay open.
     """
     before = _take()
     try:

@@ -89,6 +89,11 @@ class History:
             self._running.pop()
             entry.output = clipped(output.text, *SHOWN)
 
+    @property
+    def is_idle(self) -> bool:
+        """Whether nothing runs, as far as this has followed the shell."""
+        return not self._running
+
     # -- telling -------------------------------------------------------------------------------------------------------
 
     def recent(self, count: int) -> Outgoing:

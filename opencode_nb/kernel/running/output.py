@@ -6,7 +6,7 @@ import base64
 import html
 from typing import Any
 
-from opencode_nb.kernel.running import images, tables
+from opencode_nb.kernel.running import tables
 from opencode_nb.kernel.running.clip import Clip, clipped, plain
 
 Json = dict[str, Any]
@@ -29,16 +29,6 @@ class Output:
         self._ids: dict[str, int] = {}
         self._left_out = 0
         self.images: list[bytes] = []
-        self._figures: list[Any] = []
-
-    def has_figure(self, figure: Any) -> bool:
-        """Whether this figure is here already."""
-        return any(figure is one for one in self._figures)
-
-    def figure(self, figure: Any) -> bytes:
-        """Return a figure as a PNG file, and remember that it was shown. Raises what drawing raises."""
-        self._figures.append(figure)
-        return images.of_figure(figure)
 
     def write(self, kind: str, text: str) -> None:
         """Add printed text of kind "stdout" or "stderr"."""
@@ -73,11 +63,19 @@ class Output:
         if TABLE in data:
             return "table", data[TABLE]
         image = data.get("image/png")
-        if isinstance(image, bytes) and len(self.images) < MOST_IMAGES:
-            self.images.append(image)
-            return "image", image
+        if isinstance(image, bytes):
+            return self._image(image)
         text = data.get("text/plain")
         return ("value", clipped(plain(text))) if isinstance(text, str) and text else ("", None)
+
+    def _image(self, png: bytes) -> tuple[str, Any]:
+        """Keep an image; drop one that is here already: a figure displayed, and then left open, is one."""
+        if png in self.images:
+            return "", None
+        if len(self.images) == MOST_IMAGES:
+            return "value", f"[An image is left out: a call returns at most {MOST_IMAGES}.]"
+        self.images.append(png)
+        return "image", png
 
     def _add(self, kind: str, content: Any, most: int = MOST_BLOCKS) -> bool:
         if len(self._entries) >= most:

@@ -12,6 +12,8 @@ from opencode_nb.kernel.running import main_thread
 from opencode_nb.kernel.running.execution import Execution, Ran, not_run
 from opencode_nb.kernel.running.history import History
 from opencode_nb.kernel.running.interrupt import Job
+from opencode_nb.session.permissions import agent_code
+from opencode_nb.session.permissions.jobs import served_on_main
 
 LIMIT = 120.0
 """Seconds that code may run, unless the call says otherwise. Waiting for a busy cell does not count."""
@@ -39,6 +41,11 @@ class Runner:
         self._jobs: dict[Job, str] = {}
         self._stuck: asyncio.Task[Ran] | None = None
         self.history = History(shell)
+
+    @property
+    def is_free(self) -> bool:
+        """Whether the main thread would take a function at once: it waits for a turn, or idles."""
+        return not agent_code.is_running() and (served_on_main() is not None or self.history.is_idle)
 
     async def run(self, code: str, *, timeout: float = LIMIT, session: str = "") -> Ran:
         """Run code for a session, after what was asked for before; interrupt it after `timeout` seconds of running.
