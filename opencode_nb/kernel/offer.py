@@ -1,17 +1,110 @@
-"""What the kernel offers to the agent."""
+"""What the kernel offers to the agents of sessions: its tools, and who has them."""
 
 from __future__ import annotations
 
-from typing import Any
+from collections.abc import Callable, Iterable
+from dataclasses import replace
+from typing import Protocol
+from weakref import WeakKeyDictionary
 
-from opencode_nb.kernel.values.looking import OnMain
+from IPython.core.getipython import get_ipython
+from IPython.core.interactiveshell import InteractiveShell
+
+from opencode_nb.kernel.context.session_context import context_of
+from opencode_nb.kernel.running import main_thread
+from opencode_nb.kernel.running.runner import Runner
+from opencode_nb.kernel.running.tools import running_tools
 from opencode_nb.kernel.values.tools import value_tools
-from opencode_nb.tools.tool import Tool
+from opencode_nb.tools import server
+from opencode_nb.tools.privacy import Gate
+from opencode_nb.tools.tool import Call, Result, Tool
 
 
-def kernel_tools(shell: Any, on_main: OnMain | None = None) -> tuple[Tool, ...]:
-    """Return the tools for a shell's kernel. Call on the main thread.
+class Offerable(Protocol):
+    """A session, as far as tools are offered to it."""
 
-    `on_main` runs a function on the main thread when that is free. Without it, no code of the user's values runs.
+    @property
+    def id(self) -> str:
+        """The session's id."""
+
+    def offer(self, tools: Iterable[Tool], gate: Gate | None = None) -> None:
+        """Give the agent these tools from the next prompt on."""
+
+
+class KernelOffer:
+    """The tools of one shell's kernel, and the choice which sessions have them. Use from any thread."""
+
+    def __init__(self, shell: InteractiveShell) -> None:
+        server.prepare()
+        self._chosen: dict[str, bool] = {}
+        self._runner = Runner(shell)
+        self.tools = tuple(map(_noted, (*running_tools(self._runner), *value_tools(shell, main_thread.run))))
+
+    def uses(self, session: Offerable) -> bool:
+        """Whether a session's agent has the tools, as chosen for it, else by default."""
+        return self._chosen.get(session.id, _default.uses())
+
+    def choose(self, session: Offerable, *, tools: bool) -> None:
+        """Give the tools to a session's agent, or take them away, from the next prompt on."""
+        self._chosen[session.id] = tools
+        self.offer(session)
+
+    def offer(self, session: Offerable, *, without: bool = False) -> None:
+        """Offer a session's agent what it is to have with the next prompt; nothing at the privacy level none.
+
+        `without`: not with this prompt, whatever was chosen.
+        """
+        gate = context_of(session.id).gate
+        has = gate.open and not without and self.uses(session)
+        session.offer(self.tools if has else (), gate)
+
+
+    def close(self) -> None:
+        """Follow the shell no more."""
+        self._runner.history.close()
+
+
+def _noted(tool: Tool) -> Tool:
+    """Return the tool so that the next prompt tells only what changed since its last call."""
+
+    async def call(made: Call) -> Result:
+        try:
+            return await tool.call(made)
+        finally:
+            context_of(made.session).looked()
+
+    return replace(tool, call=call)
+
+
+class _Default:
+    uses: Callable[[], bool] = staticmethod(lambda: True)
+
+
+_default = _Default()
+
+
+def set_default_use(uses: Callable[[], bool]) -> None:
+    """Set what says whether sessions without a choice of their own have the tools; it is asked before each prompt."""
+    _default.uses = uses
+
+
+_offers: WeakKeyDictionary[InteractiveShell, KernelOffer] = WeakKeyDictionary()
+
+
+def kernel_offer() -> KernelOffer | None:
+    """Return what this kernel offers; None without an IPython shell, as in a script.
+
+    Made on first use, which must be on the main thread.
     """
-    return value_tools(shell, on_main)
+    shell = get_ipython()
+    if shell is None:
+        return None
+    if shell not in _offers:
+        _offers[shell] = KernelOffer(shell)
+    return _offers[shell]
+
+
+def forget(shell: InteractiveShell) -> None:
+    """Drop what a shell's kernel offers."""
+    if offer := _offers.pop(shell, None):
+        offer.close()

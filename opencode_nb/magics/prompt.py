@@ -16,6 +16,7 @@ from opencode_nb.errors import OpencodeError
 from opencode_nb.kernel import notebook
 from opencode_nb.kernel.context.session_context import context_of
 from opencode_nb.kernel.context.subjects import Subject
+from opencode_nb.kernel.offer import kernel_offer
 from opencode_nb.magics import body
 from opencode_nb.magics.body import Body
 from opencode_nb.magics.carried import Carrier
@@ -129,6 +130,7 @@ class _Prompt:
         ai = self._workspace.ai  # applies the current preferences; changed ones are announced again
         if not self._workspace.running:
             print("Starting OpenCode…")  # noqa: T201
+            kernel_offer()  # imports what it needs in the meantime
         if self._body.kind == "prompt":
             self._body = Body(*read(ai, self._body.text))
 
@@ -160,6 +162,8 @@ class _Prompt:
         options, context = self._options, context_of(session.id)
         for line in set_level(context, options.privacy, sent=bool(session._async.transcript.turns)):
             self._note(line)
+        if (offer := kernel_offer()) is not None:
+            offer.offer(session, without=options.no_kernel)
         carrier = Carrier(self._shell, self._workspace.ai, context)
         if self._body.kind == "command":
             self._carried = [*options.file, *map(carrier.image, options.image)]

@@ -13,7 +13,7 @@ from weakref import WeakKeyDictionary
 from IPython.core.interactiveshell import InteractiveShell
 
 from opencode_nb.errors import OpencodeError
-from opencode_nb.kernel import notebook
+from opencode_nb.kernel import notebook, offer
 from opencode_nb.kernel.context.session_context import set_default_level
 from opencode_nb.magics.settings import OpencodeMagics
 from opencode_nb.session.blocking import Opencode, Session, discard, session_for_prompt
@@ -206,6 +206,7 @@ def workspace_of(shell: InteractiveShell | None) -> Workspace:
         settings = OpencodeMagics() if shell is None else OpencodeMagics.of(shell.config)
         _places[place] = Workspace(settings)
         set_default_level(lambda: settings.privacy_level)
+        offer.set_default_use(lambda: settings.uses_kernel)
     return _places[place]
 
 
@@ -213,6 +214,7 @@ def forget(shell: InteractiveShell) -> None:
     """Close and drop the workspace of a shell."""
     if workspace := _places.pop(shell, None):
         workspace.close()
+    offer.forget(shell)
 
 
 def _opencode(options: dict[str, Any]) -> Opencode:

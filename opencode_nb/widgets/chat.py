@@ -57,12 +57,11 @@ class ChatPanel:
     where no page can react.
     """
 
-    kernel: KernelAccess | None = None
-    """What sessions may use and know of this kernel; None shows no choice of it."""
-
     def __init__(self, session: Session | str | None = None, *, live: bool = True, **options: Any) -> None:
         self._own: Opencode | None = None
         self._made: Session | None = None
+        self.kernel: KernelAccess | None = chat_kernel.live_access()
+        """What sessions may use and know of this kernel; None where there is none."""
         if not isinstance(session, Session):
             session = self._bring(session, options)
         elif options:

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import Protocol
 
+from opencode_nb.kernel.context.session_context import context_of
+from opencode_nb.kernel.offer import KernelOffer, kernel_offer
 from opencode_nb.session.session import AsyncSession
 from opencode_nb.tools.privacy import Level
 from opencode_nb.transcript.state import Json
@@ -31,6 +33,32 @@ class KernelAccess(Protocol):
 
     def choose(self, session: AsyncSession, /, *, tools: bool, level: Level) -> None:
         """Give or take the tools, and set the level, from the next prompt on."""
+
+
+class LiveAccess:
+    """Access to the kernel of this process."""
+
+    def __init__(self, offer: KernelOffer) -> None:
+        self._offer = offer
+
+    def tools(self, session: AsyncSession, /) -> bool:
+        """Return whether the agent has the kernel's tools."""
+        return self._offer.uses(session)
+
+    def level(self, session: AsyncSession, /) -> Level:
+        """Return the session's privacy level."""
+        return context_of(session.id).settle()
+
+    def choose(self, session: AsyncSession, /, *, tools: bool, level: Level) -> None:
+        """Give or take the tools, and set the level, from the next prompt on."""
+        context_of(session.id).settle(level)
+        self._offer.choose(session, tools=tools)
+
+
+def live_access() -> KernelAccess | None:
+    """Return access to the kernel of this process; None where there is none. Call on the main thread."""
+    offer = kernel_offer()
+    return LiveAccess(offer) if offer is not None else None
 
 
 def state(access: KernelAccess | None, session: AsyncSession) -> Json | None:

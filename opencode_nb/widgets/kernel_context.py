@@ -6,6 +6,7 @@ import asyncio
 from weakref import WeakSet
 
 from opencode_nb.kernel.context.session_context import context_of
+from opencode_nb.kernel.offer import kernel_offer
 from opencode_nb.session.compose import agent_names
 from opencode_nb.session.session import AsyncSession
 from opencode_nb.transcript.state import Json
@@ -15,12 +16,14 @@ _followed: WeakSet[AsyncSession] = WeakSet()
 
 
 async def mentioned(session: AsyncSession, text: str) -> list[Json]:
-    """Return the parts that go with a message's text: what it mentions, and the note of what changed.
+    """Offer the kernel's tools; return the parts that go with a message's text: what it mentions, and what changed.
 
     Raises OpencodeError for a mention of what is not there.
     """
     context, owner = context_of(session.id), session.owner
     context.settle()
+    if (offer := kernel_offer()) is not None:
+        offer.offer(session)
     found = await context.mentioned(text, lambda: agent_names(owner), owner.directory)
     return [*found, *context.note()]
 

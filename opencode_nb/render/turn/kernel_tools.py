@@ -83,7 +83,7 @@ def blocks(work: Work) -> list[Block]:
     figures = _figures(work.attachments, [block for kind, block in shown if kind == "image"])
     drawn = [next(figures) if kind == "image" else _drawn(kind, block) for kind, block in shown]
     changes = [Pairs([("Changed", text)]) for kind, block in shown if kind == "changes" and (text := _text(block))]
-    return [*made, *filter(None, drawn), *figures, *changes]
+    return [*made, *(block for block in drawn if block), *figures, *changes]
 
 
 def _drawn(kind: str, block: Json) -> Block | None:
