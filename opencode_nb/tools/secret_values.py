@@ -22,6 +22,9 @@ WORD = 12
 PART = 12
 """Characters in a row that a text must share with a secret to be masked."""
 
+PART_WITH_DIGIT = 8
+"""The same where one of them is a digit: no part of ordinary words."""
+
 LONG = 200
 """Characters from which a value is a document, such as a key file, which shares more with ordinary text by chance."""
 
@@ -67,9 +70,21 @@ def _spans(text: str, secrets: Iterable[str]) -> Iterator[tuple[int, int]]:
     """Yield where parts of secrets stand in a text."""
     parts: dict[int, set[str]] = defaultdict(set)
     for secret in secrets:
-        length = min(len(secret), PART if len(secret) < LONG else PART_OF_LONG)
-        parts[length].update(secret[at : at + length] for at in range(len(secret) - length + 1))
+        for part in _parts(secret):
+            parts[len(part)].add(part)
     for length, known in parts.items():
         for at in range(len(text) - length + 1):
             if text[at : at + length] in known:
                 yield at, at + length
+
+
+def _parts(secret: str) -> Iterator[str]:
+    if len(secret) >= LONG:
+        yield from _slices(secret, PART_OF_LONG)
+        return
+    yield from _slices(secret, min(len(secret), PART))
+    yield from (part for part in _slices(secret, PART_WITH_DIGIT) if any(map(str.isdigit, part)))
+
+
+def _slices(text: str, length: int) -> Iterator[str]:
+    return (text[at : at + length] for at in range(len(text) - length + 1))

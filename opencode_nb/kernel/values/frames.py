@@ -41,8 +41,11 @@ class Frame(Protocol):
     def index(self) -> str:
         """Describe the index; "" if there is nothing to say of it."""
 
-    def head(self, rows: int, columns: int) -> tuple[Sequence[Label], list[list[Any]]]:
-        """Return the labels of the first rows, and the values of the first columns in these rows."""
+    def labels(self, rows: int) -> Sequence[Label]:
+        """Return the labels of the first rows."""
+
+    def values(self, at: int, rows: int) -> list[Any]:
+        """Return a column's values in the first rows."""
 
     def numbers(self, at: int) -> Numbers:
         """Return the aggregates of a column: `missing`, and of numbers mean, std, min and max."""
@@ -51,6 +54,8 @@ class Frame(Protocol):
 class _Pandas:
     def __init__(self, value: Any) -> None:
         self.series = value.ndim == 1
+        plain = sys.modules["pandas"].Series if self.series else sys.modules["pandas"].DataFrame
+        value = value if type(value) is plain else plain(value)  # a subclass can have code of the user's
         self._frame = value.to_frame() if self.series else value
         self.rows, self.columns = self._frame.shape
 
@@ -66,9 +71,11 @@ class _Pandas:
         dtypes = [dtype_name(of) for of in (index.dtypes.array if index.nlevels > 1 else [index.dtype])]
         return f"Index{' ' + ', '.join(names) if names else ''}: {', '.join(dtypes)}"
 
-    def head(self, rows: int, columns: int) -> tuple[Sequence[Label], list[list[Any]]]:
-        few = self._frame.iloc[:rows, :columns]
-        return _labels(few.index), [few.iloc[:, at].tolist() for at in range(few.shape[1])]
+    def labels(self, rows: int) -> Sequence[Label]:
+        return _labels(self._frame.index[:rows])
+
+    def values(self, at: int, rows: int) -> list[Any]:
+        return list(self._frame.iloc[:rows, at].tolist())
 
     def numbers(self, at: int) -> Numbers:
         column = self._frame.iloc[:, at]
@@ -91,9 +98,11 @@ class _Polars:
     def index(self) -> str:
         return ""
 
-    def head(self, rows: int, columns: int) -> tuple[Sequence[Label], list[list[Any]]]:
-        few = self._frame[:rows, :columns]
-        return range(few.height), [column.to_list() for column in few.get_columns()]
+    def labels(self, rows: int) -> Sequence[Label]:
+        return range(min(rows, self.rows))
+
+    def values(self, at: int, rows: int) -> list[Any]:
+        return list(self._frame.to_series(at)[:rows].to_list())
 
     def numbers(self, at: int) -> Numbers:
         column = self._frame.to_series(at)
@@ -117,9 +126,11 @@ class _Arrow:
     def index(self) -> str:
         return ""
 
-    def head(self, rows: int, columns: int) -> tuple[Sequence[Label], list[list[Any]]]:
-        few = self._frame.slice(0, rows)
-        return range(len(few)), [few.column(at).to_pylist() for at in range(min(columns, self.columns))]
+    def labels(self, rows: int) -> Sequence[Label]:
+        return range(min(rows, self.rows))
+
+    def values(self, at: int, rows: int) -> list[Any]:
+        return list(self._frame.column(at).slice(0, rows).to_pylist())
 
     def numbers(self, at: int) -> Numbers:
         column, compute = self._frame.column(at), sys.modules.get("pyarrow.compute")
@@ -173,8 +184,8 @@ def schema(frame: Frame, limits: Limits) -> str:
 def head(frame: Frame, limits: Limits) -> Table:
     """Return the first rows."""
     names, dtypes = list(zip(*frame.schema(limits.columns), strict=True)) or ((), ())
-    index, data = frame.head(limits.rows, limits.columns)
-    return table(names, dtypes, index, data, f"{frame.rows:,} rows, {frame.columns:,} columns")
+    data = [frame.values(at, limits.rows) for at in range(len(names))]
+    return table(names, dtypes, frame.labels(limits.rows), data, f"{frame.rows:,} rows, {frame.columns:,} columns")
 
 
 def statistics(frame: Frame, limits: Limits) -> str:

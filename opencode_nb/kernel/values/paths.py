@@ -62,12 +62,19 @@ class _Attribute:
     def of(self, value: Any) -> object:
         """Return the attribute if reading it runs no code of the user's. Raises PathError."""
         if package(value) in LIBRARIES and not is_a(value, (type, ModuleType)):
-            found = getattr(value, self.name, _MISSING)
+            found = self._of_library(value)
         else:
             found = vars(value).get(self.name, _MISSING) if is_a(value, ModuleType) else self._stored(value)
         if found is _MISSING:
             raise PathError(Piece(f"A `{kind(value)}` stores no attribute `{self.name}`. {_RUN}", Level.NAMES))
         return found
+
+    def _of_library(self, value: object) -> object:
+        try:
+            return getattr(value, self.name, _MISSING)
+        except Exception as error:  # a property that does not apply to this value
+            why = f"`{self.name}` of a `{kind(value)}` cannot be read: {type(error).__name__}."
+            raise PathError(Piece(why, Level.NAMES)) from None
 
     def _stored(self, value: object) -> object:
         found = stored(value, self.name, _MISSING)
@@ -87,7 +94,7 @@ class _Item:
     def of(self, value: Any) -> object:
         """Return the item if reading it runs no code of the user's. Raises PathError."""
         if is_a(value, dict):
-            return self._of_mapping(value)
+            return self._read(lambda: self._of_mapping(value), value)
         base: Any = next((of for of in (list, tuple, str, bytes, deque) if is_a(value, of)), None)
         if base is not None:
             return self._read(lambda: base.__getitem__(value, self.name), value)
@@ -104,7 +111,9 @@ class _Item:
     def _read(self, read: Callable[[], object], value: object) -> object:
         try:
             return read()
-        except (LookupError, TypeError, ValueError) as error:
+        except PathError:
+            raise
+        except Exception as error:  # libraries have errors of their own
             why = f"A `{kind(value)}` has no such item: {type(error).__name__}."
             raise PathError(Piece(why, Level.NAMES)) from None
 

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import itertools
-from collections.abc import Callable, Iterable, Iterator
+from collections import deque
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from types import FunctionType, ModuleType
 from typing import Any
 
@@ -15,42 +16,54 @@ from opencode_nb.kernel.values.table import is_secret
 from opencode_nb.secret import Secret
 from opencode_nb.tools.secret_values import is_telling
 
-DEPTH = 3
+DEPTH = 8
 ITEMS = 1_000
 """Items of a container, rows and columns of a frame that are looked at."""
+
+MOST = 10_000
+"""Values looked at in all."""
+
+_NESTED = ("object", "Object", "List", "Array", "Struct", "list", "struct")
+_NUMBERS = (int, float, bool, complex, type(None))
+
+_Named = tuple[object, Any, bool, int]
+"""A name, its value, whether what it is in has a secret's name, and how deep it is."""
 
 
 def known_secrets(shell: Any) -> Callable[[], set[str]]:
     """Return a function that returns the secrets of a shell's variables: what has a secret's name, at any depth."""
-    return lambda: set(_of_pairs(own(shell).items(), False, 0))
+    return lambda: set(_secrets(own(shell)))
 
 
-def _of_pairs(pairs: Iterable[tuple[object, object]], hidden: bool, depth: int) -> Iterator[str]:
-    for name, value in list(itertools.islice(pairs, ITEMS)):
-        yield from _of(value, hidden or is_secret(name), depth)
+def _secrets(variables: Mapping[str, object]) -> Iterator[str]:
+    """Yield the secrets that are nearest to the namespace, breadth first."""
+    waiting: deque[_Named] = deque((name, value, False, 0) for name, value in variables.items())
+    seen: dict[int, object] = {}  # holds the values, as the id of one that is gone is given to another
+    for _ in range(MOST):
+        if not waiting:
+            return
+        name, value, inherited, depth = waiting.popleft()
+        hidden = inherited or is_secret(name)
+        if is_a(value, (str, bytes, bytearray)):
+            yield from _telling(value, hidden)
+        elif type(value) not in _NUMBERS and id(value) not in seen and depth < DEPTH:
+            seen[id(value)] = value
+            few = itertools.islice(_inside(value, hidden), ITEMS)
+            waiting.extend((below, item, hidden, depth + 1) for below, item in list(few))
 
 
-def _of(value: Any, hidden: bool, depth: int) -> Iterator[str]:
-    """Yield the secrets in a value. `hidden`: it, or what it is in, has a secret's name."""
-    if is_a(value, (str, bytes, bytearray)):
-        text = str.__str__(value) if is_a(value, str) else bytes(value).decode("utf-8", "replace")
-        if (hidden or is_a(value, Secret)) and is_telling(text):
-            yield text
-    elif (frame := frame_of(value)) is not None:
-        yield from _of_frame(frame, hidden)
-    elif depth < DEPTH and not is_a(value, (type, ModuleType, FunctionType)):
-        yield from _of_pairs(_inside(value), hidden, depth + 1)
+def _telling(value: Any, hidden: bool) -> Iterator[str]:
+    text = str.__str__(value) if is_a(value, str) else bytes(value).decode("utf-8", "replace")
+    if (hidden or is_a(value, Secret)) and is_telling(text):
+        yield text
 
 
-def _of_frame(frame: Frame, hidden: bool) -> Iterator[str]:
-    for at, (name, _) in enumerate(frame.schema(ITEMS)):
-        if hidden or is_secret(name):
-            _, columns = frame.head(ITEMS, at + 1)
-            yield from _of_pairs(((None, value) for value in columns[at]), True, DEPTH)
-
-
-def _inside(value: Any) -> Iterable[tuple[object, object]]:
-    """Return the items of a container or the attributes of an object of the user's, with their names."""
+def _inside(value: Any, hidden: bool) -> Iterable[tuple[object, object]]:
+    """Return the items of a container, or the attributes of an object of the user's, with their names."""
+    if is_a(value, (type, ModuleType, FunctionType)):
+        return ()
+    if (frame := frame_of(value)) is not None:
+        return _columns(frame, hidden)
     if is_a(value, dict):
         return dict.items(value)
     if is_a(value, tuple):
@@ -59,3 +72,10 @@ def _inside(value: Any) -> Iterable[tuple[object, object]]:
     if base is not None:
         return ((None, item) for item in base.__iter__(value))
     return attributes(value).items() if package(value) not in LIBRARIES else ()
+
+
+def _columns(frame: Frame, hidden: bool) -> Iterator[tuple[object, object]]:
+    """Yield the columns that have a secret's name, and those with objects, which may have fields with one."""
+    for at, (name, dtype) in enumerate(frame.schema(ITEMS)):
+        if hidden or is_secret(name) or dtype.startswith(_NESTED):
+            yield name, frame.values(at, ITEMS)
