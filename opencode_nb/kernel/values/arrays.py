@@ -79,7 +79,10 @@ def _xarray(value: Any) -> Iterator[Piece]:
     sizes = ", ".join(f"{label(name)}: {length}" for name, length in value.sizes.items())
     lines = [f"{label(name)} {one.dims}: {dtype_name(one.dtype)}" for name, one in variables.items()]
     yield Piece("\n".join([f"Dimensions: {sizes}", *lines]), Level.SCHEMA)
-    yield Piece(str(value.drop_vars([name for name in variables if is_secret(name)])))
+    few = value.drop_vars([name for name in variables if is_secret(name)])
+    few.attrs = {}  # may have names of secrets, too
+    yield Piece(str(few))
+    yield Piece(shown(dict(value.attrs)) if value.attrs else "")
 
 
 def _arrow(value: Any) -> Iterator[Piece]:

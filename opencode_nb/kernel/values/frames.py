@@ -60,8 +60,8 @@ class _Pandas:
         self.rows, self.columns = self._frame.shape
 
     def schema(self, most: int) -> Iterator[tuple[Label, str]]:
-        few = self._frame.iloc[:0, :most]
-        yield from zip(few.columns, map(dtype_name, few.dtypes.array), strict=True)
+        dtypes = self._frame.dtypes.array[:most]
+        yield from zip(self._frame.columns[:most], map(dtype_name, dtypes), strict=True)
 
     def index(self) -> str:
         index = self._frame.index
@@ -92,8 +92,7 @@ class _Polars:
         self.rows, self.columns = self._frame.shape
 
     def schema(self, most: int) -> Iterator[tuple[Label, str]]:
-        few = self._frame[:0, :most]
-        yield from zip(few.columns, map(dtype_name, few.dtypes), strict=True)
+        yield from zip(self._frame.columns[:most], map(dtype_name, self._frame.dtypes[:most]), strict=True)
 
     def index(self) -> str:
         return ""

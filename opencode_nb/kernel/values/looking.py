@@ -24,14 +24,16 @@ async def look(at: Callable[[bool], T], on_main: OnMain | None = None) -> T:
 
     Raises TimeoutError if the look hangs.
     """
+    if on_main is None:
+        return await asyncio.to_thread(at, False)
     first = _First()
-    if on_main is not None:
-        running = asyncio.ensure_future(on_main(lambda: at(True) if first.claim() else None))
-        await asyncio.wait({running}, timeout=WAIT)
-        if running.done() or not first.claim():
-            result: T = await asyncio.wait_for(running, LATEST)
-            return result
-        running.cancel()
+    running = asyncio.ensure_future(on_main(lambda: at(True) if first.claim() else None))
+    await asyncio.wait({running}, timeout=WAIT)
+    if not first.claim():  # it has begun
+        found: T = await asyncio.wait_for(running, LATEST)
+        return found
+    if not running.cancel() and not running.cancelled():
+        running.exception()  # the main thread cannot be reached, as at a terminal's prompt: that is no error here
     return await asyncio.to_thread(at, False)
 
 

@@ -46,10 +46,11 @@ def _secrets(variables: Mapping[str, object]) -> Iterator[str]:
         hidden = inherited or is_secret(name)
         if is_a(value, (str, bytes, bytearray)):
             yield from _telling(value, hidden)
-        elif type(value) not in _NUMBERS and id(value) not in seen and depth < DEPTH:
+        elif id(value) not in seen and depth < DEPTH:
             seen[id(value)] = value
             few = itertools.islice(_inside(value, hidden), ITEMS)
-            waiting.extend((below, item, hidden, depth + 1) for below, item in list(few))
+            items = [pair for pair in few if type(pair[1]) not in _NUMBERS]
+            waiting.extend((below, item, hidden, depth + 1) for below, item in items)
 
 
 def _telling(value: Any, hidden: bool) -> Iterator[str]:

@@ -10,6 +10,7 @@ import pytest
 from IPython.core.interactiveshell import InteractiveShell
 from traitlets.config import Config
 
+from opencode_nb.errors import OpencodeError
 from opencode_nb.kernel.offer import kernel_tools
 from opencode_nb.kernel.values.looking import OnMain
 from opencode_nb.kernel.values.secrets import known_secrets
@@ -26,6 +27,11 @@ async def now(function: Callable[[], Any]) -> Any:
 async def never(_function: Callable[[], Any]) -> Any:
     """Wait for the main thread, which is busy."""
     await asyncio.Event().wait()
+
+
+async def refused(_function: Callable[[], Any]) -> Any:
+    """Fail to reach the main thread."""
+    raise OpencodeError("IPython waits for the user to type.")
 
 
 class Kernel:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import dataclasses
 import sys
 import threading
@@ -16,13 +17,14 @@ import pandas
 import polars
 import pytest
 
+from opencode_nb.kernel.values import looking
 from opencode_nb.kernel.values.describe import SECONDS
 from opencode_nb.kernel.values.limits import INSPECTION
 from opencode_nb.kernel.values.looking import OnMain
 from opencode_nb.kernel.values.muted import muted
 from opencode_nb.kernel.values.variables import PAGE
 from opencode_nb.tools.privacy import Level
-from tests.kernel.values.conftest import Kernel, never, now
+from tests.kernel.values.conftest import Kernel, never, now, refused
 
 FRAME = pandas.DataFrame({"city": ["Oslo", "Bergen"], "rain": [763.0, None]}, index=pandas.Index(["a", "b"], name="id"))
 EXTRA = 1_000
@@ -192,16 +194,11 @@ def test_what_a_value_says_to_models_is_preferred(kernel: Kernel) -> None:
 
     class Waiting:
         async def _ai_repr_(self) -> str:
-            await asyncio_sleep()
+            await asyncio.sleep(0)
             return "never"
 
         def __repr__(self) -> str:
             return "plain"
-
-    async def asyncio_sleep() -> None:
-        import asyncio
-
-        await asyncio.sleep(0)
 
     kernel.shell.user_ns.update(told=Told(), rich=Rich(), waiting=Waiting())
     assert "for models" in kernel.text("inspect", name="told")
@@ -325,8 +322,9 @@ def test_no_code_of_the_users_runs_while_the_main_thread_is_busy(kernel: Kernel)
     ran = []
     repring = type("Repring", (), {"__repr__": lambda _self: ran.append(1) or "ran"})()
     kernel.shell.user_ns.update(repring=repring, df=FRAME, ours=Ours(FRAME), nested=[repring])
-    result = kernel.result("inspect", on_main=never, name="df")
-    assert "Bergen" in "".join(piece.text for piece in result.outgoing.pieces)
+    for on_main in (never, refused):
+        result = kernel.result("inspect", on_main=on_main, name="df")
+        assert "Bergen" in "".join(piece.text for piece in result.outgoing.pieces)
     for name in ("repring", "ours"):
         result = kernel.result("inspect", on_main=None, name=name)
         assert "when the kernel is not computing" in "".join(piece.text for piece in result.outgoing.pieces)
@@ -359,3 +357,32 @@ def test_only_the_muted_thread_is_muted(capsys: pytest.CaptureFixture[str]) -> N
     print("after")
     assert capsys.readouterr().out == "heard\nafter\n"
     assert sys.stdout is own
+
+
+def test_a_look_that_hangs_on_the_main_thread_is_given_up(kernel: Kernel, monkeypatch: pytest.MonkeyPatch) -> None:
+    async def stuck(function: Callable[[], Any]) -> Any:
+        function()
+        await asyncio.Event().wait()
+
+    monkeypatch.setattr(looking, "LATEST", 0.01)
+    assert "does not react to interrupts" in kernel.result("variables", on_main=stuck).outgoing.pieces[0].text
+
+
+def test_arrays_and_frames_of_other_libraries_are_told(kernel: Kernel) -> None:
+    pyarrow, xarray = pytest.importorskip("pyarrow"), pytest.importorskip("xarray")
+    values = xarray.DataArray([1.0, 2.0], dims=["x"], attrs={"api_key": "hunter2"})
+    dataset = xarray.Dataset({"temperature": values, "token": ("x", ["hunter2", "hunter2"])}, attrs={"by": "ada"})
+    arrow = pyarrow.table({"a": [1.5, None], "city": ["Oslo", "Bergen"], "password": ["hunter2", "hunter2"]})
+    kernel.shell.user_ns.update(values=values, dataset=dataset, arrow=arrow, column=arrow["city"])
+    told = {
+        "values": (["shape (2,), float64"], ["array([1., 2.])"]),
+        "dataset": (["Dimensions: x: 2", "temperature ('x',): float64"], ["1.0 2.0", "'by': 'ada'"]),
+        "arrow": (["2 rows, 3 columns", "a: double, city: string"], ["Bergen", "1 missing"]),
+        "column": (["type string, length 2"], ["Bergen"]),
+    }
+    for name, (schema, data) in told.items():
+        full, little = kernel.text("inspect", name=name), kernel.text("inspect", Level.SCHEMA, name=name)
+        assert [words for words in (*schema, *data) if words not in full] == []
+        assert [words for words in schema if words not in little] == []
+        assert [words for words in data if words in little] == []
+        assert "hunter2" not in full
