@@ -81,9 +81,9 @@ def blocks(work: Work) -> list[Block]:
         made.append(Output(work.output))
     shown = [(str(block.get("kind")), block) for block in work.shown if isinstance(block, dict)]
     figures = _figures(work.attachments, [block for kind, block in shown if kind == "image"])
-    drawn = [next(figures) if kind == "image" else _drawn(kind, block) for kind, block in shown]
+    drawn: list[Block | None] = [next(figures) if kind == "image" else _drawn(kind, block) for kind, block in shown]
     changes = [Pairs([("Changed", text)]) for kind, block in shown if kind == "changes" and (text := _text(block))]
-    return [*made, *(block for block in drawn if block), *figures, *changes]
+    return [*made, *(one for one in drawn if one), *figures, *changes]
 
 
 def _drawn(kind: str, block: Json) -> Block | None:
