@@ -58,7 +58,6 @@ class KernelOffer:
         has = gate.open and not without and self.uses(session)
         session.offer(self.tools if has else (), gate)
 
-
     def close(self) -> None:
         """Follow the shell no more."""
         self._runner.history.close()

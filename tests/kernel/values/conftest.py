@@ -11,9 +11,9 @@ from IPython.core.interactiveshell import InteractiveShell
 from traitlets.config import Config
 
 from opencode_nb.errors import OpencodeError
-from opencode_nb.kernel.offer import kernel_tools
 from opencode_nb.kernel.values.looking import OnMain
 from opencode_nb.kernel.values.secrets import known_secrets
+from opencode_nb.kernel.values.tools import value_tools
 from opencode_nb.tools.ledger import Ledger
 from opencode_nb.tools.privacy import Gate, Let, Level
 from opencode_nb.tools.tool import Call, Result
@@ -42,7 +42,7 @@ class Kernel:
 
     def result(self, tool: str, *, on_main: OnMain | None = now, **arguments: Any) -> Result:
         """Call a tool, while the main thread is free or as `on_main` has it."""
-        (found,) = (one for one in kernel_tools(self.shell, on_main) if one.name == tool)
+        (found,) = (one for one in value_tools(self.shell, on_main) if one.name == tool)
         return asyncio.run(found.call(Call("ses_1", arguments)))
 
     def let(self, tool: str, level: Level = Level.FULL, **arguments: Any) -> Let:
