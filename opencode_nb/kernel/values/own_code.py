@@ -6,11 +6,16 @@ import inspect
 from collections.abc import Iterator, Mapping
 from typing import Any
 
-from opencode_nb.kernel.values.attributes import stored
+from opencode_nb.kernel.values.attributes import attributes, stored
+from opencode_nb.kernel.values.kinds import kind
 from opencode_nb.kernel.values.limits import Limits
 from opencode_nb.kernel.values.plain import TEXT
+from opencode_nb.kernel.values.size import size
 from opencode_nb.kernel.values.text import MARGIN, cut
 from opencode_nb.tools.privacy import Piece
+
+STORED = 50
+"""Attributes of an object that are listed."""
 
 TEXT_TYPES = ("text/markdown", "text/plain", "text/latex", "application/json")
 """MIME types for a model to read, best first. Not HTML: most of it is markup."""
@@ -20,8 +25,10 @@ def sections(value: Any, limits: Limits) -> Iterator[Piece]:
     """Yield what the value says of itself; where one is inspected, also what it stores and its type's docstring."""
     text = _for_models(value) or _bundle(value) if limits.deep else ""
     yield Piece(_bounded(text or repr(value), limits))
-    if limits.deep and isinstance(doc := type(value).__doc__, str):
-        yield Piece(cut(inspect.cleandoc(doc), 5 * TEXT))
+    if limits.deep:
+        stores = [f"{name}: {kind(item)}{size(item)}" for name, item in attributes(value).items()]
+        yield Piece("\n".join(["Stores:", *stores[:STORED]]) if stores else "")
+        yield Piece(cut(inspect.cleandoc(type(value).__doc__ or ""), 5 * TEXT))
 
 
 def _bounded(text: object, limits: Limits) -> str:

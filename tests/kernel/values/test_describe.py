@@ -14,6 +14,7 @@ import pytest
 
 from opencode_nb.kernel.values import describe as described
 from opencode_nb.kernel.values.describe import SECONDS
+from opencode_nb.kernel.values.dtypes import dtype_name
 from opencode_nb.kernel.values.limits import MENTION
 from opencode_nb.secret import MASK, Secret, mask, names_secret
 
@@ -167,3 +168,19 @@ def test_variables_with_secret_names_are_not_shown() -> None:
 def test_text_that_is_not_secret_is_not_masked() -> None:
     kept = "sk-learn is at https://example.org:8080/a@b, token = tokens[0], password: none"
     assert mask(kept) == kept
+
+
+@pytest.mark.parametrize(
+    ("dtype", "name"),
+    [
+        (polars.Enum(["datum"]), "Enum"),
+        (polars.List(polars.Enum(["datum"])), "List(Enum)"),
+        (polars.Struct({"kind": polars.Array(polars.Enum(["datum"]), 2)}), "Struct(kind: Array(Enum))"),
+        (polars.Int64, "Int64"),
+        (pandas.CategoricalDtype(["datum"]), "category"),
+        (pandas.SparseDtype(float, 42.5), "Sparse[float64]"),
+        (numpy.dtype("datetime64[ns]"), "datetime64[ns]"),
+    ],
+)
+def test_the_name_of_a_dtype_has_no_data(dtype: object, name: str) -> None:
+    assert dtype_name(dtype) == name

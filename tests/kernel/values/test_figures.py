@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 
 from opencode_nb.kernel.values import png
-from opencode_nb.kernel.values.last_shown import LastShown, watch
+from opencode_nb.kernel.values.last_shown import LastShown, forget, watch
 from opencode_nb.tools.privacy import Level
 from tests.kernel.values.conftest import Kernel
 
@@ -85,8 +85,8 @@ def test_a_figure_is_drawn_on_the_main_thread_only(kernel: Kernel) -> None:
 
 
 def test_the_picture_shown_last_is_remembered(kernel: Kernel) -> None:
-    assert "No figure was shown yet." in kernel.text("figure")
     last = watch(kernel.shell)
+    assert "No figure was shown yet." in kernel.text("figure")
     for data in (picture(4, 4), base64.b64encode(picture(5, 5)).decode()):
         message = {"content": {"data": {"text/plain": "<Figure>", "image/png": data}}}
         assert last.watch(message) is message
@@ -94,6 +94,13 @@ def test_the_picture_shown_last_is_remembered(kernel: Kernel) -> None:
     assert kernel.let("figure").images == (picture(5, 5),)
     last.saw(picture(6, 6))
     assert "The picture shown last: 6 x 6 pixels." in kernel.text("figure")
+    kernel.shell.user_ns.update(plot=Plot(picture(7, 7)))
+    kernel.shell.run_cell("plot")
+    kernel.shell.run_cell("5")
+    assert "The picture shown last, a `tests.Plot`: 7 x 7 pixels." in kernel.text("figure")
+    forget(kernel.shell)
+    kernel.shell.run_cell("plot")
+    assert "No figure was shown yet." in kernel.text("figure")
 
 
 @pytest.mark.parametrize("message", [None, {}, {"content": None}, {"content": {"data": {"image/png": "%"}}}])
@@ -128,6 +135,5 @@ def test_figures_of_libraries_are_drawn(kernel: Kernel) -> None:
         (made,) = kernel.let("figure", name=name).images
         assert png.size_of(made) == size
         assert b"hunter2" not in made
-    watch(kernel.shell).saw(b"")
     assert "The current figure" in kernel.text("figure")
     pyplot.close("all")

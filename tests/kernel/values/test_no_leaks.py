@@ -116,7 +116,8 @@ def around(inner: st.SearchStrategy[Any]) -> st.SearchStrategy[Any]:
     )
 
 
-values = st.recursive(data | pandas_frames() | polars_frames() | arrays(), around, max_leaves=6)
+frames = pandas_frames() | polars_frames()
+values = frames | st.recursive(data | frames | arrays(), around, max_leaves=6)
 
 
 def everything(kernel: Kernel) -> list[Outgoing]:
@@ -124,7 +125,10 @@ def everything(kernel: Kernel) -> list[Outgoing]:
     told = [kernel.result("variables").outgoing]
     for name, value in list(kernel.shell.user_ns.items()):
         if name in ("it", "db_password", "copied", "row", "column"):
-            told += [kernel.result("inspect", name=path).outgoing for path in (name, f"{name}['nothing']")]
+            told += [
+                kernel.result("inspect", name=path).outgoing
+                for path in (name, f"{name}['nothing']", f"{name}['note']", f"{name}.note")
+            ]
             told.append(Outgoing(name, describe(name, value).pieces))
     return told
 

@@ -119,7 +119,7 @@ def test_the_pages_of_many_variables_have_each_once(kernel: Kernel) -> None:
         ("df.city", ["`pandas.Series`, shape (2,)", "Oslo"]),
         ("df['rain']", ["`pandas.Series`", "763"]),
         ("df.iloc[0]", ["Oslo"]),
-        ("model", ["Model(fitted)", "Predicts rain."]),
+        ("model", ["Model(fitted)", "Predicts rain.", "coef_: numpy.ndarray, shape (2,), float64"]),
         ("model.coef_", ["shape (2,), float64", "[0.5 1.5]", "mean 1"]),
         ("model.coef_[0]", ["`numpy.float64`", "0.5"]),
         ("model.shared[-1]", ["`int`", "2"]),
