@@ -9,12 +9,12 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from types import FunctionType, ModuleType
 
-from opencode_nb.kernel.values.bounded import within
+from opencode_nb.kernel.values.bounds.bounded import within
+from opencode_nb.kernel.values.data.table import Table
 from opencode_nb.kernel.values.kinds import is_a, kind
 from opencode_nb.kernel.values.limits import MENTION, Limits
 from opencode_nb.kernel.values.sections import Content, content
 from opencode_nb.kernel.values.size import memory_of, size
-from opencode_nb.kernel.values.table import Table
 from opencode_nb.kernel.values.text import clean, fenced, memory
 from opencode_nb.secret import names_secret
 from opencode_nb.tools.privacy import Level, Piece

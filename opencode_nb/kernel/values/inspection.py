@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-from opencode_nb.kernel.values.bounded import within
+from opencode_nb.kernel.values.bounds.bounded import within
 from opencode_nb.kernel.values.describe import SECONDS, Description, describe, is_hidden
 from opencode_nb.kernel.values.limits import INSPECTION
 from opencode_nb.kernel.values.paths import PathError, resolve

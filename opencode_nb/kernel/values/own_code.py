@@ -1,4 +1,4 @@
-"""Show a value through its own code: `_ai_repr_`, `_repr_mimebundle_`, `repr`. It may do anything: see bounded.py."""
+"""Show a value through its own code: `_ai_repr_`, `_repr_mimebundle_`, `repr`. It may do anything: see bounds/"""
 
 from __future__ import annotations
 

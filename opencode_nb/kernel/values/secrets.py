@@ -9,10 +9,10 @@ from types import FunctionType, ModuleType
 from typing import Any
 
 from opencode_nb.kernel.values.attributes import attributes
-from opencode_nb.kernel.values.frames import Frame, frame_of
+from opencode_nb.kernel.values.data.frames import Frame, frame_of
+from opencode_nb.kernel.values.data.table import is_secret
 from opencode_nb.kernel.values.kinds import LIBRARIES, is_a, package
 from opencode_nb.kernel.values.namespace import own
-from opencode_nb.kernel.values.table import is_secret
 from opencode_nb.secret import Secret
 from opencode_nb.tools.secret_values import is_telling
 

@@ -9,11 +9,12 @@ from dataclasses import dataclass
 from types import FunctionType, ModuleType
 from typing import Any
 
-from opencode_nb.kernel.values import arrays, frames, lazy, own_code, source
+from opencode_nb.kernel.values import own_code, source
+from opencode_nb.kernel.values.data import arrays, frames, lazy
+from opencode_nb.kernel.values.data.table import Table
 from opencode_nb.kernel.values.kinds import TRUSTED, is_a, kind, package
 from opencode_nb.kernel.values.limits import Limits
 from opencode_nb.kernel.values.plain import ITEMS, inside
-from opencode_nb.kernel.values.table import Table
 from opencode_nb.kernel.values.text import MARGIN
 from opencode_nb.secret import Secret
 from opencode_nb.tools.privacy import Level, Piece

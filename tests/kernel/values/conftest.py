@@ -11,7 +11,7 @@ from IPython.core.interactiveshell import InteractiveShell
 from traitlets.config import Config
 
 from opencode_nb.errors import OpencodeError
-from opencode_nb.kernel.values.looking import OnMain
+from opencode_nb.kernel.values.bounds.looking import OnMain
 from opencode_nb.kernel.values.secrets import known_secrets
 from opencode_nb.kernel.values.tools import value_tools
 from opencode_nb.tools.ledger import Ledger

@@ -9,8 +9,8 @@ from typing import Any
 
 import pytest
 
-from opencode_nb.kernel.values import png
-from opencode_nb.kernel.values.last_shown import LastShown, forget, watch
+from opencode_nb.kernel.values.pictures import png
+from opencode_nb.kernel.values.pictures.last_shown import LastShown, forget, watch
 from opencode_nb.tools.privacy import Level
 from tests.kernel.values.conftest import Kernel
 

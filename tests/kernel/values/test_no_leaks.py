@@ -146,7 +146,7 @@ def variables(kernel: Kernel) -> Any:
     return put
 
 
-@settings(suppress_health_check=list(HealthCheck), deadline=None, max_examples=40, phases=[Phase.generate])
+@settings(suppress_health_check=list(HealthCheck), deadline=None, max_examples=20, phases=[Phase.generate])
 @given(value=values, secret=secrets)
 def test_neither_data_nor_secrets_leave(kernel: Kernel, variables: Any, value: object, secret: str) -> None:
     variables(value, secret)

@@ -17,11 +17,11 @@ import pandas
 import polars
 import pytest
 
-from opencode_nb.kernel.values import looking
+from opencode_nb.kernel.values.bounds import looking
+from opencode_nb.kernel.values.bounds.looking import OnMain
+from opencode_nb.kernel.values.bounds.muted import muted
 from opencode_nb.kernel.values.describe import SECONDS
 from opencode_nb.kernel.values.limits import INSPECTION
-from opencode_nb.kernel.values.looking import OnMain
-from opencode_nb.kernel.values.muted import muted
 from opencode_nb.kernel.values.variables import PAGE
 from opencode_nb.tools.privacy import Level
 from tests.kernel.values.conftest import Kernel, never, now, refused

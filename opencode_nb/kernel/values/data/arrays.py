@@ -7,10 +7,10 @@ import sys
 from collections.abc import Iterator
 from typing import Any
 
+from opencode_nb.kernel.values.data.table import is_secret, label
 from opencode_nb.kernel.values.dtypes import dtype_name
 from opencode_nb.kernel.values.kinds import is_of
 from opencode_nb.kernel.values.plain import ITEMS, shown
-from opencode_nb.kernel.values.table import is_secret, label
 from opencode_nb.kernel.values.text import number
 from opencode_nb.secret import MASK
 from opencode_nb.tools.privacy import Level, Piece

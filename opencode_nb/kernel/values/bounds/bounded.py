@@ -15,7 +15,7 @@ from typing import Any, TypeVar
 
 from IPython.core.getipython import get_ipython
 
-from opencode_nb.kernel.values.muted import muted
+from opencode_nb.kernel.values.bounds.muted import muted
 
 T = TypeVar("T")
 

@@ -7,9 +7,9 @@ import sys
 from collections.abc import Iterator, Mapping
 from typing import Any
 
+from opencode_nb.kernel.values.data.table import label
 from opencode_nb.kernel.values.dtypes import dtype_name
 from opencode_nb.kernel.values.kinds import is_of
-from opencode_nb.kernel.values.table import label
 from opencode_nb.tools.privacy import Level, Piece
 
 COLUMNS = 100

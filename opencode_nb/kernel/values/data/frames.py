@@ -11,10 +11,10 @@ import time
 from collections.abc import Iterator, Sequence
 from typing import Any, Protocol
 
+from opencode_nb.kernel.values.data.table import Label, Table, is_secret, label, table
 from opencode_nb.kernel.values.dtypes import dtype_name
 from opencode_nb.kernel.values.kinds import is_of
 from opencode_nb.kernel.values.limits import Limits
-from opencode_nb.kernel.values.table import Label, Table, is_secret, label, table
 from opencode_nb.kernel.values.text import number
 from opencode_nb.secret import MASK
 

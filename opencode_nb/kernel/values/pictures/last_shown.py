@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 from weakref import WeakKeyDictionary
 
-from opencode_nb.kernel.values.drawing import decoded, drawer
+from opencode_nb.kernel.values.pictures.drawing import decoded, drawer
 
 _watchers: WeakKeyDictionary[Any, LastShown] = WeakKeyDictionary()
 

@@ -6,13 +6,13 @@ import base64
 import sys
 from collections.abc import Mapping
 
-from opencode_nb.kernel.values import png
-from opencode_nb.kernel.values.bounded import within
+from opencode_nb.kernel.values.bounds.bounded import within
 from opencode_nb.kernel.values.describe import is_hidden
-from opencode_nb.kernel.values.drawing import drawer
 from opencode_nb.kernel.values.kinds import kind
-from opencode_nb.kernel.values.last_shown import LastShown
 from opencode_nb.kernel.values.paths import PathError, resolve
+from opencode_nb.kernel.values.pictures import png
+from opencode_nb.kernel.values.pictures.drawing import drawer
+from opencode_nb.kernel.values.pictures.last_shown import LastShown
 from opencode_nb.tools.privacy import Level, Outgoing, Piece
 from opencode_nb.tools.tool import Result
 

@@ -8,9 +8,9 @@ import io
 from collections.abc import Callable
 from typing import Any
 
-from opencode_nb.kernel.values import png
 from opencode_nb.kernel.values.attributes import stored
 from opencode_nb.kernel.values.kinds import is_of
+from opencode_nb.kernel.values.pictures import png
 
 
 def drawer(value: object) -> Callable[[Any], bytes] | None:

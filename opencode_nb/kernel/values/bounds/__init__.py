@@ -1,0 +1,1 @@
+"""Bounds for code that may hang, print, or take the main thread away: time, silence, threads."""

@@ -1,0 +1,1 @@
+"""Figures and images as small PNG files."""
