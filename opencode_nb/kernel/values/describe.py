@@ -74,13 +74,14 @@ def _only(told: Piece, why: str) -> Description:
 
 def _failed(error: BaseException) -> Iterator[Piece]:
     yield Piece(f". It could not be shown: {type(error).__name__}", Level.NAMES)
-    yield Piece(f": {clean(_message(error), MESSAGE)}")
+    yield Piece(f": {message_of(error)}")
     yield Piece(".", Level.NAMES)
 
 
-def _message(error: BaseException) -> str:
-    """Return an exception's first argument if it is text: `str` of it could run the user's code."""
-    return error.args[0] if error.args and isinstance(error.args[0], str) else ""
+def message_of(error: BaseException) -> str:
+    """Return an exception's first argument if it is text, without running `__str__`, which can be the user's code."""
+    first = next(iter(BaseException.args.__get__(error)), "")
+    return clean(first, MESSAGE) if is_a(first, str) else ""
 
 
 def _described(told: Piece, length: str, found: Content, limits: Limits) -> Description:

@@ -7,7 +7,7 @@ import sys
 from collections.abc import Mapping
 
 from opencode_nb.kernel.values.bounds.bounded import within
-from opencode_nb.kernel.values.describe import is_hidden
+from opencode_nb.kernel.values.describe import is_hidden, message_of
 from opencode_nb.kernel.values.kinds import kind
 from opencode_nb.kernel.values.paths import PathError, resolve
 from opencode_nb.kernel.values.pictures import png
@@ -32,17 +32,17 @@ def figure(
         return _failed(*error.pieces)
     if any(is_hidden(name, found.value) for name in found.names if isinstance(name, str)):
         return _failed(_said(f"The name of `{path}` suggests a secret, so it is not shown."))
-    return drawn(f"`{path}`", found.root, found.value, own_code=own_code)
+    return drawn(path, found.root, found.value, own_code=own_code)
 
 
 def _last(last: LastShown, *, own_code: bool) -> Result:
     pyplot = sys.modules.get("matplotlib.pyplot")
     if last.value is not None:
-        return drawn("The picture shown last", "figure", last.value, own_code=own_code)
+        return _drawn("The picture shown last", "figure", last.value, own_code=own_code)
     if last.png:
         return _result("figure", "The picture shown last", png.small(last.png))
     if pyplot is not None and pyplot.get_fignums():
-        return drawn("The current figure", "figure", pyplot.gcf(), own_code=own_code)
+        return _drawn("The current figure", "figure", pyplot.gcf(), own_code=own_code)
     return _failed(_said("No figure was shown yet. Name a variable that holds one."))
 
 
@@ -52,7 +52,11 @@ def is_figure(value: object) -> bool:
 
 
 def drawn(name: str, root: str, value: object, *, own_code: bool) -> Result:
-    """Draw a value that is told of as `name`, and counts as `root` in the ledger; the result fails if that fails."""
+    """Draw a value that is known as `name`, and counts as `root` in the ledger; the result fails if that fails."""
+    return _drawn(f"`{name}`", root, value, own_code=own_code)
+
+
+def _drawn(title: str, root: str, value: object, *, own_code: bool) -> Result:
     draw = drawer(value)
     if draw is None:
         return _failed(_said(f"A `{kind(value)}` is not a figure. {_KNOWN}"))
@@ -65,8 +69,8 @@ def drawn(name: str, root: str, value: object, *, own_code: bool) -> Result:
     except KeyboardInterrupt:
         raise
     except BaseException as error:  # the user's own code, or a library that lacks another
-        return _failed(_said(f"It could not be drawn: {type(error).__name__}"), Piece(f": {str(error)[:300]}"))
-    return _result(root, f"{name}, a `{kind(value)}`", picture)
+        return _failed(_said(f"It could not be drawn: {type(error).__name__}"), Piece(f": {message_of(error)}"))
+    return _result(root, f"{title}, a `{kind(value)}`", picture)
 
 
 _KNOWN = "Name one of matplotlib, plotly or Pillow, or a value with `_repr_png_`."
