@@ -150,8 +150,8 @@ def model_and_session(run_cell: RunCell) -> list[str]:
         ("%opencode stat", "no such command. Did you mean status? Available commands: start, stop"),
         ("%opencode start --dmeo", "unrecognized arguments: --dmeo. Did you mean --demo?"),
         (
-            "%opencode fix the bug",
-            "no such command. To send it to the agent: `%prompt fix the bug`. Available commands:",
+            "%opencode mend the bug",
+            "no such command. To send it to the agent: `%prompt mend the bug`. Available commands:",
         ),
         ("%opencode prompt fix it?", "To send it to the agent: `%prompt fix it?`."),
         ("%opencode --demo", "Options come after a command: `%opencode start --demo`."),

@@ -23,6 +23,7 @@ _SIZED: tuple[Any, ...] = (list, tuple, dict, set, frozenset)
 _SHORT = (bool, int, float, complex, str, bytes, type(None))
 _LAST = (ModuleType, FunctionType, BuiltinFunctionType, type)
 _SHORT_TEXT = 100
+_OURS = __name__.partition(".")[0]
 
 
 class Fingerprint(NamedTuple):
@@ -43,9 +44,10 @@ class Look(NamedTuple):
 
 
 def look(variables: Mapping[str, object], notebook: str, last: Cell | None) -> Look:
-    """Take the fingerprints of all variables."""
-    first = {name: value for name, value in variables.items() if not isinstance(value, _LAST)}
-    ordered = {**first, **variables}
+    """Take the fingerprints of all variables, but for turns, sessions and the like: the agent knows its own."""
+    theirs = {name: value for name, value in variables.items() if package(value) != _OURS}
+    first = {name: value for name, value in theirs.items() if not isinstance(value, _LAST)}
+    ordered = {**first, **theirs}
     failed = last.number if last is not None and last.error is not None else 0
     return Look(notebook, {name: fingerprint(value) for name, value in ordered.items()}, failed)
 

@@ -16,7 +16,7 @@ from opencode_nb.kernel.context.subjects import Subject
 from opencode_nb.kernel.values.namespace import own
 from opencode_nb.kernel.values.secrets import known_secrets
 from opencode_nb.tools.ledger import Ledger
-from opencode_nb.tools.privacy import Gate, Let, Level
+from opencode_nb.tools.privacy import Gate, Level
 from opencode_nb.transcript.state import Json
 
 MOST = 10
@@ -72,21 +72,19 @@ class SessionContext:
                 raise subjects.mistyped_error(name, wrong[name])
         return found
 
-    def last_error(self) -> list[Subject]:
-        """Return the last error as `@err` does. Raises OpencodeError if there is none."""
-        cells = _cells()
-        return [subjects.last_error(cells)] if cells else []
-
     def described(self, found: Iterable[Subject]) -> list[Json]:
         """Return parts for these subjects, through the gate. Runs the values' own code, for a bounded time."""
         return [part for one in found for part in self._parts(one)]
 
     def _parts(self, subject: Subject) -> list[Json]:
         let = self.gate.let(subject.outgoing(), by="mention")
-        return [_text(subject.name, subject.kind, let), *(_image(subject.name, data) for data in let.images)]
+        return [_text(subject.name, subject.kind, let.text), *(_image(subject.name, data) for data in let.images)]
 
     def note(self) -> list[Json]:
-        """Return a part that says what changed in the kernel since the agent last looked; [] if nothing did."""
+        """Return a part that says what changed in the kernel since the agent last looked; [] if nothing did.
+
+        It stands in a tag, as what is not the user's own words.
+        """
         if not self.gate.open:
             return []
         cells = _cells()
@@ -95,7 +93,8 @@ class SessionContext:
         outgoing = note.changes(self._seen, now, last)
         if outgoing is None:
             return []
-        return [_text(NOTE, "in the kernel", self.gate.let(outgoing, by="context"))]
+        let = self.gate.let(outgoing, by="context")
+        return [_text(NOTE, "in the kernel", f"<kernel>\n{let.text}\n</kernel>")]
 
     def sent(self, turn: str, model: str) -> list[Json]:
         """Take the last note as read, and note the turn and the model ("provider/model") that took all along.
@@ -134,9 +133,9 @@ def _cells() -> Cells | None:
     return cells_of(shell) if shell is not None else None
 
 
-def _text(name: str, kind: str, let: Let) -> Json:
+def _text(name: str, kind: str, text: str) -> Json:
     shown = {"variable": name, "kind": kind}
-    return {"type": "text", "synthetic": True, "text": let.text, "metadata": {"opencode_nb": shown}}
+    return {"type": "text", "synthetic": True, "text": text, "metadata": {"opencode_nb": shown}}
 
 
 def _image(name: str, data: bytes) -> Json:

@@ -9,7 +9,10 @@ from typing import Any
 from IPython.core.getipython import get_ipython
 from IPython.core.interactiveshell import InteractiveShell
 
+from opencode_nb.errors import OpencodeError
+from opencode_nb.kernel.context.cells import cells_of
 from opencode_nb.kernel.context.session_context import SessionContext, context_of
+from opencode_nb.kernel.context.subjects import last_error
 from opencode_nb.magics.carried import Carrier
 from opencode_nb.magics.commands.group import Group, argument, say
 from opencode_nb.magics.options import prompt_parser
@@ -75,9 +78,12 @@ def ledger(workspace: Workspace, _options: Namespace) -> None:
 @group.command(argument("words", nargs="*", metavar="WORDS", help="what to mind when fixing it"))
 def fix(workspace: Workspace, options: Namespace) -> None:
     """Send the last error, with its traceback and its cell, for the agent to fix."""
-    shell = _shell()
-    error = SessionContext("").last_error()
-    text = " ".join([FIX, *options.words])
+    shell, words = _shell(), " ".join(options.words)
+    cells = cells_of(shell)
+    if cells.error is None:
+        meant = f" To send it to the agent: `%prompt fix {words}`." if words else ""
+        raise OpencodeError(f"There is no error to fix: no cell has failed.{meant}")
+    text, error = f"{FIX} {words}".strip(), [last_error(cells)]
     run_prompt(shell, workspace, "%opencode fix", prompt_parser().parse_line(""), text, whole=False, also=error)
 
 

@@ -74,6 +74,10 @@ def test_data_comes_before_modules_and_functions_and_the_rest_is_counted() -> No
     assert lines[-1] == "and 62 more"
 
 
+def test_the_agents_own_turns_are_no_news() -> None:
+    assert told({}, {"ours": Cell(1, "", None), "n": 1}) == ["n: int (new)"]
+
+
 def test_an_error_is_told_once() -> None:
     last = Cell(3, "1 / 0", ValueError())
     seen = note.look({}, "", last)
