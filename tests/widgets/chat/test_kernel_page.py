@@ -93,8 +93,8 @@ def test_a_late_choice_offers_a_new_session(page: Page) -> None:
     chat = ChatPage(page)
     panel = chat.scene("streaming")
     chat.set_state(notice={"n": 1, "text": WARNING, "level": "warning", "again": {"kind": "new"}})
-    expect(panel.get_by_text(WARNING)).to_be_visible()
-    panel.locator(".chat-notice").get_by_role("button", name="New session").click()
+    told = panel.get_by_role("status").filter(has_text=WARNING)
+    told.get_by_role("button", name="New session").click()
     assert chat.wait_for_sent("new")
 
 
