@@ -238,10 +238,10 @@ class Transcript(Progress):
             yield Change("part", turn.id, str(part["id"]))
 
     def _sent(self, properties: Json) -> Iterable[Change]:
-        """client.sent {messageID, entries}: all that left the kernel in a turn, `{about, level, tokens, images}`."""
+        """client.sent {messageID, entries}: this left the kernel in a turn, too: `{about, level, tokens, images}`."""
         turn = self.turns.get(str(properties["messageID"]))
         if turn is not None:
-            turn.sent = list(properties["entries"])
+            turn.sent = [*turn.sent, *properties["entries"]]
             yield Change("turn", turn.id, "turn")
 
     def _loaded(self, properties: Json) -> Iterable[Change]:

@@ -221,9 +221,9 @@ def test_what_the_kernel_showed_and_sent_is_kept_with_its_turn() -> None:
     blocks = [{"kind": "stdout", "text": "hello"}]
     shown = {"type": "client.shown", "properties": {"callID": part["callID"], "blocks": blocks}}
     assert [(change.turn, change.key) for change in transcript.apply(shown)] == [(turn.id, part["id"])]
-    sent = [{"about": "df", "level": "schema", "tokens": 412}]
-    for _again in range(2):
-        transcript.apply({"type": "client.sent", "properties": {"messageID": turn.id, "entries": sent}})
+    sent = [{"about": about, "level": "schema", "tokens": 412} for about in ("df", "model")]
+    for entry in sent:
+        transcript.apply({"type": "client.sent", "properties": {"messageID": turn.id, "entries": [entry]}})
     assert (turn.shown, turn.sent) == ({part["callID"]: blocks}, sent)
     assert not transcript.apply({"type": "client.shown", "properties": {"callID": "unknown", "blocks": []}})
 
