@@ -14,7 +14,7 @@ from typing import Any
 from opencode_nb.secret import Secret
 from opencode_nb.tools.names import HIDDEN
 
-PROTOCOL = 2  # of keepers and holders; raise it when jobs, messages or states change, so that old and new never meet
+PROTOCOL = 3  # of keepers and holders; raise it when jobs, messages or states change, so that old and new never meet
 CONFIG = "OPENCODE_CONFIG_CONTENT"
 PERMISSION = "OPENCODE_PERMISSION"  # rules in JSON
 PASSWORD = "OPENCODE_SERVER_PASSWORD"  # noqa: S105  # a variable's name

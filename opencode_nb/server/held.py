@@ -187,6 +187,10 @@ class Held:
         self._say(op="restart")
         return self.wait_until(lambda: self._up and self.state.restarts > before, seconds)
 
+    def note_tools(self, name: str, directory: str, *, registered: bool) -> None:
+        """Tell the keeper that the server knows an MCP server of this process, or no longer does."""
+        self._say(op="tools", name=name, directory=directory, registered=registered)
+
     def _say(self, **message: object) -> None:
         with contextlib.suppress(OSError):  # lost: the reader sees it, too, and handles it
             if self._connection:

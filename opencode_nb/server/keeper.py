@@ -17,6 +17,8 @@ library, as it occupies memory as long as the server runs. Knows nothing of the 
   whole state (service.py: `_state`) whenever it changes. Its "phase" is starting, ready, down (restarting), ending
   (although held, for the given "reason") or ended (for good). A connection that ends without "ended" means that the
   keeper or its guard was killed.
+- They also send {"op": "tools", "name": "...", "directory": "...", "registered": true or false} of their MCP servers:
+  those that a holder leaves behind are disconnected, as the server would go on offering their tools.
 - `grace` seconds after the last holder left, unless another one came: `POST /global/dispose` (only that ends running
   tools properly), SIGTERM, SIGTERM, SIGKILL, then kill what the tools left running. SIGTERM to the guard or the keeper
   does the same at once.

@@ -146,6 +146,13 @@ class Server:
         tail = _last_lines(self._held.state.tail)
         return ServerExitedError(f"{what}. Start a new one. {_told(tail)}", exit_code=self.exit_code, tail=tail)
 
+    def note_tools(self, name: str, directory: str, *, registered: bool) -> None:
+        """Note that an MCP server of this process was registered for a directory, or was disconnected again.
+
+        Those that a killed process leaves behind are disconnected, as the server would go on offering their tools.
+        """
+        self._held.note_tools(name, directory, registered=registered)
+
     @property
     def end_reason(self) -> str:
         """Why the keeper ends a server that is still held, such as "its guard was killed"; else ""."""

@@ -84,7 +84,7 @@ def check_allowed(call: Found, arguments: Json) -> None:
         return
     if any(_shows(request, arguments) for request in call.turn.approved if call_id(request) == call.id):
         return
-    raise RefusedError(OTHERS if answers else UNASKED)
+    raise RefusedError(NOT_ALLOWED)
 
 
 def _shows(request: Json, arguments: Json) -> bool:
@@ -97,11 +97,7 @@ def _status(part: Json) -> str:
 
 
 NOT_HERE = "Not run: the kernel does not see this call in its session. Try again; if it fails again, tell the user."
-OTHERS = (
+NOT_ALLOWED = (
     "Not run: this was not allowed in the notebook of this kernel, and nothing else counts there. Ask the user to "
-    "answer the request in the notebook, then call the tool again."
-)
-UNASKED = (
-    "Not run: the notebook of this kernel was not asked. Ask the user to start this turn from the notebook, then call "
-    "the tool again."
+    "start the turn and answer the request in the notebook, then call the tool again."
 )

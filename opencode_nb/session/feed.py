@@ -199,7 +199,7 @@ class Feed:
             self._resync = asyncio.create_task(self.resync(), name="opencode_nb resync")
         elif kind in _FAILING:
             self.apply(storage.explained(event, self._data))
-        else:
+        elif not str(kind).startswith("client."):  # ours: who answered a request is not for others to say
             self.apply(self._masked(event) if kind in _SHOWING else event)
 
     def _join(self, delta: Json) -> None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Awaitable, Callable, Iterable, Sequence
 from concurrent.futures import Future
 from pathlib import Path
 from typing import Any
@@ -15,10 +15,13 @@ from opencode_nb.changes.recorder import Images
 from opencode_nb.changes.undo_result import Undone
 from opencode_nb.errors import ConflictError, InternalServerError, NotFoundError, OpencodeError
 from opencode_nb.session import export
+from opencode_nb.session.offering import Offering
 from opencode_nb.session.owner import Owner
 from opencode_nb.session.permissions.approvals import as_sent
 from opencode_nb.session.permissions.policy import Reply
 from opencode_nb.session.turn import Turn
+from opencode_nb.tools.privacy import Gate
+from opencode_nb.tools.tool import Tool
 from opencode_nb.transcript import usage
 from opencode_nb.transcript.state import Json, TurnState
 from opencode_nb.transcript.transcript import Transcript
@@ -36,6 +39,7 @@ class ManagedSession:
         self._images: Images | None = None
         self._copying: asyncio.Future[None] | None = None
         self._own = Own(self.id)
+        self._offering = Offering(owner, transcript)
 
     # -- facts -----------------------------------------------------------------------------------------------------
 
@@ -86,6 +90,24 @@ class ManagedSession:
     async def children(self) -> list[Json]:
         """Return the sub-sessions, in the same form as `Opencode.sessions`."""
         return list(await self.owner.client.session.children(self.id))
+
+    # -- tools -----------------------------------------------------------------------------------------------------
+
+    def offer(self, tools: Iterable[Tool], gate: Gate | None = None) -> None:
+        """Give the agent these tools of this process from the next prompt on; () takes them away.
+
+        Results pass the `gate`, by default one that lets everything through but secrets. Not for subagents.
+        """
+        self._offering.set(tools, gate)
+
+    @property
+    def tools_problem(self) -> str:
+        """Why the agent does not get the tools that were offered, or ""; known once a prompt was sent."""
+        return self._offering.problem
+
+    async def withdraw(self) -> None:
+        """Take the tools from the server, because this process lets go of the session."""
+        await self._offering.withdraw()
 
     # -- its history -----------------------------------------------------------------------------------------------
 

@@ -32,6 +32,9 @@ CALL_MS = 24 * 60 * 60 * 1000
 REGISTER_SECONDS = 15.0
 """Seconds for the server to connect to the tools: it may run where something else answers at their address."""
 
+WITHDRAW_SECONDS = 5.0
+"""Seconds for the server to disconnect."""
+
 NOT_HIDDEN = (
     "The agent gets no tools of this kernel: the server at {url} would show them to all its sessions. Add this to its "
     f'configuration, and restart it: "permission": {{"{HIDDEN}": "deny"}}'
@@ -75,11 +78,16 @@ class Offering:
         return rules
 
     async def withdraw(self) -> None:
-        """Take the tools from the server, if it has them from here."""
+        """Refuse further calls, and take the tools from the server, if it has them from here. Raises OpencodeError."""
+        if self._endpoint is not None:
+            here().withdraw(self._name, self._offer)
+            self._endpoint = None
         if self._registered is not None:
             self._registered = None
+            self._note(registered=False)
             if self._is_last:
-                await self._owner.client.mcp.disconnect(self._name, directory=self._directory)
+                client = self._owner.client
+                await client.mcp.disconnect(self._name, directory=self._directory, timeout=WITHDRAW_SECONDS)
 
     # -- registering -----------------------------------------------------------------------------------------------
 
@@ -92,9 +100,15 @@ class Offering:
         problem = await self._register()
         if not problem:
             self._registered = wanted
+            self._note(registered=True)
         elif problem != self.problem:
             log.warning("%s", problem)
         return problem
+
+    def _note(self, *, registered: bool) -> None:
+        """Tell the server's keeper, which disconnects the tools of a kernel that was killed."""
+        if self._owner.managed is not None:
+            self._owner.managed.note_tools(self._name, self._directory, registered=registered)
 
     @property
     def _is_last(self) -> bool:

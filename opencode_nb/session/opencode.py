@@ -127,6 +127,9 @@ class AsyncOpencode(Catalog):
         for session in began:
             with contextlib.suppress(OpencodeError):  # the server is gone, and the turn with it
                 await self.client.session.abort(session.id, timeout=ABORT_TIMEOUT)
+        for session in self._sessions:
+            with contextlib.suppress(OpencodeError):  # the server is gone, and what it knew
+                await session.withdraw()
 
     # -- sessions --------------------------------------------------------------------------------------------------
 

@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any, Protocol
 
 from opencode_nb.api.client import AsyncClient
+from opencode_nb.server import Server
 from opencode_nb.server.files import SetupFiles
 from opencode_nb.session.feed import ConnectionState, Feed
 from opencode_nb.session.models import ModelChoice
@@ -21,6 +22,7 @@ class Owner(Protocol):
     """The agent that opened a session: its connection, defaults and lists. Implemented by `AsyncOpencode`."""
 
     directory: Path
+    managed: Server | None
     environment: Mapping[str, str]
     version: str
     model: str | None

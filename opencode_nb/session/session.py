@@ -14,7 +14,6 @@ from opencode_nb.session import compose
 from opencode_nb.session.connection import call_soon
 from opencode_nb.session.management import BUSY, ManagedSession
 from opencode_nb.session.models import split_model
-from opencode_nb.session.offering import Offering
 from opencode_nb.session.options import Beginning, TurnOptions, spelled_out
 from opencode_nb.session.owner import Owner
 from opencode_nb.session.permissions.policy import Person, Policy
@@ -24,8 +23,6 @@ from opencode_nb.session.prompt.parts import Mentions
 from opencode_nb.session.queue import Queue, QueueItem
 from opencode_nb.session.run import Run, Stops
 from opencode_nb.session.turn import Turn, ending, finish
-from opencode_nb.tools.privacy import Gate
-from opencode_nb.tools.tool import Tool
 from opencode_nb.transcript import ids, usage
 from opencode_nb.transcript.state import Json, TurnState
 from opencode_nb.transcript.transcript import Change, Transcript
@@ -55,7 +52,6 @@ class AsyncSession(ManagedSession):
         super().__init__(owner, transcript)
         self.model, self.agent, self.variant = owner.model, owner.agent, owner.variant
         self.queue = Queue(owner.directory, self._send_waiting, lambda: self.busy, self._turn_state)
-        self._offering = Offering(owner, transcript)
         self._stops = Stops(self.abort, self._stop_late, self._drop)
         self.comments: list[Comment] = []
         """Comments on lines of a diff, sent with the next prompt."""
@@ -159,24 +155,6 @@ class AsyncSession(ManagedSession):
 
     def _beginning(self, options: TurnOptions) -> Beginning:
         return Beginning(self, self.owner, options, self._offering)
-
-    # -- tools -----------------------------------------------------------------------------------------------------
-
-    def offer(self, tools: Iterable[Tool], gate: Gate | None = None) -> None:
-        """Give the agent these tools of this process from the next prompt on; () takes them away.
-
-        Results pass the `gate`, by default one that lets everything through but secrets. Not for subagents.
-        """
-        self._offering.set(tools, gate)
-
-    @property
-    def tools_problem(self) -> str:
-        """Why the agent does not get the tools that were offered, or ""; known once a prompt was sent."""
-        return self._offering.problem
-
-    async def withdraw(self) -> None:
-        """Take the tools from the server, because this process lets go of the session."""
-        await self._offering.withdraw()
 
     def _turn_state(self, turn_id: str) -> TurnState | None:
         return self.transcript.turns.get(turn_id)  # looked up on each call: reordering replaces the dict
@@ -356,6 +334,7 @@ class AsyncSession(ManagedSession):
         """Stop the running turn and delete the session with its sub-sessions."""
         if self.busy:
             await self.abort()
+        await self.withdraw()
         await self.owner.client.session.delete(self.id)
         deleted = {"type": "session.deleted", "properties": {"sessionID": self.id}}
         self.owner.feed.apply(deleted)  # the server's own event arrives after we stop following the session

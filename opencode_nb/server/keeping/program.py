@@ -125,21 +125,37 @@ class Program:
             self._loop.wait(lambda: self.ended, seconds)
 
     def _dispose(self, username: str, password: str) -> None:
-        """Send the request by hand, to keep the loop running and save a library's memory."""
-        secret = base64.b64encode(f"{username}:{password}".encode()).decode()
-        request = (
-            f"POST /global/dispose HTTP/1.1\r\nHost: localhost\r\nAuthorization: Basic {secret}\r\n"
-            "Content-Length: 0\r\nConnection: close\r\n\r\n"
-        )
-        with (
-            contextlib.suppress(OSError, ValueError),
-            socket.create_connection(endpoint(self.url), CONNECT_SECONDS) as connection,
-        ):
-            connection.sendall(request.encode())
+        with contextlib.suppress(OSError, ValueError), self._post("/global/dispose", username, password) as connection:
             answered: list[bool] = []
             self._loop.watch(connection.fileno(), lambda: answered.append(True))
             self._loop.wait(lambda: bool(answered) or self.ended, DISPOSE_SECONDS)
             self._loop.unwatch(connection.fileno())
+
+    def _post(self, path: str, username: str, password: str) -> socket.socket:
+        """Send a request by hand, to keep the loop running and save a library's memory. Raises OSError, ValueError."""
+        secret = base64.b64encode(f"{username}:{password}".encode()).decode()
+        request = (
+            f"POST {path} HTTP/1.1\r\nHost: localhost\r\nAuthorization: Basic {secret}\r\n"
+            "Content-Length: 0\r\nConnection: close\r\n\r\n"
+        )
+        connection = socket.create_connection(endpoint(self.url), CONNECT_SECONDS)
+        connection.sendall(request.encode())
+        return connection
+
+    # what holders leave behind
+
+    def disconnect_tools(self, name: str, directory: str, username: str, password: str) -> None:
+        """Have the server disconnect an MCP server of a directory, if it runs. Returns at once."""
+        if not self.url or self.ended:
+            return
+        where = "".join(f"%{byte:02X}" for byte in os.fsencode(directory))
+        with contextlib.suppress(OSError, ValueError):
+            connection = self._post(f"/mcp/{name}/disconnect?directory={where}", username, password)
+            self._loop.watch(connection.fileno(), lambda: self._answered(connection))
+
+    def _answered(self, connection: socket.socket) -> None:
+        self._loop.unwatch(connection.fileno())
+        connection.close()
 
 
 _logged = 0

@@ -33,6 +33,7 @@ class Keeper:
         self._watch_signals()
         self._loop.watch(lifeline, lambda: self._on_guard_gone(lifeline))
         self._holders: list[Holder] = []
+        self._tools: dict[tuple[str, str], Holder] = {}  # who registered an MCP server last, by name and directory
         self._door: Door | None = None
         self._job: dict[str, Any] = {}
         self._program = Program(self._loop, self._on_ready)
@@ -70,6 +71,7 @@ class Keeper:
     def _live(self) -> bool:
         """Run the server once; return whether to start it again."""
         program = self._program = Program(self._loop, self._on_ready)
+        self._tools.clear()  # a new server knows none
         program.start([*self._job["argv"], str(self._job["port"])], self._job["env"], self._job["cwd"])
         self._tell("starting")
         # The first start has no limit here: the holder that waits sets one.
@@ -152,11 +154,26 @@ class Keeper:
                 self._tell(self._phase)
             elif message["op"] == "restart" and self._phase == "ready":
                 self._asked = True
+            elif message["op"] == "tools":
+                self._note_tools(holder, (message["name"], message["directory"]), message["registered"])
+
+    def _note_tools(self, holder: Holder, tools: tuple[str, str], registered: bool) -> None:
+        if registered:
+            self._tools[tools] = holder
+        elif self._tools.get(tools) is holder:
+            del self._tools[tools]
+
+    def _disconnect_tools(self, holder: Holder) -> None:
+        """Have the server forget the MCP servers of a holder that left, but for those that another one took over."""
+        for tools in [key for key, last in self._tools.items() if last is holder]:
+            del self._tools[tools]
+            self._program.disconnect_tools(*tools, self._job["username"], self._job["password"])
 
     def _let_go(self, holder: Holder) -> None:
         self._loop.unwatch(holder.connection.fileno())
         self._holders.remove(holder)
         holder.connection.close()
+        self._disconnect_tools(holder)
         if not self._holders:  # no grace for a server that was never ready
             self._until = time.monotonic() + (self._job["grace"] if self._served else 0.0)
             self._loop.alarm = self._until
