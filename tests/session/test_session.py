@@ -22,6 +22,7 @@ from opencode_nb.demo import DemoModel, gate, reason, text, tool
 from opencode_nb.server import Server
 from opencode_nb.session import registry
 from opencode_nb.session.models import ModelError
+from opencode_nb.session.permissions import agent_code
 from opencode_nb.session.permissions.policy import Answer, PermissionRequest
 from tests.support.interrupts import interrupt_when_told
 
@@ -464,3 +465,13 @@ def test_unreferenced_sessions_are_dropped_and_can_be_reopened(ai: oc.Opencode, 
     demo_model.release("held")
     assert ai.session(id=running_id).turns()[-1].wait(60).text == "Slow."
     assert kept.turns()[0].text == first
+
+
+def test_code_of_the_agent_cannot_prompt_its_own_session(ai: oc.Opencode, demo_model: DemoModel) -> None:
+    """Its turn waits for the code: at once, and without a prompt sent, instead of a deadlock."""
+    own, other = ai.session(), ai.session()
+    with agent_code.running(own.id):
+        with pytest.raises(oc.OpencodeError, match="cannot prompt the agent's own session"):
+            own.prompt("go on")
+        assert other.prompt("Say hello").status == "completed"
+    assert own.turns() == []

@@ -101,6 +101,10 @@ class _Stream(io.TextIOBase):
         self._output.write(self._kind, text)
         return len(text)
 
+    def fileno(self) -> int:
+        """Return the process's own descriptor, for programs that are given this stream."""
+        return 1 if self._kind == "stdout" else 2
+
     def writable(self) -> bool:
         return True
 

@@ -14,7 +14,7 @@ from opencode_nb.kernel.running import figures, images
 from opencode_nb.kernel.running.capture import captured, traceback_text
 from opencode_nb.kernel.running.changes import Names
 from opencode_nb.kernel.running.history import History
-from opencode_nb.kernel.running.interrupt import DroppedError, Job
+from opencode_nb.kernel.running.interrupt import Job
 from opencode_nb.kernel.running.main_thread import UserInterrupt
 from opencode_nb.kernel.running.output import Json, Output
 from opencode_nb.kernel.running.refusals import refused
@@ -28,6 +28,7 @@ _NO_AWAIT = (
     "Top-level await is not possible here: a %%prompt cell is waiting, so the kernel's event loop stands still. "
     "Run the coroutine in a thread: concurrent.futures.ThreadPoolExecutor().submit(asyncio.run, coroutine).result()."
 )
+_DROPPED = "Nothing was run: the call was stopped before."
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,6 +75,8 @@ class Execution:
 
     def run(self) -> Ran:
         """Run it nested in the cell that waits. Raises UserInterrupt if the user interrupted it."""
+        if not self._job.claim():
+            return not_run(_DROPPED)
         if self._needs_await:
             return not_run(_NO_AWAIT)
         with self._around():
@@ -82,6 +85,8 @@ class Execution:
 
     async def run_idle(self) -> Ran:
         """Run it in a request of its own, where it may await. Raises UserInterrupt if the user interrupted it."""
+        if not self._job.claim():
+            return not_run(_DROPPED)
         with self._around():
             if self._needs_await:
                 await self._run_awaiting()
@@ -116,7 +121,7 @@ class Execution:
             agent_code.running(self._session),
             captured(shell, self._output),
             refused(shell),
-            contextlib.suppress(DroppedError),
+            figures.set_aside(),
             self._job.interruptible(),
         ):
             yield
@@ -131,24 +136,28 @@ class Execution:
 
     def _run_here(self) -> None:
         try:
-            with figures.apart(self._show_figure):
-                self._note(self._shell.run_cell(self._code, store_history=False))
+            self._note(self._shell.run_cell(self._code, store_history=False))
+            self._show_figures()
         except KeyboardInterrupt as error:  # outside of the code itself: IPython keeps those
             self._error = error
 
     async def _run_awaiting(self) -> None:
-        with figures.apart(self._show_figure):
-            cell = self._shell.run_cell_async(self._code, store_history=False, transformed_cell=self._transformed)
-            self._note(await self._job.awaited(cell))
+        cell = self._shell.run_cell_async(self._code, store_history=False, transformed_cell=self._transformed)
+        self._note(await self._job.awaited(cell))
+        try:
+            self._show_figures()
+        except KeyboardInterrupt as error:
+            self._error = error
 
     def _note(self, result: ExecutionResult | None) -> None:
         self._error = KeyboardInterrupt() if result is None else result.error_before_exec or result.error_in_exec
 
-    def _show_figure(self, figure: Any) -> None:
-        try:
-            self._output.bundle({"image/png": images.of_figure(figure)})
-        except Exception as error:  # drawing runs code of the user's
-            self._output.error(traceback_text(error))
+    def _show_figures(self) -> None:
+        for figure in figures.left_open():
+            try:
+                self._output.bundle({"image/png": images.of_figure(figure)})
+            except Exception as error:  # drawing runs code of the user's
+                self._output.error(traceback_text(error))
 
     # -- telling -------------------------------------------------------------------------------------------------------
 

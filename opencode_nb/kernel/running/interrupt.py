@@ -23,12 +23,8 @@ ARRIVAL_TIMEOUT = 1.0
 """Maximum seconds for an interrupt that was sent to reach the main thread."""
 
 
-class DroppedError(Exception):
-    """The job was dropped before it began."""
-
-
 class Job:
-    """One piece of code: it waits, runs and ends, or is dropped while it waits.
+    """One piece of code: it waits, is claimed, runs and ends; or it is dropped while it waits.
 
     `started` is done when it runs; `asked` when someone asks to stop it, with the reason.
     """
@@ -55,6 +51,13 @@ class Job:
                 self._state = "dropped"
             return self._state == "dropped"
 
+    def claim(self) -> bool:
+        """Claim it for the main thread, which then runs it: it can be dropped no more. False if it was dropped."""
+        with self._lock:
+            if self._state == "waiting":
+                self._state = "claimed"
+            return self._state == "claimed"
+
     def interrupt(self) -> None:
         """Interrupt it if it runs. Call from another thread."""
         with self._lock:
@@ -64,20 +67,21 @@ class Job:
 
     @contextlib.contextmanager
     def interruptible(self) -> Iterator[None]:
-        """Run the body as this job, on the main thread. Raises DroppedError, or KeyboardInterrupt out of the body."""
-        with self._lock:
-            if self._state != "waiting":
-                raise DroppedError
-            self._state = "running"
+        """Run the body as this job, on the main thread; an interrupt raises KeyboardInterrupt in it."""
         before = signal.signal(signal.SIGINT, self._on_interrupt)
-        self.started.set_result(None)
         try:
-            self._open = True
+            self._begin()
             yield
         finally:
             self._open = False
             self._end()
             signal.signal(signal.SIGINT, before)
+
+    def _begin(self) -> None:
+        with self._lock:
+            self._state = "running"
+        self.started.set_result(None)
+        self._open = True
 
     def _end(self) -> None:
         with self._lock:

@@ -72,6 +72,8 @@ class Runner:
             async with self._order:
                 if self._stuck is not None and not self._stuck.done():
                     return not_run(_STUCK)
+                if job.asked.done():
+                    return not_run(f"Nothing was run: {job.asked.result()}.")
                 return await self._watched(job, code, timeout, session)
         finally:
             del self._jobs[job]

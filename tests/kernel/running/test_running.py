@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import builtins
 import signal
 import sys
@@ -188,6 +189,39 @@ def test_code_that_swallows_an_interrupt_is_interrupted_again(run: Run) -> None:
     assert "it has ended" in told(ran.outgoing, Level.NAMES)
 
 
+def test_code_that_swallows_every_interrupt_is_told_of(runner: Runner, shell: InteractiveShell) -> None:
+    go = threading.Event()
+    shell.user_ns["go"] = go
+    code = "while not go.is_set():\n    try: go.wait(60)\n    except KeyboardInterrupt: pass"
+
+    async def both() -> tuple[Ran, Ran]:
+        first = await runner.run(code, timeout=0.1)
+        second = await runner.run("1")
+        go.set()
+        return first, second
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr("opencode_nb.kernel.running.runner.PATIENCE", 0.1)
+        first, second = served(lambda: portal.start(both))  # type: ignore[arg-type,misc]
+    assert "The code still runs: it went on after 5 interrupts." in told(first.outgoing, Level.NAMES)
+    assert "Nothing was run" in told(second.outgoing, Level.NAMES)
+
+
+def test_code_that_is_stopped_while_it_waits_never_runs(runner: Runner, shell: InteractiveShell) -> None:
+    shell.user_ns["ran"] = []
+
+    async def both() -> tuple[Ran, Ran]:
+        first = asyncio.ensure_future(runner.run("import time; time.sleep(60)", timeout=0.3))
+        second = asyncio.ensure_future(runner.run("ran.append(1)", session="b"))
+        await asyncio.sleep(0)  # both are in the queue
+        runner.stop("b", "the user pressed Stop")
+        return await first, await second
+
+    _first, second = served(lambda: portal.start(both))  # type: ignore[arg-type,misc]
+    assert told(second.outgoing, Level.NAMES) == "Nothing was run: the user pressed Stop."
+    assert shell.user_ns["ran"] == []
+
+
 def test_stop_interrupts_one_sessions_code_only(runner: Runner) -> None:
     def both() -> Future[Any]:
         return portal.start(_two, runner)
@@ -198,8 +232,6 @@ def test_stop_interrupts_one_sessions_code_only(runner: Runner) -> None:
 
 
 async def _two(runner: Runner) -> tuple[Ran, Ran]:
-    import asyncio
-
     started: Future[None] = Future()
     runner._shell.user_ns["started"] = started
     first = asyncio.ensure_future(runner.run("started.set_result(None)\nwhile True: pass", session="a"))
