@@ -99,13 +99,13 @@ class SessionContext:
     def sent(self, turn: str, model: str) -> list[Json]:
         """Take the last note as read, and note the turn and the model ("provider/model") that took all along.
 
-        Return the facts of all that went along with the turn so far, without its data; [] if nothing is new.
+        Return the facts of what went along since this was called last, without its data.
         """
         self._seen, self._told = self._told or self._seen, None
-        if all(entry.turn for entry in self.gate.ledger.entries):
-            return []
-        self.gate.ledger.stamp(turn=turn, model=model)
-        return [entry.facts for entry in self.gate.ledger.entries if entry.turn == turn]
+        new = [entry.facts for entry in self.gate.ledger.entries if not entry.turn]
+        if new:
+            self.gate.ledger.stamp(turn=turn, model=model)
+        return new
 
     def looked(self) -> None:
         """Take the kernel as it is now as seen: the agent looked at it itself."""
