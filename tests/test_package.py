@@ -253,7 +253,10 @@ def test_the_public_face_is_this() -> None:
 
 
 def test_importing_the_package_loads_nothing_heavy() -> None:
-    heavy = "{'httpx', 'IPython', 'anywidget', 'traitlets', 'pydantic', 'anyio', 'rich', 'pygments', 'markdown_it'}"
+    heavy = {
+        *("httpx", "IPython", "anywidget", "traitlets", "mcp", "pydantic"),
+        *("anyio", "rich", "pygments", "markdown_it"),
+    }
     code = f"import sys, opencode_nb; print(sorted({heavy} & set(sys.modules)))"
     assert run_python(Path(sys.executable), code) == "[]"
 

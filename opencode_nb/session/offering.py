@@ -6,6 +6,7 @@ for its directory with the first prompt, and again when the server has lost them
 
 from __future__ import annotations
 
+import contextlib
 import logging
 import secrets
 from collections.abc import Iterable
@@ -78,7 +79,7 @@ class Offering:
         return rules
 
     async def withdraw(self) -> None:
-        """Refuse further calls, and take the tools from the server, if it has them from here. Raises OpencodeError."""
+        """Refuse further calls, and take the tools from the server, if it has them from here."""
         if self._endpoint is not None:
             here().withdraw(self._name, self._offer)
             self._endpoint = None
@@ -86,8 +87,12 @@ class Offering:
             self._registered = None
             self._note(registered=False)
             if self._is_last:
-                client = self._owner.client
-                await client.mcp.disconnect(self._name, directory=self._directory, timeout=WITHDRAW_SECONDS)
+                await self._disconnect()
+
+    async def _disconnect(self) -> None:
+        client = self._owner.client
+        with contextlib.suppress(OpencodeError):  # the server is gone, or has lost them already
+            await client.mcp.disconnect(self._name, directory=self._directory, timeout=WITHDRAW_SECONDS)
 
     # -- registering -----------------------------------------------------------------------------------------------
 

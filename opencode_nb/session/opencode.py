@@ -128,8 +128,7 @@ class AsyncOpencode(Catalog):
             with contextlib.suppress(OpencodeError):  # the server is gone, and the turn with it
                 await self.client.session.abort(session.id, timeout=ABORT_TIMEOUT)
         for session in self._sessions:
-            with contextlib.suppress(OpencodeError):  # the server is gone, and what it knew
-                await session.withdraw()
+            await session.withdraw()
 
     # -- sessions --------------------------------------------------------------------------------------------------
 
