@@ -8,6 +8,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from types import FunctionType, ModuleType
+from typing import Any
 
 from opencode_nb.kernel.values.bounds.bounded import within
 from opencode_nb.kernel.values.data.table import Table
@@ -80,7 +81,8 @@ def _failed(error: BaseException) -> Iterator[Piece]:
 
 def message_of(error: BaseException) -> str:
     """Return an exception's first argument if it is text, without running `__str__`, which can be the user's code."""
-    first = next(iter(BaseException.args.__get__(error)), "")
+    arguments: Any = BaseException.args  # a subclass may have a property of this name
+    first = next(iter(arguments.__get__(error)), "")
     return clean(first, MESSAGE) if is_a(first, str) else ""
 
 

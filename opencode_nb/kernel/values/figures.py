@@ -27,9 +27,11 @@ def figure(
     if not path:
         return _last(last, own_code=own_code)
     try:
-        found = resolve(path, namespace, own)
+        found = within(SECONDS, lambda: resolve(path, namespace, own))
     except PathError as error:
         return _failed(*error.pieces)
+    except TimeoutError:
+        return _failed(_said("Reading it took too long."))
     if any(is_hidden(name, found.value) for name in found.names if isinstance(name, str)):
         return _failed(_said(f"The name of `{path}` suggests a secret, so it is not shown."))
     return drawn(path, found.root, found.value, own_code=own_code)

@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from functools import partial
 from typing import Any
 
+from opencode_nb.kernel.values.bounds.bounded import within
 from opencode_nb.kernel.values.bounds.looking import OnMain, look
+from opencode_nb.kernel.values.describe import SECONDS
 from opencode_nb.kernel.values.figures import figure
 from opencode_nb.kernel.values.inspection import inspect
 from opencode_nb.kernel.values.namespace import own
@@ -64,7 +67,8 @@ class _Tools:
         wanted, offset = call.arguments.get("filter") or "", call.arguments.get("offset") or 0
         if not isinstance(wanted, str) or not isinstance(offset, int) or offset < 0:
             return _refused("variables", "`filter` is text, and `offset` a number from 0.")
-        return await self._look("variables", lambda _own_code: variables(own(self._shell), wanted, offset))
+        listed = partial(variables, own(self._shell), wanted, offset)
+        return await self._look("variables", lambda _own_code: within(SECONDS, listed))
 
     async def inspect(self, call: Call) -> Result:
         """Look at one value."""

@@ -234,6 +234,13 @@ class Huge:
         return "x" * 300_000_000
 
 
+class Waiting(numpy.ndarray):
+    @property
+    def shape(self) -> Any:
+        while True:
+            threading.Event().wait(0.01)
+
+
 class Lying:
     @property
     def __class__(self) -> type:  # type: ignore[override]
@@ -255,6 +262,7 @@ ODD: dict[str, Callable[[], object]] = {
     "prints": Printing,
     "long repr": Huge,
     "lies about its class": Lying,
+    "hangs in a property": lambda: numpy.zeros(3).view(Waiting),
     "list in itself": lambda: ITSELF,
     "object in itself": lambda: LOOP,
     "million rows": lambda: pandas.DataFrame(numpy.zeros((1_000_000, 20))),
