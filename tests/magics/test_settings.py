@@ -18,6 +18,7 @@ from opencode_nb.magics.line import LineMagic
 from opencode_nb.magics.options import prompt_parser
 from opencode_nb.magics.settings import VARIABLES, OpencodeMagics
 from opencode_nb.magics.workspace import PASSWORD, Workspace
+from opencode_nb.tools.privacy import Level
 from tests.conftest import REPOSITORY
 from tests.magics.conftest import RunCell
 
@@ -53,6 +54,23 @@ def test_the_environment_is_read_each_time(monkeypatch: pytest.MonkeyPatch, tmp_
     assert settings.options() == {name: value for name, (_, value) in given.items()}
     monkeypatch.setenv("OPENCODE_NB_MODEL", "")
     assert "model" not in settings.options()
+
+
+def test_the_privacy_level_and_the_kernel_are_no_options_of_opencode(monkeypatch: pytest.MonkeyPatch) -> None:
+    settings = OpencodeMagics()
+    assert (settings.privacy_level, settings.uses_kernel) == (Level.FULL, True)
+    monkeypatch.setenv("OPENCODE_NB_PRIVACY", "schema")
+    monkeypatch.setenv("OPENCODE_NB_KERNEL", "no")
+    assert (settings.privacy_level, settings.uses_kernel) == (Level.SCHEMA, False)
+    settings.privacy, settings.kernel = "names", True
+    assert (settings.privacy_level, settings.uses_kernel) == (Level.NAMES, True)
+    assert settings.options() == {}
+    with pytest.raises(TraitError, match="'secret' is not a privacy level: use one of none, names"):
+        settings.privacy = "secret"
+    settings.privacy = None
+    monkeypatch.setenv("OPENCODE_NB_PRIVACY", "everything")
+    with pytest.raises(ValueError, match=r"\$OPENCODE_NB_PRIVACY: 'everything' is not a privacy level"):
+        _ = settings.privacy_level
 
 
 def test_a_trait_takes_precedence_over_the_environment(monkeypatch: pytest.MonkeyPatch) -> None:
