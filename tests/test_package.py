@@ -54,7 +54,9 @@ AT_ONCE: dict[str, set[str]] = {
         *("api", "changes", "diffs", "portal", "secret", "server", "session", "session.permissions"),
         *("session.prompt", "transcript"),
     },
-    "kernel": {"closest", "errors", "portal", "prose", "secret", "session.permissions", "tools", "transcript"},
+    "kernel": {
+        *("closest", "diffs", "errors", "portal", "prose", "secret", "session.permissions", "tools", "transcript"),
+    },
     "terminal": {"render.turn", "session", "session.blocking", "session.permissions", "transcript"},
     "widgets": {
         *("changes", "diffs", "errors", "kernel", "portal", "session", "session.blocking", "session.prompt"),

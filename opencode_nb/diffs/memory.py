@@ -1,0 +1,92 @@
+"""What a turn changed in the kernel's memory, and what an undo restored of it: names, types and sizes. Pure data."""
+
+from __future__ import annotations
+
+from dataclasses import asdict, dataclass
+from typing import Any, Literal
+
+How = Literal["new", "rebound", "changed in place", "deleted"]
+
+BEYOND = "files that other processes wrote, modules, classes, threads, connections"
+"""What is never restored."""
+
+LISTED = 20
+"""Names in one line; the number of the others follows."""
+
+
+@dataclass(frozen=True, slots=True)
+class VariableChange:
+    """A variable that changed: `kind` is its type now, or was before it was deleted.
+
+    `before` and `after` are its sizes, such as "891x12" or "length 3"; "" where it has none.
+    """
+
+    name: str
+    how: How
+    kind: str
+    before: str = ""
+    after: str = ""
+
+    def __str__(self) -> str:
+        resized = self.how not in ("new", "deleted") and self.before != self.after
+        return f"{self.name}: {f'{self.before} -> {self.after}' if resized else self.how}"
+
+
+@dataclass(frozen=True, slots=True)
+class KernelChanges:
+    """What the agent's code of one turn changed in the kernel.
+
+    `environment` names the rest: "working directory", "environment variable X", "random state", "rcParams dpi".
+    `untracked` are variables that hold what cannot be copied, `over_budget` those that are too big or too many.
+    """
+
+    variables: tuple[VariableChange, ...] = ()
+    environment: tuple[str, ...] = ()
+    untracked: tuple[str, ...] = ()
+    over_budget: tuple[str, ...] = ()
+
+    @classmethod
+    def of(cls, data: dict[str, Any]) -> KernelChanges:
+        """Return the changes from what `as_json` made of them."""
+        rest = {key: tuple(data.get(key, ())) for key in ("environment", "untracked", "over_budget")}
+        return cls(tuple(VariableChange(**row) for row in data.get("variables", ())), **rest)
+
+    def as_json(self) -> dict[str, Any]:
+        """Return plain data, for an event or a page."""
+        return asdict(self)
+
+    def named(self, how: How) -> tuple[str, ...]:
+        """Return the names of the variables that changed in this way."""
+        return tuple(change.name for change in self.variables if change.how == how)
+
+    def __bool__(self) -> bool:
+        return bool(self.variables or self.environment)
+
+    def __str__(self) -> str:
+        """Return one line, such as "df: 891x12 -> 889x12; model: new"."""
+        return "; ".join([*map(str, self.variables), *(f"{name}: changed" for name in self.environment)])
+
+
+@dataclass(frozen=True, slots=True)
+class Restored:
+    """What an undo or redo did in the kernel: names, (name, reason) of those left alone, and what was not tracked."""
+
+    restored: tuple[str, ...] = ()
+    refused: tuple[tuple[str, str], ...] = ()
+    over_budget: tuple[str, ...] = ()
+    not_tracked: tuple[str, ...] = ()
+
+    def __str__(self) -> str:
+        lines = [
+            f"Restored in the kernel: {listed(self.restored)}." if self.restored else "",
+            f"Not restored: {'; '.join(f'{name}: {reason}' for name, reason in self.refused)}." if self.refused else "",
+            f"Too big to keep a copy: {listed(self.over_budget)}." if self.over_budget else "",
+            f"Never restored: {listed(self.not_tracked)}{', ' if self.not_tracked else ''}{BEYOND}.",
+        ]
+        return "\n".join(filter(None, lines))
+
+
+def listed(names: tuple[str, ...]) -> str:
+    """Return the names in one line, cut."""
+    more = f" and {len(names) - LISTED} more" if len(names) > LISTED else ""
+    return ", ".join(names[:LISTED]) + more

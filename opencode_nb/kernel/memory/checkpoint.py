@@ -1,0 +1,46 @@
+"""Checkpoint: the state before the agent's code, what that changed, and the way back and forth."""
+
+from __future__ import annotations
+
+from collections.abc import MutableMapping
+from typing import Any
+
+from opencode_nb.diffs.memory import KernelChanges, Restored
+from opencode_nb.kernel.memory import restore
+from opencode_nb.kernel.memory.budget import Budget
+from opencode_nb.kernel.memory.compare import compare
+from opencode_nb.kernel.memory.places import all_places
+from opencode_nb.kernel.memory.snapshot import Snapshot, take
+
+
+class Checkpoint:
+    """The state of a namespace and of the process when it was created. Use on the thread that runs the user's code."""
+
+    def __init__(self, namespace: MutableMapping[str, Any], budget: Budget | None = None) -> None:
+        self._budget = budget or Budget()
+        self._skip = {id(namespace)}
+        self._places = all_places(namespace)
+        self._before = take(self._places, self._budget, skip=self._skip)
+        self._after = self._before
+
+    def compare(self) -> KernelChanges:
+        """Return what changed since the checkpoint. What changes later counts as the user's: `restore` keeps it."""
+        self._after = self._now(self._before)
+        return compare(self._before, self._after)
+
+    def restore(self) -> Restored:
+        """Take back what had changed at the last `compare`, but for what the user changed since."""
+        return self._go(self._before, self._after)
+
+    def redo(self) -> Restored:
+        """Bring back what `restore` took away, but for what the user changed since."""
+        return self._go(self._after, self._before)
+
+    def _go(self, goal: Snapshot, since: Snapshot) -> Restored:
+        plan = restore.plan(goal, since, self._now(goal, since))
+        return restore.carry_out(plan, goal, self._places)
+
+    def _now(self, *known: Snapshot) -> Snapshot:
+        """Take a snapshot that has the objects of the known ones too: a name may not hold them any more."""
+        also = [node.value for snapshot in known for node in snapshot.nodes.values()]
+        return take(self._places, self._budget, also, self._skip)
