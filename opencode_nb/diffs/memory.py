@@ -75,9 +75,24 @@ class Restored:
     refused: tuple[tuple[str, str], ...] = ()
     over_budget: tuple[str, ...] = ()
     not_tracked: tuple[str, ...] = ()
+    note: str = ""
+    """Why there was nothing to restore; "" if there was."""
+
+    def __add__(self, later: Restored) -> Restored:
+        """Join the reports of two acts: what the later one refused is not restored."""
+        refused = {**dict(self.refused), **dict(later.refused)}
+        restored = dict.fromkeys((*self.restored, *later.restored))
+        return Restored(
+            tuple(name for name in restored if name not in refused),
+            tuple(refused.items()),
+            tuple(dict.fromkeys((*self.over_budget, *later.over_budget))),
+            tuple(dict.fromkeys((*self.not_tracked, *later.not_tracked))),
+            "\n".join(dict.fromkeys(filter(None, (self.note, later.note)))),
+        )
 
     def __str__(self) -> str:
         lines = [
+            self.note,
             f"Restored in the kernel: {listed(self.restored)}." if self.restored else "",
             f"Not restored: {'; '.join(f'{name}: {reason}' for name, reason in self.refused)}." if self.refused else "",
             f"Too big to keep a copy: {listed(self.over_budget)}." if self.over_budget else "",

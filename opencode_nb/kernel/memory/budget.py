@@ -25,6 +25,8 @@ class Meter:
 
     def __init__(self, budget: Budget) -> None:
         self._copied, self._shared, self._objects = budget.copied, budget.shared, budget.objects
+        self.copied = 0
+        """Bytes copied so far."""
         self._end = time.monotonic() + budget.seconds
 
     def takes(self, cost: int, *, shared: bool) -> bool:
@@ -36,4 +38,5 @@ class Meter:
             self._shared -= cost
         else:
             self._copied -= cost
+            self.copied += cost
         return True

@@ -26,7 +26,13 @@ class Checkpoint:
     def compare(self) -> KernelChanges:
         """Return what changed since the checkpoint. What changes later counts as the user's: `restore` keeps it."""
         self._after = self._now(self._before)
+        self._after.share(self._before, self._after.changed(self._before))
         return compare(self._before, self._after)
+
+    @property
+    def size(self) -> int:
+        """Bytes of all copies."""
+        return self._before.copied + (0 if self._after is self._before else max(0, self._after.copied))
 
     def restore(self) -> Restored:
         """Take back what had changed at the last `compare`, but for what the user changed since."""

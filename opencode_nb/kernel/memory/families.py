@@ -12,7 +12,7 @@ from collections import Counter, OrderedDict, defaultdict, deque
 from collections.abc import Iterable
 from typing import Any, Protocol
 
-from opencode_nb.kernel.memory.types import UNSET, attributes, same, same_items, slots
+from opencode_nb.kernel.memory.types import UNSET, attributes, members_of, mro_of, same_items, slots
 
 
 class Family(Protocol):
@@ -108,8 +108,9 @@ class Mappings(Fixed):
         return dict.__sizeof__(value)
 
     def copy(self, value: Any) -> Any:
-        """Return a plain dict."""
-        return dict.copy(value)
+        """Return a plain dict. Raises TypeError if that would run the user's code."""
+        iterates = next(of for of in mro_of(type(value)) if "__iter__" in members_of(of))
+        return dict.copy(value) if iterates is dict else _rebuilt(value, dict.__iter__(value))
 
     def put(self, value: Any, copy: Any) -> None:
         """Replace all items, in their old order."""
@@ -135,10 +136,15 @@ class Ordered(Mappings):
 
     def copy(self, value: Any) -> Any:
         """Return a plain dict in the right order. Raises TypeError for keys whose own code would run."""
-        keys = list(OrderedDict.__iter__(value))
-        if not all(same(key, key) and type(key).__module__ == "builtins" for key in keys):
-            raise TypeError
-        return {key: dict.__getitem__(value, key) for key in keys}
+        return _rebuilt(value, OrderedDict.__iter__(value))
+
+
+def _rebuilt(value: Any, order: Iterable[Any]) -> dict[Any, Any]:
+    """Return the items in this order. Hashes the keys, so it takes only those of builtin types."""
+    keys = list(order)
+    if not _are_plain(keys):
+        raise TypeError
+    return {key: dict.__getitem__(value, key) for key in keys}
 
 
 class Sets(Fixed):

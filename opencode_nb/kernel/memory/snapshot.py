@@ -47,6 +47,8 @@ class Snapshot:
         self.nodes: dict[int, Node] = {}
         self.over: dict[int, Any] = {}
         self.untracked: dict[int, Any] = {}
+        self.copied = 0
+        """Bytes of all copies, without those that a library shares until a change."""
 
     def __contains__(self, key: int) -> bool:
         return key in self.nodes or key in self.over or key in self.untracked
@@ -60,6 +62,12 @@ class Snapshot:
         """Return the ids of objects that are in both, and hold something else now."""
         both = self.nodes.keys() & since.nodes.keys()
         return {key for key in both if not self.nodes[key].same(since.nodes[key])}
+
+    def share(self, other: Snapshot, changed: set[int]) -> None:
+        """Use the copies of another snapshot for all but the changed objects, and let go of the own ones."""
+        for key in self.nodes.keys() & other.nodes.keys() - changed:
+            node = self.nodes[key] = other.nodes[key]
+            self.copied -= 0 if node.family.shared else node.family.cost(node.value)
 
     def names(self, objects: Iterable[int]) -> set[str]:
         """Return the variables that hold one of these objects, directly or through others."""
@@ -108,7 +116,9 @@ def take(places: Mapping[str, Place], budget: Budget, also: Iterable[Any] = (), 
     """
     bindings = {(title, name): value for title, place in places.items() for name, value in place.read().items()}
     snapshot = Snapshot(bindings)
-    _Walk(snapshot, Meter(budget), {*skip} | process_dicts()).run([*snapshot.variables.values(), *also])
+    meter = Meter(budget)
+    _Walk(snapshot, meter, {*skip} | process_dicts()).run([*snapshot.variables.values(), *also])
+    snapshot.copied = meter.copied
     return snapshot
 
 
@@ -127,14 +137,12 @@ class _Walk:
                 self._look(value)
 
     def _look(self, value: Any) -> None:
-        family, is_fixed = self._policy.family(value)
-        if is_fixed:
-            return
-        if family is None:
-            self._snapshot.untracked[id(value)] = value
-            return
         try:
-            self._copy(value, family)
+            family, is_fixed = self._policy.family(value)
+            if family is not None:
+                self._copy(value, family)
+            elif not is_fixed:
+                self._snapshot.untracked[id(value)] = value
         except Exception:  # whatever a library raises about a value that it cannot copy: the report names it
             self._snapshot.untracked[id(value)] = value
 

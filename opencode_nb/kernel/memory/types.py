@@ -137,12 +137,13 @@ def same_items(one: Sequence[Any], other: Sequence[Any]) -> bool:
 
 
 def attributes(value: object) -> dict[str, Any] | None:
-    """Return the `__dict__` of an object, None if it has none, or one of its class's own making."""
+    """Return the `__dict__` of an object, None if it has none. Raises TypeError if its class hides it."""
     for of in mro_of(type(value)):
         descriptor = members_of(of).get("__dict__")
         if descriptor is not None:
-            real = type(descriptor) is types.GetSetDescriptorType
-            return descriptor.__get__(value) if real else None
+            if type(descriptor) not in (types.GetSetDescriptorType, types.MemberDescriptorType):
+                raise TypeError("the attributes can only be reached through the user's own code")
+            return descriptor.__get__(value)  # type: ignore[no-any-return]
     return None
 
 

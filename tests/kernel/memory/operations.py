@@ -14,7 +14,7 @@ import numpy as np
 import pandas as pd
 import polars as pl
 
-NAMES = "abcde"
+NAMES = "abcd"
 
 
 class Plain:
@@ -126,8 +126,8 @@ def _change_frame(value: pd.DataFrame, key: int) -> None:
             value.iloc[0, 0] = key
         case 1:
             value[f"new{key}"] = key
-        case 2:
-            value.drop(value.index[:1], inplace=True)
+        case 2 if value.shape[1]:
+            value.pop(value.columns[0])
         case 3 if value.shape[1]:
             value.columns = [f"c{key}_{index}" for index in range(value.shape[1])]
         case 4:

@@ -1,0 +1,81 @@
+"""The checkpoints of the last turns, by turn, for undo and redo."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Awaitable, Callable, Iterable, MutableMapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from opencode_nb.diffs.memory import KernelChanges, Restored
+from opencode_nb.kernel.memory.budget import Budget
+from opencode_nb.kernel.memory.checkpoint import Checkpoint
+
+KEPT = 10
+"""Number of turns whose checkpoints are kept."""
+
+KEPT_BYTES = 1024 * 1024 * 1024
+"""Bytes of copies kept for all turns together; the latest turn's are always kept."""
+
+DROPPED = f"The kernel keeps copies for the last {KEPT} turns, up to 1 GB: earlier ones are not restored."
+
+Run = Callable[[Callable[[], Restored]], Awaitable[Restored]]
+"""Runs a function where the user's code runs, and returns what it returns."""
+
+
+@dataclass(slots=True)
+class _Kept:
+    checkpoint: Checkpoint
+    is_undone: bool = False
+
+
+class Turns:
+    """Checkpoints of one session's turns in one namespace. `before` and `after` run on the user's thread.
+
+    `run` brings an undo to that thread; by default it runs on another one, for a user's thread that waits.
+    """
+
+    def __init__(
+        self, namespace: MutableMapping[str, Any], run: Run = asyncio.to_thread, budget: Budget | None = None
+    ) -> None:
+        self._namespace, self._run, self._budget = namespace, run, budget
+        self._kept: dict[str, _Kept] = {}
+
+    def before(self, turn: str) -> None:
+        """Take the turn's checkpoint, unless it has one. Call before each run of the agent's code."""
+        if turn not in self._kept:
+            self._kept[turn] = _Kept(Checkpoint(self._namespace, self._budget))
+
+    def after(self, turn: str) -> KernelChanges:
+        """Return what the turn has changed so far. Call after each run of the agent's code."""
+        changes = self._kept[turn].checkpoint.compare()
+        self._let_go()
+        return changes
+
+    async def undo(self, turns: Sequence[str]) -> Restored:
+        """Take back what these turns changed: give the latest first. Turns that are undone already are left alone."""
+        return await self._run(lambda: self._switch(turns, back=True))
+
+    async def redo(self, turns: Sequence[str]) -> Restored:
+        """Bring back what undone turns changed: give the earliest first."""
+        return await self._run(lambda: self._switch(turns, back=False))
+
+    def _switch(self, turns: Iterable[str], *, back: bool) -> Restored:
+        result = Restored()
+        for turn in turns:
+            kept = self._kept.get(turn)
+            if kept is None:
+                result += Restored(note=DROPPED)
+            elif kept.is_undone is not back:
+                result += kept.checkpoint.restore() if back else kept.checkpoint.redo()
+                kept.is_undone = back
+        return result
+
+    def _let_go(self) -> None:
+        """Drop the oldest checkpoints beyond what is kept."""
+        while len(self._kept) > 1 and (len(self._kept) > KEPT or self._bytes > KEPT_BYTES):
+            del self._kept[next(iter(self._kept))]
+
+    @property
+    def _bytes(self) -> int:
+        return sum(kept.checkpoint.size for kept in self._kept.values())
