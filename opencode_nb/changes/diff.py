@@ -16,6 +16,7 @@ from opencode_nb.changes.ledger import Own
 from opencode_nb.diffs import build
 from opencode_nb.diffs import patch as patches
 from opencode_nb.diffs.change import Change
+from opencode_nb.diffs.memory import KernelChanges
 from opencode_nb.diffs.patch import Line
 from opencode_nb.diffs.text import is_binary
 from opencode_nb.errors import DiffConflictError
@@ -260,12 +261,15 @@ class Diff:
         own: Own | None = None,
         *,
         undo: Undo | None = None,
+        kernel: KernelChanges | None = None,
     ) -> None:
         known = Own() if own is None else own
         self.files = tuple(FileDiff(change, root, known) for change in changes)
         self.root = root
         """The directory of the files; None if they are not on this machine."""
         self.source = source
+        self.kernel = kernel
+        """What the turn's code changed in the kernel; None if it ran none. Only undoing the turn restores it."""
         self._undo = undo
 
     @property

@@ -9,6 +9,7 @@ from pathlib import Path
 
 from opencode_nb.changes import backups, sources, unrecorded
 from opencode_nb.changes.undo_plan import Plan
+from opencode_nb.diffs.memory import Restored
 from opencode_nb.transcript import attribution
 from opencode_nb.transcript.state import TurnState
 
@@ -31,12 +32,15 @@ class Undone:
     copies: tuple[tuple[str, str], ...] = ()
     uncertain: tuple[str, ...] = ()
     directory: Path | None = None
+    kernel: Restored | None = None
+    """What was restored in the kernel; None if the turns ran no code there."""
 
     def __str__(self) -> str:
         is_elsewhere = self.root and self.directory and self.root.resolve() != self.directory.resolve()
         where = f" in {self.root}" if is_elsewhere else ""
         restored = f"Restored{where}: {_named(self.files)}" if self.files else ""
-        return "\n".join(filter(None, (restored, self.unsure, self.warning))) or "There were no files to restore."
+        files = "\n".join(filter(None, (restored, self.unsure, self.warning))) or "There were no files to restore."
+        return f"{files}\n{self.kernel}" if self.kernel else files
 
     @property
     def unsure(self) -> str:

@@ -8,6 +8,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Protocol
 
+from opencode_nb.diffs.memory import KernelChanges
 from opencode_nb.diffs.patch import Line
 
 
@@ -121,3 +122,7 @@ class ReviewableDiff(Protocol):
     @property
     def source(self) -> str:
         """The source of the changes, and what it can miss, in one line."""
+
+    @property
+    def kernel(self) -> KernelChanges | None:
+        """What a turn's code changed in the kernel; None if it ran none."""

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Awaitable, Callable, Iterable, Sequence
 from concurrent.futures import Future
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -13,8 +14,9 @@ from opencode_nb.changes.diff import Diff
 from opencode_nb.changes.ledger import Own
 from opencode_nb.changes.recorder import Images
 from opencode_nb.changes.undo_result import Undone
+from opencode_nb.diffs.memory import KernelChanges
 from opencode_nb.errors import ConflictError, InternalServerError, NotFoundError, OpencodeError
-from opencode_nb.session import export
+from opencode_nb.session import export, memory
 from opencode_nb.session.offering import Offering
 from opencode_nb.session.owner import Owner
 from opencode_nb.session.permissions.approvals import as_sent
@@ -40,6 +42,8 @@ class ManagedSession:
         self._copying: asyncio.Future[None] | None = None
         self._own = Own(self.id)
         self._offering = Offering(owner, transcript)
+        self.memory: memory.Memory | None = None
+        """The kernel's memory, which undo and redo restore too; None if the agent runs no code in this kernel."""
 
     # -- facts -----------------------------------------------------------------------------------------------------
 
@@ -194,13 +198,18 @@ class ManagedSession:
         if self._copying is None or self._copying.done():
             self._copying = asyncio.get_running_loop().run_in_executor(None, self._watching.copies.take)
 
+    def note_kernel(self, turn_id: str, changes: KernelChanges) -> None:
+        """Keep with a turn what its code has changed in the kernel so far, for its diff and its views."""
+        self.owner.feed.tell(self.id, "kernel", messageID=turn_id, changes=changes.as_json())
+
     # -- undo and redo ---------------------------------------------------------------------------------------------
 
     async def revert(self, to: Turn | str | None = None, *, force: bool = False) -> Undone:
         """Undo this turn (by default the last) and all later ones, including their file changes.
 
         If the turn is already undone, redo the undone turns before it. Restores only files that the turns changed,
-        from the server's snapshots, if it takes any, and from what the tools report.
+        from the server's snapshots, if it takes any, and from what the tools report; and in this kernel, what the
+        agent's code changed, but for what the user changed since.
         Raises OpencodeError if there is no such turn or one is running; DiffConflictError, having changed nothing, if
         somebody has edited one of the files since. `force=True` overwrites those edits; the result's warning says where
         a copy is kept.
@@ -241,7 +250,11 @@ class ManagedSession:
         # cancelling the wait must not leave the files half restored
         failed = await asyncio.shield(asyncio.create_task(self._carry_out(plan, send, message_id, first=not reverted)))
         touched = undoing or redoing
-        return await asyncio.to_thread(undo_result.outcome, self.transcript.undone_turns, touched, plan, failed, place)
+        kernel = await memory.restore(self.memory, undoing, redoing)
+        undone = self.transcript.undone_turns
+        return replace(
+            await asyncio.to_thread(undo_result.outcome, undone, touched, plan, failed, place), kernel=kernel
+        )
 
     async def _carry_out(
         self, plan: undo_plan.Plan, send: Callable[[], Awaitable[Json]], message_id: str, *, first: bool

@@ -14,6 +14,7 @@ from opencode_nb._version import __version__
 from opencode_nb.changes import sources
 from opencode_nb.changes.diff import Diff, FileDiff
 from opencode_nb.changes.turn_undo import TurnUndo
+from opencode_nb.diffs.memory import KernelChanges
 from opencode_nb.errors import TurnError
 from opencode_nb.failures import turn_error
 from opencode_nb.portal import result_of
@@ -106,10 +107,15 @@ class Turn:
         """
         inner = getattr(self.session, "_async", None)
         if inner is None:
-            return Diff(*sources.of_turns([self.state], self.session.place))
+            return Diff(*sources.of_turns([self.state], self.session.place), kernel=self.kernel)
         place, revert = inner.place, partial(self.session.revert, self)
         undo = TurnUndo(self.state, inner.transcript, place, revert, self.session.unrevert)
-        return Diff(*sources.of_turns([self.state], place), undo=undo)
+        return Diff(*sources.of_turns([self.state], place), undo=undo, kernel=self.kernel)
+
+    @property
+    def kernel(self) -> KernelChanges | None:
+        """What the turn's code changed in this kernel; None if it ran none here, or the kernel was restarted since."""
+        return KernelChanges.of(self.state.kernel) if self.state.kernel else None
 
     @property
     def diffs(self) -> list[FileDiff]:

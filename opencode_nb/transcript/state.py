@@ -87,7 +87,8 @@ class TurnState:
     `waits` is when each request was open, with the call that sent it, by request id. `children` are the turns of
     sub-sessions, by the session that the task tool opened. `shown` is what calls of the kernel's tools show on their
     cards, by call: blocks, see docs/kernel.md. `sent` is what left the kernel with the turn,
-    `[{about, level, tokens, images}]`.
+    `[{about, level, tokens, images}]`. `kernel` is what the turn's code changed in the kernel, as
+    `KernelChanges.as_json` has it; the server keeps none of these three.
     """
 
     id: str
@@ -103,6 +104,7 @@ class TurnState:
     approved: list[Json] = field(default_factory=list)
     waits: dict[str, tuple[str, Span]] = field(default_factory=dict)
     todos: list[Json] = field(default_factory=list)
+    kernel: Json = field(default_factory=dict)
     children: dict[str, list[TurnState]] = field(default_factory=dict)
     shown: dict[str, list[Json]] = field(default_factory=dict)
     sent: list[Json] = field(default_factory=list)

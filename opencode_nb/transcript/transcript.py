@@ -217,6 +217,13 @@ class Transcript(Progress):
             self._stopped.add(turn.id)
             yield Change("turn", turn.id, "turn")
 
+    def _kernel(self, properties: Json) -> Iterable[Change]:
+        """client.kernel {messageID, changes}: code of this turn has changed the kernel's memory."""
+        turn = self.turns.get(str(properties["messageID"]))
+        if turn is not None:
+            turn.kernel = properties["changes"]
+            yield Change("turn", turn.id, "turn")
+
     def _connection(self, properties: Json) -> Iterable[Change]:
         """client.connection {connected}: the event stream was connected or lost."""
         self.connected = bool(properties["connected"])
@@ -348,7 +355,7 @@ class Transcript(Progress):
                 yield from self._asked(request, table)
 
 
-_ONLY_HERE = ("decisions", "approved", "waits", "shown", "sent")
+_ONLY_HERE = ("decisions", "approved", "waits", "shown", "sent", "kernel")
 """What the server does not keep of a turn."""
 
 
@@ -379,6 +386,7 @@ _HANDLERS: dict[str, Callable[[Transcript, Json], Iterable[Change]]] = {
     "client.prompted": Transcript._prompted,
     "client.decided": Transcript._decided,
     "client.stopping": Transcript._stopping,
+    "client.kernel": Transcript._kernel,
     "client.failed": Transcript._failed,
     "client.connection": Transcript._connection,
     "client.noted": Transcript._noted,

@@ -299,7 +299,8 @@ class Intents:
             self._tell(await session.unrevert(force=force))
 
     def _tell(self, done: Undone) -> None:
-        if said := "\n".join(filter(None, (done.unsure, done.warning))):
+        kernel = str(done.kernel) if done.kernel else ""
+        if said := "\n".join(filter(None, (done.unsure, done.warning, kernel))):
             self._panel.notify(said, "warning" if done.warning else "info")
 
     async def _reconnect(self, _intent: Json) -> None:

@@ -20,6 +20,7 @@ from opencode_nb.render.diff.file import (
     head_html,
     section_html,
 )
+from opencode_nb.render.diff.kernel import kernel_html
 from opencode_nb.render.diff.tree import in_order, leaf_html, tree_html
 from opencode_nb.render.markup.escape import NOTHING, Html, element, escape, join
 from opencode_nb.render.markup.patch_ops import Op
@@ -73,7 +74,8 @@ class LiveDiff:
             self._lines[index] = self._line(index)
         said = element("div", self._said, classes="oc-outcome", role="status", data_key="said")
         panes = element("div", join([self._side(), self._sections()]), classes="oc-panes")
-        return join([self._header(), said, self._warning_html(), *([panes, _help()] if self.diff.files else [])])
+        files = [panes, _help()] if self.diff.files else []
+        return join([self._header(), said, self._warning_html(), *files, kernel_html(self.diff.kernel, "kernel")])
 
     def update(self, dirty: set[str] | None) -> list[Op]:
         """Return the operations for these places: "bar", "said", and the index of each changed file."""

@@ -14,6 +14,7 @@ from rich.text import Text
 
 from opencode_nb.diffs.reviewable import ReviewableDiff, ReviewableFile
 from opencode_nb.render.diff import box as files
+from opencode_nb.render.diff.kernel import kernel_html, kernel_lines
 from opencode_nb.render.markdown.convert import fenced
 from opencode_nb.render.markup.escape import NOTHING, Html, element, escape, join, visible
 
@@ -57,7 +58,7 @@ def diff_html(diff: ReviewableDiff) -> Html:
     """Render the whole diff as static markup with collapsible files."""
     shown = _shown(diff)
     boxes = [_box(file, open_=len(shown) <= OPENED) for file in shown]
-    return _root(diff, join([*boxes, _left_out(diff, len(shown))]))
+    return _root(diff, join([*boxes, _left_out(diff, len(shown)), kernel_html(diff.kernel)]))
 
 
 def _box(file: ReviewableFile, *, open_: bool) -> Html:
@@ -117,19 +118,18 @@ def _names(listed: Sequence[ReviewableFile]) -> Html:
 
 def diff_markdown(diff: ReviewableDiff) -> str:
     """Return a headline, the diff's source, and the patch as a code block."""
-    head = f"**{headline(diff)}** +{diff.additions} \u2212{diff.deletions}\n\n{visible(diff.source)}"
-    return (
-        f"{head}\n\n{fenced(_cut(diff.patch), 'diff')}"
-        if diff.files
-        else f"**{headline(diff)}**\n\n{visible(diff.source)}"
-    )
+    counts = f" +{diff.additions} \u2212{diff.deletions}" if diff.files else ""
+    patch = fenced(_cut(diff.patch), "diff") if diff.files else ""
+    kernel = "\n".join(kernel_lines(diff.kernel))
+    pieces = (f"**{headline(diff)}**{counts}", visible(diff.source), patch, fenced(kernel, "text") if kernel else "")
+    return "\n\n".join(filter(None, pieces))
 
 
 def diff_text(diff: ReviewableDiff) -> str:
     """Return a line for each file with its status."""
     lines = [f"{headline(diff)} +{diff.additions} \u2212{diff.deletions}", diff.source]
     lines += [f"{_letter(file)} {_path(file)} +{file.additions} \u2212{file.deletions}" for file in diff.files]
-    return visible("\n".join(lines))
+    return visible("\n".join([*lines, *kernel_lines(diff.kernel)]))
 
 
 def _cut(text: str) -> str:
@@ -164,4 +164,5 @@ def diff_terminal(diff: ReviewableDiff) -> RenderableType:
         table,
         *(files.terminal(as_json(file)) for file in shown),
         *([Text(f"{rest} more files: their lines are in diff.patch", style="dim")] if rest else []),
+        *map(Text, kernel_lines(diff.kernel)),
     )

@@ -9,7 +9,8 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
-from opencode_nb.render.diff import box
+from opencode_nb.diffs.memory import KernelChanges
+from opencode_nb.render.diff import box, kernel
 from opencode_nb.render.markup.escape import NOTHING, Html, element, escape, join
 from opencode_nb.render.turn import answers, cards, facts, todos
 from opencode_nb.render.turn.card_model import Card, Context, Json, Pairs
@@ -115,6 +116,11 @@ def changes_html(turn: TurnState, key: str = "", columns: int = 0) -> Html:
     return element(
         "details", join([summary, files]), style="card", data_part="changes", data_fold=cards.part_key(key, "f")
     )
+
+
+def kernel_html(turn: TurnState, key: str = "") -> Html:
+    """Render what the turn's code changed in the kernel."""
+    return kernel.kernel_html(KernelChanges.of(turn.kernel), cards.part_key(key, "k") or "")
 
 
 def footer_html(turn: TurnState) -> Html:

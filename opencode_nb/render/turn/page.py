@@ -221,7 +221,7 @@ class LiveTurn:
         return {
             "a": layout.prompt_html(turn) if self._prompt else NOTHING,
             **own,
-            "d": layout.changes_html(turn, f"{self.key}d", self._columns),
+            "d": join([layout.changes_html(turn, f"{self.key}d", self._columns), layout.kernel_html(turn, self.key)]),
             "e": layout.todos_html(turn),
             "f": layout.status_html(turn, actions=self._actions and self.look.heard),
             "g": join([layout.footer_html(turn), layout.sent_html(turn, f"{self.key}g")]),
@@ -245,6 +245,7 @@ def turn_html(turn: TurnState, *, provenance: Json | None = None, title: str = "
         layout.decisions_html(turn),
         layout.error_html(turn),
         layout.changes_html(turn),
+        layout.kernel_html(turn),
         layout.footer_html(turn),
         layout.sent_html(turn),
         layout.provenance_html(provenance) if provenance else NOTHING,

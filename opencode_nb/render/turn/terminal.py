@@ -16,7 +16,8 @@ from rich.padding import Padding
 from rich.syntax import Syntax
 from rich.text import Text
 
-from opencode_nb.render.diff import box
+from opencode_nb.diffs.memory import KernelChanges
+from opencode_nb.render.diff import box, kernel
 from opencode_nb.render.markdown.blocks import settled_length
 from opencode_nb.render.markdown.convert import normalize, terminal_tokens
 from opencode_nb.render.markup import ansi
@@ -129,6 +130,7 @@ def _end(turn: TurnState) -> Iterator[RenderableType]:
     if diffs := facts.unshown_diffs(turn):
         yield Text(facts.changed(diffs), style="bold")
         yield from (Padding(box.terminal(change), (0, 0, 0, 2)) for change in diffs)
+    yield from map(Text, kernel.kernel_lines(KernelChanges.of(turn.kernel)))
     if turn.ended and (bill := facts.bill(turn)):
         yield Text(visible(" · ".join(bill)), style="dim")
     if turn.ended and (entries := facts.sent(turn)):

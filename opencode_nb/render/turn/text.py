@@ -10,7 +10,8 @@ import re
 from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
-from opencode_nb.render.diff import box
+from opencode_nb.diffs.memory import KernelChanges
+from opencode_nb.render.diff import box, kernel
 from opencode_nb.render.markdown.convert import contained, document, fenced
 from opencode_nb.render.markup import ansi
 from opencode_nb.render.markup.escape import visible
@@ -49,6 +50,8 @@ def turn_markdown(turn: TurnState) -> str:
     """Return the turn as Markdown."""
     pieces = [*_parts(turn), *(_escaped(line) for line in _lines(turn))]
     pieces += [box.markdown(change) for change in facts.unshown_diffs(turn)]
+    if changed := kernel.kernel_lines(KernelChanges.of(turn.kernel)):
+        pieces.append(fenced("\n".join(changed), "text"))
     if turn.ended and (bill := facts.bill(turn)):
         pieces.append(f"*{_escaped(' · '.join(bill))}*")
     pieces += [f"*{_escaped(line)}*" for line in _sent(turn)]
@@ -62,6 +65,7 @@ def turn_text(turn: TurnState) -> str:
         added, removed = facts.total(diffs)
         names = ", ".join(str(change.get("file") or "") for change in diffs)
         pieces.append(f"{facts.changed(diffs)}: {names} +{added} \u2212{removed}")
+    pieces.append("\n".join(kernel.kernel_lines(KernelChanges.of(turn.kernel))))
     if turn.ended and (bill := facts.bill(turn)):
         pieces.append(" · ".join(bill))
     pieces += _sent(turn)

@@ -65,7 +65,8 @@ def redone(result: Undone) -> str:
     left = len(result.undone)
     messages = "1 message is" if left == 1 else f"{left} messages are"
     told = f"Restored. {messages} still undone." if left else "Restored everything that was undone."
-    return "\n".join(filter(None, (told, result.warning)))
+    kernel = str(result.kernel) if result.kernel else ""
+    return "\n".join(filter(None, (told, result.warning, kernel)))
 
 
 def compacted(before: Context, after: Context) -> str:
