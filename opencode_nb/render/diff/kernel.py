@@ -27,7 +27,7 @@ def kernel_html(changes: KernelChanges | None, fold: str = "") -> Html:
         return NOTHING
     heading = [element("span", escape("\u25c7"), style="glyph"), element("span", escape(title(changes)), style="name")]
     rows = [_row(change) for change in changes.variables[:SHOWN]]
-    rows += [element("div", escape(line), style="line small muted wrap") for line in _rest(changes)]
+    rows += [element("div", escape(line), style="wrap small muted") for line in _rest(changes)]
     return element(
         "details",
         join([element("summary", join(heading, Html(" ")), style="summary"), element("div", join(rows), style="body")]),
@@ -40,11 +40,10 @@ def kernel_html(changes: KernelChanges | None, fold: str = "") -> Html:
 
 def _row(change: VariableChange) -> Html:
     pieces = [
-        element("span", escape(_MARKS[change.how]), style="strong"),
-        element("span", escape(visible(change.name)), style="subtitle"),
+        element("span", escape(visible(change.name)), style="value strong"),
         element("span", escape(visible(_about(change))), style="muted small"),
     ]
-    return element("div", join(pieces, Html(" ")), style="line", data_variable=change.name)
+    return element("div", join(pieces, Html(" ")), style="wrap", data_variable=change.name)
 
 
 def _about(change: VariableChange) -> str:

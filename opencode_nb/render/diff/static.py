@@ -48,7 +48,8 @@ def as_json(file: ReviewableFile) -> dict[str, Any]:
 def headline(diff: ReviewableDiff) -> str:
     """Return a headline such as `2 files changed`."""
     count = len(diff.files)
-    return f"{count} file{'' if count == 1 else 's'} changed" if count else "No changes"
+    nothing = "No files changed" if diff.kernel else "No changes"
+    return f"{count} file{'' if count == 1 else 's'} changed" if count else nothing
 
 
 # HTML
