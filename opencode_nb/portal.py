@@ -49,6 +49,9 @@ class _Loop:
         self.thread.join(STOP_TIMEOUT)
 
 
+waiting: set[int] = set()
+"""The threads that wait for an async function now, by their identifiers: they run nothing else meanwhile."""
+
 _lock = threading.Lock()
 _loop: _Loop | None = None
 _exiting = False
@@ -62,6 +65,7 @@ def run(function: Callable[P, Awaitable[T]], *args: P.args, **kwargs: P.kwargs) 
     """
     task = _Cancellable(partial(function, *args, **kwargs))
     future: Future[T] | None = None
+    waiting.add(threading.get_ident())
     try:
         future = start(task.run)
         return result_of(future)
@@ -70,6 +74,7 @@ def run(function: Callable[P, Awaitable[T]], *args: P.args, **kwargs: P.kwargs) 
             task.cancel()
         raise
     finally:
+        waiting.discard(threading.get_ident())
         del future  # it holds the exception, whose traceback holds this frame
 
 

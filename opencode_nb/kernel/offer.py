@@ -2,15 +2,21 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+import asyncio
+import threading
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import contextmanager
 from dataclasses import replace
-from typing import Protocol
-from weakref import WeakKeyDictionary
+from typing import Any, Protocol, TypeVar
+from weakref import WeakKeyDictionary, WeakValueDictionary
 
 from IPython.core.getipython import get_ipython
 from IPython.core.interactiveshell import InteractiveShell
 
+from opencode_nb import portal
+from opencode_nb.diffs.memory import KernelChanges
 from opencode_nb.kernel.context.session_context import context_of
+from opencode_nb.kernel.memory.turns import Turns
 from opencode_nb.kernel.running import main_thread
 from opencode_nb.kernel.running.runner import Runner
 from opencode_nb.kernel.running.tools import running_tools
@@ -19,9 +25,13 @@ from opencode_nb.tools import server
 from opencode_nb.tools.privacy import Gate
 from opencode_nb.tools.tool import Call, Result, Tool
 
+T = TypeVar("T")
+
 
 class Offerable(Protocol):
-    """A session, as far as tools are offered to it."""
+    """An async session, as far as tools are offered to it."""
+
+    memory: Any  # a session.memory.Memory, as `Turns` is: sessions stand below the kernel
 
     @property
     def id(self) -> str:
@@ -30,14 +40,19 @@ class Offerable(Protocol):
     def offer(self, tools: Iterable[Tool], gate: Gate | None = None) -> None:
         """Give the agent these tools from the next prompt on."""
 
+    def note_kernel(self, turn_id: str, changes: KernelChanges) -> None:
+        """Keep with a turn what its code has changed in the kernel so far."""
+
 
 class KernelOffer:
     """The tools of one shell's kernel, and the choice which sessions have them. Use from any thread."""
 
     def __init__(self, shell: InteractiveShell) -> None:
         server.prepare()
+        self._shell = shell
         self._chosen: dict[str, bool] = {}
-        self._runner = Runner(shell)
+        self._sessions: WeakValueDictionary[str, Offerable] = WeakValueDictionary()
+        self._runner = Runner(shell, self._remembered)
         self.tools = tuple(map(_noted, (*running_tools(self._runner), *value_tools(shell, main_thread.run))))
 
     def uses(self, session: Offerable) -> bool:
@@ -54,13 +69,41 @@ class KernelOffer:
 
         `without`: not with this prompt, whatever was chosen.
         """
+        self._sessions[session.id] = session
+        if session.memory is None:
+            session.memory = Turns(self._shell.user_ns, _for_undo)
         gate = context_of(session.id).gate
         has = gate.open and not without and self.uses(session)
         session.offer(self.tools if has else (), gate)
 
+    @contextmanager
+    def _remembered(self, session_id: str, turn: str) -> Iterator[None]:
+        """Keep what the agent's code changes meanwhile, for undo and for the turn's diff. On the main thread."""
+        session = self._sessions.get(session_id)
+        if session is None or session.memory is None or not turn:
+            yield
+            return
+        memory: Turns = session.memory
+        memory.before(turn)
+        try:
+            yield
+        finally:
+            portal.start(_note, session, turn, memory.after(turn))
+
     def close(self) -> None:
         """Follow the shell no more."""
         self._runner.history.close()
+
+
+async def _note(session: Offerable, turn: str, changes: KernelChanges) -> None:
+    session.note_kernel(turn, changes)
+
+
+async def _for_undo(function: Callable[[], T]) -> T:
+    """Run a function when no code of the user's runs: on the main thread, or while that waits for the undo itself."""
+    if threading.main_thread().ident in portal.waiting:
+        return await asyncio.to_thread(function)
+    return await main_thread.run(function)
 
 
 def _noted(tool: Tool) -> Tool:

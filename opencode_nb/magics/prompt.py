@@ -163,7 +163,7 @@ class _Prompt:
         for line in set_level(context, options.privacy, sent=bool(session._async.transcript.turns)):
             self._note(line)
         if (offer := kernel_offer()) is not None:
-            offer.offer(session, without=options.no_kernel)
+            offer.offer(session._async, without=options.no_kernel)
         carrier = Carrier(self._shell, self._workspace.ai, context)
         if self._body.kind == "command":
             self._carried = [*options.file, *map(carrier.image, options.image)]

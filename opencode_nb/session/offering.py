@@ -162,4 +162,4 @@ class Offering:
         def shown(blocks: tuple[Json, ...]) -> None:
             self._owner.feed.tell(session, "shown", callID=call.id, blocks=list(blocks))
 
-        return Admitted(Call(session, arguments, call.id), shown, lambda: self._calls.over(call))
+        return Admitted(Call(session, arguments, call.id, call.turn.id), shown, lambda: self._calls.over(call))

@@ -13,14 +13,15 @@ Json = dict[str, Any]
 
 @dataclass(frozen=True, slots=True)
 class Call:
-    """One call: the session's id, the arguments as the model gave them, and the id of the call in the transcript.
+    """One call: the session's id, the arguments as the model gave them, and the ids of call and turn in the transcript.
 
-    `id` is "" as long as the transcript does not have the call.
+    Both ids are "" as long as the transcript does not have the call.
     """
 
     session: str
     arguments: Json
     id: str = ""
+    turn: str = ""
 
 
 @dataclass(frozen=True, slots=True)

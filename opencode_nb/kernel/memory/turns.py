@@ -17,7 +17,10 @@ KEPT = 10
 KEPT_BYTES = 1024 * 1024 * 1024
 """Bytes of copies kept for all turns together; the latest turn's are always kept."""
 
-DROPPED = f"The kernel keeps copies for the last {KEPT} turns, up to 1 GB: earlier ones are not restored."
+DROPPED = (
+    "Not restored in the kernel: it has no copies for this turn. It keeps those of the last "
+    f"{KEPT} turns, up to 1 GB, until it is restarted."
+)
 
 Run = Callable[[Callable[[], Restored]], Awaitable[Restored]]
 """Runs a function where the user's code runs, and returns what it returns."""

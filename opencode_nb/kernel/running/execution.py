@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
+from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from typing import Any
 
@@ -55,7 +56,7 @@ def not_run(text: str) -> Ran:
 
 
 class Execution:
-    """One piece of code. `reason` is set, from another thread, before it is interrupted."""
+    """One piece of code, run inside of `around`. `reason` is set, from another thread, before it is interrupted."""
 
     def __init__(
         self,
@@ -64,10 +65,10 @@ class Execution:
         job: Job,
         code: str,
         session: str,
-        before: Callable[[str], None] | None,
+        around: AbstractContextManager[None],
     ) -> None:
         self._shell, self._history, self._job, self._code = shell, history, job, code
-        self._session, self._before = session, before
+        self._session, self._outside = session, around
         self._output = Output()
         self._changes: list[Piece] = []
         self._error: BaseException | None = None
@@ -110,13 +111,12 @@ class Execution:
     @contextlib.contextmanager
     def _around(self) -> Iterator[None]:
         """Hold everything that is the user's while the code runs, and note what changed."""
-        if self._before is not None:
-            self._before(self._session)
         shell: Any = self._shell
         names = self._names()
         own = {name: shell.user_ns[name] for name in IPYTHONS if name in shell.user_ns}
         last = shell.last_execution_succeeded, shell.last_execution_result
         with (
+            self._outside,
             self._history.agent_code(self._code, self._output),
             agent_code.running(self._session),
             captured(shell, self._output),

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable
+from contextlib import AbstractContextManager, nullcontext
 from typing import Any
 
 from IPython.core.interactiveshell import InteractiveShell
@@ -29,14 +30,17 @@ _STILL_RUNS = (
 _STUCK = "Nothing was run: code of an earlier call still runs, and went on when interrupted. Ask the user to restart."
 
 
+Around = Callable[[str, str], AbstractContextManager[None]]
+
+
 class Runner:
     """Runs code in a shell's namespace. Call its methods on the package's loop, but `stop` from any thread.
 
-    `before` is called on the main thread before each piece of code, with the session's id.
+    `around` returns what is entered on the main thread around each piece of code, from the ids of session and turn.
     """
 
-    def __init__(self, shell: InteractiveShell, before: Callable[[str], None] | None = None) -> None:
-        self._shell, self._before = shell, before
+    def __init__(self, shell: InteractiveShell, around: Around = lambda _session, _turn: nullcontext()) -> None:
+        self._shell, self._around = shell, around
         self._order = asyncio.Lock()
         self._jobs: dict[Job, str] = {}
         self._stuck: asyncio.Task[Ran] | None = None
@@ -47,14 +51,15 @@ class Runner:
         """Whether the main thread would take a function at once: it waits for a turn, or idles."""
         return not agent_code.is_running() and (served_on_main() is not None or self.history.is_idle)
 
-    async def run(self, code: str, *, timeout: float = LIMIT, session: str = "") -> Ran:
-        """Run code for a session, after what was asked for before; interrupt it after `timeout` seconds of running.
+    async def run(self, code: str, *, timeout: float = LIMIT, session: str = "", turn: str = "") -> Ran:
+        """Run code for a turn, after what was asked for before; interrupt it after `timeout` seconds of running.
 
         Cancelling this stops the code. Raises OpencodeError if the main thread cannot be reached.
         """
         job = Job()
         self._jobs[job] = session
-        running = asyncio.ensure_future(self._in_order(job, code, timeout, session))
+        execution = Execution(self._shell, self.history, job, code, session, self._around(session, turn))
+        running = asyncio.ensure_future(self._in_order(job, execution, timeout))
         try:
             return await asyncio.shield(running)
         except asyncio.CancelledError:
@@ -67,20 +72,19 @@ class Runner:
             if of == session:
                 job.ask(reason)
 
-    async def _in_order(self, job: Job, code: str, timeout: float, session: str) -> Ran:
+    async def _in_order(self, job: Job, execution: Execution, timeout: float) -> Ran:
         try:
             async with self._order:
                 if self._stuck is not None and not self._stuck.done():
                     return not_run(_STUCK)
                 if job.asked.done():
                     return not_run(f"Nothing was run: {job.asked.result()}.")
-                return await self._watched(job, code, timeout, session)
+                return await self._watched(job, execution, timeout)
         finally:
             del self._jobs[job]
 
-    async def _watched(self, job: Job, code: str, timeout: float, session: str) -> Ran:
+    async def _watched(self, job: Job, execution: Execution, timeout: float) -> Ran:
         """Run the code; interrupt it when someone asks to, or when its time is over."""
-        execution = Execution(self._shell, self.history, job, code, session, self._before)
         running = asyncio.ensure_future(main_thread.run(execution.run, idle=execution.run_idle))
         started, asked = asyncio.wrap_future(job.started), asyncio.wrap_future(job.asked)
         events: set[asyncio.Future[Any]] = {running, asked}

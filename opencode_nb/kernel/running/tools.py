@@ -57,7 +57,7 @@ async def _python(runner: Runner, call: Call) -> Result:
         return _wrong("`code` is missing: give the Python code to run.")
     if not _is_number(timeout) or not 0 < timeout <= LONGEST:
         return _wrong(f"`timeout` must be a number of seconds from 0 to {LONGEST:g}.")
-    ran = await runner.run(code, timeout=timeout, session=call.session)
+    ran = await runner.run(code, timeout=timeout, session=call.session, turn=call.turn)
     return Result(ran.outgoing, ran.failed, ran.blocks)
 
 
