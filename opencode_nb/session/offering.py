@@ -38,7 +38,7 @@ WITHDRAW_SECONDS = 5.0
 
 NOT_HIDDEN = (
     "The agent gets no tools of this kernel: the server at {url} would show them to all its sessions. Add this to its "
-    f'configuration, and restart it: "permission": {{"{HIDDEN}": "deny"}}'
+    f'configuration, and restart it: "permission": {{{{"{HIDDEN}": "deny"}}}}'
 )
 NOT_REACHED = "The agent gets no tools of this kernel: the server at {url} cannot use them: {why}"
 
@@ -98,7 +98,7 @@ class Offering:
 
     async def _register_if_needed(self) -> str:
         """Return what went wrong, or ""."""
-        wanted = (self._owner.client, self._owner.connection.failures, self._offer.described)
+        wanted = (self._owner.enforcement.read_from, self._owner.connection.failures, self._offer.described)
         if wanted == self._registered and self._is_last:
             return ""
         self._registered = None
@@ -136,8 +136,7 @@ class Offering:
         return "" if connected else NOT_REACHED.format(url=url, why=status.get("error") or status.get("status"))
 
     async def _added(self) -> Json:
-        if self._endpoint is None:
-            self._endpoint = await here().serve(self._name, self._offer)
+        self._endpoint = await here().serve(self._name, self._offer)
         config: Any = {
             "type": "remote",
             "url": self._endpoint.url,

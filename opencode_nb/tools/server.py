@@ -33,7 +33,7 @@ class Endpoint:
 
 
 def prepare() -> None:
-    """Import what the server needs, on a thread; return at once. Call it while something else has to be waited for."""
+    """Import what the server needs, on a thread; return at once. Call it before waiting for something else."""
     threading.Thread(target=_host, name="opencode_nb import", daemon=True).start()
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+import os
 import subprocess
 import sys
 import threading
@@ -18,8 +19,9 @@ import opencode_nb as oc
 from opencode_nb.api.client import Client
 from opencode_nb.demo import DemoModel, kernel_tool, text, tool
 from opencode_nb.server import Server
+from opencode_nb.server.keeping.program import free_port
 from opencode_nb.session import calls
-from opencode_nb.session.permissions.policy import Answer
+from opencode_nb.session.permissions.policy import Answer, PermissionRequest
 from opencode_nb.tools.ledger import Ledger
 from opencode_nb.tools.names import own_tool, server_name
 from opencode_nb.tools.privacy import Gate, Level, Outgoing, Piece
@@ -109,9 +111,82 @@ def test_tools_that_are_taken_away_are_gone(ai: oc.Opencode, kernel: Kernel, dem
     assert [sum(map(bool, map(own_tool, demo_model.offered(n)))) for n in (1, 2, 3)] == [2, 0, 2]
 
 
+def test_the_last_to_take_a_session_has_it(
+    ai: oc.Opencode, server: Server, project: Path, kernel: Kernel, demo_model: DemoModel
+) -> None:
+    first = ai.session()
+    kernel.offer_to(first)
+    with oc.Opencode(base_url=server.url, password=server.password, directory=project) as later:
+        second, other = later.session(id=first.id), Kernel()
+        other.offer_to(second)
+        for session in (first, second, first):
+            ask_python(session, demo_model, permission="allow")
+            assert session.tools_problem == ""
+        assert [len(kernel.ran), len(other.ran)] == [2, 1]
+
+
+def test_the_tools_come_back_after_the_server_has_lost_them(
+    ai: oc.Opencode, kernel: Kernel, demo_model: DemoModel
+) -> None:
+    session = ai.session()
+    kernel.offer_to(session)
+    session.prompt("hello")
+    failures = ai.connection.failures
+    lost = threading.Event()
+    session.subscribe(lambda _change: lost.set() if ai.connection.failures > failures else None)
+    ai.client.instance.dispose()
+    assert lost.wait(SECONDS)
+    session.prompt("hello")
+    assert [sum(map(bool, map(own_tool, demo_model.offered(n)))) for n in (1, 2)] == [2, 2]
+
+
 def test_without_rules_of_the_user_s_own_edits_still_ask(ai: oc.Opencode, project: Path) -> None:
     turn = ai.session().prompt("Edit src/temperatures.py", permission="ask")
     assert [(made.request["permission"], made.reply) for made in turn.state.decisions] == [("edit", "reject")]
+
+
+@pytest.fixture
+def user_s_rule(project: Path, rule: str) -> None:
+    (project / "opencode.json").write_text(json.dumps({"permission": rule}))
+
+
+@pytest.mark.parametrize("rule", ["allow", "ask"])
+def test_a_rule_of_the_user_s_for_everything_survives(
+    user_s_rule: None, ai: oc.Opencode, kernel: Kernel, demo_model: DemoModel, rule: str
+) -> None:
+    """It is a plain string in the configuration, beside which the server is told to hide our tools."""
+    session = ai.session()
+    kernel.offer_to(session)
+    assert ai.client.config.get()["permission"] == {"*": rule, "nb*": "deny"}
+    demo_model.queue([kernel_tool("variables"), tool("bash", command="true"), text("Done.")])
+    turn = session.prompt("go", person=Someone(Answer("once")))
+    assert [call.status for call in turn.tools] == ["completed", "completed"]
+    assert [made.request["permission"] for made in turn.state.decisions] == (["bash"] if rule == "ask" else [])
+
+
+@pytest.fixture
+def plain_server(opencode_program: Path, server_model: DemoModel, tmp_path: Path) -> Iterator[str]:
+    """The URL of a server that somebody started without this package."""
+    env = {**os.environ, "OPENCODE_CONFIG_CONTENT": json.dumps(server_model.config())}
+    command = [str(opencode_program), "serve", "--hostname", "127.0.0.1", "--port", str(free_port())]
+    with subprocess.Popen(command, cwd=tmp_path, env=env, stdout=subprocess.PIPE, text=True) as process:
+        assert process.stdout is not None
+        yield next(line for line in process.stdout if "listening on" in line).split()[-1]
+        process.terminate()
+
+
+def test_a_server_that_would_show_the_tools_to_all_gets_none(
+    plain_server: str, project: Path, kernel: Kernel, demo_model: DemoModel, caplog: pytest.LogCaptureFixture
+) -> None:
+    with oc.Opencode(base_url=plain_server, directory=project) as ai:
+        session = ai.session()
+        kernel.offer_to(session)
+        session.prompt("hello")
+        session.prompt("hello")
+        assert '"permission": {"nb*": "deny"}' in session.tools_problem
+        assert [own for n in (1, 2) for own in map(own_tool, demo_model.offered(n)) if own] == []
+        assert [record.message for record in caplog.records].count(session.tools_problem) == 1
+        assert ai.client.mcp.status() == {}
 
 
 # --- permission -------------------------------------------------------------------------------------------------------
@@ -146,6 +221,20 @@ def test_a_denied_tool_is_not_offered(ai: oc.Opencode, kernel: Kernel, demo_mode
         session.prompt("hello", permission=policy)
     offered = [sorted(filter(None, map(own_tool, demo_model.offered(n)))) for n in range(1, 7)]
     assert offered == [["variables"], ["variables"], ["python"], [], ["variables"], ["python", "variables"]]
+
+
+def test_a_callable_policy_reads_the_code(ai: oc.Opencode, kernel: Kernel, demo_model: DemoModel) -> None:
+    asked = []
+
+    def decide(request: PermissionRequest) -> str:
+        asked.append((request.permission, request.input))
+        return "once"
+
+    session = ai.session()
+    kernel.offer_to(session)
+    ask_python(session, demo_model, permission=decide)
+    assert asked == [("python", {"code": "x = 1"})]
+    assert kernel.ran == ["x = 1"]
 
 
 def test_a_person_sees_the_code_and_always_covers_this_session_only(

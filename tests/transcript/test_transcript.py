@@ -14,7 +14,7 @@ import pytest
 from opencode_nb.errors import TurnError
 from opencode_nb.render.turn.page import LiveTurn, turn_html, turn_text
 from opencode_nb.session.turn import Turn
-from opencode_nb.transcript.transcript import Transcript
+from opencode_nb.transcript.transcript import Change, Transcript
 
 RECORDINGS = sorted((Path(__file__).parent.parent / "recordings").glob("*.jsonl"))
 NAMES = [path.stem for path in RECORDINGS]
@@ -214,18 +214,47 @@ def test_a_subagents_request_is_answered_by_us_in_its_own_turn_too() -> None:
     assert made == [(True, ["you"]), (False, ["you"])]
 
 
-def test_what_the_kernel_showed_and_sent_is_kept_with_its_turn() -> None:
+def test_an_answer_keeps_the_call_that_it_was_given_for() -> None:
+    events = events_of("edit_allowed")
+    transcript = Transcript(root_of(events))
+    for event in events:
+        if event["type"] == "permission.replied":
+            (turn,) = transcript.turns.values()
+            (request,) = turn.permissions.values()
+            decided = {"request": request, "reply": "once", "by": "you", "sessionID": transcript.id}
+            transcript.apply({"type": "client.decided", "properties": decided})
+        transcript.apply(event)
+    (made,) = turn.decisions
+    (part,) = [part for part in turn.parts if part.get("callID") == made.call]
+    assert made.request["call"] == {"tool": part["tool"], "input": part["state"]["input"]}
+
+
+def test_what_a_call_shows_stands_at_its_part() -> None:
+    events = events_of("edit_allowed")
+    transcript = Transcript(root_of(events))
+    for event in events:
+        transcript.apply(event)
+    (turn,) = transcript.turns.values()
+    part = next(part for part in turn.parts if part["type"] == "tool")
+    blocks = [{"kind": "stdout", "text": "seen"}]
+
+    def shown(call: str) -> list[Change]:
+        properties = {"sessionID": transcript.id, "callID": call, "blocks": blocks}
+        return transcript.apply({"type": "client.shown", "properties": properties})
+
+    assert shown("unknown") == []
+    assert shown(part["callID"]) == [Change("part", turn.id, part["id"])]
+    assert turn.shown == {part["callID"]: blocks}
+
+
+def test_what_left_the_kernel_is_added_to_its_turn() -> None:
     transcript = replay(events_of("bash_growing"))
     (turn,) = transcript.turns.values()
-    part = next(part for part in turn.parts if part.get("callID"))
-    blocks = [{"kind": "stdout", "text": "hello"}]
-    shown = {"type": "client.shown", "properties": {"callID": part["callID"], "blocks": blocks}}
-    assert [(change.turn, change.key) for change in transcript.apply(shown)] == [(turn.id, part["id"])]
-    sent = [{"about": about, "level": "schema", "tokens": 412} for about in ("df", "model")]
-    for entry in sent:
-        transcript.apply({"type": "client.sent", "properties": {"messageID": turn.id, "entries": [entry]}})
-    assert (turn.shown, turn.sent) == ({part["callID"]: blocks}, sent)
-    assert not transcript.apply({"type": "client.shown", "properties": {"callID": "unknown", "blocks": []}})
+    entries = [{"about": about, "level": "schema", "tokens": 412} for about in ("df", "model")]
+    for entry in entries:
+        properties = {"messageID": turn.id, "entries": [entry]}
+        assert transcript.apply({"type": "client.sent", "properties": properties}) == [Change("turn", turn.id, "turn")]
+    assert turn.sent == entries
 
 
 @pytest.mark.parametrize("name", ["edit_allowed", "permission_rejected", "question"])

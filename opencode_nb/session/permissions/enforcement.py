@@ -27,6 +27,8 @@ class Enforcement:
 
     def forget(self) -> None:
         """Clear the cache: the next server may have other agents and tools."""
+        self.read_from = object()
+        """Stands for the server as it is: replaced when it, or its configuration, may have become another."""
         self.place: Place | None = None
         self._config: Json | None = None
         self._agents: list[Any] = []

@@ -8,12 +8,13 @@ from __future__ import annotations
 
 import inspect
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any, Literal, Protocol
 
 from opencode_nb.session.permissions.approvals import Approvals
 from opencode_nb.session.permissions.rules import ACTIONS, Rules, strictest
 from opencode_nb.session.permissions.subjects import Place, subjects
+from opencode_nb.tools.names import own_tool
 from opencode_nb.transcript.state import BY_APPROVAL, Json
 
 Reply = Literal["once", "always", "reject"]
@@ -35,7 +36,10 @@ class Answer:
 
 @dataclass(frozen=True, slots=True)
 class PermissionRequest:
-    """What the agent asks for: `permission` (edit, bash, ...), the `patterns` it covers, the tool's `metadata`."""
+    """What the agent asks for: `permission` (edit, bash, python, ...), the `patterns` it covers, the tool's `metadata`.
+
+    `input` is what the tool was called with: for `python`, `{"code": ...}`.
+    """
 
     id: str
     session: str
@@ -44,6 +48,7 @@ class PermissionRequest:
     always: tuple[str, ...]
     metadata: Json
     tool: Json | None
+    input: Json = field(default_factory=dict)
 
     @classmethod
     def of(cls, request: Json) -> PermissionRequest:
@@ -51,11 +56,12 @@ class PermissionRequest:
         return cls(
             id=request["id"],
             session=str(request.get("sessionID", "")),
-            permission=str(request.get("permission", "")),
+            permission=own_tool(str(request.get("permission"))) or str(request.get("permission", "")),
             patterns=tuple(request.get("patterns") or ()),
             always=tuple(request.get("always") or ()),
             metadata=dict(request.get("metadata") or {}),
             tool=request.get("tool"),
+            input=dict((request.get("call") or {}).get("input") or {}),
         )
 
 
