@@ -394,3 +394,12 @@ def test_arrays_and_frames_of_other_libraries_are_told(kernel: Kernel) -> None:
         assert [words for words in schema if words not in little] == []
         assert [words for words in data if words in little] == []
         assert "hunter2" not in full
+
+
+def test_a_lazy_frame_of_another_library_is_told_through_narwhals(kernel: Kernel) -> None:
+    pytest.importorskip("narwhals")
+    duckdb = pytest.importorskip("duckdb")
+    relation = duckdb.sql("SELECT 7351 AS rain, 'Oslo' AS city")
+    kernel.shell.user_ns.update(relation=relation)
+    assert "rain: Int32, city: String" in kernel.text("inspect", Level.SCHEMA, name="relation")
+    assert "7351" not in kernel.text("inspect", Level.SUMMARY, name="relation")

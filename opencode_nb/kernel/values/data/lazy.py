@@ -9,10 +9,13 @@ from typing import Any
 
 from opencode_nb.kernel.values.data.table import label
 from opencode_nb.kernel.values.dtypes import dtype_name
-from opencode_nb.kernel.values.kinds import is_of
+from opencode_nb.kernel.values.kinds import is_of, package
 from opencode_nb.tools.privacy import Level, Piece
 
 COLUMNS = 100
+
+_PACKAGES = frozenset({"dask", "duckdb", "ibis", "pyspark", "sqlframe"})
+"""Libraries with lazy frames: narwhals asks other values for attributes, which can run code of the user's."""
 
 
 def is_lazy(value: object) -> bool:
@@ -35,5 +38,7 @@ def sections(value: Any) -> Iterator[Piece]:
 def _narwhals(value: object) -> Any:
     """Return a lazy frame as narwhals wraps it; None for other values, or if narwhals is not loaded."""
     narwhals = sys.modules.get("narwhals")
-    wrapped = narwhals.from_native(value, pass_through=True) if narwhals is not None else value
+    if narwhals is None or package(value) not in _PACKAGES:
+        return None
+    wrapped = narwhals.from_native(value, pass_through=True)
     return wrapped if is_of(wrapped, "narwhals", ("LazyFrame",)) else None
