@@ -9,9 +9,9 @@ from typing import Any
 from opencode_nb.kernel.values.bounds.bounded import within
 from opencode_nb.kernel.values.bounds.looking import OnMain, look
 from opencode_nb.kernel.values.describe import SECONDS
-from opencode_nb.kernel.values.figures import figure
 from opencode_nb.kernel.values.inspection import inspect
 from opencode_nb.kernel.values.namespace import own
+from opencode_nb.kernel.values.pictures.figures import figure
 from opencode_nb.kernel.values.pictures.last_shown import watch
 from opencode_nb.kernel.values.variables import PAGE, variables
 from opencode_nb.tools.privacy import Level, Outgoing, Piece

@@ -34,31 +34,22 @@ def figure(
         return _failed(_said("Reading it took too long."))
     if any(is_hidden(name, found.value) for name in found.names if isinstance(name, str)):
         return _failed(_said(f"The name of `{path}` suggests a secret, so it is not shown."))
-    return drawn(path, found.root, found.value, own_code=own_code)
+    return drawn(f"`{path}`", found.root, found.value, own_code=own_code)
 
 
 def _last(last: LastShown, *, own_code: bool) -> Result:
     pyplot = sys.modules.get("matplotlib.pyplot")
     if last.value is not None:
-        return _drawn("The picture shown last", "figure", last.value, own_code=own_code)
+        return drawn("The picture shown last", "figure", last.value, own_code=own_code)
     if last.png:
         return _result("figure", "The picture shown last", png.small(last.png))
     if pyplot is not None and pyplot.get_fignums():
-        return _drawn("The current figure", "figure", pyplot.gcf(), own_code=own_code)
+        return drawn("The current figure", "figure", pyplot.gcf(), own_code=own_code)
     return _failed(_said("No figure was shown yet. Name a variable that holds one."))
 
 
-def is_figure(value: object) -> bool:
-    """Whether a value can be drawn. Runs none of its code."""
-    return drawer(value) is not None
-
-
 def drawn(name: str, root: str, value: object, *, own_code: bool) -> Result:
-    """Draw a value that is known as `name`, and counts as `root` in the ledger; the result fails if that fails."""
-    return _drawn(f"`{name}`", root, value, own_code=own_code)
-
-
-def _drawn(title: str, root: str, value: object, *, own_code: bool) -> Result:
+    """Draw a value; `name` is how the model reads of it, `root` the ledger. The result has failed if it cannot be."""
     draw = drawer(value)
     if draw is None:
         return _failed(_said(f"A `{kind(value)}` is not a figure. {_KNOWN}"))
@@ -72,7 +63,7 @@ def _drawn(title: str, root: str, value: object, *, own_code: bool) -> Result:
         raise
     except BaseException as error:  # the user's own code, or a library that lacks another
         return _failed(_said(f"It could not be drawn: {type(error).__name__}"), Piece(f": {message_of(error)}"))
-    return _result(root, f"{title}, a `{kind(value)}`", picture)
+    return _result(root, f"{name}, a `{kind(value)}`", picture)
 
 
 _KNOWN = "Name one of matplotlib, plotly or Pillow, or a value with `_repr_png_`."
