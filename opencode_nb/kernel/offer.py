@@ -16,6 +16,7 @@ from IPython.core.interactiveshell import InteractiveShell
 from opencode_nb import portal
 from opencode_nb.diffs.memory import KernelChanges
 from opencode_nb.kernel.context.session_context import context_of
+from opencode_nb.kernel.defaults import default_use
 from opencode_nb.kernel.memory.turns import Turns
 from opencode_nb.kernel.running import main_thread
 from opencode_nb.kernel.running.runner import Runner
@@ -57,7 +58,7 @@ class KernelOffer:
 
     def uses(self, session: Offerable) -> bool:
         """Whether a session's agent has the tools, as chosen for it, else by default."""
-        return self._chosen.get(session.id, _default.uses())
+        return self._chosen.get(session.id, default_use())
 
     def choose(self, session: Offerable, *, tools: bool) -> None:
         """Give the tools to a session's agent, or take them away, from the next prompt on."""
@@ -116,18 +117,6 @@ def _noted(tool: Tool) -> Tool:
             context_of(made.session).looked()
 
     return replace(tool, call=call)
-
-
-class _Default:
-    uses: Callable[[], bool] = staticmethod(lambda: True)
-
-
-_default = _Default()
-
-
-def set_default_use(uses: Callable[[], bool]) -> None:
-    """Set what says whether sessions without a choice of their own have the tools; it is asked before each prompt."""
-    _default.uses = uses
 
 
 _offers: WeakKeyDictionary[InteractiveShell, KernelOffer] = WeakKeyDictionary()

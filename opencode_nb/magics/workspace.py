@@ -13,8 +13,8 @@ from weakref import WeakKeyDictionary
 from IPython.core.interactiveshell import InteractiveShell
 
 from opencode_nb.errors import OpencodeError
-from opencode_nb.kernel import notebook, offer
-from opencode_nb.kernel.context.session_context import set_default_level
+from opencode_nb.kernel import notebook
+from opencode_nb.kernel.defaults import set_defaults
 from opencode_nb.magics.settings import OpencodeMagics
 from opencode_nb.session.blocking import Opencode, Session, discard, session_for_prompt
 from opencode_nb.session.catalog import is_archived
@@ -205,13 +205,14 @@ def workspace_of(shell: InteractiveShell | None) -> Workspace:
     if place not in _places:
         settings = OpencodeMagics() if shell is None else OpencodeMagics.of(shell.config)
         _places[place] = Workspace(settings)
-        set_default_level(lambda: settings.privacy_level)
-        offer.set_default_use(lambda: settings.uses_kernel)
+        set_defaults(lambda: settings.privacy_level, lambda: settings.uses_kernel)
     return _places[place]
 
 
 def forget(shell: InteractiveShell) -> None:
     """Close and drop the workspace of a shell."""
+    from opencode_nb.kernel import offer  # it loads what describes values
+
     if workspace := _places.pop(shell, None):
         workspace.close()
     offer.forget(shell)

@@ -12,6 +12,7 @@ from IPython.core.getipython import get_ipython
 from opencode_nb.kernel import notebook
 from opencode_nb.kernel.context import note, subjects
 from opencode_nb.kernel.context.cells import Cell, Cells, cells_of
+from opencode_nb.kernel.defaults import default_level
 from opencode_nb.kernel.context.subjects import Subject
 from opencode_nb.kernel.values.namespace import own
 from opencode_nb.kernel.values.secrets import known_secrets
@@ -41,7 +42,7 @@ class SessionContext:
     def settle(self, chosen: Level | None = None) -> Level:
         """Set the gate's level and return it: the one chosen now, else earlier for this session, else the default."""
         self._chosen = self._chosen if chosen is None else chosen
-        self.gate.level = _default.level() if self._chosen is None else self._chosen
+        self.gate.level = default_level() if self._chosen is None else self._chosen
         return self.gate.level
 
     def preview(self) -> SessionContext:
@@ -141,18 +142,6 @@ def _text(name: str, kind: str, text: str) -> Json:
 def _image(name: str, data: bytes) -> Json:
     url = f"data:image/png;base64,{base64.b64encode(data).decode()}"
     return {"type": "file", "mime": "image/png", "filename": f"{name}.png", "url": url}
-
-
-class _Default:
-    level: Callable[[], Level] = staticmethod(lambda: Level.FULL)
-
-
-_default = _Default()
-
-
-def set_default_level(level: Callable[[], Level]) -> None:
-    """Set where sessions without a level of their own get it from; it is asked before each prompt."""
-    _default.level = level
 
 
 _contexts: dict[str, SessionContext] = {}

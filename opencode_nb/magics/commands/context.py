@@ -1,4 +1,7 @@
-"""Subcommands for what the agent is told of the kernel: context, ledger; and fix, which tells it of the last error."""
+"""Subcommands for what the agent is told of the kernel: context, ledger; and fix, which tells it of the last error.
+
+What describes values is loaded when it is used.
+"""
 
 from __future__ import annotations
 
@@ -11,12 +14,8 @@ from IPython.core.interactiveshell import InteractiveShell
 
 from opencode_nb.errors import OpencodeError
 from opencode_nb.kernel.context.cells import cells_of
-from opencode_nb.kernel.context.session_context import SessionContext, context_of
-from opencode_nb.kernel.context.subjects import last_error
-from opencode_nb.magics.carried import Carrier
 from opencode_nb.magics.commands.group import Group, argument, say
 from opencode_nb.magics.options import prompt_parser
-from opencode_nb.magics.prompt import run_prompt
 from opencode_nb.magics.workspace import Workspace
 from opencode_nb.session.prompt import listing
 from opencode_nb.tools.ledger import tokens_of
@@ -30,6 +29,9 @@ FIX = "Fix the last error."
 @group.command(argument("text", nargs="*", metavar="TEXT", help="a prompt, to see what it would carry"))
 def context(workspace: Workspace, options: Namespace) -> None:
     """Show how full the model's context is, and what the next prompt would carry. Sends nothing."""
+    from opencode_nb.kernel.context.session_context import SessionContext, context_of
+    from opencode_nb.magics.carried import Carrier
+
     session = workspace.session
     now = session.context if session is not None else None
     if now is not None and now.model:
@@ -72,12 +74,17 @@ def _size(part: Json) -> str:
 @group.command()
 def ledger(workspace: Workspace, _options: Namespace) -> None:
     """List what left the kernel in this session: when, what, how much, to which model. Not the data itself."""
+    from opencode_nb.kernel.context.session_context import context_of
+
     say(str(context_of(workspace.session.id if workspace.session is not None else "").gate.ledger))
 
 
 @group.command(argument("words", nargs="*", metavar="WORDS", help="what to mind when fixing it"))
 def fix(workspace: Workspace, options: Namespace) -> None:
     """Send the last error, with its traceback and its cell, for the agent to fix."""
+    from opencode_nb.kernel.context.subjects import last_error
+    from opencode_nb.magics.prompt import run_prompt
+
     shell, words = _shell(), " ".join(options.words)
     cells = cells_of(shell)
     if cells.error is None:
