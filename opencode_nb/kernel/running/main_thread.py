@@ -7,20 +7,29 @@ execute request that the kernel sends to itself: it queues behind running cells,
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import itertools
 import sys
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Iterator
 from concurrent.futures import Future
-from typing import Any, Generic, TypeVar
+from queue import Empty
+from typing import TYPE_CHECKING, Any, Generic, TypeVar
 
 from opencode_nb.errors import OpencodeError
 from opencode_nb.portal import POLL
 from opencode_nb.session.permissions.jobs import Jobs, served_on_main
 
+if TYPE_CHECKING:
+    from jupyter_client.asynchronous.client import AsyncKernelClient
+
 T = TypeVar("T")
 
 GRACE = 2.0
 """Seconds for a prompt that was just sent to begin to wait, where no request can be sent."""
+
+NUDGES = (0.2, 0.4, 1, 3)
+"""Seconds after which another connection sends a message: ipykernel 7.0 to 7.3 overlook a request that arrives just as
+they send a reply, until something comes from elsewhere."""
 
 _AT_PROMPT = (
     "IPython waits for the user to type, so nothing can run on its main thread. "
@@ -185,23 +194,41 @@ def _connection_information() -> dict[str, Any] | None:
 async def _execute(information: dict[str, Any], code: str) -> None:
     """Have the kernel execute code, and wait for its end; again if a failed cell before it swept the queue.
 
-    Silent and without history: no output, no number, and `_` stays. Only the shell channel is opened.
+    Silent and without history: no output, no number, and `_` stays.
     """
+    with contextlib.ExitStack() as connections:
+        client = connections.enter_context(_connected(information))
+        while (content := await _reply(client, code, information, connections)).get("status") == "aborted":
+            pass
+    if content.get("status") != "ok":
+        raise OpencodeError(f"The kernel did not run the request: {content.get('evalue', content.get('status'))}")
+
+
+@contextlib.contextmanager
+def _connected(information: dict[str, Any]) -> Iterator[AsyncKernelClient]:
+    """Connect to the kernel's shell channel."""
     from jupyter_client.asynchronous.client import AsyncKernelClient  # imported only when a kernel is idle
 
     client = AsyncKernelClient()
     client.load_connection_info(information)  # type: ignore[arg-type]  # what the kernel itself told
     client.start_channels(iopub=False, stdin=False, hb=False, control=False)
     try:
-        while (content := await _reply(client, code)).get("status") == "aborted":
-            pass
+        yield client
     finally:
         client.stop_channels()
         client.context.destroy(linger=0)
-    if content.get("status") != "ok":
-        raise OpencodeError(f"The kernel did not run the request: {content.get('evalue', content.get('status'))}")
 
 
-async def _reply(client: Any, code: str) -> dict[str, Any]:
-    client.execute(code, silent=True, store_history=False, allow_stdin=False, stop_on_error=False)
-    return dict((await client.get_shell_msg(timeout=None))["content"])
+async def _reply(
+    client: Any, code: str, information: dict[str, Any], connections: contextlib.ExitStack
+) -> dict[str, Any]:
+    request = client.execute(code, silent=True, store_history=False, allow_stdin=False, stop_on_error=False)
+    waits = iter(NUDGES)
+    while True:
+        try:
+            message = await client.get_shell_msg(timeout=next(waits, None))
+        except Empty:
+            connections.enter_context(_connected(information)).kernel_info()
+            continue
+        if message["parent_header"].get("msg_id") == request:
+            return dict(message["content"])
