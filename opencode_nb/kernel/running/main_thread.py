@@ -62,6 +62,7 @@ async def run(function: Callable[[], T], *, idle: Callable[[], Awaitable[T]] | N
             await asyncio.wait({request}, timeout=POLL)  # a prompt may begin to wait meanwhile, in the cell before
             if request.done() and not task.begun:
                 request.result()
+                raise OpencodeError("The kernel did not run the request. Try again.")
         return task.outcome.result()
     finally:
         task.outcome.cancel()
