@@ -9,7 +9,7 @@ from __future__ import annotations
 import random
 import types
 from collections import Counter, OrderedDict, defaultdict, deque
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable
 from typing import Any, Protocol
 
 from opencode_nb.kernel.memory.types import UNSET, attributes, members_of, mro_of, same_items, slots
@@ -34,7 +34,7 @@ class Family(Protocol):
     def same(self, one: Any, other: Any) -> bool:
         """Return whether two copies of one object are equal."""
 
-    def children(self, copy: Any) -> Iterable[Any]:
+    def children(self, copy: Any) -> Collection[Any]:
         """Return the objects that it holds."""
 
     def shape(self, copy: Any) -> str:
@@ -61,7 +61,7 @@ class Fixed:
         """Return True."""
         return True
 
-    def children(self, copy: Any) -> Iterable[Any]:
+    def children(self, copy: Any) -> Collection[Any]:
         """Return the items."""
         return copy  # type: ignore[no-any-return]
 
@@ -95,7 +95,7 @@ class Sequences(Fixed):
         """Compare item by item."""
         return one == other if self._into is bytes else same_items(one, other)
 
-    def children(self, copy: Any) -> Iterable[Any]:
+    def children(self, copy: Any) -> Collection[Any]:
         """Return the items."""
         return () if self._into is bytes else copy
 
@@ -121,7 +121,7 @@ class Mappings(Fixed):
         """Compare item by item; the order counts."""
         return same_items(list(one), list(other)) and same_items(list(one.values()), list(other.values()))
 
-    def children(self, copy: Any) -> Iterable[Any]:
+    def children(self, copy: Any) -> Collection[Any]:
         """Return keys and values."""
         return [*copy, *copy.values()]
 
@@ -206,7 +206,7 @@ class Instances:
             return False
         return one[1] is other[1] and same_items([kept for _, kept in one[2]], [kept for _, kept in other[2]])
 
-    def children(self, copy: Any) -> Iterable[Any]:
+    def children(self, copy: Any) -> Collection[Any]:
         """Return the attributes' dict, the slots' values, and what the base class holds."""
         base, own, kept = copy
         inner = self._base.children(base) if self._base else ()
@@ -247,7 +247,7 @@ class Generators(Fixed):
         """Compare the states."""
         return bool(one == other)
 
-    def children(self, copy: Any) -> Iterable[Any]:
+    def children(self, copy: Any) -> Collection[Any]:
         """Return nothing."""
         return ()
 

@@ -6,7 +6,7 @@ Only the types themselves, not subclasses: those may keep more, and run code of 
 from __future__ import annotations
 
 import sys
-from collections.abc import Iterable
+from collections.abc import Collection
 from typing import Any
 
 from opencode_nb.kernel.memory.families import DICTS, Family
@@ -51,7 +51,7 @@ class Arrays:
             return False
         return same_items(one[0], other[0]) if one[2].kind == "O" else _same_bytes(one[0], other[0])
 
-    def children(self, copy: Any) -> Iterable[Any]:
+    def children(self, copy: Any) -> Collection[Any]:
         """Return the objects of an array of objects."""
         return copy[0] if copy[2].kind == "O" else ()
 
@@ -100,7 +100,7 @@ class Randoms:
         """Compare the states, which are numbers and small arrays."""
         return repr(one) == repr(other) and _key(one) == _key(other)
 
-    def children(self, copy: Any) -> Iterable[Any]:
+    def children(self, copy: Any) -> Collection[Any]:
         """Return nothing."""
         return ()
 
@@ -126,17 +126,16 @@ class PandasFrames:
         return int(pandas.__version__.partition(".")[0]) >= 3 or pandas.options.mode.copy_on_write is True
 
     def cost(self, value: Any) -> int:
-        """Return the bytes of the columns, without the objects that they refer to."""
-        used = value.memory_usage(index=False, deep=False)
-        return int(used.sum()) if value.ndim == 2 else int(used)
+        """Return the bytes of the columns, at 8 for each value: pandas would take long to tell."""
+        return 8 * int(value.size)
 
     def copy(self, value: Any) -> Any:
-        """Return (a copy, a copy of its attrs)."""
-        return value.copy(deep=not self.shared), dict(value.attrs)
+        """Return (a copy, a copy of its attrs, its dtypes)."""
+        return value.copy(deep=not self.shared), dict(value.attrs), _dtypes(value)
 
     def put(self, value: Any, copy: Any) -> None:
         """Initialize the frame again with the copy."""
-        kept, attrs = copy
+        kept, attrs, _dtypes = copy
         again = kept.copy(deep=not self.shared)
         if value.ndim == 2:
             type(value).__init__(value, again)
@@ -146,12 +145,17 @@ class PandasFrames:
 
     def same(self, one: Any, other: Any) -> bool:
         """Compare labels, dtypes and values; references by identity. Missing values equal each other."""
-        (first, attrs), (second, other_attrs) = one, other
-        return DICTS.same(attrs, other_attrs) and _same_pandas(first, second)
+        (first, attrs, dtypes), (second, other_attrs, other_dtypes) = one, other
+        return (
+            dtypes == other_dtypes and DICTS.same(attrs, other_attrs) and _same_pandas(first, second, _objects(dtypes))
+        )
 
-    def children(self, copy: Any) -> Iterable[Any]:
+    def children(self, copy: Any) -> Collection[Any]:
         """Return the objects in columns of objects and in attrs."""
-        return [*copy[1].values(), *(value for column in _object_columns(copy[0]) for value in column)]
+        return [
+            *copy[1].values(),
+            *(value for column in _object_columns(copy[0], _objects(copy[2])) for value in column),
+        ]
 
     def shape(self, copy: Any) -> str:
         """Return "891x12", or "length 891" for a series."""
@@ -163,30 +167,37 @@ def _dtypes(frame: Any) -> list[Any]:
     return list(frame.dtypes) if frame.ndim == 2 else [frame.dtype]
 
 
-def _object_columns(frame: Any) -> list[list[Any]]:
+def _objects(dtypes: list[Any]) -> list[int]:
+    """Return the positions of the columns that refer to Python objects."""
+    return [place for place, dtype in enumerate(dtypes) if getattr(dtype, "hasobject", False)]
+
+
+def _object_columns(frame: Any, places: list[int]) -> list[list[Any]]:
     if frame.ndim == 1:
-        return [list(frame.to_numpy())] if frame.dtype.kind == "O" and str(frame.dtype) == "object" else []
-    found = [index for index, dtype in enumerate(frame.dtypes) if str(dtype) == "object"]
-    return [list(frame.iloc[:, index].to_numpy()) for index in found]
+        return [list(frame.to_numpy())] if places else []
+    return [list(frame.iloc[:, place].to_numpy()) for place in places]
 
 
-def _plain_columns(frame: Any) -> Any:
-    if frame.ndim == 1:
-        return frame.iloc[:0] if str(frame.dtype) == "object" else frame
-    return frame.iloc[:, [index for index, dtype in enumerate(frame.dtypes) if str(dtype) != "object"]]
-
-
-def _same_pandas(one: Any, other: Any) -> bool:
-    if one.shape != other.shape or _dtypes(one) != _dtypes(other):
+def _same_pandas(one: Any, other: Any, objects: list[int]) -> bool:
+    """Compare frames of the same dtypes. The columns of `objects` would be compared by the user's code."""
+    if one.shape != other.shape or not all(map(_same_index, one.axes, other.axes)):
         return False
-    if not all(map(_same_index, one.axes, other.axes)) or (one.ndim == 1 and not same(one.name, other.name)):
+    if one.ndim == 1 and not same(one.name, other.name):
         return False
-    if not all(map(same_items, _object_columns(one), _object_columns(other))):
+    if not objects and all(str(axis.dtype) != "object" for axis in one.axes):
+        return bool(one.equals(other))
+    if not all(map(same_items, _object_columns(one, objects), _object_columns(other, objects))):
         return False
-    left, right = (_plain_columns(frame).reset_index(drop=True) for frame in (one, other))
-    if left.ndim == 2:
-        left.columns = right.columns = range(left.shape[1])
-    return bool(left.equals(right))
+    return all(_plain(one, place).equals(_plain(other, place)) for place in range(_width(one)) if place not in objects)
+
+
+def _width(frame: Any) -> int:
+    return int(frame.shape[1]) if frame.ndim == 2 else 1
+
+
+def _plain(frame: Any, place: int) -> Any:
+    """Return the values of a column, without its labels."""
+    return (frame.iloc[:, place] if frame.ndim == 2 else frame).reset_index(drop=True)
 
 
 def _same_index(one: Any, other: Any) -> bool:
@@ -236,7 +247,7 @@ class PolarsFrames:
             return bool(one.schema == other.schema and one.equals(other, null_equal=True))
         return bool(one.name == other.name and one.equals(other, check_dtypes=True, null_equal=True))
 
-    def children(self, copy: Any) -> Iterable[Any]:
+    def children(self, copy: Any) -> Collection[Any]:
         """Return nothing: the data are no Python objects."""
         return ()
 

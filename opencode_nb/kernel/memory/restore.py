@@ -19,16 +19,22 @@ UNKNOWN = "it is too big to tell whether you changed it since"
 
 @dataclass(slots=True)
 class Plan:
-    """What to restore: names, and objects in place. `refused` says why names are left alone."""
+    """What to restore: names, and objects in place. `refused` says why names are left alone.
+
+    `over` and `untracked` are variables whose content was not copied on one of the sides.
+    """
 
     names: list[Key]
     objects: set[int]
+    over: set[str]
+    untracked: set[str]
     refused: dict[str, str] = field(default_factory=dict)
 
 
 def plan(goal: Snapshot, since: Snapshot, now: Snapshot) -> Plan:
     """Return what to do to come to `goal`, if all was as in `since`; `now` is how it is."""
-    changes = Plan(bound(goal, since), goal.changed(since))
+    over, untracked = (unseen(goal, why) | unseen(since, why) for why in ("over", "untracked"))
+    changes = Plan(bound(goal, since), goal.changed(since), over, untracked)
     users = now.changed(since)
     unknown = changes.objects - now.nodes.keys()
     _refuse_names(changes, since, now)
@@ -77,8 +83,8 @@ def carry_out(changes: Plan, goal: Snapshot, places: Mapping[str, Place]) -> Res
     return Restored(
         tuple(name for name in restored if name not in refused),
         tuple(sorted(refused.items())),
-        over_budget=tuple(sorted(unseen(goal, "over"))),
-        not_tracked=tuple(sorted(unseen(goal, "untracked"))),
+        over_budget=tuple(sorted(changes.over)),
+        not_tracked=tuple(sorted(changes.untracked)),
     )
 
 

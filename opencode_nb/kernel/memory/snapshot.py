@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import defaultdict, deque
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass
 from functools import cached_property
 from typing import Any
@@ -22,11 +22,17 @@ VARIABLE = "variable"
 
 @dataclass(frozen=True, slots=True)
 class Node:
-    """A tracked object, and a copy of what it held."""
+    """A tracked object, and a copy of what it held. `holds`: whether there is anything in it that can change."""
 
     value: Any
     family: Family
     copy: Any
+    holds: bool
+
+    @property
+    def children(self) -> Collection[Any]:
+        """The objects that it holds, if any of them can change."""
+        return self.family.children(self.copy) if self.holds else ()
 
     def same(self, other: Node) -> bool:
         """Return whether the object held the same then; not where a library cannot compare it."""
@@ -61,7 +67,8 @@ class Snapshot:
     def changed(self, since: Snapshot) -> set[int]:
         """Return the ids of objects that are in both, and hold something else now."""
         both = self.nodes.keys() & since.nodes.keys()
-        return {key for key in both if not self.nodes[key].same(since.nodes[key])}
+        pairs = ((key, self.nodes[key], since.nodes[key]) for key in both)
+        return {key for key, now, then in pairs if now is not then and not now.same(then)}
 
     def share(self, other: Snapshot, changed: set[int]) -> None:
         """Use the copies of another snapshot for all but the changed objects, and let go of the own ones."""
@@ -89,7 +96,7 @@ class Snapshot:
             if key in self and key not in seen:
                 seen.add(key)
                 node = self.nodes.get(key)
-                queue += map(id, node.family.children(node.copy)) if node else ()
+                queue += map(id, node.children) if node else ()
         return seen
 
     @cached_property
@@ -103,7 +110,7 @@ class Snapshot:
     def _holders(self) -> Mapping[int, list[int]]:
         holders = defaultdict[int, list[int]](list)
         for key, node in self.nodes.items():
-            for child in node.family.children(node.copy):
+            for child in node.children:
                 if id(child) in self:
                     holders[id(child)].append(key)
         return holders
@@ -151,12 +158,14 @@ class _Walk:
             self._snapshot.over[id(value)] = value
             return
         copy = family.copy(value)
-        self._snapshot.nodes[id(value)] = Node(value, family, copy)
         children = family.children(copy)
-        if not all(map(self._is_leaf, {id(of): of for of in map(type, children)}.values())):
-            self._queue += children
+        node = self._snapshot.nodes[id(value)] = Node(value, family, copy, not self._are_leaves(children))
+        self._queue += node.children
 
-    def _is_leaf(self, of: type[Any]) -> bool:
-        if id(of) not in self._leaves and is_leaf(of):
-            self._leaves[id(of)] = of
-        return id(of) in self._leaves
+    def _are_leaves(self, values: Collection[Any]) -> bool:
+        """Return whether none of the values can change: millions of numbers are not looked at one by one."""
+        kinds = {*map(id, map(type, values))}
+        if not kinds <= self._leaves.keys():
+            types = {id(of): of for of in map(type, values)}
+            self._leaves |= {key: of for key, of in types.items() if is_leaf(of)}
+        return kinds <= self._leaves.keys()
