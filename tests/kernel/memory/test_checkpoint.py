@@ -278,6 +278,16 @@ def test_what_is_over_the_budget_is_named_and_the_rest_kept() -> None:
     assert namespace["big"][0] == 1
 
 
+def test_what_the_code_made_too_big_is_named() -> None:
+    namespace: dict[str, Any] = {"grown": [1], "small": [1]}
+    checkpoint = Checkpoint(namespace, Budget(copied=10_000, seconds=60))
+    namespace["grown"].extend(range(100_000))
+    namespace["small"].append(2)
+    assert checkpoint.compare().over_budget == ("grown",)
+    restored = checkpoint.restore()
+    assert (restored.restored, restored.over_budget) == (("small",), ("grown",))
+
+
 def test_without_time_bindings_are_still_restored() -> None:
     namespace: dict[str, Any] = {"a": [1], "b": 1}
     checkpoint = Checkpoint(namespace, Budget(seconds=0))
