@@ -37,6 +37,7 @@ STABLE_AFTER = 5.0  # seconds after which a connection counts as stable and rese
 PLENTY = 32 * 1024  # bytes, half the maximum of one read: after so much, more is probably waiting
 PROMPT_BATCHES = 6  # batches without a pause after a quiet time: what a turn begins with arrives at once
 MAX_BACKLOG = 64 * 1024 * 1024  # bytes that the reader may lag behind
+_JITTER = random.Random()  # noqa: S311  # of our own: the user's random state stays as it is
 
 Connect = Callable[[float | None], AbstractAsyncContextManager[AsyncIterator[bytes]]]
 """Opens the stream within so many seconds and yields its bytes as they arrive."""
@@ -259,7 +260,7 @@ class Pump:
             raise APIConnectionError(
                 f"the event stream has been down for {self._limit():g} s. Check whether the server is still running."
             )
-        await asyncio.sleep(min(self._delay * random.uniform(0.75, 1.0), self._remaining()))  # noqa: S311
+        await asyncio.sleep(min(self._delay * _JITTER.uniform(0.75, 1.0), self._remaining()))
         self._delay = min(self._delay * 2, BACKOFF_MOST)
 
     def _patience(self) -> float | None:

@@ -56,6 +56,7 @@ RETRY_FIRST = 0.5  # seconds before the first retry; doubled each time
 RETRY_MOST = 8.0  # seconds
 RETRY_AFTER_MOST = 60.0  # seconds; if the server asks for more, the error is raised at once
 BODY_SHOWN = 200  # characters of an unreadable answer quoted in an error
+_JITTER = random.Random()  # noqa: S311  # of our own: the user's random state stays as it is
 
 Ready = Callable[[], Awaitable[object]]
 
@@ -317,7 +318,7 @@ def _delay(error: OpencodeError, attempt: int) -> float:
     if isinstance(error, APIStatusError) and error.retry_after is not None:
         return error.retry_after
     doubled: float = RETRY_FIRST * 2**attempt
-    return min(doubled, RETRY_MOST) * random.uniform(0.75, 1.0)  # noqa: S311  # no secret
+    return min(doubled, RETRY_MOST) * _JITTER.uniform(0.75, 1.0)
 
 
 def _retry_after(response: httpx.Response) -> float | None:
