@@ -17,8 +17,13 @@ def same_value(one: object, other: object, depth: int = 3) -> bool:
 
 def bound(before: Snapshot, after: Snapshot) -> list[Key]:
     """Return the names in all places that are bound to something else, new, or gone; in order."""
-    keys = {**before.bindings, **after.bindings}
+    keys = [key for key in {**before.bindings, **after.bindings} if not _came_with_library(key, before, after)]
     return [key for key in keys if not same_value(value(before, key), value(after, key))]
+
+
+def _came_with_library(key: Key, before: Snapshot, after: Snapshot) -> bool:
+    """Return whether a setting is on one side only, as its library was imported in between: nothing to take back."""
+    return key[0] not in (VARIABLE, "environment variable") and (key in before.bindings) != (key in after.bindings)
 
 
 def value(snapshot: Snapshot, key: Key) -> object:

@@ -16,6 +16,8 @@ import pytest
 
 from opencode_nb.kernel.memory.budget import Budget
 from opencode_nb.kernel.memory.checkpoint import Checkpoint
+from opencode_nb.kernel.memory.compare import bound
+from opencode_nb.kernel.memory.snapshot import Snapshot
 from opencode_nb.kernel.memory.turns import KEPT, Turns
 
 ROOMY = Budget(seconds=60)
@@ -231,6 +233,11 @@ def test_the_process_is_restored(tmp_path: Path, monkeypatch: pytest.MonkeyPatch
     assert (np.random.get_state()[1][0], matplotlib.rcParams["axes.prop_cycle"]) == expected
     assert matplotlib.rcParams["font.size"] != 99
     assert "Odd" not in matplotlib.rcParams["font.family"]
+
+
+def test_importing_a_library_does_not_count_as_changing_its_settings() -> None:
+    before, after = Snapshot({("variable", "x"): 1}), Snapshot({("rcParams", "font.size"): 10, ("variable", "y"): 1})
+    assert bound(before, after) == [("variable", "x"), ("variable", "y")]
 
 
 def test_a_directory_that_is_gone_is_named_and_the_rest_restored(tmp_path: Path) -> None:
