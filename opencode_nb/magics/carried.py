@@ -16,7 +16,7 @@ from opencode_nb.kernel.context import expressions
 from opencode_nb.kernel.context.placeholders import Filled, fill
 from opencode_nb.kernel.context.session_context import SessionContext
 from opencode_nb.kernel.context.subjects import Subject
-from opencode_nb.kernel.values import figures
+from opencode_nb.kernel.values.pictures.figures import drawn
 from opencode_nb.portal import run
 from opencode_nb.session.blocking import Opencode
 from opencode_nb.session.compose import agent_names
@@ -90,7 +90,7 @@ _LITERALLY = "To send it as text, put it in backticks, or write {{{{ for {{."
 def _drawn(value: object, expression: str) -> Outgoing:
     if isinstance(value, (bytes, bytearray)):
         return Outgoing(expression, (), (bytes(value),))
-    result = figures.drawn(expression, expression, value, own_code=True)
+    result = drawn(f"`{expression}`", expression, value, own_code=True)
     if result.failed:
         why = "".join(piece.text for piece in result.outgoing.pieces)
         raise OpencodeError(f"-i {expression}: {why} Nothing was sent.")

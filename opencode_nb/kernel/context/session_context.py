@@ -12,8 +12,8 @@ from IPython.core.getipython import get_ipython
 from opencode_nb.kernel import notebook
 from opencode_nb.kernel.context import note, subjects
 from opencode_nb.kernel.context.cells import Cell, Cells, cells_of
-from opencode_nb.kernel.defaults import default_level
 from opencode_nb.kernel.context.subjects import Subject
+from opencode_nb.kernel.defaults import default_level
 from opencode_nb.kernel.values.namespace import own
 from opencode_nb.kernel.values.secrets import known_secrets
 from opencode_nb.tools.ledger import Ledger

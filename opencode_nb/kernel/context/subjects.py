@@ -11,9 +11,10 @@ from opencode_nb.kernel.context.blocks import block
 from opencode_nb.kernel.context.cells import Cells
 from opencode_nb.kernel.context.mentions import Word, words
 from opencode_nb.kernel.context.typing_errors import one_edit_away
-from opencode_nb.kernel.values import figures
 from opencode_nb.kernel.values.describe import describe
 from opencode_nb.kernel.values.kinds import kind
+from opencode_nb.kernel.values.pictures.drawing import drawer
+from opencode_nb.kernel.values.pictures.figures import drawn
 from opencode_nb.tools.privacy import Level, Outgoing, Piece
 
 AS_TEXT = "Without the @, or in backticks, it is sent as text. Nothing was sent."
@@ -78,8 +79,8 @@ def of_value(name: str, value: object) -> Subject:
 
 def described(name: str, value: object) -> Outgoing:
     """Describe a value; a figure comes with its picture."""
-    if figures.is_figure(value):
-        return figures.drawn(name, name, value, own_code=True).outgoing
+    if drawer(value) is not None:
+        return drawn(f"`{name}`", name, value, own_code=True).outgoing
     return Outgoing(name, describe(name, value).pieces)
 
 

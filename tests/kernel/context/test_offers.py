@@ -28,7 +28,7 @@ def test_cells_values_and_errors_are_offered(
     capsys.readouterr()
     assert offered("See @o") == ["@Out[2]", "@output"]
     assert offered("See @Out[") == ["@Out[2]"]
-    assert offered("See @In[") == ["@In[1]", "@In[2]", "@In[3]"]
+    assert offered("See @In[") == ["@In[3]", "@In[2]", "@In[1]"]
     assert offered("See @e")[0] == "@err"
     assert offered("See @cel") == ["@cell"]
     assert offers.offered("@")["err"] == "the last error: ZeroDivisionError"

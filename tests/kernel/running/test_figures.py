@@ -7,11 +7,9 @@ from collections.abc import Callable
 
 import pytest
 from IPython.core.interactiveshell import InteractiveShell
+from PIL import Image
 
 from opencode_nb.kernel.running.execution import Ran
-
-pytest.importorskip("matplotlib")
-image = pytest.importorskip("PIL.Image")
 
 Run = Callable[..., Ran]
 INLINE = "module://matplotlib_inline.backend_inline"
@@ -19,7 +17,7 @@ DRAW = "import matplotlib.pyplot as plt\n_ = plt.plot([1, 2])\n"
 
 
 def sizes(ran: Ran) -> list[tuple[int, int]]:
-    return [image.open(io.BytesIO(png)).size for png in ran.images]
+    return [Image.open(io.BytesIO(png)).size for png in ran.images]
 
 
 @pytest.fixture(params=[INLINE, "agg"], ids=["inline", "agg"])

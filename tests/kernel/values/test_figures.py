@@ -5,14 +5,26 @@ from __future__ import annotations
 import base64
 import struct
 import zlib
+from collections.abc import Iterator
 from typing import Any
 
+import matplotlib
 import pytest
+from matplotlib import pyplot
+from PIL import Image
 
 from opencode_nb.kernel.values.pictures import png
 from opencode_nb.kernel.values.pictures.last_shown import LastShown, forget, watch
 from opencode_nb.tools.privacy import Level
 from tests.kernel.values.conftest import Kernel
+
+
+@pytest.fixture(autouse=True)
+def no_figure_is_left() -> Iterator[None]:
+    """Close what this process has drawn: pyplot's figures are its own."""
+    pyplot.close("all")
+    yield
+    pyplot.close("all")
 
 
 def chunk(kind: bytes, data: bytes) -> bytes:
@@ -117,16 +129,12 @@ def test_a_damaged_file_is_no_picture() -> None:
 
 
 def test_a_large_picture_is_made_small() -> None:
-    pytest.importorskip("PIL.Image")
     assert png.size_of(png.small(picture(4_000, 1_000))) == (1_024, 256)
     assert b"hunter2" not in png.small(picture(4_000, 1_000, TEXT))
 
 
 def test_figures_of_libraries_are_drawn(kernel: Kernel) -> None:
-    pytest.importorskip("matplotlib").use("agg")
-    from matplotlib import pyplot
-    from PIL import Image
-
+    matplotlib.use("agg")
     drawn, axes = pyplot.subplots(figsize=(20, 5), dpi=300)
     image = Image.new("P", (3_000, 10))
     image.info["comment"] = "hunter2"

@@ -12,10 +12,14 @@ from collections.abc import Callable
 from types import SimpleNamespace
 from typing import Any, ClassVar
 
+import duckdb
+import narwhals  # noqa: F401  # loaded, as a library of the user's would
 import numpy
 import pandas
 import polars
+import pyarrow
 import pytest
+import xarray
 
 from opencode_nb.kernel.values.bounds import looking
 from opencode_nb.kernel.values.bounds.looking import OnMain
@@ -377,7 +381,6 @@ def test_a_look_that_hangs_on_the_main_thread_is_given_up(kernel: Kernel, monkey
 
 
 def test_arrays_and_frames_of_other_libraries_are_told(kernel: Kernel) -> None:
-    pyarrow, xarray = pytest.importorskip("pyarrow"), pytest.importorskip("xarray")
     values = xarray.DataArray([1.0, 2.0], dims=["x"], attrs={"api_key": "hunter2"})
     dataset = xarray.Dataset({"temperature": values, "token": ("x", ["hunter2", "hunter2"])}, attrs={"by": "ada"})
     arrow = pyarrow.table({"a": [1.5, None], "city": ["Oslo", "Bergen"], "password": ["hunter2", "hunter2"]})
@@ -397,8 +400,6 @@ def test_arrays_and_frames_of_other_libraries_are_told(kernel: Kernel) -> None:
 
 
 def test_a_lazy_frame_of_another_library_is_told_through_narwhals(kernel: Kernel) -> None:
-    pytest.importorskip("narwhals")
-    duckdb = pytest.importorskip("duckdb")
     relation = duckdb.sql("SELECT 7351 AS rain, 'Oslo' AS city")
     kernel.shell.user_ns.update(relation=relation)
     assert "rain: Int32, city: String" in kernel.text("inspect", Level.SCHEMA, name="relation")
