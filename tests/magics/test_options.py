@@ -7,6 +7,7 @@ from typing import Any
 
 import pytest
 from hypothesis import given as given_any
+from hypothesis import settings
 from hypothesis import strategies as st
 from IPython.core.error import UsageError
 
@@ -169,6 +170,7 @@ def test_an_option_after_the_text_is_noticed(text: str, late: str) -> None:
     assert prompt_parser().options_after(text) == late
 
 
+@settings(deadline=None)
 @given_any(st.text())
 def test_any_text_after_the_options_is_sent_as_written(text: str) -> None:
     assert prompt_parser().parse_with_text(f"-q -- {text}")[1] == text.strip()

@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from opencode_nb.changes import regular_file, worktree
@@ -90,6 +90,7 @@ def test_an_image_is_attached_unchanged(tmp_path: Path) -> None:
     assert base64.b64decode(attached("a.png", tmp_path)["url"].partition(",")[2]) == data
 
 
+@settings(deadline=None)
 @given(st.text(min_size=1), st.integers(0, 3))
 def test_text_is_detected_when_the_sample_splits_a_character(text: str, cut: int) -> None:
     head = ("x" + text.replace("\0", "").replace("%", "")).encode("utf-8", "replace")
@@ -171,6 +172,7 @@ def test_a_mistyped_file_name_is_distinguished_from_prose(tmp_path: Path, text: 
     )
 
 
+@settings(deadline=None)
 @given(st.text())
 def test_no_text_is_too_odd_to_look_for_files_in(text: str) -> None:
     here = Path(__file__).parent
