@@ -5,6 +5,7 @@
 #   make test    everything: lint, types, Python, JavaScript and browser tests, the wheel
 #   make check   lint and types only
 #   make quick   the tests that need only Python packages and git: three quarters of them, in under two minutes
+#   make program PROGRAM_ARGS="tests/magics -k help"  some tests with the real server, without a browser
 #   make coverage  line and branch coverage of the quick tests; COVERAGE_ARGS= measures all tests
 #   make format  fix lint and format the sources with ruff
 #   make spec    regenerate the files derived from the server's OpenAPI document
@@ -14,7 +15,7 @@
 .DELETE_ON_ERROR:
 .SUFFIXES:
 MAKEFLAGS += --no-print-directory
-.PHONY: help demo lab test check quick coverage format spec wheel clean dev node-tools browser kernels
+.PHONY: help demo lab test check quick program coverage format spec wheel clean dev node-tools browser kernels
 
 STARTED := $(shell date +%s)
 VENV := .venv
@@ -61,6 +62,11 @@ check: dev node-tools
 # These tests share nothing, so a worker that runs dry takes over tests of the other.
 quick: dev
 	$(BIN)/python -m pytest -n $(WORKERS) --dist worksteal --quick $(QUICK_ARGS)
+
+# Unlike `make python`, needs no browser and no older kernels, and runs a failing test only once.
+program: dev
+	@$(if $(PROGRAM_ARGS),,echo 'Name tests: make program PROGRAM_ARGS="tests/magics -k help"' >&2; exit 2;) \
+	$(with_program) && export OPENCODE_NB_BINARY && $(BIN)/python -m pytest $(PROGRAM_ARGS)
 
 # Prints a summary with the least covered files. Line by line: artifacts/coverage/index.html.
 COVERAGE_ARGS := --quick
