@@ -58,13 +58,14 @@ SOURCES = {
 
 
 class Place(NamedTuple):
-    """Where the next steps are typed: what starts the demo, and what chooses the model `{}`."""
+    """Where the next steps are typed: what starts the demo, what chooses the model `{}`, and what to do after it."""
 
     demo: str
     model: str
+    then: str = ""
 
 
-CELL = Place("%opencode start --demo", "%opencode start -m {}")
+CELL = Place("%opencode start --demo", "%opencode start -m {}", ", then your prompt")
 SHELL = Place("opencode-nb ask --demo", "opencode-nb ask -m {}")
 
 
@@ -96,7 +97,8 @@ class NoModelError(ModelError):
         ways += [(place.model.format(self.free.model), f"use {self.free_is}")] if self.free else []
         width = max(len(command) for command, _ in ways)
         ways += [(self.login, "log in to a provider of your own, in a terminal")]
-        return "\n".join([f"{NO_MODEL} Run one of these:", *(f"  {typed:<{width}}  {use}" for typed, use in ways)])
+        first = f"{NO_MODEL} Run one of these{place.then}:"
+        return "\n".join([first, *(f"  {typed:<{width}}  {use}" for typed, use in ways)])
 
 
 NO_MODEL = "No model is set up yet."
