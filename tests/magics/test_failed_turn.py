@@ -26,7 +26,8 @@ def kernel(opencode_program: Path, server_model: DemoModel, project: Path) -> It
 
 def told(kernel: Kernel, options: str) -> tuple[bool, str]:
     """Run a prompt that fails; return whether the turn tells the message, and the cell's red line."""
-    messages = [message["content"] for message in kernel.run(f"%%prompt {options}\nTry it")]
+    said = kernel.run(f"%%prompt {options}\nTry it")
+    messages = [message["content"] for message in said if message["msg_type"] != "execute_reply"]
     turns = [content["data"]["text/plain"] for content in messages if "text/html" in content.get("data", {})]
     (line,) = [content["traceback"][0] for content in messages if "traceback" in content]
     return any(MESSAGE in turn for turn in turns), line
