@@ -26,6 +26,8 @@ JS := tests/js
 OLDER_KERNELS := 7.3 6.31
 export PIP_DISABLE_PIP_VERSION_CHECK := 1
 export PIP_NO_INPUT := 1
+# Compiling all modules of all packages takes longer than installing them; those that are used are compiled then.
+export PIP_NO_COMPILE := 1
 export PYTHONUNBUFFERED := 1
 # If the environment sets it, every kernel and command that a test starts would recompile this package.
 export PYTHONDONTWRITEBYTECODE :=

@@ -1,0 +1,113 @@
+"""The agent in the live kernel, in a real JupyterLab: it looks at values and runs code there, after a click."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+from playwright.sync_api import Locator, expect
+
+from opencode_nb.demo import DemoModel, kernel_tool, text
+from tests.conftest import make_project
+from tests.e2e.conftest import OpenNotebook
+from tests.e2e.support_chat import OPEN, ChatView
+from tests.e2e.support_lab import Lab
+from tests.e2e.support_notebook import Notebook
+from tests.support.browser import press_answer
+
+TURN_TIMEOUT = 60_000
+"""Milliseconds for a step of a turn to show: a cold server and the first prompt of a directory take about 10,000."""
+
+FRAME = (
+    "%load_ext opencode_nb\nimport pandas as pd\nrain = pd.DataFrame({'month': range(1, 13), 'mm': range(30, 90, 5)})"
+)
+DRAW = "import matplotlib.pyplot as plt\nrain.plot('month', 'mm')\nplt.show()\ntotal = int(rain.mm.sum())\nrain.head(2)"
+ENDLESS = "while True: pass"
+
+
+@pytest.fixture
+def work(lab: Lab, request: pytest.FixtureRequest) -> Path:
+    """A project inside what JupyterLab serves."""
+    return make_project(lab.root / re.sub(r"\W+", "-", request.node.name))
+
+
+@pytest.fixture
+def notebook(open_notebook: OpenNotebook, work: Path) -> Callable[..., Notebook]:
+    """Open a notebook in the project, with a frame in its kernel."""
+
+    def open_(*cells: str, kernel: str = "7.4") -> Notebook:
+        notebook = open_notebook([FRAME, *cells], kernel=kernel, directory=work)
+        notebook.run(0)
+        return notebook
+
+    return open_
+
+
+def live_view(notebook: Notebook, cell: int) -> Locator:
+    return notebook.output(cell).locator('.opencode-nb[data-view="turn"][data-key="root"]')
+
+
+def images_of(model: DemoModel) -> int:
+    """How many images the model has got with its last request."""
+    return str(model.requests[-1]["messages"]).count("data:image/png;base64,")
+
+
+def test_a_cells_agent_looks_and_draws_and_its_work_is_undone(
+    notebook: Callable[..., Notebook], demo_model: DemoModel
+) -> None:
+    demo_model.queue([kernel_tool("inspect", name="rain"), kernel_tool("python", code=DRAW), [text("It rained.")]])
+    page = notebook("1 + 1", "%%prompt\nDraw the rain", "(_.status, total, _2)", "%opencode undo\n'total' in globals()")
+    page.run(1)
+    page.start(2)
+    live = live_view(page, 2)
+    asked = live.locator('[data-part="permission"]')
+    expect(asked).to_contain_text("rain.plot", timeout=TURN_TIMEOUT)
+    expect(asked).to_contain_text("run Python code in your kernel")
+    page.screenshot("asked")
+    press_answer(live.get_by_role("button", name="Allow once", exact=True))
+    page.wait(2, timeout=TURN_TIMEOUT)
+    output = page.output(2)
+    expect(output).to_contain_text("It rained.")
+    expect(output.get_by_role("img")).to_have_count(1)
+    expect(output.get_by_role("table").first).to_contain_text("30")
+    page.screenshot("done")
+    assert "12 rows" in str(demo_model.requests[-2]["messages"][-1])
+    assert images_of(demo_model) == 1
+    assert page.run(3) == "('completed', 690, 2)"
+    saved = page.save()
+    assert saved.cells[2].execution_count == 3
+    assert "data:image/png;base64," in str(saved.cells[2].outputs)
+    assert "False" in page.run(4)
+
+
+def test_stop_ends_endless_code_and_the_kernel_goes_on(
+    notebook: Callable[..., Notebook], demo_model: DemoModel
+) -> None:
+    demo_model.queue([kernel_tool("python", code=ENDLESS)])
+    page = notebook("%%prompt --permission allow\nGo on for ever", "_.status, len(rain)")
+    page.start(1)
+    expect(live_view(page, 1).locator('[data-tool="python"][data-status="running"]')).to_be_visible(
+        timeout=TURN_TIMEOUT
+    )
+    page.interrupt()
+    page.wait(1, timeout=TURN_TIMEOUT)
+    assert page.run(2) == "('aborted', 12)"
+
+
+def test_a_panels_agent_runs_code_when_the_kernel_is_free(
+    notebook: Callable[..., Notebook], demo_model: DemoModel
+) -> None:
+    demo_model.queue([kernel_tool("python", code="seen = len(rain) + mine"), [text("Counted.")]])
+    page = notebook(OPEN, "import time\nmine = 0\nfor _ in range(20):\n    time.sleep(0.1)\nmine = 30", "seen")
+    page.run(1)
+    view = ChatView(page.page)
+    view.appears()
+    page.start(2)
+    view.send("Count the rows")
+    press_answer(view.button("Allow once"), timeout=TURN_TIMEOUT)
+    view.says("Counted.")
+    view.rests()
+    page.wait(2)
+    assert page.run(3) == "42"
