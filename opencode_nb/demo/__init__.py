@@ -16,6 +16,8 @@ Words in the last prompt select the turn (`library()` returns the samples as a d
     Use several tools with a todo list               todowrite, glob, grep, read, bash
     Delegate this to a subagent                      the task tool; the subagent runs a command
     Run `ls -la`                                     or: run: ls -la
+    Run in my kernel: `6 * 7`                        Python code, also a fenced block, in a notebook's kernel
+    Look at `df` in my kernel
     Describe the attached image                      lists the attachments
     Write a new file notes.md
     Edit hello.py                                    thinks, reads, edits; creates the file if missing

@@ -185,6 +185,9 @@ def without_tool(name: str, offered: list[str]) -> str:
     )
 
 
+NO_KERNEL = "There is no kernel whose tools I could use: ask me from a notebook. (Scripted demo.)"
+
+
 def after_tool(name: str, results: list[str]) -> str:
     """Return the end of a turn that called one tool."""
     return f"The scripted demo called `{name}`. It gave back:\n\n{fenced(_clip(results[-1] if results else ''))}\n"

@@ -12,7 +12,6 @@ import threading
 import time
 import uuid
 from collections import deque
-from fnmatch import fnmatchcase
 from functools import partial
 from http import HTTPStatus
 from http.server import BaseHTTPRequestHandler
@@ -363,7 +362,7 @@ def _completion(body: Json, step: Step) -> Json:
 
 def _offered_name(body: Json, name: str) -> str:
     """Return the offered tool that a pattern means; the name as it is if none is."""
-    return next((offered for offered in Scene(body).tools if fnmatchcase(offered, name)), name)
+    return Scene(body).offered(name) or name
 
 
 def _said(step: Step, *, reasoning: bool) -> str:

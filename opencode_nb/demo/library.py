@@ -199,6 +199,35 @@ def _subagent(scene: Scene, found: re.Match[str]) -> Step:
 
 
 @_turn(
+    "run in the kernel",
+    r"run in (?:my|the) kernel:?\s*(?:```(?:python)?\n(?P<block>.+?)```|`(?P<line>[^`]+)`)",
+    "Run in my kernel: `6 * 7`",
+    "runs that Python code in the notebook's kernel; or a fenced block of code",
+)
+def _run_in_the_kernel(scene: Scene, found: re.Match[str]) -> Step:
+    return _use_the_kernel(scene, "python", code=found["block"] or found["line"])
+
+
+@_turn(
+    "look in the kernel",
+    r"look at `(?P<name>[^`]+)` in (?:my|the) kernel",
+    "Look at `df` in my kernel",
+    "inspects that variable of the notebook's kernel",
+)
+def _look_in_the_kernel(scene: Scene, found: re.Match[str]) -> Step:
+    return _use_the_kernel(scene, "inspect", name=found["name"])
+
+
+def _use_the_kernel(scene: Scene, tool_name: str, /, **arguments: str) -> Step:
+    offered = scene.offered(f"nb*_{tool_name}")
+    if offered is None:
+        return [text(content.NO_KERNEL)]
+    if scene.step:
+        return [text(content.after_tool(tool_name, scene.results))]
+    return _call(scene, tool(offered, **arguments))
+
+
+@_turn(
     "run a command",
     r"\brun\b(?: the)?(?: shell)?(?: command)?(?::?\s*`(?P<ticked>[^`]+)`|:\s*(?P<rest>[^\n]+))",
     "Run `ls -la`",

@@ -11,6 +11,7 @@ import json
 import posixpath
 import re
 from dataclasses import dataclass, field
+from fnmatch import fnmatchcase
 from functools import cached_property
 from typing import Any
 
@@ -51,6 +52,10 @@ class Scene:
         """The offered tools: JSON schema of the parameters by tool name."""
         functions = [tool["function"] for tool in self.body.get("tools") or []]
         return {function["name"]: function.get("parameters") or {} for function in functions}
+
+    def offered(self, pattern: str) -> str | None:
+        """Return the offered tool whose name matches a pattern, None if none does."""
+        return next((name for name in self.tools if fnmatchcase(name, pattern)), None)
 
     @cached_property
     def directory(self) -> str:

@@ -119,7 +119,11 @@ class NumpyRandomState:
 
 
 class RcParams:
-    """matplotlib's settings, if it is loaded, but for the backend: that cannot be changed back at will."""
+    """matplotlib's settings, if it is loaded, but for those that go with the backend.
+
+    That cannot be changed back at will; and when a kernel loads pyplot, it sets "interactive", without which no figure
+    would be shown.
+    """
 
     title = "rcParams"
 
@@ -127,13 +131,16 @@ class RcParams:
         """Return the settings; lists as tuples, since they may be changed in place."""
         matplotlib = sys.modules.get("matplotlib")
         params = getattr(matplotlib, "rcParams", None)
-        return {name: _frozen(value) for name, value in _raw(params) if not name.startswith("backend")}
+        return {name: _frozen(value) for name, value in _raw(params) if not _OF_BACKEND.match(name)}
 
     def write(self, name: str, value: Any) -> None:
         """Set one, without validating what was valid before."""
         params = sys.modules["matplotlib"].rcParams
         if value is not MISSING:
             dict.__setitem__(params, name, _thawed(value))
+
+
+_OF_BACKEND = re.compile("backend|interactive$")
 
 
 def _raw(params: Any) -> Iterable[tuple[str, Any]]:

@@ -235,6 +235,13 @@ def test_the_process_is_restored(tmp_path: Path, monkeypatch: pytest.MonkeyPatch
     assert "Odd" not in matplotlib.rcParams["font.family"]
 
 
+def test_what_a_kernel_sets_with_the_backend_is_no_change_of_the_agents() -> None:
+    with matplotlib.rc_context():
+        checkpoint = Checkpoint({}, ROOMY)
+        matplotlib.rcParams["interactive"] = not matplotlib.rcParams["interactive"]
+        assert str(checkpoint.compare()) == ""
+
+
 def test_importing_a_library_does_not_count_as_changing_its_settings() -> None:
     before, after = Snapshot({("variable", "x"): 1}), Snapshot({("rcParams", "font.size"): 10, ("variable", "y"): 1})
     assert bound(before, after) == [("variable", "x"), ("variable", "y")]
