@@ -17,6 +17,7 @@ import pytest
 from opencode_nb.server import Server, find_binary, serve
 from opencode_nb.server.keeping.program import reachable
 from opencode_nb.server.version import binary_version
+from opencode_nb.tools.names import HIDDEN
 from tests.server.support import END_SECONDS, assert_gone, keepers, request, run_tool
 
 Start = Callable[..., Server]
@@ -99,7 +100,7 @@ def test_config_is_merged_over_an_inherited_one(start: Start, monkeypatch: pytes
     server = start(config={"permission": {"bash": "deny"}, "share": "disabled"})
     _, config = request(server, "GET", "/config")
     assert config["username"] == "inherited"
-    assert config["permission"] == {"edit": "ask", "bash": "deny"}
+    assert config["permission"] == {"edit": "ask", "bash": "deny", HIDDEN: "deny"}
     assert config["share"] == "disabled"
 
 
