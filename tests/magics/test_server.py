@@ -64,7 +64,7 @@ def test_status_shows_program_server_users_and_sessions(
     assert lines[4] == f"Log: {server.log_path}"
     assert lines[5].startswith("Model: demo/demo")
     assert re.fullmatch(r"Session: ses_\w+ .*, \$0\.\d{4} \(1 in this directory\)", lines[6])
-    assert "opencode server listening" in run_cell("%opencode log").printed
+    assert "opencode server listening" in run_cell("%opencode log 10000").printed
     assert len(run_cell("%opencode log 1").printed.splitlines()) == 2
 
 

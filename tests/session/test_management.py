@@ -22,6 +22,9 @@ from opencode_nb.session.session import ABORT_TIMEOUT
 from opencode_nb.transcript.transcript import Change
 from tests.support.interrupts import interrupt_when_told
 
+LIMIT = 60
+"""Seconds for a command to begin on a busy machine; a moment on an idle one."""
+
 
 @pytest.fixture
 def ai(server: Server, project: Path, demo_model: DemoModel) -> Iterator[oc.Opencode]:
@@ -69,14 +72,13 @@ def test_an_interrupt_before_a_command_begins_stops_it(ai: oc.Opencode, demo_mod
     demo_model.queue([[text("must not go on"), gate("slow")]])
     session = ai.session()
     interrupt_when_told(session, "turn")  # it is about to go
-    began = time.monotonic()
     with pytest.raises(KeyboardInterrupt):
         session.command("slow", f"{seconds:g}")
     turn = session.turns()[-1]
     assert turn.status == "aborted"
-    time.sleep(max(0.0, began + seconds + 3 - time.monotonic()))  # as long as the command may take to begin
-    assert len(turn.messages) == 2, "it has not begun at all"
-    assert session.id not in ai.client.session.status()
+    limit = time.monotonic() + LIMIT
+    while len(turn.messages) < 2 or session.id in ai.client.session.status():
+        assert time.monotonic() < limit, "it has not begun at all, or goes on"
     demo_model.reset()
 
 
