@@ -326,7 +326,6 @@ class Opencode(Derived):
     server = Forwarded[Server](AsyncOpencode.server)
     managed = Forwarded[Server | None]("managed", "Like `server`, but None where that raises.")
     directory = Forwarded[Path]("directory", "The directory that the agent works in.")
-    offers = Writable[bool]("offers", "Whether sessions will offer tools: what serves them is imported at `start`.")
     version = Forwarded[str]("version", 'The server\'s version, or "" before the first connection.')
 
     @property

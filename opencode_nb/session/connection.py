@@ -19,7 +19,6 @@ from opencode_nb.server import Server, serve
 from opencode_nb.server.files import SetupFiles, data_directory, setup_files
 from opencode_nb.server.version import is_accepted, unanswered, unsupported
 from opencode_nb.session.feed import ConnectionState, Feed
-from opencode_nb.tools.server import prepare
 from opencode_nb.transcript.transcript import Change, Transcript
 
 _NOT_STARTED = "Not started yet: call start() first, or prompt something."
@@ -60,8 +59,6 @@ class Connection:
     ) -> None:
         self.directory = Path(directory or Path.cwd()).expanduser().resolve()
         self.managed: Server | None = None
-        self.offers = False
-        """Whether its sessions will offer tools: what serves them is then imported while the server starts."""
         self.version = ""
         self.environment: Mapping[str, str] = dict(serve_options.get("env") or {})
         self._join = (base_url, None if password is None else Secret(password))
@@ -195,8 +192,6 @@ class Connection:
 
     async def _connect(self) -> None:
         base_url, password = self._join
-        if self.offers:
-            prepare()
         if base_url is None:
             self.managed = await _serve_in_thread(directory=self.directory, **self._serve)
             base_url, password = self.managed.url, Secret(self.managed.password)
