@@ -13,7 +13,7 @@ from IPython.core.error import UsageError
 from opencode_nb.closest import did_you_mean
 from opencode_nb.magics.words import typed, words
 from opencode_nb.session.permissions import option as permission_option
-from opencode_nb.tools.privacy import LEVELS
+from opencode_nb.tools.privacy import LEVELS, NOT_COVERED
 
 _OPTION = re.compile(r"--?[A-Za-z]")
 """The start of an option, unlike a bullet, a rule or a negative number."""
@@ -104,9 +104,6 @@ class MagicParser(argparse.ArgumentParser):
 
 
 _IMAGE = "attach an image: a figure, a picture, PNG bytes or a path, as a Python expression; repeatable"
-
-NOT_COVERED = "what code writes to files, what shell tools read, what earlier turns sent"
-"""What no privacy level covers."""
 
 _PRIVACY = (
     f"what the agent may know of the kernel, from now on in this session: {', '.join(LEVELS)} (default: full). "

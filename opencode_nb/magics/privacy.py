@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 from opencode_nb.kernel.context.session_context import SessionContext
-from opencode_nb.magics.options import NOT_COVERED
-from opencode_nb.tools.privacy import Level
+from opencode_nb.tools.privacy import NOT_COVERED, Level
 
 EARLIER = "What earlier turns sent stays with the provider: --new starts a session without it."
 

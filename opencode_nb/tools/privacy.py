@@ -37,6 +37,9 @@ class Level(enum.IntEnum):
         return cls[name.upper()]
 
 
+NOT_COVERED = "what code writes to files, what shell commands read, and what earlier turns sent"
+"""What no level covers: to be said wherever a level is set."""
+
 LEVELS = tuple(level.name.lower() for level in Level)
 """The names of the levels, from the strictest to `full`."""
 

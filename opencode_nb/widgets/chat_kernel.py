@@ -7,10 +7,9 @@ from typing import Protocol
 from opencode_nb.kernel.context.session_context import context_of
 from opencode_nb.kernel.offer import KernelOffer, kernel_offer
 from opencode_nb.session.session import AsyncSession
-from opencode_nb.tools.privacy import Level
+from opencode_nb.tools.privacy import NOT_COVERED, Level
 from opencode_nb.transcript.state import Json
 
-NOT_COVERED = "Not covered: what code writes to files, what shell commands read, and what earlier turns sent."
 _EARLIER = "What earlier turns of this session sent stays with the provider. A new session starts without it."
 LEVELS_TOLD = {
     Level.NONE: "nothing of the kernel",
@@ -67,7 +66,12 @@ def state(access: KernelAccess | None, session: AsyncSession) -> Json | None:
         return None
     levels = [{"name": level.name.lower(), "about": about} for level, about in LEVELS_TOLD.items()]
     chosen = access.level(session).name.lower()
-    return {"tools": access.tools(session), "level": chosen, "levels": levels, "not_covered": NOT_COVERED}
+    return {
+        "tools": access.tools(session),
+        "level": chosen,
+        "levels": levels,
+        "not_covered": f"Not covered: {NOT_COVERED}.",
+    }
 
 
 def choose(access: KernelAccess, session: AsyncSession, intent: Json) -> str:

@@ -14,9 +14,10 @@ from opencode_nb.render.markup.patch_ops import keyed
 from opencode_nb.render.turn.page import LiveTurn
 from opencode_nb.render.turn.parts import Look, RequestsView
 from opencode_nb.render.turn.requests import permission_html, question_html
+from opencode_nb.tools.privacy import NOT_COVERED
 from opencode_nb.transcript.state import TurnState
 from opencode_nb.widgets.chat import ChatWidget
-from opencode_nb.widgets.chat_kernel import LEVELS_TOLD, NOT_COVERED
+from opencode_nb.widgets.chat_kernel import LEVELS_TOLD
 from tests.render.kernel_turns import CODE, SERVED, kernel_turn
 from tests.render.turns import tool, turn
 from tests.widgets.conftest import Widget
@@ -64,7 +65,7 @@ STATE: dict[str, Any] = {
         "tools": True,
         "level": "full",
         "levels": [{"name": level.name.lower(), "about": about} for level, about in LEVELS_TOLD.items()],
-        "not_covered": NOT_COVERED,
+        "not_covered": f"Not covered: {NOT_COVERED}.",
     },
     "elsewhere": [],
     "n": 0,
