@@ -28,8 +28,11 @@ ERROR_TIMEOUT = 2.0
 BEGIN_TIMEOUT = 30.0
 """Seconds that a command may take to start its turn: its template may run shell commands first."""
 
+PASSED_BY_AFTER = 1.0
+"""Seconds that a session may be idle with a waiting prompt before the server is asked whether it passed it by."""
+
 PASSED_BY_TIMEOUT = 30.0
-"""Seconds that a session may be idle before a waiting prompt starts: the server finishes earlier work first."""
+"""Seconds to ask for it to be started, and then for it to start."""
 
 SAID_TIMEOUT = 5.0
 """Seconds to wait for a `no_reply` prompt to appear: the response (204) can come first (docs/server.md)."""
@@ -190,15 +193,43 @@ class Run:
             self._spawn(self._passed_by())
 
     async def _passed_by(self) -> None:
-        """Fail a prompt that the server has but never starts, instead of waiting for it forever.
+        """Start a prompt that the server has but passed by. Fail it if that does not help: it would wait forever.
 
+        A turn that fails is idle a moment before it ends; a prompt of that moment is only stored (docs/server.md).
         Leave one that is being stopped: the abort ends it.
         """
-        state, transcript = self.turn.state, self._transcript
-        await self._until(lambda: bool(state.steps) or state.ended or transcript.busy, PASSED_BY_TIMEOUT)
+        await self._until(self._is_taken_up, PASSED_BY_AFTER)
+        if not self._is_taken_up():
+            with contextlib.suppress(OpencodeError, TimeoutError):  # then the prompt stays as it is: not answered
+                async with asyncio.timeout(PASSED_BY_TIMEOUT):
+                    await self._start_stored()
+            await self._until(self._is_taken_up, PASSED_BY_TIMEOUT)
         self._rests = False
-        if not (state.steps or state.ended or transcript.busy or self._ended_by(*STOPPED)):
+        if not self._is_taken_up():
             self._fail(_NOT_ANSWERED)
+
+    def _is_taken_up(self) -> bool:
+        """Whether the server has begun the turn, or the turn needs no beginning any more."""
+        state = self.turn.state
+        return bool(state.steps) or state.ended or self._transcript.busy or self._ended_by(*STOPPED)
+
+    async def _start_stored(self) -> None:
+        """Send the stored prompt's id again, without parts: the server keeps those it has, and begins the turn."""
+        client, session_id = self._feed.client, self._transcript.id
+        prompt = self.turn.state.prompt
+        if prompt is None or session_id in await client.session.status():
+            return
+        info = prompt.info
+        model = info.get("model") or {}
+        body: Json = {
+            "agent": info.get("agent"),
+            "model": {key: model[key] for key in ("providerID", "modelID") if key in model} or None,
+            "variant": model.get("variant"),
+            "system": info.get("system"),
+            "format": info.get("format"),
+        }
+        stored: dict[str, Any] = {key: value for key, value in body.items() if value is not None}
+        await client.session.prompt_async(session_id, messageID=self.turn.id, parts=[], **stored)
 
     def _spawn(self, work: Coroutine[Any, Any, None]) -> None:
         task = asyncio.create_task(work)

@@ -6,16 +6,22 @@ import json
 import logging
 import os
 import subprocess
+import threading
+import time
 from collections.abc import Iterator
+from contextlib import closing
 from pathlib import Path
 from typing import Any
+from urllib.parse import urlsplit
 
 import pytest
 
 import opencode_nb as oc
 from opencode_nb.api.client import Client
-from opencode_nb.demo import DemoModel
+from opencode_nb.demo import DemoModel, error, gate, text
 from opencode_nb.server import Server
+from opencode_nb.session import run
+from tests.support.proxy import Proxy
 
 BEFORE_THE_WRAP = 1786600000000
 """2026-08-13 in ms: the day before the clock's part of the ids began at zero again."""
@@ -53,6 +59,71 @@ def test_a_malformed_session_id_raises_without_retrying(
             ask("invalid-id")
         assert not caught.value.retryable
     assert "again in" not in caplog.text
+
+
+@pytest.mark.parametrize("next_is", ["prompt", "command"])
+@pytest.mark.parametrize("how", ["fails", "is stopped"])
+def test_a_prompt_sent_as_a_turn_ends_is_answered_once(
+    ai: oc.Opencode, demo_model: DemoModel, how: str, next_is: str
+) -> None:
+    """A turn that fails is idle before it ends, and what comes between the two is stored, not started."""
+    session = ai.session()
+    end_a_turn(session, demo_model, how)
+    demo_model.queue([text("Seen.")])
+    if next_is == "prompt":
+        turn = session.prompt("Look at this.", files=["README.md"], system="Be brief.")
+        sent = json.dumps(demo_model.requests[-1]["messages"])
+        assert [sent.count(words) for words in ("Look at this.", "# Temperatures", "Be brief.")] == [1, 1, 1]
+    else:
+        turn = session.command("init")
+    assert (turn.status, turn.text) == ("completed", "Seen.")
+    assert [kept.status for kept in session.turns()][1:] == ["completed"]
+
+
+def end_a_turn(session: oc.Session, demo_model: DemoModel, how: str) -> None:
+    """Run a turn, and return at the moment that it is over."""
+    ended, begun = threading.Event(), threading.Event()
+    happens = {"ended": ended, "delta": begun}
+    unsubscribe = session.subscribe(lambda change: happens.get(change.kind, threading.Event()).set())
+    demo_model.queue([error(401, "No key.")] if how == "fails" else [[text("Working"), gate("stopped")]])
+    session.prompt("Do it.", wait=False)
+    if how == "is stopped":
+        assert begun.wait(60)
+        session.abort()
+        demo_model.release("stopped")
+    assert ended.wait(60)
+    unsubscribe()
+
+
+def test_a_prompt_that_cannot_be_started_raises(
+    server: Server, project: Path, demo_model: DemoModel, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The server has stored the prompt and cannot be told to start it: the network is held."""
+    monkeypatch.setattr(run, "PASSED_BY_TIMEOUT", 0.5)
+    proxy = Proxy(urlsplit(server.url).port or 0)
+    url = f"http://127.0.0.1:{proxy.port}"
+    with closing(proxy), oc.Opencode(base_url=url, password=server.password, directory=project) as ai:
+        session, turn = stored_only(ai, demo_model)
+        proxy.hold()
+        with pytest.raises(oc.TurnError, match="has the prompt but did not start it"):
+            turn.wait(30)
+        proxy.mend()
+        assert session.prompt("Say exactly: on").text == "on"
+
+
+def stored_only(ai: oc.Opencode, demo_model: DemoModel) -> tuple[oc.Session, oc.Turn]:
+    """Return a session with a turn that the server has stored and not started; it takes luck, and so several tries."""
+    for _ in range(10):
+        session = ai.session()
+        end_a_turn(session, demo_model, "fails")
+        turn = session.prompt("Say exactly: late", wait=False)
+        time.sleep(run.PASSED_BY_AFTER / 2)
+        transcript = session._async.transcript
+        state = transcript.turns[turn.id]
+        if state.prompt and not (state.steps or transcript.busy):
+            return session, turn
+        turn.wait(60)
+    raise AssertionError("the server started every prompt at once")
 
 
 def test_a_command_behind_another_clients_prompt_is_never_done_yet_running(
