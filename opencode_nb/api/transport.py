@@ -89,6 +89,7 @@ class Transport:
         self._ready = ready or _at_once
         # Connections belong to the event loop that opened them, and a client may be used from several.
         self._clients: WeakKeyDictionary[asyncio.AbstractEventLoop, httpx.AsyncClient] = WeakKeyDictionary()
+        self._closed = 0  # how many times: a request that this cut off is not repeated, as nobody would close it again
 
     async def send(self, call: Call) -> Any:
         """Send the call, retrying where that is safe and can help, and decode the answer."""
@@ -99,6 +100,7 @@ class Transport:
         return response if call.raw else decode(call, response)
 
     async def _send(self, call: Call) -> httpx.Response:
+        closed = self._closed
         for attempt in range(self.max_retries + 1):
             try:
                 return await self._attempt(call)
@@ -109,7 +111,9 @@ class Transport:
                     raise
                 delay = _delay(error, attempt)
                 log.info("%s %s: %s; again in %.2f s", call.method, call.path, type(error).__name__, delay)
-            await asyncio.sleep(delay)
+                await asyncio.sleep(delay)
+                if self._closed != closed:
+                    raise
         raise AssertionError("unreachable")  # the last attempt returns or raises
 
     async def _attempt(self, call: Call) -> httpx.Response:
@@ -158,6 +162,7 @@ class Transport:
 
     async def aclose(self) -> None:
         """Close the connections of the running loop. Does not close an `http_client` that was passed in."""
+        self._closed += 1
         client = self._clients.pop(asyncio.get_running_loop(), None)
         if client is not None:
             await client.aclose()

@@ -6,6 +6,8 @@ import asyncio
 import json
 import socket
 import struct
+import time
+from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime, timedelta
 from email.utils import format_datetime
 from typing import Any
@@ -71,6 +73,18 @@ def test_a_broken_connection_is_an_error(handler: Any) -> None:
         with pytest.raises(errors.APIConnectionError, match="the connection broke"):
             client.global_.health()
         assert len(server.requests) == 2
+
+
+def test_a_request_cut_off_by_closing_its_client_is_not_repeated() -> None:
+    """The repetition would open a connection that nobody closes."""
+    with serving(hang) as server, Client(server.url) as client, ThreadPoolExecutor() as pool:
+        cut_off = pool.submit(client.global_.health)
+        while not server.requests:
+            time.sleep(0.01)
+        client.close()
+        with pytest.raises(errors.APIConnectionError, match="the connection broke"):
+            cut_off.result(30)
+        assert len(server.requests) == 1
 
 
 @pytest.mark.parametrize("handler", [hang, drip])
