@@ -150,8 +150,10 @@ $(JS)/node_modules/stamp: $(JS)/package.json $(JS)/package-lock.json | $(VENV)/d
 	    ci --prefix $(JS) --ignore-scripts --no-audit --no-fund --loglevel=error
 	@touch $@
 
-# Only what a user's kernel has: the package with its declared dependencies, and the kernel.
+# The older kernel alone: all else comes from .venv, which is behind it on the path.
 .venv-kernel-%/stamp: pyproject.toml | $(VENV)/dev.stamp
 	$(BIN)/python -m venv --without-pip $(@D)
-	$(BIN)/python -m pip --python $(@D)/bin/python install --quiet --editable . 'ipykernel==$*.*'
+	@packages='import sysconfig; print(sysconfig.get_path("purelib"))'; \
+	    echo "import site; site.addsitedir('$$($(BIN)/python -c "$$packages")')" > "$$($(@D)/bin/python -c "$$packages")/venv.pth"
+	$(BIN)/python -m pip --python $(@D)/bin/python install --quiet 'ipykernel==$*.*'
 	@touch $@

@@ -8,6 +8,7 @@ import subprocess
 import sys
 import venv
 import zipfile
+from collections import Counter
 from collections.abc import Iterator
 from graphlib import CycleError, TopologicalSorter
 from pathlib import Path
@@ -19,6 +20,7 @@ from tests.support.imports import Import, import_graph, imports, module_name
 
 ROOT = Path(__file__).resolve().parents[1]
 PACKAGE = ROOT / "opencode_nb"
+TESTS = ROOT / "tests"
 
 AT_ONCE: dict[str, set[str]] = {
     "_version": set(),
@@ -64,8 +66,20 @@ AT_ONCE: dict[str, set[str]] = {
     },
     "quickstart": {"errors"},
     "doctor": {"errors"},
+    "magics.typed": set(),
     "magics": {
-        *("changes", "closest", "diffs", "errors", "kernel", "portal", "secret", "session", "session.blocking"),
+        *(
+            "magics.typed",
+            "changes",
+            "closest",
+            "diffs",
+            "errors",
+            "kernel",
+            "portal",
+            "secret",
+            "session",
+            "session.blocking",
+        ),
         *("session.permissions", "session.prompt", "tools", "transcript", "widgets"),
     },
     "cli": {
@@ -202,6 +216,17 @@ def circle(graph: dict[str, set[str]]) -> list[str]:
     except CycleError as error:
         return list(error.args[1])[::-1]
     return []
+
+
+ANY_NUMBER = {"opencode_nb/api", "opencode_nb/api/types", "tests/recordings"}
+"""Folders of what is generated or recorded."""
+
+
+def test_no_folder_has_more_than_twenty_files() -> None:
+    """A folder that is read at a glance."""
+    files = [file for file in tracked() if file.is_relative_to(PACKAGE) or file.is_relative_to(TESTS)]
+    count = Counter(named(file.parent) for file in files)
+    assert {folder: n for folder, n in count.items() if n > 20 and folder not in ANY_NUMBER} == {}
 
 
 def test_no_method_is_a_stub() -> None:

@@ -15,12 +15,12 @@ from IPython.core.interactiveshell import InteractiveShell
 from opencode_nb import portal
 from opencode_nb.errors import OpencodeError
 from opencode_nb.kernel.context import offers
-from opencode_nb.magics import body
 from opencode_nb.magics.frontend import Frontend, detect
 from opencode_nb.magics.line import LineMagic
 from opencode_nb.magics.options import MagicParser, prompt_parser
-from opencode_nb.magics.place import Place, place_of
-from opencode_nb.magics.words import typed
+from opencode_nb.magics.typed import body
+from opencode_nb.magics.typed.place import Place, place_of
+from opencode_nb.magics.typed.words import typed
 from opencode_nb.magics.workspace import Workspace
 from opencode_nb.session.opencode import AsyncOpencode
 from opencode_nb.session.prompt import completion as prose

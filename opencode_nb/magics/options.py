@@ -11,7 +11,7 @@ from typing import NoReturn
 from IPython.core.error import UsageError
 
 from opencode_nb.closest import did_you_mean
-from opencode_nb.magics.words import typed, words
+from opencode_nb.magics.typed.words import typed, words
 from opencode_nb.session.permissions import option as permission_option
 from opencode_nb.tools.privacy import LEVELS, NOT_COVERED
 

@@ -17,14 +17,14 @@ from opencode_nb.kernel import notebook
 from opencode_nb.kernel.context.session_context import context_of
 from opencode_nb.kernel.context.subjects import Subject
 from opencode_nb.kernel.offer import kernel_offer
-from opencode_nb.magics import body
-from opencode_nb.magics.body import Body
 from opencode_nb.magics.carried import Carrier
 from opencode_nb.magics.continuing import continue_session
 from opencode_nb.magics.failure import CellError, Interrupted
 from opencode_nb.magics.frontend import Frontend, detect
 from opencode_nb.magics.privacy import set_level
 from opencode_nb.magics.slash import run_slash
+from opencode_nb.magics.typed import body
+from opencode_nb.magics.typed.body import Body
 from opencode_nb.magics.views import PageView, View, make_view
 from opencode_nb.magics.workspace import Workspace
 from opencode_nb.session.blocking import Session, read, send

@@ -16,8 +16,9 @@ from opencode_nb.changes.recorder import Images
 from opencode_nb.changes.undo_result import Undone
 from opencode_nb.diffs.memory import KernelChanges
 from opencode_nb.errors import ConflictError, InternalServerError, NotFoundError, OpencodeError
-from opencode_nb.session import export, memory
-from opencode_nb.session.offering import Offering
+from opencode_nb.session import export
+from opencode_nb.session.kernel import memory
+from opencode_nb.session.kernel.offering import Offering
 from opencode_nb.session.owner import Owner
 from opencode_nb.session.permissions.approvals import as_sent
 from opencode_nb.session.permissions.policy import Reply

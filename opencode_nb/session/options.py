@@ -6,8 +6,8 @@ from collections.abc import Callable, Mapping
 from inspect import Parameter, signature
 from typing import Any, Protocol, TypedDict, TypeVar
 
+from opencode_nb.session.kernel.offering import Offering
 from opencode_nb.session.models import split_model
-from opencode_nb.session.offering import Offering
 from opencode_nb.session.owner import Owner
 from opencode_nb.session.permissions.policy import PermissionOption, Person, Policy
 from opencode_nb.transcript import ids

@@ -16,7 +16,7 @@ from nbclient import NotebookClient
 from nbclient.exceptions import CellExecutionError
 from nbformat import NotebookNode
 
-from opencode_nb.demo import DemoModel, gate, text, tool
+from opencode_nb.demo import DemoModel, gate, kernel_tool, text, tool
 from tests.magics.support_kernel import Kernel, printed
 from tests.server.support import CASE, assert_gone, keepers
 from tests.support import isolation
@@ -124,6 +124,45 @@ def test_prompt_options_take_effect(execute: Execute, demo_model: DemoModel) -> 
     assert shown[7] == "'background'"
     assert shown[8] == ""
     assert shown[9] == "'unseen'"
+
+
+USED = "[(call.tool.split('_')[1], call.status) for call in _.tools], globals().get('total')"
+"""What the last turn did in the kernel, and what it left there."""
+
+
+def test_code_runs_in_the_kernel_by_policy(execute: Execute, demo_model: DemoModel) -> None:
+    """Looking is allowed. Code is denied where nobody can be asked, unless the policy allows it."""
+    actions = [kernel_tool("inspect", name="rows"), kernel_tool("python", code="total = sum(rows)"), text("Done.")]
+    demo_model.queue(actions)
+    demo_model.queue(actions)
+    cells = execute("rows = [20, 22]", "%%prompt\nAdd", USED, "%%prompt --permission allow\nAdd", USED).cells
+    assert data_of(cells[3])["text/plain"] == "([('inspect', 'completed'), ('python', 'error')], None)"
+    assert data_of(cells[5])["text/plain"] == "([('inspect', 'completed'), ('python', 'completed')], 42)"
+    assert [cell.execution_count for cell in cells] == [1, 2, 3, 4, 5, 6]
+
+
+def test_an_error_of_the_agents_code_does_not_end_a_papermill_run(
+    env: dict[str, str], demo_model: DemoModel, project: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from papermill import execute_notebook
+
+    for name, value in env.items():
+        monkeypatch.setenv(name, value)
+    demo_model.queue(
+        [kernel_tool("python", code="total = sum(rows) / 0"), kernel_tool("python", code="total = 42"), text("Done.")]
+    )
+    cells = [nbformat.v4.new_code_cell(code) for code in (LOAD, "rows = []", "%%prompt --permission allow\nAdd", USED)]
+    cells[1].metadata["tags"] = ["parameters"]
+    nbformat.write(nbformat.v4.new_notebook(cells=cells), project / "sum.ipynb")
+    ran = execute_notebook(
+        str(project / "sum.ipynb"),
+        str(project / "ran.ipynb"),
+        {"rows": [20, 22]},
+        kernel_name="python3",
+        cwd=str(project),
+        progress_bar=False,
+    )
+    assert data_of(ran.cells[-1])["text/plain"] == "([('python', 'completed'), ('python', 'completed')], 42)"
 
 
 def test_a_failing_turn_fails_its_cell_with_a_one_line_traceback(execute: Execute) -> None:

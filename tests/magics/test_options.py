@@ -13,7 +13,7 @@ from IPython.core.error import UsageError
 
 from opencode_nb import cli
 from opencode_nb.magics.options import MagicParser, prompt_parser
-from opencode_nb.magics.words import words as words_of
+from opencode_nb.magics.typed.words import words as words_of
 
 
 def test_options_have_their_defaults() -> None:

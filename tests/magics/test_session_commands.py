@@ -9,7 +9,7 @@ import pytest
 from IPython.core.interactiveshell import InteractiveShell
 
 from opencode_nb.demo import DemoModel, text, tool, usage
-from opencode_nb.magics.body import Body, parse
+from opencode_nb.magics.typed.body import Body, parse
 from tests.magics.conftest import RunCell
 
 

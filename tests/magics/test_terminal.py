@@ -152,6 +152,19 @@ def test_ctrl_c_stops_the_turn_and_keeps_its_output(terminal: Terminal) -> None:
     assert "NEXT ONE" in terminal.run("_.text.upper()")
 
 
+def test_the_agent_runs_code_in_the_terminals_python(terminal: Terminal) -> None:
+    terminal.start("%%prompt\nRun in my kernel: `kept = 6 * 7; kept + 1`")
+    asked = terminal.expect("Allow? [y]es, once")
+    assert "kept = 6 * 7; kept + 1" in asked
+    terminal.answer("y")
+    shown = terminal.ended()
+    assert "You allowed once" in shown
+    assert "43" in shown
+    assert "(42, 'completed')" in terminal.run("kept, _.status")
+    assert "kept: new" in " ".join(terminal.run("%opencode undo").split())
+    assert "False" in terminal.run("'kept' in globals()")
+
+
 def test_a_wrong_cell_fails_with_one_line(terminal: Terminal) -> None:
     shown = terminal.run("%%prompt -f no-such-file\nhello")
     assert shown.count("FileNotFoundError: No such file: no-such-file") == 1

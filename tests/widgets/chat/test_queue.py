@@ -7,8 +7,8 @@ from typing import Any
 import pytest
 from playwright.sync_api import Locator, Page, expect
 
+from tests.widgets.chat.composer.test_composer import field_of
 from tests.widgets.chat.page import ChatPage
-from tests.widgets.chat.test_composer import field_of
 
 FIRST, SECOND, THIRD = ({"id": f"q{n}", "text": text} for n, text in enumerate(("first", "second", "third"), 1))
 

@@ -9,8 +9,8 @@ import pytest
 from playwright.sync_api import Locator, Page, expect
 
 from tests.support.axe import violations
+from tests.widgets.chat.composer.test_composer import field_of, suggestions
 from tests.widgets.chat.page import SCENES, STATE, ChatPage, Theme
-from tests.widgets.chat.test_composer import field_of, suggestions
 
 UNDO = {"text": "/undo", "detail": "Undo the last message", "kind": "command", "acts": True}
 INIT = {"text": "/init", "detail": "Write AGENTS.md", "kind": "command", "acts": False}

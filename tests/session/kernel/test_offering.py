@@ -20,7 +20,7 @@ from opencode_nb.api.client import Client
 from opencode_nb.demo import DemoModel, kernel_tool, text, tool
 from opencode_nb.server import Server
 from opencode_nb.server.keeping.program import free_port
-from opencode_nb.session import calls
+from opencode_nb.session.kernel import calls
 from opencode_nb.session.permissions.policy import Answer, PermissionRequest
 from opencode_nb.tools.ledger import Ledger
 from opencode_nb.tools.names import own_tool, server_name
@@ -98,6 +98,12 @@ def test_no_other_session_and_no_subagent_sees_the_tools(
     other.prompt("hello", permission={"*": "allow"})
     offered = [bool([name for name in demo_model.offered(n) if own_tool(name)]) for n in (1, 2, 3, 4)]
     assert offered == [True, False, True, False]
+
+
+def test_a_script_offers_no_tools(ai: oc.Opencode, demo_model: DemoModel) -> None:
+    """There is no kernel: this process has no IPython shell."""
+    ai.session().prompt("hello")
+    assert not [name for name in demo_model.offered(1) if own_tool(name)]
 
 
 def test_tools_that_are_taken_away_are_gone(ai: oc.Opencode, kernel: Kernel, demo_model: DemoModel) -> None:

@@ -9,7 +9,7 @@ import nbformat
 import pytest
 from nbclient import NotebookClient
 
-NOTEBOOK = Path(__file__).parents[2] / "notebooks/kernel.ipynb"
+NOTEBOOK = Path(__file__).parents[3] / "notebooks/kernel.ipynb"
 
 
 def data_of(outputs: list[Any], kind: str) -> str:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from opencode_nb.magics.place import Place, place_of
+from opencode_nb.magics.typed.place import Place, place_of
 
 HERE = "‸"
 

@@ -13,7 +13,7 @@ from collections.abc import Iterable
 from typing import Any
 
 from opencode_nb.errors import OpencodeError
-from opencode_nb.session.calls import Calls, check_allowed
+from opencode_nb.session.kernel.calls import Calls, check_allowed
 from opencode_nb.session.owner import Owner
 from opencode_nb.session.permissions.policy import Policy
 from opencode_nb.session.permissions.session_rules import offered_rules, taken_by

@@ -7,8 +7,8 @@ import base64
 import pytest
 from playwright.sync_api import Locator, Page, expect
 
+from tests.widgets.chat.composer.test_composer import ORIGIN, PASTE, field_of
 from tests.widgets.chat.page import ChatPage
-from tests.widgets.chat.test_composer import ORIGIN, PASTE, field_of
 
 SECOND = {"id": "ses_2", "title": "Another"}
 FIRST = {"id": "ses_1", "title": "Load the measurements"}

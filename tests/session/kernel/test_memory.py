@@ -14,7 +14,7 @@ from opencode_nb.diffs.memory import KernelChanges
 from opencode_nb.kernel.memory.budget import Budget
 from opencode_nb.kernel.memory.turns import Turns
 from opencode_nb.server import Server
-from opencode_nb.session.memory import GONE
+from opencode_nb.session.kernel.memory import GONE
 from opencode_nb.session.prompt import listing
 
 

@@ -7,8 +7,8 @@ import base64
 import pytest
 from playwright.sync_api import Locator, Page, expect
 
+from tests.widgets.chat.composer.test_composer import PICTURE, field_of
 from tests.widgets.chat.page import ChatPage
-from tests.widgets.chat.test_composer import PICTURE, field_of
 
 PDF = b"%PDF-1.4\n\xe2\xe3\xcf\xd3\n%%EOF\n"
 """As every real one it is no text: bytes that are no UTF-8."""

@@ -1,0 +1,1 @@
+"""What a session has of the kernel: the tools that it offers the agent, their calls, and its part of undo."""
