@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import re
 import sys
-from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any
 from weakref import WeakKeyDictionary
@@ -16,6 +15,7 @@ from weakref import WeakKeyDictionary
 from IPython.core.interactiveshell import ExecutionResult, InteractiveShell
 
 from opencode_nb.kernel.context.traceback_text import error_text
+from opencode_nb.kernel.printed import printed
 
 _OURS = re.compile(r"\s*%%?(?:prompt|opencode)\b")
 
@@ -79,17 +79,7 @@ class Cells:
 
     def printed(self, number: int) -> str | None:
         """Return what a cell printed and displayed, as text; None if this IPython does not keep it."""
-        kept: Any = getattr(self._shell.history_manager, "outputs", None)
-        return "".join(_texts(kept.get(number, ()))) if kept is not None else None
-
-
-def _texts(outputs: Any) -> Iterator[str]:
-    for output in list(outputs):
-        bundle = output.bundle
-        if output.output_type in ("out_stream", "err_stream"):
-            yield "".join(map(str, bundle.get("stream", ())))
-        elif output.output_type == "display_data":
-            yield f"{bundle.get('text/plain', '')}\n"
+        return printed(self._shell, number)
 
 
 _known: WeakKeyDictionary[InteractiveShell, Cells] = WeakKeyDictionary()

@@ -14,6 +14,7 @@ from typing import Any
 
 from IPython.core.interactiveshell import ExecutionInfo, ExecutionResult, InteractiveShell
 
+from opencode_nb.kernel.printed import printed
 from opencode_nb.kernel.running.capture import is_internal
 from opencode_nb.kernel.running.clip import clipped, plain
 from opencode_nb.kernel.running.output import Output
@@ -110,6 +111,8 @@ class History:
         inputs = manager.input_hist_raw
         source = inputs[number] if number < len(inputs) else ""
         told = [Piece(f"In[{number}]:", Level.NAMES), Piece(f" {clipped(source.strip(), *SOURCE)}")]
+        if output := plain(printed(self._shell, number) or "").strip():
+            told.append(Piece(f"\n{clipped(output, *SHOWN)}"))
         shown = manager.output_hist_reprs.get(number)
         if shown:
             told.append(Piece(f"\nOut[{number}]: {clipped(plain(str(shown)), *SHOWN)}"))

@@ -20,12 +20,12 @@ Run = Callable[..., Ran]
 
 
 def test_cells_and_the_agents_code_come_in_order(run: Run, runner: Runner, shell: InteractiveShell) -> None:
-    shell.run_cell("1 + 1", store_history=True)
+    shell.run_cell("print('printed')\n1 + 1", store_history=True)
     run("print('agent')")
     shell.run_cell("{}['secret']", store_history=True)
     text = told(runner.history.recent(10))
     assert text == (
-        "In[1]: 1 + 1\nOut[1]: 2\n\n"
+        "In[1]: print('printed')\n1 + 1\nprinted\nOut[1]: 2\n\n"
         "The agent's code: print('agent')\nagent\n\n"
         "In[2]: {}['secret']\nIn[2] failed: KeyError: 'secret'\n\n"
     )
