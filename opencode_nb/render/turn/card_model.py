@@ -161,8 +161,8 @@ class Context:
 
     Whether its turn has ended, the directory that paths are relative to, the sub-sessions that are displayed, the
     messages that the user sent while the turn was running, the number of columns of changes (0 if it cannot be chosen),
-    what people were asked about calls, by call, whether the turn is a shell command that the user typed, and what calls
-    of the kernel's tools show, by call.
+    what people were asked about calls, by call, whether the turn is a shell command that the user typed, what calls of
+    the kernel's tools show, by call, and whether the agent has the kernel, which its subagents have not.
     """
 
     ended: bool = False
@@ -173,6 +173,7 @@ class Context:
     consents: Mapping[str, Consent] = field(default_factory=dict)
     typed: bool = False
     shown: Mapping[str, Sequence[Json]] = field(default_factory=dict)
+    in_kernel: bool = False
 
     def path(self, path: str) -> str:
         """Return a path relative to the directory if it is below it."""

@@ -210,6 +210,7 @@ def context(turn: TurnState, columns: int = 0) -> Context:
         answers.consents(turn),
         facts.is_typed_command(turn),
         turn.shown,
+        bool(turn.sent or turn.shown),
     )
 
 

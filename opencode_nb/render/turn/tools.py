@@ -291,6 +291,7 @@ def _task(call: _Call) -> Card:
         *([Prose(result or call.output)] if call.output and session not in call.context.children else []),
         child_session=session,
         open=call.status == "running",
+        note="without the kernel" if call.context.in_kernel else "",
     )
 
 

@@ -10,7 +10,7 @@ from opencode_nb.render.chat.docks import todos_html
 from opencode_nb.render.markup import ansi
 from opencode_nb.render.turn import cards, layout
 from opencode_nb.render.turn.card_model import Context, Problem
-from opencode_nb.render.turn.page import turn_markdown
+from opencode_nb.render.turn.page import turn_html, turn_markdown
 from opencode_nb.render.turn.phrases import duration, shorten
 from opencode_nb.render.turn.todos import progress
 from opencode_nb.render.turn.tools import describe, elapsed, explored
@@ -221,6 +221,14 @@ def test_long_output_scrolls_in_its_card(name: str, state: dict[str, Any], label
 def test_short_output_does_not_scroll() -> None:
     assert "oc-scrolled" not in cards.output_html("line\n" * cards.SHORT)
     assert "Show all 21 lines" in cards.output_html("line\n" * (cards.SHORT + 1), key="k")
+
+
+def test_the_card_of_a_subagent_says_that_it_has_no_kernel() -> None:
+    task = tool("task", input={"subagent_type": "general", "description": "Look"})
+    assert describe(task, Context(in_kernel=True)).note == "without the kernel"
+    assert describe(task, Context()).note == ""
+    sent = turn(task, sent=[{"about": "df", "level": "schema", "tokens": 12, "images": 0}])
+    assert "without the kernel" in parse(turn_html(sent)).text
 
 
 def test_a_running_output_shows_its_last_lines() -> None:
