@@ -44,7 +44,7 @@ def _decide(of: type[Any]) -> tuple[Family | None, bool]:
     exact = EXACT.get(id(of)) or library_family(of, package(of))
     if exact is not None:
         return exact, False
-    if is_leaf(of):
+    if is_leaf(of) or package(of) == "opencode_nb":  # a turn or a session: what it did is undone with the turn
         return None, True
     return _of_class(of), False
 

@@ -14,6 +14,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
+import opencode_nb
 from opencode_nb.kernel.memory.budget import Budget
 from opencode_nb.kernel.memory.checkpoint import Checkpoint
 from opencode_nb.kernel.memory.compare import bound
@@ -274,6 +275,7 @@ def test_what_cannot_be_copied_is_named() -> None:
         "plain": [1],
         "f": boom,
         "m": os,
+        "agent": opencode_nb.Opencode(),
     }
     changes = Checkpoint(namespace, ROOMY).compare()
     assert changes.untracked == ("client", "generator", "lock")
