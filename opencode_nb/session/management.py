@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Awaitable, Callable, Iterable, Sequence
+from collections.abc import Awaitable, Callable, Coroutine, Iterable, Sequence
 from concurrent.futures import Future
 from dataclasses import replace
 from pathlib import Path
@@ -33,16 +33,16 @@ BUSY = "A turn is running in this session: wait for it to end, or stop it first.
 
 
 class ManagedSession:
-    """A session's facts and history, and the operations on it that start no turn."""
+    """A session's facts and history, and the operations on it that start no turn. `stop` stops one that runs."""
 
-    def __init__(self, owner: Owner, transcript: Transcript) -> None:
+    def __init__(self, owner: Owner, transcript: Transcript, stop: Callable[[], Coroutine[Any, Any, None]]) -> None:
         self.owner = owner
         self.transcript = transcript
         self._turns: dict[str, Turn] = {}
         self._images: Images | None = None
         self._copying: asyncio.Future[None] | None = None
         self._own = Own(self.id)
-        self._offering = Offering(owner, transcript)
+        self._offering = Offering(owner, transcript, stop)
         self.memory: memory.Memory | None = None
         """The kernel's memory, which undo and redo restore too; None if the agent runs no code in this kernel."""
 

@@ -49,7 +49,7 @@ class AsyncSession(ManagedSession):
     """
 
     def __init__(self, owner: Owner, transcript: Transcript) -> None:
-        super().__init__(owner, transcript)
+        super().__init__(owner, transcript, self.abort_own)
         self.model, self.agent, self.variant = owner.model, owner.agent, owner.variant
         self.queue = Queue(owner.directory, self._send_waiting, lambda: self.busy, self._turn_state)
         self._stops = Stops(self.abort, self._stop_late, self._drop)

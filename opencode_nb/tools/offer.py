@@ -47,11 +47,15 @@ class RefusedError(Exception):
 
 @dataclass(frozen=True, slots=True)
 class Admitted:
-    """A call that may run. `shown` takes what the user is to see; `over` returns when nobody waits for it any more."""
+    """A call that may run.
+
+    `shown` takes what the user is to see; `over` returns when nobody waits for it any more; `stop` ends its turn.
+    """
 
     call: Call
     shown: Callable[[tuple[Json, ...]], None]
     over: Callable[[], Awaitable[None]]
+    stop: Callable[[], None]
 
 
 Admit = Callable[[Tool, Json], Awaitable[Admitted]]
@@ -103,6 +107,8 @@ class Offer:
         result = await _unless(admitted.over(), tool.call(admitted.call))
         if result.shown:
             admitted.shown(result.shown)
+        if result.stopped:
+            admitted.stop()
         return self._passed(tool, result)
 
     def _passed(self, tool: Tool, result: Result) -> Answer:

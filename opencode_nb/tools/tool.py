@@ -29,11 +29,13 @@ class Result:
     """What a call came to. `outgoing` passes the gate before the model reads it.
 
     `shown` is for the user's eyes only, on the card: a list of blocks (see docs/kernel.md); it never leaves the kernel.
+    `stopped`: the user stopped the call, and so the turn.
     """
 
     outgoing: Outgoing
     failed: bool = False
     shown: tuple[Json, ...] = ()
+    stopped: bool = False
 
 
 @dataclass(frozen=True, slots=True)

@@ -46,7 +46,7 @@ class Desk:
     async def _admit(self, tool: Tool, arguments: Json) -> Admitted:
         if self.refuse:
             raise RefusedError(self.refuse)
-        return Admitted(Call("ses_1", arguments), lambda blocks: None, self._over)
+        return Admitted(Call("ses_1", arguments), lambda blocks: None, self._over, lambda: None)
 
     async def _over(self) -> None:
         await self.ended.wait()

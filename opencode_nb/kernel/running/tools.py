@@ -58,7 +58,7 @@ async def _python(runner: Runner, call: Call) -> Result:
     if not _is_number(timeout) or not 0 < timeout <= LONGEST:
         return _wrong(f"`timeout` must be a number of seconds from 0 to {LONGEST:g}.")
     ran = await runner.run(code, timeout=timeout, session=call.session, turn=call.turn)
-    return Result(ran.outgoing, ran.failed, ran.blocks)
+    return Result(ran.outgoing, ran.failed, ran.blocks, ran.interrupted_by_user)
 
 
 async def _history(runner: Runner, call: Call) -> Result:

@@ -6,10 +6,12 @@ for its directory with the first prompt, and again when the server has lost them
 
 from __future__ import annotations
 
+import asyncio
 import contextlib
 import logging
 import secrets
-from collections.abc import Iterable
+from collections.abc import Callable, Coroutine, Iterable
+from functools import partial
 from typing import Any
 
 from opencode_nb.errors import OpencodeError
@@ -44,10 +46,11 @@ NOT_REACHED = "The agent gets no tools of this kernel: the server at {url} canno
 
 
 class Offering:
-    """What one session offers. `problem` says why its agent does not get the tools, else ""."""
+    """What one session offers. `problem` says why its agent does not get the tools, else ""; `stop` stops its turn."""
 
-    def __init__(self, owner: Owner, transcript: Transcript) -> None:
+    def __init__(self, owner: Owner, transcript: Transcript, stop: Callable[[], Coroutine[Any, Any, None]]) -> None:
         self.problem = ""
+        self._stop, self._stopping = stop, set[asyncio.Task[None]]()
         self._owner, self._transcript = owner, transcript
         self._name = server_name(transcript.id)
         self._calls = Calls(transcript, self._name)
@@ -161,4 +164,11 @@ class Offering:
         def shown(blocks: tuple[Json, ...]) -> None:
             self._owner.feed.tell(session, "shown", callID=call.id, blocks=list(blocks))
 
-        return Admitted(Call(session, arguments, call.id, call.turn.id), shown, lambda: self._calls.over(call))
+        over = partial(self._calls.over, call)
+        return Admitted(Call(session, arguments, call.id, call.turn.id), shown, over, self._stop_turn)
+
+    def _stop_turn(self) -> None:
+        """Stop the turn, as the user has stopped a call of it."""
+        task = asyncio.create_task(self._stop(), name="opencode_nb stop of a call")
+        self._stopping.add(task)
+        task.add_done_callback(self._stopping.discard)

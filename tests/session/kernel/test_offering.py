@@ -300,6 +300,17 @@ def test_code_other_than_what_was_shown_does_not_run(
     assert kernel.ran == []
 
 
+def test_a_call_that_the_user_stopped_ends_the_turn(ai: oc.Opencode, demo_model: DemoModel) -> None:
+    async def stopped(_call: Call) -> Result:
+        return Result(Outgoing("python", (Piece("Stopped."),)), failed=True, stopped=True)
+
+    session = ai.session()
+    session.offer([Tool("python", "Run code.", CODE, stopped)], Gate(Level.FULL, Ledger()))
+    demo_model.queue([kernel_tool("python", code="while True: pass")])
+    with pytest.raises(oc.AbortedError):
+        session.prompt("go", permission="allow")
+
+
 def test_parallel_calls_run_one_at_a_time_in_order(ai: oc.Opencode, kernel: Kernel, demo_model: DemoModel) -> None:
     session = ai.session()
     kernel.offer_to(session)
