@@ -80,7 +80,7 @@ def test_a_request_cut_off_by_closing_its_client_is_not_repeated() -> None:
     with serving(hang) as server, Client(server.url) as client, ThreadPoolExecutor() as pool:
         cut_off = pool.submit(client.global_.health)
         while not server.requests:
-            time.sleep(0.01)
+            time.sleep(0.01)  # the next look
         client.close()
         with pytest.raises(errors.APIConnectionError, match="the connection broke"):
             cut_off.result(30)

@@ -117,7 +117,7 @@ def stored_only(ai: oc.Opencode, demo_model: DemoModel) -> tuple[oc.Session, oc.
         session = ai.session()
         end_a_turn(session, demo_model, "fails")
         turn = session.prompt("Say exactly: late", wait=False)
-        time.sleep(run.PASSED_BY_AFTER / 2)
+        time.sleep(run.PASSED_BY_AFTER / 2)  # then it is asked whether it was passed by
         transcript = session._async.transcript
         state = transcript.turns[turn.id]
         if state.prompt and not (state.steps or transcript.busy):
