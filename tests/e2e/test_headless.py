@@ -159,10 +159,11 @@ def test_an_error_of_the_agents_code_does_not_end_a_papermill_run(
         str(project / "ran.ipynb"),
         {"rows": [20, 22]},
         kernel_name="python3",
+        language="python",
         cwd=str(project),
         progress_bar=False,
     )
-    assert data_of(ran.cells[-1])["text/plain"] == "([('python', 'completed'), ('python', 'completed')], 42)"
+    assert data_of(ran.cells[-1])["text/plain"] == "([('python', 'error'), ('python', 'completed')], 42)"
 
 
 def test_a_failing_turn_fails_its_cell_with_a_one_line_traceback(execute: Execute) -> None:

@@ -161,7 +161,7 @@ def test_the_agent_runs_code_in_the_terminals_python(terminal: Terminal) -> None
     assert "You allowed once" in shown
     assert "43" in shown
     assert "(42, 'completed')" in terminal.run("kept, _.status")
-    assert "kept: new" in " ".join(terminal.run("%opencode undo").split())
+    assert "estored in the kernel: kept." in " ".join(terminal.run("%opencode undo").split())
     assert "False" in terminal.run("'kept' in globals()")
 
 
