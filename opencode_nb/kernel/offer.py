@@ -49,7 +49,8 @@ class KernelOffer:
     """The tools of one shell's kernel, and the choice which sessions have them. Use from any thread."""
 
     def __init__(self, shell: InteractiveShell) -> None:
-        server.prepare()
+        if default_use():
+            server.prepare()
         self._shell = shell
         self._chosen: dict[str, bool] = {}
         self._sessions: WeakValueDictionary[str, Offerable] = WeakValueDictionary()
