@@ -56,6 +56,7 @@ AT_ONCE: dict[str, set[str]] = {
         *("api", "changes", "diffs", "portal", "secret", "server", "session", "session.permissions"),
         *("session.prompt", "transcript"),
     },
+    "session.blocking_compose": {"portal", "session", "session.blocking", "session.prompt"},
     "kernel": {
         *("closest", "diffs", "errors", "portal", "prose", "secret", "session.permissions", "tools", "transcript"),
     },
@@ -68,25 +69,16 @@ AT_ONCE: dict[str, set[str]] = {
     "doctor": {"errors"},
     "magics.typed": set(),
     "magics": {
-        *(
-            "magics.typed",
-            "changes",
-            "closest",
-            "diffs",
-            "errors",
-            "kernel",
-            "portal",
-            "secret",
-            "session",
-            "session.blocking",
-        ),
-        *("session.permissions", "session.prompt", "tools", "transcript", "widgets"),
+        *("magics.typed", "changes", "closest", "diffs", "errors", "kernel", "portal", "secret", "session"),
+        *("session.blocking", "session.blocking_compose", "session.permissions", "session.prompt"),
+        *("tools", "transcript", "widgets"),
     },
     "cli": {
         *("errors", "render.markup", "render.diff", "render.turn", "session", "session.blocking"),
-        *("session.permissions", "session.prompt", "terminal", "transcript"),
+        *("session.blocking_compose", "session.permissions", "session.prompt", "terminal", "transcript"),
     },
     "__init__": set(),
+    "__main__": {"cli"},
 }
 """Room of the house -> the rooms that it may import when it is imported itself. Each room stands below those."""
 
@@ -292,6 +284,12 @@ def test_the_command_loads_what_it_runs_only() -> None:
     heavy = "{'httpx', 'IPython', 'anyio', 'rich', 'markdown_it', 'prompt_toolkit', 'asyncio', 'nbformat'}"
     code = f"import sys; from opencode_nb import cli; cli._parser(); print(sorted({heavy} & set(sys.modules)))"
     assert run_python(Path(sys.executable), code) == "[]"
+
+
+def test_the_package_runs_as_the_command() -> None:
+    command = [sys.executable, "-m", "opencode_nb", "--version"]
+    ran = subprocess.run(command, capture_output=True, text=True, check=True)
+    assert ran.stdout.split()[:2] == ["opencode_nb", opencode_nb.__version__]
 
 
 def test_the_demo_needs_the_standard_library_only() -> None:

@@ -8,7 +8,8 @@ import sys
 from opencode_nb.cli.ending import TIMED_OUT, ending_signals
 from opencode_nb.cli.output import JsonView, PlainView, View, tell_unsent
 from opencode_nb.errors import OpencodeError, TurnTimeoutError
-from opencode_nb.session.blocking import Opencode, Session, read, session_for_prompt
+from opencode_nb.session.blocking import Opencode, Session, session_for_prompt
+from opencode_nb.session.blocking_compose import read
 from opencode_nb.session.models import announcement
 from opencode_nb.session.permissions.jobs import Jobs
 from opencode_nb.session.prompt.commands import Said

@@ -15,7 +15,8 @@ from prompt_toolkit.history import FileHistory, History, InMemoryHistory
 from opencode_nb.cli.ending import Ended
 from opencode_nb.errors import OpencodeError
 from opencode_nb.session import export
-from opencode_nb.session.blocking import Opencode, Session, act, discard, read, session_for_prompt
+from opencode_nb.session.blocking import Opencode, Session, discard, session_for_prompt
+from opencode_nb.session.blocking_compose import act, read
 from opencode_nb.session.prompt.command import Result
 from opencode_nb.session.prompt.commands import Said
 from opencode_nb.session.turn import Turn

@@ -27,7 +27,8 @@ from opencode_nb.magics.typed import body
 from opencode_nb.magics.typed.body import Body
 from opencode_nb.magics.views import PageView, View, make_view
 from opencode_nb.magics.workspace import Workspace
-from opencode_nb.session.blocking import Session, read, send
+from opencode_nb.session.blocking import Session, send
+from opencode_nb.session.blocking_compose import read
 from opencode_nb.session.models import announcement
 from opencode_nb.session.permissions import agent_code
 from opencode_nb.session.permissions.jobs import Jobs

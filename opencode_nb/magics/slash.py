@@ -9,7 +9,8 @@ from IPython.core.error import UsageError
 
 from opencode_nb.magics.workspace import Workspace
 from opencode_nb.session import export
-from opencode_nb.session.blocking import Session, act
+from opencode_nb.session.blocking import Session
+from opencode_nb.session.blocking_compose import act
 from opencode_nb.session.prompt.commands import Said
 
 _NOT_TAKEN = (

@@ -8,28 +8,24 @@ from __future__ import annotations
 
 from collections.abc import Awaitable, Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import replace
 from pathlib import Path
 from queue import SimpleQueue
 from types import TracebackType
-from typing import Any, Self, Unpack
+from typing import Any, Self, TypeVar, Unpack
 
 from opencode_nb.api.client import Client
 from opencode_nb.diffs.comment import Comment
 from opencode_nb.portal import run
 from opencode_nb.secret import Secret
 from opencode_nb.server import Server
-from opencode_nb.session import compose
 from opencode_nb.session.derived import Derived, Forwarded, Writable, blocking, forwarded
-from opencode_nb.session.feed import ConnectionState
+from opencode_nb.session.incoming.feed import ConnectionState
 from opencode_nb.session.opencode import AsyncOpencode
 from opencode_nb.session.options import TurnOptions, spelled_out
 from opencode_nb.session.permissions import agent_code
 from opencode_nb.session.permissions.console import ConsolePerson
 from opencode_nb.session.permissions.jobs import Jobs, next_of
 from opencode_nb.session.permissions.policy import PermissionOption
-from opencode_nb.session.prompt.command import Result
-from opencode_nb.session.prompt.commands import Said
 from opencode_nb.session.prompt.parts import Mentions
 from opencode_nb.session.queue import Queue as AsyncQueue
 from opencode_nb.session.queue import QueueItem
@@ -37,7 +33,10 @@ from opencode_nb.session.session import AsyncSession
 from opencode_nb.session.turn import Turn, ending
 from opencode_nb.transcript.state import Json
 from opencode_nb.transcript.transcript import Change
+from opencode_nb.transcript.updates import Updates
 from opencode_nb.transcript.usage import Context
+
+T = TypeVar("T")
 
 
 class Queue(Derived):
@@ -215,15 +214,19 @@ class Session(Derived):
 
         Closing the iterator early aborts the turn.
         """
-        queue: SimpleQueue[Change | None] = SimpleQueue()
-        unsubscribe = self.subscribe(queue.put)
+        yield from self._streamed(text, options, lambda change: [change])
+
+    def _streamed(self, text: str, options: Mapping[str, Any], told: Callable[[Change], Iterable[T]]) -> Iterator[T]:
+        """Yield what a prompt's changes tell; they are read on the loop's thread, as the transcript changes there."""
+        queue: SimpleQueue[tuple[str, list[T]] | None] = SimpleQueue()
+        unsubscribe = self.subscribe(lambda change: queue.put((change.turn, list(told(change)))))
         turn = None
         try:
             turn = self.prompt(text, **{**options, "wait": False})
             turn.on_done(lambda: queue.put(None))
-            while (change := next_of(queue)) is not None:
-                if change.turn == turn.id:
-                    yield change
+            while (item := next_of(queue)) is not None:
+                if item[0] == turn.id:
+                    yield from item[1]
             turn.raise_for_status()
         finally:
             unsubscribe()
@@ -385,6 +388,14 @@ class Opencode(Derived):
         with session_for_prompt(self) as session:
             yield from session.stream(prompt, **options)
 
+    def ask_stream(self, prompt: str, **options: Any) -> Iterator[str]:
+        """Send one prompt in a new session and yield the answer's text as it arrives; options and errors as for `ask`.
+
+        Closing the iterator early aborts the turn.
+        """
+        with session_for_prompt(self) as session:
+            yield from session._streamed(prompt, options, Updates(session._async.transcript).texts)
+
     sessions = blocking(AsyncOpencode.sessions)
     find_session = blocking(AsyncOpencode.find_session)
     models = blocking(AsyncOpencode.models)
@@ -419,21 +430,10 @@ def session_for_prompt(agent: Opencode, given: Session | None = None) -> Iterato
         raise
 
 
-def read(agent: Opencode, text: str) -> Said:
-    """Return what a text means: a prompt, or a slash command. Raises OpencodeError for one that does not exist."""
-    return run(compose.read, agent._async, text)
-
-
 def send(session: Session, parts: list[Json], **options: Any) -> Turn:
     """Send prepared parts as a prompt, without waiting for the turn; options as for `prompt`."""
     with session.stopped_by_interrupt():
         return session._mine(run(session._async.send, parts, **options))
-
-
-def act(session: Session, said: Said) -> Result:
-    """Carry out a slash command of ours; its result's session is a blocking one. Raises OpencodeError."""
-    result = run(compose.act, session._async, said)
-    return replace(result, session=Session(result.session, session.owner)) if result.session else result
 
 
 def discard(session: Session) -> None:

@@ -18,7 +18,7 @@ from opencode_nb.secret import Secret
 from opencode_nb.server import Server, serve
 from opencode_nb.server.files import SetupFiles, data_directory, setup_files
 from opencode_nb.server.version import is_accepted, unanswered, unsupported
-from opencode_nb.session.feed import ConnectionState, Feed
+from opencode_nb.session.incoming.feed import ConnectionState, Feed
 from opencode_nb.transcript.transcript import Change, Transcript
 
 _NOT_STARTED = "Not started yet: call start() first, or prompt something."

@@ -26,6 +26,7 @@ from opencode_nb.session.session import ABORT_TIMEOUT, AsyncSession
 from opencode_nb.session.turn import Turn
 from opencode_nb.transcript.state import BY_APPROVAL, Json, TurnState
 from opencode_nb.transcript.transcript import Change, Transcript
+from opencode_nb.transcript.updates import Updates
 
 
 class AsyncOpencode(Catalog):
@@ -171,6 +172,17 @@ class AsyncOpencode(Catalog):
         async with self._session_for_prompt() as session:
             async for change in session.stream(prompt, **options):
                 yield change
+
+    async def ask_stream(self, prompt: str, **options: Any) -> AsyncIterator[str]:
+        """Send one prompt in a new session and yield the answer's text as it arrives; options and errors as for `ask`.
+
+        Closing the iterator early aborts the turn.
+        """
+        async with self._session_for_prompt() as session:
+            updates = Updates(session.transcript)
+            async for change in session.stream(prompt, **options):
+                for text in updates.texts(change):
+                    yield text
 
     @contextlib.asynccontextmanager
     async def _session_for_prompt(self) -> AsyncIterator[AsyncSession]:

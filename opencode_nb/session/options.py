@@ -32,13 +32,13 @@ class TurnOptions(TypedDict, total=False):
     timeout: float | None
 
 
-def spelled_out(function: F) -> F:
-    """Replace `**options` in a function's displayed signature with each of the `TurnOptions`."""
+def spelled_out(function: F, of: type = TurnOptions) -> F:
+    """Replace `**options` in a function's displayed signature with each option that `of`, a TypedDict, declares."""
     shown = signature(function)
     own = [parameter for parameter in shown.parameters.values() if parameter.kind is not Parameter.VAR_KEYWORD]
     options = [
         Parameter(name, Parameter.KEYWORD_ONLY, default=None, annotation=getattr(kind, "__forward_arg__", kind))
-        for name, kind in TurnOptions.__annotations__.items()
+        for name, kind in of.__annotations__.items()
     ]
     function.__signature__ = shown.replace(parameters=[*own, *options])  # type: ignore[attr-defined]
     return function

@@ -9,7 +9,7 @@ from typing import Any, Protocol
 from opencode_nb.api.client import AsyncClient
 from opencode_nb.server import Server
 from opencode_nb.server.files import SetupFiles
-from opencode_nb.session.feed import ConnectionState, Feed
+from opencode_nb.session.incoming.feed import ConnectionState, Feed
 from opencode_nb.session.models import ModelChoice
 from opencode_nb.session.permissions.approvals import Approvals
 from opencode_nb.session.permissions.enforcement import Enforcement

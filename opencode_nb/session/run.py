@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from opencode_nb.errors import APIConnectionError, APIStatusError, OpencodeError
-from opencode_nb.session.feed import Feed
+from opencode_nb.session.incoming.feed import Feed
 from opencode_nb.session.permissions.responder import Responder
 from opencode_nb.session.turn import Turn, finish
 from opencode_nb.transcript.state import STOPPED, Json, TurnState

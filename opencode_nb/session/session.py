@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 from collections.abc import AsyncIterator, Callable, Iterable
+from functools import partial
 from typing import Any, Unpack
 
 from opencode_nb.changes.undo_result import Undone
@@ -12,6 +13,7 @@ from opencode_nb.diffs.comment import Comment
 from opencode_nb.errors import APIStatusError, OpencodeError
 from opencode_nb.session import compose
 from opencode_nb.session.connection import call_soon
+from opencode_nb.session.incoming.listeners import Listeners, caller
 from opencode_nb.session.management import BUSY, ManagedSession
 from opencode_nb.session.models import split_model
 from opencode_nb.session.options import Beginning, TurnOptions, spelled_out
@@ -340,10 +342,25 @@ class AsyncSession(ManagedSession):
         self.owner.feed.apply(deleted)  # the server's own event arrives after we stop following the session
         self.owner.forget(self.id)
 
-    def subscribe(self, callback: Subscriber) -> Callable[[], None]:
-        """Call `callback` with each `Change`, on the package's loop thread; return a function that unsubscribes."""
-        self._subscribers.append(callback)
-        return lambda: self._subscribers.remove(callback) if callback in self._subscribers else None
+    @partial(spelled_out, of=Listeners)
+    def subscribe(self, callback: Subscriber | None = None, **listeners: Unpack[Listeners]) -> Callable[[], None]:
+        """Call `callback` with each `Change`, and the listeners with the updates that they are for.
+
+        On the package's loop thread, for turns of all clients; returns a function that unsubscribes. `on_text` and
+        `on_reasoning` get new pieces of text, `on_tool` a ToolCall at each of its updates, `on_todos` all todos,
+        `on_permission` and `on_question` a request that waits, `on_usage` the `{"cost", "tokens"}` of a step,
+        `on_title` and `on_mode` (the agent) a name, `on_turn_complete` a Turn. One that raises is logged, and called
+        again. Raises TypeError for an unknown listener.
+        """
+        called = [callback] if callback is not None else []
+        if listeners:
+            called.append(caller(self.transcript, listeners, self._turn))
+        self._subscribers += called
+
+        def unsubscribe() -> None:
+            self._subscribers = [known for known in self._subscribers if known not in called]
+
+        return unsubscribe
 
     def keep_while(self, reads: Callable[[], bool]) -> Callable[[], None]:
         """Keep all turns in memory while `reads()` is true, for a view of earlier ones; return a function to cancel."""

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable
 
-from opencode_nb.session.feed import Feed
+from opencode_nb.session.incoming.feed import Feed
 from opencode_nb.session.session import AsyncSession
 from opencode_nb.transcript.state import Json
 from opencode_nb.transcript.transcript import Change, Transcript

@@ -15,7 +15,7 @@ import opencode_nb as oc
 from opencode_nb.api import transport
 from opencode_nb.demo import DemoModel, gate, text
 from opencode_nb.server import Server
-from opencode_nb.session import feed
+from opencode_nb.session.incoming import feed
 from tests.server.support import keepers
 from tests.support.proxy import Proxy
 

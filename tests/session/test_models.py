@@ -13,7 +13,7 @@ import pytest
 import opencode_nb as oc
 from opencode_nb.demo import DemoModel
 from opencode_nb.portal import run
-from opencode_nb.session.blocking import act
+from opencode_nb.session.blocking_compose import act
 from opencode_nb.session.models import CELL, SHELL, ModelChoice, ModelError, NoModelError, Place, announcement
 from opencode_nb.session.prompt.commands import Said
 from tests.support.isolation import CATALOG

@@ -313,6 +313,45 @@ def test_stream_yields_the_deltas_in_order(ai: oc.Opencode, demo_model: DemoMode
     assert session.turns()[-1].text == "".join(words)
 
 
+def test_ask_stream_yields_the_answer_alone(ai: oc.Opencode, demo_model: DemoModel) -> None:
+    actions = [[reason("Hm."), text("First. "), tool("bash", command="true")], [text(["And ", "then."])]]
+    demo_model.queue(actions)
+    chunks = list(ai.ask_stream("go", permission="allow"))
+    assert "".join(chunks) == "First. \n\nAnd then."
+    assert len(chunks) > 1
+
+
+def test_listeners_get_the_updates_they_are_for(
+    ai: oc.Opencode, demo_model: DemoModel, caplog: pytest.LogCaptureFixture
+) -> None:
+    session = ai.session()
+    kinds = ("text", "reasoning", "tool", "todos", "permission", "question", "usage", "title", "mode", "turn_complete")
+    got: dict[str, list[Any]] = {kind: [] for kind in kinds}
+    stop = session.subscribe(
+        on_text=lambda _text: 1 / 0,  # is logged, and keeps nothing from the others
+        **{f"on_{kind}": values.append for kind, values in got.items() if kind != "text"},
+    )
+    todo = tool("todowrite", todos=[{"content": "Look", "status": "pending", "priority": "high", "id": "1"}])
+    demo_model.queue([[reason("Hm."), todo, tool("bash", command="true")], [text("Done.")]])
+    turn = session.prompt("go", permission={"bash": "allow"})
+    session.rename("Another")
+    stop()
+    demo_model.queue([text("Not heard.")])
+    session.prompt("again")
+    assert "".join(got["reasoning"]) == "Hm."
+    assert [call.tool for call in got["tool"] if call.status == "completed"] == ["todowrite", "bash"]
+    assert got["todos"][-1][0]["content"] == "Look"
+    assert [set(usage) for usage in got["usage"]] == [{"cost", "tokens"}] * 2
+    assert got["title"][-1] == "Another"
+    assert got["mode"] == ["build"]
+    assert [done.id for done in got["turn_complete"]] == [turn.id]
+    assert "on_text of session" in caplog.text
+    with pytest.raises(TypeError, match="Unknown listener 'on_txt'"):
+        session.subscribe(on_txt=print)
+    with pytest.raises(TypeError, match="on_text must be a function, not str"):
+        session.subscribe(on_text="print")
+
+
 def test_another_client_reopens_a_session_with_its_turns(ai: oc.Opencode, server: Server, project: Path) -> None:
     session = ai.session("A title of its own")
     said = session.prompt("hello").text

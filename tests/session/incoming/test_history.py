@@ -17,7 +17,7 @@ import pytest
 import opencode_nb as oc
 from opencode_nb.demo import DemoModel
 from opencode_nb.server import Server
-from opencode_nb.session import history
+from opencode_nb.session.incoming import history
 from opencode_nb.session.session import KEPT_TURNS, MOST_TURNS
 from opencode_nb.transcript.state import TurnState
 from opencode_nb.transcript.transcript import Transcript

@@ -17,7 +17,8 @@ from typing import Any, Literal
 from opencode_nb.api.client import AsyncClient
 from opencode_nb.errors import APITimeoutError, NotFoundError, OpencodeError
 from opencode_nb.secret import MASK
-from opencode_nb.session import history, storage
+from opencode_nb.session import storage
+from opencode_nb.session.incoming import history
 from opencode_nb.transcript.state import Json
 from opencode_nb.transcript.transcript import Change, Transcript
 

@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 
 from opencode_nb.api.client import AsyncClient
-from opencode_nb.session.feed import Feed
+from opencode_nb.session.incoming.feed import Feed
 from opencode_nb.transcript.transcript import Change, Transcript
 from tests.api.loopback import STREAM_HEAD, Handler, Request, serving
 from tests.transcript.test_transcript import NAMES, events_of, messages_of, replay, root_of

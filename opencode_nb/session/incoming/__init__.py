@@ -1,0 +1,1 @@
+"""What comes from the server: the event stream, stored messages, and who listens to both."""
