@@ -6,6 +6,7 @@ from collections.abc import Callable, Iterator
 from concurrent.futures import Future
 
 import pytest
+from IPython.core.history import HistoryManager
 from IPython.core.interactiveshell import InteractiveShell
 from traitlets.config import Config
 
@@ -21,6 +22,7 @@ def shell() -> Iterator[InteractiveShell]:
     """A shell without extensions."""
     config = Config()
     config.HistoryManager.enabled = False
+    HistoryManager.outputs.clear()  # all shells of a process have the same
     yield InteractiveShell.instance(config=config, colors="nocolor")
     InteractiveShell.clear_instance()
 
