@@ -89,7 +89,7 @@ class Transport:
         self._ready = ready or _at_once
         # Connections belong to the event loop that opened them, and a client may be used from several.
         self._clients: WeakKeyDictionary[asyncio.AbstractEventLoop, httpx.AsyncClient] = WeakKeyDictionary()
-        self._closed = 0  # how many times: a request that this cut off is not repeated, as nobody would close it again
+        self._closed = 0  # how often: a request that closing cut off must not open another connection
 
     async def send(self, call: Call) -> Any:
         """Send the call, retrying where that is safe and can help, and decode the answer."""

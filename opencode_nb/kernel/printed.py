@@ -16,8 +16,8 @@ def printed(shell: InteractiveShell, number: int) -> str | None:
 
 
 @contextlib.contextmanager
-def printed_elsewhere(shell: InteractiveShell) -> Iterator[None]:
-    """What the body prints is not the current cell's, although IPython counts it as that."""
+def unrecorded(shell: InteractiveShell) -> Iterator[None]:
+    """Keep what the body prints out of what IPython records as printed by the current cell."""
     number, kept = shell.execution_count, getattr(shell.history_manager, "outputs", {})
     before = list(kept.get(number, ()))
     try:

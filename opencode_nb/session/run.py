@@ -209,7 +209,7 @@ class Run:
             self._fail(_NOT_ANSWERED)
 
     def _is_taken_up(self) -> bool:
-        """Whether the server has begun the turn, or the turn needs no beginning any more."""
+        """Return whether the server has begun the turn, or no longer needs to."""
         state = self.turn.state
         return bool(state.steps) or state.ended or self._transcript.busy or self._ended_by(*STOPPED)
 

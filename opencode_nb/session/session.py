@@ -358,7 +358,8 @@ class AsyncSession(ManagedSession):
         self._subscribers += called
 
         def unsubscribe() -> None:
-            self._subscribers = [known for known in self._subscribers if known not in called]
+            while called:
+                self._subscribers.remove(called.pop())
 
         return unsubscribe
 

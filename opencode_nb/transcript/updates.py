@@ -41,13 +41,15 @@ class Updates:
     def __init__(self, transcript: Transcript) -> None:
         self._transcript = transcript
         self._title, self._mode = str(transcript.info.get("title") or ""), ""
-        self._said = {key: len(str(part.get("text") or "")) for part_of in self._parts() for key, part in part_of}
+        self._said = {key: len(str(part.get("text") or "")) for key, part in self._parts()}
         self._begun: set[tuple[str, str]] = set()  # turns and kinds with a text that was told
         self._told: set[str] = set()  # requests, and steps whose usage was told
 
-    def _parts(self) -> Iterator[list[tuple[str, Json]]]:
-        turns = self._transcript.turns.values()
-        return (list(step.parts.items()) for turn in turns for step in turn.steps.values())
+    def _parts(self) -> Iterator[tuple[str, Json]]:
+        """Yield what is there. Copies each dict at once: another thread may change the transcript meanwhile."""
+        for turn in list(self._transcript.turns.values()):
+            for step in list(turn.steps.values()):
+                yield from list(step.parts.items())
 
     def of(self, change: Change) -> Iterator[Update]:
         """Yield what a change brings, which may be nothing."""
@@ -79,7 +81,8 @@ class Updates:
 
     def _of_part(self, turn: TurnState, key: str) -> Iterator[Update]:
         step, part = next(
-            ((step, step.parts[key]) for step in turn.steps.values() if key in step.parts), (None, dict[str, object]())
+            ((step, step.parts[key]) for step in reversed(turn.steps.values()) if key in step.parts),
+            (None, dict[str, object]()),
         )
         kind = _WRITTEN.get(str(part.get("type")))
         if kind and step is not None and _is_shown(step, part):

@@ -352,6 +352,22 @@ def test_listeners_get_the_updates_they_are_for(
         session.subscribe(on_text="print")
 
 
+def test_a_function_that_subscribed_twice_is_called_until_both_have_ended(ai: oc.Opencode) -> None:
+    session, kinds = ai.session(), list[str]()
+
+    def note(change: Any) -> None:
+        kinds.append(change.kind)
+
+    first, second = session.subscribe(note), session.subscribe(note)
+    first()
+    first()  # ends it once
+    session.prompt("Say exactly: heard")
+    assert kinds.count("ended") == 1
+    second()
+    session.prompt("Say exactly: not heard")
+    assert kinds.count("ended") == 1
+
+
 def test_another_client_reopens_a_session_with_its_turns(ai: oc.Opencode, server: Server, project: Path) -> None:
     session = ai.session("A title of its own")
     said = session.prompt("hello").text

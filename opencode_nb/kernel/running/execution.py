@@ -11,7 +11,7 @@ from typing import Any
 
 from IPython.core.interactiveshell import ExecutionResult, InteractiveShell
 
-from opencode_nb.kernel.printed import printed_elsewhere
+from opencode_nb.kernel.printed import unrecorded
 from opencode_nb.kernel.running import figures, images
 from opencode_nb.kernel.running.capture import captured, traceback_text
 from opencode_nb.kernel.running.changes import Names
@@ -120,7 +120,7 @@ class Execution:
             self._outside,
             self._history.agent_code(self._code, self._output),
             agent_code.running(self._session),
-            printed_elsewhere(shell),
+            unrecorded(shell),
             captured(shell, self._output),
             refused(shell),
             figures.set_aside(),
