@@ -219,17 +219,17 @@ class Run:
         prompt = self.turn.state.prompt
         if prompt is None or session_id in await client.session.status():
             return
-        info = prompt.info
-        model = info.get("model") or {}
-        body: Json = {
-            "agent": info.get("agent"),
-            "model": {key: model[key] for key in ("providerID", "modelID") if key in model} or None,
-            "variant": model.get("variant"),
-            "system": info.get("system"),
-            "format": info.get("format"),
-        }
-        stored: dict[str, Any] = {key: value for key, value in body.items() if value is not None}
-        await client.session.prompt_async(session_id, messageID=self.turn.id, parts=[], **stored)
+        info, model = prompt.info, prompt.info.get("model") or {}
+        await client.session.prompt_async(
+            session_id,
+            messageID=self.turn.id,
+            parts=[],
+            agent=info.get("agent"),
+            model={"providerID": model["providerID"], "modelID": model["modelID"]} if model else None,
+            variant=model.get("variant"),
+            system=info.get("system"),
+            format=info.get("format"),
+        )
 
     def _spawn(self, work: Coroutine[Any, Any, None]) -> None:
         task = asyncio.create_task(work)

@@ -112,7 +112,7 @@ class History:
         source = inputs[number] if number < len(inputs) else ""
         told = [Piece(f"In[{number}]:", Level.NAMES), Piece(f" {clipped(source.strip(), *SOURCE)}")]
         if output := plain(printed(self._shell, number) or "").strip():
-            told.append(Piece(f"\n{clipped(output, *SHOWN)}"))
+            told.append(Piece(f"\nIn[{number}] printed:\n{clipped(output, *SHOWN)}"))
         shown = manager.output_hist_reprs.get(number)
         if shown:
             told.append(Piece(f"\nOut[{number}]: {clipped(plain(str(shown)), *SHOWN)}"))

@@ -25,7 +25,7 @@ def test_cells_and_the_agents_code_come_in_order(run: Run, runner: Runner, shell
     shell.run_cell("{}['secret']", store_history=True)
     text = told(runner.history.recent(10))
     assert text == (
-        "In[1]: print('printed')\n1 + 1\nprinted\nOut[1]: 2\n\n"
+        "In[1]: print('printed')\n1 + 1\nIn[1] printed:\nprinted\nOut[1]: 2\n\n"
         "The agent's code: print('agent')\nagent\n\n"
         "In[2]: {}['secret']\nIn[2] failed: KeyError: 'secret'\n\n"
     )
