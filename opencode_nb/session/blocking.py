@@ -16,16 +16,14 @@ from typing import Any, Self, TypeVar, Unpack
 from opencode_nb.api.client import Client
 from opencode_nb.diffs.comment import Comment
 from opencode_nb.portal import run
-from opencode_nb.secret import Secret
 from opencode_nb.server import Server
-from opencode_nb.session.derived import Derived, Forwarded, Writable, blocking, forwarded
+from opencode_nb.session.derived import Derived, Forwarded, Writable, blocking, forwarded, with_options_of
 from opencode_nb.session.incoming.feed import ConnectionState
 from opencode_nb.session.opencode import AsyncOpencode
 from opencode_nb.session.options import TurnOptions, spelled_out
 from opencode_nb.session.permissions import agent_code
 from opencode_nb.session.permissions.console import ConsolePerson
 from opencode_nb.session.permissions.jobs import Jobs, next_of
-from opencode_nb.session.permissions.policy import PermissionOption
 from opencode_nb.session.prompt.parts import Mentions
 from opencode_nb.session.queue import Queue as AsyncQueue
 from opencode_nb.session.queue import QueueItem
@@ -289,39 +287,9 @@ class Opencode(Derived):
     {tool: rule or {pattern: rule}}, or a callable. `model` is "provider/model"; `timeout` (seconds) limits each turn.
     """
 
-    def __init__(
-        self,
-        *,
-        base_url: str | None = None,
-        password: str | None = None,
-        model: str | None = None,
-        agent: str | None = None,
-        variant: str | None = None,
-        directory: str | Path | None = None,
-        config: Mapping[str, Any] | None = None,
-        binary: str | Path | None = None,
-        env: Mapping[str, str] | None = None,
-        demo: bool | None = None,
-        shared: bool = True,
-        permission: PermissionOption = "ask",
-        timeout: float | None = None,
-    ) -> None:
-        self._async = AsyncOpencode(
-            base_url=base_url,
-            password=password,
-            model=model,
-            agent=agent,
-            variant=variant,
-            directory=directory,
-            config=config,
-            binary=binary,
-            env=env,
-            demo=demo,
-            shared=shared,
-            permission=permission,
-            timeout=timeout,
-        )
-        self._join_password = None if password is None else Secret(password)
+    @with_options_of(AsyncOpencode)
+    def __init__(self, **options: Any) -> None:
+        self._async = AsyncOpencode(**options)
         self._client: Client | None = None
 
     prefer = forwarded(AsyncOpencode.prefer)
@@ -342,10 +310,9 @@ class Opencode(Derived):
         inner = self._async.client
         if self._client is None or str(self._client.base_url) != str(inner.base_url):
             self._disconnect()
-            password = self.managed.password if self.managed else self._join_password
             self._client = Client(
                 str(inner.base_url),
-                password=password,
+                password=self._async.password,
                 directory=str(self.directory),
                 ready=self._async.server_ready,
             )

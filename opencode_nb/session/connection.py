@@ -84,6 +84,11 @@ class Connection:
         return self._client
 
     @property
+    def password(self) -> Secret | None:
+        """The server's password, masked when shown; None for a server without one."""
+        return Secret(self.managed.password) if self.managed else self._join[1]
+
+    @property
     def server(self) -> Server:
         """The server that this package runs. Raises OpencodeError before `start` and for a server joined by URL."""
         if self.managed is None:
@@ -194,7 +199,7 @@ class Connection:
         base_url, password = self._join
         if base_url is None:
             self.managed = await _serve_in_thread(directory=self.directory, **self._serve)
-            base_url, password = self.managed.url, Secret(self.managed.password)
+            base_url, password = self.managed.url, self.password
             self._began, self._read = time.time() - self.managed.status().uptime, None
         try:
             self._client = AsyncClient(

@@ -19,6 +19,7 @@ P = ParamSpec("P")
 T = TypeVar("T")
 A_co = TypeVar("A_co", covariant=True)
 A = TypeVar("A")
+S = TypeVar("S")
 
 
 if TYPE_CHECKING:
@@ -59,6 +60,19 @@ def forwarded(method: Callable[Concatenate[A, P], T]) -> Callable[Concatenate[Fa
         return original(*args, **kwargs)
 
     return call
+
+
+def with_options_of(
+    original: Callable[P, object],
+) -> Callable[[Callable[Concatenate[S, ...], None]], Callable[Concatenate[S, P], None]]:
+    """Return a decorator that gives an `__init__(self, **options)` the signature of another class's."""
+
+    def decorate(init: Callable[Concatenate[S, ...], None]) -> Callable[Concatenate[S, P], None]:
+        decorated = wraps(original.__init__)(init)
+        decorated.__doc__ = None
+        return decorated
+
+    return decorate
 
 
 class Forwarded(_Property, Generic[T]):

@@ -8,7 +8,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import re
-from collections.abc import AsyncIterator, Iterator, Mapping
+from collections.abc import AsyncIterator, Callable, Iterator, Mapping
 from pathlib import Path
 from typing import Any, Literal
 
@@ -27,6 +27,8 @@ from opencode_nb.session.turn import Turn
 from opencode_nb.transcript.state import BY_APPROVAL, Json, TurnState
 from opencode_nb.transcript.transcript import Change, Transcript
 from opencode_nb.transcript.updates import Updates
+
+Observer = Callable[[AsyncSession, Change], None]
 
 
 class AsyncOpencode(Catalog):
@@ -70,6 +72,7 @@ class AsyncOpencode(Catalog):
         self.approvals = Approvals()
         self.enforcement = Enforcement(lambda: self.client, self.directory)
         self._sessions = Sessions(self._unfollow)
+        self._observers: list[Observer] = []
 
     def prefer(
         self,
@@ -234,6 +237,17 @@ class AsyncOpencode(Catalog):
         session = self._sessions.get(transcript.id, used=False)
         if session is not None:
             session.changed(changes)
+            for observer in list(self._observers):
+                for change in changes:
+                    observer(session, change)
+
+    def observe(self, observer: Observer) -> Callable[[], None]:
+        """Call `observer(session, change)` with each change of every open session, on the loop's thread.
+
+        Sub-sessions count as their parent's turn. Returns a function that stops it. An observer must not raise.
+        """
+        self._observers.append(observer)
+        return lambda: self._observers.remove(observer) if observer in self._observers else None
 
 
 _UNNAMED = re.compile(r"New session - \d{4}-|$")
