@@ -48,7 +48,7 @@ class Images:
         """Record what a turn's tools are about to change, or have just changed. Cheap if nothing is new."""
         for part in _last_parts(turn):
             self._observe_part(part)
-        for request in turn.permissions.values():
+        for request in list(turn.permissions.values()):
             self._asked(turn, request)
 
     def is_write_coming(self, turn: TurnState) -> bool:
@@ -119,7 +119,7 @@ def _last_parts(turn: TurnState) -> list[Json]:
     found: list[Json] = []
     if turn.steps:
         found += next(reversed(turn.steps.values())).parts.values()
-    for turns in turn.children.values():
+    for turns in list(turn.children.values()):
         for child in turns[-1:]:
             found += _last_parts(child)
     return found

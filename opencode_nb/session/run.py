@@ -268,7 +268,7 @@ _NOT_ANSWERED: Json = {"name": "NotAnswered", "data": {"message": "The server ha
 
 def _said(state: TurnState, sent: list[Json]) -> bool:
     """Return whether the turn's prompt has all the texts that were sent."""
-    there = [part for part in state.prompt.parts.values() if _is_said(part)] if state.prompt else []
+    there = [part for part in list(state.prompt.parts.values()) if _is_said(part)] if state.prompt else []
     return state.prompt is not None and len(there) >= sum(map(_is_said, sent))
 
 

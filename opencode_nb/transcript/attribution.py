@@ -47,14 +47,14 @@ class Step:
 def steps(turn: TurnState) -> list[Step]:
     """Return the turn's steps in order. The server puts a step's patch after its end, or where it was stopped."""
     found: list[Step] = []
-    for message in turn.steps.values():
+    for message in list(turn.steps.values()):
         found += _steps_of(message)
     return found
 
 
 def _steps_of(message: Message) -> list[Step]:
     found = [Step()]
-    for part in message.parts.values():
+    for part in list(message.parts.values()):
         kind = part.get("type")
         if kind == "step-start":
             found.append(Step(before=str(part.get("snapshot") or "")))
@@ -88,7 +88,7 @@ def reporting_calls(turn: TurnState) -> list[Json]:
 
 def _calls(turn: TurnState) -> Iterator[Json]:
     yield from (part for part in turn.parts if part.get("tool") in tool_calls.CHANGING)
-    for children in turn.children.values():
+    for children in list(turn.children.values()):
         for child in children:
             yield from _calls(child)
 
@@ -100,7 +100,7 @@ def ran_silent(turns: Iterable[TurnState]) -> bool:
 
 def root_of(turn: TurnState) -> str:
     """Return the repository's directory from the turn's steps; "" outside git."""
-    roots = (str((step.info.get("path") or {}).get("root") or "") for step in turn.steps.values())
+    roots = (str((step.info.get("path") or {}).get("root") or "") for step in list(turn.steps.values()))
     return next((root for root in roots if root not in ("", "/")), "")
 
 
@@ -156,7 +156,7 @@ def _by_name(turn: TurnState) -> Callable[[str], bool]:
 
 def _lexical(turn: TurnState, name: str) -> str:
     """Make a tool's path absolute, relative to the working directory of the turn's steps."""
-    places = (str((step.info.get("path") or {}).get("cwd") or "") for step in turn.steps.values())
+    places = (str((step.info.get("path") or {}).get("cwd") or "") for step in list(turn.steps.values()))
     return posixpath.normpath(posixpath.join(next(filter(None, places), ""), name))
 
 

@@ -48,7 +48,7 @@ class Message:
     @property
     def text(self) -> str:
         """Its texts, joined by a blank line; without those that the server added for the model alone."""
-        shown = (part for part in self.parts.values() if part.get("type") == "text" and part.get("text"))
+        shown = (part for part in list(self.parts.values()) if part.get("type") == "text" and part.get("text"))
         return "\n\n".join(str(part["text"]) for part in shown if not part.get("synthetic") and not part.get("ignored"))
 
 
@@ -117,12 +117,12 @@ class TurnState:
     @property
     def parts(self) -> list[Json]:
         """Every part of every step, in order."""
-        return [part for step in self.steps.values() for part in step.parts.values()]
+        return [part for step in list(self.steps.values()) for part in list(step.parts.values())]
 
     @property
     def directory(self) -> str:
         """The turn's working directory; "" until an answer names it."""
-        paths = (step.info.get("path") for step in reversed(self.steps.values()))
+        paths = (step.info.get("path") for step in reversed(list(self.steps.values())))
         return next((str(path["cwd"]) for path in paths if isinstance(path, dict) and path.get("cwd")), "")
 
     @property
@@ -158,7 +158,7 @@ class TurnState:
     @property
     def requests(self) -> dict[str, Json]:
         """The open requests by id, permissions first: each with its `call` and `asker`, see `call_of`, `asker_of`."""
-        permissions = {key: {**asked, "call": self.call_of(asked)} for key, asked in self.permissions.items()}
+        permissions = {key: {**asked, "call": self.call_of(asked)} for key, asked in list(self.permissions.items())}
         every = {**permissions, **self.questions}
         return {key: {**asked, "asker": self.asker_of(asked)} for key, asked in every.items()}
 

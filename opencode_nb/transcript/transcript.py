@@ -58,7 +58,7 @@ class Transcript(Progress):
     def visible_turns(self) -> list[TurnState]:
         """The visible turns. Undone ones are hidden until redone; the next prompt removes them."""
         undone = {turn.id for turn in self.undone_turns}
-        return [turn for turn in self.turns.values() if turn.id not in undone]
+        return [turn for turn in list(self.turns.values()) if turn.id not in undone]
 
     @property
     def undone_turns(self) -> list[TurnState]:
@@ -86,7 +86,7 @@ class Transcript(Progress):
         """Return the turns from this message on; all of them if the message precedes what is loaded."""
         places = {key: place for place, key in enumerate(self._messages)}
         cut = places.get(message_id, 0)
-        return [turn for turn in self.turns.values() if places.get(turn.id, len(places)) >= cut]
+        return [turn for turn in list(self.turns.values()) if places.get(turn.id, len(places)) >= cut]
 
     @property
     def last_ids(self) -> tuple[str, ...]:
@@ -101,7 +101,7 @@ class Transcript(Progress):
     @property
     def sub_sessions(self) -> set[str]:
         """The sub-sessions opened by the tasks of these turns."""
-        parts = (part for turn in self.turns.values() for part in turn.parts if part.get("type") == "tool")
+        parts = (part for turn in list(self.turns.values()) for part in turn.parts if part.get("type") == "tool")
         opened = (((part.get("state") or {}).get("metadata") or {}).get("sessionId") for part in parts)
         return {str(session_id) for session_id in opened if session_id}
 
@@ -109,7 +109,7 @@ class Transcript(Progress):
         """Return this transcript or the descendant with that id."""
         if session_id == self.id:
             return self
-        return next((found for child in self.children.values() if (found := child.find(session_id))), None)
+        return next((found for child in list(self.children.values()) if (found := child.find(session_id))), None)
 
     # -- writing ---------------------------------------------------------------------------------------------------
 
@@ -175,7 +175,7 @@ class Transcript(Progress):
         for mine, theirs in ((turn.permissions, "permissions"), (turn.questions, "questions")):
             for key in [k for k, request in mine.items() if request.get("sessionID") == child.id]:
                 del mine[key]
-            for child_turn in child.turns.values():
+            for child_turn in list(child.turns.values()):
                 mine.update(getattr(child_turn, theirs))
         return [Change("request", turn.id, "turn"), *([Change("part", turn.id, part)] if part else [])]
 
@@ -318,7 +318,7 @@ class Transcript(Progress):
         if any(kept.values()):
             self._answers[turn.id] = kept
         for child_id in turn.children:
-            if not any(child_id in other.children for other in self.turns.values()):
+            if not any(child_id in other.children for other in list(self.turns.values())):
                 self.children.pop(child_id, None)
                 self._tasks.pop(child_id, None)
 
@@ -346,7 +346,7 @@ class Transcript(Progress):
     def _loaded_requests(self, properties: Json) -> Iterable[Change]:
         for table in ("permissions", "questions"):
             listed = {request["id"]: request for request in properties.get(table, [])}
-            for turn in self.turns.values():
+            for turn in list(self.turns.values()):
                 mine = [key for key, request in getattr(turn, table).items() if request.get("sessionID") == self.id]
                 for gone in [key for key in mine if key not in listed]:
                     del getattr(turn, table)[gone]

@@ -33,7 +33,7 @@ def flat(tokens: Json | None) -> dict[str, int]:
 
 def last_step(turns: Iterable[TurnState]) -> Json:
     """Return the last step that has token counts, else {}."""
-    steps = [step.info for turn in turns for step in turn.steps.values() if step.info.get("role") == "assistant"]
+    steps = [step.info for turn in turns for step in list(turn.steps.values()) if step.info.get("role") == "assistant"]
     return next((info for info in reversed(steps) if sum(flat(info.get("tokens")).values())), {})
 
 

@@ -45,4 +45,4 @@ class Elsewhere:
 
 
 def _waits(transcript: Transcript) -> bool:
-    return any(turn.permissions or turn.questions for turn in transcript.turns.values())
+    return any(turn.permissions or turn.questions for turn in list(transcript.turns.values()))

@@ -178,7 +178,7 @@ class LiveChat:
     def _update_docks(self) -> list[Op]:
         transcript = self._transcript
         opened: dict[str, Json] = {}
-        for turn in transcript.turns.values():
+        for turn in list(transcript.turns.values()):
             opened |= turn.requests
         latest = next(reversed(transcript.turns.values()), None)
         ops = self._requests.update(opened, facts.directory(latest) if latest else "")

@@ -55,10 +55,10 @@ def consents(turn: TurnState) -> dict[str, Consent]:
             verdicts[made.call].append(verdict(made))
     for request in turn.approved:
         verdicts[call_id(request)].append(_APPROVED)
-    for call, span in turn.waits.values():
+    for call, span in list(turn.waits.values()):
         spans[call].append(span)
     for call, child in _tasks(turn):
-        spans[call] += [span for _, span in child.waits.values()]
+        spans[call] += [span for _, span in list(child.waits.values())]
         open_now |= {call} if any(_open(child)) else set()
     calls = {*open_now, *verdicts, *spans} - {""}
     return {call: Consent(call in open_now, tuple(verdicts[call]), _seconds(spans[call])) for call in calls}

@@ -72,7 +72,7 @@ def bounded(turn: TurnState) -> TurnState:
 
 
 def _add_note(turn: TurnState, cut: int) -> None:
-    for last in [step for step in turn.steps.values() if step.info.get("role") == "assistant"][-1:]:
+    for last in [step for step in list(turn.steps.values()) if step.info.get("role") == "assistant"][-1:]:
         text = (
             f"{_LEFT_OUT} {cut:,} characters are left out here. The full text is in `turn.text`, `turn.reasoning`, "
             "`turn.tools` and `turn.diff().patch`, or in a file written by `%opencode export md`."
@@ -83,12 +83,12 @@ def _add_note(turn: TurnState, cut: int) -> None:
 def _turn(turn: TurnState, budget: _Budget) -> TurnState:
     return replace(
         turn,
-        steps={name: _message(step, budget, turn.shown) for name, step in turn.steps.items()},
-        children={name: [_turn(child, budget) for child in children] for name, children in turn.children.items()},
+        steps={name: _message(step, budget, turn.shown) for name, step in list(turn.steps.items())},
+        children={name: [_turn(child, budget) for child in children] for name, children in list(turn.children.items())},
         prompt=turn.prompt and replace(turn.prompt, info=_info(turn.prompt.info, budget)),
         error=_value(turn.error, budget),
         decisions=[replace(made, request=_value(made.request, budget)) for made in turn.decisions],
-        shown={call: _blocks(blocks, budget) for call, blocks in turn.shown.items()},
+        shown={call: _blocks(blocks, budget) for call, blocks in list(turn.shown.items())},
     )
 
 
@@ -110,7 +110,7 @@ def _shorter_table(table: Json, budget: _Budget) -> Json:
 
 def _message(message: Message, budget: _Budget, shown: Collection[str]) -> Message:
     parts = {}
-    for name, part in message.parts.items():
+    for name, part in list(message.parts.items()):
         part = _without_output(part) if part.get("callID") in shown else part
         if budget.text <= 0:
             budget.cut += len(str(part.get("text") or "")) or 1

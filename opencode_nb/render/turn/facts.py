@@ -45,7 +45,7 @@ def failure(turn: TurnState) -> Failure | None:
 
 
 def _last_error(turn: TurnState) -> Json:
-    errors = [_object(step.info.get("error")) for step in turn.steps.values()]
+    errors = [_object(step.info.get("error")) for step in list(turn.steps.values())]
     return errors[-1] if errors else {}
 
 
@@ -75,7 +75,7 @@ def agent(turn: TurnState) -> str:
 
 def _infos(turn: TurnState) -> list[Json]:
     """Return the infos of the turn's messages, latest first."""
-    steps = [step.info for step in reversed(turn.steps.values())]
+    steps = [step.info for step in reversed(list(turn.steps.values()))]
     return [*steps, turn.prompt.info] if turn.prompt else steps
 
 
@@ -100,14 +100,14 @@ def seconds(turn: TurnState) -> float | None:
 
 def usage(turn: TurnState) -> Usage:
     """Return what the turn's steps used."""
-    tokens = [_object(step.info.get("tokens")) for step in turn.steps.values()]
+    tokens = [_object(step.info.get("tokens")) for step in list(turn.steps.values())]
     caches = [_object(item.get("cache")) for item in tokens]
     return Usage(
         input=_sum(tokens, "input"),
         output=_sum(tokens, "output"),
         reasoning=_sum(tokens, "reasoning"),
         cached=_sum(caches, "read"),
-        cost=sum(_number(step.info.get("cost")) for step in turn.steps.values()),
+        cost=sum(_number(step.info.get("cost")) for step in list(turn.steps.values())),
     )
 
 

@@ -200,7 +200,7 @@ def _waiting(retry: Json) -> Html:
 
 def context(turn: TurnState, columns: int = 0) -> Context:
     """Return what the turn's parts don't say themselves."""
-    asked = frozenset(step.id for step in turn.steps.values() if step.info.get("role") == "user")
+    asked = frozenset(step.id for step in list(turn.steps.values()) if step.info.get("role") == "user")
     return Context(
         turn.ended,
         facts.directory(turn),

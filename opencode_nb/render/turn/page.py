@@ -143,7 +143,7 @@ class LiveTurn:
         return self._turn.prompt is not None and part_id in self._turn.prompt.parts
 
     def _find(self, part_id: str) -> Json | None:
-        return next((step.parts[part_id] for step in self._turn.steps.values() if part_id in step.parts), None)
+        return next((step.parts[part_id] for step in list(self._turn.steps.values()) if part_id in step.parts), None)
 
     def _add_parts(self, ops: list[Op]) -> None:
         """Add views for new parts, each in its place."""

@@ -134,7 +134,7 @@ def again(prompt: Message) -> list[Json]:
     """Return the parts that send a prompt once more, with its files and variables; the server adds its own again."""
     return [
         {name: value for name, value in part.items() if name not in ("id", "messageID", "sessionID")}
-        for part in prompt.parts.values()
+        for part in list(prompt.parts.values())
         if not part.get("synthetic") or "opencode_nb" in (part.get("metadata") or {})
     ]
 
