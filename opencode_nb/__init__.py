@@ -38,6 +38,7 @@ if TYPE_CHECKING:
         NotSupportedError,
         OpencodeError,
         PermissionDeniedError,
+        PromptBlockedError,
         RateLimitError,
         ServerError,
         ServerExitedError,
@@ -49,9 +50,11 @@ if TYPE_CHECKING:
     from .magics.review import chat, diff
     from .server import Server, serve
     from .session.blocking import Opencode, Session
+    from .session.hooks.hook import Hook, Hooks
     from .session.opencode import AsyncOpencode
     from .session.session import AsyncSession
-    from .session.turn import ToolCall, Turn
+    from .session.turn import Turn
+    from .transcript.tool_call import ToolCall
     from .widgets.chat import ChatPanel
     from .widgets.diff import DiffView
 
@@ -62,7 +65,9 @@ _HOMES = {
     ".session.session": ("AsyncSession",),
     ".session.blocking": ("Opencode", "Session"),
     ".changes.diff": ("Diff", "FileDiff"),
-    ".session.turn": ("ToolCall", "Turn"),
+    ".session.hooks.hook": ("Hook", "Hooks"),
+    ".session.turn": ("Turn",),
+    ".transcript.tool_call": ("ToolCall",),
     ".server": ("Server", "serve"),
     ".magics.review": ("chat", "diff"),
     ".widgets.chat": ("ChatPanel",),
@@ -84,6 +89,7 @@ _HOMES = {
         "NotSupportedError",
         "OpencodeError",
         "PermissionDeniedError",
+        "PromptBlockedError",
         "RateLimitError",
         "ServerError",
         "ServerExitedError",
@@ -115,12 +121,15 @@ __all__ = [
     "DiffConflictError",
     "DiffView",
     "FileDiff",
+    "Hook",
+    "Hooks",
     "InternalServerError",
     "NotFoundError",
     "NotSupportedError",
     "Opencode",
     "OpencodeError",
     "PermissionDeniedError",
+    "PromptBlockedError",
     "RateLimitError",
     "Record",
     "Server",

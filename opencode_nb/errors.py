@@ -17,6 +17,7 @@
     │   ├── UnprocessableEntityError   422
     │   ├── RateLimitError             429
     │   └── InternalServerError        5xx
+    ├── PromptBlockedError             a hook blocked a prompt before it was sent
     ├── NotSupportedError              the server does not know this operation
     ├── DiffConflictError              a change can't be reverted or redone: the file was changed since
     └── TurnError                      a turn ended without a full answer
@@ -52,6 +53,7 @@ __all__ = [
     "NotSupportedError",
     "OpencodeError",
     "PermissionDeniedError",
+    "PromptBlockedError",
     "ProviderAuthError",
     "RateLimitError",
     "ServerError",
@@ -213,6 +215,10 @@ class NotSupportedError(OpencodeError):
         super().__init__(message)
         self.method = method
         self.path = path
+
+
+class PromptBlockedError(OpencodeError):
+    """A `prompt_submitted` hook blocked a prompt. Nothing was sent."""
 
 
 class DiffConflictError(OpencodeError):

@@ -90,7 +90,9 @@ LAZILY: dict[str, set[str]] = {
     "doctor": {"server", "session", "session.blocking"},
     "magics": {"server", "terminal", "doctor", "render"},
     "cli": {"server", "quickstart", "doctor", "render"},
-    "__init__": {"errors", "api", "server", "changes", "session", "session.blocking", "widgets", "magics"},
+    "__init__": {
+        *("errors", "api", "server", "changes", "transcript", "session", "session.blocking", "widgets", "magics"),
+    },
 }
 """The rooms that it may import later, inside a function, or for types, beside the above."""
 
@@ -122,9 +124,9 @@ PUBLIC = """
     __version__ load_ipython_extension unload_ipython_extension
     Client AsyncClient Record
     serve Server
-    Opencode AsyncOpencode Session AsyncSession Turn ToolCall Diff FileDiff
+    Opencode AsyncOpencode Session AsyncSession Hook Hooks Turn ToolCall Diff FileDiff
     ChatPanel chat DiffView diff
-    OpencodeError DiffConflictError
+    OpencodeError DiffConflictError PromptBlockedError
     ServerError BinaryNotFoundError ServerStartError ServerExitedError
     APIConnectionError APITimeoutError
     APIStatusError BadRequestError AuthenticationError PermissionDeniedError NotFoundError ConflictError

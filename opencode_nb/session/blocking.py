@@ -6,12 +6,12 @@ prompt waits, the calling thread serves `Jobs`, so that a person can be asked th
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable, Iterable, Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Awaitable, Callable, Generator, Iterable, Iterator
+from contextlib import closing, contextmanager
 from pathlib import Path
 from queue import SimpleQueue
 from types import TracebackType
-from typing import Any, Self, TypeVar, Unpack
+from typing import Any, Self, Unpack
 
 from opencode_nb.api.client import Client
 from opencode_nb.diffs.comment import Comment
@@ -22,8 +22,10 @@ from opencode_nb.session.incoming.feed import ConnectionState
 from opencode_nb.session.opencode import AsyncOpencode
 from opencode_nb.session.options import TurnOptions, spelled_out
 from opencode_nb.session.permissions import agent_code
+from opencode_nb.session.permissions.approvals import Approvals
 from opencode_nb.session.permissions.console import ConsolePerson
 from opencode_nb.session.permissions.jobs import Jobs, next_of
+from opencode_nb.session.permissions.policy import PermissionOption
 from opencode_nb.session.prompt.parts import Mentions
 from opencode_nb.session.queue import Queue as AsyncQueue
 from opencode_nb.session.queue import QueueItem
@@ -31,10 +33,8 @@ from opencode_nb.session.session import AsyncSession
 from opencode_nb.session.turn import Turn, ending
 from opencode_nb.transcript.state import Json
 from opencode_nb.transcript.transcript import Change
-from opencode_nb.transcript.updates import Updates
+from opencode_nb.transcript.updates import Update, Updates
 from opencode_nb.transcript.usage import Context
-
-T = TypeVar("T")
 
 
 class Queue(Derived):
@@ -104,6 +104,7 @@ class Session(Derived):
     )
     agent = Writable[str | None]("agent", "Default agent for prompts.")
     variant = Writable[str | None]("variant", "Default model variant (reasoning effort) for prompts.")
+    permission = Writable[PermissionOption | None](AsyncSession.permission)
 
     @spelled_out
     def prompt(
@@ -192,6 +193,7 @@ class Session(Derived):
     def wait(self, turn: Turn, jobs: Jobs) -> Turn:
         """Wait for a turn on this thread and run its jobs. Propagates interrupts: see `stopped_by_interrupt`."""
         jobs.serve_until(ending(turn))
+        run(self._async.owner.hooks.settled)
         return turn
 
     @contextmanager
@@ -207,24 +209,27 @@ class Session(Derived):
             run(self._async.abort_own)  # even while sending: the server may already have it
             raise
 
-    def stream(self, text: str, **options: Any) -> Iterator[Change]:
-        """Send a prompt and yield each change until its turn has ended; options and errors as for `prompt`.
+    def stream(self, text: str, **options: Any) -> Generator[Update]:
+        """Send a prompt and yield each `Update` until its turn has ended; options and errors as for `prompt`.
 
-        Closing the iterator early aborts the turn.
+        A slow reader misses nothing: updates wait for it. Closing the iterator early aborts the turn.
         """
-        yield from self._streamed(text, options, lambda change: [change])
+        queue: SimpleQueue[Update | None] = SimpleQueue()
+        updates = Updates(self._async.transcript)  # read on the loop's thread, as the transcript changes there
 
-    def _streamed(self, text: str, options: Mapping[str, Any], told: Callable[[Change], Iterable[T]]) -> Iterator[T]:
-        """Yield what a prompt's changes tell; they are read on the loop's thread, as the transcript changes there."""
-        queue: SimpleQueue[tuple[str, list[T]] | None] = SimpleQueue()
-        unsubscribe = self.subscribe(lambda change: queue.put((change.turn, list(told(change)))))
+        def put(change: Change) -> None:
+            for update in updates.of(change):
+                queue.put(update)
+
+        unsubscribe = self.subscribe(put)
         turn = None
         try:
             turn = self.prompt(text, **{**options, "wait": False})
             turn.on_done(lambda: queue.put(None))
-            while (item := next_of(queue)) is not None:
-                if item[0] == turn.id:
-                    yield from item[1]
+            while (update := next_of(queue)) is not None:
+                if update.turn in (turn.id, ""):
+                    yield update
+            run(self._async.owner.hooks.settled)
             turn.raise_for_status()
         finally:
             unsubscribe()
@@ -341,17 +346,31 @@ class Opencode(Derived):
     ) -> None:
         self.close()
 
-    def session(self, title: str | None = None, *, id: str | None = None, parent: str | None = None) -> Session:
-        """Create a session, or open the one with this `id` and its history. Raises NotFoundError for an unknown id."""
-        return Session(run(self._async.session, title, id=id, parent=parent), self)
+    def session(
+        self,
+        title: str | None = None,
+        *,
+        id: str | None = None,
+        parent: str | None = None,
+        model: str | None = None,
+        agent: str | None = None,
+        variant: str | None = None,
+        permission: PermissionOption | None = None,
+    ) -> Session:
+        """Create a session, or open the one with this `id` and its history; the other options are its defaults.
+
+        Raises NotFoundError for an unknown id.
+        """
+        chosen: dict[str, Any] = {"model": model, "agent": agent, "variant": variant, "permission": permission}
+        return Session(run(self._async.session, title, id=id, parent=parent, **chosen), self)
 
     def ask(self, prompt: str, **options: Any) -> Turn:
         """Send one prompt in a new session; options as for `Session.prompt`."""
         with session_for_prompt(self) as session:
             return session.prompt(prompt, **options)
 
-    def stream(self, prompt: str, **options: Any) -> Iterator[Change]:
-        """Send one prompt in a new session and yield each change; options as for `Session.prompt`."""
+    def stream(self, prompt: str, **options: Any) -> Generator[Update]:
+        """Send one prompt in a new session and yield each `Update`; options as for `Session.prompt`."""
         with session_for_prompt(self) as session:
             yield from session.stream(prompt, **options)
 
@@ -360,8 +379,8 @@ class Opencode(Derived):
 
         Closing the iterator early aborts the turn.
         """
-        with session_for_prompt(self) as session:
-            yield from session._streamed(prompt, options, Updates(session._async.transcript).texts)
+        with closing(self.stream(prompt, **options)) as updates:
+            yield from (update.text for update in updates if update.kind == "text")
 
     sessions = blocking(AsyncOpencode.sessions)
     find_session = blocking(AsyncOpencode.find_session)
@@ -380,6 +399,7 @@ class Opencode(Derived):
     model_choice = blocking(AsyncOpencode.model_choice)
     diff = blocking(AsyncOpencode.diff)
     abort_all = blocking(AsyncOpencode.abort_all)
+    approvals = Forwarded[Approvals]("approvals", 'What was allowed with "always": `given`, `take_back()`.')
 
     def __repr__(self) -> str:
         return f"<Opencode {'running' if self.started else 'not started'} in {self.directory}>"

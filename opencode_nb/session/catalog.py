@@ -12,7 +12,7 @@ from typing import Any
 from opencode_nb.closest import closest, did_you_mean
 from opencode_nb.errors import NotFoundError, OpencodeError
 from opencode_nb.server.binary import login_command
-from opencode_nb.session.connection import Connection, Hooks
+from opencode_nb.session.connection import Callbacks, Connection
 from opencode_nb.session.models import ModelChoice, ModelError, NoModelError, choose_model
 from opencode_nb.session.prompt import commands, completion
 from opencode_nb.session.prompt import parts as prompt_parts
@@ -74,9 +74,9 @@ class Catalog(Connection):
         base_url: str | None,
         password: str | None,
         serve_options: Mapping[str, Any],
-        hooks: Hooks,
+        callbacks: Callbacks,
     ) -> None:
-        super().__init__(directory, base_url, password, serve_options, hooks)
+        super().__init__(directory, base_url, password, serve_options, callbacks)
         self._choices: dict[tuple[str | None, str | None], ModelChoice] = {}
         self._checked: set[str] = set()  # agents known to exist
         self._windows: dict[str, int] = {}

@@ -28,7 +28,7 @@ CLOSED = "The connection to the server was closed."
 
 
 @dataclass(frozen=True, slots=True)
-class Hooks:
+class Callbacks:
     """Callbacks of a connection, called on the loop's thread.
 
     `changed` gets the changes that each event made to a transcript. `followed` returns the transcripts that a new
@@ -55,7 +55,7 @@ class Connection:
         base_url: str | None,
         password: str | None,
         serve_options: Mapping[str, Any],
-        hooks: Hooks,
+        callbacks: Callbacks,
     ) -> None:
         self.directory = Path(directory or Path.cwd()).expanduser().resolve()
         self.managed: Server | None = None
@@ -63,7 +63,7 @@ class Connection:
         self.environment: Mapping[str, str] = dict(serve_options.get("env") or {})
         self._join = (base_url, None if password is None else Secret(password))
         self._serve = dict(serve_options)
-        self._hooks = hooks
+        self._callbacks = callbacks
         self._began = 0.0  # when the server started, in seconds since the epoch
         self._read: SetupFiles | None = None  # as the server has read them
         self._client: AsyncClient | None = None
@@ -179,7 +179,7 @@ class Connection:
         else:
             await self.client.instance.dispose()
         self._read = files
-        self._hooks.dropped()
+        self._callbacks.dropped()
         return True
 
     def _restart_alone(self) -> bool:
@@ -207,14 +207,14 @@ class Connection:
             )
             self.version = await _version_of(self._client)
             feed = Feed(self._client, secret=password, data=self._data)
-            feed.listen(self._hooks.changed)
+            feed.listen(self._callbacks.changed)
             await feed.start()
         except BaseException:
             await self._drop()
             raise
         self._feed = feed
         self._watch_server(feed)
-        await feed.follow_again(self._hooks.followed())
+        await feed.follow_again(self._callbacks.followed())
 
     @property
     def _data(self) -> Path | None:
@@ -253,13 +253,13 @@ class Connection:
     async def aclose(self) -> None:
         """Abort turns started here, close the stream and release the server; a private server stops."""
         async with self._starting:
-            await self._hooks.closing()
+            await self._callbacks.closing()
             await self._drop()
 
     async def _drop(self) -> None:
         feed, client, server = self._feed, self._client, self.managed
         self._feed = self._client = self.managed = None
-        self._hooks.dropped()
+        self._callbacks.dropped()
         if feed is not None:
             feed.fail_all("ConnectionLost", CLOSED)
             await feed.aclose()

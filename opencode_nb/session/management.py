@@ -148,9 +148,10 @@ class ManagedSession:
 
     def turns(self) -> list[Turn]:
         """Return the loaded turns, oldest first, without undone ones; `load_all` loads the rest."""
-        return [self._turn(state) for state in self.transcript.visible_turns]
+        return [self.turn_for(state) for state in self.transcript.visible_turns]
 
-    def _turn(self, state: TurnState) -> Turn:
+    def turn_for(self, state: TurnState) -> Turn:
+        """Return the Turn of a turn's state."""
         if state.id not in self._turns:
             done: Future[None] = Future()
             if state.ended:
@@ -179,14 +180,14 @@ class ManagedSession:
         turns = [] if self.transcript.has_earlier else self.transcript.visible_turns
         known = [*self.transcript.turns.values()]
         return sources.Place(
-            self.id, self._root, project, turns, known, self._watching, self._own, self.owner.environment
+            self.id, self.directory, project, turns, known, self._watching, self._own, self.owner.environment
         )
 
     @property
     def _watching(self) -> Images:
         """The record of the session's files before and after its tools changed them."""
         if self._images is None:
-            self._images = Images(self.id, self._root)
+            self._images = Images(self.id, self.directory)
         return self._images
 
     def _watch(self, state: TurnState) -> None:
@@ -292,13 +293,14 @@ class ManagedSession:
         return turn.id
 
     @property
-    def _root(self) -> Path:
+    def directory(self) -> Path:
+        """The directory that the session's agent works in."""
         return Path(str(self.transcript.info.get("directory") or self.owner.directory))
 
     # -- the session as a whole --------------------------------------------------------------------------------------
 
-    def choose(self, **choice: str | None) -> None:
-        """Set the default `model`, `agent` or `variant` for prompts, and notify the session's subscribers."""
+    def choose(self, **choice: Any) -> None:
+        """Set the default `model`, `agent`, `variant` or `permission` for prompts, and notify the subscribers."""
         for name, value in choice.items():
             setattr(self, name, value)
         self._learn(self.transcript.info)
@@ -371,7 +373,8 @@ class ManagedSession:
 
     def _request(self, request_id: str, table: str) -> Json | None:
         return next(
-            (r for turn in self.transcript.turns.values() for r in _open(turn, table) if r["id"] == request_id), None
+            (r for turn in list(self.transcript.turns.values()) for r in _open(turn, table) if r["id"] == request_id),
+            None,
         )
 
     async def _answered(self, request: Json, reply: str, message: str, sending: Any) -> bool:

@@ -8,7 +8,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import re
-from collections.abc import AsyncIterator, Callable, Iterator, Mapping
+from collections.abc import AsyncGenerator, AsyncIterator, Callable, Iterator, Mapping
 from pathlib import Path
 from typing import Any, Literal
 
@@ -17,16 +17,24 @@ from opencode_nb.changes.diff import Diff
 from opencode_nb.errors import InternalServerError, OpencodeError
 from opencode_nb.session import storage
 from opencode_nb.session.catalog import Catalog
-from opencode_nb.session.connection import CLOSED, Hooks
+from opencode_nb.session.connection import CLOSED, Callbacks
+from opencode_nb.session.hooks.dispatch import Dispatcher
+from opencode_nb.session.hooks.hook import Hooks
+from opencode_nb.session.hooks.watch import Watcher
 from opencode_nb.session.permissions.approvals import Approvals
+from opencode_nb.session.permissions.boundary import Boundary
 from opencode_nb.session.permissions.enforcement import Enforcement
 from opencode_nb.session.permissions.policy import PermissionOption, Policy
+from opencode_nb.session.permissions.questions import QuestionCallback
 from opencode_nb.session.registry import Sessions
 from opencode_nb.session.session import ABORT_TIMEOUT, AsyncSession
 from opencode_nb.session.turn import Turn
 from opencode_nb.transcript.state import BY_APPROVAL, Json, TurnState
 from opencode_nb.transcript.transcript import Change, Transcript
-from opencode_nb.transcript.updates import Updates
+from opencode_nb.transcript.updates import Update
+
+HOOKS_TIMEOUT = 5.0
+"""Seconds that closing waits for the hooks of what came before."""
 
 Observer = Callable[[AsyncSession, Change], None]
 
@@ -38,6 +46,9 @@ class AsyncOpencode(Catalog):
     provider may be left out if only one of yours has the model.
     `shared`: use the server that this user's processes share (see `serve`) rather than a private one. `demo=True`
     always starts a private server, with the scripted demo model, not an AI. Close it, or use it as a context manager.
+    `on_question` answers the agent's questions: see `questions.asked`. `answer_timeout` (seconds) is how long a person
+    has to answer anything. `strict_directory` denies edits outside the directory; shells and code then always ask.
+    `hooks` are called when something happens in any session.
     """
 
     def __init__(
@@ -55,7 +66,11 @@ class AsyncOpencode(Catalog):
         demo: bool | None = None,
         shared: bool = True,
         permission: PermissionOption = "ask",
+        on_question: QuestionCallback | None = None,
+        answer_timeout: float | None = None,
+        strict_directory: bool = False,
         timeout: float | None = None,
+        hooks: Hooks | None = None,
     ) -> None:
         serve_options = {
             "config": dict(config) if config else None,
@@ -64,15 +79,19 @@ class AsyncOpencode(Catalog):
             "demo": bool(demo),
             "shared": shared and not demo,
         }
-        hooks = Hooks(self._route, self._followed, self._cut_off, self._forget)
-        super().__init__(directory, base_url, password, serve_options, hooks)
+        callbacks = Callbacks(self._route, self._followed, self._cut_off, self._forget)
+        super().__init__(directory, base_url, password, serve_options, callbacks)
         self.model, self.agent, self.variant = model, agent, variant
-        self.policy = Policy(permission)
+        self._boundary = Boundary(self.directory) if strict_directory else None
+        self.policy = self.policy_of(permission)
+        self.on_question, self.answer_timeout = on_question, answer_timeout
         self.timeout = timeout
+        self.hooks = Dispatcher(hooks or Hooks())
+        self._watcher = Watcher(self.hooks)
         self.approvals = Approvals()
         self.enforcement = Enforcement(lambda: self.client, self.directory)
         self._sessions = Sessions(self._unfollow)
-        self._observers: list[Observer] = []
+        self._observers: list[Observer] = [self._watcher.changed] if hooks else []
 
     def prefer(
         self,
@@ -87,7 +106,7 @@ class AsyncOpencode(Catalog):
 
         Raises ValueError as the constructor does, without changing anything.
         """
-        self.policy, self.timeout = Policy("ask" if permission is None else permission), timeout
+        self.policy, self.timeout = self.policy_of("ask" if permission is None else permission), timeout
         for name, value in (("model", model), ("agent", agent), ("variant", variant)):
             self._prefer(name, value)
 
@@ -95,6 +114,10 @@ class AsyncOpencode(Catalog):
         """Use this model for all prompts that do not name one. Raises ModelError if there is none such."""
         await self.check(model, None)
         self._prefer("model", model)
+
+    def policy_of(self, permission: PermissionOption) -> Policy:
+        """Return the policy of a `permission=` option. Raises ValueError as the constructor does."""
+        return Policy(permission, self._boundary)
 
     def _prefer(self, name: str, value: str | None) -> None:
         before = getattr(self, name)
@@ -105,7 +128,7 @@ class AsyncOpencode(Catalog):
 
     def allow_approved(self, turn: TurnState) -> None:
         """Allow requests covered by an earlier "always" in a turn started elsewhere, which has no responder here."""
-        for request in turn.permissions.values():
+        for request in list(turn.permissions.values()):
             if self.approvals.cover(request):
                 self._spawn(self._allow, turn.session_id, request)
 
@@ -133,13 +156,37 @@ class AsyncOpencode(Catalog):
                 await self.client.session.abort(session.id, timeout=ABORT_TIMEOUT)
         for session in self._sessions:
             await session.withdraw()
+            self._watcher.ended(session)
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout(HOOKS_TIMEOUT):
+                await self.hooks.settled()
 
     # -- sessions --------------------------------------------------------------------------------------------------
 
     async def session(
-        self, title: str | None = None, *, id: str | None = None, parent: str | None = None
+        self,
+        title: str | None = None,
+        *,
+        id: str | None = None,
+        parent: str | None = None,
+        model: str | None = None,
+        agent: str | None = None,
+        variant: str | None = None,
+        permission: PermissionOption | None = None,
     ) -> AsyncSession:
-        """Create a session, or open the one with this `id` and load its history. Raises NotFoundError."""
+        """Create a session, or open the one with this `id` and load its history; the other options are its defaults.
+
+        Raises NotFoundError for an unknown id, ValueError for an invalid permission.
+        """
+        if permission is not None:
+            self.policy_of(permission)
+        session = await self._opened(title, id, parent)
+        given = {"model": model, "agent": agent, "variant": variant, "permission": permission}
+        if chosen := {name: value for name, value in given.items() if value is not None}:
+            session.choose(**chosen)
+        return session
+
+    async def _opened(self, title: str | None, id: str | None, parent: str | None) -> AsyncSession:
         await self.start()
         if id is not None and (known := self._sessions.get(id)) is not None:
             return known
@@ -147,6 +194,7 @@ class AsyncOpencode(Catalog):
         session = AsyncSession(self, await self.feed.follow(info["id"], fresh=id is None))
         session.transcript.apply({"type": "session.updated", "properties": {"info": info}})
         self._sessions.add(session)
+        self._watcher.started(session)
         return session
 
     def use(self, session: AsyncSession) -> None:
@@ -170,22 +218,24 @@ class AsyncOpencode(Catalog):
         async with self._session_for_prompt() as session:
             return await session.prompt(prompt, **options)
 
-    async def stream(self, prompt: str, **options: Any) -> AsyncIterator[Change]:
-        """Send one prompt in a new session and yield its changes as they arrive."""
-        async with self._session_for_prompt() as session:
-            async for change in session.stream(prompt, **options):
-                yield change
+    async def stream(self, prompt: str, **options: Any) -> AsyncGenerator[Update]:
+        """Send one prompt in a new session and yield each `Update` as it arrives."""
+        async with (
+            self._session_for_prompt() as session,
+            contextlib.aclosing(session.stream(prompt, **options)) as updates,
+        ):
+            async for update in updates:
+                yield update
 
     async def ask_stream(self, prompt: str, **options: Any) -> AsyncIterator[str]:
         """Send one prompt in a new session and yield the answer's text as it arrives; options and errors as for `ask`.
 
         Closing the iterator early aborts the turn.
         """
-        async with self._session_for_prompt() as session:
-            updates = Updates(session.transcript)
-            async for change in session.stream(prompt, **options):
-                for text in updates.texts(change):
-                    yield text
+        async with contextlib.aclosing(self.stream(prompt, **options)) as updates:
+            async for update in updates:
+                if update.kind == "text":
+                    yield update.text
 
     @contextlib.asynccontextmanager
     async def _session_for_prompt(self) -> AsyncIterator[AsyncSession]:
@@ -209,6 +259,8 @@ class AsyncOpencode(Catalog):
     def forget(self, session_id: str) -> None:
         """Stop tracking a session that was deleted."""
         self.feed.forget(session_id)
+        if (session := self._sessions.get(session_id, used=False)) is not None:
+            self._watcher.ended(session)
         self._sessions.remove(session_id)
 
     async def diff(self, mode: Literal["git", "branch"] = "git") -> Diff:

@@ -57,6 +57,14 @@ class Choices(Protocol):
     model: str | None
     agent: str | None
     variant: str | None
+    policy: Policy | None
+
+
+def _agent_of(policy: Policy, given: str | None, default: str | None) -> str | None:
+    """Return the agent to prompt. Raises ValueError for one that the policy's mode does not go with."""
+    if policy.agent and given not in (None, policy.agent):
+        raise ValueError(f"permission={policy.option!r} is answered by the agent {policy.agent!r}: leave agent= out.")
+    return policy.agent or given or default
 
 
 class Beginning:
@@ -66,11 +74,11 @@ class Beginning:
         check(options)
         self._offering = offering
         self._owner, self._transcript = owner, session.transcript
-        self._model = options.get("model") or session.model
-        self._agent = options.get("agent") or session.agent
-        self._variant = options.get("variant") or session.variant
         permission = options.get("permission")
-        self.policy = Policy(permission) if permission is not None else owner.policy
+        self.policy = owner.policy_of(permission) if permission is not None else session.policy or owner.policy
+        self._model = options.get("model") or session.model
+        self._agent = _agent_of(self.policy, options.get("agent"), session.agent)
+        self._variant = options.get("variant") or session.variant
         self.person = options.get("person")
         self.timeout = options.get("timeout") or owner.timeout
 
@@ -96,9 +104,10 @@ class Beginning:
     async def _enforce(self, agent: str | None) -> None:
         """Have the server ask about what this turn's policy decides, if the session would allow it unasked."""
         agent = agent or self._transcript.info.get("agent")
-        offered = await self._offering.ready(self.policy)
+        guarded = self._owner.hooks.hooks.guarded
+        offered = await self._offering.ready(self.policy, guarded)
         standing = self._transcript.info.get("permission") or []
-        rules: list[Any] = await self._owner.enforcement.rules(self.policy, agent, standing, offered)
+        rules: list[Any] = await self._owner.enforcement.rules(self.policy, agent, standing, offered, guarded)
         if rules:
             info = await self._owner.client.session.update(self._transcript.id, permission=rules)
             self._owner.feed.apply({"type": "session.updated", "properties": {"info": dict(info)}})

@@ -9,11 +9,13 @@ from typing import Any, Protocol
 from opencode_nb.api.client import AsyncClient
 from opencode_nb.server import Server
 from opencode_nb.server.files import SetupFiles
+from opencode_nb.session.hooks.dispatch import Dispatcher
 from opencode_nb.session.incoming.feed import ConnectionState, Feed
 from opencode_nb.session.models import ModelChoice
 from opencode_nb.session.permissions.approvals import Approvals
 from opencode_nb.session.permissions.enforcement import Enforcement
-from opencode_nb.session.permissions.policy import Policy
+from opencode_nb.session.permissions.policy import PermissionOption, Policy
+from opencode_nb.session.permissions.questions import QuestionCallback
 from opencode_nb.session.prompt.completion import Completion
 from opencode_nb.transcript.state import Json, TurnState
 
@@ -32,6 +34,9 @@ class Owner(Protocol):
     policy: Policy
     approvals: Approvals
     enforcement: Enforcement
+    hooks: Dispatcher
+    on_question: QuestionCallback | None
+    answer_timeout: float | None
 
     @property
     def client(self) -> AsyncClient:
@@ -69,6 +74,9 @@ class Owner(Protocol):
 
     async def session(self, title: str | None = None, *, id: str | None = None) -> Any:
         """Open a session: an AsyncSession."""
+
+    def policy_of(self, permission: PermissionOption) -> Policy:
+        """Return the policy of a `permission=` option."""
 
     def use(self, session: Any, /) -> None:
         """Keep a session open for a while."""

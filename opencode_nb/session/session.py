@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-from collections.abc import AsyncIterator, Callable, Iterable
+from collections.abc import AsyncGenerator, Callable, Iterable
 from functools import partial
 from typing import Any, Unpack
 
@@ -13,12 +13,13 @@ from opencode_nb.diffs.comment import Comment
 from opencode_nb.errors import APIStatusError, OpencodeError
 from opencode_nb.session import compose
 from opencode_nb.session.connection import call_soon
+from opencode_nb.session.hooks.answering import Answering
 from opencode_nb.session.incoming.listeners import Listeners, caller
 from opencode_nb.session.management import BUSY, ManagedSession
 from opencode_nb.session.models import split_model
 from opencode_nb.session.options import Beginning, TurnOptions, spelled_out
 from opencode_nb.session.owner import Owner
-from opencode_nb.session.permissions.policy import Person, Policy
+from opencode_nb.session.permissions.policy import PermissionOption, Person, Policy
 from opencode_nb.session.permissions.responder import Responder
 from opencode_nb.session.prompt import parts as prompt_parts
 from opencode_nb.session.prompt.parts import Mentions
@@ -28,6 +29,7 @@ from opencode_nb.session.turn import Turn, ending, finish
 from opencode_nb.transcript import ids, usage
 from opencode_nb.transcript.state import Json, TurnState
 from opencode_nb.transcript.transcript import Change, Transcript
+from opencode_nb.transcript.updates import Update, Updates
 
 ABORT_TIMEOUT = 5.0
 """Seconds to wait for an aborted turn to stop before marking it as aborted locally."""
@@ -47,13 +49,16 @@ Subscriber = Callable[[Change], None]
 class AsyncSession(ManagedSession):
     """One conversation. Created by `AsyncOpencode.session`.
 
-    `model`, `agent` and `variant` are the defaults for its prompts; `queue` holds messages to send when it is idle.
+    `model`, `agent`, `variant` and `permission` are the defaults for its prompts; `queue` holds messages to send when
+    it is idle.
     """
 
     def __init__(self, owner: Owner, transcript: Transcript) -> None:
         super().__init__(owner, transcript, self.abort_own)
         self.model, self.agent, self.variant = owner.model, owner.agent, owner.variant
+        self.policy: Policy | None = None
         self.queue = Queue(owner.directory, self._send_waiting, lambda: self.busy, self._turn_state)
+        self._answering = Answering(owner, transcript, self._offering, self.turn_for)
         self._stops = Stops(self.abort, self._stop_late, self._drop)
         self.comments: list[Comment] = []
         """Comments on lines of a diff, sent with the next prompt."""
@@ -73,6 +78,15 @@ class AsyncSession(ManagedSession):
     def running(self) -> bool:
         """Whether a turn started by this client is running."""
         return any(not run.turn.state.ended for run in self._running.values())
+
+    @property
+    def permission(self) -> PermissionOption | None:
+        """Who answers the permission requests of its prompts, see `Policy`; None as for the `Opencode`."""
+        return self.policy.option if self.policy else None
+
+    @permission.setter
+    def permission(self, permission: PermissionOption | None) -> None:
+        self.policy = None if permission is None else self.owner.policy_of(permission)
 
     # -- prompting -------------------------------------------------------------------------------------------------
 
@@ -104,7 +118,14 @@ class AsyncSession(ManagedSession):
             described = await mentions(text) if callable(mentions) else []
             parts += await self.owner.mentions(text, prompt_parts.variables(described)) + described
         turn = await self.send(parts, system=system, no_reply=no_reply, **options)
-        return await turn if wait and not no_reply else turn
+        return await self._ended_turn(turn) if wait and not no_reply else turn
+
+    async def _ended_turn(self, turn: Turn) -> Turn:
+        """Wait for a turn, and for the hooks that it calls."""
+        try:
+            return await turn
+        finally:
+            await self.owner.hooks.settled()
 
     @spelled_out
     async def send(
@@ -117,6 +138,7 @@ class AsyncSession(ManagedSession):
     ) -> Turn:
         """Send prepared parts (see `prompt.parts`) as a prompt; return the Turn without waiting for it."""
         begun = self._beginning(options)
+        parts = await self.owner.hooks.submitted_parts(self.id, parts)
         comments, self.comments[:] = list(self.comments), []  # cleared before the feed announces the prompt
         try:
             said = [{"type": "text", "text": comment.prompt} for comment in comments]
@@ -147,13 +169,14 @@ class AsyncSession(ManagedSession):
         attached = await prompt_parts.file_parts(files, self.owner.directory)
         known = await self.owner.command(name)
         begun = self._beginning(options)
+        await self.owner.hooks.submitted(self.id, f"/{known['name']} {arguments}".strip(), fixed=True)
         fields = {"command": known["name"], "arguments": arguments, "parts": attached or None}
         body = await begun.body(acting=known.get("agent"), **fields)
         if chosen := body.get("model"):
             body["model"] = f"{chosen['providerID']}/{chosen['modelID']}"
         run = self._begin(body["messageID"], begun.policy, begun.person, begun.timeout)
         await run.follow(self.owner.client.session.command(self.id, **body))
-        return await run.turn if wait else run.turn
+        return await self._ended_turn(run.turn) if wait else run.turn
 
     def _beginning(self, options: TurnOptions) -> Beginning:
         return Beginning(self, self.owner, options, self._offering)
@@ -182,9 +205,9 @@ class AsyncSession(ManagedSession):
             "model": chosen,
             "command": command,
         }
-        run = self._begin(body["messageID"], self.owner.policy, None, timeout or self.owner.timeout)
+        run = self._begin(body["messageID"], self.policy or self.owner.policy, None, timeout or self.owner.timeout)
         await run.follow(self.owner.client.session.shell(self.id, **body), asks=False)
-        return await run.turn if wait else run.turn
+        return await self._ended_turn(run.turn) if wait else run.turn
 
     async def compact(self) -> Turn:
         """Have the model summarize the conversation and continue from the summary; return the turn that did it.
@@ -209,7 +232,7 @@ class AsyncSession(ManagedSession):
 
     async def _compacted(self, before: set[str]) -> Turn:
         """Return the compaction's turn once it has ended: the server answers 200 even if it was stopped or failed."""
-        turns = [self._turn(state) for key, state in self.transcript.turns.items() if key not in before]
+        turns = [self.turn_for(state) for key, state in list(self.transcript.turns.items()) if key not in before]
         if not turns:
             raise OpencodeError("The server did not compact the session. Check its log.")
         return await turns[0]
@@ -225,26 +248,33 @@ class AsyncSession(ManagedSession):
         feed.tell(self.id, "prompted", messageID=message_id)
         self._copy_ahead()
         state = self.transcript.turns[message_id]
-        responder = Responder(feed.client, feed.tell, state, policy, person, owner.approvals, owner.enforcement.place)
-        run = Run(self._turn(state), self.transcript, feed, responder, timeout, self._stops)
+        responder = Responder(feed.client, feed.tell, state, self._answering.of(state, policy, person))
+        run = Run(self.turn_for(state), self.transcript, feed, responder, timeout, self._stops)
         self._running[message_id] = run
         return run
 
-    async def stream(self, text: str, **options: Any) -> AsyncIterator[Change]:
-        """Send a prompt and yield each change until its turn has ended; options and errors as for `prompt`.
+    async def stream(self, text: str, **options: Any) -> AsyncGenerator[Update]:
+        """Send a prompt and yield each `Update` until its turn has ended; options and errors as for `prompt`.
 
-        Closing the iterator early aborts the turn.
+        A slow reader misses nothing: updates wait for it. Closing the iterator early aborts the turn.
         """
-        queue: asyncio.Queue[Change | None] = asyncio.Queue()
-        unsubscribe = self.subscribe(queue.put_nowait)
+        queue: asyncio.Queue[Update | None] = asyncio.Queue()
+        updates = Updates(self.transcript)
+
+        def put(change: Change) -> None:
+            for update in updates.of(change):
+                queue.put_nowait(update)
+
+        unsubscribe = self.subscribe(put)
         turn: Turn | None = None
         try:
             turn = await self.prompt(text, **{**options, "wait": False})
             loop = asyncio.get_running_loop()
             turn.on_done(lambda: call_soon(loop, queue.put_nowait, None))
-            while (change := await queue.get()) is not None:
-                if change.turn == turn.id:
-                    yield change
+            while (update := await queue.get()) is not None:
+                if update.turn in (turn.id, ""):
+                    yield update
+            await self.owner.hooks.settled()
             turn.raise_for_status()
         finally:
             unsubscribe()
@@ -354,7 +384,7 @@ class AsyncSession(ManagedSession):
         """
         called = [callback] if callback is not None else []
         if listeners:
-            called.append(caller(self.transcript, listeners, self._turn))
+            called.append(caller(self.transcript, listeners, self.turn_for))
         self._subscribers += called
 
         def unsubscribe() -> None:

@@ -6,7 +6,6 @@ import asyncio
 import hashlib
 from collections.abc import Callable, Generator
 from concurrent.futures import Future
-from dataclasses import dataclass
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
@@ -20,43 +19,10 @@ from opencode_nb.failures import turn_error
 from opencode_nb.portal import result_of
 from opencode_nb.transcript import usage
 from opencode_nb.transcript.state import Json, Message, TurnState
+from opencode_nb.transcript.tool_call import ToolCall
 
 if TYPE_CHECKING:
     from rich.console import RenderableType
-
-
-@dataclass(frozen=True, slots=True)
-class ToolCall:
-    """One tool call: `status` is pending, running, completed, error or interrupted; `duration` is in seconds."""
-
-    tool: str
-    status: str
-    title: str
-    input: Json
-    output: str
-    error: str
-    metadata: Json
-    attachments: list[Json]
-    duration: float | None
-
-    @classmethod
-    def of(cls, part: Json, ended: bool) -> ToolCall:
-        """Create it from a tool part; one still running when its turn has ended was interrupted (server killed)."""
-        state = part.get("state") or {}
-        status = str(state.get("status", "pending"))
-        time = state.get("time") or {}
-        seconds = (time["end"] - time["start"]) / 1000 if "end" in time and "start" in time else None
-        return cls(
-            tool=str(part.get("tool", "")),
-            status="interrupted" if ended and status in ("pending", "running") else status,
-            title=str(state.get("title") or ""),
-            input=state.get("input") or {},
-            output=str(state.get("output") or ""),
-            error=str(state.get("error") or ""),
-            metadata=state.get("metadata") or {},
-            attachments=state.get("attachments") or [],
-            duration=seconds,
-        )
 
 
 class Turn:
@@ -291,5 +257,5 @@ _shown = _Shown()
 
 
 def _texts(message: Message | None, kind: str = "text") -> list[str]:
-    shown = [part for part in message.parts.values() if part.get("type") == kind] if message else []
+    shown = [part for part in list(message.parts.values()) if part.get("type") == kind] if message else []
     return [str(p["text"]) for p in shown if p.get("text") and not p.get("synthetic") and not p.get("ignored")]

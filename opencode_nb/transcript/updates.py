@@ -8,6 +8,7 @@ from typing import Literal
 
 from opencode_nb.transcript.messages import Change
 from opencode_nb.transcript.state import Json, Message, TurnState
+from opencode_nb.transcript.tool_call import ToolCall
 from opencode_nb.transcript.transcript import Transcript
 
 UpdateKind = Literal[
@@ -24,13 +25,14 @@ _WRITTEN: dict[str, UpdateKind] = {"text": "text", "reasoning": "reasoning"}
 class Update:
     """One update. `turn` is the turn's id, "" for the session's own.
 
-    `text` is the new piece of a text or reasoning, the session's title, or the agent's name (mode). `value` is a tool's
-    part, a request, or the usage of a step (`{"cost", "tokens"}`); `todos` are all of them.
+    `text` is the new piece of a text or reasoning, the session's title, or the agent's name (mode). `tool` is a tool
+    call as it is now. `value` is a request, or the usage of a step (`{"cost", "tokens"}`); `todos` are all of them.
     """
 
     kind: UpdateKind
     turn: str
     text: str = ""
+    tool: ToolCall | None = None
     value: Json = field(default_factory=dict)
     todos: tuple[Json, ...] = ()
 
@@ -69,10 +71,6 @@ class Updates:
         elif change.kind == "ended":
             yield Update("turn_complete", turn.id)
 
-    def texts(self, change: Change) -> Iterator[str]:
-        """Yield the pieces of an answer that a change brings."""
-        return (update.text for update in self.of(change) if update.kind == "text")
-
     def _of_session(self) -> Iterator[Update]:
         title = str(self._transcript.info.get("title") or "")
         if title != self._title:
@@ -88,7 +86,7 @@ class Updates:
         if kind and step is not None and _is_shown(step, part):
             yield from self._written(turn, key, kind, str(part.get("text") or ""))
         elif part.get("type") == "tool":
-            yield Update("tool", turn.id, value=part)
+            yield Update("tool", turn.id, tool=ToolCall.of(part, turn.ended))
         elif part.get("type") == "step-finish" and key not in self._told:
             self._told.add(key)
             yield Update("usage", turn.id, value={"cost": part.get("cost"), "tokens": part.get("tokens")})

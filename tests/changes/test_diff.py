@@ -512,7 +512,7 @@ def test_reverting_the_last_turn_undoes_it_in_the_conversation(
     assert files_of(root) == after
 
     (first, _) = [*session._async.transcript.turns][:2]
-    earlier = session._async._turn(session._async.transcript.turns[first])
+    earlier = session._async.turn_for(session._async.transcript.turns[first])
     with pytest.raises(oc.DiffConflictError, match="another turn"):
         earlier.diff().revert()
     assert files_of(root) == after

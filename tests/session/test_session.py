@@ -304,12 +304,13 @@ def test_abort_clears_pending_permission_requests(ai: oc.Opencode, demo_model: D
     assert [request for request in ai.client.permission.list() if request["sessionID"] == session.id] == []
 
 
-def test_stream_yields_the_deltas_in_order(ai: oc.Opencode, demo_model: DemoModel) -> None:
+def test_stream_yields_the_text_in_order(ai: oc.Opencode, demo_model: DemoModel) -> None:
     words = [f"word{n} " for n in range(50)]
     demo_model.queue([[text(words)]])
     session = ai.session()
-    got = [change.delta for change in session.stream("go") if change.kind == "delta"]
-    assert "".join(got) == "".join(words)
+    got = list(session.stream("go"))
+    assert "".join(update.text for update in got if update.kind == "text") == "".join(words)
+    assert got[-1].kind == "turn_complete"
     assert session.turns()[-1].text == "".join(words)
 
 
@@ -420,9 +421,9 @@ def test_the_async_client_asks_streams_and_prompts(server: Server, project: Path
             turn = await ai.ask("hello")
             demo_model.queue([[text("as it "), gate("first-heard"), text("comes")]])
             deltas = []
-            async for change in ai.stream("speak"):
-                if change.kind == "delta":
-                    deltas.append(change.delta)
+            async for update in ai.stream("speak"):
+                if update.kind == "text":
+                    deltas.append(update.text)
                     demo_model.release("first-heard")
             later = await (await ai.session()).prompt("hello", wait=False)
             assert (await later).status == "completed"

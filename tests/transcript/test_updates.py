@@ -50,8 +50,8 @@ def test_every_turn_is_complete_once_and_every_call_is_told(name: str) -> None:
     assert len(complete) == len(set(complete))
     assert set(complete) >= set(transcript.turns)  # undone turns are gone from the transcript
     calls = [part for turn in transcript.turns.values() for part in turn.parts if part.get("type") == "tool"]
-    last = {update.value["id"]: update.value["state"]["status"] for update in updates if update.kind == "tool"}
-    assert {part["id"]: part["state"]["status"] for part in calls}.items() <= last.items()
+    last = {update.tool.id: update.tool.status for update in updates if update.tool}
+    assert {part["callID"]: part["state"]["status"] for part in calls}.items() <= last.items()
 
 
 @pytest.mark.parametrize("name", NAMES)

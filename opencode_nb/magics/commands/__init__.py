@@ -2,7 +2,19 @@
 
 from __future__ import annotations
 
-from opencode_nb.magics.commands import chat, context, diff, models, program, server, session, sessions, tui, turns
+from opencode_nb.magics.commands import (
+    chat,
+    context,
+    diff,
+    models,
+    permission,
+    program,
+    server,
+    session,
+    sessions,
+    tui,
+    turns,
+)
 from opencode_nb.magics.commands.group import Command, Group
 
 __all__ = ["GROUPS", "Command", "Group"]
@@ -17,6 +29,7 @@ GROUPS: tuple[Group, ...] = (
     chat.group,
     diff.group,
     models.group,
+    permission.group,
     program.group,
 )
 """In the order of the help."""

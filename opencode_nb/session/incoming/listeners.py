@@ -6,9 +6,10 @@ import logging
 from collections.abc import Callable, Mapping
 from typing import Any, TypedDict
 
-from opencode_nb.session.turn import ToolCall, Turn
+from opencode_nb.session.turn import Turn
 from opencode_nb.transcript.messages import Change
 from opencode_nb.transcript.state import Json, TurnState
+from opencode_nb.transcript.tool_call import ToolCall
 from opencode_nb.transcript.transcript import Transcript
 from opencode_nb.transcript.updates import Update, Updates
 
@@ -72,5 +73,5 @@ def _argument(update: Update, transcript: Transcript, turn: Callable[[TurnState]
     if update.kind == "turn_complete":
         return turn(transcript.turns[update.turn])
     if update.kind == "tool":
-        return ToolCall.of(update.value, transcript.turns[update.turn].ended)
+        return update.tool
     return list(update.todos) if update.kind == "todos" else update.text or update.value

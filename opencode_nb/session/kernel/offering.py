@@ -18,7 +18,7 @@ from opencode_nb.errors import OpencodeError
 from opencode_nb.session.kernel.calls import Calls, check_allowed
 from opencode_nb.session.owner import Owner
 from opencode_nb.session.permissions.policy import Policy
-from opencode_nb.session.permissions.session_rules import offered_rules, taken_by
+from opencode_nb.session.permissions.session_rules import covered, offered_rules, taken_by
 from opencode_nb.tools.ledger import Ledger
 from opencode_nb.tools.names import HIDDEN, server_name
 from opencode_nb.tools.offer import Admitted, Offer
@@ -58,6 +58,7 @@ class Offering:
         self._endpoint: Endpoint | None = None
         self._mine = f"kernel {secrets.token_hex(4)}"  # names this process in the session's rules
         self._asked: set[str] = set()  # full names of the tools that the server asks about
+        self._watched: set[str] = set()  # those of which it asks only for the sake of hooks
         self._registered: object = None  # what was registered, and with which stream of which server
 
     def set(self, tools: Iterable[Tool], gate: Gate | None) -> None:
@@ -68,18 +69,29 @@ class Offering:
         """Look again at the calls, after a change in the transcript."""
         self._calls.changed()
 
-    async def ready(self, policy: Policy) -> list[Json]:
-        """Have the tools served and registered; return the rules that show them to this session, [] if it gets none."""
+    async def ready(self, policy: Policy, guarded: Iterable[str] = ()) -> list[Json]:
+        """Have the tools served and registered; return the rules that show them to this session, [] if it gets none.
+
+        `guarded`: tools that hooks may refuse, so that the server asks about them too.
+        """
         if not self._offer.tools:
             await self.withdraw()
             return []
         self.problem = await self._register_if_needed()
         if self.problem:
             return []
-        asks = {f"{self._name}_{tool.name}": tool.asks for tool in self._offer.tools}
+        watched = {tool.name for tool in self._offer.tools if covered(tool.name, guarded)}
+        asks = {f"{self._name}_{tool.name}": tool.asks or tool.name in watched for tool in self._offer.tools}
         rules = offered_rules(policy, asks, self._mine)
+        self._watched = {f"{self._name}_{tool.name}" for tool in self._offer.tools if not tool.asks} & {
+            f"{self._name}_{name}" for name in watched
+        }
         self._asked = {str(rule["permission"]) for rule in rules if rule["action"] == "ask"}
         return rules
+
+    def allows_unasked(self, name: str) -> bool:
+        """Whether only hooks have the server ask about this tool, by its full name."""
+        return name in self._watched
 
     async def withdraw(self) -> None:
         """Refuse further calls, and take the tools from the server, if it has them from here."""

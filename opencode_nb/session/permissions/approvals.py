@@ -35,6 +35,17 @@ class Approvals:
         """Forget all approvals."""
         self._given.clear()
 
+    @property
+    def given(self) -> list[tuple[str, str]]:
+        """What was allowed with "always": permissions and patterns, sorted."""
+        return sorted(self._given)
+
+    def take_back(self, permission: str, pattern: str | None = None) -> int:
+        """Ask again about a permission, or one pattern of it; return how many approvals that ends."""
+        ended = {one for one in self._given if one[0] == permission and pattern in (None, one[1])}
+        self._given -= ended
+        return len(ended)
+
     def cover(self, request: Json) -> bool:
         """Whether earlier approvals cover every pattern of a request."""
         allowed = [text for name, text in self._given if name == request.get("permission")]

@@ -11,8 +11,8 @@ from opencode_nb.api.client import AsyncClient
 from opencode_nb.closest import did_you_mean
 from opencode_nb.errors import OpencodeError
 from opencode_nb.session.permissions.policy import Policy
-from opencode_nb.session.permissions.rules import PERMISSIONS, is_builtin
-from opencode_nb.session.permissions.session_rules import session_rules
+from opencode_nb.session.permissions.rules import PERMISSIONS, is_builtin, unknown
+from opencode_nb.session.permissions.session_rules import base_action, covered, session_rules
 from opencode_nb.session.permissions.subjects import Place
 from opencode_nb.tools.names import HIDDEN, own_tool
 from opencode_nb.transcript.state import Json
@@ -36,11 +36,17 @@ class Enforcement:
         self._checked: set[str] = set()
 
     async def rules(
-        self, policy: Policy, agent: str | None, standing: Sequence[Json] = (), offered: Sequence[Json] = ()
+        self,
+        policy: Policy,
+        agent: str | None,
+        standing: Sequence[Json] = (),
+        offered: Sequence[Json] = (),
+        guarded: Sequence[str] = (),
     ) -> list[Json]:
         """Return the rules to add to a session's `standing` rules for a turn with this policy.
 
-        `offered`: the rules for the tools of its kernel. Raises OpencodeError for an unknown tool name.
+        `offered`: the rules for the tools of its kernel; `guarded`: what hooks may refuse. Raises OpencodeError for an
+        unknown tool name.
         """
         config = await self._read()
         return session_rules(
@@ -48,9 +54,18 @@ class Enforcement:
             configured=bool(_users(config.get("permission"))),
             agent=self._rules_of(agent or config.get("default_agent")),
             standing=standing,
-            own=await self._own_tools(policy),
+            own=await self._own_tools(policy, guarded),
             offered=offered,
+            guarded=guarded,
         )
+
+    def allows_unasked(self, policy: Policy, agent: str | None, standing: Sequence[Json], request: Json) -> bool:
+        """Return whether the server would allow this without asking, were it not `guarded`."""
+        configured = bool(_users((self._config or {}).get("permission")))
+        if covered(str(request.get("permission")), policy.names(configured)):
+            return False
+        agent = agent or (self._config or {}).get("default_agent")
+        return base_action(self._rules_of(agent), standing, request) == "allow"
 
     async def hides_tools(self) -> bool:
         """Whether the configuration hides the tools of kernels from the sessions that they are not offered to."""
@@ -67,18 +82,17 @@ class Enforcement:
         found = [agent for agent in self._agents if (agent["name"] == name if name else agent["mode"] != "subagent")]
         return found[0].get("permission") or () if found else ()
 
-    async def _own_tools(self, policy: Policy) -> list[str]:
-        """Return the user's own tools if the policy's rules may apply to them. Raises OpencodeError as `rules` does."""
-        if policy.rules is None:
-            return []
-        if policy.rules.tells_paths_apart and self.place is None:
+    async def _own_tools(self, policy: Policy, guarded: Sequence[str]) -> list[str]:
+        """Return the user's own tools if rules may apply to them. Raises OpencodeError as `rules` does."""
+        if policy.tells_paths_apart and self.place is None:
             found = await self._client().path.get()
             self.place = Place(Path(str(found["worktree"])), self._directory)
-        if all(name in PERMISSIONS for name in policy.rules.names):
+        named = [*(policy.rules.names if policy.rules else ()), *guarded]
+        if all(name in PERMISSIONS for name in named):
             return []
         if not self._tools:
             self._tools = [str(tool) for tool in await self._client().tool.ids()]
-        await self._check(policy.rules.unknown)
+        await self._check(unknown(named))
         return [tool for tool in self._tools if not is_builtin(tool)]
 
     async def _check(self, names: Iterable[str]) -> None:

@@ -7,11 +7,11 @@ import json
 from collections.abc import Mapping
 from typing import Any
 
-from opencode_nb.session.permissions.rules import ACTIONS, Rules
+from opencode_nb.session.permissions.rules import MODES, Rules
 
 
 def parsed(text: str) -> str | dict[str, Any]:
-    """Parse `ask`, `allow`, `deny`, or rules as JSON. Raises ValueError for invalid JSON or rules."""
+    """Parse a mode, such as `ask` or `edits`, or rules as JSON. Raises ValueError for invalid JSON or rules."""
     if not text.startswith("{"):
         return text
     rules = _read(text)
@@ -23,7 +23,9 @@ def _read(text: str) -> dict[str, Any]:
     try:
         rules: dict[str, Any] = json.loads(text, object_pairs_hook=_each_once)
     except json.JSONDecodeError:
-        raise ValueError(f'{text!r} is not JSON: use ask, allow, deny, or rules such as {{"bash": "deny"}}.') from None
+        raise ValueError(
+            f'{text!r} is not JSON: use {", ".join(MODES)}, or rules such as {{"bash": "deny"}}.'
+        ) from None
     return rules
 
 
@@ -51,7 +53,7 @@ class _Choices(tuple[str, ...]):
         return isinstance(value, Mapping) or super().__contains__(value)
 
 
-ARGUMENT: dict[str, Any] = {"metavar": "RULE", "type": _of_a_line, "choices": _Choices(ACTIONS)}
+ARGUMENT: dict[str, Any] = {"metavar": "RULE", "type": _of_a_line, "choices": _Choices(MODES)}
 """Keyword arguments of `ArgumentParser.add_argument` for `--permission`."""
 
-HELP = 'ask, allow, deny, or rules by permission or tool: \'{"bash": "deny"}\''
+HELP = f'{", ".join(MODES)}, or rules by permission or tool: \'{{"bash": "deny"}}\''

@@ -12,7 +12,8 @@ from dataclasses import dataclass, field
 from typing import Any, Literal, Protocol
 
 from opencode_nb.session.permissions.approvals import Approvals
-from opencode_nb.session.permissions.rules import ACTIONS, Rules, strictest
+from opencode_nb.session.permissions.boundary import UNHELD, Boundary
+from opencode_nb.session.permissions.rules import ACTIONS, MODES, Rules, strictest
 from opencode_nb.session.permissions.subjects import Place, subjects
 from opencode_nb.tools.names import own_tool
 from opencode_nb.transcript.state import BY_APPROVAL, Json
@@ -75,8 +76,17 @@ class Person(Protocol):
         """Ask the agent's questions. Return the chosen labels or free text for each, or "reject" to decline."""
 
 
+PLAN = "plan"
+"""The mode of the agent of the same name, which changes nothing: everything else is as in "ask"."""
+
+_EDITS = {"edit": "allow"}
+
+
 class Policy:
-    """The `permission=` option: "ask" | "allow" | "deny" | {name: rule or {pattern: rule}} | a callable.
+    """The `permission=` option: one of MODES, {name: rule or {pattern: rule}}, or a callable.
+
+    "ask" asks a person, "edits" allows edits and asks about the rest, "plan" has the agent `plan` answer, which changes
+    nothing, "allow" and "deny" answer all requests.
 
     A name is a permission (edit, bash, ...), a tool (write, apply_patch, an MCP server's, your own), or a pattern of
     these. See `rules` for precedence. Requests that match no rule go to a person.
@@ -84,13 +94,24 @@ class Policy:
     Raises ValueError for anything else, and for a misspelt name.
     """
 
-    def __init__(self, option: PermissionOption = "ask") -> None:
+    def __init__(self, option: PermissionOption = "ask", boundary: Boundary | None = None) -> None:
         by_name = isinstance(option, Mapping)
-        if not (by_name or callable(option) or option in ACTIONS):
-            raise ValueError(f"permission={option!r}: use one of {', '.join(ACTIONS)}, a mapping or a callable.")
+        if not (by_name or callable(option) or option in MODES):
+            raise ValueError(f"permission={option!r}: use one of {', '.join(MODES)}, a mapping or a callable.")
         self.option = option
-        self.rules = Rules(option) if isinstance(option, Mapping) else None
+        self.rules = Rules(option) if isinstance(option, Mapping) else Rules(_EDITS) if option == "edits" else None
+        self._boundary = boundary
         self._approved = Approvals()
+
+    @property
+    def agent(self) -> str | None:
+        """The agent that the mode needs, or None."""
+        return PLAN if self.option == PLAN else None
+
+    @property
+    def tells_paths_apart(self) -> bool:
+        """Whether the answer depends on the paths in a request."""
+        return self._boundary is not None or (self.rules is not None and self.rules.tells_paths_apart)
 
     def names(self, configured: bool) -> list[str]:
         """Return the permissions that the server must ask about; `configured`: the user's configuration has rules.
@@ -98,15 +119,15 @@ class Policy:
         Configured rules apply as they are under "ask" and "allow". Any other policy may be stricter, so the server must
         ask: it never asks about what it allows itself, and then nothing here could deny it.
         """
-        if configured and self.option in ("ask", "allow"):
+        if configured and self._boundary is None and self.option in ("ask", PLAN, "allow"):
             return []
         return list(dict.fromkeys((*CAREFUL, *(self.rules.names if self.rules else ()))))
 
     def action(self, permission: str) -> str:
         """Return the action for a permission, apart from rules for specific patterns; "ask" if unknown."""
-        if self.rules:
-            return self.rules.action(permission) or "ask"
-        return self.option if isinstance(self.option, str) else "ask"
+        said = self.rules.action(permission) if self.rules else self.option if self.option in ACTIONS else "ask"
+        held = self._boundary is not None and permission in (*UNHELD, "edit") and said == "allow"
+        return "ask" if held else str(said or "ask")
 
     def offered(self, name: str, *, asks: bool) -> str:
         """Return the action for a tool of the kernel, by its full name; `asks`: its own default is to ask.
@@ -125,15 +146,20 @@ class Policy:
 
         `place` resolves the paths of the request.
         """
-        if self.rules:
-            name = str(request.get("permission"))
-            said = [self.rules.action(name, spellings) or "ask" for spellings in subjects(request, place)]
-            return _by_rule(str(strictest(said)))
-        if isinstance(self.option, str):
-            return _by_rule(self.option)
-        if self._approved.cover(request):
-            return APPROVED
-        return await self._ask_callable(request)
+        if self._boundary is not None and (refusal := self._boundary.refusal(request, place)):
+            return Answer("reject", refusal, "policy")
+        if callable(self.option):
+            return APPROVED if self._approved.cover(request) else await self._ask_callable(request)
+        answer = self._by_rules(request, place)
+        asks = self._boundary is not None and PermissionRequest.of(request).permission in UNHELD
+        return None if asks and answer and answer.reply != "reject" else answer
+
+    def _by_rules(self, request: Json, place: Place | None) -> Answer | None:
+        if self.rules is None:
+            return _by_rule(str(self.option))
+        name = str(request.get("permission"))
+        said = [self.rules.action(name, spellings) or "ask" for spellings in subjects(request, place)]
+        return _by_rule(str(strictest(said)))
 
     async def _ask_callable(self, request: Json) -> Answer | None:
         decide: Any = self.option

@@ -5,13 +5,16 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import logging
-from collections.abc import Coroutine
-from typing import Any, Protocol
+from collections.abc import Awaitable, Callable, Coroutine
+from dataclasses import dataclass
+from typing import Any, Literal, Protocol
 
 from opencode_nb.api.client import AsyncClient
 from opencode_nb.errors import NotFoundError, OpencodeError
+from opencode_nb.session.permissions import questions
 from opencode_nb.session.permissions.approvals import Approvals, as_sent
 from opencode_nb.session.permissions.policy import APPROVED, NOBODY, Answer, Person, Policy
+from opencode_nb.session.permissions.questions import QuestionCallback
 from opencode_nb.session.permissions.subjects import Place
 from opencode_nb.transcript.state import ELSEWHERE, Json, TurnState
 
@@ -28,22 +31,30 @@ class Tell(Protocol):
         """Apply an event of this package's own, with the type "client.<kind>", to the session's transcript."""
 
 
+@dataclass(frozen=True, slots=True)
+class Answerers:
+    """Who answers a turn's requests: first a hook that may refuse, then the policy, then the person.
+
+    `refusal` returns why a hook refuses a request, or None; `unasked` whether only a hook has it asked. `on_question`
+    answers questions before the person, who has `timeout` seconds. `place` resolves the paths of requests.
+    """
+
+    policy: Policy
+    person: Person | None
+    approvals: Approvals
+    place: Place | None
+    refusal: Callable[[Json], Awaitable[str | None]]
+    unasked: Callable[[Json], bool]
+    on_question: QuestionCallback | None = None
+    timeout: float | None = None
+
+
 class Responder:
     """Answers the requests of one turn. Call `look` after each change: it drops requests answered elsewhere."""
 
-    def __init__(
-        self,
-        client: AsyncClient,
-        tell: Tell,
-        turn: TurnState,
-        policy: Policy,
-        person: Person | None,
-        approvals: Approvals,
-        place: Place | None,
-    ) -> None:
+    def __init__(self, client: AsyncClient, tell: Tell, turn: TurnState, answerers: Answerers) -> None:
         self._client, self._tell = client, tell
-        self._turn, self._policy, self._person = turn, policy, person
-        self._approvals, self._place = approvals, place
+        self._turn, self._by = turn, answerers
         self._tasks: dict[str, asyncio.Task[None]] = {}
         self._unanswered: dict[str, Json] = {}
         self._news = asyncio.Event()
@@ -94,23 +105,37 @@ class Responder:
 
     async def _permission(self, request: Json) -> None:
         request = await self._with_call(request)
-        answer = await self._policy.decide(request, self._place)
-        await self.reply(request, answer or await self._asked(request) or NOBODY)
+        await self.reply(request, await self._decided_by(request) or await self._asked(request) or NOBODY)
+
+    async def _decided_by(self, request: Json) -> Answer | None:
+        """Return the answer of a hook or the policy; None if a person must be asked."""
+        if (refusal := await self._by.refusal(request)) is not None:
+            return Answer("reject", refusal, "a hook")
+        if self._by.unasked(request):
+            return Answer("once", by="policy")
+        return await self._by.policy.decide(request, self._by.place)
 
     async def _asked(self, request: Json) -> Answer | None:
         """Return the person's answer, or APPROVED as soon as an "always" covers the request."""
-        if self._approvals.cover(request):
+        if self._by.approvals.cover(request):
             return APPROVED
-        if self._person is None:
+        if self._by.person is None:
             return None
-        asking = asyncio.ensure_future(self._person.permission(request))
-        covering = asyncio.ensure_future(self._approvals.covering(request))
+        asking = asyncio.ensure_future(self._by.person.permission(request))
+        covering = asyncio.ensure_future(self._by.approvals.covering(request))
         try:
-            await asyncio.wait((asking, covering), return_when=asyncio.FIRST_COMPLETED)
+            waits = (asking, covering)
+            done, _ = await asyncio.wait(waits, timeout=self._by.timeout, return_when=asyncio.FIRST_COMPLETED)
+            if not done:
+                return Answer("reject", self._too_late, "policy")
             return asking.result() if asking.done() else APPROVED
         finally:
             asking.cancel()
             covering.cancel()
+
+    @property
+    def _too_late(self) -> str:
+        return f"Nobody answered within {self._by.timeout:g} s, so it was denied."
 
     async def _with_call(self, request: Json) -> Json:
         """Add the tool `call`, which has details that the request may lack, and what `_placed` adds."""
@@ -129,17 +154,30 @@ class Responder:
         """Send an answer and record who gave it."""
         self._decided(request, answer.reply, answer.by, answer.message)
         if answer.reply == "always" and answer.by != "policy":  # a callable's policy keeps its own approvals
-            self._approvals.add(request)
+            self._by.approvals.add(request)
         await self._client.permission.reply(request["id"], reply=as_sent(answer.reply), message=answer.message or None)
 
     async def _question(self, request: Json) -> None:
-        answers = await self._person.question(self._placed(request)) if self._person is not None else None
+        by, answers = await self._answers(request)
         if isinstance(answers, list):
-            self._decided(request, "answered", "you", "; ".join(", ".join(answer) for answer in answers))
+            self._decided(request, "answered", by, "; ".join(", ".join(answer) for answer in answers))
             await self._client.question.reply(request["id"], answers=answers)
             return
-        self._decided(request, "reject", "you" if answers == "reject" else "policy", "" if answers else NOBODY.message)
+        self._decided(request, "reject", by if answers == "reject" else "policy", "" if answers else NOBODY.message)
         await self._client.question.reject(request["id"])
+
+    async def _answers(self, request: Json) -> tuple[str, list[list[str]] | Literal["reject"] | None]:
+        """Return who answers the agent's questions, and the answers; None if nobody does."""
+        if self._by.on_question is not None:
+            answers = await questions.asked(self._by.on_question, request)
+            if answers is not None:
+                return "policy", answers
+        if self._by.person is None:
+            return "policy", None
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout(self._by.timeout):
+                return "you", await self._by.person.question(self._placed(request))
+        return "policy", None
 
     def _decided(self, request: Json, reply: str, by: str, message: str) -> None:
         self._unanswered.pop(request["id"], None)

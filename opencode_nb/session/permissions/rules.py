@@ -18,6 +18,9 @@ from pathlib import Path
 from opencode_nb.tools.names import own_tool
 
 ACTIONS = ("ask", "allow", "deny")
+MODES = ("ask", "edits", "plan", "allow", "deny")
+"""What the `permission=` option may be, beside rules and a callable."""
+
 STRICTEST_FIRST = ("deny", "ask", "allow")
 
 PERMISSIONS = (
@@ -93,7 +96,7 @@ class Rules:
     @property
     def unknown(self) -> list[str]:
         """Names to check with the server: they may be tools."""
-        return [name for name in self._tables if not (is_pattern(name) or name in PERMISSIONS)]
+        return unknown(self._tables)
 
     @property
     def tells_paths_apart(self) -> bool:
@@ -139,6 +142,11 @@ def matches(text: str, pattern: str) -> bool:
     if expression.endswith(r"\ .*"):
         expression = expression.removesuffix(r"\ .*") + "( .*)?"
     return re.fullmatch(expression, text.replace("\\", "/"), re.DOTALL) is not None
+
+
+def unknown(names: Iterable[str]) -> list[str]:
+    """Return the names that are neither patterns nor permissions: they may be tools."""
+    return [name for name in names if not (is_pattern(name) or name in PERMISSIONS)]
 
 
 def is_pattern(name: str) -> bool:

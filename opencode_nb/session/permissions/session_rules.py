@@ -13,7 +13,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping, Sequence
 
 from opencode_nb.session.permissions.policy import Policy
-from opencode_nb.session.permissions.rules import UNASKED, matches
+from opencode_nb.session.permissions.rules import UNASKED, matches, strictest
 from opencode_nb.transcript.state import Json
 
 MARK: Json = {"permission": "opencode_nb", "pattern": "rules", "action": "ask"}
@@ -28,22 +28,23 @@ def session_rules(
     standing: Sequence[Json] = (),
     own: Iterable[str] = (),
     offered: Sequence[Json] = (),
+    guarded: Sequence[str] = (),
 ) -> list[Json]:
     """Return the rules to append to a session's `standing` rules for a turn with this policy; [] if already at the end.
 
     `agent`: the agent's rules. `own`: the user's own tools, which the server runs without asking. `offered`: the rules
-    for the tools of this session's kernel, see `offered_rules`.
+    for the tools of this session's kernel, see `offered_rules`. `guarded`: what hooks may refuse, asked too.
     """
     theirs, ours = _parted(standing)
-    base, names = [*agent, *theirs], policy.names(configured)
+    base, names = [*agent, *theirs], list(dict.fromkeys((*policy.names(configured), *guarded)))
     set_anew = [*names, *_permissions(offered)]
-    stale = _outermost(name for name in _permissions(ours) if not _covered(name, set_anew))
+    stale = _outermost(name for name in _permissions(ours) if not covered(name, set_anew))
     rules = [
-        *(rule for name in names for rule in _for_subagents(policy, name)),
+        *(rule for name in names for rule in _for_subagents(policy, name, guarded)),
         *(rule for name in stale for rule in _narrowed(base, name)),
         *(_rule(name, "*", "ask") for name in names),
         *(rule for name in names for rule in _still_denied(base, name)),
-        *(_rule(name, "*", "deny") for name in _hidden(policy, names, own)),
+        *(_rule(name, "*", "deny") for name in _hidden(policy, names, own, guarded)),
         *offered,
     ]
     wanted = [MARK, *rules] if rules else []
@@ -78,18 +79,31 @@ def _permissions(rules: Iterable[Json]) -> list[str]:
     return list(dict.fromkeys(str(rule["permission"]) for rule in rules))
 
 
-def _covered(name: str, names: Iterable[str]) -> bool:
+def base_action(agent: Sequence[Json], standing: Sequence[Json], request: Json) -> str:
+    """Return the strictest action for a request by the agent's rules and those of others: ours are left out."""
+    base = [*agent, *_parted(standing)[0]]
+    name, texts = str(request.get("permission")), [str(text) for text in request.get("patterns") or ["*"]]
+    return str(strictest(_last_match(base, name, text) for text in texts))
+
+
+def _last_match(rules: Sequence[Json], name: str, text: str) -> str:
+    fitting = (r for r in reversed(rules) if matches(name, r["permission"]) and matches(text, r["pattern"]))
+    return str(next((rule["action"] for rule in fitting), "ask"))
+
+
+def covered(name: str, names: Iterable[str]) -> bool:
+    """Whether one of these names or patterns applies to a name."""
     return any(matches(name, pattern) for pattern in names)
 
 
 def _outermost(names: Iterable[str]) -> list[str]:
     """Return the names that no other name's pattern covers."""
     known = list(names)
-    return [name for name in known if not _covered(name, (other for other in known if other != name))]
+    return [name for name in known if not covered(name, (other for other in known if other != name))]
 
 
-def _for_subagents(policy: Policy, name: str) -> list[Json]:
-    if policy.action(name) != "allow":
+def _for_subagents(policy: Policy, name: str, guarded: Sequence[str]) -> list[Json]:
+    if policy.action(name) != "allow" or name in guarded:
         return [_rule(name, "*", "deny")]
     return [_rule(name, text, "deny") for text in (policy.rules.singled_out(name) if policy.rules else ())]
 
@@ -110,8 +124,8 @@ def _still_denied(base: Sequence[Json], name: str) -> list[Json]:
     return [rule if rule["action"] == "deny" else {**rule, "action": "ask"} for rule in rules[first:]]
 
 
-def _hidden(policy: Policy, names: Sequence[str], own: Iterable[str]) -> list[str]:
+def _hidden(policy: Policy, names: Sequence[str], own: Iterable[str], guarded: Sequence[str]) -> list[str]:
     """Return the tools to hide from the model, because the server would run them without asking."""
     hidden = [name for name in UNASKED if policy.denies_all(name)]
-    hidden += [name for name in own if policy.action(name) != "allow"]
-    return [name for name in hidden if _covered(name, names)]
+    hidden += [name for name in own if policy.action(name) != "allow" or covered(name, guarded)]
+    return [name for name in hidden if covered(name, names)]
