@@ -77,6 +77,7 @@ AT_ONCE: dict[str, set[str]] = {
         *("errors", "render.markup", "render.diff", "render.turn", "session", "session.blocking"),
         *("session.blocking_compose", "session.permissions", "session.prompt", "terminal", "transcript"),
     },
+    "telemetry": {"_version", "errors", "session", "transcript"},
     "__init__": set(),
     "__main__": {"cli"},
 }
@@ -90,6 +91,7 @@ LAZILY: dict[str, set[str]] = {
     "doctor": {"server", "session", "session.blocking"},
     "magics": {"server", "terminal", "doctor", "render"},
     "cli": {"server", "quickstart", "doctor", "render"},
+    "telemetry": {"session.blocking"},
     "__init__": {
         *("errors", "api", "server", "changes", "transcript", "session", "session.blocking", "widgets", "magics"),
     },
@@ -117,6 +119,7 @@ ONLY_IN: dict[str, set[str]] = {
     "nbconvert": {"quickstart"},
     "jupyterlab": {"cli"},
     "prompt_toolkit": {"cli"},
+    "opentelemetry": {"telemetry"},
 }
 """Library -> the only rooms that may import it, at once or lazily."""
 

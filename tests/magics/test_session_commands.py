@@ -10,6 +10,7 @@ from IPython.core.interactiveshell import InteractiveShell
 
 from opencode_nb.demo import DemoModel, text, tool, usage
 from opencode_nb.magics.typed.body import Body, parse
+from opencode_nb.magics.workspace import workspace_of
 from tests.magics.conftest import RunCell
 
 
@@ -87,3 +88,27 @@ def test_a_session_is_renamed_forked_exported_and_deleted(run_cell: RunCell, wor
 def test_disabled_sharing_is_reported(run_cell: RunCell) -> None:
     assert "Sharing is disabled" in run_cell("%opencode share").printed
     assert run_cell("%opencode unshare").printed == "The session was not shared.\n"
+
+
+def test_permission_shows_and_sets_what_is_asked(run_cell: RunCell, shell: InteractiveShell, work: Path) -> None:
+    assert run_cell("%opencode permission").printed.startswith("Permission: ask: edits, shell commands and code ask")
+    assert "Permission: edits:" in run_cell("%opencode permission edits").printed
+    assert "(this session)" not in run_cell("%opencode permission").printed
+    run_cell("%%prompt\nWrite a new file by-mode.md")
+    assert (work / "by-mode.md").exists()
+    assert "choose from 'ask', 'edits', 'plan'" in run_cell("%opencode permission edit").printed
+    run_cell("""%opencode permission '{"bash": "deny"}'""")
+    assert "{'bash': 'deny'}" in run_cell("%opencode permission").printed
+    run_cell("%opencode permission ask")
+
+
+def test_permission_lists_and_takes_back_what_was_allowed_always(run_cell: RunCell, shell: InteractiveShell) -> None:
+    approvals = workspace_of(shell).ai.approvals
+    for command in ("git status *", "ls *"):
+        approvals.add({"permission": "bash", "always": [command]})
+    assert "  1. bash: git status *\n  2. bash: ls *\n" in run_cell("%opencode permission").printed
+    assert "a number from 1 to 2" in run_cell("%opencode permission --forget 3").printed
+    assert approvals.given == [("bash", "git status *"), ("bash", "ls *")]
+    run_cell("%opencode permission --forget 1")
+    assert approvals.given == [("bash", "ls *")]
+    assert "Allowed always" not in run_cell("%opencode permission --forget all").printed

@@ -1,0 +1,1 @@
+"""OpenTelemetry from turns on the real server."""
