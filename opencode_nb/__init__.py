@@ -53,7 +53,8 @@ if TYPE_CHECKING:
     from .session.hooks.hook import Hook, Hooks
     from .session.opencode import AsyncOpencode
     from .session.session import AsyncSession
-    from .session.turn import Turn
+    from .session.turn import ToolCall, Turn
+    from .stored.sessions import StoredSession, stored_session, stored_sessions
     from .transcript.tool_call import ToolCall
     from .widgets.chat import ChatPanel
     from .widgets.diff import DiffView
@@ -69,6 +70,7 @@ _HOMES = {
     ".session.turn": ("Turn",),
     ".transcript.tool_call": ("ToolCall",),
     ".server": ("Server", "serve"),
+    ".stored.sessions": ("StoredSession", "stored_session", "stored_sessions"),
     ".magics.review": ("chat", "diff"),
     ".widgets.chat": ("ChatPanel",),
     ".widgets.diff": ("DiffView",),
@@ -137,6 +139,7 @@ __all__ = [
     "ServerExitedError",
     "ServerStartError",
     "Session",
+    "StoredSession",
     "StructuredOutputError",
     "ToolCall",
     "Turn",
@@ -147,6 +150,8 @@ __all__ = [
     "diff",
     "load_ipython_extension",
     "serve",
+    "stored_session",
+    "stored_sessions",
     "unload_ipython_extension",
 ]
 

@@ -35,6 +35,7 @@ AT_ONCE: dict[str, set[str]] = {
     "failures": {"errors"},
     "api": {"errors", "portal", "secret"},
     "server": {"errors", "secret", "tools.names"},
+    "stored": {"errors", "server"},
     "diffs": {"errors"},
     "transcript": {"diffs"},
     "render": set(),
@@ -93,7 +94,8 @@ LAZILY: dict[str, set[str]] = {
     "cli": {"server", "quickstart", "doctor", "render"},
     "telemetry": {"session.blocking"},
     "__init__": {
-        *("errors", "api", "server", "changes", "transcript", "session", "session.blocking", "widgets", "magics"),
+        *("errors", "api", "server", "stored", "changes", "transcript", "session", "session.blocking", "widgets"),
+        "magics",
     },
 }
 """The rooms that it may import later, inside a function, or for types, beside the above."""
@@ -127,7 +129,9 @@ PUBLIC = """
     __version__ load_ipython_extension unload_ipython_extension
     Client AsyncClient Record
     serve Server
-    Opencode AsyncOpencode Session AsyncSession Hook Hooks Turn ToolCall Diff FileDiff
+    Opencode AsyncOpencode Session AsyncSession Turn ToolCall Diff FileDiff
+    Hook Hooks
+    StoredSession stored_session stored_sessions
     ChatPanel chat DiffView diff
     OpencodeError DiffConflictError PromptBlockedError
     ServerError BinaryNotFoundError ServerStartError ServerExitedError

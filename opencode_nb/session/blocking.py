@@ -163,6 +163,11 @@ class Session(Derived):
             wait, options, lambda options: self._async.command(name, arguments, files=files, wait=False, **options)
         )
 
+    @spelled_out
+    def init(self, *, wait: bool = True, **options: Unpack[TurnOptions]) -> Turn:
+        """Have the agent analyze the project and write or improve its AGENTS.md; options and errors as for `prompt`."""
+        return self.command("init", wait=wait, **options)
+
     def shell(self, command: str, *, timeout: float | None = None, wait: bool = True) -> Turn:
         """Run a shell command in the session's directory, without a model or permission prompts.
 
@@ -363,6 +368,14 @@ class Opencode(Derived):
         """
         chosen: dict[str, Any] = {"model": model, "agent": agent, "variant": variant, "permission": permission}
         return Session(run(self._async.session, title, id=id, parent=parent, **chosen), self)
+
+    def import_session(self, path: str | Path) -> Session:
+        """Import a session that `Session.export("json")` or `opencode export` wrote, into this directory; open it.
+
+        Keeps its id. Takes some seconds, as the program itself does it. Raises OSError (the file cannot be read) and
+        OpencodeError (it has no session, the session exists already, or the server was joined by URL).
+        """
+        return Session(run(self._async.import_session, path), self)
 
     def ask(self, prompt: str, **options: Any) -> Turn:
         """Send one prompt in a new session; options as for `Session.prompt`."""

@@ -116,9 +116,16 @@ class ManagedSession:
 
     # -- its history -----------------------------------------------------------------------------------------------
 
-    async def messages(self) -> list[Json]:
-        """Return all messages as the server stores them: `[{info, parts}]`, oldest first, including undone ones."""
-        return await self.owner.feed.all_messages(self.id)
+    async def messages(self, *, limit: int | None = None, before: str | None = None) -> list[Json]:
+        """Return messages as the server stores them: `[{info, parts}]`, oldest first, including undone ones.
+
+        `limit` returns only the last ones, `before` (a message's id) only those before that one: pages, from the end,
+        are `messages(limit=50)`, then `messages(limit=50, before=page[0]["info"]["id"])` until a page is empty.
+        Raises OpencodeError if there is no such message.
+        """
+        if limit is not None and limit < 0:
+            raise ValueError(f"limit={limit}: give a number of messages, or None for all.")
+        return await self.owner.feed.messages(self.id, limit, before)
 
     async def load_earlier(self) -> bool:
         """Load some earlier turns; return whether there are more."""

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import os
 import re
 from collections.abc import AsyncGenerator, AsyncIterator, Callable, Iterator, Mapping
 from pathlib import Path
@@ -14,7 +15,8 @@ from typing import Any, Literal
 
 from opencode_nb.changes import sources
 from opencode_nb.changes.diff import Diff
-from opencode_nb.errors import InternalServerError, OpencodeError
+from opencode_nb.errors import InternalServerError, NotFoundError, OpencodeError
+from opencode_nb.server import importing
 from opencode_nb.session import storage
 from opencode_nb.session.catalog import Catalog
 from opencode_nb.session.connection import CLOSED, Callbacks
@@ -196,6 +198,24 @@ class AsyncOpencode(Catalog):
         self._sessions.add(session)
         self._watcher.started(session)
         return session
+
+    async def import_session(self, path: str | Path) -> AsyncSession:
+        """Import a session that `AsyncSession.export("json")` or `opencode export` wrote, into this directory; open it.
+
+        Keeps its id. Takes some seconds, as the program itself does it. Raises OSError (the file cannot be read) and
+        OpencodeError (it has no session, the session exists already, or the server was joined by URL).
+        """
+        await self.start()
+        program = self.server.status().program
+        session_id = await asyncio.to_thread(importing.exported_id, Path(path))
+        with contextlib.suppress(NotFoundError):
+            info = await self.client.session.get(session_id)
+            raise OpencodeError(
+                f"Session {session_id} exists already, in {info['directory']}: open or delete that one."
+            )
+        environ = {**os.environ, **self.environment}
+        await asyncio.to_thread(importing.run_import, program, Path(path), self.directory, environ)
+        return await self.session(id=session_id)
 
     def use(self, session: AsyncSession) -> None:
         """Mark a session as recently used, which keeps it open for a while even without references to it."""

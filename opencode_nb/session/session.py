@@ -178,6 +178,11 @@ class AsyncSession(ManagedSession):
         await run.follow(self.owner.client.session.command(self.id, **body))
         return await self._ended_turn(run.turn) if wait else run.turn
 
+    @spelled_out
+    async def init(self, *, wait: bool = True, **options: Unpack[TurnOptions]) -> Turn:
+        """Have the agent analyze the project and write or improve its AGENTS.md; options and errors as for `prompt`."""
+        return await self.command("init", wait=wait, **options)
+
     def _beginning(self, options: TurnOptions) -> Beginning:
         return Beginning(self, self.owner, options, self._offering)
 

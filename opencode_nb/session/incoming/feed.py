@@ -257,9 +257,9 @@ class Feed:
             except OpencodeError as error:  # still fetch the others
                 log.warning("Session %s could not be fetched again: %s", transcript.id, error)
 
-    async def all_messages(self, session_id: str) -> list[Json]:
-        """Return all stored messages of a session, oldest first."""
-        messages: Any = await history.everything(self.client, session_id)
+    async def messages(self, session_id: str, limit: int | None, before: str | None) -> list[Json]:
+        """Return stored messages of a session, see `history.messages`."""
+        messages: Any = await history.messages(self.client, session_id, limit, before)
         return list(mask(messages, self._secret) if self._secret else messages)
 
     async def load_earlier(self, transcript: Transcript) -> None:

@@ -6,7 +6,7 @@ import logging
 from typing import NamedTuple
 
 from opencode_nb.api.client import AsyncClient
-from opencode_nb.errors import BadRequestError
+from opencode_nb.errors import BadRequestError, OpencodeError
 from opencode_nb.transcript.state import Json
 
 log = logging.getLogger("opencode_nb")
@@ -55,12 +55,32 @@ async def last_turns(client: AsyncClient, session_id: str, count: int) -> Page:
     return page
 
 
-async def everything(client: AsyncClient, session_id: str) -> list[Json]:
-    """Fetch all messages, oldest first."""
+async def messages(
+    client: AsyncClient, session_id: str, limit: int | None = None, before_id: str | None = None
+) -> list[Json]:
+    """Fetch the last `limit` messages before the one with `before_id`, oldest first; all of them by default.
+
+    Raises OpencodeError if there is no such message.
+    """
     page = await _page(client, session_id, "")
-    while page.cursor:
+    while page.cursor and not _reaches_back(page.messages, limit, before_id):
         page = await _longer(client, session_id, page)
-    return page.messages
+    end = _position(page.messages, before_id)
+    if end is None:
+        raise OpencodeError(f"There is no message {before_id} in session {session_id}.")
+    return page.messages[0 if limit is None else max(0, end - limit) : end]
+
+
+def _reaches_back(messages: list[Json], limit: int | None, before_id: str | None) -> bool:
+    end = _position(messages, before_id)
+    return limit is not None and end is not None and end >= limit
+
+
+def _position(messages: list[Json], message_id: str | None) -> int | None:
+    """Return where a message is, the end for None; None if it is not among them."""
+    if message_id is None:
+        return len(messages)
+    return next((at for at, message in enumerate(messages) if message["info"]["id"] == message_id), None)
 
 
 def _begins_whole(page: Page) -> bool:
