@@ -20,7 +20,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
 from opencode_nb._version import __version__
-from opencode_nb.errors import BinaryNotFoundError, OpencodeError, ServerStartError
+from opencode_nb.errors import BinaryNotFoundError, ModelError, OpencodeError, ServerStartError
 
 if TYPE_CHECKING:
     from opencode_nb.server.binary import Found
@@ -142,7 +142,7 @@ def _server(directory: Path, ai: Opencode | None, binary: str | None) -> Iterato
 
 
 def _model(ai: Opencode) -> Finding:
-    from opencode_nb.session.models import NO_MODEL, ModelError, NoModelError, announcement
+    from opencode_nb.session.models import NO_MODEL, NoModelError, announcement
 
     try:
         return Finding("Model", "ok", announcement(ai.model_choice()).removeprefix("Model: "))

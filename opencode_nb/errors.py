@@ -20,12 +20,21 @@
     ├── PromptBlockedError             a hook blocked a prompt before it was sent
     ├── NotSupportedError              the server does not know this operation
     ├── DiffConflictError              a change can't be reverted or redone: the file was changed since
+    ├── ModelError                     there is no such model, or several
+    │   ├── NoModelError               no model is set up (in session/models.py)
+    │   └── InvalidModelError          the provider does not know the model: a TurnError, too
     └── TurnError                      a turn ended without a full answer
         ├── AbortedError               someone stopped it
         ├── BudgetExceededError        a limit on cost, tokens, steps or time was reached
         ├── StructuredOutputError      the answer does not fit the schema
         ├── ProviderAuthError          the model's provider refused the credentials
-        ├── ContextOverflowError       the conversation exceeds the model's context window
+        ├── InvalidModelError          the provider does not know the model
+        ├── ContextOverflowError       the prompt or conversation exceeds the model's context window
+        ├── OutputLimitError           the answer exceeds the model's output limit
+        ├── ContentFilterError         the provider's content filter blocked the prompt or the answer
+        ├── TurnRateLimitError         the provider limits requests or tokens for a time
+        ├── ProviderOverloadedError    the provider is overloaded or unavailable
+        ├── ServerGoneError            the opencode server exited, or the connection to it was lost
         └── TurnTimeoutError           the turn took longer than allowed
 
 This module uses only the standard library, and every layer may import it.
@@ -33,7 +42,7 @@ This module uses only the standard library, and every layer may import it.
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, Literal
 
 __all__ = [
     "APIConnectionError",
@@ -45,22 +54,29 @@ __all__ = [
     "BinaryNotFoundError",
     "BudgetExceededError",
     "ConflictError",
+    "ContentFilterError",
     "ContextOverflowError",
     "DiffConflictError",
     "InternalServerError",
+    "InvalidModelError",
     "InvalidResponseError",
+    "ModelError",
     "NotFoundError",
     "NotSupportedError",
     "OpencodeError",
+    "OutputLimitError",
     "PermissionDeniedError",
     "PromptBlockedError",
     "ProviderAuthError",
+    "ProviderOverloadedError",
     "RateLimitError",
     "ServerError",
     "ServerExitedError",
+    "ServerGoneError",
     "ServerStartError",
     "StructuredOutputError",
     "TurnError",
+    "TurnRateLimitError",
     "TurnTimeoutError",
     "UnprocessableEntityError",
     "status_error",
@@ -232,13 +248,31 @@ class DiffConflictError(OpencodeError):
         self.refused = refused
 
 
-class TurnError(OpencodeError):
-    """A turn that ended without a full answer. `turn` has the partial answer, `data` the server's own error."""
+class ModelError(OpencodeError):
+    """There is no such model, or several providers have it."""
 
-    def __init__(self, message: str = "", *, turn: Any = None, data: Any = None) -> None:
+
+class TurnError(OpencodeError):
+    """A turn that ended without a full answer.
+
+    `turn` has the partial answer, `data` the server's own error. `status_code` is the HTTP status of the model's
+    provider, `retry_after` the seconds to wait that it asks for; each is None if the provider sent none.
+    """
+
+    def __init__(
+        self,
+        message: str = "",
+        *,
+        turn: Any = None,
+        data: Any = None,
+        status_code: int | None = None,
+        retry_after: float | None = None,
+    ) -> None:
         super().__init__(message)
         self.turn = turn
         self.data = data
+        self.status_code = status_code
+        self.retry_after = retry_after
 
 
 class AbortedError(TurnError):
@@ -259,8 +293,46 @@ class ProviderAuthError(TurnError):
     """The model's provider refused the credentials."""
 
 
+class InvalidModelError(TurnError, ModelError):
+    """The model's provider does not know the model, or does not let you use it."""
+
+
 class ContextOverflowError(TurnError):
-    """The conversation no longer fits the model's context window."""
+    """The prompt is too long: with the conversation it does not fit the model's context window.
+
+    The server first compacts the conversation by itself; this error says that it did not help.
+    """
+
+
+class OutputLimitError(TurnError):
+    """The answer exceeds the model's output limit.
+
+    Most models cut the answer off instead: then there is no error, and `Turn.stop_reason` is "max_tokens".
+    """
+
+
+class ContentFilterError(TurnError):
+    """The provider's content filter blocked the prompt or the answer."""
+
+
+class TurnRateLimitError(TurnError):
+    """The model's provider limits the rate, and the server's own retries did not help.
+
+    `kind` says what is limited: "tokens", "requests", or "" if the provider does not say.
+    """
+
+    retryable = True
+    kind: Literal["tokens", "requests", ""] = ""
+
+
+class ProviderOverloadedError(TurnError):
+    """The model's provider is overloaded or unavailable for a while."""
+
+    retryable = True
+
+
+class ServerGoneError(TurnError):
+    """The opencode server exited during the turn, or the connection to it was lost. The session is kept."""
 
 
 class TurnTimeoutError(TurnError):

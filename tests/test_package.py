@@ -32,8 +32,10 @@ AT_ONCE: dict[str, set[str]] = {
     "tools.names": set(),
     "tools": {"errors", "portal", "secret", "tools.names"},
     "demo": set(),
-    "failures": {"errors"},
-    "api": {"errors", "portal", "secret"},
+    "retry": {"errors"},
+    "failure_kinds": set(),
+    "failures": {"errors", "failure_kinds", "retry"},
+    "api": {"errors", "portal", "retry", "secret"},
     "server": {"errors", "secret", "tools.names"},
     "stored": {"errors", "server"},
     "diffs": {"errors"},
@@ -51,11 +53,11 @@ AT_ONCE: dict[str, set[str]] = {
     "session.permissions": {"api", "closest", "errors", "portal", "tools.names", "transcript"},
     "session": {
         *("api", "changes", "closest", "diffs", "errors", "failures", "portal", "secret", "server", "transcript"),
-        *("session.prompt", "session.permissions", "tools", "tools.names"),
+        *("retry", "session.prompt", "session.permissions", "tools", "tools.names"),
     },
     "session.blocking": {
         *("api", "changes", "diffs", "portal", "secret", "server", "session", "session.permissions"),
-        *("session.prompt", "transcript"),
+        *("retry", "session.prompt", "transcript"),
     },
     "session.blocking_compose": {"portal", "session", "session.blocking", "session.prompt"},
     "kernel": {
@@ -94,8 +96,8 @@ LAZILY: dict[str, set[str]] = {
     "cli": {"server", "quickstart", "doctor", "render"},
     "telemetry": {"session.blocking"},
     "__init__": {
-        *("errors", "api", "server", "stored", "changes", "transcript", "session", "session.blocking", "widgets"),
-        "magics",
+        *("errors", "retry", "api", "server", "stored", "changes", "transcript", "session", "session.blocking"),
+        *("widgets", "magics"),
     },
 }
 """The rooms that it may import later, inside a function, or for types, beside the above."""
@@ -139,7 +141,10 @@ PUBLIC = """
     APIStatusError BadRequestError AuthenticationError PermissionDeniedError NotFoundError ConflictError
     UnprocessableEntityError RateLimitError InternalServerError
     NotSupportedError
-    TurnError AbortedError BudgetExceededError StructuredOutputError ContextOverflowError
+    InvalidResponseError ModelError NoModelError InvalidModelError
+    TurnError AbortedError BudgetExceededError StructuredOutputError ContextOverflowError ContentFilterError
+    OutputLimitError ProviderAuthError ProviderOverloadedError ServerGoneError TurnRateLimitError TurnTimeoutError
+    Retry RetryDecision evaluate_retry
 """.split()  # noqa: SIM905  # in groups, as the package's documentation has them
 """Every name that `opencode_nb` gives out. Adding one is a promise to keep it."""
 

@@ -146,10 +146,10 @@ class AsyncClient(_Face, AsyncOperations):
 
     Results are Records (dicts with attribute access), lists of them, or None. Path arguments are positional; query and
     body fields are keywords with the server's names; `extra_query`, `extra_body`, `extra_headers`, `timeout` (seconds)
-    and `raw` (return the `httpx.Response` itself) work everywhere. Raises the exceptions of `opencode_nb.errors`, and
-    TypeError for arguments that an operation does not take. Streams: `async with client.event.subscribe() as events`;
-    terminals: `async with client.pty.connect(pty_id) as terminal` (see opencode_nb.api.websocket; they do not use
-    `http_client`).
+    and `raw` (return the `httpx.Response` itself, also an error's, which is then not raised) work everywhere. Raises
+    the exceptions of `opencode_nb.errors`, and TypeError for arguments that an operation does not take. Streams: `async
+    with client.event.subscribe() as events`; terminals: `async with client.pty.connect(pty_id) as terminal` (see
+    opencode_nb.api.websocket; they do not use `http_client`).
     """
 
     async def request(
@@ -163,7 +163,7 @@ class AsyncClient(_Face, AsyncOperations):
         timeout: Any = ...,
         raw: bool = False,
     ) -> Any:
-        """Call any endpoint by method and path; return the decoded answer, or the `httpx.Response` with `raw=True`."""
+        """Call any endpoint by method and path; return the decoded answer, or any response with `raw=True`."""
         return await self._transport.send(self._request(method, path, params, json, headers, timeout, raw))
 
     @classmethod
@@ -215,7 +215,7 @@ class Client(_Face, Operations):
         timeout: Any = ...,
         raw: bool = False,
     ) -> Any:
-        """Call any endpoint by method and path; return the decoded answer, or the `httpx.Response` with `raw=True`."""
+        """Call any endpoint by method and path; return the decoded answer, or any response with `raw=True`."""
         return _run(self._transport.send, self._request(method, path, params, json, headers, timeout, raw))
 
     @classmethod

@@ -13,7 +13,6 @@ import time
 from base64 import b64encode
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Mapping
 from contextlib import asynccontextmanager, contextmanager
-from email.utils import parsedate_to_datetime
 from functools import cached_property
 from ipaddress import ip_address
 from typing import TYPE_CHECKING, Any
@@ -37,6 +36,7 @@ from opencode_nb.errors import (
     ServerError,
     status_error,
 )
+from opencode_nb.retry import retry_after
 from opencode_nb.secret import Secret
 
 if TYPE_CHECKING:
@@ -92,7 +92,10 @@ class Transport:
         self._closed = 0  # how often: a request that closing cut off must not open another connection
 
     async def send(self, call: Call) -> Any:
-        """Send the call, retrying where that is safe and can help, and decode the answer."""
+        """Send the call, retrying where that is safe and can help, and decode the answer.
+
+        A raw call returns the last response as it is, whatever its status.
+        """
         try:
             response = await self._send(call)
         except InternalServerError as error:
@@ -102,12 +105,15 @@ class Transport:
     async def _send(self, call: Call) -> httpx.Response:
         closed = self._closed
         for attempt in range(self.max_retries + 1):
+            response = None
             try:
-                return await self._attempt(call)
+                response = await self._attempt(call)
+                _raise_for_status(call, response)
+                return response
             except OpencodeError as error:
                 if attempt >= self.max_retries or not _may_repeat(call, error):
-                    raise
-                if isinstance(error, InternalServerError) and misformed_id(call):
+                    if call.raw and response is not None:
+                        return response
                     raise
                 delay = _delay(error, attempt)
                 log.info("%s %s: %s; again in %.2f s", call.method, call.path, type(error).__name__, delay)
@@ -127,7 +133,6 @@ class Transport:
             outcome = str(response.status_code)
         finally:
             log.debug("%s %s: %s in %.1f ms", call.method, call.path, outcome, (time.perf_counter() - started) * 1000)
-        _raise_for_status(call, response)
         return response
 
     @asynccontextmanager
@@ -279,7 +284,7 @@ def _raise_for_status(call: Call, response: httpx.Response) -> None:
     except (ValueError, RecursionError):
         body = response.text
     raise status_error(
-        response.status_code, body, method=call.method, path=call.path, retry_after=_retry_after(response)
+        response.status_code, body, method=call.method, path=call.path, retry_after=retry_after(response.headers)
     )
 
 
@@ -315,6 +320,8 @@ def _may_repeat(call: Call, error: OpencodeError) -> bool:
         return True
     if isinstance(error, APIStatusError) and (error.retry_after or 0) > RETRY_AFTER_MOST:
         return False
+    if isinstance(error, InternalServerError) and misformed_id(call):
+        return False
     return call.repeat == "always" or (call.repeat == "refused" and isinstance(error, RateLimitError))
 
 
@@ -324,30 +331,6 @@ def _delay(error: OpencodeError, attempt: int) -> float:
         return error.retry_after
     doubled: float = RETRY_FIRST * 2**attempt
     return min(doubled, RETRY_MOST) * _JITTER.uniform(0.75, 1.0)
-
-
-def _retry_after(response: httpx.Response) -> float | None:
-    """Return the seconds in `retry-after-ms` or `retry-after` (seconds or a date); None if there is neither."""
-    milliseconds = _number(response.headers.get("retry-after-ms"))
-    if milliseconds is not None:
-        return milliseconds / 1000
-    value = response.headers.get("retry-after")
-    seconds = _number(value)
-    if seconds is not None or not value:
-        return seconds
-    try:
-        return max(0.0, parsedate_to_datetime(value).timestamp() - time.time())
-    except ValueError:
-        return None
-
-
-def _number(text: str | None) -> float | None:
-    """Parse a finite number that is not negative, else return None."""
-    try:
-        number = float(text or "")
-    except ValueError:
-        return None
-    return number if 0 <= number < float("inf") else None
 
 
 def _connection_error(message: str, *, sent: bool = True) -> APIConnectionError:

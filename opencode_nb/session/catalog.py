@@ -10,10 +10,10 @@ from pathlib import Path, PurePath
 from typing import Any
 
 from opencode_nb.closest import closest, did_you_mean
-from opencode_nb.errors import NotFoundError, OpencodeError
+from opencode_nb.errors import ModelError, NotFoundError, OpencodeError
 from opencode_nb.server.binary import login_command
 from opencode_nb.session.connection import Callbacks, Connection
-from opencode_nb.session.models import ModelChoice, ModelError, NoModelError, choose_model
+from opencode_nb.session.models import ModelChoice, NoModelError, choose_model
 from opencode_nb.session.prompt import commands, completion
 from opencode_nb.session.prompt import parts as prompt_parts
 from opencode_nb.session.prompt.completion import Completion

@@ -10,7 +10,7 @@ from typing import Any, NamedTuple
 
 from opencode_nb.api.client import AsyncClient
 from opencode_nb.closest import did_you_mean
-from opencode_nb.errors import OpencodeError
+from opencode_nb.errors import ModelError
 
 FREE_PUBLIC_PROVIDER = "opencode"
 """The provider that works without a login: prompts would go to a public service that the user never chose."""
@@ -18,10 +18,6 @@ FREE_PUBLIC_PROVIDER = "opencode"
 
 Providers = dict[str, Mapping[str, Any]]
 """The server's providers by id; each holds its `models` by id."""
-
-
-class ModelError(OpencodeError):
-    """No model is set up, or the requested one does not exist."""
 
 
 @dataclass(frozen=True, slots=True)

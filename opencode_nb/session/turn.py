@@ -15,7 +15,7 @@ from opencode_nb.changes.diff import Diff, FileDiff
 from opencode_nb.changes.turn_undo import TurnUndo
 from opencode_nb.diffs.memory import KernelChanges
 from opencode_nb.errors import TurnError
-from opencode_nb.failures import turn_error
+from opencode_nb.failures import StopReason, stop_reason, turn_error
 from opencode_nb.portal import result_of
 from opencode_nb.transcript import usage
 from opencode_nb.transcript.state import Json, Message, TurnState
@@ -113,6 +113,18 @@ class Turn:
     def error(self) -> TurnError | None:
         """What went wrong, as the exception that `wait` raises; None if nothing did."""
         return turn_error(self.state.error, self) if self.state.error else None
+
+    @property
+    def stop_reason(self) -> StopReason | None:
+        """Why the turn ended; None while it runs.
+
+        "end_turn": the answer is complete; "max_tokens": the model's output limit cut it off; "content_filter": the
+        provider blocked it; "aborted": someone stopped it; "timeout", "budget": a limit of yours did; "error": `error`
+        says what.
+        """
+        if not self.state.ended:
+            return None
+        return stop_reason(self.state.error, str(self._last.get("finish") or ""))
 
     @property
     def model(self) -> str:

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from opencode_nb.session.models import SOURCES, ModelChoice, ModelError, NoModelError, sends_to
+from opencode_nb.errors import ModelError
+from opencode_nb.session.models import SOURCES, ModelChoice, NoModelError, sends_to
 from opencode_nb.session.owner import Owner
 from opencode_nb.session.queue import QueueItem
 from opencode_nb.session.session import AsyncSession

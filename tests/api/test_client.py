@@ -108,6 +108,17 @@ def test_any_endpoint_can_be_called(client: Client) -> None:
     assert "<html" in client.request("GET", "/nothing-here", raw=True).text
 
 
+def test_raw_gives_an_error_response_as_a_value(client: Client) -> None:
+    missing = client.session.get("ses_0000000000000000", raw=True)
+    assert (missing.status_code, missing.json()["name"]) == (404, "NotFoundError")
+    assert client.session.get("no-id", raw=True).status_code >= 400
+    assert client.request("POST", "/session", json={"title": 7}, raw=True).status_code == 400
+    with client.copy(password="wrong") as stranger:
+        assert stranger.session.list(raw=True).status_code == 401
+    with pytest.raises(errors.NotFoundError):
+        client.session.get("ses_0000000000000000")
+
+
 def test_an_unknown_operation_is_not_supported(client: Client) -> None:
     with pytest.raises(errors.NotSupportedError, match=r"Client\.live"):
         client.request("POST", "/from/the/future")

@@ -1,9 +1,13 @@
 from __future__ import annotations
 
+import inspect
 import pickle
+import re
+from collections.abc import Iterator
 
 import pytest
 
+import opencode_nb as oc
 from opencode_nb import errors
 
 
@@ -74,11 +78,21 @@ def test_errors_survive_pickling() -> None:
     assert (type(again), str(again), again.status, again.retry_after) == (type(error), str(error), 429, 2.5)
 
 
-def test_the_tree_in_the_docstring_matches_the_classes() -> None:
-    drawn = {
-        line.replace("│", " ").replace("├──", "   ").replace("└──", "   ").split()[0]
-        for line in (errors.__doc__ or "").splitlines()
-        if line.startswith("    ") and line.strip()
+def test_the_tree_in_the_docstring_is_the_tree_of_the_classes() -> None:
+    kinds = [value for name in oc.__all__ if inspect.isclass(value := getattr(oc, name))]
+    errors_only = [kind for kind in kinds if issubclass(kind, oc.OpencodeError)]
+    actual = {(base.__name__, kind.__name__) for kind in errors_only for base in kind.__bases__} - {
+        ("Exception", "OpencodeError")
     }
-    classes = {name for name in errors.__all__ if isinstance(getattr(errors, name), type)}
-    assert drawn == classes
+    assert set(drawn(errors.__doc__ or "")) == actual
+
+
+def drawn(text: str) -> Iterator[tuple[str, str]]:
+    """Return each branch of the drawing: the upper name and the lower one."""
+    above: dict[int, str] = {}
+    for line in text.splitlines():
+        if found := re.match(r"    ([│├└─ ]*)(\w+Error)", line) or re.match(r"    ()(\w+)$", line):
+            depth = len(found[1]) // 4
+            above[depth] = found[2]
+            if depth:
+                yield above[depth - 1], found[2]

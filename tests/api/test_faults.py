@@ -98,6 +98,17 @@ def test_an_incomplete_answer_times_out(handler: Any) -> None:
         assert len(server.requests) == 3
 
 
+def test_raw_retries_as_usual_and_returns_the_last_response() -> None:
+    unavailable = response(b'{"name": "Busy"}', status="503 Service Unavailable")
+    with serving(answering(unavailable)) as server, Client(server.url, max_retries=1) as client:
+        assert client.global_.health(raw=True).json() == {"name": "Busy"}
+        assert len(server.requests) == 2
+        assert client.session.prompt("ses_1", parts=[], raw=True).status_code == 503
+        assert len(server.requests) == 3
+    with Client(f"http://127.0.0.1:{free_port()}") as client, pytest.raises(errors.APIConnectionError):
+        client.global_.health(raw=True)
+
+
 @pytest.mark.parametrize("body", [b'{"healthy":', b"not json at all", b"\xff\xfe{", b"[" * 100_000])
 def test_malformed_json_is_an_error(body: bytes) -> None:
     with serving(answering(response(body))) as server, Client(server.url) as client:

@@ -14,7 +14,7 @@ import opencode_nb as oc
 from opencode_nb.demo import DemoModel
 from opencode_nb.portal import run
 from opencode_nb.session.blocking_compose import act
-from opencode_nb.session.models import CELL, SHELL, ModelChoice, ModelError, NoModelError, Place, announcement
+from opencode_nb.session.models import CELL, SHELL, ModelChoice, NoModelError, Place, announcement
 from opencode_nb.session.prompt.commands import Said
 from tests.support.isolation import CATALOG
 
@@ -58,7 +58,9 @@ def log_in(home: dict[str, str], provider: str) -> None:
 
 def test_an_unchosen_public_model_raises_before_anything_is_sent(new: oc.Opencode, opencode_program: Path) -> None:
     session = new.session()
-    with pytest.raises(ModelError, match=r"No model is set up yet.*auth login.*demo=True.*model=\"opencode/") as caught:
+    with pytest.raises(
+        oc.ModelError, match=r"No model is set up yet.*auth login.*demo=True.*model=\"opencode/"
+    ) as caught:
         session.prompt("hello")
     assert new.client.session.messages(session.id) == []
     error = caught.value
@@ -119,10 +121,10 @@ def test_a_model_is_found_without_its_provider(opencode_program: Path, project: 
             ("only-her", r"no model only-her here\. Did you mean bar/only-here\?"),
             ("larg", r"Did you mean foo/vendor/large\?"),
         ):
-            with pytest.raises(ModelError, match=says):
+            with pytest.raises(oc.ModelError, match=says):
                 ai.model_choice(given)
         public = next(name for name in ai.models() if name.startswith("opencode/"))
-        with pytest.raises(ModelError, match="Did you mean opencode/"):
+        with pytest.raises(oc.ModelError, match="Did you mean opencode/"):
             ai.model_choice(public.removeprefix("opencode/"))
 
 
@@ -148,7 +150,7 @@ def test_a_running_server_picks_up_logins_and_configuration(
     by_hand.parent.mkdir(parents=True, exist_ok=True)
     by_hand.write_text(json.dumps({"model": "acme/none"}))
     for wanted, said in (("demo/demo", ""), (None, r" \(from your OpenCode configuration\)")):
-        with pytest.raises(ModelError, match=rf"no model {wanted or 'acme/none'} here{said}\..* Available models: "):
+        with pytest.raises(oc.ModelError, match=rf"no model {wanted or 'acme/none'} here{said}\..* Available models: "):
             new.model_choice(wanted)
     by_hand.write_text(json.dumps(model.config()))
     assert announcement(new.model_choice()).startswith("Model: demo/demo (from your OpenCode configuration)")

@@ -21,7 +21,6 @@ from opencode_nb.api.client import Client
 from opencode_nb.demo import DemoModel, gate, reason, text, tool
 from opencode_nb.server import Server
 from opencode_nb.session import registry
-from opencode_nb.session.models import ModelError
 from opencode_nb.session.permissions import agent_code
 from opencode_nb.session.permissions.policy import Answer, PermissionRequest
 from tests.support.interrupts import interrupt_when_told
@@ -106,11 +105,11 @@ def test_an_undone_turn_keeps_its_text_after_the_next_prompt(ai: oc.Opencode) ->
 
 def test_an_unknown_model_agent_or_file_raises_before_anything_is_sent(ai: oc.Opencode, demo_model: DemoModel) -> None:
     session = ai.session()
-    with pytest.raises(ModelError, match=r"no model demo/none.*demo/demo"):
+    with pytest.raises(oc.ModelError, match=r"no model demo/none.*demo/demo"):
         session.prompt("hello", model="demo/none")
     with pytest.raises(oc.OpencodeError, match=r"no agent 'nobody'.*build"):
         session.prompt("hello", agent="nobody")
-    with pytest.raises(ModelError, match=r"no model gpt here\. Did you mean demo/demo-gpt-5\?"):
+    with pytest.raises(oc.ModelError, match=r"no model gpt here\. Did you mean demo/demo-gpt-5\?"):
         session.prompt("hello", model="gpt")
     with pytest.raises(
         FileNotFoundError, match=r"@src/temperature\.py .*Did you mean @src/temperatures\.py.*Nothing was"

@@ -10,7 +10,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from opencode_nb.errors import OpencodeError
+from opencode_nb.errors import ModelError, OpencodeError
 from opencode_nb.magics.commands.group import Group, argument, say
 from opencode_nb.magics.commands.sessions import named
 from opencode_nb.magics.frontend import can_ask
@@ -18,7 +18,7 @@ from opencode_nb.magics.options import seconds
 from opencode_nb.magics.workspace import PASSWORD, Workspace
 from opencode_nb.secret import Secret
 from opencode_nb.session.blocking import Opencode
-from opencode_nb.session.models import CELL, ModelError, announcement, told_in
+from opencode_nb.session.models import CELL, announcement, told_in
 from opencode_nb.session.permissions import option as permission_option
 
 if TYPE_CHECKING:
