@@ -64,6 +64,7 @@ if TYPE_CHECKING:
     from .session.hooks.hook import Hook, Hooks
     from .session.models import NoModelError
     from .session.opencode import AsyncOpencode
+    from .session.recorded.replay import replay
     from .session.session import AsyncSession
     from .session.turn import Turn
     from .stored.sessions import StoredSession, stored_session, stored_sessions
@@ -81,6 +82,8 @@ _HOMES = {
     ".session.hooks.hook": ("Hook", "Hooks"),
     ".session.turn": ("Turn",),
     ".transcript.tool_call": ("ToolCall",),
+    ".session.recorded.replay": ("replay",),
+    ".session.turn": ("Turn",),
     ".server": ("Server", "serve"),
     ".stored.sessions": ("StoredSession", "stored_session", "stored_sessions"),
     ".magics.review": ("chat", "diff"),
@@ -187,6 +190,7 @@ __all__ = [
     "diff",
     "evaluate_retry",
     "load_ipython_extension",
+    "replay",
     "serve",
     "stored_session",
     "stored_sessions",

@@ -49,19 +49,22 @@ AT_ONCE: dict[str, set[str]] = {
     },
     "render.chat": {"transcript", "render.markup", "render.turn"},
     "changes": {"diffs", "errors", "transcript"},
+    "recording": {"diffs", "errors", "secret", "tools", "tools.names", "transcript"},
     "session.prompt": {"changes", "closest", "errors", "prose", "transcript"},
     "session.permissions": {"api", "closest", "errors", "portal", "tools.names", "transcript"},
     "session": {
         *("api", "changes", "closest", "diffs", "errors", "failures", "portal", "secret", "server", "transcript"),
-        *("retry", "session.prompt", "session.permissions", "tools", "tools.names"),
+        *("recording", "retry", "session.prompt", "session.permissions", "tools", "tools.names"),
     },
     "session.blocking": {
-        *("api", "changes", "diffs", "portal", "secret", "server", "session", "session.permissions"),
-        *("retry", "session.prompt", "transcript"),
+        *("api", "changes", "diffs", "errors", "portal", "recording", "retry", "secret", "server", "session"),
+        *("session.permissions", "session.prompt", "transcript"),
     },
+    "session.recorded.replay": {"portal", "recording", "session", "session.blocking", "session.permissions"},
     "session.blocking_compose": {"portal", "session", "session.blocking", "session.prompt"},
     "kernel": {
-        *("closest", "diffs", "errors", "portal", "prose", "secret", "session.permissions", "tools", "transcript"),
+        *("closest", "diffs", "errors", "portal", "prose", "secret", "session.permissions", "tools", "tools.names"),
+        "transcript",
     },
     "terminal": {"render.turn", "session", "session.blocking", "session.permissions", "transcript"},
     "widgets": {
@@ -97,7 +100,7 @@ LAZILY: dict[str, set[str]] = {
     "telemetry": {"session.blocking"},
     "__init__": {
         *("errors", "retry", "api", "server", "stored", "changes", "transcript", "session", "session.blocking"),
-        *("widgets", "magics"),
+        *("session.recorded.replay", "widgets", "magics"),
     },
 }
 """The rooms that it may import later, inside a function, or for types, beside the above."""
@@ -134,7 +137,7 @@ PUBLIC = """
     Opencode AsyncOpencode Session AsyncSession Turn ToolCall Diff FileDiff
     Hook Hooks
     StoredSession stored_session stored_sessions
-    ChatPanel chat DiffView diff
+    ChatPanel chat DiffView diff replay
     OpencodeError DiffConflictError PromptBlockedError
     ServerError BinaryNotFoundError ServerStartError ServerExitedError
     APIConnectionError APITimeoutError

@@ -43,11 +43,19 @@ class Found(NamedTuple):
 
 
 @dataclass(frozen=True, slots=True)
+class Replayed:
+    """What turns of a recording changed, by their ids, and the directory that the paths are relative to."""
+
+    root: Path
+    changes: Mapping[str, Sequence[Change]]
+
+
+@dataclass(frozen=True, slots=True)
 class Place:
     """A session's directory and project as the server names them, and what this kernel knows of it.
 
     `turns` are its visible turns, empty if the first ones are not loaded; `known` are all loaded turns, undone ones
-    too.
+    too. `replayed` has what each turn changed, if they are played from a recording: nothing else is looked at then.
     """
 
     session_id: str
@@ -58,6 +66,7 @@ class Place:
     images: Images | None
     own: Own
     environment: Mapping[str, str]
+    replayed: Replayed | None = None
 
     @property
     def data(self) -> Path:
@@ -78,12 +87,14 @@ def of_turns(turns: Sequence[TurnState], place: Place) -> Found:
 
 def snapshots_of(turns: Sequence[TurnState], place: Place) -> git_objects.Repository | None:
     """Return the server's snapshots of these turns; None if they are not on this machine."""
-    root = next(filter(None, map(attribution.root_of, turns)), "")
+    root = "" if place.replayed else next(filter(None, map(attribution.root_of, turns)), "")
     return _snapshots(turns, Path(root), place) if root else None
 
 
 def _layers(turns: Sequence[TurnState], place: Place) -> tuple[list[list[Change]], Path | None, str]:
     """Return what each turn changed, from the best source that has all of them."""
+    if place.replayed is not None:
+        return [list(place.replayed.changes.get(turn.id, ())) for turn in turns], place.replayed.root, _RECORDED
     roots = [root for turn in turns if (root := attribution.root_of(turn))]
     if not roots or not any(recorded.has_trees(turn) for turn in turns):
         here = place.directory if place.directory.is_dir() else None
@@ -99,6 +110,7 @@ def _layers(turns: Sequence[TurnState], place: Place) -> tuple[list[list[Change]
 
 _SNAPSHOTS = "From the server's git snapshots of {}, and the tools' reports on ignored files and nested \
 repositories. Not included: what commands changed there, and new files over 2 MB."
+_RECORDED = "From a recording. Not included: the content of files over 1 MB, and of those that hold secrets."
 _PATCHES = "From the server's patches (its snapshots are not on this machine). Not included: ignored files, nested \
 repositories, new files over 2 MB, and the bytes of files that are not UTF-8 text."
 _TOOLS = "From the tools' reports: {}, so what commands changed is not included."

@@ -141,6 +141,9 @@ def prompt_parser(magic: str = "%%prompt") -> MagicParser:
     add("--no-kernel", action="store_true", help="do not let the agent use the kernel in this turn")
     add("--permission", **permission_option.ARGUMENT, help=f"{permission_option.HELP}; for this turn")
     add("--timeout", metavar="SECONDS", type=seconds, help="stop the turn after this many seconds")
+    kept = parser.add_mutually_exclusive_group()
+    kept.add_argument("--record", metavar="PATH", help="add the turn to this recording, with secrets masked")
+    kept.add_argument("--replay", metavar="PATH", help="play the turn from this recording, with no server")
     add("-b", "--background", action="store_true", help="return at once; the output updates while the turn runs")
     add("-q", "--quiet", action="store_true", help="do not display the turn; it is in `_`, and in NAME")
     return parser

@@ -6,6 +6,8 @@ import contextvars
 import threading
 from argparse import Namespace
 from collections.abc import Iterable
+from contextlib import AbstractContextManager, nullcontext
+from functools import cached_property
 from typing import Any
 
 from IPython.core.error import UsageError
@@ -17,6 +19,7 @@ from opencode_nb.kernel import notebook
 from opencode_nb.kernel.context.session_context import context_of
 from opencode_nb.kernel.context.subjects import Subject
 from opencode_nb.kernel.offer import kernel_offer
+from opencode_nb.kernel.values.secrets import known_secrets
 from opencode_nb.magics.carried import Carrier
 from opencode_nb.magics.continuing import continue_session
 from opencode_nb.magics.failure import CellError, Interrupted
@@ -25,7 +28,7 @@ from opencode_nb.magics.privacy import set_level
 from opencode_nb.magics.slash import run_slash
 from opencode_nb.magics.typed import body
 from opencode_nb.magics.typed.body import Body
-from opencode_nb.magics.views import PageView, View, make_view
+from opencode_nb.magics.views import PageView, SilentView, View, make_view
 from opencode_nb.magics.workspace import Workspace
 from opencode_nb.session.blocking import Session, send
 from opencode_nb.session.blocking_compose import read
@@ -70,10 +73,14 @@ def run_prompt(
         raise UsageError(
             f"{magic}: a shell command does not take --{given[0].replace('_', '-')}, as no model runs: remove it."
         )
-    return _Prompt(shell, workspace, options, text, whole=whole, also=also).run(note)
+    played = options.replay or workspace.ai.recording is not None
+    kind = _Replayed if played else _Prompt
+    return kind(shell, workspace, options, text, whole=whole, also=also).run(note)
 
 
-_NOT_FOR_SHELL = ("file", "image", "model", "agent", "variant", "permission", "privacy", "no_kernel")
+_NOT_FOR_SHELL = (
+    *("file", "image", "model", "agent", "variant", "permission", "privacy", "no_kernel", "record", "replay"),
+)
 
 
 class _Prompt:
@@ -104,10 +111,14 @@ class _Prompt:
             return run_slash(self._workspace, self._options, Said("own", self._body.text, self._body.name))
         self._announce()
         try:
-            with self._workspace.for_prompt(self._options.session, new=self._options.new) as session:
+            with self._session() as session:
                 return self._in(session)
         except _Unsent as unsent:
             raise unsent.error from None
+
+    def _session(self) -> AbstractContextManager[Session]:
+        """Return a context with the session that the prompt goes to."""
+        return self._workspace.for_prompt(self._options.session, new=self._options.new)
 
     def _in(self, session: Session) -> Turn | None:
         if session.busy:
@@ -163,13 +174,19 @@ class _Prompt:
         options, context = self._options, context_of(session.id)
         for line in set_level(context, options.privacy, sent=bool(session._async.transcript.turns)):
             self._note(line)
-        if (offer := kernel_offer()) is not None:
-            offer.offer(session._async, without=options.no_kernel)
-        carrier = Carrier(self._shell, self._workspace.ai, context)
+        self._offer(session)
+        carrier = Carrier(self._shell, session.owner, context)
         if self._body.kind == "command":
             self._carried = [*options.file, *map(carrier.image, options.image)]
         else:
             self._carried = carrier.parts(self._body.text, files=options.file, images=options.image, also=self._also)
+
+    def _offer(self, session: Session) -> None:
+        """Let the agent use the kernel, and note what leaves it."""
+        if (offer := kernel_offer()) is not None:
+            offer.offer(session._async, without=self._options.no_kernel)
+        session._async.known_secrets = known_secrets(self._shell)
+        follow(session._async)
 
     def _send(self, session: Session, person: Person | None) -> Turn:
         try:
@@ -196,10 +213,10 @@ class _Prompt:
             "permission": options.permission or self._workspace.options.get("permission"),
             "timeout": options.timeout,
             "person": person,
+            "record": options.record or self._workspace.settings.record_to,
         }
         if sent.kind == "command":
             return session.command(sent.name, sent.text, files=self._carried, wait=False, **settings)
-        follow(session._async)
         return send(session, self._carried, **settings)
 
     # -- in the foreground ---------------------------------------------------------------------------------------------
@@ -207,7 +224,7 @@ class _Prompt:
     def _in_foreground(self, session: Session) -> Turn | None:
         agent_code.refuse_waiting(session.id)  # before a view is made of it
         jobs = Jobs()
-        view = make_view(self._frontend, session, jobs, quiet=self._options.quiet, whole=self._whole)
+        view = self._view(session, jobs)
         turn, failure = self._wait(session, view, jobs)
         notes = [*(self._notes if view.cleared else ()), *_warnings(turn)]
         turn._repr_mimebundle_()  # rendered first: a print replaces the view, and the turn must follow at once
@@ -222,6 +239,9 @@ class _Prompt:
         if failure is not None:
             raise failure
         return None if self._whole else turn
+
+    def _view(self, session: Session, jobs: Jobs) -> View:
+        return make_view(self._frontend, session, jobs, quiet=self._options.quiet, whole=self._whole)
 
     def _wait(self, session: Session, view: View, jobs: Jobs) -> tuple[Turn, CellError | None]:
         """Show the turn while it runs; on an interrupt, abort it and keep the partial output."""
@@ -274,6 +294,50 @@ class _Prompt:
         context = contextvars.copy_context()  # lets ipykernel 7 find the cell's output from any thread
         settle = threading.Thread(target=context.run, args=(view.replace, turn), daemon=True)
         turn.on_done(settle.start)  # not on the loop's own thread: closing the view waits for the loop
+        return turn
+
+
+class _Replayed(_Prompt):
+    """A prompt whose turn is played from a recording: the notebook's, or with `--replay` one beside its session."""
+
+    def _read(self) -> None:
+        if self._body.kind == "prompt":
+            self._body = Body(*read(self._player.owner if self._player else self._workspace.ai, self._body.text))
+
+    def _continue(self) -> None:
+        """Do nothing: a replay begins anew."""
+
+    def _announce(self) -> None:
+        workspace = self._workspace
+        if self._player is None and not workspace.announced and (recording := workspace.ai.recording):
+            workspace.announced = True
+            self._note(f"Replay of {recording.path.name}: no server runs, and no model is asked.")
+
+    @cached_property
+    def _player(self) -> Session | None:
+        return self._workspace.replay(self._options.replay) if self._options.replay else None
+
+    def _session(self) -> AbstractContextManager[Session]:
+        return nullcontext(self._player) if self._player else super()._session()
+
+    def _in(self, session: Session) -> Turn | None:
+        if self._body.kind != "shell":
+            self._carry(session)
+        return self._in_foreground(session)
+
+    def _offer(self, session: Session) -> None:
+        """Do nothing: there is no agent."""
+
+    def _view(self, session: Session, jobs: Jobs) -> View:
+        return SilentView(None)  # the turn is there at once
+
+    def _send(self, session: Session, person: Person | None) -> Turn:
+        try:
+            turn = self._begin(session, person)
+        except (OpencodeError, OSError, ValueError) as error:
+            raise _Unsent(error) from error
+        if session is not self._player:
+            self._workspace.session = session
         return turn
 
 

@@ -30,12 +30,15 @@ VARIABLES = {
     "base_url": "OPENCODE_NB_URL",
     "privacy": "OPENCODE_NB_PRIVACY",
     "kernel": "OPENCODE_NB_KERNEL",
+    "record": "OPENCODE_NB_RECORD",
+    "replay": "OPENCODE_NB_REPLAY",
 }
 """Trait -> the environment variable to use if the trait is not set. `binary` is the exception: its variable takes
 precedence, as everywhere else in the package, and find_binary reads it."""
 
-_OF_CELLS = ("privacy", "kernel")
-"""Traits that are no options of `Opencode`: they say what cells and panels tell the agent of the kernel."""
+_OF_CELLS = ("privacy", "kernel", "record")
+"""Traits that are no options of `Opencode`: what cells and panels tell the agent of the kernel, where turns of cells
+are recorded."""
 
 _BOOLEANS = {"1": True, "true": True, "yes": True, "0": False, "false": False, "no": False}
 
@@ -70,6 +73,8 @@ class OpencodeMagics(Configurable):
 
     privacy = _text("privacy", f"what the agent may know of the kernel: {', '.join(LEVELS)} (default: full)")
     kernel = _trait(Bool(None, allow_none=True), "kernel", "whether the agent may use the kernel (default: yes)")
+    record = _text("record", "a file to which the turns of cells are recorded")
+    replay = _text("replay", "a recording to play turns from, with no server; nothing is recorded then")
 
     @classmethod
     def of(cls, config: Config) -> OpencodeMagics:
@@ -82,7 +87,7 @@ class OpencodeMagics(Configurable):
                 print(f"{error} Ignored.")  # noqa: T201  # where the extension is loaded
         return settings
 
-    @validate("permission", "timeout", "directory", "base_url", "privacy")
+    @validate("permission", "timeout", "directory", "base_url", "privacy", "record", "replay")
     def _check(self, proposal: Any) -> Any:
         name, value = proposal["trait"].name, proposal["value"]
         try:
@@ -106,6 +111,11 @@ class OpencodeMagics(Configurable):
     def uses_kernel(self) -> bool:
         """Whether the agent may use the kernel. Raises ValueError for an invalid variable."""
         return bool(self._set(["kernel"]).get("kernel", True))
+
+    @property
+    def record_to(self) -> str | None:
+        """The file to record the turns of cells to; None for no recording."""
+        return self._set(["record"]).get("record")
 
     def _set(self, names: Collection[str]) -> dict[str, Any]:
         traits = [name for name in names if not (name == "binary" and os.environ.get(VARIABLES[name]))]
@@ -180,10 +190,16 @@ def _privacy(value: Any) -> str:
     return Level.of(str(value)).name.lower()
 
 
+def _file(value: Any) -> str:
+    return str(Path(str(value)).expanduser().resolve())
+
+
 _CHECKS: dict[str, Callable[[Any], Any]] = {
     "permission": _permission,
     "timeout": _timeout,
     "directory": _directory,
     "base_url": _base_url,
     "privacy": _privacy,
+    "record": _file,
+    "replay": _file,
 }

@@ -7,6 +7,7 @@ import os
 import threading
 from collections.abc import Iterator
 from contextlib import AbstractContextManager, contextmanager
+from pathlib import Path
 from typing import Any
 from weakref import WeakKeyDictionary
 
@@ -43,6 +44,7 @@ class Workspace:
         self.announced = False
         self._ai: Opencode | None = None
         self._made_with: dict[str, Any] = {}
+        self._replays: dict[str, Session] = {}
         self._started_with: dict[str, Any] = {}
 
     @property
@@ -63,7 +65,7 @@ class Workspace:
         There is one only as long as this workspace has had none, and only once. It was not deleted or archived, and
         belongs to the directory that the agent works in. Raises OpencodeError if the server does not start.
         """
-        if self._had_session or (session_id := notebook.last_session()) is None:
+        if self._had_session or self.ai.recording or (session_id := notebook.last_session()) is None:
             return None
         ai = self.ai.start()
         self._had_session = True
@@ -170,6 +172,14 @@ class Workspace:
         """
         session = self.find(wanted) if wanted else None if new else self.session
         return session_for_prompt(self.ai, session)
+
+    def replay(self, path: str) -> Session:
+        """Return the session that plays a recording, besides the current one. Raises OpencodeError for a bad file."""
+        options = {name: value for name, value in self.options.items() if name in ("directory", "permission")}
+        place = str(Path(path).expanduser().resolve())
+        if place not in self._replays:
+            self._replays[place] = Opencode(**options, replay=place).session()
+        return self._replays[place]
 
     def stop(self) -> None:
         """Stop the server, if one runs. Keep options and session: the next prompt continues with them."""

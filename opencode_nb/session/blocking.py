@@ -15,7 +15,9 @@ from typing import Any, Self, Unpack
 
 from opencode_nb.api.client import Client
 from opencode_nb.diffs.comment import Comment
+from opencode_nb.errors import OpencodeError
 from opencode_nb.portal import run
+from opencode_nb.recording.recording import Recording
 from opencode_nb.server import Server
 from opencode_nb.session.derived import Derived, Forwarded, Writable, blocking, forwarded, with_options_of
 from opencode_nb.session.incoming.feed import ConnectionState
@@ -192,7 +194,10 @@ class Session(Derived):
             return self.wait(turn, jobs).raise_for_status() if wait else turn
 
     def _mine(self, turn: Turn) -> Turn:
-        turn.session = self
+        if turn.session is self._async:
+            turn.session = self
+        elif not isinstance(turn.session, Session):  # one that plays a recording
+            turn.session = Session(turn.session, self.owner)
         return turn
 
     def wait(self, turn: Turn, jobs: Jobs) -> Turn:
@@ -307,6 +312,7 @@ class Opencode(Derived):
     server = Forwarded[Server](AsyncOpencode.server)
     managed = Forwarded[Server | None]("managed", "Like `server`, but None where that raises.")
     directory = Forwarded[Path]("directory", "The directory that the agent works in.")
+    recording = Forwarded[Recording | None]("recording", "The recording that it plays; None where it runs turns.")
     version = Forwarded[str]("version", 'The server\'s version, or "" before the first connection.')
 
     @property
@@ -315,6 +321,8 @@ class Opencode(Derived):
 
         Raises OpencodeError before `start` or the first prompt.
         """
+        if self._async.recording is not None:
+            raise OpencodeError(f"This is a replay of {self._async.recording.path.name}: it has no server to call.")
         if self._async.client is not None:  # raises if it was never started
             self.start()
         inner = self._async.client

@@ -16,6 +16,7 @@ from opencode_nb.changes.recorder import Images
 from opencode_nb.changes.undo_result import Undone
 from opencode_nb.diffs.memory import KernelChanges
 from opencode_nb.errors import ConflictError, InternalServerError, NotFoundError, OpencodeError
+from opencode_nb.recording.turns import as_json
 from opencode_nb.session import export
 from opencode_nb.session.kernel import memory
 from opencode_nb.session.kernel.offering import Offering
@@ -43,6 +44,9 @@ class ManagedSession:
         self._copying: asyncio.Future[None] | None = None
         self._own = Own(self.id)
         self._offering = Offering(owner, transcript, stop)
+        self.replayed: sources.Replayed | None = None
+        self.known_secrets: Callable[[], Iterable[str]] = tuple
+        """Returns secrets to mask in recordings, in addition to those in the environment."""
         self.memory: memory.Memory | None = None
         """The kernel's memory, which undo and redo restore too; None if the agent runs no code in this kernel."""
 
@@ -125,6 +129,8 @@ class ManagedSession:
         """
         if limit is not None and limit < 0:
             raise ValueError(f"limit={limit}: give a number of messages, or None for all.")
+        if self.replayed is not None:
+            return [message for turn in self.transcript.turns.values() for message in as_json(turn)["messages"]]
         return await self.owner.feed.messages(self.id, limit, before)
 
     async def load_earlier(self) -> bool:
@@ -187,7 +193,15 @@ class ManagedSession:
         turns = [] if self.transcript.has_earlier else self.transcript.visible_turns
         known = [*self.transcript.turns.values()]
         return sources.Place(
-            self.id, self.directory, project, turns, known, self._watching, self._own, self.owner.environment
+            self.id,
+            self.directory,
+            project,
+            turns,
+            known,
+            self._watching,
+            self._own,
+            self.owner.environment,
+            self.replayed,
         )
 
     @property

@@ -16,6 +16,7 @@ from typing import Any, Literal
 from opencode_nb.changes import sources
 from opencode_nb.changes.diff import Diff
 from opencode_nb.errors import InternalServerError, NotFoundError, OpencodeError
+from opencode_nb.recording.recording import Recording, recording_of
 from opencode_nb.server import importing
 from opencode_nb.session import storage
 from opencode_nb.session.catalog import Catalog
@@ -28,6 +29,8 @@ from opencode_nb.session.permissions.boundary import Boundary
 from opencode_nb.session.permissions.enforcement import Enforcement
 from opencode_nb.session.permissions.policy import PermissionOption, Policy
 from opencode_nb.session.permissions.questions import QuestionCallback
+from opencode_nb.session.recorded.client import RecordedClient
+from opencode_nb.session.recorded.feed import RecordedFeed
 from opencode_nb.session.registry import Sessions
 from opencode_nb.session.session import ABORT_TIMEOUT, AsyncSession
 from opencode_nb.session.turn import Turn
@@ -51,6 +54,7 @@ class AsyncOpencode(Catalog):
     `on_question` answers the agent's questions: see `questions.asked`. `answer_timeout` (seconds) is how long a person
     has to answer anything. `strict_directory` denies edits outside the directory; shells and code then always ask.
     `hooks` are called when something happens in any session.
+    `replay`: play the turns of this recording, without any server; options of servers and models have no effect then.
     """
 
     def __init__(
@@ -73,6 +77,7 @@ class AsyncOpencode(Catalog):
         strict_directory: bool = False,
         timeout: float | None = None,
         hooks: Hooks | None = None,
+        replay: str | Path | Recording | None = None,
     ) -> None:
         serve_options = {
             "config": dict(config) if config else None,
@@ -90,6 +95,8 @@ class AsyncOpencode(Catalog):
         self.timeout = timeout
         self.hooks = Dispatcher(hooks or Hooks())
         self._watcher = Watcher(self.hooks)
+        self.recording = replay if isinstance(replay, Recording | None) else recording_of(replay)
+        self._players: dict[Path, AsyncSession] = {}
         self.approvals = Approvals()
         self.enforcement = Enforcement(lambda: self.client, self.directory)
         self._sessions = Sessions(self._unfollow)
@@ -163,6 +170,29 @@ class AsyncOpencode(Catalog):
             async with asyncio.timeout(HOOKS_TIMEOUT):
                 await self.hooks.settled()
 
+    # -- recordings ------------------------------------------------------------------------------------------------
+
+    async def _connect(self) -> None:
+        if self.recording is None:
+            await super()._connect()
+            return
+        turns = await asyncio.to_thread(self.recording.turns)
+        self.version = turns[-1].opencode if turns else ""
+        self._client = RecordedClient(self.recording, str(self.directory))
+        feed = RecordedFeed(self._client)
+        feed.listen(self._route)
+        await feed.start()
+        self._feed = feed
+        await feed.follow_again(self._followed())
+
+    async def player(self, path: str | Path) -> AsyncSession:
+        """Return the session that plays a recording in this directory, the same each time."""
+        recording = recording_of(path)
+        if recording.path not in self._players:
+            here = AsyncOpencode(directory=self.directory, replay=recording)
+            self._players[recording.path] = await here.session()
+        return self._players[recording.path]
+
     # -- sessions --------------------------------------------------------------------------------------------------
 
     async def session(
@@ -226,7 +256,7 @@ class AsyncOpencode(Catalog):
             self._feed.forget(session_id)
 
     async def _create(self, title: str | None, parent: str | None) -> Json:
-        rules = await self.enforcement.rules(self.policy, self.agent)
+        rules = await self.enforcement.rules(self.policy, self.agent) if self.recording is None else []
         body: Json = {"title": title, "parentID": parent, "permission": rules}
         try:
             return dict(await self.client.session.create(**{key: value for key, value in body.items() if value}))

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from inspect import Parameter, signature
+from pathlib import Path
 from typing import Any, Protocol, TypedDict, TypeVar
 
+from opencode_nb.recording.recording import recording_of
 from opencode_nb.session.kernel.offering import Offering
 from opencode_nb.session.models import split_model
 from opencode_nb.session.owner import Owner
@@ -21,7 +23,7 @@ class TurnOptions(TypedDict, total=False):
     """Options of one turn. Those left out or None default to the session's own.
 
     `permission` overrides the policy, `person` answers the requests that the policy leaves open, `timeout` (seconds)
-    aborts the turn.
+    aborts the turn. `record` is a file to add the turn to, `replay` one to play it from: then nothing is sent.
     """
 
     model: str | None
@@ -30,6 +32,8 @@ class TurnOptions(TypedDict, total=False):
     permission: PermissionOption | None
     person: Person | None
     timeout: float | None
+    record: str | Path | None
+    replay: str | Path | None
 
 
 def spelled_out(function: F, of: type = TurnOptions) -> F:
@@ -81,6 +85,8 @@ class Beginning:
         self._variant = options.get("variant") or session.variant
         self.person = options.get("person")
         self.timeout = options.get("timeout") or owner.timeout
+        self.record, replay = options.get("record"), options.get("replay")
+        self.replay = owner.recording if replay is None else recording_of(replay)
 
     async def body(self, *, acting: str | None = None, **fields: Any) -> Json:
         """Send the policy's rules to the server; return the request body with these fields.

@@ -7,6 +7,8 @@ from pathlib import Path
 from typing import Any, Protocol
 
 from opencode_nb.api.client import AsyncClient
+from opencode_nb.recording.recording import Recording
+from opencode_nb.secret import Secret
 from opencode_nb.server import Server
 from opencode_nb.server.files import SetupFiles
 from opencode_nb.session.hooks.dispatch import Dispatcher
@@ -27,6 +29,7 @@ class Owner(Protocol):
     managed: Server | None
     environment: Mapping[str, str]
     version: str
+    recording: Recording | None
     model: str | None
     agent: str | None
     variant: str | None
@@ -41,6 +44,10 @@ class Owner(Protocol):
     @property
     def client(self) -> AsyncClient:
         """Client for every operation of the server's API."""
+
+    @property
+    def password(self) -> Secret | None:
+        """The server's password."""
 
     @property
     def feed(self) -> Feed:
@@ -77,6 +84,9 @@ class Owner(Protocol):
 
     def policy_of(self, permission: PermissionOption) -> Policy:
         """Return the policy of a `permission=` option."""
+
+    async def player(self, path: str | Path) -> Any:
+        """Return the session that plays a recording here: an AsyncSession."""
 
     def use(self, session: Any, /) -> None:
         """Keep a session open for a while."""

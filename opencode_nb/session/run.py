@@ -68,6 +68,8 @@ class Run:
         self._clock: asyncio.TimerHandle | None = None
         self._sending: asyncio.Task[None] | None = None
         self._tasks: set[asyncio.Task[None]] = set()
+        self.keep: Callable[[TurnState], Awaitable[None]] | None = None
+        """Records the turn when it has ended, before anyone who waits for it goes on."""
 
     async def send(self, body: Json, no_reply: bool) -> None:
         """Send the prompt. The turn fails if the server refuses it; raises if the server cannot be reached."""
@@ -247,6 +249,8 @@ class Run:
             if not self._ended_by("PromptNotSent", *LOST):  # otherwise nothing more can arrive
                 await self._until(lambda: _complete(self.turn.state), TRAILING_TIMEOUT)
                 await self._until(lambda: not self.turn.state.awaits_diffs, DIFFS_TIMEOUT)
+            if self.keep is not None:
+                await self.keep(self.turn.state)
         finally:
             self._close()
 

@@ -24,6 +24,8 @@ from opencode_nb.session.permissions.responder import Responder
 from opencode_nb.session.prompt import parts as prompt_parts
 from opencode_nb.session.prompt.parts import Mentions
 from opencode_nb.session.queue import Queue, QueueItem
+from opencode_nb.session.recorded.playing import play
+from opencode_nb.session.recorded.recorder import Recorder
 from opencode_nb.session.run import Run, Stops
 from opencode_nb.session.turn import Turn, ending, finish
 from opencode_nb.transcript import ids, usage
@@ -140,10 +142,13 @@ class AsyncSession(ManagedSession):
         begun = self._beginning(options)
         parts = await self.owner.hooks.submitted_parts(self.id, parts)
         comments, self.comments[:] = list(self.comments), []  # cleared before the feed announces the prompt
+        parts = [*parts, *({"type": "text", "text": comment.prompt} for comment in comments)]
         try:
-            said = [{"type": "text", "text": comment.prompt} for comment in comments]
-            body = await begun.body(parts=[*parts, *said], system=system, noReply=no_reply or None)
-            run = self._begin(body["messageID"], begun.policy, begun.person, begun.timeout)
+            if begun.replay is not None:
+                return await self._play(parts, begun)
+            keep = await self._recorder(parts, begun)
+            body = await begun.body(parts=parts, system=system, noReply=no_reply or None)
+            run = self._begin(body["messageID"], begun.policy, begun.person, begun.timeout, keep)
             await run.send(body, no_reply)
         except BaseException:
             self.comments[:0] = comments  # keep them for the next prompt
@@ -167,14 +172,18 @@ class AsyncSession(ManagedSession):
         prompt_parts.check_text(name, "A command's name")
         prompt_parts.check_text(arguments, "A command's argument text")
         attached = await prompt_parts.file_parts(files, self.owner.directory)
-        known = await self.owner.command(name)
         begun = self._beginning(options)
-        await self.owner.hooks.submitted(self.id, f"/{known['name']} {arguments}".strip(), fixed=True)
+        asked: list[Json] = [{"type": "text", "text": f"/{name.removeprefix('/')} {arguments}".strip()}, *attached]
+        await self.owner.hooks.submitted(self.id, asked[0]["text"], fixed=True)
+        if begun.replay is not None:
+            return await self._play(asked, begun)
+        known = await self.owner.command(name)
+        keep = await self._recorder(asked, begun)
         fields = {"command": known["name"], "arguments": arguments, "parts": attached or None}
         body = await begun.body(acting=known.get("agent"), **fields)
         if chosen := body.get("model"):
             body["model"] = f"{chosen['providerID']}/{chosen['modelID']}"
-        run = self._begin(body["messageID"], begun.policy, begun.person, begun.timeout)
+        run = self._begin(body["messageID"], begun.policy, begun.person, begun.timeout, keep)
         await run.follow(self.owner.client.session.command(self.id, **body))
         return await self._ended_turn(run.turn) if wait else run.turn
 
@@ -185,6 +194,17 @@ class AsyncSession(ManagedSession):
 
     def _beginning(self, options: TurnOptions) -> Beginning:
         return Beginning(self, self.owner, options, self._offering)
+
+    async def _play(self, parts: list[Json], begun: Beginning) -> Turn:
+        """Play the recorded turn: here in a session of a replay, else in one of its own."""
+        assert begun.replay is not None
+        if self.owner.recording is begun.replay:
+            return await play(self, begun.replay, parts, begun.policy)
+        player: AsyncSession = await self.owner.player(begun.replay.path)
+        return await play(player, begun.replay, parts, begun.policy)
+
+    async def _recorder(self, parts: list[Json], begun: Beginning) -> Recorder | None:
+        return None if begun.record is None else await Recorder.of(self, begun.record, parts)
 
     def _turn_state(self, turn_id: str) -> TurnState | None:
         return self.transcript.turns.get(turn_id)  # looked up on each call: reordering replaces the dict
@@ -247,7 +267,14 @@ class AsyncSession(ManagedSession):
         if self.busy:
             raise OpencodeError(BUSY)
 
-    def _begin(self, message_id: str, policy: Policy, person: Person | None, timeout: float | None) -> Run:
+    def _begin(
+        self,
+        message_id: str,
+        policy: Policy,
+        person: Person | None,
+        timeout: float | None,
+        recorder: Recorder | None = None,
+    ) -> Run:
         feed, owner = self.owner.feed, self.owner
         owner.use(self)
         feed.tell(self.id, "prompted", messageID=message_id)
@@ -255,6 +282,7 @@ class AsyncSession(ManagedSession):
         state = self.transcript.turns[message_id]
         responder = Responder(feed.client, feed.tell, state, self._answering.of(state, policy, person))
         run = Run(self.turn_for(state), self.transcript, feed, responder, timeout, self._stops)
+        run.keep = recorder.keep if recorder else None
         self._running[message_id] = run
         return run
 
@@ -419,7 +447,7 @@ class AsyncSession(ManagedSession):
         self._offering.changed()
         for change in changes:
             state = self.transcript.turns.get(change.turn)
-            if change.kind in ("part", "request") and state:
+            if change.kind in ("part", "request") and state and self.replayed is None:
                 self._watch(state)
             self._look_at_stillborn(change)
             run = self._running.get(change.turn)

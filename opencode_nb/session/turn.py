@@ -205,6 +205,7 @@ class Turn:
             "prompt_sha256": hashlib.sha256(self.prompt.encode()).hexdigest(),
             "opencode": self._server_version,
             "opencode_nb": __version__,
+            **({"replayed": True} if self.state.replay else {}),
         }
 
     @property

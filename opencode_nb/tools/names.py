@@ -8,6 +8,9 @@ import re
 HIDDEN = "nb*"
 """Pattern of the served names, which the server's configuration hides from every session."""
 
+NOTE_KIND = "in the kernel"
+"""The kind of the text that tells what changed in the kernel, among those that describe its values."""
+
 _OWN = re.compile(r"nb[0-9a-f]{8}_(.+)")
 _PREFIX = re.compile(r"\bnb[0-9a-f]{8}_(?=\w)")
 

@@ -88,7 +88,8 @@ class TurnState:
     sub-sessions, by the session that the task tool opened. `shown` is what calls of the kernel's tools show on their
     cards, by call: blocks, see docs/kernel.md. `sent` is what left the kernel with the turn,
     `[{about, level, tokens, images}]`. `kernel` is what the turn's code changed in the kernel, as
-    `KernelChanges.as_json` has it; the server keeps none of these three.
+    `KernelChanges.as_json` has it; the server keeps none of these three. `replay` says, in lines, that the turn is
+    played from a recording, and what was not repeated; [] for one that ran.
     """
 
     id: str
@@ -108,6 +109,7 @@ class TurnState:
     children: dict[str, list[TurnState]] = field(default_factory=dict)
     shown: dict[str, list[Json]] = field(default_factory=dict)
     sent: list[Json] = field(default_factory=list)
+    replay: list[str] = field(default_factory=list)
 
     @property
     def ended(self) -> bool:

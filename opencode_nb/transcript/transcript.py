@@ -251,6 +251,13 @@ class Transcript(Progress):
             turn.sent = [*turn.sent, *properties["entries"]]
             yield Change("turn", turn.id, "turn")
 
+    def _replayed(self, properties: Json) -> Iterable[Change]:
+        """client.replayed {messageID, lines}: this turn comes from a recording."""
+        turn = self.turns.get(str(properties["messageID"]))
+        if turn is not None:
+            turn.replay = list(properties["lines"])
+            yield Change("turn", turn.id, "turn")
+
     def _loaded(self, properties: Json) -> Iterable[Change]:
         """client.loaded {info, messages, cursor, status, permissions, questions, todos}: merge with what was streamed.
 
@@ -355,7 +362,7 @@ class Transcript(Progress):
                 yield from self._asked(request, table)
 
 
-_ONLY_HERE = ("decisions", "approved", "waits", "shown", "sent", "kernel")
+_ONLY_HERE = ("decisions", "approved", "waits", "shown", "sent", "kernel", "replay")
 """What the server does not keep of a turn."""
 
 
@@ -392,6 +399,7 @@ _HANDLERS: dict[str, Callable[[Transcript, Json], Iterable[Change]]] = {
     "client.noted": Transcript._noted,
     "client.shown": Transcript._shown,
     "client.sent": Transcript._sent,
+    "client.replayed": Transcript._replayed,
     "client.loaded": Transcript._loaded,
     "client.earlier": Transcript._earlier,
     "client.let_go": Transcript._let_go,

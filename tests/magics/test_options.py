@@ -31,6 +31,8 @@ def test_options_have_their_defaults() -> None:
         "no_kernel": False,
         "permission": None,
         "timeout": None,
+        "record": None,
+        "replay": None,
         "background": False,
         "quiet": False,
     }

@@ -17,6 +17,7 @@ from opencode_nb.kernel.defaults import default_level
 from opencode_nb.kernel.values.namespace import own
 from opencode_nb.kernel.values.secrets import known_secrets
 from opencode_nb.tools.ledger import Ledger
+from opencode_nb.tools.names import NOTE_KIND
 from opencode_nb.tools.privacy import Gate, Level
 from opencode_nb.transcript.state import Json
 
@@ -95,7 +96,7 @@ class SessionContext:
         if outgoing is None:
             return []
         let = self.gate.let(outgoing, by="context")
-        return [_text(NOTE, "in the kernel", f"<kernel>\n{let.text}\n</kernel>")]
+        return [_text(NOTE, NOTE_KIND, f"<kernel>\n{let.text}\n</kernel>")]
 
     def sent(self, turn: str, model: str) -> list[Json]:
         """Take the last note as read, and note the turn and the model ("provider/model") that took all along.

@@ -66,12 +66,13 @@ def start(workspace: Workspace, options: Namespace) -> None:
     """Start the agent; the options stay in effect until the next start."""
     earlier = workspace.session
     with workspace.renewed(**_wanted(options)) as ai:
-        say("Connecting…" if "base_url" in workspace.options else "Starting OpenCode…")
+        if ai.recording is None:
+            say("Connecting…" if "base_url" in workspace.options else "Starting OpenCode…")
         ai.start()
-        if options.model:
+        if options.model and ai.recording is None:
             ai.model_choice()  # fail this cell on a wrong one, rather than the first prompt
     status(workspace, options)
-    if options.demo:
+    if options.demo and workspace.ai.recording is None:
         say("The demo model plays scripted turns, chosen by words in the prompt; any other %%prompt lists them.")
     if earlier is not None and not earlier._async.transcript.deleted:
         say(f"The previous session is kept: %opencode use {earlier.id} continues it.")
@@ -111,6 +112,8 @@ def stop(workspace: Workspace, _options: Namespace) -> None:
         say("The running turn was cut off; its partial answer is kept.")
     if not running:
         say("OpenCode was not running.")
+    elif workspace.ai.recording is not None:
+        say("The replay is closed; the next %%prompt opens it again.")
     elif joined:
         say("Disconnected; the server keeps running. The next %%prompt reconnects.")
     elif others:
@@ -166,6 +169,9 @@ def status(workspace: Workspace, _options: Namespace) -> None:
         say("OpenCode is not running; the next %%prompt or %opencode start starts it.")
         if server is not None:
             say(f"The server exited. Its log: {server.log_path}")
+        return
+    if ai.recording is not None:
+        say(f"Replay of {ai.recording.path}: recorded turns are played, and no server or model is used.")
         return
     told = list(_server_lines(server.status())) if server else []
     if server is not None and not server.ready:  # a request would wait until it is up

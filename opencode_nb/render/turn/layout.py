@@ -147,6 +147,12 @@ def sent_html(turn: TurnState, key: str = "") -> Html:
     return element("details", join([summary, listed]), data_part="sent", data_fold=cards.part_key(key, "f"))
 
 
+def replay_html(turn: TurnState) -> Html:
+    """Say that the turn is played from a recording, and what was not repeated."""
+    lines = join(element("div", escape(line)) for line in turn.replay)
+    return element("div", lines, style="muted small", data_part="replay") if turn.replay else NOTHING
+
+
 def todos_html(turn: TurnState) -> Html:
     """Render a running turn's progress in its todos."""
     now = todos.current(turn.todos)

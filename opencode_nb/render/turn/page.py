@@ -224,7 +224,7 @@ class LiveTurn:
             "d": join([layout.changes_html(turn, f"{self.key}d", self._columns), layout.kernel_html(turn, self.key)]),
             "e": layout.todos_html(turn),
             "f": layout.status_html(turn, actions=self._actions and self.look.heard),
-            "g": join([layout.footer_html(turn), layout.sent_html(turn, f"{self.key}g")]),
+            "g": join([layout.footer_html(turn), layout.sent_html(turn, f"{self.key}g"), layout.replay_html(turn)]),
         }
 
     def _update_slots(self, ops: list[Op]) -> None:
@@ -248,6 +248,7 @@ def turn_html(turn: TurnState, *, provenance: Json | None = None, title: str = "
         layout.kernel_html(turn),
         layout.footer_html(turn),
         layout.sent_html(turn),
+        layout.replay_html(turn),
         layout.provenance_html(provenance) if provenance else NOTHING,
     ]
     article = element("article", join(pieces), style="turn", data_message=turn.id, data_status=turn.status)

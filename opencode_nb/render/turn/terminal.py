@@ -135,6 +135,7 @@ def _end(turn: TurnState) -> Iterator[RenderableType]:
         yield Text(visible(" · ".join(bill)), style="dim")
     if turn.ended and (entries := facts.sent(turn)):
         yield Text(visible(f"{facts.SENT}: {', '.join(entries)}"), style="dim")
+    yield from (Text(visible(line), style="dim") for line in turn.replay)
 
 
 class LiveTerminal:

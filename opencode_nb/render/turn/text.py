@@ -54,7 +54,7 @@ def turn_markdown(turn: TurnState) -> str:
         pieces.append(fenced("\n".join(changed), "text"))
     if turn.ended and (bill := facts.bill(turn)):
         pieces.append(f"*{_escaped(' · '.join(bill))}*")
-    pieces += [f"*{_escaped(line)}*" for line in _sent(turn)]
+    pieces += [f"*{_escaped(line)}*" for line in (*_sent(turn), *turn.replay)]
     return document(pieces) + "\n"
 
 
@@ -68,7 +68,7 @@ def turn_text(turn: TurnState) -> str:
     pieces.append("\n".join(kernel.kernel_lines(KernelChanges.of(turn.kernel))))
     if turn.ended and (bill := facts.bill(turn)):
         pieces.append(" · ".join(bill))
-    pieces += _sent(turn)
+    pieces += [*_sent(turn), *turn.replay]
     return visible("\n\n".join(piece for piece in pieces if piece))
 
 
