@@ -67,6 +67,7 @@ if TYPE_CHECKING:
     from .session.recorded.replay import replay
     from .session.session import AsyncSession
     from .session.turn import Turn
+    from .spending.budget import Budget
     from .stored.sessions import StoredSession, stored_session, stored_sessions
     from .transcript.tool_call import ToolCall
     from .widgets.chat import ChatPanel
@@ -83,7 +84,7 @@ _HOMES = {
     ".session.turn": ("Turn",),
     ".transcript.tool_call": ("ToolCall",),
     ".session.recorded.replay": ("replay",),
-    ".session.turn": ("Turn",),
+    ".spending.budget": ("Budget",),
     ".server": ("Server", "serve"),
     ".stored.sessions": ("StoredSession", "stored_session", "stored_sessions"),
     ".magics.review": ("chat", "diff"),
@@ -141,6 +142,7 @@ __all__ = [
     "AuthenticationError",
     "BadRequestError",
     "BinaryNotFoundError",
+    "Budget",
     "BudgetExceededError",
     "ChatPanel",
     "Client",

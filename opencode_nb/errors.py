@@ -25,7 +25,7 @@
     │   └── InvalidModelError          the provider does not know the model: a TurnError, too
     └── TurnError                      a turn ended without a full answer
         ├── AbortedError               someone stopped it
-        ├── BudgetExceededError        a limit on cost, tokens, steps or time was reached
+        ├── BudgetExceededError        a limit on cost, tokens, steps or tool rounds was reached
         ├── StructuredOutputError      the answer does not fit the schema
         ├── ProviderAuthError          the model's provider refused the credentials
         ├── InvalidModelError          the provider does not know the model
@@ -42,6 +42,7 @@ This module uses only the standard library, and every layer may import it.
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Any, Literal
 
 __all__ = [
@@ -280,7 +281,30 @@ class AbortedError(TurnError):
 
 
 class BudgetExceededError(TurnError):
-    """A limit on cost, tokens, steps or time was reached."""
+    """A limit on cost, tokens, steps or tool rounds was reached.
+
+    `limit` is its name, such as "max_cost", `maximum` its value, `spent` what was used: USD for a cost.
+    """
+
+    @property
+    def limit(self) -> str:
+        """The limit's name."""
+        return str(self._told.get("limit") or "")
+
+    @property
+    def spent(self) -> float:
+        """What was used of it."""
+        return float(self._told.get("spent") or 0)
+
+    @property
+    def maximum(self) -> float:
+        """Its value."""
+        return float(self._told.get("maximum") or 0)
+
+    @property
+    def _told(self) -> Mapping[str, Any]:
+        told = self.data.get("data") if isinstance(self.data, Mapping) else None
+        return told if isinstance(told, Mapping) else {}
 
 
 class StructuredOutputError(TurnError):

@@ -50,15 +50,16 @@ AT_ONCE: dict[str, set[str]] = {
     "render.chat": {"transcript", "render.markup", "render.turn"},
     "changes": {"diffs", "errors", "transcript"},
     "recording": {"diffs", "errors", "secret", "tools", "tools.names", "transcript"},
+    "spending": {"errors", "transcript"},
     "session.prompt": {"changes", "closest", "errors", "prose", "transcript"},
     "session.permissions": {"api", "closest", "errors", "portal", "tools.names", "transcript"},
     "session": {
         *("api", "changes", "closest", "diffs", "errors", "failures", "portal", "secret", "server", "transcript"),
-        *("recording", "retry", "session.prompt", "session.permissions", "tools", "tools.names"),
+        *("recording", "retry", "session.prompt", "session.permissions", "spending", "tools", "tools.names"),
     },
     "session.blocking": {
         *("api", "changes", "diffs", "errors", "portal", "recording", "retry", "secret", "server", "session"),
-        *("session.permissions", "session.prompt", "transcript"),
+        *("session.permissions", "session.prompt", "spending", "transcript"),
     },
     "session.recorded.replay": {"portal", "recording", "session", "session.blocking", "session.permissions"},
     "session.blocking_compose": {"portal", "session", "session.blocking", "session.prompt"},
@@ -77,7 +78,7 @@ AT_ONCE: dict[str, set[str]] = {
     "magics": {
         *("magics.typed", "changes", "closest", "diffs", "errors", "kernel", "portal", "secret", "session"),
         *("session.blocking", "session.blocking_compose", "session.permissions", "session.prompt"),
-        *("tools", "transcript", "widgets"),
+        *("spending", "tools", "transcript", "widgets"),
     },
     "cli": {
         *("errors", "render.markup", "render.diff", "render.turn", "session", "session.blocking"),
@@ -100,7 +101,7 @@ LAZILY: dict[str, set[str]] = {
     "telemetry": {"session.blocking"},
     "__init__": {
         *("errors", "retry", "api", "server", "stored", "changes", "transcript", "session", "session.blocking"),
-        *("session.recorded.replay", "widgets", "magics"),
+        *("session.recorded.replay", "spending", "widgets", "magics"),
     },
 }
 """The rooms that it may import later, inside a function, or for types, beside the above."""
@@ -134,7 +135,7 @@ PUBLIC = """
     __version__ load_ipython_extension unload_ipython_extension
     Client AsyncClient Record
     serve Server
-    Opencode AsyncOpencode Session AsyncSession Turn ToolCall Diff FileDiff
+    Opencode AsyncOpencode Session AsyncSession Turn ToolCall Diff FileDiff Budget
     Hook Hooks
     StoredSession stored_session stored_sessions
     ChatPanel chat DiffView diff replay

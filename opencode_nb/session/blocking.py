@@ -33,6 +33,7 @@ from opencode_nb.session.queue import Queue as AsyncQueue
 from opencode_nb.session.queue import QueueItem
 from opencode_nb.session.session import AsyncSession
 from opencode_nb.session.turn import Turn, ending
+from opencode_nb.spending.budget import Budget
 from opencode_nb.transcript.state import Json
 from opencode_nb.transcript.transcript import Change
 from opencode_nb.transcript.updates import Update, Updates
@@ -107,6 +108,9 @@ class Session(Derived):
     agent = Writable[str | None]("agent", "Default agent for prompts.")
     variant = Writable[str | None]("variant", "Default model variant (reasoning effort) for prompts.")
     permission = Writable[PermissionOption | None](AsyncSession.permission)
+    budget = Writable[Budget | None](
+        "budget", "Limits all turns of this session, from when it is set; None for no limit of its own."
+    )
 
     @spelled_out
     def prompt(
@@ -299,7 +303,9 @@ class Opencode(Derived):
     user's processes share (see `serve`), otherwise one of its own. `demo=True` starts its own server with the scripted
     demo model, which is not an AI.
     `permission` decides the agent's permission requests: "ask" (a person), "allow", "deny",
-    {tool: rule or {pattern: rule}}, or a callable. `model` is "provider/model"; `timeout` (seconds) limits each turn.
+    {tool: rule or {pattern: rule}}, or a callable. `model` is "provider/model". `timeout` (seconds), `max_cost` (USD),
+    `max_tokens`, `max_steps` (of the model) and `max_tools` (steps that call tools) limit each turn; `budget` limits
+    all turns together, see `Budget`.
     """
 
     @with_options_of(AsyncOpencode)

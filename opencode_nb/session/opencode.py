@@ -34,6 +34,7 @@ from opencode_nb.session.recorded.feed import RecordedFeed
 from opencode_nb.session.registry import Sessions
 from opencode_nb.session.session import ABORT_TIMEOUT, AsyncSession
 from opencode_nb.session.turn import Turn
+from opencode_nb.spending.budget import Budget
 from opencode_nb.transcript.state import BY_APPROVAL, Json, TurnState
 from opencode_nb.transcript.transcript import Change, Transcript
 from opencode_nb.transcript.updates import Update
@@ -55,6 +56,8 @@ class AsyncOpencode(Catalog):
     has to answer anything. `strict_directory` denies edits outside the directory; shells and code then always ask.
     `hooks` are called when something happens in any session.
     `replay`: play the turns of this recording, without any server; options of servers and models have no effect then.
+    `timeout` (seconds), `max_cost` (USD), `max_tokens`, `max_steps` (of the model) and `max_tools` (steps that call
+    tools) limit each turn; `budget` limits all turns together, see `Budget`.
     """
 
     def __init__(
@@ -76,6 +79,11 @@ class AsyncOpencode(Catalog):
         answer_timeout: float | None = None,
         strict_directory: bool = False,
         timeout: float | None = None,
+        budget: Budget | None = None,
+        max_cost: float | None = None,
+        max_tokens: int | None = None,
+        max_steps: int | None = None,
+        max_tools: int | None = None,
         hooks: Hooks | None = None,
         replay: str | Path | Recording | None = None,
     ) -> None:
@@ -92,7 +100,10 @@ class AsyncOpencode(Catalog):
         self._boundary = Boundary(self.directory) if strict_directory else None
         self.policy = self.policy_of(permission)
         self.on_question, self.answer_timeout = on_question, answer_timeout
-        self.timeout = timeout
+        self.timeout, self.budget = timeout, budget
+        self.turn_limits: Mapping[str, float] = Budget(
+            max_cost=max_cost, max_tokens=max_tokens, max_steps=max_steps, max_tools=max_tools
+        ).limits
         self.hooks = Dispatcher(hooks or Hooks())
         self._watcher = Watcher(self.hooks)
         self.recording = replay if isinstance(replay, Recording | None) else recording_of(replay)
@@ -110,12 +121,16 @@ class AsyncOpencode(Catalog):
         variant: str | None = None,
         permission: PermissionOption | None = None,
         timeout: float | None = None,
+        max_cost: float | None = None,
+        max_steps: int | None = None,
     ) -> None:
         """Replace the defaults for prompts. Sessions with settings of their own keep them.
 
         Raises ValueError as the constructor does, without changing anything.
         """
+        limits = Budget(max_cost=max_cost, max_steps=max_steps).limits
         self.policy, self.timeout = self.policy_of("ask" if permission is None else permission), timeout
+        self.turn_limits = limits
         for name, value in (("model", model), ("agent", agent), ("variant", variant)):
             self._prefer(name, value)
 

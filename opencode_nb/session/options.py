@@ -12,6 +12,8 @@ from opencode_nb.session.kernel.offering import Offering
 from opencode_nb.session.models import split_model
 from opencode_nb.session.owner import Owner
 from opencode_nb.session.permissions.policy import PermissionOption, Person, Policy
+from opencode_nb.session.run import Limits
+from opencode_nb.spending.budget import LIMITS, Budget
 from opencode_nb.transcript import ids
 from opencode_nb.transcript.state import Json
 from opencode_nb.transcript.transcript import Transcript
@@ -23,7 +25,9 @@ class TurnOptions(TypedDict, total=False):
     """Options of one turn. Those left out or None default to the session's own.
 
     `permission` overrides the policy, `person` answers the requests that the policy leaves open, `timeout` (seconds)
-    aborts the turn. `record` is a file to add the turn to, `replay` one to play it from: then nothing is sent.
+    aborts the turn. `max_cost` (USD), `max_tokens`, `max_steps` (of the model) and `max_tools` (steps that call tools)
+    limit this turn, `budget` limits all that share it: see `Budget`. `record` is a file to add the turn to, `replay`
+    one to play it from: then nothing is sent.
     """
 
     model: str | None
@@ -34,6 +38,11 @@ class TurnOptions(TypedDict, total=False):
     timeout: float | None
     record: str | Path | None
     replay: str | Path | None
+    budget: Budget | None
+    max_cost: float | None
+    max_tokens: int | None
+    max_steps: int | None
+    max_tools: int | None
 
 
 def spelled_out(function: F, of: type = TurnOptions) -> F:
@@ -46,6 +55,17 @@ def spelled_out(function: F, of: type = TurnOptions) -> F:
     ]
     function.__signature__ = shown.replace(parameters=[*own, *options])  # type: ignore[attr-defined]
     return function
+
+
+def limits(owner: Owner, of_session: Budget | None = None, options: TurnOptions | None = None) -> Limits:
+    """Return the limits of a turn. Raises BudgetExceededError if a budget leaves no further step, ValueError."""
+    given: Mapping[str, Any] = options or {}
+    of_turn = {**owner.turn_limits, **{name: given[name] for name in LIMITS if given.get(name) is not None}}
+    shared = {id(budget): budget for budget in (owner.budget, of_session, given.get("budget")) if budget is not None}
+    for budget in shared.values():
+        budget.check()
+    own = [Budget(**of_turn)] if of_turn else []
+    return Limits(given.get("timeout") or owner.timeout, (*own, *shared.values()))
 
 
 def check(options: Mapping[str, object]) -> None:
@@ -62,6 +82,7 @@ class Choices(Protocol):
     agent: str | None
     variant: str | None
     policy: Policy | None
+    budget: Budget | None
 
 
 def _agent_of(policy: Policy, given: str | None, default: str | None) -> str | None:
@@ -72,7 +93,10 @@ def _agent_of(policy: Policy, given: str | None, default: str | None) -> str | N
 
 
 class Beginning:
-    """The options of one turn before it is sent, with `policy`, `person` and `timeout` resolved."""
+    """The options of one turn before it is sent, with `policy`, `person` and `limits` resolved.
+
+    Raises BudgetExceededError if a budget leaves no further step.
+    """
 
     def __init__(self, session: Choices, owner: Owner, options: TurnOptions, offering: Offering) -> None:
         check(options)
@@ -84,7 +108,7 @@ class Beginning:
         self._agent = _agent_of(self.policy, options.get("agent"), session.agent)
         self._variant = options.get("variant") or session.variant
         self.person = options.get("person")
-        self.timeout = options.get("timeout") or owner.timeout
+        self.limits = limits(owner, session.budget, options)
         self.record, replay = options.get("record"), options.get("replay")
         self.replay = owner.recording if replay is None else recording_of(replay)
 

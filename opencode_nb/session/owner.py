@@ -19,6 +19,7 @@ from opencode_nb.session.permissions.enforcement import Enforcement
 from opencode_nb.session.permissions.policy import PermissionOption, Policy
 from opencode_nb.session.permissions.questions import QuestionCallback
 from opencode_nb.session.prompt.completion import Completion
+from opencode_nb.spending.budget import Budget
 from opencode_nb.transcript.state import Json, TurnState
 
 
@@ -34,6 +35,8 @@ class Owner(Protocol):
     agent: str | None
     variant: str | None
     timeout: float | None
+    budget: Budget | None
+    turn_limits: Mapping[str, float]
     policy: Policy
     approvals: Approvals
     enforcement: Enforcement

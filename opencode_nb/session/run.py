@@ -1,4 +1,4 @@
-"""Run: one turn in progress. Sends it, answers its requests, enforces its time limit and follows it to its end."""
+"""Run: one turn in progress. Sends it, answers its requests, enforces its limits and follows it to its end."""
 
 from __future__ import annotations
 
@@ -6,12 +6,14 @@ import asyncio
 import contextlib
 from collections.abc import Awaitable, Callable, Coroutine
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, NamedTuple
 
 from opencode_nb.errors import APIConnectionError, APIStatusError, OpencodeError
 from opencode_nb.session.incoming.feed import Feed
 from opencode_nb.session.permissions.responder import Responder
 from opencode_nb.session.turn import Turn, finish
+from opencode_nb.spending.budget import Budget
+from opencode_nb.spending.steps import goes_on
 from opencode_nb.transcript.state import STOPPED, Json, TurnState
 from opencode_nb.transcript.transcript import Change, Transcript
 
@@ -53,14 +55,25 @@ class Stops:
     ended: Callable[[str], None]
 
 
+class Limits(NamedTuple):
+    """The limits of a turn: its time, in seconds, and its budgets."""
+
+    timeout: float | None
+    budgets: tuple[Budget, ...]
+
+
 class Run:
-    """One turn in progress. Sends it, answers its requests, enforces its time limit and follows it to its end."""
+    """One turn in progress. Sends it, answers its requests, enforces its limits and follows it to its end.
+
+    `limits` are its time limit, in seconds, and the budgets that it is charged to.
+    """
 
     def __init__(
-        self, turn: Turn, transcript: Transcript, feed: Feed, responder: Responder, timeout: float | None, stops: Stops
+        self, turn: Turn, transcript: Transcript, feed: Feed, responder: Responder, limits: Limits, stops: Stops
     ) -> None:
         self.turn, self._transcript, self._feed = turn, transcript, feed
-        self._responder, self._timeout, self._stops = responder, timeout, stops
+        self._responder, self._stops = responder, stops
+        self._timeout, self.budgets = limits
         self._news = asyncio.Event()
         self._doubted = False
         self._rests = False
@@ -172,6 +185,7 @@ class Run:
     def changed(self, change: Change) -> None:
         """Handle what an event changed in this turn."""
         self._news.set()
+        self._stay_within_budgets()
         self._responder.note()
         if self._is_doubtful and not self._doubted:
             self._doubted = True
@@ -239,9 +253,22 @@ class Run:
         task.add_done_callback(self._tasks.discard)
 
     def _too_long(self, seconds: float) -> None:
-        error = {"name": "TurnTimeout", "data": {"message": f"Stopped after {seconds:g} s, its time limit."}}
+        self._stop({"name": "TurnTimeout", "data": {"message": f"Stopped after {seconds:g} s, its time limit."}})
+
+    def _stay_within_budgets(self) -> None:
+        if self.turn.state.ended or self._ended_by(*STOPPED):
+            return
+        further = goes_on(self.turn.state)
+        if error := next(filter(None, (budget.stopping(further) for budget in self.budgets)), None):
+            self._stop(error)
+
+    def _stop(self, error: Json) -> None:
         self._feed.tell(self._transcript.id, "stopping", messageID=self.turn.id, error=error)
-        self._spawn(self._stops.abort())
+        self._spawn(self._abort())
+
+    async def _abort(self) -> None:
+        with contextlib.suppress(OpencodeError):  # the server is gone, and the turn with it
+            await self._stops.abort()
 
     async def _finish(self) -> None:
         try:

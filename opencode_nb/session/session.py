@@ -17,7 +17,7 @@ from opencode_nb.session.hooks.answering import Answering
 from opencode_nb.session.incoming.listeners import Listeners, caller
 from opencode_nb.session.management import BUSY, ManagedSession
 from opencode_nb.session.models import split_model
-from opencode_nb.session.options import Beginning, TurnOptions, spelled_out
+from opencode_nb.session.options import Beginning, TurnOptions, limits, spelled_out
 from opencode_nb.session.owner import Owner
 from opencode_nb.session.permissions.policy import PermissionOption, Person, Policy
 from opencode_nb.session.permissions.responder import Responder
@@ -26,8 +26,11 @@ from opencode_nb.session.prompt.parts import Mentions
 from opencode_nb.session.queue import Queue, QueueItem
 from opencode_nb.session.recorded.playing import play
 from opencode_nb.session.recorded.recorder import Recorder
-from opencode_nb.session.run import Run, Stops
+from opencode_nb.session.run import Limits, Run, Stops
 from opencode_nb.session.turn import Turn, ending, finish
+from opencode_nb.spending.account import Account
+from opencode_nb.spending.budget import Budget
+from opencode_nb.spending.steps import Spent
 from opencode_nb.transcript import ids, usage
 from opencode_nb.transcript.state import Json, TurnState
 from opencode_nb.transcript.transcript import Change, Transcript
@@ -52,13 +55,16 @@ class AsyncSession(ManagedSession):
     """One conversation. Created by `AsyncOpencode.session`.
 
     `model`, `agent`, `variant` and `permission` are the defaults for its prompts; `queue` holds messages to send when
-    it is idle.
+    it is idle. `budget` limits all its turns from when it is set: those of other clients count, but only those sent
+    here are stopped.
     """
 
     def __init__(self, owner: Owner, transcript: Transcript) -> None:
         super().__init__(owner, transcript, self.abort_own)
         self.model, self.agent, self.variant = owner.model, owner.agent, owner.variant
         self.policy: Policy | None = None
+        self.budget: Budget | None = None
+        self._account = Account(transcript, str(owner.directory), self._paying)
         self.queue = Queue(owner.directory, self._send_waiting, lambda: self.busy, self._turn_state)
         self._answering = Answering(owner, transcript, self._offering, self.turn_for)
         self._stops = Stops(self.abort, self._stop_late, self._drop)
@@ -148,7 +154,7 @@ class AsyncSession(ManagedSession):
                 return await self._play(parts, begun)
             keep = await self._recorder(parts, begun)
             body = await begun.body(parts=parts, system=system, noReply=no_reply or None)
-            run = self._begin(body["messageID"], begun.policy, begun.person, begun.timeout, keep)
+            run = self._begin(body["messageID"], begun.policy, begun.person, begun.limits, keep)
             await run.send(body, no_reply)
         except BaseException:
             self.comments[:0] = comments  # keep them for the next prompt
@@ -183,7 +189,7 @@ class AsyncSession(ManagedSession):
         body = await begun.body(acting=known.get("agent"), **fields)
         if chosen := body.get("model"):
             body["model"] = f"{chosen['providerID']}/{chosen['modelID']}"
-        run = self._begin(body["messageID"], begun.policy, begun.person, begun.timeout, keep)
+        run = self._begin(body["messageID"], begun.policy, begun.person, begun.limits, keep)
         await run.follow(self.owner.client.session.command(self.id, **body))
         return await self._ended_turn(run.turn) if wait else run.turn
 
@@ -230,7 +236,8 @@ class AsyncSession(ManagedSession):
             "model": chosen,
             "command": command,
         }
-        run = self._begin(body["messageID"], self.policy or self.owner.policy, None, timeout or self.owner.timeout)
+        limited = Limits(timeout or self.owner.timeout, ())
+        run = self._begin(body["messageID"], self.policy or self.owner.policy, None, limited)
         await run.follow(self.owner.client.session.shell(self.id, **body), asks=False)
         return await self._ended_turn(run.turn) if wait else run.turn
 
@@ -240,6 +247,7 @@ class AsyncSession(ManagedSession):
         Raises OpencodeError while a turn is running or if there is nothing to summarize, TurnError if it fails.
         """
         await self._rested()
+        limits(self.owner, self.budget)  # raises if a budget is used up
         if not self.turns():
             raise OpencodeError("There is nothing to compact in this session yet.")
         model = usage.last_step(self.transcript.visible_turns)
@@ -272,7 +280,7 @@ class AsyncSession(ManagedSession):
         message_id: str,
         policy: Policy,
         person: Person | None,
-        timeout: float | None,
+        limits: Limits,
         recorder: Recorder | None = None,
     ) -> Run:
         feed, owner = self.owner.feed, self.owner
@@ -281,7 +289,7 @@ class AsyncSession(ManagedSession):
         self._copy_ahead()
         state = self.transcript.turns[message_id]
         responder = Responder(feed.client, feed.tell, state, self._answering.of(state, policy, person))
-        run = Run(self.turn_for(state), self.transcript, feed, responder, timeout, self._stops)
+        run = Run(self.turn_for(state), self.transcript, feed, responder, limits, self._stops)
         run.keep = recorder.keep if recorder else None
         self._running[message_id] = run
         return run
@@ -348,6 +356,14 @@ class AsyncSession(ManagedSession):
         """Abort a turn already marked as over: now, and again if the server starts it after all."""
         self._stillborn.add(turn_id)
         await self._send_abort()
+
+    def _paying(self, turn_id: str, spent: Spent) -> Iterable[Budget]:
+        """Return the budgets to charge; a subagent continued from an earlier turn is charged to the running one."""
+        running = self._running.get(turn_id)
+        if running is None and spent.session != self.id:
+            running = next(reversed(self._running.values()), None)
+        shared = {id(budget): budget for budget in (self.owner.budget, self.budget) if budget is not None}
+        return running.budgets if running is not None else shared.values()
 
     def _drop(self, turn_id: str) -> None:
         self._running.pop(turn_id, None)
@@ -445,6 +461,8 @@ class AsyncSession(ManagedSession):
     def changed(self, changes: list[Change]) -> None:
         """Handle what an event changed in the transcript."""
         self._offering.changed()
+        for turn_id, text in self._account.count(changes, kept=not self.owner.demo):
+            self.owner.feed.tell(self.id, "warned", messageID=turn_id, text=text)
         for change in changes:
             state = self.transcript.turns.get(change.turn)
             if change.kind in ("part", "request") and state and self.replayed is None:

@@ -143,6 +143,13 @@ class Progress(Folding):
         for turn in self._open_turns():
             yield from self._end(turn, status, error)
 
+    def _warned(self, properties: Json) -> Iterable[Change]:
+        """client.warned {messageID, text}: a budget of this turn has a warning."""
+        turn = self.turns.get(str(properties["messageID"]))
+        if turn is not None:
+            turn.warnings = [*turn.warnings, str(properties["text"])]
+            yield Change("turn", turn.id, "turn")
+
     # -- requests --------------------------------------------------------------------------------------------------
 
     def _asked(self, properties: Json, table: str) -> Iterable[Change]:

@@ -15,8 +15,8 @@ Json = dict[str, Any]
 
 TurnStatus = Literal["queued", "running", "completed", "aborted", "error"]
 
-STOPPED = ("MessageAbortedError", "TurnTimeout")
-"""The errors of turns stopped by a person or by a time limit."""
+STOPPED = ("MessageAbortedError", "TurnTimeout", "BudgetExceeded")
+"""The errors of turns stopped by a person, a time limit or a budget."""
 
 
 BY_APPROVAL = "always"
@@ -88,8 +88,8 @@ class TurnState:
     sub-sessions, by the session that the task tool opened. `shown` is what calls of the kernel's tools show on their
     cards, by call: blocks, see docs/kernel.md. `sent` is what left the kernel with the turn,
     `[{about, level, tokens, images}]`. `kernel` is what the turn's code changed in the kernel, as
-    `KernelChanges.as_json` has it; the server keeps none of these three. `replay` says, in lines, that the turn is
-    played from a recording, and what was not repeated; [] for one that ran.
+    `KernelChanges.as_json` has it; `warnings` are those of its budgets. The server keeps none of these four. `replay`
+    says, in lines, that the turn is played from a recording, and what was not repeated; [] for one that ran.
     """
 
     id: str
@@ -110,6 +110,7 @@ class TurnState:
     shown: dict[str, list[Json]] = field(default_factory=dict)
     sent: list[Json] = field(default_factory=list)
     replay: list[str] = field(default_factory=list)
+    warnings: list[str] = field(default_factory=list)
 
     @property
     def ended(self) -> bool:

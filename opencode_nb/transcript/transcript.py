@@ -362,7 +362,7 @@ class Transcript(Progress):
                 yield from self._asked(request, table)
 
 
-_ONLY_HERE = ("decisions", "approved", "waits", "shown", "sent", "kernel", "replay")
+_ONLY_HERE = ("decisions", "approved", "waits", "shown", "sent", "kernel", "replay", "warnings")
 """What the server does not keep of a turn."""
 
 
@@ -400,6 +400,7 @@ _HANDLERS: dict[str, Callable[[Transcript, Json], Iterable[Change]]] = {
     "client.shown": Transcript._shown,
     "client.sent": Transcript._sent,
     "client.replayed": Transcript._replayed,
+    "client.warned": Transcript._warned,
     "client.loaded": Transcript._loaded,
     "client.earlier": Transcript._earlier,
     "client.let_go": Transcript._let_go,

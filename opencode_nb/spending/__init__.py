@@ -1,0 +1,1 @@
+"""What turns spend: budgets that stop them, and the record of all costs on disk."""
