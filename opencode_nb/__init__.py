@@ -18,6 +18,7 @@ from ._version import __version__
 if TYPE_CHECKING:
     from IPython.core.interactiveshell import InteractiveShell
 
+    from . import types
     from .api.client import AsyncClient, Client
     from .api.record import Record
     from .changes.diff import Diff, FileDiff
@@ -58,12 +59,14 @@ if TYPE_CHECKING:
         UnprocessableEntityError,
     )
     from .magics.review import chat, diff
+    from .oneshot import ask
     from .retry import Retry, RetryDecision, evaluate_retry
     from .server import Server, serve
     from .session.blocking import Opencode, Session
     from .session.hooks.hook import Hook, Hooks
     from .session.models import NoModelError
     from .session.opencode import AsyncOpencode
+    from .session.prompt.parts import Attachment
     from .session.recorded.replay import replay
     from .session.session import AsyncSession
     from .session.turn import Turn
@@ -77,6 +80,7 @@ _HOMES = {
     ".api.client": ("AsyncClient", "Client"),
     ".api.record": ("Record",),
     ".session.opencode": ("AsyncOpencode",),
+    ".session.prompt.parts": ("Attachment",),
     ".session.session": ("AsyncSession",),
     ".session.blocking": ("Opencode", "Session"),
     ".changes.diff": ("Diff", "FileDiff"),
@@ -86,6 +90,7 @@ _HOMES = {
     ".session.recorded.replay": ("replay",),
     ".spending.budget": ("Budget",),
     ".server": ("Server", "serve"),
+    ".oneshot": ("ask",),
     ".stored.sessions": ("StoredSession", "stored_session", "stored_sessions"),
     ".magics.review": ("chat", "diff"),
     ".widgets.chat": ("ChatPanel",),
@@ -139,6 +144,7 @@ __all__ = [
     "AsyncClient",
     "AsyncOpencode",
     "AsyncSession",
+    "Attachment",
     "AuthenticationError",
     "BadRequestError",
     "BinaryNotFoundError",
@@ -188,6 +194,7 @@ __all__ = [
     "TurnTimeoutError",
     "UnprocessableEntityError",
     "__version__",
+    "ask",
     "chat",
     "diff",
     "evaluate_retry",
@@ -196,11 +203,14 @@ __all__ = [
     "serve",
     "stored_session",
     "stored_sessions",
+    "types",
     "unload_ipython_extension",
 ]
 
 
 def __getattr__(name: str) -> Any:
+    if name == "types":
+        return import_module(".types", __name__)
     home = _HOME_OF.get(name)
     if home is None:
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

@@ -36,10 +36,11 @@ AT_ONCE: dict[str, set[str]] = {
     "failure_kinds": set(),
     "failures": {"errors", "failure_kinds", "retry"},
     "api": {"errors", "portal", "retry", "secret"},
+    "types": {"api"},
     "server": {"errors", "secret", "tools.names"},
     "stored": {"errors", "server"},
     "diffs": {"errors"},
-    "transcript": {"diffs"},
+    "transcript": {"diffs", "tools.names"},
     "render": set(),
     "render.markup": set(),
     "render.markdown": {"render.markup"},
@@ -55,13 +56,14 @@ AT_ONCE: dict[str, set[str]] = {
     "session.permissions": {"api", "closest", "errors", "portal", "tools.names", "transcript"},
     "session": {
         *("api", "changes", "closest", "diffs", "errors", "failures", "portal", "secret", "server", "transcript"),
-        *("recording", "retry", "session.prompt", "session.permissions", "spending", "tools", "tools.names"),
+        *("recording", "retry", "session.prompt", "session.permissions", "spending", "stored", "tools", "tools.names"),
     },
     "session.blocking": {
         *("api", "changes", "diffs", "errors", "portal", "recording", "retry", "secret", "server", "session"),
         *("session.permissions", "session.prompt", "spending", "transcript"),
     },
     "session.recorded.replay": {"portal", "recording", "session", "session.blocking", "session.permissions"},
+    "oneshot": {"session", "session.blocking"},
     "session.blocking_compose": {"portal", "session", "session.blocking", "session.prompt"},
     "kernel": {
         *("closest", "diffs", "errors", "portal", "prose", "secret", "session.permissions", "tools", "tools.names"),
@@ -100,8 +102,8 @@ LAZILY: dict[str, set[str]] = {
     "cli": {"server", "quickstart", "doctor", "render"},
     "telemetry": {"session.blocking"},
     "__init__": {
-        *("errors", "retry", "api", "server", "stored", "changes", "transcript", "session", "session.blocking"),
-        *("session.recorded.replay", "spending", "widgets", "magics"),
+        *("errors", "retry", "api", "types", "server", "stored", "changes", "transcript", "session"),
+        *("session.blocking", "session.prompt", "session.recorded.replay", "spending", "oneshot", "widgets", "magics"),
     },
 }
 """The rooms that it may import later, inside a function, or for types, beside the above."""
@@ -133,9 +135,9 @@ ONLY_IN: dict[str, set[str]] = {
 
 PUBLIC = """
     __version__ load_ipython_extension unload_ipython_extension
-    Client AsyncClient Record
+    Client AsyncClient Record types
     serve Server
-    Opencode AsyncOpencode Session AsyncSession Turn ToolCall Diff FileDiff Budget
+    ask Opencode AsyncOpencode Session AsyncSession Attachment Turn ToolCall Diff FileDiff Budget
     Hook Hooks
     StoredSession stored_session stored_sessions
     ChatPanel chat DiffView diff replay

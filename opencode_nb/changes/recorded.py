@@ -80,8 +80,9 @@ def _spans(turn: TurnState, following: TurnState | None, store: git_objects.Repo
     """Return the steps with their trees. After a step that was cut off, use the next tree, or the index."""
     found = [step for step in steps(turn) if step.before]
     later = next((step.before for step in steps(following) if step.before), "") if following else ""
-    nexts = [*(step.before for step in found[1:]), later]
-    return [_span(step, step.after or after, store, directory) for step, after in zip(found, nexts, strict=True)]
+    nexts = [step.before for step in found[1:]]
+    ends = zip(found, [*nexts, later], strict=False)  # a shell command's turn has no trees at all
+    return [_span(step, step.after or after, store, directory) for step, after in ends]
 
 
 def _span(step: Step, after: str, store: git_objects.Repository, directory: Path) -> Span:

@@ -55,6 +55,7 @@ def add(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
     )
     parser.add_argument("-a", "--agent", help="agent to use: build, plan, ...")
     parser.add_argument("--variant", help="variant of the model, such as its reasoning effort: low, high, ...")
+    parser.add_argument("--effort", metavar="EFFORT", help="none, low, medium, high or max: the nearest variant")
     session = parser.add_mutually_exclusive_group()
     session.add_argument(
         "-s", "--session", metavar="SESSION", help="continue this session (id, start of an id, or title)"
@@ -68,6 +69,13 @@ def add(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
     )
     parser.add_argument("--permission", **permission_option.ARGUMENT, help=f"{permission_option.HELP} (default: ask)")
     parser.add_argument("--timeout", type=_seconds, metavar="SECONDS", help="stop the turn after this many seconds")
+    server = parser.add_mutually_exclusive_group()
+    server.add_argument(
+        "--url",
+        metavar="URL",
+        help="connect to a running server; its password comes from $OPENCODE_SERVER_PASSWORD, or you are asked",
+    )
+    server.add_argument("--port", type=int, metavar="N", help="start a server of its own at this port; 0 is a free one")
     parser.add_argument("--demo", action="store_true", help="use the scripted demo model, which is not an AI")
     output = parser.add_mutually_exclusive_group()
     output.add_argument("--json", action="store_true", help="print JSON lines (described below)")

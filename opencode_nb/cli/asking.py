@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 import argparse
+import getpass
+import os
 import sys
+from typing import Any
 
 from opencode_nb.cli.ending import TIMED_OUT, ending_signals
 from opencode_nb.cli.output import JsonView, PlainView, View, tell_unsent
@@ -26,8 +29,11 @@ class Asking:
             model=options.model,
             agent=options.agent,
             variant=options.variant,
+            effort=options.effort,
             directory=options.directory,
             demo=options.demo,
+            port=options.port,
+            **_joining(options.url),
             permission=options.permission or "ask",
             timeout=options.timeout,
         )
@@ -98,14 +104,35 @@ class Asking:
 
     def _send(self, session: Session, said: Said, view: View) -> Turn:
         files, permission = self._options.file, self._options.permission
+        if said.kind == "shell":
+            return session.shell(said.text, wait=False)
         try:
             if said.kind == "command":
                 return session.command(
                     said.name, said.text, files=files, permission=permission, person=view.person, wait=False
                 )
-            return session.prompt(said.text, files=files, permission=permission, person=view.person, wait=False)
+            return session.prompt(
+                said.text,
+                files=files,
+                mentions=self._options.interactive,
+                permission=permission,
+                person=view.person,
+                wait=False,
+            )
         except (OSError, ValueError) as error:  # a file that does not exist or cannot be read
             raise OpencodeError(str(error)) from error
+
+
+def _joining(url: str | None) -> dict[str, Any]:
+    """Return the options to join a server; its password comes from the environment, or from the terminal."""
+    from opencode_nb.server.environment import PASSWORD
+
+    if url is None:
+        return {}
+    password = os.environ.get(PASSWORD)
+    if password is None and sys.stdin is not None and sys.stdin.isatty():
+        password = getpass.getpass(f"Password of {url} (empty for none): ")
+    return {"base_url": url, "password": password or None}
 
 
 def exit_code(turn: Turn) -> int:

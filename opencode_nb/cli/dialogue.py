@@ -22,8 +22,9 @@ from opencode_nb.session.prompt.commands import Said
 from opencode_nb.session.turn import Turn
 
 KEYS = """\
-/exit ends the dialogue, as Ctrl-D does. Ctrl-C stops a turn and keeps its partial output. Up and down recall earlier
-prompts, Tab completes commands; you can paste several lines."""
+/exit ends the dialogue, as Ctrl-D does. Ctrl-C stops a turn and keeps its partial output. !COMMAND runs a shell
+command, whose output the agent sees with the next prompt. @PATH attaches a file, @AGENT asks an agent. Up and down
+recall earlier prompts, Tab completes commands, files and agents; you can paste several lines."""
 
 _EXITS = ("exit", "quit", "q")
 
@@ -40,7 +41,7 @@ class Dialogue:
         self._ai, self._session, self._turn = ai, session, turn
         self._made: Session | None = None  # by this dialogue, and perhaps never used
         self._prompts: PromptSession[str] = PromptSession(
-            history=_history(), completer=_Commands(ai), complete_while_typing=False, complete_in_thread=True
+            history=_history(), completer=_Words(ai), complete_while_typing=False, complete_in_thread=True
         )
 
     def run(self, prompt: str) -> int:
@@ -71,7 +72,7 @@ class Dialogue:
         if prompt.startswith("/") and prompt[1:] in _EXITS:
             return False
         try:
-            said = read(self._ai, prompt)
+            said = self._read(prompt)
             if said.kind == "own":
                 self._carry_out(said)
             else:
@@ -83,6 +84,15 @@ class Dialogue:
         except (OpencodeError, OSError, ValueError) as error:
             print(f"opencode-nb: {error}")
         return True
+
+    def _read(self, prompt: str) -> Said:
+        """Return what the line means. Raises OpencodeError for a command that does not exist."""
+        if not prompt.startswith("!"):
+            return read(self._ai, prompt)
+        command = prompt[1:].strip()
+        if not command:
+            raise OpencodeError("Write a shell command after the !, such as !git status.")
+        return Said("shell", command)
 
     def _take_turn(self, said: Said) -> None:
         with session_for_prompt(self._ai, self._session) as session:
@@ -122,21 +132,21 @@ def _show(result: Result) -> None:
         print(result.text)
 
 
-class _Commands(Completer):
-    """Completes slash commands, with their descriptions."""
+class _Words(Completer):
+    """Completes slash commands, with their descriptions, and mentioned files and agents."""
 
     def __init__(self, ai: Opencode) -> None:
         self._ai = ai
 
     def get_completions(self, document: Document, _event: CompleteEvent) -> Iterable[Completion]:
-        """Yield the commands that the line can become."""
+        """Yield what the word before the cursor can become."""
         text = document.text_before_cursor
-        if not text.startswith("/"):
+        if text.startswith("!"):
             return
         with contextlib.suppress(OpencodeError):  # a failing server: Tab is not the place to report it
             for one in self._ai.complete(text):
                 yield Completion(one.insert, one.start - one.end, one.label, display_meta=one.detail)
-        if "/exit".startswith(text):
+        if text and "/exit".startswith(text):
             yield Completion("/exit", -len(text), display_meta="End the dialogue")
 
 

@@ -98,6 +98,6 @@ def _drawn(value: object, expression: str) -> Outgoing:
 
 
 def _picture(part: Json, expression: str) -> Json:
-    if not str(part["mime"]).startswith("image/"):
+    if not str(part.get("mime")).startswith("image/"):
         raise OpencodeError(f"-i {expression}: this file is no image: attach it with -f. Nothing was sent.")
     return part

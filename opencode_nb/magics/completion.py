@@ -22,8 +22,10 @@ from opencode_nb.magics.typed import body
 from opencode_nb.magics.typed.place import Place, place_of
 from opencode_nb.magics.typed.words import typed
 from opencode_nb.magics.workspace import Workspace
+from opencode_nb.session.blocking import Session
 from opencode_nb.session.opencode import AsyncOpencode
 from opencode_nb.session.prompt import completion as prose
+from opencode_nb.transcript import usage
 
 T = TypeVar("T")
 
@@ -149,7 +151,8 @@ class Completion:
         """Return the fitting values of an argument: its choices, else those its metavar stands for."""
         kind = str(action.metavar)
         if action.choices is None and kind in _ASKED:
-            return _fitting(fragment, self._ask(_ASKED[kind]) or [])
+            question, session = _ASKED[kind], self._workspace.session
+            return _fitting(fragment, self._ask(lambda ai: question(ai, session)) or [])
         known = self._known[kind](fragment) if kind in self._known else ()
         return [Offer(str(value)) for value in action.choices or known if str(value).startswith(fragment)]
 
@@ -174,23 +177,32 @@ class _Nothing:
 # -- what only the server knows ----------------------------------------------------------------------------------------
 
 
-async def _models(ai: AsyncOpencode) -> list[Offer]:
+async def _models(ai: AsyncOpencode, _session: Session | None) -> list[Offer]:
     listed = await ai.models_detail()
     return sorted(Offer(str(model["id"]), str(model["name"]), str(model["name"])) for model in listed)
 
 
-async def _agents(ai: AsyncOpencode) -> list[Offer]:
+async def _agents(ai: AsyncOpencode, _session: Session | None) -> list[Offer]:
     return [Offer(str(agent["name"]), str(agent.get("description") or "")) for agent in await ai.agents()]
 
 
-async def _sessions(ai: AsyncOpencode) -> list[Offer]:
+async def _variants(ai: AsyncOpencode, session: Session | None) -> list[Offer]:
+    """Return the variants of the session's model, or of the one that the next session has."""
+    of_session = usage.session_model(session._async.transcript.info) if session else ""
+    model = (session.model if session else None) or of_session or None
+    details = (await ai.details()).get((await ai.model_choice(model)).model, {})
+    return [Offer(str(name)) for name in details.get("variants") or []]
+
+
+async def _sessions(ai: AsyncOpencode, _session: Session | None) -> list[Offer]:
     titles = {str(info["id"]): str(info.get("title") or "") for info in await ai.sessions()}
     return [Offer(name, title, title) for name, title in titles.items()]
 
 
-_ASKED: dict[str, Callable[[AsyncOpencode], Awaitable[list[Offer]]]] = {
+_ASKED: dict[str, Callable[[AsyncOpencode, Session | None], Awaitable[list[Offer]]]] = {
     "MODEL": _models,
     "AGENT": _agents,
+    "VARIANT": _variants,
     "SESSION": _sessions,
 }
 

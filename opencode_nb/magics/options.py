@@ -4,16 +4,19 @@ from __future__ import annotations
 
 import argparse
 import re
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from itertools import pairwise
-from typing import NoReturn
+from typing import NoReturn, TypeVar
 
 from IPython.core.error import UsageError
 
 from opencode_nb.closest import did_you_mean
 from opencode_nb.magics.typed.words import typed, words
 from opencode_nb.session.permissions import option as permission_option
+from opencode_nb.session.prompt.variants import EFFORTS
 from opencode_nb.tools.privacy import LEVELS, NOT_COVERED
+
+N = TypeVar("N", int, float)
 
 _OPTION = re.compile(r"--?[A-Za-z]")
 """The start of an option, unlike a bullet, a rule or a negative number."""
@@ -103,6 +106,12 @@ class MagicParser(argparse.ArgumentParser):
         return places[-1] if places and places[-1].nargs in ("*", "+") else None
 
 
+LATE = "known after each step: the last one may pass it"
+"""What to know of a limit on the cost."""
+
+EFFORT = f"{', '.join(EFFORTS)}; the model's variant of this name, or the nearest"
+"""What `--effort` takes."""
+
 _IMAGE = "attach an image: a figure, a picture, PNG bytes or a path, as a Python expression; repeatable"
 
 _PRIVACY = (
@@ -116,9 +125,10 @@ def prompt_parser(magic: str = "%%prompt") -> MagicParser:
     parser = MagicParser(magic, f"{magic}? lists the options; -- ends them, before a prompt that starts with a dash.")
     parser.usage = "%(prog)s [options] [TEXT]"
     add = parser.add_argument
-    add("-m", "--model", metavar="MODEL", help="provider/model for this turn")
+    add("-m", "--model", metavar="MODEL", help="provider/model, or provider/model/variant, for this turn")
     add("-a", "--agent", metavar="AGENT", help="agent for this turn")
     add("--variant", metavar="VARIANT", help="variant of the model, such as its reasoning effort")
+    add("--effort", metavar="EFFORT", choices=EFFORTS, help=f"how much the model thinks: {EFFORT}")
     where = parser.add_mutually_exclusive_group()
     where.add_argument(
         "-s",
@@ -134,13 +144,15 @@ def prompt_parser(magic: str = "%%prompt") -> MagicParser:
         metavar="PATH",
         action="append",
         default=[],
-        help="attach a file, PATH or PATH:FROM-TO; repeatable",
+        help="attach a file, PATH or PATH:FROM-TO, or an http(s) link; repeatable",
     )
     add("-i", "--image", metavar="EXPR", action="append", default=[], help=_IMAGE)
     add("--privacy", metavar="LEVEL", choices=LEVELS, help=_PRIVACY)
     add("--no-kernel", action="store_true", help="do not let the agent use the kernel in this turn")
     add("--permission", **permission_option.ARGUMENT, help=f"{permission_option.HELP}; for this turn")
     add("--timeout", metavar="SECONDS", type=seconds, help="stop the turn after this many seconds")
+    add("--max-cost", metavar="USD", type=dollars, help=f"stop the turn above this cost, {LATE}")
+    add("--max-steps", metavar="N", type=whole_number, help="stop the turn after this many steps of the model")
     kept = parser.add_mutually_exclusive_group()
     kept.add_argument("--record", metavar="PATH", help="add the turn to this recording, with secrets masked")
     kept.add_argument("--replay", metavar="PATH", help="play the turn from this recording, with no server")
@@ -157,10 +169,24 @@ def _identifier(text: str) -> str:
 
 def seconds(text: str) -> float:
     """Parse an option that takes seconds. Raises ArgumentTypeError."""
+    return _above_zero(text, float, "a number of seconds")
+
+
+def dollars(text: str) -> float:
+    """Parse an option that takes an amount in USD. Raises ArgumentTypeError."""
+    return _above_zero(text, float, "an amount in USD")
+
+
+def whole_number(text: str) -> int:
+    """Parse an option that takes a whole number. Raises ArgumentTypeError."""
+    return _above_zero(text, int, "a whole number")
+
+
+def _above_zero(text: str, kind: Callable[[str], N], what: str) -> N:
     try:
-        value = float(text)
+        value = kind(text)
     except ValueError:
-        value = 0.0
+        value = kind("0")
     if not 0 < value < float("inf"):
-        raise argparse.ArgumentTypeError(f"{text!r} is not a number of seconds above 0")
+        raise argparse.ArgumentTypeError(f"{text!r} is not {what} above 0")
     return value

@@ -30,9 +30,11 @@ from opencode_nb.magics.typed import body
 from opencode_nb.magics.typed.body import Body
 from opencode_nb.magics.views import PageView, SilentView, View, make_view
 from opencode_nb.magics.workspace import Workspace
+from opencode_nb.portal import run
 from opencode_nb.session.blocking import Session, send
 from opencode_nb.session.blocking_compose import read
 from opencode_nb.session.models import announcement
+from opencode_nb.session.options import TurnOptions
 from opencode_nb.session.permissions import agent_code
 from opencode_nb.session.permissions.jobs import Jobs
 from opencode_nb.session.permissions.policy import Person
@@ -79,7 +81,8 @@ def run_prompt(
 
 
 _NOT_FOR_SHELL = (
-    *("file", "image", "model", "agent", "variant", "permission", "privacy", "no_kernel", "record", "replay"),
+    *("file", "image", "model", "agent", "variant", "effort", "permission", "privacy", "no_kernel", "record", "replay"),
+    *("max_cost", "max_steps"),
 )
 
 
@@ -152,7 +155,7 @@ class _Prompt:
         if self._body.kind == "shell" or (workspace.announced and not model):
             return
         choice = workspace.ai.model_choice(model or self._model_of_session, self._options.agent)
-        if not workspace.announced or model not in (None, choice.model):  # a model without its provider: say which
+        if not workspace.announced or model not in (None, choice.full_name):  # without its provider: say which
             workspace.announced = True
             self._note(announcement(choice))
 
@@ -187,6 +190,8 @@ class _Prompt:
             offer.offer(session._async, without=self._options.no_kernel)
         session._async.known_secrets = known_secrets(self._shell)
         follow(session._async)
+        if told := run(session._async.unmet_effort, self._choice()):
+            self._note(told)
 
     def _send(self, session: Session, person: Person | None) -> Turn:
         try:
@@ -207,17 +212,27 @@ class _Prompt:
         if sent.kind == "shell":
             return session.shell(sent.text, timeout=options.timeout, wait=False)
         settings: dict[str, Any] = {
-            "model": options.model,
-            "agent": options.agent,
-            "variant": options.variant,
+            **self._choice(),
             "permission": options.permission or self._workspace.options.get("permission"),
             "timeout": options.timeout,
+            "max_cost": options.max_cost,
+            "max_steps": options.max_steps,
             "person": person,
             "record": options.record or self._workspace.settings.record_to,
         }
         if sent.kind == "command":
             return session.command(sent.name, sent.text, files=self._carried, wait=False, **settings)
         return send(session, self._carried, **settings)
+
+    def _choice(self) -> TurnOptions:
+        """Return who is to answer, as far as the cell says it."""
+        options = self._options
+        return {
+            "model": options.model,
+            "agent": options.agent,
+            "variant": options.variant,
+            "effort": options.effort,
+        }
 
     # -- in the foreground ---------------------------------------------------------------------------------------------
 
@@ -226,7 +241,7 @@ class _Prompt:
         jobs = Jobs()
         view = self._view(session, jobs)
         turn, failure = self._wait(session, view, jobs)
-        notes = [*(self._notes if view.cleared else ()), *_warnings(turn)]
+        notes = [*(self._notes if view.cleared else ()), *turn.state.warnings, *_warnings(turn)]
         turn._repr_mimebundle_()  # rendered first: a print replaces the view, and the turn must follow at once
         print(*notes, sep="\n", end="\n" if notes else "")  # noqa: T201  # the cell's own output
         shown = self._options.quiet or view.final

@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 import os
 from collections.abc import Callable, Collection, Iterable, Mapping
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -12,8 +13,11 @@ from traitlets import Any as AnyTrait
 from traitlets import Bool, TraitError, TraitType, Unicode, validate
 from traitlets.config import Config, Configurable
 
+from opencode_nb.magics.options import LATE
 from opencode_nb.session.permissions import option as permission_option
 from opencode_nb.session.permissions.policy import Policy
+from opencode_nb.session.prompt.variants import EFFORTS, checked_effort
+from opencode_nb.spending import budget
 from opencode_nb.tools.privacy import LEVELS, Level
 
 __all__ = ["VARIABLES", "OpencodeMagics"]
@@ -22,8 +26,11 @@ VARIABLES = {
     "model": "OPENCODE_NB_MODEL",
     "agent": "OPENCODE_NB_AGENT",
     "variant": "OPENCODE_NB_VARIANT",
+    "effort": "OPENCODE_NB_EFFORT",
     "permission": "OPENCODE_NB_PERMISSION",
     "timeout": "OPENCODE_NB_TIMEOUT",
+    "max_cost": "OPENCODE_NB_MAX_COST",
+    "max_steps": "OPENCODE_NB_MAX_STEPS",
     "directory": "OPENCODE_NB_DIRECTORY",
     "binary": "OPENCODE_NB_BINARY",
     "shared": "OPENCODE_NB_SHARED",
@@ -55,17 +62,21 @@ def _text(name: str, text: str) -> Any:
 class OpencodeMagics(Configurable):
     """Defaults of %%prompt and %opencode: `c.OpencodeMagics.model = "..."`, or `%config OpencodeMagics.model = "..."`.
 
-    None falls back to the environment, then to OpenCode's own configuration. Changes to model, agent, variant,
-    permission and timeout take effect with the next prompt; changes to the others with the next %opencode start.
+    None falls back to the environment, then to OpenCode's own configuration. Changes to model, agent, variant, effort,
+    permission, timeout, max_cost and max_steps take effect with the next prompt; changes to the others with the next
+    %opencode start.
     """
 
     model = _text("model", "default provider/model for prompts")
     agent = _text("agent", "default agent for prompts")
     variant = _text("variant", "default variant of the model for prompts, such as its reasoning effort")
+    effort = _text("effort", f"how much the model thinks, if its variants allow it: {', '.join(EFFORTS)}")
     permission = _trait(
         AnyTrait(None, allow_none=True), "permission", "ask, allow, deny, or {permission or tool: one of these}"
     )
     timeout = _trait(AnyTrait(None, allow_none=True), "timeout", "seconds after which a turn is stopped")
+    max_cost = _trait(AnyTrait(None, allow_none=True), "max_cost", f"USD above which a turn is stopped, {LATE}")
+    max_steps = _trait(AnyTrait(None, allow_none=True), "max_steps", "steps of the model after which a turn is stopped")
     directory = _text("directory", "the agent's working directory, instead of the kernel's")
     binary = _text("binary", "the opencode program: a path or an installed version; the variable takes precedence")
     shared = _trait(Bool(None, allow_none=True), "shared", "whether kernels share one server (default: yes)")
@@ -87,7 +98,10 @@ class OpencodeMagics(Configurable):
                 print(f"{error} Ignored.")  # noqa: T201  # where the extension is loaded
         return settings
 
-    @validate("permission", "timeout", "directory", "base_url", "privacy", "record", "replay")
+    @validate(
+        *("effort", "permission", "timeout", "max_cost", "max_steps", "directory", "base_url", "privacy"),
+        *("record", "replay"),
+    )
     def _check(self, proposal: Any) -> Any:
         name, value = proposal["trait"].name, proposal["value"]
         try:
@@ -101,6 +115,12 @@ class OpencodeMagics(Configurable):
         Raises ValueError for an invalid variable.
         """
         return self._set([name for name in VARIABLES if name not in _OF_CELLS])
+
+    def origin(self, name: str) -> str:
+        """Return what sets this option, as the user wrote it; "" if nothing does."""
+        if _given(getattr(self, name)):
+            return f"%config {type(self).__name__}.{name}"
+        return f"${VARIABLES[name]}" if os.environ.get(VARIABLES[name]) else ""
 
     @property
     def privacy_level(self) -> Level:
@@ -146,10 +166,24 @@ def _boolean(text: str) -> bool:
     return _BOOLEANS[text.lower()]
 
 
+def _number(kind: Callable[[str], Any]) -> Callable[[str], Any]:
+    """Return a parser that leaves what is no number to the check, which says what is allowed."""
+
+    def parse(text: str) -> Any:
+        try:
+            return kind(text)
+        except ValueError:
+            return text
+
+    return parse
+
+
 _PARSED: dict[str, Callable[[str], Any]] = {
     "shared": _boolean,
     "kernel": _boolean,
     "permission": permission_option.parsed,
+    "max_cost": _number(float),
+    "max_steps": _number(int),
 }
 
 
@@ -195,8 +229,11 @@ def _file(value: Any) -> str:
 
 
 _CHECKS: dict[str, Callable[[Any], Any]] = {
+    "effort": checked_effort,
     "permission": _permission,
     "timeout": _timeout,
+    "max_cost": partial(budget.checked, "max_cost"),
+    "max_steps": partial(budget.checked, "max_steps"),
     "directory": _directory,
     "base_url": _base_url,
     "privacy": _privacy,

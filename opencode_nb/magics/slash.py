@@ -14,8 +14,8 @@ from opencode_nb.session.blocking_compose import act
 from opencode_nb.session.prompt.commands import Said
 
 _NOT_TAKEN = (
-    *("file", "image", "model", "agent", "variant", "permission", "privacy", "no_kernel", "timeout"),
-    *("output", "background", "quiet"),
+    *("file", "image", "model", "agent", "variant", "effort", "permission", "privacy", "no_kernel", "timeout"),
+    *("max_cost", "max_steps", "output", "background", "quiet"),
 )
 
 

@@ -23,7 +23,7 @@ from opencode_nb.session.catalog import is_archived
 PASSWORD = "OPENCODE_SERVER_PASSWORD"  # noqa: S105  # a variable's name
 """The environment variable with the password of an existing server; OpenCode itself reads the same one."""
 
-PREFERENCES = ("model", "agent", "variant", "permission", "timeout")
+PREFERENCES = ("model", "agent", "variant", "effort", "permission", "timeout", "max_cost", "max_steps")
 """The options that take effect with the next prompt; the others need a new start."""
 
 OWN_SERVER = ("binary", "demo", "shared")
@@ -44,7 +44,7 @@ class Workspace:
         self.announced = False
         self._ai: Opencode | None = None
         self._made_with: dict[str, Any] = {}
-        self._replays: dict[str, Session] = {}
+        self._replays: dict[tuple[Path, Path], Session] = {}
         self._started_with: dict[str, Any] = {}
 
     @property
@@ -96,6 +96,15 @@ class Workspace:
             self._made_with |= {name: options.get(name) for name in changed}
             self.announced = False
         return self._ai
+
+    def prefer(self, **choice: str | None) -> None:
+        """Set options of `PREFERENCES` for the next prompts, as %opencode start does; None resets one."""
+        kept = {name: value for name, value in self._started_with.items() if name not in choice}
+        self._started_with = kept | {name: value for name, value in choice.items() if value is not None}
+
+    def origin(self, name: str) -> str:
+        """Return in words what sets an option for new sessions; "" if nothing does."""
+        return "your choice" if name in self._started_with else self.settings.origin(name)
 
     @property
     def _used(self) -> bool:
@@ -175,11 +184,10 @@ class Workspace:
 
     def replay(self, path: str) -> Session:
         """Return the session that plays a recording, besides the current one. Raises OpencodeError for a bad file."""
-        options = {name: value for name, value in self.options.items() if name in ("directory", "permission")}
-        place = str(Path(path).expanduser().resolve())
-        if place not in self._replays:
-            self._replays[place] = Opencode(**options, replay=place).session()
-        return self._replays[place]
+        directory, file = self.ai.directory, Path(path).expanduser().resolve()
+        if (directory, file) not in self._replays:
+            self._replays[directory, file] = Opencode(directory=directory, replay=file).session()
+        return self._replays[directory, file]
 
     def stop(self) -> None:
         """Stop the server, if one runs. Keep options and session: the next prompt continues with them."""

@@ -59,7 +59,7 @@ class Recorded:
     @property
     def ran_code(self) -> bool:
         """Whether the agent ran code in the kernel."""
-        return any(own_tool(str(part.get("tool"))) for part in self.parts() if part.get("type") == "tool")
+        return any(own_tool(str(part.get("tool"))) == "python" for part in self.parts())
 
     def parts(self, turn: Json | None = None) -> Iterator[Json]:
         """Yield all parts of its messages, and of those of its sub-sessions."""

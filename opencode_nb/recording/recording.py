@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import difflib
 import os
+import threading
 from collections import Counter
 from collections.abc import Collection, Iterable, Sequence
 from dataclasses import asdict, dataclass
@@ -49,6 +50,7 @@ class Recording:
         self._version: tuple[int, int] | None = None  # of the file, when it was read
         self._played: Counter[str] = Counter()
         self._added: Counter[str] = Counter()
+        self._lock = threading.Lock()  # of the counters
 
     def __repr__(self) -> str:
         return f"<Recording {self.path}>"
@@ -80,12 +82,13 @@ class Recording:
 
     def next(self, asked: Asked) -> Recorded:
         """Return the turn that answers this, the next time that it is asked. Raises OpencodeError if there is none."""
-        known = {turn.occurrence: turn for turn in self.turns() if turn.key == asked.key}
-        number = self._played[asked.key] + 1
-        if number not in known:
-            raise OpencodeError(self._not_recorded(asked, len(known)))
-        self._played[asked.key] = number
-        return known[number]
+        with self._lock:
+            known = {turn.occurrence: turn for turn in self.turns() if turn.key == asked.key}
+            number = self._played[asked.key] + 1
+            if number not in known:
+                raise OpencodeError(self._not_recorded(asked, len(known)))
+            self._played[asked.key] = number
+            return known[number]
 
     def _not_recorded(self, asked: Asked, times: int) -> str:
         name, again = self.path.name, f"Record it: %%prompt --record {self.path}, or prompt(..., record=...)."
@@ -136,12 +139,11 @@ class Recording:
             return mask(mask_values(text, known))
 
         known = {*of_environment(), *secrets}
-        number = self._added[asked.key] + 1
         changed = [files.as_json(change, masked) for change in ran.changes]
         turn = Recorded(
             prompt=masked(asked.text),
             key=asked.key,
-            occurrence=number,
+            occurrence=0,
             time=datetime.now(UTC).isoformat(timespec="seconds"),
             title=masked(ran.title),
             opencode=ran.opencode,
@@ -150,8 +152,10 @@ class Recording:
             turn=over_strings(ran.turn, masked),
             files=tuple(changed),
         )
-        store.append(self.path, asdict(turn))
-        self._added[asked.key] = number
+        with self._lock:
+            number = self._added[asked.key] + 1
+            store.append(self.path, {**asdict(turn), "occurrence": number})
+            self._added[asked.key] = number
 
 
 def _likeness(one: str, other: str) -> float:

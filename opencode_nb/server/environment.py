@@ -6,7 +6,7 @@ import hashlib
 import json
 import os
 import secrets
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from fnmatch import fnmatchcase
 from pathlib import Path
 from typing import Any
@@ -77,8 +77,11 @@ def shared_environment(environ: Mapping[str, str]) -> dict[str, str]:
     return {name: value for name, value in environ.items() if not any(fnmatchcase(name, of) for of in NOT_SHARED)}
 
 
-def server_key(program: Path, environment: Mapping[str, str], env: Mapping[str, str] | None) -> str:
-    """Return the hexadecimal key of a shared server: a hash of the program file and its environment with configuration.
+def server_key(
+    program: Path, environment: Mapping[str, str], env: Mapping[str, str] | None, flags: Sequence[str] = ()
+) -> str:
+    """Return the hexadecimal key of a shared server: a hash of the program file, its flags and its environment with
+    configuration.
 
     `environment` comes from `server_environment`; its credentials count only if given in `env`. Raises OSError if the
     program is gone.
@@ -88,7 +91,7 @@ def server_key(program: Path, environment: Mapping[str, str], env: Mapping[str, 
     given = env or {}
     counted = {name: text for name, text in environment.items() if name not in (PASSWORD, USERNAME) or name in given}
     identity = [PROTOCOL, os.fspath(real), file.st_dev, file.st_ino, file.st_size, file.st_mtime_ns]
-    told = json.dumps([identity, sorted(counted.items())])
+    told = json.dumps([identity, sorted(counted.items()), *flags])
     return hashlib.sha256(told.encode(errors="surrogatepass")).hexdigest()
 
 

@@ -13,19 +13,21 @@ import json
 import os
 import sys
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from opencode_nb.errors import ServerExitedError, ServerStartError
 from opencode_nb.server import logs
 from opencode_nb.server.binary import Found, locate_binary
-from opencode_nb.server.environment import Config, server_environment, server_key, shared_environment
+from opencode_nb.server.environment import PASSWORD, Config, server_environment, server_key, shared_environment
 from opencode_nb.server.held import Held, Own, Shared, Source, State
 from opencode_nb.server.keeping.processes import descendants
 from opencode_nb.server.keeping.program import endpoint
 from opencode_nb.server.keeping.service import END_SECONDS
 from opencode_nb.server.launch import Job
+from opencode_nb.server.options import checked_flags, is_loopback
+from opencode_nb.server.output import OutputFollower
 from opencode_nb.server.status import Holder, ServerStatus, memory_of
 from opencode_nb.server.version import VERSION_SECONDS, check_version, unanswered
 
@@ -191,11 +193,15 @@ def serve(
     directory: str | os.PathLike[str] | None = None,
     hostname: str = "127.0.0.1",
     port: int = 0,
+    password: str | None = None,
     timeout: float = START_SECONDS,
     binary: str | os.PathLike[str] | None = None,
     env: Mapping[str, str] | None = None,
     shared: bool = False,
     demo: bool = False,
+    flags: Sequence[str] = (),
+    pure: bool = False,
+    on_stderr: Callable[[str], object] | None = None,
 ) -> Server:
     """Start an `opencode serve` for this process, or join the user's shared one; return when it is ready.
 
@@ -204,13 +210,17 @@ def serve(
     directory: the working directory (default: this process's). A shared server has none of its own: name the
         directory with each request.
     hostname, port: where an own server listens; port 0 picks a free one.
+    password: what clients must send (default: a random one).
     timeout: seconds until it must be ready; before that, the program gets half as many to report its version.
     binary: the program (default: what `find_binary()` finds).
     env: environment variables to add to this process's.
     shared: join or start the server that this user's processes share for the same program, configuration and
-        environment (except `environment.NOT_SHARED`). After a crash it is restarted at its address.
+        environment (except `environment.NOT_SHARED`), flags included. After a crash it is restarted at its address.
     demo: use the scripted demo model, which is not an AI, as provider "demo" and default model. It runs in this
         process, so the server cannot be shared.
+    flags: more flags of `opencode serve`, such as ("--print-logs",).
+    pure: run without external plugins.
+    on_stderr: called on a background thread with each line that the server writes (stdout, too), as plain text.
 
     Raises BinaryNotFoundError, ServerStartError (`.exit_code`, `.tail`: the end of the log), ValueError. An interrupt
     is raised again, after cleaning up.
@@ -220,21 +230,24 @@ def serve(
     if not 0 <= port <= 65535:
         raise ValueError(f"port={port} is not a port: give 1 to 65535, or 0 for a free one.")
     _refuse_windows()
+    given = {**(env or {}), **({PASSWORD: password} if password is not None else {})}
+    more = [*checked_flags(flags), *(["--pure"] if pure else [])]
     found = locate_binary(binary, min(timeout / 2, VERSION_SECONDS))
     check_version(found.version, program := found.path, found.if_wrong)
     workdir = _directory(directory)
     with contextlib.ExitStack() as cleanup:
         model = _demo_model(cleanup) if demo else None
         environ = shared_environment(os.environ) if shared else os.environ
-        environment = server_environment(environ, env, model.config() if model else None, config)
-        argv = [str(program), "serve", "--hostname", hostname, "--port"]
+        environment = server_environment(environ, given, model.config() if model else None, config)
+        _check_exposed(hostname, environment[PASSWORD])
+        argv = [str(program), "serve", *more, "--hostname", hostname, "--port"]
         source: Source
         if shared:
             job = Job(argv, environment, cwd=_home(), grace=_grace(), revive=True)
-            source = Shared(job, _key(program, environment, env))
+            source = Shared(job, _key(program, environment, given, more))
         else:
             source = Own(Job(argv, environment, cwd=workdir, port=port))
-        server = _open(source, found, f"{hostname}:{port}", timeout, shared)
+        server = _open(source, found, f"{hostname}:{port}", timeout, on_stderr)
         server._at_close = cleanup.pop_all()
     return server
 
@@ -253,11 +266,16 @@ def _home() -> str:
     return home if os.path.isdir(home) else "/"  # noqa: PTH112
 
 
-def _key(program: Path, environment: Mapping[str, str], env: Mapping[str, str] | None) -> str:
+def _key(program: Path, environment: Mapping[str, str], env: Mapping[str, str], flags: Sequence[str]) -> str:
     try:
-        return server_key(program, environment, env)
+        return server_key(program, environment, env, flags)
     except OSError as error:
         raise ServerStartError(f"{program} is gone ({error}). Run `opencode-nb install`.") from error
+
+
+def _check_exposed(hostname: str, password: str) -> None:
+    if not (password or is_loopback(hostname)):
+        raise ValueError(f"hostname={hostname!r} lets other machines connect: it needs a password. Give a password=.")
 
 
 def _refuse_windows() -> None:
@@ -284,15 +302,19 @@ def _demo_model(cleanup: contextlib.ExitStack) -> DemoModel:
     return cleanup.enter_context(DemoModel())
 
 
-def _open(source: Source, found: Found, address: str, timeout: float, shared: bool) -> Server:
+def _open(
+    source: Source, found: Found, address: str, timeout: float, on_stderr: Callable[[str], object] | None
+) -> Server:
     deadline = time.monotonic() + timeout
     held = Held(source)
     try:
         _hold(held)
+        if on_stderr is not None:
+            OutputFollower(lambda: held.state.log, held.gone, on_stderr, joined=source.lasting)
         _await_ready(held, found, address, timeout)
         version = _health(held.state, found.path, max(HEALTH_SECONDS, deadline - time.monotonic()))
         check_version(version, found.path, found.if_wrong)
-        return Server(held, version=version, shared=shared)
+        return Server(held, version=version, shared=source.lasting)
     except BaseException:  # an interrupt too
         held.close()
         raise

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Awaitable, Callable, Generator, Iterable, Iterator
 from contextlib import closing, contextmanager
+from itertools import count
 from pathlib import Path
 from queue import SimpleQueue
 from types import TracebackType
@@ -15,22 +16,25 @@ from typing import Any, Self, Unpack
 
 from opencode_nb.api.client import Client
 from opencode_nb.diffs.comment import Comment
-from opencode_nb.errors import OpencodeError
+from opencode_nb.errors import OpencodeError, TurnError
 from opencode_nb.portal import run
 from opencode_nb.recording.recording import Recording
+from opencode_nb.retry import Retry
 from opencode_nb.server import Server
 from opencode_nb.session.derived import Derived, Forwarded, Writable, blocking, forwarded, with_options_of
 from opencode_nb.session.incoming.feed import ConnectionState
+from opencode_nb.session.incoming.health import Health
 from opencode_nb.session.opencode import AsyncOpencode
-from opencode_nb.session.options import TurnOptions, spelled_out
+from opencode_nb.session.options import TurnOptions, retry_of, spelled_out
 from opencode_nb.session.permissions import agent_code
 from opencode_nb.session.permissions.approvals import Approvals
 from opencode_nb.session.permissions.console import ConsolePerson
 from opencode_nb.session.permissions.jobs import Jobs, next_of
 from opencode_nb.session.permissions.policy import PermissionOption
-from opencode_nb.session.prompt.parts import Mentions
+from opencode_nb.session.prompt.parts import Mentions, Prompt
 from opencode_nb.session.queue import Queue as AsyncQueue
 from opencode_nb.session.queue import QueueItem
+from opencode_nb.session.series import OnError, SeriesItem, check_on_error, failed, next_try, read_item
 from opencode_nb.session.session import AsyncSession
 from opencode_nb.session.turn import Turn, ending
 from opencode_nb.spending.budget import Budget
@@ -103,10 +107,12 @@ class Session(Derived):
         "comments", "Comments on lines of a diff, sent with the next prompt. You can edit this list."
     )
     model = Writable[str | None](
-        "model", 'Default model for prompts, as "provider/model"; None uses OpenCode\'s configuration.'
+        "model",
+        'Default model for prompts, as "provider/model" or "provider/model/variant"; None: OpenCode\'s configuration.',
     )
     agent = Writable[str | None]("agent", "Default agent for prompts.")
     variant = Writable[str | None]("variant", "Default model variant (reasoning effort) for prompts.")
+    effort = Writable[str | None](AsyncSession.effort)
     permission = Writable[PermissionOption | None](AsyncSession.permission)
     budget = Writable[Budget | None](
         "budget", "Limits all turns of this session, from when it is set; None for no limit of its own."
@@ -115,7 +121,7 @@ class Session(Derived):
     @spelled_out
     def prompt(
         self,
-        text: str,
+        text: Prompt,
         *,
         files: Iterable[Any] = (),
         images: Iterable[Any] = (),
@@ -127,17 +133,23 @@ class Session(Derived):
     ) -> Turn:
         """Send a prompt and return its Turn when it has ended, or at once with `wait=False` (then `turn.wait()`).
 
+        `text` may be a list of texts and `Attachment`s, which the model gets in this order. `files` are paths
+        ("a.py:3-9" for lines), http(s) links, which the agent is left to fetch, and Attachments.
         While waiting, asks you through `input()` about requests that the policy leaves open, unless `person` is given.
         `timeout` (seconds) or an interrupt aborts the turn and keeps what has arrived, even while it is being sent.
         `permission` overrides the policy for this turn. While another turn is running, the agent picks this one up
         after its current step. `mentions=True` attaches the files and agents that the text names as `@path` and
         `@agent`; an async function also attaches the parts it returns for the text. `no_reply` adds the prompt to the
-        conversation without asking the model.
-        Raises OSError (file missing, not a regular file, or too large; also a mentioned one) before sending anything,
-        and TurnError (with `.turn`) if the turn ends in an error.
+        conversation without asking the model. `retry` (a number, or a `Retry`) sends the prompt again if the turn
+        failed before a tool started, and returns the last turn; the failed ones stay in the session.
+        Before sending anything, raises ValueError (`retry` without waiting, an unknown `effort`), OSError (file
+        missing, not a regular file, or too large; also a mentioned one), and OpencodeError if the model cannot take
+        what is attached or so long a text, or lacks the `variant`; then TurnError (with `.turn`) if the turn fails.
         """
+        waits = wait and not no_reply
+        retry = retry_of(options, self.owner._async.retry, waits=waits)
         return self._turn(
-            wait and not no_reply,
+            waits,
             options,
             lambda options: self._async.prompt(
                 text,
@@ -149,7 +161,28 @@ class Session(Derived):
                 wait=False,
                 **options,
             ),
+            retry,
         )
+
+    @spelled_out
+    def prompts(
+        self, items: Iterable[SeriesItem], *, on_error: OnError = "raise", **options: Unpack[TurnOptions]
+    ) -> Iterator[Turn]:
+        """Send prompts one after another, and yield each Turn when it has ended.
+
+        An item is a text, or a text and a dict with options of its own for `prompt`; each is taken when the turn before
+        it has been yielded, so a generator can make it from that. Stops at the first turn that fails, and raises its
+        TurnError; with `on_error="yield"` yields that turn and goes on, unless somebody stopped it. An interrupt aborts
+        the running turn. Raises ValueError for another `on_error`, and what `prompt` raises.
+        """
+        check_on_error(on_error)
+        for item in items:
+            text, own = read_item(item, options)
+            try:
+                turn = self.prompt(text, **own)
+            except TurnError as error:
+                turn = failed(error, on_error)
+            yield turn
 
     @spelled_out
     def command(
@@ -161,7 +194,7 @@ class Session(Derived):
         wait: bool = True,
         **options: Unpack[TurnOptions],
     ) -> Turn:
-        """Run a slash command, built-in or user-defined; options and errors as for `prompt`.
+        """Run a slash command, built-in or user-defined; options and errors as for `prompt`, without `retry`.
 
         Raises OpencodeError if there is no such command. The command's own model and agent take precedence.
         """
@@ -188,14 +221,30 @@ class Session(Derived):
         """
         return self._mine(run(self._async.compact))
 
-    def _turn(self, wait: bool, options: TurnOptions, send: Callable[[TurnOptions], Awaitable[Turn]]) -> Turn:
+    def _turn(
+        self,
+        wait: bool,
+        options: TurnOptions,
+        send: Callable[[TurnOptions], Awaitable[Turn]],
+        retry: Retry | None = None,
+    ) -> Turn:
         """Send a turn. While waiting for it, ask a person on this thread, unless the options name another."""
         jobs = Jobs()
         if wait and options.get("person") is None:
             options = {**options, "person": ConsolePerson(jobs)}
         with self.stopped_by_interrupt():
-            turn = self._mine(run(send, options))
-            return self.wait(turn, jobs).raise_for_status() if wait else turn
+            if not wait:
+                return self._mine(run(send, options))
+            return self._waited(lambda: run(send, options), retry, jobs).raise_for_status()
+
+    def _waited(self, send: Callable[[], Turn], retry: Retry | None, jobs: Jobs) -> Turn:
+        """Send a turn and wait for it, again as long as `retry` says so; return the last one."""
+        for attempt in count(1):
+            turn = self.wait(self._mine(send()), jobs)
+            decision = next_try(turn, attempt, retry)
+            if decision is None or not run(self._async.pauses.wait, decision.delay):
+                break
+        return turn
 
     def _mine(self, turn: Turn) -> Turn:
         if turn.session is self._async:
@@ -223,7 +272,7 @@ class Session(Derived):
             run(self._async.abort_own)  # even while sending: the server may already have it
             raise
 
-    def stream(self, text: str, **options: Any) -> Generator[Update]:
+    def stream(self, text: Prompt, **options: Any) -> Generator[Update]:
         """Send a prompt and yield each `Update` until its turn has ended; options and errors as for `prompt`.
 
         A slow reader misses nothing: updates wait for it. Closing the iterator early aborts the turn.
@@ -303,9 +352,11 @@ class Opencode(Derived):
     user's processes share (see `serve`), otherwise one of its own. `demo=True` starts its own server with the scripted
     demo model, which is not an AI.
     `permission` decides the agent's permission requests: "ask" (a person), "allow", "deny",
-    {tool: rule or {pattern: rule}}, or a callable. `model` is "provider/model". `timeout` (seconds), `max_cost` (USD),
-    `max_tokens`, `max_steps` (of the model) and `max_tools` (steps that call tools) limit each turn; `budget` limits
-    all turns together, see `Budget`.
+    {tool: rule or {pattern: rule}}, or a callable. `model` is "provider/model" or "provider/model/variant"; `effort` is
+    "none", "low", "medium", "high" or "max", for the nearest variant that the model has. `timeout` (seconds),
+    `max_cost` (USD), `max_tokens`, `max_steps` (of the model) and `max_tools` (steps that call tools) limit each turn;
+    `budget` limits all turns together, see `Budget`. `retry` sends failed prompts again, see `Retry`. The other
+    options are those of `AsyncOpencode`.
     """
 
     @with_options_of(AsyncOpencode)
@@ -339,6 +390,7 @@ class Opencode(Derived):
                 password=self._async.password,
                 directory=str(self.directory),
                 ready=self._async.server_ready,
+                **self._async.client_options,
             )
         return self._client
 
@@ -391,17 +443,17 @@ class Opencode(Derived):
         """
         return Session(run(self._async.import_session, path), self)
 
-    def ask(self, prompt: str, **options: Any) -> Turn:
+    def ask(self, prompt: Prompt, **options: Any) -> Turn:
         """Send one prompt in a new session; options as for `Session.prompt`."""
         with session_for_prompt(self) as session:
             return session.prompt(prompt, **options)
 
-    def stream(self, prompt: str, **options: Any) -> Generator[Update]:
+    def stream(self, prompt: Prompt, **options: Any) -> Generator[Update]:
         """Send one prompt in a new session and yield each `Update`; options as for `Session.prompt`."""
         with session_for_prompt(self) as session:
             yield from session.stream(prompt, **options)
 
-    def ask_stream(self, prompt: str, **options: Any) -> Iterator[str]:
+    def ask_stream(self, prompt: Prompt, **options: Any) -> Iterator[str]:
         """Send one prompt in a new session and yield the answer's text as it arrives; options and errors as for `ask`.
 
         Closing the iterator early aborts the turn.
@@ -417,6 +469,7 @@ class Opencode(Derived):
     commands = blocking(AsyncOpencode.commands)
     complete = blocking(AsyncOpencode.complete)
     connection = Forwarded[ConnectionState](AsyncOpencode.connection)
+    health = Forwarded[Health](AsyncOpencode.health)
 
     def reconnect(self) -> Self:
         """Reconnect at once, whatever the event stream's state; restart the server if it has exited."""

@@ -74,18 +74,22 @@ class Catalog(Connection):
         base_url: str | None,
         password: str | None,
         serve_options: Mapping[str, Any],
+        client_options: Mapping[str, Any],
         callbacks: Callbacks,
     ) -> None:
-        super().__init__(directory, base_url, password, serve_options, callbacks)
+        super().__init__(directory, base_url, password, serve_options, client_options, callbacks)
         self._choices: dict[tuple[str | None, str | None], ModelChoice] = {}
         self._checked: set[str] = set()  # agents known to exist
-        self._windows: dict[str, int] = {}
+        self._details: dict[str, Json] = {}
+        self._own_models: dict[str | None, str] = {}
+        self._said: set[str] = set()
 
     def _forget_catalog(self) -> None:
         """Clear the cached models and agents: the next server may have others."""
         self._choices.clear()
         self._checked.clear()
-        self._windows.clear()
+        self._details.clear()
+        self._own_models.clear()
 
     # -- sessions ----------------------------------------------------------------------------------------------------
 
@@ -136,11 +140,16 @@ class Catalog(Connection):
         return [str(model["id"]) for model in await self.models_detail()]
 
     async def models_detail(self) -> list[Json]:
-        """List the available models with their capabilities.
+        """List the available models with all that the server knows of them, each as a dict.
 
-        `[{id, name, provider, variants, context, output, reasoning, tools, attachment, input, cost, default}]`: `id` is
-        "provider/model"; `variants` are names; `context` and `output` are limits in tokens (0: unknown); `input` lists
-        what a prompt may contain (text, image, pdf, ...); `cost` is USD per million tokens; `default`: its provider's.
+        - `id`: "provider/model"; `name`; `provider`: its name; `family`; `status`: active, beta, alpha or deprecated;
+          `released`: a date such as "2025-10-17". Texts are "" if unknown.
+        - `variants`: names, such as the reasoning efforts; `default`: whether it is its provider's default.
+        - `context`, `output`, `input_limit`: limits in tokens; 0 if unknown or not limited apart.
+        - `reasoning`, `tools`, `attachment`, `temperature` (whether it can be set), `interleaved` (whether it thinks
+          between tool calls too): booleans.
+        - `input`, `output_modalities`: what a prompt and an answer may contain: text, image, pdf, audio, video.
+        - `cost`: USD per million tokens, by `input`, `output`, `cache_read`, `cache_write`.
         """
         await self.start()
         listed: Any = await self.client.config.providers()
@@ -150,14 +159,36 @@ class Catalog(Connection):
             for provider in listed["providers"]
             for name, model in provider["models"].items()
         ]
-        self._windows = {model["id"]: model["context"] for model in found}
+        self._details = {model["id"]: model for model in found}
         return found
+
+    async def details(self) -> dict[str, Json]:
+        """Return `models_detail` by "provider/model"; cached."""
+        if not self._details:
+            await self.models_detail()
+        return self._details
 
     async def windows(self) -> dict[str, int]:
         """Context sizes in tokens, by "provider/model"; cached."""
-        if not self._windows:
-            await self.models_detail()
-        return self._windows
+        return {name: model["context"] for name, model in (await self.details()).items()}
+
+    async def model_of_agent(self, agent: str | None) -> str:
+        """Return the agent's own "provider/model", which the server prefers to the session's; "" if it has none.
+
+        None is the agent of prompts that do not name one. Cached.
+        """
+        if agent not in self._own_models:
+            name = agent or await self.default_agent()
+            agents: list[Any] = await self.client.app.agents()
+            own = next((one.get("model") for one in agents if one["name"] == name), None)
+            self._own_models[agent] = f"{own['providerID']}/{own['modelID']}" if own else ""
+        return self._own_models[agent]
+
+    def first_time(self, text: str) -> bool:
+        """Whether this is called with such a text for the first time: for what is to be said once."""
+        is_new = text not in self._said
+        self._said.add(text)
+        return is_new
 
     async def model_choice(self, model: str | None = None, agent: str | None = None) -> ModelChoice:
         """Which model a prompt would use, and what selected it.
@@ -282,13 +313,27 @@ def _model(provider: Json, name: str, model: Json, *, default: bool) -> Json:
         "id": f"{provider['id']}/{name}",
         "name": str(model.get("name") or name),
         "provider": str(provider.get("name") or provider["id"]),
+        "family": str(model.get("family") or ""),
+        "status": str(model.get("status") or ""),
+        "released": str(model.get("release_date") or ""),
         "variants": list(model.get("variants") or {}),
         "context": int(limit.get("context") or 0),
         "output": int(limit.get("output") or 0),
+        "input_limit": int(limit.get("input") or 0),
         "reasoning": bool(can.get("reasoning")),
         "tools": bool(can.get("toolcall")),
         "attachment": bool(can.get("attachment")),
-        "input": [kind for kind, takes in (can.get("input") or {}).items() if takes],
-        "cost": {key: float(cost.get(key) or 0) for key in ("input", "output")},
+        "temperature": bool(can.get("temperature")),
+        "interleaved": bool(can.get("interleaved")),
+        "input": _true_ones(can.get("input")),
+        "output_modalities": _true_ones(can.get("output")),
+        "cost": {
+            **{key: float(cost.get(key) or 0) for key in ("input", "output")},
+            **{f"cache_{key}": float((cost.get("cache") or {}).get(key) or 0) for key in ("read", "write")},
+        },
         "default": default,
     }
+
+
+def _true_ones(flags: Json | None) -> list[str]:
+    return [name for name, flag in (flags or {}).items() if flag]

@@ -19,6 +19,7 @@ from opencode_nb.server import Server, serve
 from opencode_nb.server.files import SetupFiles, data_directory, setup_files
 from opencode_nb.server.version import is_accepted, unanswered, unsupported
 from opencode_nb.session.incoming.feed import ConnectionState, Feed
+from opencode_nb.session.incoming.health import Health, HealthRecord
 from opencode_nb.transcript.transcript import Change, Transcript
 
 _NOT_STARTED = "Not started yet: call start() first, or prompt something."
@@ -44,7 +45,8 @@ class Callbacks:
 class Connection:
     """A server and its event stream. `start` opens both, also after they ended; `aclose` releases them.
 
-    `serve_options` are passed to `serve`; `base_url` joins a running server instead. `managed` is the server that this
+    `serve_options` are passed to `serve`; `base_url` joins a running server instead. `client_options` are those of
+    every client of the server: `headers`, `http_client`, `workspace`. `managed` is the server that this
     package runs: None before `start`, and for one joined by URL. `environment` holds the variables that a private
     server gets in addition to this process's.
     """
@@ -55,6 +57,7 @@ class Connection:
         base_url: str | None,
         password: str | None,
         serve_options: Mapping[str, Any],
+        client_options: Mapping[str, Any],
         callbacks: Callbacks,
     ) -> None:
         self.directory = Path(directory or Path.cwd()).expanduser().resolve()
@@ -63,7 +66,9 @@ class Connection:
         self.environment: Mapping[str, str] = dict(serve_options.get("env") or {})
         self._join = (base_url, None if password is None else Secret(password))
         self._serve = dict(serve_options)
+        self.client_options = dict(client_options)
         self._callbacks = callbacks
+        self._record = HealthRecord()
         self._began = 0.0  # when the server started, in seconds since the epoch
         self._read: SetupFiles | None = None  # as the server has read them
         self._client: AsyncClient | None = None
@@ -112,7 +117,8 @@ class Connection:
                 await self._resume(self.feed)
             if not self.started:
                 await self._drop()
-                await self._connect()
+                with self._record.failing():
+                    await self._connect()
         return self
 
     async def server_ready(self) -> None:
@@ -134,6 +140,11 @@ class Connection:
     def connection(self) -> ConnectionState:
         """The state of the event stream: `state` (connected, reconnecting, lost), `error`, `failures`."""
         return self._feed.connection if self._feed is not None else ConnectionState("lost", "Not connected yet.")
+
+    @property
+    def health(self) -> Health:
+        """How the connection has held: `degraded`, `failures`, `consecutive_failures`, `last_error`, `last_failure`."""
+        return self._record.health
 
     async def reconnect(self) -> Self:
         """Reconnect now, whatever the state of the event stream; restart the server if it has exited."""
@@ -202,11 +213,12 @@ class Connection:
             base_url, password = self.managed.url, self.password
             self._began, self._read = time.time() - self.managed.status().uptime, None
         try:
+            place = str(self.directory)
             self._client = AsyncClient(
-                base_url, password=password, directory=str(self.directory), ready=self.server_ready
+                base_url, password=password, directory=place, ready=self.server_ready, **self.client_options
             )
             self.version = await _version_of(self._client)
-            feed = Feed(self._client, secret=password, data=self._data)
+            feed = Feed(self._client, secret=password, data=self._data, record=self._record)
             feed.listen(self._callbacks.changed)
             await feed.start()
         except BaseException:

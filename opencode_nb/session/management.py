@@ -321,7 +321,7 @@ class ManagedSession:
     # -- the session as a whole --------------------------------------------------------------------------------------
 
     def choose(self, **choice: Any) -> None:
-        """Set the default `model`, `agent`, `variant` or `permission` for prompts, and notify the subscribers."""
+        """Set the default `model`, `agent`, `variant`, `effort` or `permission` for prompts; notify the subscribers."""
         for name, value in choice.items():
             setattr(self, name, value)
         self._learn(self.transcript.info)

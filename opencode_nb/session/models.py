@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, NamedTuple
 
 from opencode_nb.api.client import AsyncClient
 from opencode_nb.closest import did_you_mean
 from opencode_nb.errors import ModelError
+from opencode_nb.session.prompt import variants
 
 FREE_PUBLIC_PROVIDER = "opencode"
 """The provider that works without a login: prompts would go to a public service that the user never chose."""
@@ -22,12 +23,18 @@ Providers = dict[str, Mapping[str, Any]]
 
 @dataclass(frozen=True, slots=True)
 class ModelChoice:
-    """`model` is "provider/model"; `chosen_by` is a key of `SOURCES`."""
+    """`model` is "provider/model", `variant` the one named with it or ""; `chosen_by` is a key of `SOURCES`."""
 
     model: str
     name: str
     provider_name: str
     chosen_by: str
+    variant: str = ""
+
+    @property
+    def full_name(self) -> str:
+        """The "provider/model", or "provider/model/variant" with a variant."""
+        return f"{self.model}/{self.variant}" if self.variant else self.model
 
     @property
     def source(self) -> str:
@@ -124,12 +131,13 @@ async def choose_model(client: AsyncClient, model: str | None, agent: str | None
 
     In order of precedence: `model`, the agent's model, the configured model, the terminal UI's last choice (the server
     applies these itself), the default of a logged-in provider; never that of the free public one. `model` may lack its
-    provider (see `_full_name`). Raises NoModelError if there is none, ModelError if the named one is unknown.
+    provider (see `_full_name`) and may name a variant. Raises NoModelError if there is none, ModelError if the named
+    one or its variant is unknown.
     """
     listed = await client.config.providers()
     providers: Providers = {provider["id"]: provider for provider in listed["providers"]}
     if model:
-        return _named(_full_name(model, providers), "option", providers)
+        return _given(model, providers)
     config = await client.config.get()
     own = await _model_of_agent(client, agent or config.get("default_agent") or "build")
     if own or config.get("model"):
@@ -149,7 +157,7 @@ async def choose_model(client: AsyncClient, model: str | None, agent: str | None
 
 def announcement(choice: ModelChoice) -> str:
     """Return a line that names the model, what selected it, and its name and provider."""
-    return f"Model: {choice.model} ({choice.source}){f': {choice.title}' if choice.title else ''}"
+    return f"Model: {choice.full_name} ({choice.source}){f': {choice.title}' if choice.title else ''}"
 
 
 def _is_free_public(provider: Mapping[str, Any]) -> bool:
@@ -178,6 +186,32 @@ async def _last_choice(client: AsyncClient, providers: Providers) -> str | None:
 def _models(providers: Providers, provider: str) -> Mapping[str, Any]:
     models: Mapping[str, Any] = providers[provider]["models"] if provider in providers else {}
     return models
+
+
+def _given(given: str, providers: Providers) -> ModelChoice:
+    """Return the choice of a model that the user named, alone or as "provider/model/variant": the longest model first.
+
+    Model ids contain slashes themselves. Raises ModelError.
+    """
+    model, variant = _read(given, providers)
+    choice = _named(model, "option", providers)
+    provider, name = split_model(model)
+    has = list(_models(providers, provider)[name].get("variants") or {})
+    if variant and variant not in has:
+        raise ModelError(variants.unknown(model, variant, has))
+    return replace(choice, variant=variant)
+
+
+def _read(given: str, providers: Providers) -> tuple[str, str]:
+    """Return the "provider/model" and the variant in a name; what was given if no beginning of it is a model."""
+    known = _names(providers)
+    for name, variant in variants.splits(given):
+        if variant and name in providers:  # its model is unknown
+            break
+        model = _full_name(name, providers)
+        if model in known:
+            return model, variant
+    return given, ""
 
 
 def _full_name(model: str, providers: Providers) -> str:

@@ -9,15 +9,16 @@ import asyncio
 import contextlib
 import os
 import re
-from collections.abc import AsyncGenerator, AsyncIterator, Callable, Iterator, Mapping
+from collections.abc import AsyncGenerator, AsyncIterator, Callable, Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
-from typing import Any, Literal
+from typing import TYPE_CHECKING, Any, Literal
 
 from opencode_nb.changes import sources
 from opencode_nb.changes.diff import Diff
 from opencode_nb.errors import InternalServerError, NotFoundError, OpencodeError
 from opencode_nb.recording.recording import Recording, recording_of
-from opencode_nb.server import importing
+from opencode_nb.retry import Retry
+from opencode_nb.server.options import serve_options
 from opencode_nb.session import storage
 from opencode_nb.session.catalog import Catalog
 from opencode_nb.session.connection import CLOSED, Callbacks
@@ -29,12 +30,16 @@ from opencode_nb.session.permissions.boundary import Boundary
 from opencode_nb.session.permissions.enforcement import Enforcement
 from opencode_nb.session.permissions.policy import PermissionOption, Policy
 from opencode_nb.session.permissions.questions import QuestionCallback
+from opencode_nb.session.permissions.session_rules import extra_directories
+from opencode_nb.session.prompt.parts import Prompt
+from opencode_nb.session.prompt.variants import checked_effort
 from opencode_nb.session.recorded.client import RecordedClient
 from opencode_nb.session.recorded.feed import RecordedFeed
 from opencode_nb.session.registry import Sessions
 from opencode_nb.session.session import ABORT_TIMEOUT, AsyncSession
 from opencode_nb.session.turn import Turn
 from opencode_nb.spending.budget import Budget
+from opencode_nb.stored import importing
 from opencode_nb.transcript.state import BY_APPROVAL, Json, TurnState
 from opencode_nb.transcript.transcript import Change, Transcript
 from opencode_nb.transcript.updates import Update
@@ -42,14 +47,19 @@ from opencode_nb.transcript.updates import Update
 HOOKS_TIMEOUT = 5.0
 """Seconds that closing waits for the hooks of what came before."""
 
+if TYPE_CHECKING:
+    import httpx
+
 Observer = Callable[[AsyncSession, Change], None]
 
 
 class AsyncOpencode(Catalog):
     """Client for one directory's sessions on a server: at `base_url`, or else joined or started on first use.
 
-    `permission` says who answers the agent's permission requests (see `Policy`); `model` is "provider/model"; the
-    provider may be left out if only one of yours has the model.
+    `permission` says who answers the agent's permission requests (see `Policy`); `model` is "provider/model" or
+    "provider/model/variant"; the provider may be left out if only one of yours has the model. `effort` is "none",
+    "low", "medium", "high" or "max": the model's variant of this name, or the nearest that it has. `retry` sends failed
+    prompts again, see `Retry`.
     `shared`: use the server that this user's processes share (see `serve`) rather than a private one. `demo=True`
     always starts a private server, with the scripted demo model, not an AI. Close it, or use it as a context manager.
     `on_question` answers the agent's questions: see `questions.asked`. `answer_timeout` (seconds) is how long a person
@@ -58,6 +68,13 @@ class AsyncOpencode(Catalog):
     `replay`: play the turns of this recording, without any server; options of servers and models have no effect then.
     `timeout` (seconds), `max_cost` (USD), `max_tokens`, `max_steps` (of the model) and `max_tools` (steps that call
     tools) limit each turn; `budget` limits all turns together, see `Budget`.
+
+    `directories`: more directories that the agent may use without asking. They count for nothing if `permission` has
+    rules for paths of `external_directory`, or if it, or the configuration, denies that. `workspace`, `headers` and
+    `http_client` (an `httpx.AsyncClient`, which you close yourself) are used for every request, the event stream too.
+    `hostname` and `port` start a private server there; other machines can reach it under a `hostname` that is not
+    loopback, which needs a `password`. `start_timeout` (seconds), `flags`, `pure` and `on_stderr` as for `serve`.
+    Raises ValueError for options that contradict each other.
     """
 
     def __init__(
@@ -65,15 +82,26 @@ class AsyncOpencode(Catalog):
         *,
         base_url: str | None = None,
         password: str | None = None,
+        headers: Mapping[str, str] | None = None,
+        http_client: httpx.AsyncClient | None = None,
+        hostname: str | None = None,
+        port: int | None = None,
+        start_timeout: float | None = None,
         model: str | None = None,
         agent: str | None = None,
         variant: str | None = None,
+        effort: str | None = None,
         directory: str | Path | None = None,
+        directories: Iterable[str | Path] = (),
         config: Mapping[str, Any] | None = None,
         binary: str | Path | None = None,
         env: Mapping[str, str] | None = None,
         demo: bool | None = None,
         shared: bool = True,
+        flags: Sequence[str] = (),
+        pure: bool = False,
+        on_stderr: Callable[[str], object] | None = None,
+        workspace: str | None = None,
         permission: PermissionOption = "ask",
         on_question: QuestionCallback | None = None,
         answer_timeout: float | None = None,
@@ -84,23 +112,33 @@ class AsyncOpencode(Catalog):
         max_tokens: int | None = None,
         max_steps: int | None = None,
         max_tools: int | None = None,
+        retry: int | Retry | None = None,
         hooks: Hooks | None = None,
         replay: str | Path | Recording | None = None,
     ) -> None:
-        serve_options = {
-            "config": dict(config) if config else None,
-            "binary": binary,
-            "env": env,
-            "demo": bool(demo),
-            "shared": shared and not demo,
-        }
+        serving = serve_options(
+            base_url=base_url,
+            password=password,
+            hostname=hostname,
+            port=port,
+            start_timeout=start_timeout,
+            config=config,
+            binary=binary,
+            env=env,
+            demo=bool(demo),
+            shared=shared,
+            flags=flags,
+            pure=pure,
+            on_stderr=on_stderr,
+        )
+        sending = {"headers": headers, "http_client": http_client, "workspace": workspace}
         callbacks = Callbacks(self._route, self._followed, self._cut_off, self._forget)
-        super().__init__(directory, base_url, password, serve_options, callbacks)
-        self.model, self.agent, self.variant = model, agent, variant
+        super().__init__(directory, base_url, password, serving, sending, callbacks)
+        self.model, self.agent, self.variant, self.effort = model, agent, variant, checked_effort(effort)
         self._boundary = Boundary(self.directory) if strict_directory else None
         self.policy = self.policy_of(permission)
         self.on_question, self.answer_timeout = on_question, answer_timeout
-        self.timeout, self.budget = timeout, budget
+        self.timeout, self.budget, self.retry = timeout, budget, Retry.of(retry)
         self.turn_limits: Mapping[str, float] = Budget(
             max_cost=max_cost, max_tokens=max_tokens, max_steps=max_steps, max_tools=max_tools
         ).limits
@@ -109,7 +147,7 @@ class AsyncOpencode(Catalog):
         self.recording = replay if isinstance(replay, Recording | None) else recording_of(replay)
         self._players: dict[Path, AsyncSession] = {}
         self.approvals = Approvals()
-        self.enforcement = Enforcement(lambda: self.client, self.directory)
+        self.enforcement = Enforcement(lambda: self.client, self.directory, extra_directories(directories))
         self._sessions = Sessions(self._unfollow)
         self._observers: list[Observer] = [self._watcher.changed] if hooks else []
 
@@ -119,6 +157,7 @@ class AsyncOpencode(Catalog):
         model: str | None = None,
         agent: str | None = None,
         variant: str | None = None,
+        effort: str | None = None,
         permission: PermissionOption | None = None,
         timeout: float | None = None,
         max_cost: float | None = None,
@@ -129,9 +168,10 @@ class AsyncOpencode(Catalog):
         Raises ValueError as the constructor does, without changing anything.
         """
         limits = Budget(max_cost=max_cost, max_steps=max_steps).limits
+        effort = checked_effort(effort)
         self.policy, self.timeout = self.policy_of("ask" if permission is None else permission), timeout
         self.turn_limits = limits
-        for name, value in (("model", model), ("agent", agent), ("variant", variant)):
+        for name, value in (("model", model), ("agent", agent), ("variant", variant), ("effort", effort)):
             self._prefer(name, value)
 
     async def use_model(self, model: str) -> None:
@@ -193,7 +233,8 @@ class AsyncOpencode(Catalog):
             return
         turns = await asyncio.to_thread(self.recording.turns)
         self.version = turns[-1].opencode if turns else ""
-        self._client = RecordedClient(self.recording, str(self.directory))
+        known = [session.transcript.info for session in self._sessions]
+        self._client = RecordedClient(self.recording, str(self.directory), known)
         feed = RecordedFeed(self._client)
         feed.listen(self._route)
         await feed.start()
@@ -251,7 +292,9 @@ class AsyncOpencode(Catalog):
         OpencodeError (it has no session, the session exists already, or the server was joined by URL).
         """
         await self.start()
-        program = self.server.status().program
+        if self.managed is None:
+            raise OpencodeError(_IMPORT_THERE)
+        program = self.managed.status().program
         session_id = await asyncio.to_thread(importing.exported_id, Path(path))
         with contextlib.suppress(NotFoundError):
             info = await self.client.session.get(session_id)
@@ -278,12 +321,12 @@ class AsyncOpencode(Catalog):
         except InternalServerError as error:
             raise storage.named(error, self._data) from error
 
-    async def ask(self, prompt: str, **options: Any) -> Turn:
+    async def ask(self, prompt: Prompt, **options: Any) -> Turn:
         """Send one prompt in a new session; options as for `AsyncSession.prompt`."""
         async with self._session_for_prompt() as session:
             return await session.prompt(prompt, **options)
 
-    async def stream(self, prompt: str, **options: Any) -> AsyncGenerator[Update]:
+    async def stream(self, prompt: Prompt, **options: Any) -> AsyncGenerator[Update]:
         """Send one prompt in a new session and yield each `Update` as it arrives."""
         async with (
             self._session_for_prompt() as session,
@@ -292,7 +335,7 @@ class AsyncOpencode(Catalog):
             async for update in updates:
                 yield update
 
-    async def ask_stream(self, prompt: str, **options: Any) -> AsyncIterator[str]:
+    async def ask_stream(self, prompt: Prompt, **options: Any) -> AsyncIterator[str]:
         """Send one prompt in a new session and yield the answer's text as it arrives; options and errors as for `ask`.
 
         Closing the iterator early aborts the turn.
@@ -366,6 +409,8 @@ class AsyncOpencode(Catalog):
         self._observers.append(observer)
         return lambda: self._observers.remove(observer) if observer in self._observers else None
 
+
+_IMPORT_THERE = "A server that was joined by URL imports nothing: run `opencode import FILE` where it was started."
 
 _UNNAMED = re.compile(r"New session - \d{4}-|$")
 """Matches the title that the server gives a new session, or no title."""

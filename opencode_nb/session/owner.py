@@ -8,6 +8,7 @@ from typing import Any, Protocol
 
 from opencode_nb.api.client import AsyncClient
 from opencode_nb.recording.recording import Recording
+from opencode_nb.retry import Retry
 from opencode_nb.secret import Secret
 from opencode_nb.server import Server
 from opencode_nb.server.files import SetupFiles
@@ -34,9 +35,11 @@ class Owner(Protocol):
     model: str | None
     agent: str | None
     variant: str | None
+    effort: str | None
     timeout: float | None
     budget: Budget | None
     turn_limits: Mapping[str, float]
+    retry: Retry | None
     policy: Policy
     approvals: Approvals
     enforcement: Enforcement
@@ -105,6 +108,15 @@ class Owner(Protocol):
 
     async def model_choice(self, model: str | None = None, agent: str | None = None) -> ModelChoice:
         """Return the model that a prompt would use."""
+
+    async def model_of_agent(self, agent: str | None) -> str:
+        """Return the agent's own model; "" if it has none."""
+
+    async def details(self) -> dict[str, Json]:
+        """Return the available models and their capabilities, by "provider/model"; cached."""
+
+    def first_time(self, text: str) -> bool:
+        """Whether this is called with such a text for the first time."""
 
     async def windows(self) -> dict[str, int]:
         """Return the context size of each model, in tokens."""

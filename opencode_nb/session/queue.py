@@ -80,6 +80,7 @@ class Queue:
         `commands=True` runs the text as a slash command if it starts with a command's `/name` when it is sent.
         Mentions are looked up when it is sent. Raises OSError or TypeError at once for a file that cannot be sent.
         """
+        prompt_parts.check_text(text)
         _text, *attached = await prompt_parts.parts(text, files, images, self._directory)
         item = QueueItem(f"q{next(_numbers)}", text, tuple(attached), options, commands)
         self._set((*self.items, item))

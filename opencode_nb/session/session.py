@@ -4,29 +4,31 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-from collections.abc import AsyncGenerator, Callable, Iterable
+from collections.abc import AsyncGenerator, AsyncIterable, AsyncIterator, Callable, Iterable
 from functools import partial
 from typing import Any, Unpack
 
 from opencode_nb.changes.undo_result import Undone
 from opencode_nb.diffs.comment import Comment
-from opencode_nb.errors import APIStatusError, OpencodeError
-from opencode_nb.session import compose
+from opencode_nb.errors import APIStatusError, OpencodeError, TurnError
+from opencode_nb.session import compose, series
 from opencode_nb.session.connection import call_soon
 from opencode_nb.session.hooks.answering import Answering
 from opencode_nb.session.incoming.listeners import Listeners, caller
 from opencode_nb.session.management import BUSY, ManagedSession
 from opencode_nb.session.models import split_model
-from opencode_nb.session.options import Beginning, TurnOptions, limits, spelled_out
+from opencode_nb.session.options import Beginning, TurnOptions, limits, retry_of, spelled_out
 from opencode_nb.session.owner import Owner
 from opencode_nb.session.permissions.policy import PermissionOption, Person, Policy
 from opencode_nb.session.permissions.responder import Responder
 from opencode_nb.session.prompt import parts as prompt_parts
-from opencode_nb.session.prompt.parts import Mentions
+from opencode_nb.session.prompt.parts import Mentions, Prompt
+from opencode_nb.session.prompt.variants import checked_effort
 from opencode_nb.session.queue import Queue, QueueItem
 from opencode_nb.session.recorded.playing import play
 from opencode_nb.session.recorded.recorder import Recorder
 from opencode_nb.session.run import Limits, Run, Stops
+from opencode_nb.session.series import OnError, Pauses, SeriesItem
 from opencode_nb.session.turn import Turn, ending, finish
 from opencode_nb.spending.account import Account
 from opencode_nb.spending.budget import Budget
@@ -54,19 +56,20 @@ Subscriber = Callable[[Change], None]
 class AsyncSession(ManagedSession):
     """One conversation. Created by `AsyncOpencode.session`.
 
-    `model`, `agent`, `variant` and `permission` are the defaults for its prompts; `queue` holds messages to send when
-    it is idle. `budget` limits all its turns from when it is set: those of other clients count, but only those sent
-    here are stopped.
+    `model`, `agent`, `variant`, `effort` and `permission` are the defaults for its prompts; `queue` holds messages to
+    send when it is idle. `budget` limits all its turns from when it is set: those of other clients count, but only
+    those sent here are stopped.
     """
 
     def __init__(self, owner: Owner, transcript: Transcript) -> None:
         super().__init__(owner, transcript, self.abort_own)
-        self.model, self.agent, self.variant = owner.model, owner.agent, owner.variant
+        self.model, self.agent, self.variant, self.effort = owner.model, owner.agent, owner.variant, owner.effort
         self.policy: Policy | None = None
         self.budget: Budget | None = None
         self._account = Account(transcript, str(owner.directory), self._paying)
         self.queue = Queue(owner.directory, self._send_waiting, lambda: self.busy, self._turn_state)
         self._answering = Answering(owner, transcript, self._offering, self.turn_for)
+        self.pauses = Pauses()
         self._stops = Stops(self.abort, self._stop_late, self._drop)
         self.comments: list[Comment] = []
         """Comments on lines of a diff, sent with the next prompt."""
@@ -96,12 +99,21 @@ class AsyncSession(ManagedSession):
     def permission(self, permission: PermissionOption | None) -> None:
         self.policy = None if permission is None else self.owner.policy_of(permission)
 
+    @property
+    def effort(self) -> str | None:
+        """Default effort of prompts: none, low, medium, high or max. Raises ValueError when set to anything else."""
+        return self._effort
+
+    @effort.setter
+    def effort(self, effort: str | None) -> None:
+        self._effort = checked_effort(effort)
+
     # -- prompting -------------------------------------------------------------------------------------------------
 
     @spelled_out
     async def prompt(
         self,
-        text: str,
+        text: Prompt,
         *,
         files: Iterable[Any] = (),
         images: Iterable[Any] = (),
@@ -113,20 +125,33 @@ class AsyncSession(ManagedSession):
     ) -> Turn:
         """Send a prompt and return its Turn when it has ended, or at once with `wait=False` (then `await turn`).
 
+        `text` may be a list of texts and `Attachment`s, which the model gets in this order. `files` are paths
+        ("a.py:3-9" for lines), http(s) links, which the agent is left to fetch, and Attachments.
         While another turn is running, the agent picks this one up after its current step, as a separate turn
         ("steering"). `timeout` (seconds) aborts the turn and keeps what has arrived. `permission` overrides the policy
         for this turn; `person` answers the requests that the policy leaves open. `mentions=True` attaches the files and
         agents that the text names as `@path` and `@agent`; an async function also attaches the parts it returns for
-        the text. `no_reply` adds the prompt to the conversation without asking the model.
-        Raises OSError (file missing, not a regular file, or too large; also a mentioned one) before sending anything,
-        and TurnError (with `.turn`) if the turn ends in an error.
+        the text. `no_reply` adds the prompt to the conversation without asking the model. `retry` (a number, or a
+        `Retry`) sends the prompt again if the turn failed before a tool started, and returns the last turn; the failed
+        ones stay in the session.
+        Before sending anything, raises ValueError (`retry` without waiting, an unknown `effort`), OSError (file
+        missing, not a regular file, or too large; also a mentioned one), and OpencodeError if the model cannot take
+        what is attached or so long a text, or lacks the `variant`; then TurnError (with `.turn`) if the turn fails.
         """
+        waits = wait and not no_reply
+        retry = retry_of(options, self.owner.retry, waits=waits)
         parts = await prompt_parts.parts(text, files, images, self.owner.directory)
         if mentions:
-            described = await mentions(text) if callable(mentions) else []
-            parts += await self.owner.mentions(text, prompt_parts.variables(described)) + described
-        turn = await self.send(parts, system=system, no_reply=no_reply, **options)
-        return await self._ended_turn(turn) if wait and not no_reply else turn
+            said = prompt_parts.text_of(text)
+            described = await mentions(said) if callable(mentions) else []
+            parts += await self.owner.mentions(said, prompt_parts.variables(described)) + described
+        send = partial(self.send, parts, system=system, no_reply=no_reply, **options)
+        if not waits:
+            return await send()
+        try:
+            return await series.retried(send, retry, self.pauses)
+        finally:
+            await self.owner.hooks.settled()
 
     async def _ended_turn(self, turn: Turn) -> Turn:
         """Wait for a turn, and for the hooks that it calls."""
@@ -134,6 +159,33 @@ class AsyncSession(ManagedSession):
             return await turn
         finally:
             await self.owner.hooks.settled()
+
+    @spelled_out
+    async def prompts(
+        self,
+        items: Iterable[SeriesItem] | AsyncIterable[SeriesItem],
+        *,
+        on_error: OnError = "raise",
+        **options: Unpack[TurnOptions],
+    ) -> AsyncIterator[Turn]:
+        """Send prompts one after another, and yield each Turn when it has ended.
+
+        An item is a text, or a text and a dict with options of its own for `prompt`; each is taken when the turn before
+        it has been yielded, so a generator can make it from that. Stops at the first turn that fails, and raises its
+        TurnError; with `on_error="yield"` yields that turn and goes on, unless somebody stopped it. Cancelling aborts
+        the running turn. Raises ValueError for another `on_error`, and what `prompt` raises.
+        """
+        series.check_on_error(on_error)
+        async for item in series.each(items):
+            text, own = series.read_item(item, options)
+            try:
+                turn = await self.prompt(text, **own)
+            except TurnError as error:
+                turn = series.failed(error, on_error)
+            except asyncio.CancelledError:
+                await self.abort_own()
+                raise
+            yield turn
 
     @spelled_out
     async def send(
@@ -145,6 +197,7 @@ class AsyncSession(ManagedSession):
         **options: Unpack[TurnOptions],
     ) -> Turn:
         """Send prepared parts (see `prompt.parts`) as a prompt; return the Turn without waiting for it."""
+        retry_of(options, None, waits=False)
         begun = self._beginning(options)
         parts = await self.owner.hooks.submitted_parts(self.id, parts)
         comments, self.comments[:] = list(self.comments), []  # cleared before the feed announces the prompt
@@ -171,10 +224,11 @@ class AsyncSession(ManagedSession):
         wait: bool = True,
         **options: Unpack[TurnOptions],
     ) -> Turn:
-        """Run a slash command, built-in or user-defined; options and errors as for `prompt`.
+        """Run a slash command, built-in or user-defined; options and errors as for `prompt`, without `retry`.
 
         Raises OpencodeError if there is no such command. The command's own model and agent take precedence.
         """
+        retry_of(options, None, waits=False)
         prompt_parts.check_text(name, "A command's name")
         prompt_parts.check_text(arguments, "A command's argument text")
         attached = await prompt_parts.file_parts(files, self.owner.directory)
@@ -186,7 +240,7 @@ class AsyncSession(ManagedSession):
         known = await self.owner.command(name)
         keep = await self._recorder(asked, begun)
         fields = {"command": known["name"], "arguments": arguments, "parts": attached or None}
-        body = await begun.body(acting=known.get("agent"), **fields)
+        body = await begun.body(acting=known, **fields)
         if chosen := body.get("model"):
             body["model"] = f"{chosen['providerID']}/{chosen['modelID']}"
         run = self._begin(body["messageID"], begun.policy, begun.person, begun.limits, keep)
@@ -197,6 +251,10 @@ class AsyncSession(ManagedSession):
     async def init(self, *, wait: bool = True, **options: Unpack[TurnOptions]) -> Turn:
         """Have the agent analyze the project and write or improve its AGENTS.md; options and errors as for `prompt`."""
         return await self.command("init", wait=wait, **options)
+
+    async def unmet_effort(self, options: TurnOptions) -> str:
+        """Say, once for each model, that a prompt's effort has no effect on its model; "" otherwise."""
+        return await self._beginning(options).unmet_effort()
 
     def _beginning(self, options: TurnOptions) -> Beginning:
         return Beginning(self, self.owner, options, self._offering)
@@ -294,7 +352,7 @@ class AsyncSession(ManagedSession):
         self._running[message_id] = run
         return run
 
-    async def stream(self, text: str, **options: Any) -> AsyncGenerator[Update]:
+    async def stream(self, text: Prompt, **options: Any) -> AsyncGenerator[Update]:
         """Send a prompt and yield each `Update` until its turn has ended; options and errors as for `prompt`.
 
         A slow reader misses nothing: updates wait for it. Closing the iterator early aborts the turn.
@@ -324,6 +382,7 @@ class AsyncSession(ManagedSession):
 
     async def abort(self) -> None:
         """Stop the running turn, or one just sent; return when the session is idle. Keeps what has arrived."""
+        self.pauses.end()
         self._stopping(_ABORTED)
         runs = list(self._running.values())
         await self._send_abort()
@@ -336,7 +395,8 @@ class AsyncSession(ManagedSession):
             self.owner.feed.tell(self.id, "failed", messageID=state.id, error=error, status="aborted")
 
     async def abort_own(self) -> None:
-        """Call `abort` if a turn started by this client is running."""
+        """Call `abort` if a turn started by this client is running, or is to be sent again."""
+        self.pauses.end()
         if self.running:
             await self.abort()
 

@@ -13,9 +13,9 @@ from collections.abc import Iterable
 from datetime import date, timedelta
 
 from opencode_nb.spending import records
-from opencode_nb.spending.records import Entry, folder
+from opencode_nb.spending.records import KEPT_MONTHS, Entry, folder
 
-__all__ = ["Entry", "delete", "entries", "folder", "keep", "problem"]
+__all__ = ["KEPT_MONTHS", "Entry", "delete", "entries", "folder", "keep", "problem"]
 
 log = logging.getLogger("opencode_nb")
 

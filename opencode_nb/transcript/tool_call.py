@@ -3,8 +3,24 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Literal
 
+from opencode_nb.tools.names import own_tool
 from opencode_nb.transcript.state import Json, call_id
+from opencode_nb.transcript.tool_calls import CHANGING
+
+ToolKind = Literal["read", "search", "edit", "execute", "fetch", "think", "delegate", "ask", "other"]
+
+_KINDS: dict[str, ToolKind] = {
+    **dict.fromkeys(("read", "list", "skill", "variables", "inspect", "figure", "history", "progress"), "read"),
+    **dict.fromkeys(("glob", "grep", "codesearch", "lsp"), "search"),
+    **dict.fromkeys(CHANGING, "edit"),
+    **dict.fromkeys(("bash", "python"), "execute"),
+    **dict.fromkeys(("webfetch", "websearch"), "fetch"),
+    **dict.fromkeys(("todowrite", "todoread"), "think"),
+    "task": "delegate",
+    "question": "ask",
+}
 
 
 @dataclass(frozen=True, slots=True)
@@ -24,6 +40,11 @@ class ToolCall:
     attachments: list[Json]
     duration: float | None
     id: str = ""
+
+    @property
+    def kind(self) -> ToolKind:
+        """What kind of tool it is; "other" for an MCP server's and one's own."""
+        return _KINDS.get(own_tool(self.tool) or self.tool, "other")
 
     @classmethod
     def asking(cls, request: Json) -> ToolCall:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from opencode_nb.errors import ModelError
 from opencode_nb.session.models import SOURCES, ModelChoice, NoModelError, sends_to
 from opencode_nb.session.owner import Owner
+from opencode_nb.session.prompt.variants import splits
 from opencode_nb.session.queue import QueueItem
 from opencode_nb.session.session import AsyncSession
 from opencode_nb.transcript import usage
@@ -92,7 +93,8 @@ class Facts:
         """Return the model of the next prompt, and where it comes from in words; "" if there is none."""
         if session.model:
             found = self._default if session.model == session.owner.model else None  # it may lack its provider
-            return found.model if found else session.model, SOURCES["option"]
+            known = (name for name, _variant in splits(session.model) if name in self._models)
+            return found.model if found else next(known, session.model), SOURCES["option"]
         if of_session := usage.session_model(session.transcript.info):
             return of_session, "this session's model"
         if of_agent := self._models_of_agents.get(session.agent or ""):

@@ -7,6 +7,7 @@ import json
 import os
 import re
 import signal
+import socket
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -22,6 +23,7 @@ import opencode_nb as oc
 from opencode_nb import cli
 from opencode_nb.demo import DemoModel, text
 from opencode_nb.server import Server, serve
+from opencode_nb.server.environment import PASSWORD
 from tests.support.terminals import end, hang_up
 
 PROGRAM = str(Path(sys.executable).with_name("opencode-nb"))
@@ -447,6 +449,37 @@ def test_a_dialogue_continues_after_an_unsent_prompt(terminal: Any, ai: oc.Openc
     talk.answer("/exit")
     assert talk.ended()[0] == 0
     assert len(ids(ai) - before) == 1
+
+
+def test_a_dialogue_on_a_joined_server_runs_shell_commands_and_attaches_files(
+    terminal: Any, shared: Server, server_model: DemoModel, place: Path
+) -> None:
+    (place / "notes.txt").write_text("The answer is forty-two.")
+    talk = terminal(f"{PASSWORD}={shared.password} exec opencode-nb ask -i --url {shared.url}")
+    talk.expect(READY)
+    talk.answer("!echo shell-$((40+2))")
+    talk.expect("shell-42")
+    talk.expect(READY)
+    talk.answer("!")
+    talk.expect("Write a shell command after the !")
+    talk.child.send("What did I send you? @not\t")
+    talk.expect("es.txt")
+    talk.answer("")
+    talk.expect("earlier prompts in this session")
+    talk.expect(READY)
+    sent = json.dumps(server_model.requests[-1]["messages"])
+    assert "The answer is forty-two." in sent
+    assert "shell-42" in sent
+    talk.answer("/exit")
+    assert talk.ended()[0] == 0
+
+
+def test_a_port_that_is_in_use_is_named(place: Path) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        port = taken.getsockname()[1]
+        done = ask(place, "--port", str(port), "hello")
+    assert done.code == 1
+    assert f"could not listen on 127.0.0.1:{port}" in done.err
 
 
 def test_closing_the_terminal_ends_the_dialogue(terminal: Any) -> None:

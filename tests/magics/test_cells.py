@@ -16,7 +16,7 @@ import pytest
 from IPython.core.interactiveshell import InteractiveShell
 
 import opencode_nb as oc
-from opencode_nb.demo import DemoModel, gate, text
+from opencode_nb.demo import DemoModel, gate, text, usage
 from opencode_nb.magics.workspace import PASSWORD
 from tests.magics.conftest import RunCell
 
@@ -240,6 +240,16 @@ def test_a_timeout_keeps_the_partial_output(run_cell: RunCell, shell: Interactiv
     assert "TurnTimeoutError: Stopped after 4 s, its time limit." in cell.printed
     assert cell.printed.count("as far as this") == 1
     assert shell.user_ns["_"].text == "as far as this"
+
+
+def test_a_cost_near_its_limit_is_said_and_one_above_it_fails_the_cell(
+    run_cell: RunCell, shell: InteractiveShell, demo_model: DemoModel
+) -> None:
+    demo_model.queue([[text("dear"), usage(1000, 100)]])
+    assert "Near the budget: $0.0014 of $0.0015 USD used." in run_cell("%%prompt --max-cost 0.0015\ngo").printed
+    demo_model.queue([[text("too dear"), usage(1000, 100)]])
+    assert "BudgetExceededError: Stopped at max_cost" in run_cell("%%prompt --max-cost 0.001\ngo").printed
+    assert shell.user_ns["_"].text == "too dear"
 
 
 def test_without_a_provider_the_next_step_is_shown(

@@ -22,6 +22,7 @@ def test_options_have_their_defaults() -> None:
         "model": None,
         "agent": None,
         "variant": None,
+        "effort": None,
         "session": None,
         "new": False,
         "output": None,
@@ -33,6 +34,8 @@ def test_options_have_their_defaults() -> None:
         "timeout": None,
         "record": None,
         "replay": None,
+        "max_cost": None,
+        "max_steps": None,
         "background": False,
         "quiet": False,
     }
@@ -40,11 +43,12 @@ def test_options_have_their_defaults() -> None:
 
 def test_all_options_are_parsed() -> None:
     options = prompt_parser().parse_line(
-        "-m demo/a/b -a plan --variant high --new -o turn -f a.py:3-9 --file 'two words.csv' --permission deny "
-        "--timeout 2.5 -b -q -i fig -i 'plot.png' --privacy schema --no-kernel"
+        "-m demo/a/b -a plan --variant high --effort max --new -o turn -f a.py:3-9 --file 'two words.csv' "
+        "--permission deny --timeout 2.5 -b -q -i fig -i 'plot.png' --privacy schema --no-kernel"
     )
     assert (options.model, options.agent, options.variant, options.new) == ("demo/a/b", "plan", "high", True)
     assert (options.output, options.file) == ("turn", ["a.py:3-9", "two words.csv"])
+    assert options.effort == "max"
     assert (options.image, options.privacy, options.no_kernel) == (["fig", "plot.png"], "schema", True)
     assert (options.permission, options.timeout, options.background, options.quiet) == ("deny", 2.5, True, True)
 
@@ -65,6 +69,8 @@ def test_all_options_are_parsed() -> None:
         ("--timeout soon", "'soon' is not a number of seconds above 0"),
         ("--timeout 0", "'0' is not a number"),
         ("--timeout nan", "'nan' is not a number"),
+        ("--max-cost 0", "'0' is not an amount in USD above 0"),
+        ("--max-steps 1.5", "'1.5' is not a whole number above 0"),
         ("--permission maybe", "invalid choice: 'maybe' (choose from"),
         ("""--permission '{"bsh": "deny"}'""", "there is no 'bsh'. Did you mean 'bash'?"),
         ("""--permission '{"bash": "no"}'""", "a rule is one of ask, allow, deny"),

@@ -112,7 +112,9 @@ def test_status_does_not_wait_for_a_restarting_server(run_cell: RunCell, shell: 
     assert lines[-1] == f"Log: {server.log_path}"
     run_cell("%%prompt -q\nSay exactly: back")
     assert shell.user_ns["_"].text == "back"
-    assert f"OpenCode {server.version} at {server.url}" in run_cell("%opencode status").printed
+    told = run_cell("%opencode status").printed
+    assert f"OpenCode {server.version} at {server.url}" in told
+    assert re.search(r"\nConnection: works again; failed \d+ times?, last (\d+ min )?\d+ s ago: .+", told)
 
 
 def test_an_own_server_is_started_and_stopped(

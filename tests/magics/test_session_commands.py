@@ -60,7 +60,12 @@ def test_session_commands_report_the_session(run_cell: RunCell, demo_model: Demo
     run_cell("%%prompt\ngo")
     assert run_cell("%opencode todo").printed == "✓ Look\n"
     assert run_cell("%opencode context").printed.startswith("Context: 50,010 of 200,000 tokens (25%) of demo/demo.")
-    assert "$0." in run_cell("%opencode cost").printed
+    told = run_cell("%opencode cost --days 7").printed
+    for part in ("This session: $0.", "Tokens: ", "Today: $0.", "Last 7 days: $0.", "By day\n", "  demo/demo  "):
+        assert part in told
+    assert "is not a whole number above 0" in run_cell("%opencode cost --days 0").printed
+    assert "Deleted all costs in " in run_cell("%opencode cost --delete").printed
+    assert "Today: $0.0000, 0 tokens" in run_cell("%opencode cost").printed
     assert "Compacted the context from 50,010 to" in run_cell("%opencode compact").printed
 
 

@@ -14,6 +14,7 @@ from IPython.core.interactiveshell import InteractiveShell
 from traitlets import TraitError
 from traitlets.config import Config
 
+from opencode_nb.demo import DemoModel, tool
 from opencode_nb.magics.line import LineMagic
 from opencode_nb.magics.options import prompt_parser
 from opencode_nb.magics.settings import VARIABLES, OpencodeMagics
@@ -43,8 +44,11 @@ def test_the_environment_is_read_each_time(monkeypatch: pytest.MonkeyPatch, tmp_
         "model": ("demo/one", "demo/one"),
         "agent": ("plan", "plan"),
         "variant": ("high", "high"),
+        "effort": ("low", "low"),
         "permission": ('{"bash": "deny"}', {"bash": "deny"}),
         "timeout": ("1.5", 1.5),
+        "max_cost": ("0.5", 0.5),
+        "max_steps": ("20", 20),
         "directory": (str(tmp_path), str(tmp_path)),
         "shared": ("no", False),
         "base_url": ("http://127.0.0.1:4096", "http://127.0.0.1:4096"),
@@ -118,6 +122,9 @@ def test_start_options_take_precedence_over_all(monkeypatch: pytest.MonkeyPatch,
         ("permission", {"edti": "deny"}, "Did you mean 'edit'?"),
         ("timeout", "soon", "'soon' is not a number of seconds above 0"),
         ("timeout", -1, "-1 is not a number of seconds above 0"),
+        ("max_cost", "much", "'much' is not an amount in USD above 0"),
+        ("max_cost", -1, "-1 is not an amount in USD above 0"),
+        ("max_steps", "1.5", "'1.5' is not a whole number of model steps above 0"),
         ("directory", "/no/such/place", "directory /no/such/place does not exist"),
         ("base_url", "localhost:4096", "give one such as http://127.0.0.1:4096"),
         ("shared", "maybe", "expected a boolean"),
@@ -196,6 +203,15 @@ def test_permission_and_timeout_can_be_configured(run_cell: RunCell, shell: Inte
     assert "TurnTimeoutError" in late.printed
     run_cell("%config OpencodeMagics.permission = None")
     run_cell("%config OpencodeMagics.timeout = None")
+
+
+def test_a_limit_on_steps_can_be_configured_and_a_cell_may_change_it(run_cell: RunCell, demo_model: DemoModel) -> None:
+    run_cell("%config OpencodeMagics.max_steps = 1")
+    demo_model.queue([[tool("glob", pattern="*.py")]])
+    assert "BudgetExceededError: Stopped at max_steps: 1 of 1 model steps" in run_cell("%%prompt -q\ngo").printed
+    demo_model.queue([[tool("glob", pattern="*.py")], [tool("glob", pattern="*.md")]])
+    assert run_cell("%%prompt -q --max-steps 5\ngo").error is None
+    run_cell("%config OpencodeMagics.max_steps = None")
 
 
 def test_wrong_settings_are_reported_and_change_nothing(

@@ -165,3 +165,15 @@ def test_a_file_that_is_no_text_is_kept_byte_for_byte(file: Path) -> None:
     assert change.before is not None
     assert change.after is not None
     assert (change.before.read(), change.after.read(), change.after.mode) == (before, after, "100755")
+
+
+@pytest.mark.parametrize(("name", "ran"), [("nb1a2b3c4d_python", True), ("nb1a2b3c4d_inspect", False), ("bash", False)])
+def test_code_of_the_kernel_is_known(file: Path, name: str, ran: bool) -> None:
+    """It is not run again, and the turn says so."""
+    recording = Recording(file)
+    add(recording, "Run", name="bash_failing")
+    (turn,) = recording.turns()
+    for part in turn.parts():
+        if part.get("type") == "tool":
+            part["tool"] = name
+    assert turn.ran_code is ran

@@ -119,6 +119,12 @@ def test_undo_takes_a_replayed_change_back(edited: oc.Turn, file: Path, tmp_path
         assert session.turns() == []
         session.redo()
         assert (project / SOURCE).read_bytes() == after != before
+        session.undo()
+        replay.close()  # a stopped replay goes on
+        session.prompt("Write a new file notes.md")
+        assert [turn.prompt for turn in session.turns()] == ["Write a new file notes.md"]
+        session.undo()
+        assert not (project / "notes.md").exists()
 
 
 def test_no_file_is_changed_where_the_policy_denies_edits(edited: oc.Turn, file: Path, tmp_path: Path) -> None:

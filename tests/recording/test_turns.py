@@ -34,3 +34,20 @@ def test_a_kept_turn_plays_as_it_was(name: str) -> None:
         kept = json.loads(json.dumps(kept_turns.as_json(turn)))
         assert facts(played(kept, transcript)) == facts(turn)
     assert not transcript.busy
+
+
+def test_turns_are_in_the_order_in_which_they_are_played() -> None:
+    """Not in that of their recording: undo takes the last one."""
+    early, late = sorted((turns(name)[0] for name in ("markdown", "reasoning")), key=begun)
+    transcript = Transcript("ses_one")
+    for turn in (late, early):
+        kept, last = kept_turns.as_json(turn), transcript.newest
+        moved = kept_turns.over_strings(kept, lambda text, own=turn.session_id: "ses_one" if text == own else text)
+        again = played(moved, transcript, last.at if last else 0.0)
+        assert page.turn_text(again) == page.turn_text(turn)
+    assert list(transcript.turns) == [late.id, early.id]
+
+
+def begun(turn: TurnState) -> float:
+    assert turn.prompt is not None
+    return turn.prompt.at

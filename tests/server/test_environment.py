@@ -153,3 +153,10 @@ def test_every_other_difference_changes_the_key(program: Path, tmp_path: Path) -
     assert len(set(keys)) == len(keys) - 1  # the last two configurations are equal after merging
     with pytest.raises(FileNotFoundError):
         key(tmp_path / "nowhere", {})
+
+
+def test_other_flags_are_another_server(program: Path) -> None:
+    environment = server_environment({}, None)
+    plain = server_key(program, environment, None)
+    assert plain == server_key(program, environment, None, [])
+    assert plain != server_key(program, environment, None, ["--pure"])

@@ -45,7 +45,7 @@ def test_a_killed_server_fails_the_turn_and_the_next_prompt_works(
         victim = guard if "guard" in how else keeper if "keeper" in how else psutil.Process(server.pid)
         victim.kill()
         why = "ended in the middle of the turn: its guard was killed" if "guard" in how else "ended in the middle"
-        with pytest.raises(oc.TurnError, match=why):
+        with pytest.raises(oc.ServerGoneError, match=why):
             turn.wait(30)
         model.release("killed")
         assert turn.text == "partial answer"

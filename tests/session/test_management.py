@@ -240,6 +240,18 @@ def test_undo_reverts_one_turn_at_a_time_and_lists_the_files(
     session.unrevert()
 
 
+def test_a_turn_before_a_shell_command_is_undone_with_it(ai: oc.Opencode, demo_model: DemoModel, project: Path) -> None:
+    file = project / "note.txt"
+    file.write_text("one\n")
+    session = ai.session()
+    (turn,) = edits(session, demo_model, file, "one", "two")
+    session.shell("true")
+    assert len(session.revert(turn).undone) == 2
+    assert file.read_text() == "one\n"
+    session.unrevert()
+    assert file.read_text() == "two\n"
+
+
 def test_undo_while_busy_is_refused(ai: oc.Opencode, demo_model: DemoModel) -> None:
     session = ai.session()
     session.prompt("hello")

@@ -135,7 +135,7 @@ def test_a_time_limit_stops_the_turn_and_keeps_the_text(ai: oc.Opencode, demo_mo
     with pytest.raises(oc.TurnError, match="time limit") as raised:
         session.prompt("go", timeout=4)
     demo_model.release("time-limit")
-    assert raised.value.turn.status == "aborted"
+    assert (raised.value.turn.status, raised.value.turn.stop_reason) == ("aborted", "timeout")
     assert raised.value.turn.text == "partial answer"
     assert not session.busy
 
@@ -147,7 +147,7 @@ def test_an_interrupt_aborts_the_turn_and_leaves_the_session_usable(ai: oc.Openc
     with pytest.raises(KeyboardInterrupt):
         session.prompt("go")
     turn = session.turns()[-1]
-    assert turn.status == "aborted"
+    assert (turn.status, turn.stop_reason) == ("aborted", "aborted")
     assert turn.text == "partial answer"
     assert ai.client.session.status().get(session.id, {"type": "idle"})["type"] == "idle"
     assert session.prompt("hello").status == "completed"

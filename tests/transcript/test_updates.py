@@ -6,6 +6,7 @@ import copy
 
 import pytest
 
+from opencode_nb.transcript.tool_call import ToolCall
 from opencode_nb.transcript.transcript import Transcript
 from opencode_nb.transcript.updates import Update, Updates
 from tests.transcript.test_transcript import NAMES, events_of, root_of
@@ -67,3 +68,11 @@ def test_a_text_that_was_there_before_is_not_told_again() -> None:
     events = [event for event in events_of(NAMES[0]) if event["type"] == "message.part.updated"]
     changes = [change for event in copy.deepcopy(events) for change in transcript.apply(event)]
     assert [update for change in changes for update in later.of(change) if update.kind in ("text", "reasoning")] == []
+
+
+@pytest.mark.parametrize(
+    ("tool", "kind"),
+    [("read", "read"), ("apply_patch", "edit"), ("bash", "execute"), ("task", "delegate"), ("github_search", "other")],
+)
+def test_a_call_has_the_kind_of_its_tool(tool: str, kind: str) -> None:
+    assert ToolCall.of({"tool": tool}, ended=False).kind == kind

@@ -7,6 +7,7 @@ import getpass
 import os
 from argparse import Namespace
 from collections.abc import Iterator
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -14,16 +15,18 @@ from opencode_nb.errors import ModelError, OpencodeError
 from opencode_nb.magics.commands.group import Group, argument, say
 from opencode_nb.magics.commands.sessions import named
 from opencode_nb.magics.frontend import can_ask
-from opencode_nb.magics.options import seconds
+from opencode_nb.magics.options import EFFORT, LATE, dollars, seconds, whole_number
 from opencode_nb.magics.workspace import PASSWORD, Workspace
 from opencode_nb.secret import Secret
 from opencode_nb.session.blocking import Opencode
 from opencode_nb.session.models import CELL, announcement, told_in
 from opencode_nb.session.permissions import option as permission_option
+from opencode_nb.session.prompt.variants import EFFORTS
 
 if TYPE_CHECKING:
     from opencode_nb.server.process import Server
     from opencode_nb.server.status import Holder, ServerStatus
+    from opencode_nb.session.incoming.health import Health
 
 LOG_LINES = 20
 
@@ -45,6 +48,7 @@ def _directory(text: str) -> Path:
     argument("-m", "--model", metavar="MODEL", help="default provider/model for prompts"),
     argument("-a", "--agent", metavar="AGENT", help="default agent for prompts"),
     argument("--variant", metavar="VARIANT", help="default variant of the model for prompts"),
+    argument("--effort", metavar="EFFORT", choices=EFFORTS, help=f"default effort for prompts: {EFFORT}"),
     argument(
         "-d",
         "--directory",
@@ -54,6 +58,8 @@ def _directory(text: str) -> Path:
     ),
     argument("--permission", **permission_option.ARGUMENT, help=permission_option.HELP),
     argument("--timeout", metavar="SECONDS", type=seconds, help="stop a turn after this many seconds"),
+    argument("--max-cost", metavar="USD", type=dollars, help=f"stop a turn above this cost, {LATE}"),
+    argument("--max-steps", metavar="N", type=whole_number, help="stop a turn after this many steps of the model"),
     argument("--own", action="store_true", help="use a server of this kernel's own, not the shared one"),
     argument("--binary", metavar="PROGRAM", help="the opencode program: a path or an installed version"),
     argument(
@@ -80,7 +86,18 @@ def start(workspace: Workspace, options: Namespace) -> None:
 
 def _wanted(options: Namespace) -> dict[str, Any]:
     """Return the options that were given, by their names in `Opencode`."""
-    names = ("model", "agent", "variant", "directory", "permission", "timeout", "binary")
+    names = (
+        "model",
+        "agent",
+        "variant",
+        "effort",
+        "directory",
+        "permission",
+        "timeout",
+        "max_cost",
+        "max_steps",
+        "binary",
+    )
     wanted = {name: getattr(options, name) for name in names if getattr(options, name) is not None}
     if options.demo:
         wanted["demo"] = True
@@ -177,6 +194,7 @@ def status(workspace: Workspace, _options: Namespace) -> None:
     if server is not None and not server.ready:  # a request would wait until it is up
         say("\n".join(["OpenCode is restarting; the next %%prompt waits for it.", *told]))
         return
+    told += _health_lines(ai.health)
     say("\n".join([f"OpenCode {ai.version} at {ai.client.base_url}, in {ai.directory}", *told]))
     try:
         say(announcement(ai.model_choice()))
@@ -199,6 +217,14 @@ def _server_lines(status: ServerStatus) -> Iterator[str]:
         ]
         yield f"Used by: {', '.join(held)}"
     yield f"Log: {status.log_path}"
+
+
+def _health_lines(health: Health) -> Iterator[str]:
+    if health.last_failure is not None:
+        times = f"{health.failures} time{'' if health.failures == 1 else 's'}"
+        ago = _duration((datetime.now(UTC) - health.last_failure).total_seconds())
+        now = "is lost" if health.degraded else "works again"
+        yield f"Connection: {now}; failed {times}, last {ago} ago: {health.last_error}"
 
 
 def _session_line(workspace: Workspace) -> str:

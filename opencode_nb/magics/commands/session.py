@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 from argparse import Namespace
+from datetime import date
 from pathlib import Path
 
 from opencode_nb.errors import OpencodeError
 from opencode_nb.magics.commands.group import Group, argument, say
 from opencode_nb.magics.commands.sessions import named
+from opencode_nb.magics.options import whole_number
 from opencode_nb.magics.workspace import Workspace
 from opencode_nb.session.blocking import Session
 from opencode_nb.session.prompt import listing
@@ -119,13 +121,29 @@ def todo(workspace: Workspace, _options: Namespace) -> None:
         say("No todos in this session.")
 
 
-@group.command()
-def cost(workspace: Workspace, _options: Namespace) -> None:
-    """Show the session's cost in USD and its tokens."""
-    session = _current(workspace)
-    used = session.tokens
-    say(f"${session.cost:.4f} at the provider's list prices")
-    say("Tokens: " + ", ".join(f"{count:,} {kind.replace('_', ' ')}" for kind, count in used.items()))
+@group.command(
+    argument("--days", type=whole_number, default=30, metavar="N", help="the days to add up (default: 30)"),
+    argument("--delete", action="store_true", help="delete what is kept of all kernels' costs"),
+)
+def cost(workspace: Workspace, options: Namespace) -> None:
+    """Show the session's cost in USD and its tokens, and those of all kernels by day, model and project."""
+    from opencode_nb.spending import costs
+    from opencode_nb.spending.report import report
+
+    if options.delete:
+        costs.delete()
+        say(f"Deleted all costs in {costs.folder()}. What sessions cost is still in OpenCode's own store.")
+        return
+    if (session := workspace.session) is not None:
+        say(f"This session: ${session.cost:.4f} at the provider's list prices")
+        say("Tokens: " + ", ".join(f"{count:,} {kind.replace('_', ' ')}" for kind, count in session.tokens.items()))
+    else:
+        say("There is no session yet.")
+    say(report(costs.entries(options.days), date.today(), options.days))
+    say(f"\nIn USD, as OpenCode reports it: models without prices cost 0. Kept for {costs.KEPT_MONTHS} months in")
+    say(f"{costs.folder()}; %opencode cost --delete deletes it. The demo model's are not kept.")
+    if problem := costs.problem():
+        say(problem)
 
 
 @group.command()

@@ -19,6 +19,7 @@ from opencode_nb.errors import APITimeoutError, NotFoundError, OpencodeError
 from opencode_nb.secret import MASK
 from opencode_nb.session import storage
 from opencode_nb.session.incoming import history
+from opencode_nb.session.incoming.health import HealthRecord
 from opencode_nb.transcript.state import Json
 from opencode_nb.transcript.transcript import Change, Transcript
 
@@ -65,11 +66,18 @@ class Feed:
     """Follows sessions. Listeners run on the loop's thread with the changes that each event made.
 
     `secret`, the server's password, is masked in message parts: tools inherit the server's environment, so a plain
-    `env` prints it. `data` is the server's data directory, if known.
+    `env` prints it. `data` is the server's data directory, if known. `record` gets the stream's failures.
     """
 
-    def __init__(self, client: AsyncClient, secret: str | None = None, data: Path | None = None) -> None:
+    def __init__(
+        self,
+        client: AsyncClient,
+        secret: str | None = None,
+        data: Path | None = None,
+        record: HealthRecord | None = None,
+    ) -> None:
         self.client = client
+        self._record = record or HealthRecord()
         self._data = data
         self._secret = secret
         self.transcripts: dict[str, Transcript] = {}
@@ -231,6 +239,10 @@ class Feed:
     def _set_connection(self, state: Literal["connected", "reconnecting", "lost"], error: str = "") -> None:
         fell = self.connection.state == "connected" != state
         self.connection = ConnectionState(state, error, self.connection.failures + fell)
+        if state == "connected":
+            self._record.works()
+        elif fell or state == "lost":
+            self._record.failed(error)
         for session_id in list(self.transcripts):
             self.tell(session_id, "connection", connected=state == "connected")
 

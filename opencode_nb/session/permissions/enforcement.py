@@ -19,10 +19,13 @@ from opencode_nb.transcript.state import Json
 
 
 class Enforcement:
-    """Caches the configuration, agents and tools of a server in one directory that rules depend on."""
+    """Caches the configuration, agents and tools of a server in one directory that rules depend on.
 
-    def __init__(self, client: Callable[[], AsyncClient], directory: Path) -> None:
-        self._client, self._directory = client, directory
+    `directories`: others that the agent may use.
+    """
+
+    def __init__(self, client: Callable[[], AsyncClient], directory: Path, directories: Sequence[str] = ()) -> None:
+        self._client, self._directory, self._directories = client, directory, directories
         self.forget()
 
     def forget(self) -> None:
@@ -57,6 +60,7 @@ class Enforcement:
             own=await self._own_tools(policy, guarded),
             offered=offered,
             guarded=guarded,
+            directories=self._directories,
         )
 
     def allows_unasked(self, policy: Policy, agent: str | None, standing: Sequence[Json], request: Json) -> bool:

@@ -11,13 +11,18 @@ plainly allowed.
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
+from pathlib import Path
 
 from opencode_nb.session.permissions.policy import Policy
-from opencode_nb.session.permissions.rules import UNASKED, matches, strictest
+from opencode_nb.session.permissions.rules import UNASKED, is_pattern, matches, strictest
 from opencode_nb.transcript.state import Json
 
 MARK: Json = {"permission": "opencode_nb", "pattern": "rules", "action": "ask"}
 """Marks the start of our rules. Rules before the first mark are someone else's and are kept."""
+
+
+EXTERNAL = "external_directory"
+"""The permission for what is outside the directory of the session."""
 
 
 def session_rules(
@@ -29,15 +34,18 @@ def session_rules(
     own: Iterable[str] = (),
     offered: Sequence[Json] = (),
     guarded: Sequence[str] = (),
+    directories: Sequence[str] = (),
 ) -> list[Json]:
     """Return the rules to append to a session's `standing` rules for a turn with this policy; [] if already at the end.
 
     `agent`: the agent's rules. `own`: the user's own tools, which the server runs without asking. `offered`: the rules
     for the tools of this session's kernel, see `offered_rules`. `guarded`: what hooks may refuse, asked too.
+    `directories`: others that the agent may use.
     """
     theirs, ours = _parted(standing)
     base, names = [*agent, *theirs], list(dict.fromkeys((*policy.names(configured), *guarded)))
-    set_anew = [*names, *_permissions(offered)]
+    opened = [_rule(EXTERNAL, f"{path}/*", "allow") for path in directories if _may_open(policy)]
+    set_anew = [*names, *_permissions([*offered, *opened])]
     stale = _outermost(name for name in _permissions(ours) if not covered(name, set_anew))
     rules = [
         *(rule for name in names for rule in _for_subagents(policy, name, guarded)),
@@ -46,9 +54,27 @@ def session_rules(
         *(rule for name in names for rule in _still_denied(base, name)),
         *(_rule(name, "*", "deny") for name in _hidden(policy, names, own, guarded)),
         *offered,
+        *opened,
+        *(rule for name in _permissions(opened) for rule in _still_denied(base, name)),
     ]
     wanted = [MARK, *rules] if rules else []
     return [] if not wanted or list(standing[-len(wanted) :]) == wanted else wanted
+
+
+def extra_directories(directories: Iterable[str | Path]) -> tuple[str, ...]:
+    """Return the paths of more directories, as given and without links. Raises TypeError, ValueError."""
+    if isinstance(directories, str | Path):
+        raise TypeError(f"directories={directories!r}: give a sequence, such as [{str(directories)!r}].")
+    absolute = [Path(directory).expanduser().absolute() for directory in directories]
+    if wrong := [path for path in absolute if is_pattern(str(path))]:
+        raise ValueError(f"directories: {wrong[0]} has a wildcard, which the server would take as one. Rename it.")
+    return tuple(dict.fromkeys(path.as_posix().rstrip("/") for one in absolute for path in (one, one.resolve())))
+
+
+def _may_open(policy: Policy) -> bool:
+    """Return whether the policy leaves open what more directories may be used: its own rules come first."""
+    said = policy.rules.singled_out(EXTERNAL) if policy.rules else []
+    return not said and policy.action(EXTERNAL) != "deny"
 
 
 def offered_rules(policy: Policy, tools: Mapping[str, bool], kernel: str) -> list[Json]:

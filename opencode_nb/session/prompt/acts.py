@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from typing import Any
 
 from opencode_nb.closest import did_you_mean
 from opencode_nb.errors import OpencodeError
 from opencode_nb.session.prompt import listing
-from opencode_nb.session.prompt.command import File, Result, Subject
+from opencode_nb.session.prompt.command import File, Lists, Result, Subject
+from opencode_nb.session.prompt.variants import splits
 from opencode_nb.transcript import usage
+from opencode_nb.transcript.state import Json
 
 FORMATS = ("md", "html", "ipynb", "json")
 """What a session can be exported as."""
@@ -44,9 +46,9 @@ async def compact(session: Subject, _rest: str) -> Result:
 
 
 async def new(session: Subject, _rest: str) -> Result:
-    """Start a session with the same model, agent and variant; a running turn goes on in the one before."""
+    """Start a session with the same model, agent, variant and effort; a running turn goes on in the one before."""
     started = await session.owner.session()
-    started.choose(model=session.model, agent=session.agent, variant=session.variant)
+    started.choose(model=session.model, agent=session.agent, variant=session.variant, effort=session.effort)
     goes_on = " The turn in the one before goes on: /sessions returns to it." if session.busy else ""
     return Result(f"New session.{goes_on}", session=started)
 
@@ -118,7 +120,7 @@ async def models(session: Subject, wanted: str) -> Result:
         await session.owner.model_choice()  # raises ModelError, which says how to set one up
     if not wanted:
         return Result(listing.shortened(listing.models(listed, await _model(session))), opens="models")
-    model = one_of(wanted, [str(model["id"]) for model in listed], "model")
+    model = await picked_model(session.owner, wanted)
     session.choose(model=model, variant=None)  # each model has its own variants
     return Result(f"Model: {model}, from the next message on.")
 
@@ -138,9 +140,7 @@ async def variants(session: Subject, wanted: str) -> Result:
     """List the variants of the model, or pick one for what comes."""
     model = await _next_model(session)
     listed = await session.owner.models_detail()
-    names = next((list(one["variants"]) for one in listed if one["id"] == model), [])
-    if not names:
-        raise OpencodeError(f"{model} has no variants: there is no effort to choose.")
+    names = variants_of(model, listed)
     if not wanted:
         return Result("\n".join(names), opens="variants")
     variant = one_of(wanted, names, "variant")
@@ -195,6 +195,23 @@ async def details(_session: Subject, _rest: str) -> Result:
 def file_name(session: Any, kind: str) -> str:
     """Return the name of a file with the session: after its title, else its id."""
     return f"{_UNFIT.sub('-', _title(session)).strip('-')[:_NAME_LENGTH] or session.id}.{kind}"
+
+
+async def picked_model(owner: Lists, wanted: str) -> str:
+    """Return the model that is meant, as `one_of` does; a "provider/model/variant" must have its full names."""
+    ids = [str(model["id"]) for model in await owner.models_detail()]
+    names = {*ids, *(name.partition("/")[2] for name in ids)}
+    if wanted not in names and any(name in names for name, _variant in splits(wanted)):
+        return str((await owner.model_choice(wanted)).full_name)
+    return one_of(wanted, ids, "model")
+
+
+def variants_of(model: str, listed: Iterable[Json]) -> list[str]:
+    """Return the names of a model's variants. Raises OpencodeError if it has none."""
+    names = next((list(one["variants"]) for one in listed if one["id"] == model), [])
+    if not names:
+        raise OpencodeError(f"{model} has no variants: there is no effort to choose.")
+    return names
 
 
 def one_of(wanted: str, names: Sequence[str], kind: str) -> str:

@@ -83,6 +83,10 @@ class Subject(Protocol):
     variant: str | None
 
     @property
+    def effort(self) -> str | None:
+        """The default effort."""
+
+    @property
     def owner(self) -> Lists:
         """The agent that opened it."""
 
@@ -137,7 +141,7 @@ class Subject(Protocol):
         """Return what the session changed."""
 
     def choose(self, **choice: str | None) -> None:
-        """Set the model, agent or variant of the next prompts."""
+        """Set the model, agent, variant or effort of the next prompts."""
 
 
 Act = Callable[[Subject, str], Awaitable[Result]]

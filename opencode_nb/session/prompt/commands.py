@@ -19,9 +19,12 @@ from opencode_nb.transcript.state import Json
 
 
 class Said(NamedTuple):
-    """What a text means: a prompt, or the command `name` with `text` after it, ours ("own") or the server's."""
+    """What a text means: a prompt, or the command `name` with `text` after it, ours ("own") or the server's.
 
-    kind: Literal["prompt", "own", "command"]
+    Where a leading "!" runs a shell command, it may be one.
+    """
+
+    kind: Literal["prompt", "own", "command", "shell"]
     text: str
     name: str = ""
 

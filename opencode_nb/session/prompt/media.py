@@ -8,6 +8,13 @@ import re
 
 TEXT = "text/plain"
 _INLINE = ("image/", "audio/", "video/", "application/pdf")
+_USUAL = {
+    "audio/x-wav": "audio/wav",
+    "audio/wave": "audio/wav",
+    "audio/vnd.wave": "audio/wav",
+    "audio/mp3": "audio/mpeg",
+}
+"""Other names of types -> the one that providers know."""
 
 _SIGNATURES = (
     (re.compile(rb"\x89PNG\r\n\x1a\n"), "image/png"),
@@ -31,7 +38,7 @@ def mime(name: str, head: bytes, claimed: str = "") -> str:
     if known := picture(head):
         return known
     guess = next((kind for kind in (claimed, mimetypes.guess_type(name)[0] or "") if kind.startswith(_INLINE)), TEXT)
-    return TEXT if guess == "image/svg+xml" else guess
+    return TEXT if guess == "image/svg+xml" else _USUAL.get(guess, guess)
 
 
 def picture(head: bytes) -> str | None:
@@ -46,6 +53,13 @@ def is_text(head: bytes) -> bool:
     if b"\0" in head:
         return False
     return _decodes(head, "utf-8") or _is_latin(head)
+
+
+def as_utf8(text: bytes) -> bytes:
+    """Return text in UTF-8, as the server reads embedded text."""
+    if text.startswith(_BYTE_ORDER_MARKS):
+        return text.decode("utf-16").encode()
+    return text if _decodes(text, "utf-8") or not is_text(text) else text.decode("latin-1").encode()
 
 
 def _decodes(head: bytes, encoding: str) -> bool:

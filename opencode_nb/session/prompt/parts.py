@@ -8,7 +8,7 @@ from __future__ import annotations
 import asyncio
 import base64
 import re
-from collections.abc import Awaitable, Callable, Collection, Iterable
+from collections.abc import Awaitable, Callable, Collection, Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -28,42 +28,89 @@ _MENTION = re.compile(
 )
 _PUNCTUATION = ".,;:!?)]}\"'"
 
+_LINK = re.compile(r"https?://\S+", re.IGNORECASE)
+
+_SMALLER = "Attach a smaller one. Nothing was sent."
+
 MAX_BYTES = 32_000_000
 """Size limit for inline media: providers accept less, and each goes into a message whole."""
+
+
+@dataclass(frozen=True, slots=True)
+class Attachment:
+    """A file for a prompt that need not exist on a disk: for `files=`, or among the texts of a prompt.
+
+    `name` is what the model and the turn call it; `mime` is such as "application/pdf" or "text/csv"; `data` are its
+    bytes, or its text. What is text by its bytes is sent as text, whatever its type. Raises TypeError for other data.
+    """
+
+    name: str
+    mime: str
+    data: bytes | str
+
+    def __post_init__(self) -> None:
+        if not isinstance(self.data, (bytes, bytearray, str)):
+            raise TypeError(f"The data of an Attachment must be bytes or a str, not {type(self.data).__name__}.")
+
+    def part(self) -> Json:
+        """Return it as a part of a prompt. Raises TooLargeError."""
+        data = self.data.encode() if isinstance(self.data, str) else bytes(self.data)
+        if len(data) > MAX_BYTES:
+            raise regular_file.TooLargeError(f"{self.name} is too large: {_SMALLER}")
+        mime = media.mime(self.name, data, self.mime)
+        return _inline(self.name, mime, media.as_utf8(data) if mime == media.TEXT else data)
+
+
+Prompt = str | Sequence[str | Attachment]
+"""A text, or a list of texts and attachments, which the model gets in this order."""
 
 
 def check_text(text: Any, what: str = "A prompt") -> None:
     """Raise TypeError for anything but a str: the server would accept it and fail later."""
     if not isinstance(text, str):
-        step = "Join its pieces, or pass files and images as files= and images=."
+        step = "Pass files and images as files= and images=."
         raise TypeError(f"{what} must be a str, not {type(text).__name__}. {step}")
 
 
 async def parts(
-    text: str, files: Iterable[Any] = (), images: Iterable[Any] = (), directory: Path | None = None
+    prompt: Prompt, files: Iterable[Any] = (), images: Iterable[Any] = (), directory: Path | None = None
 ) -> list[Json]:
-    """Return the parts of one prompt.
+    """Return the parts of one prompt, its blocks in their order, then the files and images.
 
-    Raises OSError (no such file, not a regular file, too large) or TypeError before anything is sent.
+    Raises OSError (no such file, not a regular file, too large), TypeError or ValueError before anything is sent.
     """
-    check_text(text)
+    said = [_block_part(block) for block in blocks(prompt)]
     attached = await file_parts(files, directory)
     attached += [await asyncio.to_thread(image_part, image, directory) for image in images]
-    return [{"type": "text", "text": text}, *attached]
+    return [*said, *attached]
+
+
+def blocks(prompt: Prompt) -> list[str | Attachment]:
+    """Return the blocks of a prompt. Raises TypeError for anything but texts and Attachments, ValueError for none."""
+    if not isinstance(prompt, (list, tuple)):
+        check_text(prompt)
+        return [str(prompt)]
+    for block in prompt:
+        if not isinstance(block, (str, Attachment)):
+            step = "Pass paths, figures and images as files= and images=."
+            raise TypeError(f"A block of a prompt must be a str or an Attachment, not {type(block).__name__}. {step}")
+    if not prompt:
+        raise ValueError("The prompt has no blocks: give at least a text.")
+    return list(prompt)
+
+
+def text_of(prompt: Prompt) -> str:
+    """Return a prompt's texts, joined by a blank line."""
+    return "\n\n".join(block for block in blocks(prompt) if isinstance(block, str))
+
+
+def _block_part(block: str | Attachment) -> Json:
+    return {"type": "text", "text": block} if isinstance(block, str) else file_part(block)
 
 
 async def file_parts(files: Iterable[Any], directory: Path | None = None) -> list[Json]:
     """Return the file parts of a prompt or command. Raises the errors of `parts`."""
     return [await asyncio.to_thread(file_part, file, directory) for file in files]
-
-
-@dataclass(frozen=True, slots=True)
-class Attachment:
-    """A pasted or dropped file, given as bytes. `name` is for display; `mime` is such as "application/pdf"."""
-
-    name: str
-    mime: str
-    data: bytes
 
 
 def mentioned(text: str, directory: Path, agents: Collection[str]) -> list[Json]:
@@ -143,12 +190,15 @@ def file_part(file: str | Path | Attachment | Json, directory: Path | None = Non
     """Return a file part for `path`, `path:12` or `path:12-40` (lines, 1-based, inclusive), or for a directory.
 
     Also takes an Attachment; a dict is already a part and returned as it is. Relative paths start at `directory`.
-    Text and directories are sent as file:// URLs for the server to read, other files inline.
+    Text and directories are sent as file:// URLs for the server to read, other files inline. An http(s) link is sent as
+    text, for the agent to fetch: the server does not, and drops it or fails.
     """
     if isinstance(file, dict):
         return file
     if isinstance(file, Attachment):
-        return _inline(file.name, media.mime(file.name, file.data, file.mime), file.data)
+        return file.part()
+    if isinstance(file, str) and _LINK.fullmatch(file):
+        return {"type": "text", "text": file}
     path, query = _locate(str(file), directory or Path.cwd())
     if path.is_dir():
         return _file(path, "application/x-directory", path.as_uri())
@@ -164,7 +214,7 @@ def _read(read: Callable[..., bytes], path: Path, *limit: int) -> bytes:
     except regular_file.NotRegularError as error:
         raise regular_file.NotRegularError(f"{error} Copy its contents to a regular file. Nothing was sent.") from None
     except regular_file.TooLargeError as error:
-        raise regular_file.TooLargeError(f"{error} Attach a smaller one. Nothing was sent.") from None
+        raise regular_file.TooLargeError(f"{error} {_SMALLER}") from None
 
 
 def _inline(name: str, mime: str, data: bytes) -> Json:
@@ -173,8 +223,11 @@ def _inline(name: str, mime: str, data: bytes) -> Json:
 
 
 def image_part(image: Any, directory: Path | None = None) -> Json:
-    """Return an image part for a path, bytes (PNG, JPEG, GIF, WebP), or a figure (`_repr_png_` or `savefig`)."""
-    if isinstance(image, (str, Path)):
+    """Return an image part for a path, bytes (PNG, JPEG, GIF, WebP), a figure (`_repr_png_` or `savefig`).
+
+    Also takes what `file_part` does.
+    """
+    if isinstance(image, (str, Path, Attachment)):
         return file_part(image, directory)
     data = bytes(image if isinstance(image, (bytes, bytearray)) else _png_of(image))
     mime = media.picture(data)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from secrets import token_hex
 from typing import TYPE_CHECKING, Any
 
@@ -18,12 +18,15 @@ if TYPE_CHECKING:
 
 
 class RecordedClient(AsyncClient):
-    """Keeps the sessions of a replay, and answers what prompts and undo need. Everything else raises OpencodeError."""
+    """Keeps the sessions of a replay, and answers what prompts and undo need. Everything else raises OpencodeError.
 
-    def __init__(self, recording: Recording, directory: str) -> None:
+    `sessions` are those that are open already.
+    """
+
+    def __init__(self, recording: Recording, directory: str, sessions: Iterable[Json]) -> None:
         super().__init__("http://replay.invalid", directory=directory)
         self._recording = recording
-        self._sessions: dict[str, Json] = {}
+        self._sessions: dict[str, Json] = {info["id"]: info for info in sessions}
 
     def _call(self, row: Row, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
         return self._answer(str(row["name"]), *args, **kwargs)

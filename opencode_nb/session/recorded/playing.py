@@ -45,6 +45,7 @@ class Playable(Protocol):
 
 async def play(session: Playable, recording: Recording, parts: list[Json], policy: Policy) -> Turn:
     """Play the turn that answers these parts of a prompt. Raises OpencodeError if it is not recorded."""
+    await session.owner.start()
     question = await asyncio.to_thread(asked, parts, session.owner.directory)
     recorded = await asyncio.to_thread(recording.next, question)
     lines = [headline(recorded, recording), *await asyncio.to_thread(_change_files, session, recorded, policy)]

@@ -10,6 +10,7 @@ from os import PathLike
 from typing import Protocol
 
 from opencode_nb.changes import sources
+from opencode_nb.errors import OpencodeError
 from opencode_nb.recording import turns
 from opencode_nb.recording.asked import Asked, asked
 from opencode_nb.recording.recording import Ran, Recording, recording_of
@@ -60,7 +61,7 @@ class Recorder:
         kept = copy.deepcopy(turns.as_json(state))  # the transcript goes on on this thread
         try:
             await asyncio.to_thread(self._add, kept, state)
-        except OSError as error:
+        except (OSError, OpencodeError) as error:
             log.warning("The turn was not recorded in %s: %s", self._recording.path, error)
 
     def _add(self, kept: Json, state: TurnState) -> None:

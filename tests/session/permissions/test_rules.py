@@ -158,6 +158,34 @@ def told(option: Any, agent: list[Json], standing: list[Json] | None = None, **m
     return [*standing, *session_rules(Policy(option), configured=False, agent=agent, standing=standing, **more)]
 
 
+def action(rules: list[Json], permission: str, text: str) -> str:
+    """Return what the server does: the last rule that matches counts."""
+    fitting = (rule for rule in rules if matches(permission, rule["permission"]) and matches(text, rule["pattern"]))
+    return str([rule["action"] for rule in fitting][-1])
+
+
+@pytest.mark.parametrize(
+    ("option", "configured", "expected"),
+    [
+        ("ask", "ask", "allow"),
+        ("allow", "ask", "allow"),
+        ({"edit": "allow"}, "ask", "allow"),
+        ("ask", "deny", "deny"),
+        ("deny", "ask", "ask"),
+        ({"external_directory": "deny"}, "ask", "ask"),
+        ({"external_directory": {"/data/secret/*": "deny"}}, "ask", "ask"),
+    ],
+)
+def test_more_directories_are_allowed_unless_a_rule_comes_first(option: Any, configured: str, expected: str) -> None:
+    """What is asked then is answered by the policy; the rules do not change from turn to turn."""
+    agent = [{"permission": "external_directory", "pattern": "*", "action": configured}]
+    first = told(option, agent, directories=["/data"])
+    assert action([*agent, *first], "external_directory", "/data/tables/*") == expected
+    assert action([*agent, *first], "external_directory", "/database/*") != "allow"
+    assert told(option, agent, first, directories=["/data"]) == first
+    assert action([*agent, *told(option, agent, first)], "external_directory", "/data/tables/*") != "allow"
+
+
 @bounded
 @given(st.lists(st.tuples(OPTIONS | ACTIONS, st.sampled_from(["build", "plan"])), min_size=1), PERMISSION, TEXTS)
 def test_a_turn_uses_its_own_rules_not_those_of_earlier_turns(

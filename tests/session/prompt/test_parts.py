@@ -70,6 +70,7 @@ def test_text_is_detected_whatever_the_file_extension(tmp_path: Path, name: str,
         ("a.dat", b"RIFF\x10\0\0\0WEBPVP8 \0\0", "image/webp"),
         ("a.ts", b"G@\0\x10" + b"\xff" * 184, "video/mp2t"),
         ("a.mp3", b"\xff\xfb\x90d\0\0", "audio/mpeg"),
+        ("a.wav", b"RIFF\x24\0\0\0WAVEfmt \x10\0", "audio/wav"),
         ("a.pdf", b"%PDF-1.4\n%all of it ASCII\n", "application/pdf"),
         ("report", b"%PDF-1.7\n%\xe2\xe3\xcf\xd3\n", "application/pdf"),
         ("a.bin", b"\0\1\2", "text/plain"),
@@ -88,6 +89,31 @@ def test_an_image_is_attached_unchanged(tmp_path: Path) -> None:
     data = PNG + bytes(range(256)) * 100
     (tmp_path / "a.png").write_bytes(data)
     assert base64.b64decode(attached("a.png", tmp_path)["url"].partition(",")[2]) == data
+
+
+@pytest.mark.parametrize(
+    "data",
+    ["größer: 漢字\n", "größer: 漢字\n".encode(), "größer: 漢字\n".encode("utf-16")],
+)
+def test_embedded_text_is_sent_in_utf8(data: bytes | str) -> None:
+    """The server reads it so, whatever it was written in."""
+    part = Attachment("notes.md", "text/markdown", data).part()
+    assert (part["mime"], part["filename"]) == ("text/plain", "notes.md")
+    assert base64.b64decode(part["url"].partition(",")[2]).decode("utf-8") == "größer: 漢字\n"
+
+
+def test_an_attachment_of_something_else_raises() -> None:
+    with pytest.raises(TypeError, match="must be bytes or a str, not list"):
+        Attachment("a.txt", "text/plain", [1])  # type: ignore[arg-type]
+
+
+def test_a_link_is_sent_as_text_and_a_path_is_not(tmp_path: Path) -> None:
+    """The server does not fetch links: an image fails, a text is dropped."""
+    link = "https://example.org/a.png"
+    for part in (prompt_parts.file_part, prompt_parts.image_part):
+        assert part(link, tmp_path) == {"type": "text", "text": link}
+        with pytest.raises(FileNotFoundError):
+            part("see https://example.org", tmp_path)
 
 
 @settings(deadline=None)

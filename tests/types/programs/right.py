@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any, Literal, assert_type
 
 import httpx
 
-from opencode_nb import AsyncClient, AsyncSession, Client, Opencode, Record, Session, Turn
+from opencode_nb import AsyncClient, AsyncSession, Client, Opencode, Record, Session, Turn, types
 
 if TYPE_CHECKING:
     from opencode_nb.api.types import params, results
@@ -29,6 +29,11 @@ async def responses(client: Client, other: AsyncClient) -> None:
     assert_type(client.session.get("ses_1", raw=True), httpx.Response)
     assert_type(client.session.get("ses_1", raw=False).title, str)
     assert_type(await other.session.list(limit=5, raw=True), httpx.Response)
+
+
+def by_a_type_of_run_time(session: types.Session) -> str:
+    assert_type(session.time.created, int)
+    return session.title
 
 
 def loosely(record: Record) -> object:
