@@ -6,8 +6,8 @@ import threading
 from typing import Any
 
 from opencode_nb.session.blocking import Opencode, Session
-from opencode_nb.session.options import TurnOptions
 from opencode_nb.session.turn import Turn
+from opencode_nb.session.turns.options import TurnOptions
 
 __all__ = ["ask"]
 

@@ -34,12 +34,12 @@ from opencode_nb.portal import run
 from opencode_nb.session.blocking import Session, send
 from opencode_nb.session.blocking_compose import read
 from opencode_nb.session.models import announcement
-from opencode_nb.session.options import TurnOptions
 from opencode_nb.session.permissions import agent_code
 from opencode_nb.session.permissions.jobs import Jobs
 from opencode_nb.session.permissions.policy import Person
 from opencode_nb.session.prompt.commands import Said
 from opencode_nb.session.turn import Turn
+from opencode_nb.session.turns.options import TurnOptions
 from opencode_nb.widgets.kernel_context import follow
 from opencode_nb.widgets.own_notebook import own_notebook_warning
 

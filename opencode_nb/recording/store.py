@@ -34,8 +34,8 @@ def read(path: Path) -> tuple[list[Json], int]:
     lines = _lines(path)
     _check(path, lines[0])
     found = [_object(line) for line in lines[1:] if line]
-    kept = [item for item in found if item is not None]
-    return kept, len(found) - len(kept)
+    kept = [item for item in found if item is not None and item != _HEADER]  # two kernels may both have begun it
+    return kept, found.count(None)
 
 
 def check_writable(path: Path) -> None:

@@ -25,7 +25,6 @@ from opencode_nb.session.derived import Derived, Forwarded, Writable, blocking, 
 from opencode_nb.session.incoming.feed import ConnectionState
 from opencode_nb.session.incoming.health import Health
 from opencode_nb.session.opencode import AsyncOpencode
-from opencode_nb.session.options import TurnOptions, retry_of, spelled_out
 from opencode_nb.session.permissions import agent_code
 from opencode_nb.session.permissions.approvals import Approvals
 from opencode_nb.session.permissions.console import ConsolePerson
@@ -34,9 +33,10 @@ from opencode_nb.session.permissions.policy import PermissionOption
 from opencode_nb.session.prompt.parts import Mentions, Prompt
 from opencode_nb.session.queue import Queue as AsyncQueue
 from opencode_nb.session.queue import QueueItem
-from opencode_nb.session.series import OnError, SeriesItem, check_on_error, failed, next_try, read_item
 from opencode_nb.session.session import AsyncSession
 from opencode_nb.session.turn import Turn, ending
+from opencode_nb.session.turns.options import TurnOptions, retry_of, spelled_out
+from opencode_nb.session.turns.series import OnError, SeriesItem, check_on_error, failed, next_try, read_item
 from opencode_nb.spending.budget import Budget
 from opencode_nb.transcript.state import Json
 from opencode_nb.transcript.transcript import Change
@@ -242,7 +242,7 @@ class Session(Derived):
         for attempt in count(1):
             turn = self.wait(self._mine(send()), jobs)
             decision = next_try(turn, attempt, retry)
-            if decision is None or not run(self._async.pauses.wait, decision.delay):
+            if decision is None or not run(self._async.pause, decision.delay):
                 break
         return turn
 

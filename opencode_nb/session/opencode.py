@@ -36,8 +36,9 @@ from opencode_nb.session.prompt.variants import checked_effort
 from opencode_nb.session.recorded.client import RecordedClient
 from opencode_nb.session.recorded.feed import RecordedFeed
 from opencode_nb.session.registry import Sessions
-from opencode_nb.session.session import ABORT_TIMEOUT, AsyncSession
+from opencode_nb.session.session import AsyncSession
 from opencode_nb.session.turn import Turn
+from opencode_nb.session.turns.running import ABORT_TIMEOUT
 from opencode_nb.spending.budget import Budget
 from opencode_nb.stored import importing
 from opencode_nb.transcript.state import BY_APPROVAL, Json, TurnState

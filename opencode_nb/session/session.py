@@ -10,14 +10,13 @@ from typing import Any, Unpack
 
 from opencode_nb.changes.undo_result import Undone
 from opencode_nb.diffs.comment import Comment
-from opencode_nb.errors import APIStatusError, OpencodeError, TurnError
-from opencode_nb.session import compose, series
+from opencode_nb.errors import OpencodeError, TurnError
+from opencode_nb.session import compose
 from opencode_nb.session.connection import call_soon
 from opencode_nb.session.hooks.answering import Answering
 from opencode_nb.session.incoming.listeners import Listeners, caller
 from opencode_nb.session.management import BUSY, ManagedSession
 from opencode_nb.session.models import split_model
-from opencode_nb.session.options import Beginning, TurnOptions, limits, retry_of, spelled_out
 from opencode_nb.session.owner import Owner
 from opencode_nb.session.permissions.policy import PermissionOption, Person, Policy
 from opencode_nb.session.permissions.responder import Responder
@@ -27,9 +26,12 @@ from opencode_nb.session.prompt.variants import checked_effort
 from opencode_nb.session.queue import Queue, QueueItem
 from opencode_nb.session.recorded.playing import play
 from opencode_nb.session.recorded.recorder import Recorder
-from opencode_nb.session.run import Limits, Run, Stops
-from opencode_nb.session.series import OnError, Pauses, SeriesItem
-from opencode_nb.session.turn import Turn, ending, finish
+from opencode_nb.session.turn import Turn, finish
+from opencode_nb.session.turns import series
+from opencode_nb.session.turns.options import Beginning, TurnOptions, limits, retry_of, spelled_out
+from opencode_nb.session.turns.run import Keep, Limits, Run
+from opencode_nb.session.turns.running import ABORT_TIMEOUT, Running
+from opencode_nb.session.turns.series import OnError, SeriesItem
 from opencode_nb.spending.account import Account
 from opencode_nb.spending.budget import Budget
 from opencode_nb.spending.steps import Spent
@@ -37,12 +39,6 @@ from opencode_nb.transcript import ids, usage
 from opencode_nb.transcript.state import Json, TurnState
 from opencode_nb.transcript.transcript import Change, Transcript
 from opencode_nb.transcript.updates import Update, Updates
-
-ABORT_TIMEOUT = 5.0
-"""Seconds to wait for an aborted turn to stop before marking it as aborted locally."""
-
-ABORT_AGAIN = 0.5
-"""Seconds between repeated aborts: the server ignores one that comes before the turn starts."""
 
 MOST_TURNS = 100
 """Maximum number of turns kept in memory (about 40 KB each), unless a view shows earlier ones."""
@@ -63,20 +59,16 @@ class AsyncSession(ManagedSession):
 
     def __init__(self, owner: Owner, transcript: Transcript) -> None:
         super().__init__(owner, transcript, self.abort_own)
+        self._running = Running(owner, transcript.id)
         self.model, self.agent, self.variant, self.effort = owner.model, owner.agent, owner.variant, owner.effort
         self.policy: Policy | None = None
         self.budget: Budget | None = None
         self._account = Account(transcript, str(owner.directory), self._paying)
         self.queue = Queue(owner.directory, self._send_waiting, lambda: self.busy, self._turn_state)
         self._answering = Answering(owner, transcript, self._offering, self.turn_for)
-        self.pauses = Pauses()
-        self._stops = Stops(self.abort, self._stop_late, self._drop)
         self.comments: list[Comment] = []
         """Comments on lines of a diff, sent with the next prompt."""
         self._subscribers: list[Subscriber] = []
-        self._running: dict[str, Run] = {}
-        self._stillborn: set[str] = set()  # turns marked as aborted before the server started them
-        self._late: asyncio.Task[None] | None = None  # aborts one that starts after all
         self._readers: list[Callable[[], bool]] = []
         self._letting_go: asyncio.Task[None] | None = None
 
@@ -88,7 +80,7 @@ class AsyncSession(ManagedSession):
     @property
     def running(self) -> bool:
         """Whether a turn started by this client is running."""
-        return any(not run.turn.state.ended for run in self._running.values())
+        return self._running.any
 
     @property
     def permission(self) -> PermissionOption | None:
@@ -149,7 +141,7 @@ class AsyncSession(ManagedSession):
         if not waits:
             return await send()
         try:
-            return await series.retried(send, retry, self.pauses)
+            return await series.retried(send, retry, self._running.pauses)
         finally:
             await self.owner.hooks.settled()
 
@@ -205,9 +197,10 @@ class AsyncSession(ManagedSession):
         try:
             if begun.replay is not None:
                 return await self._play(parts, begun)
-            keep = await self._recorder(parts, begun)
+            keep = await self._keeper(parts, begun)
             body = await begun.body(parts=parts, system=system, noReply=no_reply or None)
-            run = self._begin(body["messageID"], begun.policy, begun.person, begun.limits, keep)
+            run = self._begin(body["messageID"], begun.policy, begun.person, begun.limits)
+            run.keep = keep
             await run.send(body, no_reply)
         except BaseException:
             self.comments[:0] = comments  # keep them for the next prompt
@@ -238,12 +231,13 @@ class AsyncSession(ManagedSession):
         if begun.replay is not None:
             return await self._play(asked, begun)
         known = await self.owner.command(name)
-        keep = await self._recorder(asked, begun)
+        keep = await self._keeper(asked, begun)
         fields = {"command": known["name"], "arguments": arguments, "parts": attached or None}
         body = await begun.body(acting=known, **fields)
         if chosen := body.get("model"):
             body["model"] = f"{chosen['providerID']}/{chosen['modelID']}"
-        run = self._begin(body["messageID"], begun.policy, begun.person, begun.limits, keep)
+        run = self._begin(body["messageID"], begun.policy, begun.person, begun.limits)
+        run.keep = keep
         await run.follow(self.owner.client.session.command(self.id, **body))
         return await self._ended_turn(run.turn) if wait else run.turn
 
@@ -267,8 +261,9 @@ class AsyncSession(ManagedSession):
         player: AsyncSession = await self.owner.player(begun.replay.path)
         return await play(player, begun.replay, parts, begun.policy)
 
-    async def _recorder(self, parts: list[Json], begun: Beginning) -> Recorder | None:
-        return None if begun.record is None else await Recorder.of(self, begun.record, parts)
+    async def _keeper(self, parts: list[Json], begun: Beginning) -> Keep | None:
+        """Return what records the turn when it has ended; None if it is not to be recorded."""
+        return None if begun.record is None else (await Recorder.of(self, begun.record, parts)).keep
 
     def _turn_state(self, turn_id: str) -> TurnState | None:
         return self.transcript.turns.get(turn_id)  # looked up on each call: reordering replaces the dict
@@ -284,6 +279,8 @@ class AsyncSession(ManagedSession):
         The agent sees the command and its output with the next prompt. Raises OpencodeError while a turn is running.
         """
         prompt_parts.check_text(command, "A shell command")
+        if self.owner.recording is not None:
+            raise OpencodeError(_NO_SHELL.format(self.owner.recording.path.name))
         await self._rested()
         agent = self.agent or self.transcript.info.get("agent") or await self.owner.default_agent()
         model = (await self.owner.model_choice(self.model)).model if self.model else None
@@ -333,23 +330,15 @@ class AsyncSession(ManagedSession):
         if self.busy:
             raise OpencodeError(BUSY)
 
-    def _begin(
-        self,
-        message_id: str,
-        policy: Policy,
-        person: Person | None,
-        limits: Limits,
-        recorder: Recorder | None = None,
-    ) -> Run:
+    def _begin(self, message_id: str, policy: Policy, person: Person | None, limits: Limits) -> Run:
         feed, owner = self.owner.feed, self.owner
         owner.use(self)
         feed.tell(self.id, "prompted", messageID=message_id)
         self._copy_ahead()
         state = self.transcript.turns[message_id]
         responder = Responder(feed.client, feed.tell, state, self._answering.of(state, policy, person))
-        run = Run(self.turn_for(state), self.transcript, feed, responder, limits, self._stops)
-        run.keep = recorder.keep if recorder else None
-        self._running[message_id] = run
+        run = Run(self.turn_for(state), self.transcript, feed, responder, limits, self._running.stops)
+        self._running.add(run)
         return run
 
     async def stream(self, text: Prompt, **options: Any) -> AsyncGenerator[Update]:
@@ -382,63 +371,23 @@ class AsyncSession(ManagedSession):
 
     async def abort(self) -> None:
         """Stop the running turn, or one just sent; return when the session is idle. Keeps what has arrived."""
-        self.pauses.end()
-        self._stopping(_ABORTED)
-        runs = list(self._running.values())
-        await self._send_abort()
-        with contextlib.suppress(TimeoutError):
-            async with asyncio.timeout(ABORT_TIMEOUT):
-                await self._ended(runs)
-        for state in [run.turn.state for run in runs if not run.turn.state.ended]:
-            self._stillborn.add(state.id)
-            error = state.error or _ABORTED
-            self.owner.feed.tell(self.id, "failed", messageID=state.id, error=error, status="aborted")
+        await self._running.abort()
+
+    async def pause(self, seconds: float) -> bool:
+        """Wait before a prompt is sent again; return False if the session was aborted meanwhile."""
+        return await self._running.pauses.wait(seconds)
 
     async def abort_own(self) -> None:
         """Call `abort` if a turn started by this client is running, or is to be sent again."""
-        self.pauses.end()
-        if self.running:
-            await self.abort()
-
-    async def _send_abort(self) -> None:
-        with contextlib.suppress(APIStatusError):
-            await self.owner.client.session.abort(self.id)
-
-    async def _ended(self, runs: list[Run]) -> None:
-        """Wait for these runs. Send the abort again: the server ignores one (with 200) before the turn starts."""
-        waits = [asyncio.wrap_future(ending(run.turn)) for run in runs]
-        while waits:
-            _done, waits = map(list, await asyncio.wait(waits, timeout=ABORT_AGAIN))
-            if not all(run.turn.state.ended for run in runs):
-                await self._send_abort()
-
-    async def _stop_late(self, turn_id: str) -> None:
-        """Abort a turn already marked as over: now, and again if the server starts it after all."""
-        self._stillborn.add(turn_id)
-        await self._send_abort()
+        await self._running.abort_own()
 
     def _paying(self, turn_id: str, spent: Spent) -> Iterable[Budget]:
         """Return the budgets to charge; a subagent continued from an earlier turn is charged to the running one."""
         running = self._running.get(turn_id)
         if running is None and spent.session != self.id:
-            running = next(reversed(self._running.values()), None)
+            running = self._running.last
         shared = {id(budget): budget for budget in (self.owner.budget, self.budget) if budget is not None}
         return running.budgets if running is not None else shared.values()
-
-    def _drop(self, turn_id: str) -> None:
-        self._running.pop(turn_id, None)
-
-    def _look_at_stillborn(self, change: Change) -> None:
-        """Abort a turn that the server starts although it is marked as over: now an abort takes effect."""
-        if change.turn in self._stillborn and change.kind == "message" and change.key != change.turn:  # an answer
-            self._stillborn.discard(change.turn)
-            self._late = asyncio.create_task(self._send_abort(), name="opencode_nb late abort")
-
-    def _stopping(self, error: Json) -> None:
-        """Record the reason first: an abort while waiting to retry yields no server error (docs/server.md)."""
-        for run in self._running.values():
-            if not run.turn.state.error:
-                self.owner.feed.tell(self.id, "stopping", messageID=run.turn.id, error=error)
 
     async def undo(self, to: Turn | str | None = None, *, force: bool = False) -> Undone:
         """Stop the running turn, if any, then undo this turn (by default the last) and later ones, as `revert` does."""
@@ -527,7 +476,7 @@ class AsyncSession(ManagedSession):
             state = self.transcript.turns.get(change.turn)
             if change.kind in ("part", "request") and state and self.replayed is None:
                 self._watch(state)
-            self._look_at_stillborn(change)
+            self._running.look_at(change)
             run = self._running.get(change.turn)
             if run is not None:
                 run.changed(change)
@@ -543,8 +492,8 @@ class AsyncSession(ManagedSession):
                 subscriber(change)
             self.queue.changed(change)
         if not self.transcript.busy and any(change.kind == "session" for change in changes):
-            for run in list(self._running.values()):
+            for run in self._running:
                 run.rested()
 
 
-_ABORTED: Json = {"name": "MessageAbortedError", "data": {"message": "The turn was stopped."}}
+_NO_SHELL = "This is a replay of {}: your own shell commands are not recorded. Run it in a cell of its own, with `!`."

@@ -326,7 +326,7 @@ def test_outside_git_a_diff_uses_the_tools_reports_and_the_disk(
 
 
 def open_password(session: oc.Session) -> str:
-    joined = session.owner._join_password
+    joined = session.owner._async.password
     assert joined is not None
     return str(joined)
 

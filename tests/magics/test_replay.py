@@ -75,6 +75,17 @@ def test_a_secret_variable_is_not_recorded(run_cell: RunCell, file: Path) -> Non
     assert "elephant" not in file.read_text()
 
 
+def test_code_that_ran_in_the_kernel_is_not_run_again(run_cell: RunCell, shell: InteractiveShell, file: Path) -> None:
+    prompt = "Run in my kernel: `made = 6 * 7; print(made)`"
+    run_cell(f"%%prompt --record {file} --permission allow -o live\n{prompt}")
+    assert shell.user_ns.pop("made") == 42
+    cell = run_cell(f"%%prompt --replay {file} -o played\n{prompt}")
+    assert "made" not in shell.user_ns
+    assert "Code that the agent ran in the kernel then was not run again." in cell.printed
+    live, played = (shell.user_ns[name] for name in ("live", "played"))
+    assert [played.tools[0].output, played.state.shown] == [live.tools[0].output, live.state.shown]
+
+
 @pytest.mark.usefixtures("replaying")
 def test_the_settings_record_and_replay_all_cells(
     run_cell: RunCell, shell: InteractiveShell, file: Path, work: Path, demo_model: DemoModel

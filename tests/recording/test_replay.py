@@ -159,7 +159,13 @@ def test_a_replay_streams_lists_its_turns_and_refuses_what_needs_a_server(ai: oc
         session = replay.session("Mine")
         assert session.command("init").provenance["replayed"]
         assert session.messages()[0]["info"]["role"] == "user"
-        for refused in (replay.models, session.compact, lambda: replay.client, lambda: session.shell("ls")):
+        for refused in (
+            replay.models,
+            session.compact,
+            lambda: replay.client,
+            lambda: session.shell("ls"),
+            session.fork,
+        ):
             with pytest.raises(oc.OpencodeError, match="This is a replay of"):
                 refused()
 

@@ -105,6 +105,11 @@ def test_wrong_options_are_refused(start: Start, options: dict[str, object]) -> 
         start(**options)
 
 
+def test_other_machines_are_not_let_in_without_a_password(start: Start) -> None:
+    with pytest.raises(ValueError, match="it needs a password"):
+        start(hostname="0.0.0.0", env={"OPENCODE_SERVER_PASSWORD": ""})
+
+
 @pytest.mark.parametrize("options", [{"port": 4096}, {"hostname": "0.0.0.0"}, {"demo": True}])
 def test_options_of_an_own_server_are_refused_for_a_shared_one(start: Start, options: dict[str, object]) -> None:
     with pytest.raises(ValueError, match="leave out shared=True"):

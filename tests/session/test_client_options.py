@@ -43,11 +43,11 @@ def test_headers_and_an_http_client_of_ones_own_serve_every_request(start: Start
     http_client = httpx.AsyncClient(event_hooks={"request": [note]}, trust_env=False)
     ai = start(http_client=http_client, headers={"x-team": "weather"})
     ai.start()
-    ai.client.global_.health()
+    ai.client.path.get()  # by the blocking client, which is another one
     ai.close()
     assert not http_client.is_closed
     portal.run(http_client.aclose)
-    assert {"/event", "/global/health"} <= {request.url.path for request in sent}
+    assert {"/event", "/path"} <= {request.url.path for request in sent}
     assert {request.headers.get("x-team") for request in sent} == {"weather"}
 
 
@@ -122,6 +122,8 @@ def test_a_server_with_an_address_and_flags_of_its_own(
     opencode_program: Path, project: Path, tmp_path: Path, demo_model: DemoModel
 ) -> None:
     """One start for what needs a server of its own: its address, flags and output, and the import into it."""
+    with pytest.raises(oc.ServerStartError):
+        oc.Opencode(binary=opencode_program, directory=project, shared=False, start_timeout=0.1).start()
     port, lines, listening = free_port(), list[str](), threading.Event()
 
     def note(line: str) -> None:

@@ -18,7 +18,7 @@ import opencode_nb as oc
 from opencode_nb.demo import DemoModel, gate, reason, text, tool, usage
 from opencode_nb.server import Server
 from opencode_nb.session.prompt.parts import Attachment
-from opencode_nb.session.session import ABORT_TIMEOUT
+from opencode_nb.session.turns.running import ABORT_TIMEOUT
 from opencode_nb.transcript.transcript import Change
 from tests.support.interrupts import interrupt_when_told
 

@@ -12,7 +12,7 @@ import pytest
 import opencode_nb as oc
 from opencode_nb.demo import DemoModel, error, gate, text
 from opencode_nb.server import Server
-from opencode_nb.session.series import SeriesItem
+from opencode_nb.session.turns.series import SeriesItem
 from tests.support.interrupts import interrupt_when_told
 
 TEAPOT = error(418, "I'm a teapot")

@@ -20,7 +20,7 @@ import opencode_nb as oc
 from opencode_nb.api.client import Client
 from opencode_nb.demo import DemoModel, error, gate, text
 from opencode_nb.server import Server
-from opencode_nb.session import run
+from opencode_nb.session.turns import run
 from tests.support.proxy import Proxy
 
 BEFORE_THE_WRAP = 1786600000000

@@ -43,7 +43,8 @@ def entry(step: str, *, days_ago: int = 0, cost: float = 0.5, model: str = "demo
 
 
 def start(code: str) -> subprocess.Popen[str]:
-    return subprocess.Popen([sys.executable, "-c", PRELUDE + code], stdout=subprocess.PIPE, text=True)
+    command, pipe = [sys.executable, "-c", PRELUDE + code], subprocess.PIPE
+    return subprocess.Popen(command, stdin=pipe, stdout=pipe, text=True)
 
 
 def output(process: subprocess.Popen[str]) -> str:
@@ -59,15 +60,23 @@ def kept() -> list[str]:
 def test_two_processes_at_once_lose_and_double_nothing() -> None:
     """Both write the same steps, as two kernels that follow one session do, and steps of their own."""
     code = """
-for number in range(150):
-    append([entry(f"both-{number}"), entry(f"{sys.argv[0]}{os.getpid()}-{number}")])
+print("ready", flush=True)
+sys.stdin.readline()
+for number in range(400):
+    append([entry(f"both-{number}"), entry(f"{os.getpid()}-{number}")])
 """
-    for process in [start(code), start(code)]:
+    processes = [start(code), start(code)]
+    assert [process.stdout.readline() for process in processes if process.stdout] == ["ready\n", "ready\n"]
+    for process in processes:
+        assert process.stdin is not None
+        process.stdin.write("go\n")
+        process.stdin.flush()
+    for process in processes:
         output(process)
     found = kept()
-    assert len(found) == len(set(found)) == 450
+    assert len(found) == len(set(found)) == 1200
     lines = next(costs.folder().glob("*.jsonl")).read_text().splitlines()
-    assert len(lines) == 600  # none was overwritten by the other
+    assert len(lines) == 1600  # none was overwritten by the other
 
 
 def test_a_kill_in_the_middle_of_a_write_loses_nothing_that_was_written() -> None:

@@ -17,7 +17,7 @@ from opencode_nb.session.owner import Owner
 from opencode_nb.session.permissions.policy import PermissionOption, Person, Policy
 from opencode_nb.session.prompt import preflight
 from opencode_nb.session.prompt.variants import Wish, checked_effort
-from opencode_nb.session.run import Limits
+from opencode_nb.session.turns.run import Limits
 from opencode_nb.spending.budget import LIMITS, Budget
 from opencode_nb.transcript import ids, usage
 from opencode_nb.transcript.state import Json

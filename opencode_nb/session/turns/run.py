@@ -43,6 +43,9 @@ LOST = ("ConnectionLost", "ServerExited")
 """Errors of a turn that ended because the server was lost."""
 
 
+Keep = Callable[[TurnState], Awaitable[None]]
+
+
 @dataclass(frozen=True, slots=True)
 class Stops:
     """Callbacks to the session: `abort` stops what is running, `ended` reports the end of a turn.
@@ -81,7 +84,7 @@ class Run:
         self._clock: asyncio.TimerHandle | None = None
         self._sending: asyncio.Task[None] | None = None
         self._tasks: set[asyncio.Task[None]] = set()
-        self.keep: Callable[[TurnState], Awaitable[None]] | None = None
+        self.keep: Keep | None = None
         """Records the turn when it has ended, before anyone who waits for it goes on."""
 
     async def send(self, body: Json, no_reply: bool) -> None:
