@@ -5,6 +5,7 @@ Any layer may import it.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from typing import Any, Literal, NamedTuple
 
@@ -43,7 +44,7 @@ class _Kind(NamedTuple):
     retryable: bool | None = None  # None: as the class says, or else the provider
 
 
-_LOG_IN = "Log in with `opencode auth login`, or choose another model."
+_LOG_IN = "{login}, and send the prompt again; or choose another model."
 _CONTINUE = "Start a new session (in a notebook: %opencode new)."
 _FILTERED = "Say it in other words, or choose another model."
 _TOO_LONG = f"Shorten the prompt or its attachments, or choose a model with a larger context. {_CONTINUE}"
@@ -92,12 +93,14 @@ _REASONS: list[tuple[type[TurnError], StopReason]] = [
     (ContentFilterError, "content_filter"),
     (OutputLimitError, "max_tokens"),
 ]
+_PROVIDER = re.compile(r"[\w.-]+")
 _FINISHES: dict[str, StopReason] = {"length": "max_tokens", "content-filter": "content_filter"}
 
 
 def describe(error: Mapping[str, Any]) -> Failure:
     """Explain a turn's error, whatever it contains."""
-    return Failure(str(error.get("name") or ""), _sentence(error), _kind(error).next_step)
+    step = _kind(error).next_step.replace("{login}", _login(_data(error)))
+    return Failure(str(error.get("name") or ""), _sentence(error), step)
 
 
 def turn_error(error: Mapping[str, Any], turn: Any = None) -> TurnError:
@@ -123,6 +126,12 @@ def stop_reason(error: Mapping[str, Any] | None, finish: str) -> StopReason:
         return _FINISHES.get(finish, "end_turn")
     ended_by = _kind(error).error
     return next((reason for kind, reason in _REASONS if issubclass(ended_by, kind)), "error")
+
+
+def _login(data: Mapping[str, Any]) -> str:
+    """Say how to log in to the provider, if the error names it."""
+    named = _PROVIDER.fullmatch(str(data.get("providerID") or ""))
+    return f"Log in with `%opencode login{f' {named[0]}' if named else ''}` (in a terminal: `opencode auth login`)"
 
 
 def _data(error: Mapping[str, Any]) -> Mapping[str, Any]:

@@ -15,6 +15,7 @@ from IPython.core.interactiveshell import InteractiveShell
 from opencode_nb import portal
 from opencode_nb.errors import OpencodeError
 from opencode_nb.kernel.context import offers
+from opencode_nb.magics.commands.tools import ACTIONS
 from opencode_nb.magics.frontend import Frontend, detect
 from opencode_nb.magics.line import LineMagic
 from opencode_nb.magics.options import MagicParser, prompt_parser
@@ -71,6 +72,7 @@ class Completion:
             "PATH": _paths,
             "EXPR": lambda fragment: [*offers.names(), *_paths(fragment)],
             "INSTALLED": lambda _fragment: _installed(),
+            "ACTION": lambda _fragment: list(ACTIONS),
             "PROGRAM": lambda fragment: [*_installed(), *_paths(fragment)],
         }
 
@@ -199,11 +201,21 @@ async def _sessions(ai: AsyncOpencode, _session: Session | None) -> list[Offer]:
     return [Offer(name, title, title) for name, title in titles.items()]
 
 
+async def _mcp_servers(ai: AsyncOpencode, _session: Session | None) -> list[Offer]:
+    return [Offer(name, str(state)) for name, state in (await ai.mcp.status()).items()]
+
+
+async def _providers(ai: AsyncOpencode, _session: Session | None) -> list[Offer]:
+    return [Offer(login.provider, login.source or login.name, login.name) for login in await ai.logins()]
+
+
 _ASKED: dict[str, Callable[[AsyncOpencode, Session | None], Awaitable[list[Offer]]]] = {
     "MODEL": _models,
     "AGENT": _agents,
     "VARIANT": _variants,
     "SESSION": _sessions,
+    "MCP": _mcp_servers,
+    "PROVIDER": _providers,
 }
 
 

@@ -6,8 +6,9 @@ prompt waits, the calling thread serves `Jobs`, so that a person can be asked th
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable, Generator, Iterable, Iterator
+from collections.abc import Awaitable, Callable, Generator, Iterable, Iterator, Mapping
 from contextlib import closing, contextmanager
+from getpass import getpass
 from itertools import count
 from pathlib import Path
 from queue import SimpleQueue
@@ -24,6 +25,7 @@ from opencode_nb.server import Server
 from opencode_nb.session.derived import Derived, Forwarded, Writable, blocking, forwarded, with_options_of
 from opencode_nb.session.incoming.feed import ConnectionState
 from opencode_nb.session.incoming.health import Health
+from opencode_nb.session.mcp.blocking import McpServers
 from opencode_nb.session.opencode import AsyncOpencode
 from opencode_nb.session.permissions import agent_code
 from opencode_nb.session.permissions.approvals import Approvals
@@ -460,6 +462,28 @@ class Opencode(Derived):
         """
         with closing(self.stream(prompt, **options)) as updates:
             yield from (update.text for update in updates if update.kind == "text")
+
+    @property
+    def mcp(self) -> McpServers:
+        """The MCP servers of the directory: their state, and attaching, connecting and disconnecting them."""
+        return McpServers(self._async.mcp)
+
+    tool_rules = blocking(AsyncOpencode.tool_rules)
+    logins = blocking(AsyncOpencode.logins)
+    find_login = blocking(AsyncOpencode.find_login)
+    logout = blocking(AsyncOpencode.logout)
+    start_login = blocking(AsyncOpencode.start_login)
+    finish_login = blocking(AsyncOpencode.finish_login)
+
+    def login(self, provider: str, key: str | None = None, *, details: Mapping[str, str] | None = None) -> bool:
+        """Log in to a provider with an API key; asks for the key if it is not given, and does not show it.
+
+        `details` are what the method asks for beside it. Returns whether it is in effect: while a turn runs, the old
+        one is used. Raises OpencodeError for an unknown provider.
+        """
+        run(self._async.find_login, provider)  # before anybody types a key
+        typed = getpass(f"API key of {provider}: ") if key is None else key
+        return run(self._async.login, provider, typed, details=details)
 
     sessions = blocking(AsyncOpencode.sessions)
     find_session = blocking(AsyncOpencode.find_session)

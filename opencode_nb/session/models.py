@@ -61,14 +61,15 @@ SOURCES = {
 
 
 class Place(NamedTuple):
-    """Where the next steps are typed: what starts the demo, what chooses the model `{}`, and what to do after it."""
+    """What is typed in a place to start the demo, to choose the model `{}` and to log in, and what to do after it."""
 
     demo: str
     model: str
+    login: str = ""
     then: str = ""
 
 
-CELL = Place("%opencode start --demo", "%opencode start -m {}", ", then your prompt")
+CELL = Place("%opencode start --demo", "%opencode start -m {}", "%opencode login PROVIDER", ", then your prompt")
 SHELL = Place("opencode-nb ask --demo", "opencode-nb ask -m {}")
 
 
@@ -98,6 +99,7 @@ class NoModelError(ModelError):
         """One line, and below it what to type in this place."""
         ways = [(place.demo, "try the scripted demo, which is not an AI")]
         ways += [(place.model.format(self.free.model), f"use {self.free_is}")] if self.free else []
+        ways += [(place.login, "log in to a provider of your own")] if place.login else []
         width = max(len(command) for command, _ in ways)
         ways += [(self.login, "log in to a provider of your own, in a terminal")]
         first = f"{NO_MODEL} Run one of these{place.then}:"

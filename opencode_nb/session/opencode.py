@@ -11,7 +11,7 @@ import os
 import re
 from collections.abc import AsyncGenerator, AsyncIterator, Callable, Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Any, Literal, Self
 
 from opencode_nb.changes import sources
 from opencode_nb.changes.diff import Diff
@@ -20,13 +20,17 @@ from opencode_nb.recording.recording import Recording, recording_of
 from opencode_nb.retry import Retry
 from opencode_nb.server.options import serve_options
 from opencode_nb.session import storage
-from opencode_nb.session.catalog import Catalog
 from opencode_nb.session.connection import CLOSED, Callbacks
 from opencode_nb.session.hooks.dispatch import Dispatcher
 from opencode_nb.session.hooks.hook import Hooks
 from opencode_nb.session.hooks.watch import Watcher
+from opencode_nb.session.login.logins import Logins
+from opencode_nb.session.mcp.config import Given
+from opencode_nb.session.mcp.servers import AsyncMcpServers
+from opencode_nb.session.models import split_model
 from opencode_nb.session.permissions.approvals import Approvals
 from opencode_nb.session.permissions.boundary import Boundary
+from opencode_nb.session.permissions.effective import ToolRule, tool_rules
 from opencode_nb.session.permissions.enforcement import Enforcement
 from opencode_nb.session.permissions.policy import PermissionOption, Policy
 from opencode_nb.session.permissions.questions import QuestionCallback
@@ -54,7 +58,7 @@ if TYPE_CHECKING:
 Observer = Callable[[AsyncSession, Change], None]
 
 
-class AsyncOpencode(Catalog):
+class AsyncOpencode(Logins):
     """Client for one directory's sessions on a server: at `base_url`, or else joined or started on first use.
 
     `permission` says who answers the agent's permission requests (see `Policy`); `model` is "provider/model" or
@@ -76,6 +80,7 @@ class AsyncOpencode(Catalog):
     `hostname` and `port` start a private server there; other machines can reach it under a `hostname` that is not
     loopback, which needs a `password`. `start_timeout` (seconds), `flags`, `pure` and `on_stderr` as for `serve`.
     Raises ValueError for options that contradict each other.
+    `mcp` attaches MCP servers: {name: URL, ["command", "arg"] or a configuration as in OpenCode's `mcp` section}.
     """
 
     def __init__(
@@ -116,6 +121,7 @@ class AsyncOpencode(Catalog):
         retry: int | Retry | None = None,
         hooks: Hooks | None = None,
         replay: str | Path | Recording | None = None,
+        mcp: Mapping[str, Given] | None = None,
     ) -> None:
         serving = serve_options(
             base_url=base_url,
@@ -151,6 +157,17 @@ class AsyncOpencode(Catalog):
         self.enforcement = Enforcement(lambda: self.client, self.directory, extra_directories(directories))
         self._sessions = Sessions(self._unfollow)
         self._observers: list[Observer] = [self._watcher.changed] if hooks else []
+        self.mcp = AsyncMcpServers(self, mcp)
+
+    async def start(self) -> Self:
+        """Start or join the server and open its event stream, also after they ended. No-op while connected.
+
+        Attaches the MCP servers that it does not have. Waits for a server that is restarting.
+        """
+        await super().start()
+        if self.recording is None:
+            await self.mcp.attach()
+        return self
 
     def prefer(
         self,
@@ -191,6 +208,18 @@ class AsyncOpencode(Catalog):
             if getattr(session, name) == before:
                 setattr(session, name, value)
 
+    async def tool_rules(self) -> list[ToolRule]:
+        """List the agent's tools, and what becomes of their requests for permission under the current policy.
+
+        The tools of an MCP server are one entry, "name_*": the opencode server does not list them. Without the tools
+        of a kernel. Raises ModelError if no model is set up: each has its own tools.
+        """
+        provider, model = split_model((await self.model_choice()).model)
+        listed: list[Any] = await self.client.tool.list(provider=provider, model=model)
+        tools = [str(tool["id"]) for tool in listed if tool["id"] != "invalid"]
+        tools += [f"{name}_*" for name, state in (await self.mcp.status()).items() if state.connected]
+        return tool_rules(tools, await self.enforcement.all_rules(self.policy, self.agent), self.policy)
+
     def allow_approved(self, turn: TurnState) -> None:
         """Allow requests covered by an earlier "always" in a turn started elsewhere, which has no responder here."""
         for request in list(turn.permissions.values()):
@@ -207,6 +236,7 @@ class AsyncOpencode(Catalog):
 
     def _forget(self) -> None:
         self._forget_catalog()
+        self.mcp.forget()
         self.enforcement.forget()
         self.approvals.clear()
 
@@ -222,6 +252,7 @@ class AsyncOpencode(Catalog):
         for session in self._sessions:
             await session.withdraw()
             self._watcher.ended(session)
+        await self.mcp.detach()
         with contextlib.suppress(TimeoutError):
             async with asyncio.timeout(HOOKS_TIMEOUT):
                 await self.hooks.settled()

@@ -14,6 +14,7 @@ from opencode_nb.server import Server
 from opencode_nb.server.files import SetupFiles
 from opencode_nb.session.hooks.dispatch import Dispatcher
 from opencode_nb.session.incoming.feed import ConnectionState, Feed
+from opencode_nb.session.mcp.servers import AsyncMcpServers
 from opencode_nb.session.models import ModelChoice
 from opencode_nb.session.permissions.approvals import Approvals
 from opencode_nb.session.permissions.enforcement import Enforcement
@@ -46,6 +47,7 @@ class Owner(Protocol):
     hooks: Dispatcher
     on_question: QuestionCallback | None
     answer_timeout: float | None
+    mcp: AsyncMcpServers
 
     @property
     def client(self) -> AsyncClient:

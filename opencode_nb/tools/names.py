@@ -12,6 +12,7 @@ NOTE_KIND = "in the kernel"
 """The kind of the text that tells what changed in the kernel, among those that describe its values."""
 
 _OWN = re.compile(r"nb[0-9a-f]{8}_(.+)")
+_SERVER = re.compile(r"nb[0-9a-f]{8}")
 _PREFIX = re.compile(r"\bnb[0-9a-f]{8}_(?=\w)")
 
 
@@ -21,6 +22,16 @@ def server_name(session_id: str) -> str:
     The model sees the tool `python` as "nb1a2b3c4d_python".
     """
     return f"nb{hashlib.sha256(session_id.encode()).hexdigest()[:8]}"
+
+
+def is_own_server(name: str) -> bool:
+    """Whether an MCP server of this name serves the tools of a session of ours."""
+    return _SERVER.fullmatch(name) is not None
+
+
+def is_hidden(server: str) -> bool:
+    """Whether the configuration hides the tools of an MCP server of this name from every session."""
+    return server.startswith(HIDDEN.removesuffix("*"))
 
 
 def own_tool(tool: str) -> str:

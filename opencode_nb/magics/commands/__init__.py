@@ -6,12 +6,14 @@ from opencode_nb.magics.commands import (
     chat,
     context,
     diff,
+    login,
     models,
     permission,
     program,
     server,
     session,
     sessions,
+    tools,
     tui,
     turns,
 )
@@ -30,6 +32,8 @@ GROUPS: tuple[Group, ...] = (
     diff.group,
     models.group,
     permission.group,
+    login.group,
+    tools.group,
     program.group,
 )
 """In the order of the help."""

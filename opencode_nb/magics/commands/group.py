@@ -53,12 +53,12 @@ class Group:
         self.title = title
         self.commands: dict[str, Command] = {}
 
-    def command(self, *arguments: Argument) -> Callable[[Run], Run]:
-        """Make the decorated function a subcommand with these arguments."""
+    def command(self, *arguments: Argument, hint: str = "") -> Callable[[Run], Run]:
+        """Make the decorated function a subcommand with these arguments; `hint` ends its errors, before its help."""
 
         def add(run: Run) -> Run:
             name = run.__name__.rstrip("_").replace("_", "-")
-            parser = MagicParser(f"%opencode {name}", f"%opencode help {name} shows its options.", run.__doc__)
+            parser = MagicParser(f"%opencode {name}", f"{hint}%opencode help {name} shows its options.", run.__doc__)
             for names, settings in arguments:
                 parser.add_argument(*names, **settings)
             self.commands[name] = Command(parser, run)

@@ -1,16 +1,30 @@
-"""Subcommands for the current session's turns: abort, undo, redo."""
+"""Subcommands for the current session's turns: init, abort, undo, redo."""
 
 from __future__ import annotations
 
 from argparse import Namespace
+from typing import Any
+
+from IPython.core.getipython import get_ipython
 
 from opencode_nb.magics.commands.group import Group, argument, say
+from opencode_nb.magics.options import prompt_parser
 from opencode_nb.magics.workspace import Workspace
 from opencode_nb.session.prompt import listing
 
 group = Group("Turns")
 
 _FORCE = argument("--force", action="store_true", help="overwrite later changes, keeping a copy of them")
+
+
+@group.command(argument("words", nargs="*", metavar="WORDS", help="what to mind when writing it"))
+def init(workspace: Workspace, options: Namespace) -> None:
+    """Have the agent look at the project and write AGENTS.md, as /init in a cell does."""
+    from opencode_nb.magics.prompt import run_prompt
+
+    shell: Any = get_ipython()
+    text = " ".join(["/init", *options.words])
+    run_prompt(shell, workspace, "%opencode init", prompt_parser().parse_line(""), text, whole=False)
 
 
 @group.command()

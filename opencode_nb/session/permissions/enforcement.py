@@ -71,6 +71,11 @@ class Enforcement:
         agent = agent or (self._config or {}).get("default_agent")
         return base_action(self._rules_of(agent), standing, request) == "allow"
 
+    async def all_rules(self, policy: Policy, agent: str | None) -> list[Json]:
+        """Return the rules that a turn with this policy is under in a new session: the agent's, and those added."""
+        added = await self.rules(policy, agent)
+        return [*self._rules_of(agent or (await self._read()).get("default_agent")), *added]
+
     async def hides_tools(self) -> bool:
         """Whether the configuration hides the tools of kernels from the sessions that they are not offered to."""
         permission = (await self._read()).get("permission")

@@ -118,6 +118,11 @@ class Rules:
         found = [text for table in tables for text, action in table.items() if text != "*" and action != "allow"]
         return list(dict.fromkeys(found))
 
+    def patterns(self, permission: str) -> dict[str, str]:
+        """Return the action for each pattern of files, commands, ... that has one of its own."""
+        tables = self._named(permission) or self._tables.get("*", [])
+        return {text: action for table in tables for text, action in table.items() if text != "*"}
+
     def denies_all(self, permission: str) -> bool:
         """Whether the rules deny this permission without exception."""
         tables = self._named(permission) or self._tables.get("*", [])

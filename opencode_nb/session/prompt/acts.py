@@ -17,6 +17,8 @@ from opencode_nb.transcript.state import Json
 FORMATS = ("md", "html", "ipynb", "json")
 """What a session can be exported as."""
 
+NO_MCP = "There are no MCP servers: %opencode mcp add attaches one, OpenCode's configuration sets them up for good."
+
 _UNNAMED = re.compile(r"New session - \d{4}-")
 _UNFIT = re.compile(r"\W+")
 _NAME_LENGTH = 60
@@ -167,10 +169,18 @@ async def status(session: Subject, _rest: str) -> Result:
     return Result("\n".join(f"{name + ':':<11}{value}" for name, value in facts.items()))
 
 
-async def mcps(session: Subject, _rest: str) -> Result:
-    """List the MCP servers."""
-    listed = await session.owner.client.mcp.status()
-    return Result(listing.mcp_servers(listed) or "No MCP servers are set up in OpenCode's configuration.")
+async def mcps(session: Subject, wanted: str) -> Result:
+    """List the MCP servers, or connect or disconnect one."""
+    servers = session.owner.mcp
+    verb, _, name = wanted.partition(" ")
+    if not wanted:
+        return Result(listing.mcp_servers(await servers.status()) or NO_MCP)
+    if verb not in ("connect", "disconnect") or not name.strip():
+        raise OpencodeError(f"/mcps {wanted}: write /mcps, /mcps connect NAME or /mcps disconnect NAME.")
+    if verb == "disconnect":
+        await servers.disconnect(name.strip())
+        return Result(f"{name.strip()}: disconnected. /mcps connect {name.strip()} connects it again.")
+    return Result(f"{name.strip()}: {await servers.connect(name.strip())}")
 
 
 async def skills(session: Subject, _rest: str) -> Result:

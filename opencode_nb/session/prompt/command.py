@@ -42,6 +42,7 @@ class Lists(Protocol):
 
     directory: Path
     version: str
+    mcp: Any
 
     @property
     def client(self) -> Any:

@@ -52,7 +52,7 @@ COMMANDS: tuple[Command, ...] = (
     Command("thinking", acts.thinking, "Open or fold the model's reasoning", ("toggle-thinking",)),
     Command("details", acts.details, "Open or fold what the tools did"),
     Command("status", acts.status, "Show the session, its model, context and cost", ("context", "cost")),
-    Command("mcps", acts.mcps, "List the MCP servers"),
+    Command("mcps", acts.mcps, "List, connect or disconnect MCP servers", ("mcp",), "connect|disconnect NAME"),
     Command("skills", acts.skills, "List the skills"),
     Command("help", _help, "List the commands"),
 )
@@ -64,8 +64,10 @@ NOT_NEEDED: dict[str, str] = {
     "themes": "the colours follow Jupyter or your terminal.",
     "timeline": "scroll to a message: undo and fork are there.",
     **dict.fromkeys(("timestamps", "toggle-timestamps"), "each turn's last line tells its time."),
-    "connect": "log in with `opencode auth login` in a terminal.",
-    **dict.fromkeys(("org", "orgs", "switch-org"), "log in with `opencode auth login` in a terminal."),
+    **dict.fromkeys(
+        ("connect", "login", "org", "orgs", "switch-org"),
+        "log in with %opencode login in a cell, or with `opencode auth login` in a terminal.",
+    ),
     "debug": "%opencode doctor checks the set-up.",
     **dict.fromkeys(
         ("move", "warp", "workspaces"), "sessions stay in their directory; %opencode start -d works in another."

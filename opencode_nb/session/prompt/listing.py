@@ -41,10 +41,9 @@ def commands(listed: Iterable[Json]) -> str:
     return "\n".join(f"{name:<{width}}  {about}".rstrip() for name, about in found)
 
 
-def mcp_servers(listed: Mapping[str, Json]) -> str:
+def mcp_servers(listed: Mapping[str, object]) -> str:
     """Return the MCP servers with their states."""
-    lines = [f"{name}: {info.get('status')} {info.get('error') or ''}".rstrip() for name, info in listed.items()]
-    return "\n".join(lines)
+    return "\n".join(f"{name}: {state}" for name, state in listed.items())
 
 
 def shortened(text: str) -> str:

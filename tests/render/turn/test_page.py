@@ -179,6 +179,8 @@ def test_a_request_comes_and_goes_without_redrawing_another() -> None:
     ("error", "shown"),
     [
         ({"name": "ProviderAuthError", "data": {"message": "no key"}}, "opencode auth login"),
+        ({"name": "ProviderAuthError", "data": {"providerID": "acme", "message": "no key"}}, "%opencode login acme"),
+        ({"name": "APIError", "data": {"message": "bad key", "statusCode": 403}}, "send the prompt again"),
         ({"name": "APIError", "data": {"message": "bad key", "statusCode": 401}}, "bad key (HTTP 401)"),
         ({"name": "APIError", "data": {"message": "busy", "isRetryable": True}}, "try again"),
         ({"name": "Strange", "data": None}, "%opencode status"),
@@ -192,7 +194,7 @@ def test_errors_name_the_next_step(error: dict, shown: str) -> None:
 
 def test_a_command_in_the_next_step_is_shown_as_code() -> None:
     html = turn_html(turn(status="error", error={"name": "ProviderAuthError", "data": {"message": "no `key`"}}))
-    assert re.findall(r"<code[^>]*>([^<]*)</code>", html) == ["opencode auth login"]
+    assert re.findall(r"<code[^>]*>([^<]*)</code>", html) == ["%opencode login", "opencode auth login"]
     assert "no `key`" in parse(html).text
 
 

@@ -1,0 +1,1 @@
+"""The magics that start and set up the server."""
