@@ -250,7 +250,7 @@ class DiffConflictError(OpencodeError):
 
 
 class ModelError(OpencodeError):
-    """There is no such model, or several providers have it."""
+    """There is no such model or variant, several providers have it, or it cannot take the prompt."""
 
 
 class TurnError(OpencodeError):

@@ -78,7 +78,7 @@ AT_ONCE: dict[str, set[str]] = {
     "doctor": {"errors"},
     "magics.typed": set(),
     "magics": {
-        *("magics.typed", "changes", "closest", "diffs", "errors", "kernel", "portal", "secret", "session"),
+        *("magics.typed", "changes", "closest", "diffs", "errors", "kernel", "portal", "retry", "secret", "session"),
         *("session.blocking", "session.blocking_compose", "session.permissions", "session.prompt"),
         *("spending", "tools", "transcript", "widgets"),
     },

@@ -103,19 +103,16 @@ class Asking:
         return TerminalView(session, jobs) if sys.stdout.isatty() else PlainView(session, jobs)
 
     def _send(self, session: Session, said: Said, view: View) -> Turn:
-        files, permission = self._options.file, self._options.permission
+        files = self._options.file
         if said.kind == "shell":
             return session.shell(said.text, wait=False)
         try:
             if said.kind == "command":
-                return session.command(
-                    said.name, said.text, files=files, permission=permission, person=view.person, wait=False
-                )
+                return session.command(said.name, said.text, files=files, person=view.person, wait=False)
             return session.prompt(
                 said.text,
                 files=files,
                 mentions=self._options.interactive,
-                permission=permission,
                 person=view.person,
                 wait=False,
             )

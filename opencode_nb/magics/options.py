@@ -153,6 +153,7 @@ def prompt_parser(magic: str = "%%prompt") -> MagicParser:
     add("--timeout", metavar="SECONDS", type=seconds, help="stop the turn after this many seconds")
     add("--max-cost", metavar="USD", type=dollars, help=f"stop the turn above this cost, {LATE}")
     add("--max-steps", metavar="N", type=whole_number, help="stop the turn after this many steps of the model")
+    add("--retry", metavar="N", type=times, help="send a failed prompt again, up to N times, unless a tool has started")
     kept = parser.add_mutually_exclusive_group()
     kept.add_argument("--record", metavar="PATH", help="add the turn to this recording, with secrets masked")
     kept.add_argument("--replay", metavar="PATH", help="play the turn from this recording, with no server")
@@ -165,6 +166,13 @@ def _identifier(text: str) -> str:
     if not text.isidentifier():
         raise argparse.ArgumentTypeError(f"{text!r} is not a variable name")
     return text
+
+
+def times(text: str) -> int:
+    """Parse an option that takes a count. Raises ArgumentTypeError."""
+    if not text.isdecimal():
+        raise argparse.ArgumentTypeError(f"{text!r} is not a number of times")
+    return int(text)
 
 
 def seconds(text: str) -> float:

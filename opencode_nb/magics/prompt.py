@@ -8,6 +8,7 @@ from argparse import Namespace
 from collections.abc import Iterable
 from contextlib import AbstractContextManager, nullcontext
 from functools import cached_property
+from itertools import count
 from typing import Any
 
 from IPython.core.error import UsageError
@@ -31,6 +32,7 @@ from opencode_nb.magics.typed.body import Body
 from opencode_nb.magics.views import PageView, SilentView, View, make_view
 from opencode_nb.magics.workspace import Workspace
 from opencode_nb.portal import run
+from opencode_nb.retry import Retry
 from opencode_nb.session.blocking import Session, send
 from opencode_nb.session.blocking_compose import read
 from opencode_nb.session.models import announcement
@@ -40,6 +42,7 @@ from opencode_nb.session.permissions.policy import Person
 from opencode_nb.session.prompt.commands import Said
 from opencode_nb.session.turn import Turn
 from opencode_nb.session.turns.options import TurnOptions
+from opencode_nb.session.turns.series import next_try
 from opencode_nb.widgets.kernel_context import follow
 from opencode_nb.widgets.own_notebook import own_notebook_warning
 
@@ -82,7 +85,7 @@ def run_prompt(
 
 _NOT_FOR_SHELL = (
     *("file", "image", "model", "agent", "variant", "effort", "permission", "privacy", "no_kernel", "record", "replay"),
-    *("max_cost", "max_steps"),
+    *("max_cost", "max_steps", "retry"),
 )
 
 
@@ -112,6 +115,8 @@ class _Prompt:
         self._continue()
         if self._body.kind == "own":
             return run_slash(self._workspace, self._options, Said("own", self._body.text, self._body.name))
+        if self._options.retry and (self._options.background or self._body.kind != "prompt"):
+            raise UsageError("--retry is for prompts that the cell waits for: remove it, or --background.")
         self._announce()
         try:
             with self._session() as session:
@@ -213,7 +218,7 @@ class _Prompt:
             return session.shell(sent.text, timeout=options.timeout, wait=False)
         settings: dict[str, Any] = {
             **self._choice(),
-            "permission": options.permission or self._workspace.options.get("permission"),
+            "permission": options.permission,
             "timeout": options.timeout,
             "max_cost": options.max_cost,
             "max_steps": options.max_steps,
@@ -238,9 +243,7 @@ class _Prompt:
 
     def _in_foreground(self, session: Session) -> Turn | None:
         agent_code.refuse_waiting(session.id)  # before a view is made of it
-        jobs = Jobs()
-        view = self._view(session, jobs)
-        turn, failure = self._wait(session, view, jobs)
+        view, turn, failure = self._tried(session, Jobs())
         notes = [*(self._notes if view.cleared else ()), *turn.state.warnings, *_warnings(turn)]
         turn._repr_mimebundle_()  # rendered first: a print replaces the view, and the turn must follow at once
         print(*notes, sep="\n", end="\n" if notes else "")  # noqa: T201  # the cell's own output
@@ -254,6 +257,20 @@ class _Prompt:
         if failure is not None:
             raise failure
         return None if self._whole else turn
+
+    def _tried(self, session: Session, jobs: Jobs) -> tuple[View, Turn, CellError | None]:
+        """Run the turn, again as long as --retry says so; return the last one with its view, and its failure."""
+        retry = Retry.of(self._options.retry)
+        for attempt in count(1):
+            view = self._view(session, jobs)
+            turn, failure = self._wait(session, view, jobs)
+            decision = next_try(turn, attempt, retry)
+            if decision is None:
+                break
+            self._note(f"{turn.error} {decision.reason}")
+            if not _paused(session, decision.delay):
+                break
+        return view, turn, failure
 
     def _view(self, session: Session, jobs: Jobs) -> View:
         return make_view(self._frontend, session, jobs, quiet=self._options.quiet, whole=self._whole)
@@ -354,6 +371,14 @@ class _Replayed(_Prompt):
         if session is not self._player:
             self._workspace.session = session
         return turn
+
+
+def _paused(session: Session, seconds: float) -> bool:
+    """Wait before the next try; return False if an interrupt or an abort ended the wait."""
+    try:
+        return run(session._async.pause, seconds)
+    except KeyboardInterrupt:
+        return False
 
 
 def _warnings(turn: Turn) -> list[str]:

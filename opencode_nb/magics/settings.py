@@ -72,7 +72,9 @@ class OpencodeMagics(Configurable):
     variant = _text("variant", "default variant of the model for prompts, such as its reasoning effort")
     effort = _text("effort", f"how much the model thinks, if its variants allow it: {', '.join(EFFORTS)}")
     permission = _trait(
-        AnyTrait(None, allow_none=True), "permission", "ask, allow, deny, or {permission or tool: one of these}"
+        AnyTrait(None, allow_none=True),
+        "permission",
+        "ask, edits, plan, allow, deny, or {permission or tool: ask, allow or deny}",
     )
     timeout = _trait(AnyTrait(None, allow_none=True), "timeout", "seconds after which a turn is stopped")
     max_cost = _trait(AnyTrait(None, allow_none=True), "max_cost", f"USD above which a turn is stopped, {LATE}")

@@ -97,7 +97,7 @@ class Workspace:
             self.announced = False
         return self._ai
 
-    def prefer(self, **choice: str | None) -> None:
+    def prefer(self, **choice: Any) -> None:
         """Set options of `PREFERENCES` for the next prompts, as %opencode start does; None resets one."""
         kept = {name: value for name, value in self._started_with.items() if name not in choice}
         self._started_with = kept | {name: value for name, value in choice.items() if value is not None}
@@ -186,7 +186,9 @@ class Workspace:
         """Return the session that plays a recording, besides the current one. Raises OpencodeError for a bad file."""
         directory, file = self.ai.directory, Path(path).expanduser().resolve()
         if (directory, file) not in self._replays:
-            self._replays[directory, file] = Opencode(directory=directory, replay=file).session()
+            permission = self.options.get("permission", "ask")
+            player = Opencode(directory=directory, replay=file, permission=permission)
+            self._replays[directory, file] = player.session()
         return self._replays[directory, file]
 
     def stop(self) -> None:

@@ -353,7 +353,7 @@ class Opencode(Derived):
     Connects to the server at `base_url`, or else joins or starts one on first use: with `shared=True` the one that this
     user's processes share (see `serve`), otherwise one of its own. `demo=True` starts its own server with the scripted
     demo model, which is not an AI.
-    `permission` decides the agent's permission requests: "ask" (a person), "allow", "deny",
+    `permission` decides the agent's permission requests: "ask", "edits", "plan", "allow", "deny",
     {tool: rule or {pattern: rule}}, or a callable. `model` is "provider/model" or "provider/model/variant"; `effort` is
     "none", "low", "medium", "high" or "max", for the nearest variant that the model has. `timeout` (seconds),
     `max_cost` (USD), `max_tokens`, `max_steps` (of the model) and `max_tools` (steps that call tools) limit each turn;
@@ -428,13 +428,15 @@ class Opencode(Derived):
         model: str | None = None,
         agent: str | None = None,
         variant: str | None = None,
+        effort: str | None = None,
         permission: PermissionOption | None = None,
     ) -> Session:
         """Create a session, or open the one with this `id` and its history; the other options are its defaults.
 
         Raises NotFoundError for an unknown id.
         """
-        chosen: dict[str, Any] = {"model": model, "agent": agent, "variant": variant, "permission": permission}
+        chosen: dict[str, Any] = {"model": model, "agent": agent, "variant": variant}
+        chosen |= {"effort": effort, "permission": permission}
         return Session(run(self._async.session, title, id=id, parent=parent, **chosen), self)
 
     def import_session(self, path: str | Path) -> Session:

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import logging
 import os
 import re
 from collections.abc import AsyncGenerator, AsyncIterator, Callable, Iterable, Iterator, Mapping, Sequence
@@ -34,7 +35,7 @@ from opencode_nb.session.permissions.effective import ToolRule, tool_rules
 from opencode_nb.session.permissions.enforcement import Enforcement
 from opencode_nb.session.permissions.policy import PermissionOption, Policy
 from opencode_nb.session.permissions.questions import QuestionCallback
-from opencode_nb.session.permissions.session_rules import extra_directories
+from opencode_nb.session.permissions.session_rules import covered, extra_directories
 from opencode_nb.session.prompt.parts import Prompt
 from opencode_nb.session.prompt.variants import checked_effort
 from opencode_nb.session.recorded.client import RecordedClient
@@ -49,11 +50,16 @@ from opencode_nb.transcript.state import BY_APPROVAL, Json, TurnState
 from opencode_nb.transcript.transcript import Change, Transcript
 from opencode_nb.transcript.updates import Update
 
+if TYPE_CHECKING:
+    import httpx
+
+log = logging.getLogger("opencode_nb")
+
 HOOKS_TIMEOUT = 5.0
 """Seconds that closing waits for the hooks of what came before."""
 
-if TYPE_CHECKING:
-    import httpx
+_KEPT = ("max_tokens", "max_tools")
+"""Limits of a turn that `prefer` leaves as they are."""
 
 Observer = Callable[[AsyncSession, Change], None]
 
@@ -188,7 +194,7 @@ class AsyncOpencode(Logins):
         limits = Budget(max_cost=max_cost, max_steps=max_steps).limits
         effort = checked_effort(effort)
         self.policy, self.timeout = self.policy_of("ask" if permission is None else permission), timeout
-        self.turn_limits = limits
+        self.turn_limits = {**{name: self.turn_limits[name] for name in _KEPT if name in self.turn_limits}, **limits}
         for name, value in (("model", model), ("agent", agent), ("variant", variant), ("effort", effort)):
             self._prefer(name, value)
 
@@ -218,15 +224,22 @@ class AsyncOpencode(Logins):
         listed: list[Any] = await self.client.tool.list(provider=provider, model=model)
         tools = [str(tool["id"]) for tool in listed if tool["id"] != "invalid"]
         tools += [f"{name}_*" for name, state in (await self.mcp.status()).items() if state.connected]
-        return tool_rules(tools, await self.enforcement.all_rules(self.policy, self.agent), self.policy)
+        return tool_rules(
+            tools, await self.enforcement.all_rules(self.policy, self.policy.agent or self.agent), self.policy
+        )
 
     def allow_approved(self, turn: TurnState) -> None:
         """Allow requests covered by an earlier "always" in a turn started elsewhere, which has no responder here."""
         for request in list(turn.permissions.values()):
             if self.approvals.cover(request):
-                self._spawn(self._allow, turn.session_id, request)
+                self._spawn(self._allow, turn.session_id, {**request, "call": turn.call_of(request)})
 
     async def _allow(self, session_id: str, request: Json) -> None:
+        if covered(str(request.get("permission")), self.hooks.hooks.guarded):
+            return  # a hook may refuse it: leave it to the client that sent the turn
+        answer = await self.policy.decide(request, self.enforcement.place)
+        if answer is not None and answer.reply == "reject":
+            return
         self.feed.tell(session_id, "decided", request=request, reply="once", by=BY_APPROVAL)
         with contextlib.suppress(OpencodeError):  # already answered by the client that started the turn
             await self.client.permission.reply(request["id"], reply="once")
@@ -243,16 +256,16 @@ class AsyncOpencode(Logins):
     async def _cut_off(self) -> None:
         """Fail and abort running turns, so the server does not keep working on turns that nobody follows or answers."""
         began = [session for session in self._sessions if session.running]
-        if self._feed is None or not self.started:
-            return
-        self._feed.fail_all("ConnectionLost", CLOSED)
-        for session in began:
-            with contextlib.suppress(OpencodeError):  # the server is gone, and the turn with it
-                await self.client.session.abort(session.id, timeout=ABORT_TIMEOUT)
+        if self._feed is not None and self.started:
+            self._feed.fail_all("ConnectionLost", CLOSED)
+            for session in began:
+                with contextlib.suppress(OpencodeError):  # the server is gone, and the turn with it
+                    await self.client.session.abort(session.id, timeout=ABORT_TIMEOUT)
+            for session in self._sessions:
+                await session.withdraw()
+            await self.mcp.detach()
         for session in self._sessions:
-            await session.withdraw()
             self._watcher.ended(session)
-        await self.mcp.detach()
         with contextlib.suppress(TimeoutError):
             async with asyncio.timeout(HOOKS_TIMEOUT):
                 await self.hooks.settled()
@@ -292,6 +305,7 @@ class AsyncOpencode(Logins):
         model: str | None = None,
         agent: str | None = None,
         variant: str | None = None,
+        effort: str | None = None,
         permission: PermissionOption | None = None,
     ) -> AsyncSession:
         """Create a session, or open the one with this `id` and load its history; the other options are its defaults.
@@ -301,7 +315,7 @@ class AsyncOpencode(Logins):
         if permission is not None:
             self.policy_of(permission)
         session = await self._opened(title, id, parent)
-        given = {"model": model, "agent": agent, "variant": variant, "permission": permission}
+        given = {"model": model, "agent": agent, "variant": variant, "effort": effort, "permission": permission}
         if chosen := {name: value for name, value in given.items() if value is not None}:
             session.choose(**chosen)
         return session
@@ -315,6 +329,7 @@ class AsyncOpencode(Logins):
         session.transcript.apply({"type": "session.updated", "properties": {"info": info}})
         self._sessions.add(session)
         self._watcher.started(session)
+        await self.hooks.settled()
         return session
 
     async def import_session(self, path: str | Path) -> AsyncSession:
@@ -346,7 +361,9 @@ class AsyncOpencode(Logins):
             self._feed.forget(session_id)
 
     async def _create(self, title: str | None, parent: str | None) -> Json:
-        rules = await self.enforcement.rules(self.policy, self.agent) if self.recording is None else []
+        rules = (
+            await self.enforcement.rules(self.policy, self.policy.agent or self.agent) if self.recording is None else []
+        )
         body: Json = {"title": title, "parentID": parent, "permission": rules}
         try:
             return dict(await self.client.session.create(**{key: value for key, value in body.items() if value}))
@@ -431,12 +448,15 @@ class AsyncOpencode(Logins):
             session.changed(changes)
             for observer in list(self._observers):
                 for change in changes:
-                    observer(session, change)
+                    try:
+                        observer(session, change)
+                    except Exception:  # it must not keep the next ones from theirs
+                        log.exception("An observer of session %s failed", session.id)
 
     def observe(self, observer: Observer) -> Callable[[], None]:
         """Call `observer(session, change)` with each change of every open session, on the loop's thread.
 
-        Sub-sessions count as their parent's turn. Returns a function that stops it. An observer must not raise.
+        Sub-sessions count as their parent's turn. Returns a function that stops it. One that raises is logged.
         """
         self._observers.append(observer)
         return lambda: self._observers.remove(observer) if observer in self._observers else None

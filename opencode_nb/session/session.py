@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-from collections.abc import AsyncGenerator, AsyncIterable, AsyncIterator, Callable, Iterable
+import logging
+from collections.abc import AsyncGenerator, AsyncIterable, AsyncIterator, Awaitable, Callable, Iterable
 from functools import partial
 from typing import Any, Unpack
 
@@ -39,6 +40,8 @@ from opencode_nb.transcript import ids, usage
 from opencode_nb.transcript.state import Json, TurnState
 from opencode_nb.transcript.transcript import Change, Transcript
 from opencode_nb.transcript.updates import Update, Updates
+
+log = logging.getLogger("opencode_nb")
 
 MOST_TURNS = 100
 """Maximum number of turns kept in memory (about 40 KB each), unless a view shows earlier ones."""
@@ -140,17 +143,17 @@ class AsyncSession(ManagedSession):
         send = partial(self.send, parts, system=system, no_reply=no_reply, **options)
         if not waits:
             return await send()
-        try:
-            return await series.retried(send, retry, self._running.pauses)
-        finally:
-            await self.owner.hooks.settled()
+        return await self._settled(series.retried(send, retry, self._running.pauses))
 
-    async def _ended_turn(self, turn: Turn) -> Turn:
-        """Wait for a turn, and for the hooks that it calls."""
+    async def _settled(self, turn: Awaitable[Turn]) -> Turn:
+        """Wait for a turn, then for the hooks that it calls, also if it fails; not if the wait is cancelled."""
         try:
-            return await turn
-        finally:
+            ended = await turn
+        except TurnError:
             await self.owner.hooks.settled()
+            raise
+        await self.owner.hooks.settled()
+        return ended
 
     @spelled_out
     async def prompts(
@@ -239,7 +242,7 @@ class AsyncSession(ManagedSession):
         run = self._begin(body["messageID"], begun.policy, begun.person, begun.limits)
         run.keep = keep
         await run.follow(self.owner.client.session.command(self.id, **body))
-        return await self._ended_turn(run.turn) if wait else run.turn
+        return await self._settled(run.turn) if wait else run.turn
 
     @spelled_out
     async def init(self, *, wait: bool = True, **options: Unpack[TurnOptions]) -> Turn:
@@ -294,7 +297,7 @@ class AsyncSession(ManagedSession):
         limited = Limits(timeout or self.owner.timeout, ())
         run = self._begin(body["messageID"], self.policy or self.owner.policy, None, limited)
         await run.follow(self.owner.client.session.shell(self.id, **body), asks=False)
-        return await self._ended_turn(run.turn) if wait else run.turn
+        return await self._settled(run.turn) if wait else run.turn
 
     async def compact(self) -> Turn:
         """Have the model summarize the conversation and continue from the summary; return the turn that did it.
@@ -323,7 +326,7 @@ class AsyncSession(ManagedSession):
         turns = [self.turn_for(state) for key, state in list(self.transcript.turns.items()) if key not in before]
         if not turns:
             raise OpencodeError("The server did not compact the session. Check its log.")
-        return await turns[0]
+        return await self._settled(turns[0])
 
     async def _rested(self) -> None:
         await self.owner.start()
@@ -429,6 +432,7 @@ class AsyncSession(ManagedSession):
         deleted = {"type": "session.deleted", "properties": {"sessionID": self.id}}
         self.owner.feed.apply(deleted)  # the server's own event arrives after we stop following the session
         self.owner.forget(self.id)
+        await self.owner.hooks.settled()
 
     @partial(spelled_out, of=Listeners)
     def subscribe(self, callback: Subscriber | None = None, **listeners: Unpack[Listeners]) -> Callable[[], None]:
@@ -489,7 +493,10 @@ class AsyncSession(ManagedSession):
             elif change.kind == "earlier":
                 self._turns = {key: turn for key, turn in self._turns.items() if key in self.transcript.turns}
             for subscriber in list(self._subscribers):
-                subscriber(change)
+                try:
+                    subscriber(change)
+                except Exception:  # user code: the turn must learn of its end all the same
+                    log.exception("A subscriber of session %s failed", self.id)
             self.queue.changed(change)
         if not self.transcript.busy and any(change.kind == "session" for change in changes):
             for run in self._running:

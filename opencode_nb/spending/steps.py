@@ -52,13 +52,14 @@ class Steps:
         self._skip()
 
     def new(self, changes: Iterable[Change]) -> list[Found]:
-        """Return what was spent in the turns that changed, each step once."""
+        """Return what was spent in the turns that changed, each step once. Replayed turns cost nothing."""
         changes = list(changes)
         if any(change.kind == "earlier" for change in changes):
             self._skip()
         changed = dict.fromkeys(change.turn for change in changes if change.kind != "delta")
         turns = [self._transcript.turns[turn_id] for turn_id in changed if turn_id in self._transcript.turns]
-        return [Found(turn.id, spent) for turn in turns for spent in self._unknown(turn)]
+        found = [Found(turn.id, spent) for turn in turns for spent in self._unknown(turn)]
+        return [one for one in found if not self._transcript.turns[one.turn].replay]
 
     def _skip(self) -> None:
         """Take what earlier turns spent as known: history was loaded."""

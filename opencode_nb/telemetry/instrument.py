@@ -85,7 +85,7 @@ class Observer:
 
     def _changed(self, session: AsyncSession, change: Change) -> None:
         state = session.transcript.turns.get(change.turn)
-        if state is None or (state.ended and state.id not in self._running):
+        if state is None or state.replay or (state.ended and state.id not in self._running):
             return
         seen = self._running.setdefault(state.id, Seen(_context()))
         if change.kind == "request":

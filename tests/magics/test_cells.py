@@ -16,7 +16,7 @@ import pytest
 from IPython.core.interactiveshell import InteractiveShell
 
 import opencode_nb as oc
-from opencode_nb.demo import DemoModel, gate, text, usage
+from opencode_nb.demo import DemoModel, error, gate, text, usage
 from opencode_nb.magics.workspace import PASSWORD
 from tests.magics.conftest import RunCell
 
@@ -231,6 +231,25 @@ def test_a_failed_turn_is_shown_and_kept_and_fails_the_cell(run_cell: RunCell, s
     assert "Traceback" not in cell.printed
     assert cell.printed.rstrip().splitlines()[-1].startswith("TurnError: ")
     assert shell.user_ns["_"].status == "error"
+
+
+def test_a_retry_is_one_line_and_the_last_turn_is_the_value(
+    run_cell: RunCell, shell: InteractiveShell, demo_model: DemoModel
+) -> None:
+    unavailable = [error(503, "Come back later", retry_after_ms=1)] * 6  # as often as the server asks
+    demo_model.queue(*unavailable, [text("Here again.")])
+    cell = run_cell("%%prompt --retry 2\ngo")
+    assert cell.error is None
+    told = [line for line in cell.printed.splitlines() if "ProviderOverloadedError: retry 1 of 2 in " in line]
+    assert len(told) == 1
+    assert told[0].startswith("Come back later")
+    assert shell.user_ns["_"].text == "Here again."
+
+
+@pytest.mark.parametrize("line", ["--retry 2 -b\ngo", "--retry 2\n/init", "--retry 2\n!ls", "--retry x\ngo"])
+def test_retry_is_refused_where_no_prompt_is_waited_for(run_cell: RunCell, demo_model: DemoModel, line: str) -> None:
+    assert "retry" in one_line(run_cell(f"%%prompt {line}").printed)
+    assert demo_model.requests == []
 
 
 def test_a_timeout_keeps_the_partial_output(run_cell: RunCell, shell: InteractiveShell, demo_model: DemoModel) -> None:

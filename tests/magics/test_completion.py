@@ -11,6 +11,7 @@ from IPython.core.interactiveshell import InteractiveShell
 
 from opencode_nb.magics.completion import IN_TERMINAL
 from opencode_nb.server.binary import versions_directory
+from opencode_nb.session.permissions.rules import MODES
 from tests.magics.conftest import RunCell
 
 Complete = Callable[..., list[str]]
@@ -65,7 +66,7 @@ def test_tab_without_a_server_offers_what_it_knows(
 
 def test_tab_offers_options_and_their_values(complete: Complete, run_cell: RunCell) -> None:
     run_cell("%opencode new To be completed")
-    rules = {f"%%prompt --permission {rule}" for rule in ("ask", "allow", "deny")}
+    rules = {f"%%prompt --permission {rule}" for rule in MODES}
     assert set(complete("%%prompt --permission ")) == rules
     assert "%%prompt -m demo/demo" in complete("%%prompt -m d")
     assert complete("%%prompt --new -a pl", "\nWrite a test") == ["%%prompt --new -a plan"]

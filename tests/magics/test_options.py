@@ -38,6 +38,7 @@ def test_options_have_their_defaults() -> None:
         "max_steps": None,
         "background": False,
         "quiet": False,
+        "retry": None,
     }
 
 
@@ -75,7 +76,7 @@ def test_all_options_are_parsed() -> None:
         ("""--permission '{"bsh": "deny"}'""", "there is no 'bsh'. Did you mean 'bash'?"),
         ("""--permission '{"bash": "no"}'""", "a rule is one of ask, allow, deny"),
         ("""--permission '{"bash": "deny", "bash": "allow"}'""", "two rules for 'bash'"),
-        ("--permission {bash:deny}", "is not JSON: use ask, allow, deny"),
+        ("--permission {bash:deny}", "is not JSON: use ask, edits, plan, allow, deny"),
         ("--new -s ses_1", "not allowed with argument"),
     ],
 )

@@ -117,3 +117,26 @@ def test_permission_lists_and_takes_back_what_was_allowed_always(run_cell: RunCe
     run_cell("%opencode permission --forget 1")
     assert approvals.given == [("bash", "ls *")]
     assert "Allowed always" not in run_cell("%opencode permission --forget all").printed
+
+
+def test_a_slash_command_shows_and_sets_the_mode_of_the_session(run_cell: RunCell, shell: InteractiveShell) -> None:
+    assert "* ask    edits, shell commands and code ask you first" in run_cell("%%prompt\n/permissions").printed
+    assert "Permission: edits" in run_cell("%%prompt\n/permission edits").printed
+    session = workspace_of(shell).session
+    assert session is not None
+    assert session.permission == "edits"
+    assert "(this session)" in run_cell("%opencode permission").printed
+    session.permission = {"bash": "deny"}
+    assert "* {'bash': 'deny'}" in run_cell("%%prompt\n/permissions").printed
+    assert "There is no mode sometimes" in run_cell("%%prompt\n/permissions sometimes").printed
+
+
+def test_the_mode_of_a_session_beats_the_one_that_the_agent_was_started_with(
+    run_cell: RunCell, shell: InteractiveShell, work: Path
+) -> None:
+    run_cell("%opencode permission allow")
+    run_cell("%%prompt\n/permissions deny")
+    run_cell("%%prompt\nWrite a new file by-deny.md")
+    assert not (work / "by-deny.md").exists()
+    assert "Permission: ask" in run_cell("%opencode permission ask").printed
+    assert workspace_of(shell).session.permission is None  # type: ignore[union-attr]

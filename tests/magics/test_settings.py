@@ -109,7 +109,7 @@ def test_start_options_take_precedence_over_all(monkeypatch: pytest.MonkeyPatch,
         "directory": tmp_path,
     }
     assert workspace.ai.directory == tmp_path
-    with pytest.raises(ValueError, match="use one of ask, allow, deny"):
+    with pytest.raises(ValueError, match="use one of ask, edits, plan, allow, deny"):
         workspace.configure(permission="wrong")
     assert workspace.options["model"] == "demo/by-start"
 
@@ -117,7 +117,7 @@ def test_start_options_take_precedence_over_all(monkeypatch: pytest.MonkeyPatch,
 @pytest.mark.parametrize(
     ("name", "value", "says"),
     [
-        ("permission", "maybe", "use one of ask, allow, deny"),
+        ("permission", "maybe", "use one of ask, edits, plan, allow, deny"),
         ("permission", {"bash": "perhaps"}, "a rule is one of ask, allow, deny"),
         ("permission", {"edti": "deny"}, "Did you mean 'edit'?"),
         ("timeout", "soon", "'soon' is not a number of seconds above 0"),
@@ -218,7 +218,7 @@ def test_wrong_settings_are_reported_and_change_nothing(
     run_cell: RunCell, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
     run_cell("%config OpencodeMagics.permission = 'maybe'")
-    assert "use one of ask, allow, deny" in caplog.text  # IPython logs it, and logs are shown
+    assert "use one of ask, edits, plan, allow, deny" in caplog.text  # IPython logs it, and logs are shown
     monkeypatch.setenv("OPENCODE_NB_MODEL", "gpt")
     wrong = run_cell("%%prompt\nhi")
     assert "ModelError: There is no model gpt here. Did you mean demo/demo-gpt-5?" in wrong.printed
@@ -249,7 +249,10 @@ def test_a_wrong_configuration_file_does_not_prevent_loading(run_cell: RunCell, 
     run_cell("%unload_ext opencode_nb")
     assert "OpencodeMagics" not in run_cell("%config").printed
     shell.config.OpencodeMagics = Config(permission="maybe", agent="plan")
-    assert "use one of ask, allow, deny, a mapping or a callable. Ignored." in run_cell("%load_ext opencode_nb").printed
+    assert (
+        "use one of ask, edits, plan, allow, deny, a mapping or a callable. Ignored."
+        in run_cell("%load_ext opencode_nb").printed
+    )
     assert run_cell("%config").printed.count("OpencodeMagics") == 1
     assert run_cell("%config OpencodeMagics.agent").value == "plan"
     assert run_cell("%config OpencodeMagics.permission").value is None

@@ -13,6 +13,7 @@ import pytest
 import opencode_nb as oc
 from opencode_nb.api.client import Client
 from opencode_nb.demo import DemoModel, text, tool, usage
+from opencode_nb.portal import run
 from opencode_nb.server import Server
 from opencode_nb.spending.steps import Spent
 from tests.conftest import make_project
@@ -160,11 +161,12 @@ def test_each_step_counts_once_and_earlier_turns_not_at_all(
     session.budget = budget
     two_steps(demo_model)
     session.prompt("go", budget=budget)
-    ai.reconnect()
-    session.load_earlier()
+    run(ai._async.feed.resync)  # as after a reconnect: everything is fetched again
     assert (budget.steps, budget.tools, budget.tokens) == (2, 1, 2 * STEP_TOKENS)
     with opened(server, place, budget=seen) as other:
-        other.session(id=session.id).shell("echo by hand")
+        same = other.session(id=session.id)
+        run(other._async.feed.resync)
+        same.shell("echo by hand")
     assert (seen.steps, seen.tools, seen.cost) == (0, 0, 0)
     assert budget.steps == 2
 

@@ -9,18 +9,11 @@ from opencode_nb.errors import OpencodeError
 from opencode_nb.magics.commands.group import Group, argument, say
 from opencode_nb.magics.workspace import Workspace
 from opencode_nb.session.permissions import option as permission_option
+from opencode_nb.session.prompt.listing import MODES
 
 group = Group("Permissions")
 
 ALL = "all"
-
-_MEANING = {
-    "ask": "edits, shell commands and code ask you first",
-    "edits": "edits are allowed, the rest asks you first",
-    "plan": "the agent `plan` answers, which changes nothing",
-    "allow": "everything is allowed without asking",
-    "deny": "whatever would ask is denied",
-}
 
 
 @group.command(
@@ -30,7 +23,7 @@ _MEANING = {
 def permission(workspace: Workspace, options: Namespace) -> None:
     """Show or set what the agent may do without asking, and take back what you allowed "always"."""
     if options.rule is not None:
-        workspace.settings.permission = options.rule
+        workspace.prefer(permission=options.rule)
         if workspace.session is not None:
             workspace.session.permission = None
     if options.forget is not None:
@@ -66,5 +59,5 @@ def _show(workspace: Workspace) -> None:
 
 def _worded(rule: Any) -> str:
     if isinstance(rule, str):
-        return f"{rule}: {_MEANING[rule]}"
+        return f"{rule}: {MODES[rule]}"
     return "decided by a function of yours" if callable(rule) else str(rule)

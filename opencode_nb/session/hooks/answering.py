@@ -43,6 +43,10 @@ class Answering:
 
     async def _refusal(self, state: TurnState, request: Json) -> str | None:
         """Return why a hook refuses the tool call of a request; None if none does."""
+        name = str(request.get("permission"))
+        is_guarded = covered(own_tool(name) or name, self._owner.hooks.hooks.guarded)
+        if is_guarded and request.get("tool") and not request.get("call"):
+            return "A hook may refuse this, and what the tool was called with is not known."
         event = ToolEvent(self._transcript.id, self._turn_for(state), ToolCall.asking(request))
         return await self._owner.hooks.refusal(event)
 

@@ -29,27 +29,30 @@ class Dispatcher:
 
     def __init__(self, hooks: Hooks) -> None:
         self.hooks = hooks
-        self._waiting: deque[tuple[str, Event]] = deque()
+        self._waiting: deque[tuple[str, Event, asyncio.Future[None]]] = deque()
+        self._last: asyncio.Future[None] | None = None  # done when the latest event so far has been told
         self._calling: asyncio.Task[None] | None = None
 
     def tell(self, name: str, event: Event) -> None:
         """Call the hooks of this name with an event, after those of earlier events. Does not wait."""
         if not self.hooks.has(name):
             return
-        self._waiting.append((name, event))
+        self._last = asyncio.get_running_loop().create_future()
+        self._waiting.append((name, event, self._last))
         if self._calling is None or self._calling.done():
             self._calling = asyncio.create_task(self._call_waiting(), name="opencode_nb hooks")
 
     async def _call_waiting(self) -> None:
         while self._waiting:
-            name, event = self._waiting.popleft()
-            for hook in self.hooks.observing(name, event):
+            name, event, told = self._waiting.popleft()
+            for hook in self.hooks.observing(name):
                 await called(name, hook, event)
+            told.set_result(None)
 
     async def settled(self) -> None:
         """Wait until all hooks of earlier events have been called. Returns at once in code that a hook runs."""
-        if self._calling is not None and not _in_hook.get():
-            await asyncio.shield(self._calling)
+        if self._last is not None and not _in_hook.get():
+            await asyncio.shield(self._last)
 
     async def submitted(self, session: str, text: str, *, fixed: bool = False) -> str:
         """Return the text to send for a prompt. Raises PromptBlockedError if a hook blocks it.
@@ -57,7 +60,7 @@ class Dispatcher:
         A `fixed` one, such as a command, cannot be replaced.
         """
         event = PromptEvent(session, text)
-        for hook in self.hooks.observing("prompt_submitted", event):
+        for hook in self.hooks.observing("prompt_submitted"):
             answer, _error = await called("prompt_submitted", hook, event)
             if _blocks(answer):
                 raise PromptBlockedError(_reason(answer))
@@ -82,13 +85,20 @@ class Dispatcher:
 
     async def refusal(self, event: ToolEvent) -> str | None:
         """Return why a veto refuses a tool call; None if none does. A veto that fails refuses it."""
-        for hook in self.hooks.vetoing(event):
+        for hook in self.hooks.vetoing:
             answer, error = await called("before_tool", hook, event)
             if error is not None:
                 return f"A hook that may refuse this failed: {type(error).__name__}: {error}"
-            if answer is False or isinstance(answer, str):
-                return answer or "A hook refused this."
+            if answer is not None and answer is not True:
+                return _refused(answer)
         return None
+
+
+def _refused(answer: Any) -> str:
+    """Return the reason of a veto: whatever it returned but None and True refuses."""
+    if isinstance(answer, tuple) and len(answer) == 2:
+        answer = answer[1]
+    return str(answer) if answer is not False and str(answer) else "A hook refused this."
 
 
 def _blocks(answer: Any) -> bool:
@@ -101,14 +111,34 @@ def _reason(answer: Any) -> str:
 
 
 async def called(name: str, hook: Hook[Any], event: Event) -> tuple[Any, Exception | None]:
-    """Return what a hook returns, or None and what it raised, which is logged."""
+    """Return what a hook returns, None if the event is not for it; or None and what it raised, which is logged."""
+    task = asyncio.create_task(_taken(hook, event))
     try:
-        async with asyncio.timeout(hook.timeout) as limit:
-            return await _result(hook.function, event), None
-    except Exception as error:  # user code: whatever it raises must not disturb the turn
-        failure = TimeoutError(f"it took longer than {hook.timeout:g} s") if limit.expired() else error
-        log.exception("The hook %s of session %s failed", name, event.session, exc_info=failure)
+        await asyncio.wait({task}, timeout=hook.timeout)
+    finally:
+        task.cancel()
+    failure = _failure(task, hook)
+    if failure is not None:
+        log.error("The hook %s of session %s failed", name, event.session, exc_info=failure)
         return None, failure
+    return task.result(), None
+
+
+def _failure(task: asyncio.Task[Any], hook: Hook[Any]) -> Exception | None:
+    """Return why a hook failed: user code may raise anything, also as if it were cancelled."""
+    if not task.done():
+        return TimeoutError(f"it took longer than {hook.timeout:g} s")
+    if task.cancelled():
+        return RuntimeError("it was cancelled")
+    error = task.exception()
+    return error if isinstance(error, Exception) else None
+
+
+async def _taken(hook: Hook[Any], event: Event) -> Any:
+    try:
+        return await _result(hook.function, event) if hook.takes(event) else None
+    except (SystemExit, KeyboardInterrupt) as error:  # it must not end the loop
+        raise RuntimeError(f"it raised {type(error).__name__}") from error
 
 
 async def _result(function: Callable[[Any], Any], event: Event) -> Any:

@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from opencode_nb.session.permissions.policy import PermissionRequest
+from opencode_nb.session.permissions.rules import PERMISSION_OF
 from opencode_nb.session.turn import Turn
 from opencode_nb.tools.names import own_tool
 from opencode_nb.transcript.state import Json
@@ -49,8 +50,9 @@ class ToolEvent(Event):
 
     @property
     def subjects(self) -> Sequence[str]:
-        """The tool's name, and that of the kernel's tool that it is."""
-        return tuple(filter(None, (self.call.tool, own_tool(self.call.tool))))
+        """The tool's name, that of the permission that it needs, and that of the kernel's tool that it is."""
+        tool = self.call.tool
+        return tuple(filter(None, (tool, PERMISSION_OF.get(tool), own_tool(tool))))
 
 
 @dataclass(frozen=True, slots=True)

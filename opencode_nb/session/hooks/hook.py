@@ -34,8 +34,10 @@ class Hook(Generic[E]):
     `match` limits it to a name or pattern with `*` and `?` (or several), a compiled regular expression, or what a
     function of the event accepts: of tools and permissions the name, of files the path, of prompts the text. `timeout`
     is in seconds; `once` calls it for the first such event only.
-    `veto`, for `before_tool`: it is called before the tool runs, and may refuse it by returning False or the reason.
-    It has the server ask about these tools; in subagents, where nobody can be asked, they are denied.
+    `veto`, for `before_tool`: it is called before the tool runs, and may refuse it by returning False or the reason;
+    whatever it returns but None and True refuses. It has the server ask about these tools; in subagents, where nobody
+    can be asked, they are denied. It cannot refuse what OpenCode does not ask about: a shell command that only
+    redirects, assigns or evaluates.
     """
 
     function: Callable[[E], Any]
@@ -50,6 +52,19 @@ class Hook(Generic[E]):
             raise TypeError(f"A hook must be a function, not {type(self.function).__name__}.")
         if not self.timeout > 0:
             raise ValueError(f"timeout={self.timeout!r}: give a number of seconds above 0.")
+        if not (self.match is None or callable(self.match) or isinstance(self.match, str | re.Pattern)):
+            self.match = tuple(self.match)
+            if not all(isinstance(one, str) for one in self.match):
+                raise TypeError("match: give names or patterns, one regular expression, or a function.")
+        if self.veto:
+            self._check_veto()
+
+    def _check_veto(self) -> None:
+        if self.once:
+            raise ValueError("A veto that is asked once refuses only once: leave out once=.")
+        unasked = [name for name in self._patterns if name in ("question", "plan_enter", "plan_exit")]
+        if unasked:
+            raise ValueError(f"A veto cannot refuse {unasked[0]}: OpenCode does not ask about it.")
 
     def takes(self, event: E) -> bool:
         """Return whether to call it with this event, and count it as called."""
@@ -65,7 +80,8 @@ class Hook(Generic[E]):
             return any(self.match.search(text) for text in event.subjects)
         if callable(self.match):
             return bool(self.match(event))
-        return any(matches(text, pattern) for text in event.subjects for pattern in self._patterns)
+        names = {name for pattern in self._patterns for name in (pattern, PERMISSION_OF.get(pattern, pattern))}
+        return any(matches(text, name) for text in event.subjects for name in names)
 
     @property
     def _patterns(self) -> tuple[str, ...]:
@@ -81,7 +97,10 @@ class Hook(Generic[E]):
     @property
     def guarded(self) -> tuple[str, ...]:
         """The permissions that the server must ask about for its veto; () without one."""
-        return tuple(PERMISSION_OF.get(name, name) for name in self._patterns) if self.veto else ()
+        if not self.veto:
+            return ()
+        stands_for = [need for tool, need in PERMISSION_OF.items() for name in self._patterns if matches(tool, name)]
+        return tuple(dict.fromkeys((*self._patterns, *stands_for)))
 
 
 Given = Callable[[E], Any] | Hook[E] | Iterable[Callable[[E], Any] | Hook[E]] | None
@@ -144,13 +163,14 @@ class Hooks:
         """Return whether any hook of this name only observes."""
         return any(not hook.veto for hook in self._hooks[name])
 
-    def observing(self, name: str, event: Event) -> Iterator[Hook[Any]]:
-        """Yield the hooks to call with an event, without those that have a veto."""
-        return (hook for hook in self._hooks[name] if not hook.veto and hook.takes(event))
+    def observing(self, name: str) -> Iterator[Hook[Any]]:
+        """Yield the hooks of this name, without those that have a veto."""
+        return (hook for hook in self._hooks[name] if not hook.veto)
 
-    def vetoing(self, event: Event) -> Iterator[Hook[Any]]:
-        """Yield the hooks to ask whether a tool may run."""
-        return (hook for hook in self._hooks["before_tool"] if hook.veto and hook.takes(event))
+    @property
+    def vetoing(self) -> Iterator[Hook[Any]]:
+        """The hooks to ask whether a tool may run."""
+        return (hook for hook in self._hooks["before_tool"] if hook.veto)
 
     @property
     def guarded(self) -> list[str]:

@@ -72,7 +72,7 @@ class Watcher:
     def changed(self, session: Watched, change: Change) -> None:
         """Look at what changed in a turn."""
         state = session.transcript.turns.get(change.turn)
-        if state is None or not self._is_live(state, change):
+        if state is None or state.replay or not self._is_live(state, change):
             return
         turn = session.turn_for(state)
         for name, key, event in _events(session.id, turn, change):

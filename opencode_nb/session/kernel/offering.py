@@ -83,9 +83,8 @@ class Offering:
         watched = {tool.name for tool in self._offer.tools if covered(tool.name, guarded)}
         asks = {f"{self._name}_{tool.name}": tool.asks or tool.name in watched for tool in self._offer.tools}
         rules = offered_rules(policy, asks, self._mine)
-        self._watched = {f"{self._name}_{tool.name}" for tool in self._offer.tools if not tool.asks} & {
-            f"{self._name}_{name}" for name in watched
-        }
+        full = {f"{self._name}_{tool.name}" for tool in self._offer.tools if tool.name in watched and not tool.asks}
+        self._watched = {name for name in full if policy.offered(name, asks=False) == "allow"}
         self._asked = {str(rule["permission"]) for rule in rules if rule["action"] == "ask"}
         return rules
 

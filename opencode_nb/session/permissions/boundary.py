@@ -25,6 +25,8 @@ class Boundary:
             return self._said(request.get("patterns") or [])
         if request.get("permission") != "edit":
             return ""
+        if not request.get("call"):
+            return f"Edits are held inside {self._directory}, and where this one goes is not known."
         return self._said([spelled[0] for spelled in subjects(request, place) if not self._holds(spelled)])
 
     def _holds(self, spelled: list[str]) -> bool:

@@ -119,7 +119,7 @@ class Policy:
         Configured rules apply as they are under "ask" and "allow". Any other policy may be stricter, so the server must
         ask: it never asks about what it allows itself, and then nothing here could deny it.
         """
-        if configured and self._boundary is None and self.option in ("ask", PLAN, "allow"):
+        if configured and self._boundary is None and self.option in ("ask", "allow"):
             return []
         return list(dict.fromkeys((*CAREFUL, *(self.rules.names if self.rules else ()))))
 

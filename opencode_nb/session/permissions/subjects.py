@@ -31,7 +31,15 @@ def subjects(request: Json, place: Place | None) -> list[list[str]]:
         return [[text, " ".join(text.split())] for text in texts]
     if permission not in _FILES or place is None:
         return [[text] for text in texts]
-    return [_paths(text, place) for text in (*texts, *_moved_to(request))]
+    return [*(_paths(text, place) for text in (*texts, *_moved_to(request))), *_as_given(request, place)]
+
+
+def _as_given(request: Json, place: Place) -> list[list[str]]:
+    """Return where the call's own path leads: `link/../x` is elsewhere than the server's pattern `x`, behind a link."""
+    given = (request.get("call") or {}).get("input") or {}
+    names = [str(given[key]) for key in ("filePath", "path") if isinstance(given.get(key), str)]
+    found = [os.path.realpath(place.directory / name) for name in names]
+    return [[path, *(os.path.relpath(path, base) for base in (place.directory, place.root))] for path in found]
 
 
 def _moved_to(request: Json) -> list[str]:

@@ -48,9 +48,10 @@ async def compact(session: Subject, _rest: str) -> Result:
 
 
 async def new(session: Subject, _rest: str) -> Result:
-    """Start a session with the same model, agent, variant and effort; a running turn goes on in the one before."""
+    """Start a session with the same choices; a running turn goes on in the one before."""
     started = await session.owner.session()
-    started.choose(model=session.model, agent=session.agent, variant=session.variant, effort=session.effort)
+    names = ("model", "agent", "variant", "effort", "permission")
+    started.choose(**{name: getattr(session, name) for name in names})
     goes_on = " The turn in the one before goes on: /sessions returns to it." if session.busy else ""
     return Result(f"New session.{goes_on}", session=started)
 
@@ -136,6 +137,16 @@ async def agents(session: Subject, wanted: str) -> Result:
     agent = one_of(wanted, [str(agent["name"]) for agent in listed], "agent")
     session.choose(agent=agent)
     return Result(f"Agent: {agent}, from the next message on.")
+
+
+async def permissions(session: Subject, wanted: str) -> Result:
+    """List the permission modes, or pick one for what comes in this session."""
+    current = session.permission
+    if not wanted:
+        return Result(listing.modes(session.owner.policy.option if current is None else current))
+    mode = one_of(wanted, list(listing.MODES), "mode")
+    session.choose(permission=mode)
+    return Result(f"Permission: {mode} ({listing.MODES[mode]}), from the next message on.")
 
 
 async def variants(session: Subject, wanted: str) -> Result:

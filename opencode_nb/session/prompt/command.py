@@ -43,6 +43,7 @@ class Lists(Protocol):
     directory: Path
     version: str
     mcp: Any
+    policy: Any
 
     @property
     def client(self) -> Any:
@@ -86,6 +87,10 @@ class Subject(Protocol):
     @property
     def effort(self) -> str | None:
         """The default effort."""
+
+    @property
+    def permission(self) -> object:
+        """Who answers its permission requests; None as for its owner."""
 
     @property
     def owner(self) -> Lists:

@@ -42,6 +42,7 @@ COMMANDS: tuple[Command, ...] = (
     Command("models", acts.models, "Switch the model", ("model", "mo"), "MODEL"),
     Command("agents", acts.agents, "Switch the agent", ("agent",), "AGENT"),
     Command("variants", acts.variants, "Switch the model's variant, such as its effort", ("effort",), "VARIANT"),
+    Command("permissions", acts.permissions, "Switch what the agent may do unasked", ("permission",), "MODE"),
     Command("rename", acts.rename, "Rename the session", (), "TITLE"),
     Command("fork", acts.fork, "Continue in a copy of the session"),
     Command("share", acts.share, "Publish the session for anyone with the link"),

@@ -14,6 +14,24 @@ LISTED = 30
 """Lines shown of a long list: about one screen."""
 
 
+MODES = {
+    "ask": "edits, shell commands and code ask you first",
+    "edits": "edits are allowed, the rest asks you first",
+    "plan": "the agent `plan` answers, which changes nothing",
+    "allow": "everything is allowed without asking",
+    "deny": "whatever would ask is denied",
+}
+"""The permission modes, and what they mean."""
+
+
+def modes(current: object) -> str:
+    """Return the permission modes with what they mean, the current one marked; and rules, if these are current."""
+    is_mode = isinstance(current, str)
+    own = [] if is_mode else ["* decided by a function of yours" if callable(current) else f"* {current}"]
+    listed = _marked(((f"{mode:<5}", f"  {about}") for mode, about in MODES.items()), str(current))
+    return "\n".join([*own, listed])
+
+
 def models(listed: Iterable[Json], current: str = "") -> str:
     """Return the models as "provider/model", the current one marked."""
     return _marked(((str(model["id"]), "") for model in listed), current)

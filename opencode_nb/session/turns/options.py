@@ -8,7 +8,7 @@ from inspect import Parameter, signature
 from pathlib import Path
 from typing import Any, Protocol, TypedDict, TypeVar
 
-from opencode_nb.errors import ModelError
+from opencode_nb.errors import ModelError, OpencodeError
 from opencode_nb.recording.recording import recording_of
 from opencode_nb.retry import Retry
 from opencode_nb.session.kernel.offering import Offering
@@ -94,7 +94,9 @@ def retry_of(options: TurnOptions, default: Retry | None, *, waits: bool) -> Ret
     """
     given = options.pop("retry", None)
     if given is not None and not waits:
-        raise ValueError("retry= is for prompts that wait for their turn: leave it out, or wait=False.")
+        raise ValueError(
+            "retry= is for prompts that are waited for, not for streams, commands or wait=False: leave it out."
+        )
     return Retry.of(given) if given is not None else default if waits else None
 
 
@@ -138,9 +140,9 @@ class Beginning:
         self._model = self._own_model or session.model
         self._agent = _agent_of(self.policy, options.get("agent"), session.agent)
         self.person = options.get("person")
-        self.limits = limits(owner, session.budget, options)
         self.record, replay = options.get("record"), options.get("replay")
         self.replay = owner.recording if replay is None else recording_of(replay)
+        self.limits = limits(owner, session.budget, options) if self.replay is None else Limits(None, ())
 
     async def body(self, *, acting: Mapping[str, Any] | None = None, **fields: Any) -> Json:
         """Send the policy's rules to the server; return the request body with these fields.
@@ -153,7 +155,12 @@ class Beginning:
         await self._owner.check(self._model, self._agent)
         named = await self._named()
         variant = await self._variant(named, acting or {}, fields)
-        await self._enforce((acting or {}).get("agent") or self._agent)
+        of_command = (acting or {}).get("agent")
+        if self.policy.agent and of_command not in (None, self.policy.agent):
+            raise OpencodeError(
+                f"This command has the agent {of_command!r}, which permission={self.policy.option!r} does not go with."
+            )
+        await self._enforce(of_command or self._agent)
         body: Json = {
             "messageID": ids.message_id(*self._transcript.last_ids),
             "model": dict(zip(("providerID", "modelID"), split_model(named.model), strict=True)) if named else None,
@@ -236,8 +243,17 @@ class Beginning:
         standing = self._transcript.info.get("permission") or []
         rules: list[Any] = await self._owner.enforcement.rules(self.policy, agent, standing, offered, guarded)
         if rules:
+            await self._deny_below(self._transcript.id, [rule for rule in rules if rule["action"] == "deny"])
             info = await self._owner.client.session.update(self._transcript.id, permission=rules)
             self._owner.feed.apply({"type": "session.updated", "properties": {"info": dict(info)}})
+
+    async def _deny_below(self, session_id: str, rules: list[Any]) -> None:
+        """Deny the same to earlier subagents: the agent may resume one that began under laxer rules."""
+        if not (rules and self._transcript.sub_sessions):
+            return
+        for child in await self._owner.client.session.children(session_id) or []:
+            await self._owner.client.session.update(child["id"], permission=rules)
+            await self._deny_below(child["id"], rules)
 
     async def _named(self) -> ModelChoice | None:
         """Return the model to name in the prompt, or None if the server finds it: the session's or a configured one."""

@@ -221,11 +221,17 @@ class Run:
         if not self._is_taken_up():
             with contextlib.suppress(OpencodeError, TimeoutError):  # then the prompt stays as it is: not answered
                 async with asyncio.timeout(PASSED_BY_TIMEOUT):
-                    await self._start_stored()
+                    await self._have_it_started()
             await self._until(self._is_taken_up, PASSED_BY_TIMEOUT)
         self._rests = False
         if not self._is_taken_up():
             self._fail(_NOT_ANSWERED)
+
+    async def _have_it_started(self) -> None:
+        """Start the stored prompt; again if the server, busy with the turn before, has only stored that, too."""
+        while not self._is_taken_up():
+            await self._start_stored()
+            await self._until(self._is_taken_up, PASSED_BY_AFTER)
 
     def _is_taken_up(self) -> bool:
         """Return whether the server has begun the turn, or no longer needs to."""

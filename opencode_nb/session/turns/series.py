@@ -26,7 +26,7 @@ OnError: TypeAlias = Literal["raise", "yield"]
 def next_try(turn: Turn, attempt: int, retry: Retry | None) -> RetryDecision | None:
     """Decide whether to send an ended turn's prompt again, and tell so; return None if not."""
     error = turn.error
-    if retry is None or error is None or _has_acted(turn):
+    if retry is None or error is None or turn.state.replay or _has_acted(turn):
         return None
     decision = evaluate_retry(error, attempt, retry)
     if not decision.retry:
@@ -95,8 +95,8 @@ def check_on_error(on_error: str) -> None:
 
 
 def failed(error: TurnError, on_error: OnError) -> Turn:
-    """Return the failed turn to yield. Raises the error with "raise", and if somebody stopped the turn."""
-    if on_error == "raise" or isinstance(error, AbortedError):
+    """Return the failed turn to yield. Raises with "raise", and if somebody stopped the turn or none began."""
+    if on_error == "raise" or isinstance(error, AbortedError) or error.turn is None:
         raise error
     turn: Turn = error.turn
     return turn

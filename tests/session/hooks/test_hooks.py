@@ -190,6 +190,14 @@ async def fails_later(_event: Any) -> None:
     raise TimeoutError("broken hook")
 
 
+async def is_cancelled(_event: Any) -> None:
+    raise asyncio.CancelledError("broken hook")
+
+
+def exits(_event: Any) -> None:
+    raise SystemExit("broken hook")
+
+
 @pytest.mark.parametrize("broken", [fails, fails_later])
 def test_a_hook_that_raises_is_logged_and_breaks_nothing(
     opened: Open, demo_model: DemoModel, caplog: pytest.LogCaptureFixture, broken: Any
@@ -197,6 +205,25 @@ def test_a_hook_that_raises_is_logged_and_breaks_nothing(
     demo_model.queue([tool("glob", pattern="*.md"), text("Done.")])
     assert opened(**dict.fromkeys(NAMES, broken)).ask("go").text == "Done."
     assert "The hook after_tool" in caplog.text
+    assert "broken hook" in caplog.text
+
+
+@pytest.mark.parametrize("broken", [is_cancelled, exits])
+def test_a_hook_that_ends_in_an_odd_way_breaks_nothing(opened: Open, demo_model: DemoModel, broken: Any) -> None:
+    demo_model.queue([tool("glob", pattern="*.md"), text("Done.")])
+    veto = oc.Hook(broken, match="glob", veto=True)
+    turn = opened(**{**dict.fromkeys(NAMES, broken), "before_tool": [veto, broken]}).ask("go")
+    assert (turn.tools[0].status, turn.text) == ("error", "Done.")
+
+
+def test_a_match_that_raises_is_logged_and_the_next_hooks_are_called(
+    opened: Open, demo_model: DemoModel, caplog: pytest.LogCaptureFixture
+) -> None:
+    seen: list[str] = []
+    demo_model.queue([tool("glob", pattern="*.md"), text("Done.")])
+    broken = oc.Hook(lambda _event: None, match=fails)
+    assert opened(after_tool=[broken, lambda event: seen.append(event.call.tool)]).ask("go").text == "Done."
+    assert seen == ["glob"]
     assert "broken hook" in caplog.text
 
 
@@ -291,6 +318,31 @@ def test_a_veto_refuses_what_the_server_would_not_even_ask(
     assert (refused.status, read.status, globbed.status) == ("error", "completed", "completed")
     assert "the readme is off limits" in refused.error
     assert person.asked == []  # what a hook lets through is asked as little as without it
+
+
+@pytest.mark.parametrize("match", ["edit", "wr*", "write", ("bash", "edit"), (name for name in ("write",))])
+def test_a_veto_holds_under_every_name_of_the_tool(
+    opened: Open, demo_model: DemoModel, place: Path, match: Any
+) -> None:
+    demo_model.queue([tool("write", filePath="by-name.txt", content="x"), text("Done.")])
+    ai = opened(before_tool=oc.Hook(lambda _event: False, match=match, veto=True))
+    assert ai.ask("go").tools[0].status == "error"
+    assert not (place / "by-name.txt").exists()
+
+
+@pytest.mark.parametrize("answer", [False, "no", ("block", "no"), ("reject", "no"), {"decision": "deny"}, 0])
+def test_whatever_a_veto_returns_but_none_and_true_refuses(
+    opened: Open, demo_model: DemoModel, place: Path, answer: Any
+) -> None:
+    demo_model.queue([tool("write", filePath="by-answer.txt", content="x"), text("Done.")])
+    opened(before_tool=oc.Hook(lambda _event: answer, match="write", veto=True)).ask("go")
+    assert not (place / "by-answer.txt").exists()
+
+
+@pytest.mark.parametrize("options", [{"once": True}, {"match": "question"}, {"match": [re.compile("x")]}])
+def test_a_veto_that_could_not_hold_is_refused_at_once(options: Any) -> None:
+    with pytest.raises((TypeError, ValueError)):
+        oc.Hook(print, veto=True, **options)
 
 
 def test_a_veto_that_fails_refuses_and_the_rest_still_asks(opened: Open, demo_model: DemoModel, place: Path) -> None:

@@ -167,6 +167,7 @@ def test_what_was_allowed_always_is_listed_and_taken_back(opened: Open, demo_mod
         ("deeper/inside.txt", "completed"),
         ("../above.txt", "error"),
         ("out/by-link.txt", "error"),
+        ("out/../above-the-link.txt", "error"),
         ("/{parent}/elsewhere.txt", "error"),
     ],
 )
@@ -255,3 +256,32 @@ def test_a_request_that_nobody_answers_in_time_is_denied(opened: Open, demo_mode
 def test_an_answer_in_time_counts(opened: Open, demo_model: DemoModel) -> None:
     demo_model.queue([BASH, text("Done.")])
     assert opened(answer_timeout=60).ask("go", person=Someone()).tools[0].status == "completed"
+
+
+# --- subagents and commands -------------------------------------------------------------------------------------------
+
+
+def test_a_resumed_subagent_is_under_the_rules_of_the_turn_that_resumes_it(
+    opened: Open, demo_model: DemoModel, place: Path
+) -> None:
+    session = opened().session()
+    task = {"description": "Look", "prompt": "Look.", "subagent_type": "general"}
+    demo_model.queue([[tool("task", **task)], [text("Looked.")], [text("Done.")]])
+    session.prompt("go", permission="allow")
+    child = session.children()[0]["id"]
+    demo_model.queue(
+        [[tool("task", **task, task_id=child)], [writing("by-resumed.txt")], [text("Tried.")], [text("Done.")]]
+    )
+    session.prompt("go", permission="deny")
+    assert not (place / "by-resumed.txt").exists()
+
+
+def test_a_command_with_an_agent_of_its_own_is_refused_in_plan_mode(opened: Open, place: Path) -> None:
+    folder = place / ".opencode" / "command"
+    folder.mkdir(parents=True)
+    (folder / "build-it.md").write_text("---\ndescription: Builds\nagent: build\n---\nBuild it.\n")
+    ai = opened(permission="plan")
+    ai.start()
+    ai.client.instance.dispose()
+    with pytest.raises(oc.OpencodeError, match="has the agent 'build'"):
+        ai.session().command("build-it")
