@@ -256,6 +256,8 @@ class AsyncOpencode(Logins):
     async def _cut_off(self) -> None:
         """Fail and abort running turns, so the server does not keep working on turns that nobody follows or answers."""
         began = [session for session in self._sessions if session.running]
+        for session in self._sessions:
+            session.end_pauses()
         if self._feed is not None and self.started:
             self._feed.fail_all("ConnectionLost", CLOSED)
             for session in began:

@@ -78,9 +78,12 @@ class Queue:
         """Queue a message, to send when the session is idle and those before it are sent; options as for `prompt`.
 
         `commands=True` runs the text as a slash command if it starts with a command's `/name` when it is sent.
-        Mentions are looked up when it is sent. Raises OSError or TypeError at once for a file that cannot be sent.
+        Mentions are looked up when it is sent. Raises OSError or TypeError at once for a file that cannot be sent, and
+        ValueError for `retry`: a turn that fails pauses the queue.
         """
         prompt_parts.check_text(text)
+        if options.get("retry") is not None:
+            raise ValueError("Queued messages are not sent again: leave out retry=. A failed turn pauses the queue.")
         _text, *attached = await prompt_parts.parts(text, files, images, self._directory)
         item = QueueItem(f"q{next(_numbers)}", text, tuple(attached), options, commands)
         self._set((*self.items, item))

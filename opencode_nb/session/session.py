@@ -380,6 +380,10 @@ class AsyncSession(ManagedSession):
         """Wait before a prompt is sent again; return False if the session was aborted meanwhile."""
         return await self._running.pauses.wait(seconds)
 
+    def end_pauses(self) -> None:
+        """Have prompts that wait for their next try not be sent again."""
+        self._running.pauses.end()
+
     async def abort_own(self) -> None:
         """Call `abort` if a turn started by this client is running, or is to be sent again."""
         await self._running.abort_own()

@@ -95,8 +95,11 @@ class Observer:
             session.turn_for(state).on_done(lambda: self._export(state, seen))
 
     def _export(self, state: TurnState, seen: Seen) -> None:
-        self._spans.export(state, seen.context, seen.asked, seen.answered)
-        self._metrics.record(state)
+        try:
+            self._spans.export(state, seen.context, seen.asked, seen.answered)
+            self._metrics.record(state)
+        except Exception:  # an exporter's: the turn has ended all the same
+            log.exception("Telemetry of session %s failed", state.session_id)
 
 
 def _context() -> Context:

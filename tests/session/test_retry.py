@@ -134,17 +134,20 @@ def test_the_default_of_the_client_retries_prompts_that_wait(
     assert len(demo_model.requests) == 3
 
 
-@pytest.mark.parametrize("ending", ["abort", "interrupt"])
-def test_an_abort_or_interrupt_ends_the_wait_for_a_retry(ai: oc.Opencode, demo_model: DemoModel, ending: str) -> None:
+@pytest.mark.parametrize("ending", ["abort", "interrupt", "close"])
+def test_an_abort_interrupt_or_close_ends_the_wait_for_a_retry(
+    ai: oc.Opencode, demo_model: DemoModel, ending: str
+) -> None:
     session = ai.session("waits")
-    stop = session.abort if ending == "abort" else lambda: os.kill(os.getpid(), signal.SIGINT)
+    stop = {"abort": session.abort, "interrupt": lambda: os.kill(os.getpid(), signal.SIGINT), "close": ai.close}[ending]
     timer = threading.Timer(0.2, stop)
     retry = oc.Retry(base=LONG, cap=LONG, on=oc.TurnError, on_retry=lambda *_: timer.start())
     demo_model.queue(TEAPOT)
-    with pytest.raises(oc.TurnError if ending == "abort" else KeyboardInterrupt):
+    with pytest.raises(KeyboardInterrupt if ending == "interrupt" else oc.TurnError):
         session.prompt("Brew", retry=retry)
     timer.join(1)
     assert len(session.turns()) == 1
+    assert ai.started is (ending != "close")
 
 
 def test_retry_without_waiting_raises_before_anything_is_sent(ai: oc.Opencode) -> None:
@@ -154,6 +157,7 @@ def test_retry_without_waiting_raises_before_anything_is_sent(ai: oc.Opencode) -
         lambda: session.prompt("a", no_reply=True, retry=1),
         lambda: session.command("init", retry=1),
         lambda: next(iter(session.stream("a", retry=1))),
+        lambda: session.queue.add("a", retry=1),
     ):
         with pytest.raises(ValueError, match="retry="):
             send()

@@ -6,6 +6,7 @@ import os
 from dataclasses import dataclass
 from pathlib import Path
 
+from opencode_nb.transcript import tool_calls
 from opencode_nb.transcript.state import Json
 
 _FILES = ("edit", "read")
@@ -35,9 +36,11 @@ def subjects(request: Json, place: Place | None) -> list[list[str]]:
 
 
 def _as_given(request: Json, place: Place) -> list[list[str]]:
-    """Return where the call's own path leads: `link/../x` is elsewhere than the server's pattern `x`, behind a link."""
-    given = (request.get("call") or {}).get("input") or {}
+    """Return where the call's own paths lead: `link/../x` is elsewhere than the server's pattern `x`, behind a link."""
+    call = request.get("call") or {}
+    given = call.get("input") or {}
     names = [str(given[key]) for key in ("filePath", "path") if isinstance(given.get(key), str)]
+    names += tool_calls.paths({"tool": call.get("tool"), "state": {"input": given}})
     found = [os.path.realpath(place.directory / name) for name in names]
     return [[path, *(os.path.relpath(path, base) for base in (place.directory, place.root))] for path in found]
 

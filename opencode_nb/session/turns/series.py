@@ -13,12 +13,13 @@ from typing import Any, Literal, TypeAlias
 
 from opencode_nb.errors import AbortedError, TurnError
 from opencode_nb.retry import Retry, RetryDecision, evaluate_retry
+from opencode_nb.session.prompt.parts import Prompt
 from opencode_nb.session.turn import Turn, ending
 
 log = logging.getLogger("opencode_nb")
 
-SeriesItem: TypeAlias = str | tuple[str, Mapping[str, Any]]
-"""A prompt of a series: its text, or its text and options."""
+SeriesItem: TypeAlias = Prompt | tuple[Prompt, Mapping[str, Any]]
+"""A prompt of a series: what `prompt` takes, or that and options."""
 
 OnError: TypeAlias = Literal["raise", "yield"]
 
@@ -79,8 +80,8 @@ class Pauses:
             ended.set()
 
 
-def read_item(item: SeriesItem, options: Mapping[str, Any]) -> tuple[str, dict[str, Any]]:
-    """Return an item's text, and the series' options overridden by its own. Raises ValueError for `wait`."""
+def read_item(item: SeriesItem, options: Mapping[str, Any]) -> tuple[Prompt, dict[str, Any]]:
+    """Return an item's prompt, and the series' options overridden by its own. Raises ValueError for `wait`."""
     text, own = item if isinstance(item, tuple) else (item, {})
     merged = {**options, **own}
     if "wait" in merged:

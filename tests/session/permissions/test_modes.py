@@ -183,9 +183,10 @@ def test_edits_are_held_inside_a_strict_directory(
         assert "held inside" in turn.tools[0].error
 
 
-def test_a_patch_that_moves_a_file_out_is_denied(opened: Open, demo_model: DemoModel, place: Path) -> None:
+@pytest.mark.parametrize("target", ["../moved.txt", "out/../moved.txt"])
+def test_a_patch_that_moves_a_file_out_is_denied(opened: Open, demo_model: DemoModel, place: Path, target: str) -> None:
     (place / "lab" / "stays.txt").write_text("x\n")
-    patch = "*** Begin Patch\n*** Update File: stays.txt\n*** Move to: ../moved.txt\n@@\n-x\n+y\n*** End Patch"
+    patch = f"*** Begin Patch\n*** Update File: stays.txt\n*** Move to: {target}\n@@\n-x\n+y\n*** End Patch"
     demo_model.queue([tool("apply_patch", patchText=patch), text("Done.")])
     ai = opened(place / "lab", permission="allow", strict_directory=True)
     assert ai.ask("go", model=PATCH_MODEL).tools[0].status == "error"
