@@ -53,6 +53,7 @@ def test_a_cell_runs_a_shell_command(run_cell: RunCell, shell: InteractiveShell,
 
 
 def test_session_commands_report_the_session(run_cell: RunCell, demo_model: DemoModel) -> None:
+    run_cell("%opencode cost --delete")  # what earlier tests spent
     assert "Nothing has been sent" in run_cell("%opencode context").printed
     assert "No todos in this session." in run_cell("%opencode todo").printed
     todos = [{"content": "Look", "status": "completed", "priority": "high"}]
