@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import ast
 import json
 import re
 from collections.abc import Iterator
@@ -52,8 +51,7 @@ def test_every_row_names_tests_that_exist() -> None:
     missing = []
     for row, file, named in ROWS:
         path = ROOT / file
-        tree = ast.parse(path.read_text(encoding="utf-8")) if path.is_file() else ast.Module([], [])
-        there = {node.name for node in ast.walk(tree) if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef)}
+        there = set(re.findall(r"^(?:async )?def (\w+)", path.read_text("utf-8"), re.M)) if path.is_file() else set()
         missing += [f"{row}: {file}::{name}" for name in re.findall(r"`(\w+)`", named) if name not in there]
     assert missing == []
 

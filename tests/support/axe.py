@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import fcntl
 import sys
 from pathlib import Path
 from typing import Any
@@ -24,13 +25,16 @@ async (node) => {
 
 
 def script() -> Path:
-    """Return axe-core's file, fetched by npm if it is not there yet."""
+    """Return axe-core's file, fetched by npm if it is not there yet; one process at a time, as npm writes in place."""
     file = HOME / "node_modules/axe-core/axe.min.js"
-    if not file.exists():
-        quietly = ["--no-save", "--ignore-scripts", "--no-audit", "--no-fund", "--silent"]
-        status = npm(["install", "--prefix", str(HOME), "--no-offline", *quietly, f"axe-core@{VERSION}"])
-        if status != 0:
-            raise RuntimeError(f"npm could not install axe-core {VERSION} (exit code {status})")
+    HOME.mkdir(parents=True, exist_ok=True)
+    with (HOME / "lock").open("w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        if not file.exists():
+            quietly = ["--no-save", "--ignore-scripts", "--no-audit", "--no-fund", "--silent"]
+            status = npm(["install", "--prefix", str(HOME), "--no-offline", *quietly, f"axe-core@{VERSION}"])
+            if status != 0:
+                raise RuntimeError(f"npm could not install axe-core {VERSION} (exit code {status})")
     return file
 
 
