@@ -190,7 +190,7 @@ class _Prompt:
             self._carried = carrier.parts(self._body.text, files=options.file, images=options.image, also=self._also)
 
     def _offer(self, session: Session) -> None:
-        """Let the agent use the kernel, and note what leaves it."""
+        """Let the agent use the kernel, note what leaves it, and tell of an effort that has no effect."""
         if (offer := kernel_offer()) is not None:
             offer.offer(session._async, without=self._options.no_kernel)
         session._async.known_secrets = known_secrets(self._shell)

@@ -11,13 +11,13 @@ import contextlib
 import os
 import re
 import shutil
-import sys
 import tempfile
 import time
 from collections.abc import Iterator
 from pathlib import Path
 
 from opencode_nb.errors import ServerError
+from opencode_nb.file_lock import try_lock
 from opencode_nb.server.binary import PROGRAM, versions_directory
 from opencode_nb.server.download import download
 from opencode_nb.server.npm import STEP_SECONDS, Npm, Package, Progress
@@ -146,19 +146,9 @@ def installing(report: Progress) -> Iterator[None]:
 
 def _locked(descriptor: int) -> bool:
     try:
-        if sys.platform == "win32":
-            import msvcrt
-
-            msvcrt.locking(descriptor, msvcrt.LK_NBLCK, 1)
-        else:
-            import fcntl
-
-            fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except (BlockingIOError, PermissionError):  # another process holds it
-        return False
+        return try_lock(descriptor)
     except OSError:  # a file system without locks: the rename at the end still leaves one whole program
         return True
-    return True
 
 
 @contextlib.contextmanager

@@ -11,6 +11,8 @@ from pathlib import Path
 
 import platformdirs
 
+from opencode_nb.file_lock import try_lock
+
 KEPT = 10
 _CONTROL = re.compile(r"\x1b(?:\[[0-?]*[ -/]*[@-~]|\][^\x07\x1b]*(?:\x07|\x1b\\)?|[@-_])|[\x00-\x08\x0b-\x1f\x7f-\x9f]")
 
@@ -43,12 +45,9 @@ def _open_in(directory: Path) -> tuple[int, Path]:
 
 def _locked(descriptor: int) -> bool:
     try:
-        import fcntl
-
-        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except (ImportError, OSError):  # Windows, a file system without locks, or a running server's log
+        return try_lock(descriptor)
+    except OSError:  # a file system without locks
         return False
-    return True
 
 
 def _prune(directory: Path) -> None:

@@ -18,6 +18,7 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 
 from opencode_nb.errors import ServerStartError
+from opencode_nb.file_lock import try_lock
 from opencode_nb.server.keeping.holders import peer_uid
 
 __all__ = ["meet", "runtime_directory", "socket_path"]
@@ -101,7 +102,7 @@ def _locked(directory: Path, deadline: float) -> Iterator[None]:
 
     descriptor = os.open(directory, os.O_RDONLY | os.O_DIRECTORY)
     try:
-        while not _taken(descriptor):
+        while not try_lock(descriptor):
             if time.monotonic() > deadline:
                 raise ServerStartError(
                     f"The lock on {directory} was not free in time: a process that is starting a server is suspended. "
@@ -116,16 +117,6 @@ def _locked(directory: Path, deadline: float) -> Iterator[None]:
             fcntl.flock(descriptor, fcntl.LOCK_UN)  # otherwise a child forked meanwhile would keep it
     finally:
         os.close(descriptor)
-
-
-def _taken(descriptor: int) -> bool:
-    import fcntl
-
-    try:
-        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except BlockingIOError:
-        return False
-    return True
 
 
 def _connected(path: Path) -> socket.socket | None:

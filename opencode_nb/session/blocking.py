@@ -435,9 +435,18 @@ class Opencode(Derived):
 
         Raises NotFoundError for an unknown id.
         """
-        chosen: dict[str, Any] = {"model": model, "agent": agent, "variant": variant}
-        chosen |= {"effort": effort, "permission": permission}
-        return Session(run(self._async.session, title, id=id, parent=parent, **chosen), self)
+        opened = run(
+            self._async.session,
+            title,
+            id=id,
+            parent=parent,
+            model=model,
+            agent=agent,
+            variant=variant,
+            effort=effort,
+            permission=permission,
+        )
+        return Session(opened, self)
 
     def import_session(self, path: str | Path) -> Session:
         """Import a session that `Session.export("json")` or `opencode export` wrote, into this directory; open it.

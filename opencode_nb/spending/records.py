@@ -9,7 +9,6 @@ from __future__ import annotations
 import contextlib
 import json
 import os
-import sys
 import time
 from collections.abc import Iterable, Iterator
 from dataclasses import asdict, dataclass, fields
@@ -19,6 +18,7 @@ from typing import Self
 
 import platformdirs
 
+from opencode_nb.file_lock import try_lock
 from opencode_nb.spending.steps import Spent
 
 KEPT_MONTHS = 13
@@ -139,23 +139,8 @@ def _locked() -> Iterator[None]:
     """Hold the lock on the folder. The system releases it with the process. Raises TimeoutError, an OSError."""
     deadline = time.monotonic() + LOCK_TIMEOUT
     with (folder() / "lock").open("ab") as file:
-        while not _is_taken(file.fileno()):
+        while not try_lock(file.fileno()):
             if time.monotonic() > deadline:
                 raise TimeoutError(f"{folder()} is locked by another process that does not go on")
             time.sleep(LOCK_POLL)
         yield
-
-
-def _is_taken(descriptor: int) -> bool:
-    try:
-        if sys.platform == "win32":
-            import msvcrt
-
-            msvcrt.locking(descriptor, msvcrt.LK_NBLCK, 1)
-        else:
-            import fcntl
-
-            fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except (BlockingIOError, PermissionError):  # another process holds it
-        return False
-    return True

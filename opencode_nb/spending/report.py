@@ -9,13 +9,13 @@ from typing import NamedTuple
 
 from opencode_nb.spending.records import Entry
 
-BAR = 30
+BAR = 18
 """Characters of the longest bar."""
 
 ROWS = 12
 """Lines of a table: the days are the latest ones, else those that cost most."""
 
-_NAME = 48
+_NAME = 30
 
 
 class Sum(NamedTuple):

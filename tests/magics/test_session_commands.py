@@ -97,8 +97,8 @@ def test_disabled_sharing_is_reported(run_cell: RunCell) -> None:
 
 
 def test_permission_shows_and_sets_what_is_asked(run_cell: RunCell, shell: InteractiveShell, work: Path) -> None:
-    assert run_cell("%opencode permission").printed.startswith("Permission: ask: edits, shell commands and code ask")
-    assert "Permission: edits:" in run_cell("%opencode permission edits").printed
+    assert run_cell("%opencode permission").printed.startswith("Permission: ask (edits, shell commands and code ask")
+    assert "Permission: edits (" in run_cell("%opencode permission edits").printed
     assert "(this session)" not in run_cell("%opencode permission").printed
     run_cell("%%prompt\nWrite a new file by-mode.md")
     assert (work / "by-mode.md").exists()

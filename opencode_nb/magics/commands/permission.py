@@ -59,5 +59,5 @@ def _show(workspace: Workspace) -> None:
 
 def _worded(rule: Any) -> str:
     if isinstance(rule, str):
-        return f"{rule}: {MODES[rule]}"
+        return f"{rule} ({MODES[rule]})"
     return "decided by a function of yours" if callable(rule) else str(rule)

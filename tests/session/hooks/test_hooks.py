@@ -358,9 +358,11 @@ def test_a_veto_that_fails_refuses_and_the_rest_still_asks(opened: Open, demo_mo
     assert person.asked == ["bash"]
 
 
-def test_a_veto_denies_its_tools_in_subagents(opened: Open, demo_model: DemoModel, place: Path) -> None:
+def test_a_veto_denies_its_tools_in_subagents(opened: Open, demo_model: DemoModel) -> None:
     task = tool("task", description="Look", prompt="Look.", subagent_type="general")
     demo_model.queue([[task], [tool("read", filePath="README.md")], [text("Tried.")], [text("Done.")]])
     turn = opened(before_tool=oc.Hook(no_readme, match="read", veto=True)).ask("go")
-    assert "# Temperatures" not in str([call.output for call in turn.tools])
+    calls = [part for child in list(turn.state.family)[1:] for part in child.parts if part["type"] == "tool"]
+    assert [call["tool"] for call in calls] == ["invalid"]  # the subagent has no such tool
+    assert "# Temperatures" not in str(calls)
     assert turn.text == "Done."
