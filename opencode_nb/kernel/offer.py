@@ -38,8 +38,8 @@ class Offerable(Protocol):
     def id(self) -> str:
         """The session's id."""
 
-    def offer(self, tools: Iterable[Tool], gate: Gate | None = None) -> None:
-        """Give the agent these tools from the next prompt on."""
+    def offer(self, tools: Iterable[Tool], gate: Gate | None = None, *, by: str = "") -> None:
+        """Give the agent these tools from the next prompt on, in place of those given before `by` the same."""
 
     def note_kernel(self, turn_id: str, changes: KernelChanges) -> None:
         """Keep with a turn what its code has changed in the kernel so far."""
@@ -76,7 +76,7 @@ class KernelOffer:
             session.memory = Turns(self._shell.user_ns, _for_undo)
         gate = context_of(session.id).gate
         has = gate.open and not without and self.uses(session)
-        session.offer(self.tools if has else (), gate)
+        session.offer(self.tools if has else (), gate, by="kernel")
 
     @contextmanager
     def _remembered(self, session_id: str, turn: str) -> Iterator[None]:

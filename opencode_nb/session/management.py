@@ -102,12 +102,13 @@ class ManagedSession:
 
     # -- tools -----------------------------------------------------------------------------------------------------
 
-    def offer(self, tools: Iterable[Tool], gate: Gate | None = None) -> None:
+    def offer(self, tools: Iterable[Tool], gate: Gate | None = None, *, by: str = "") -> None:
         """Give the agent these tools of this process from the next prompt on; () takes them away.
 
-        Results pass the `gate`, by default one that lets everything through but secrets. Not for subagents.
+        They replace those given before `by` the same. Results pass the `gate`, by default one that lets everything
+        through but secrets. Not for subagents. Raises ValueError if two tools would have the same name.
         """
-        self._offering.set(tools, gate)
+        self._offering.set(tools, gate, by=by)
 
     @property
     def tools_problem(self) -> str:

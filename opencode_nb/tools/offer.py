@@ -8,10 +8,11 @@ from __future__ import annotations
 import asyncio
 import json
 import logging
+from collections import Counter
 from collections.abc import Awaitable, Callable, Iterable
 from dataclasses import dataclass, replace
+from typing import NamedTuple
 
-from opencode_nb.tools.ledger import Ledger
 from opencode_nb.tools.privacy import Gate, Let, Level, Outgoing, Piece
 from opencode_nb.tools.tool import Call, Json, Result, Tool
 
@@ -64,23 +65,36 @@ Admit = Callable[[Tool, Json], Awaitable[Admitted]]
 Described = tuple[tuple[str, str, str, bool], ...]
 
 
+class Given(NamedTuple):
+    """Tools, and the gate that their results pass."""
+
+    tools: tuple[Tool, ...]
+    gate: Gate
+
+
 class Offer:
-    """The tools of one session. Each call is admitted by `admit`; its result passes the gate. See `set`."""
+    """The tools of one session. Each call is admitted by `admit`; its result passes a gate. See `set`."""
 
     def __init__(self, admit: Admit) -> None:
-        self._tools: dict[str, Tool] = {}
-        self._gate = Gate(Level.NONE, Ledger())
+        self._given: dict[str, Given] = {}
         self._admit = admit
         self._turn = asyncio.Lock()  # first come, first served
 
-    def set(self, tools: Iterable[Tool], gate: Gate) -> None:
-        """Offer these tools, whose results pass this gate. From any thread."""
-        self._tools, self._gate = {tool.name: tool for tool in tools}, gate
+    def set(self, tools: Iterable[Tool], gate: Gate, *, by: str = "") -> None:
+        """Offer these tools, whose results pass this gate, in place of those given before by the same.
+
+        From any thread. Raises ValueError, without changing anything, if two would have the same name.
+        """
+        given = {**self._given, by: Given(tuple(tools), gate)}
+        names = Counter(tool.name for some in given.values() for tool in some.tools)
+        if twice := [name for name, count in names.items() if count > 1]:
+            raise ValueError(f"The agent has a tool {twice[0]!r} already: choose another name.")
+        self._given = given
 
     @property
     def tools(self) -> tuple[Tool, ...]:
         """The tools, in the order in which they were given."""
-        return tuple(self._tools.values())
+        return tuple(tool for some in self._given.values() for tool in some.tools)
 
     @property
     def described(self) -> Described:
@@ -89,38 +103,48 @@ class Offer:
 
     async def answer(self, name: str, arguments: Json) -> Answer:
         """Call a tool, after the calls that came earlier have ended. Raises nothing but CancelledError."""
-        tool = self._tools.get(name)
-        if tool is None:
-            there = f"There are: {', '.join(self._tools)}." if self._tools else "The user has taken them away."
+        found = self._find(name)
+        if found is None:
+            names = [tool.name for tool in self.tools]
+            there = f"There are: {', '.join(names)}." if names else "The user has taken them away."
             return Answer(f"There is no tool {name!r} here. {there}", failed=True)
+        tool, gate = found
         try:
             admitted = await self._admit(tool, arguments)
             async with self._turn:
-                return await self._run(tool, admitted)
+                return await _run(tool, admitted, gate)
         except RefusedError as refused:
             return Answer(str(refused), failed=True)
         except Exception as error:  # of a tool or the gate: the model reads it, and the user finds it in the log
             log.warning("The tool %s failed", name, exc_info=True)
-            return self._failed(tool, error)
+            return _failed(tool, error, gate)
 
-    async def _run(self, tool: Tool, admitted: Admitted) -> Answer:
-        result = await _unless(admitted.over(), tool.call(admitted.call))
-        if result.shown:
-            admitted.shown(result.shown)
-        if result.stopped:
-            admitted.stop()
-        return self._passed(tool, result)
+    def _find(self, name: str) -> tuple[Tool, Gate] | None:
+        """Return the tool of this name, and the gate of whoever gave it."""
+        every = ((tool, some.gate) for some in self._given.values() for tool in some.tools)
+        return next((found for found in every if found[0].name == name), None)
 
-    def _passed(self, tool: Tool, result: Result) -> Answer:
-        return capped(self._gate.let(_shortened(result.outgoing), by=tool.name), failed=result.failed)
 
-    def _failed(self, tool: Tool, error: Exception) -> Answer:
-        """Tell what kind of error it was; its message may hold data, so the gate decides about that."""
-        kind = Piece(f"The tool {tool.name} failed with {type(error).__name__}", Level.NONE)
-        try:
-            return self._passed(tool, Result(Outgoing(tool.name, (kind, Piece(f": {error}"))), failed=True))
-        except Exception:  # the gate itself, or a message that cannot be made: then nothing of it leaves
-            return Answer(f"{kind.text}.", failed=True)
+async def _run(tool: Tool, admitted: Admitted, gate: Gate) -> Answer:
+    result = await _unless(admitted.over(), tool.call(admitted.call))
+    if result.shown:
+        admitted.shown(result.shown)
+    if result.stopped:
+        admitted.stop()
+    return _passed(tool, result, gate)
+
+
+def _passed(tool: Tool, result: Result, gate: Gate) -> Answer:
+    return capped(gate.let(_shortened(result.outgoing), by=tool.name), failed=result.failed)
+
+
+def _failed(tool: Tool, error: Exception, gate: Gate) -> Answer:
+    """Tell what kind of error it was; its message may hold data, so the gate decides about that."""
+    kind = Piece(f"The tool {tool.name} failed with {type(error).__name__}", Level.NONE)
+    try:
+        return _passed(tool, Result(Outgoing(tool.name, (kind, Piece(f": {error}"))), failed=True), gate)
+    except Exception:  # the gate itself, or a message that cannot be made: then nothing of it leaves
+        return Answer(f"{kind.text}.", failed=True)
 
 
 def capped(let: Let, *, failed: bool) -> Answer:

@@ -164,6 +164,25 @@ def test_calls_run_one_at_a_time_in_order(desk: Desk) -> None:
     assert desk.order == [f"{text} {what}" for text in "abc" for what in ("begins", "ends")]
 
 
+def test_tools_given_by_several_pass_the_gate_of_who_gave_them(desk: Desk, caller: Caller) -> None:
+    async def secret(_call: Call) -> Result:
+        return says("rows")
+
+    desk.give(Level.NAMES)
+    desk.offer.set([_tool("other", secret)], Gate(Level.FULL, Ledger()), by="another")
+    assert caller.call("other") == ("rows", False)
+    assert "rows" not in caller.call("echo", text="rows")[0]
+    desk.offer.set((), Gate(Level.FULL, Ledger()))
+    assert [tool.name for tool in desk.offer.tools] == ["other"]
+
+
+def test_two_tools_of_one_name_are_refused(desk: Desk) -> None:
+    before = desk.offer.tools
+    with pytest.raises(ValueError, match="'echo' already"):
+        desk.offer.set([_tool("echo", desk._hangs)], Gate(Level.FULL, Ledger()), by="another")
+    assert desk.offer.tools == before
+
+
 def test_a_failing_tool_is_an_answer_that_keeps_the_privacy_level(desk: Desk, caller: Caller) -> None:
     text, failed = caller.call("fails")
     assert failed

@@ -61,9 +61,12 @@ class Offering:
         self._watched: set[str] = set()  # those of which it asks only for the sake of hooks
         self._registered: object = None  # what was registered, and with which stream of which server
 
-    def set(self, tools: Iterable[Tool], gate: Gate | None) -> None:
-        """Offer these tools from the next prompt on; () offers none. From any thread."""
-        self._offer.set(tools, gate or Gate(Level.FULL, Ledger(self._transcript.id)))
+    def set(self, tools: Iterable[Tool], gate: Gate | None, *, by: str) -> None:
+        """Offer these tools from the next prompt on, in place of those given `by` the same. From any thread.
+
+        Raises ValueError if two would have the same name.
+        """
+        self._offer.set(tools, gate or Gate(Level.FULL, Ledger(self._transcript.id)), by=by)
 
     def changed(self) -> None:
         """Look again at the calls, after a change in the transcript."""
