@@ -18,7 +18,7 @@ from opencode_nb.kernel.context.session_context import SessionContext
 from opencode_nb.kernel.context.subjects import Subject
 from opencode_nb.kernel.values.pictures.figures import drawn
 from opencode_nb.portal import run
-from opencode_nb.session.blocking import Opencode
+from opencode_nb.session.blocking import Connection
 from opencode_nb.session.compose import agent_names
 from opencode_nb.session.prompt import parts as prompt_parts
 from opencode_nb.tools.privacy import Outgoing
@@ -28,7 +28,7 @@ from opencode_nb.transcript.state import Json
 class Carrier:
     """Assembles the parts of prompts from one shell, for one session."""
 
-    def __init__(self, shell: InteractiveShell, ai: Opencode, context: SessionContext) -> None:
+    def __init__(self, shell: InteractiveShell, ai: Connection, context: SessionContext) -> None:
         self._shell, self._ai, self._context = shell, ai, context
 
     def parts(

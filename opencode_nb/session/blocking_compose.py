@@ -6,12 +6,12 @@ from dataclasses import replace
 
 from opencode_nb.portal import run
 from opencode_nb.session import compose
-from opencode_nb.session.blocking import Opencode, Session
+from opencode_nb.session.blocking import Connection, Session
 from opencode_nb.session.prompt.command import Result
 from opencode_nb.session.prompt.commands import Said
 
 
-def read(agent: Opencode, text: str) -> Said:
+def read(agent: Connection, text: str) -> Said:
     """Return what a text means: a prompt, or a slash command. Raises OpencodeError for one that does not exist."""
     return run(compose.read, agent._async, text)
 

@@ -1,30 +1,29 @@
 """AsyncOpencode: a server, its event stream and the sessions that share them.
 
-asyncio only: use each AsyncOpencode on a single event loop. For blocking code see `Opencode` (blocking.py).
+asyncio only: use each AsyncOpencode on a single event loop. For blocking code see `Opencode` (blocking/).
 """
 
 from __future__ import annotations
 
 import asyncio
 import contextlib
-import logging
-import os
 import re
-from collections.abc import AsyncGenerator, AsyncIterator, Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import AsyncGenerator, AsyncIterator, Callable, Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal, Self
 
-from opencode_nb.changes import sources
 from opencode_nb.changes.diff import Diff
-from opencode_nb.errors import InternalServerError, NotFoundError, OpencodeError
+from opencode_nb.errors import InternalServerError, OpencodeError
 from opencode_nb.recording.recording import Recording, recording_of
 from opencode_nb.retry import Retry
 from opencode_nb.server.options import serve_options
-from opencode_nb.session import storage
+from opencode_nb.session import storage, work_tree
 from opencode_nb.session.connection import CLOSED, Callbacks
 from opencode_nb.session.hooks.dispatch import Dispatcher
 from opencode_nb.session.hooks.hook import Hooks
 from opencode_nb.session.hooks.watch import Watcher
+from opencode_nb.session.imported import import_file
+from opencode_nb.session.incoming import elsewhere
 from opencode_nb.session.login.logins import Logins
 from opencode_nb.session.mcp.config import Given
 from opencode_nb.session.mcp.servers import AsyncMcpServers
@@ -35,33 +34,27 @@ from opencode_nb.session.permissions.effective import ToolRule, tool_rules
 from opencode_nb.session.permissions.enforcement import Enforcement
 from opencode_nb.session.permissions.policy import PermissionOption, Policy
 from opencode_nb.session.permissions.questions import QuestionCallback
-from opencode_nb.session.permissions.session_rules import covered, extra_directories
+from opencode_nb.session.permissions.session_rules import extra_directories
 from opencode_nb.session.prompt.parts import Prompt
 from opencode_nb.session.prompt.variants import checked_effort
 from opencode_nb.session.recorded.client import RecordedClient
 from opencode_nb.session.recorded.feed import RecordedFeed
-from opencode_nb.session.registry import Sessions
+from opencode_nb.session.registry import Observer, Sessions
 from opencode_nb.session.session import AsyncSession
 from opencode_nb.session.turn import Turn
 from opencode_nb.session.turns.running import ABORT_TIMEOUT
 from opencode_nb.spending.budget import Budget
-from opencode_nb.stored import importing
-from opencode_nb.transcript.state import BY_APPROVAL, Json, TurnState
-from opencode_nb.transcript.transcript import Change, Transcript
+from opencode_nb.transcript.state import Json, TurnState
 from opencode_nb.transcript.updates import Update
 
 if TYPE_CHECKING:
     import httpx
-
-log = logging.getLogger("opencode_nb")
 
 HOOKS_TIMEOUT = 5.0
 """Seconds that closing waits for the hooks of what came before."""
 
 _KEPT = ("max_tokens", "max_tools")
 """Limits of a turn that `prefer` leaves as they are."""
-
-Observer = Callable[[AsyncSession, Change], None]
 
 
 class AsyncOpencode(Logins):
@@ -145,7 +138,8 @@ class AsyncOpencode(Logins):
             on_stderr=on_stderr,
         )
         sending = {"headers": headers, "http_client": http_client, "workspace": workspace}
-        callbacks = Callbacks(self._route, self._followed, self._cut_off, self._forget)
+        self._sessions = Sessions(self._unfollow)
+        callbacks = Callbacks(self._sessions.route, self._sessions.transcripts, self._cut_off, self._forget)
         super().__init__(directory, base_url, password, serving, sending, callbacks)
         self.model, self.agent, self.variant, self.effort = model, agent, variant, checked_effort(effort)
         self._boundary = Boundary(self.directory) if strict_directory else None
@@ -161,8 +155,8 @@ class AsyncOpencode(Logins):
         self._players: dict[Path, AsyncSession] = {}
         self.approvals = Approvals()
         self.enforcement = Enforcement(lambda: self.client, self.directory, extra_directories(directories))
-        self._sessions = Sessions(self._unfollow)
-        self._observers: list[Observer] = [self._watcher.changed] if hooks else []
+        if hooks:
+            self._sessions.observe(self._watcher.changed)
         self.mcp = AsyncMcpServers(self, mcp)
 
     async def start(self) -> Self:
@@ -232,20 +226,7 @@ class AsyncOpencode(Logins):
         """Allow requests covered by an earlier "always" in a turn started elsewhere, which has no responder here."""
         for request in list(turn.permissions.values()):
             if self.approvals.cover(request):
-                self._spawn(self._allow, turn.session_id, {**request, "call": turn.call_of(request)})
-
-    async def _allow(self, session_id: str, request: Json) -> None:
-        if covered(str(request.get("permission")), self.hooks.hooks.guarded):
-            return  # a hook may refuse it: leave it to the client that sent the turn
-        answer = await self.policy.decide(request, self.enforcement.place)
-        if answer is not None and answer.reply == "reject":
-            return
-        self.feed.tell(session_id, "decided", request=request, reply="once", by=BY_APPROVAL)
-        with contextlib.suppress(OpencodeError):  # already answered by the client that started the turn
-            await self.client.permission.reply(request["id"], reply="once")
-
-    def _followed(self) -> Iterator[Transcript]:
-        return (session.transcript for session in self._sessions)
+                self._spawn(elsewhere.allow, self, turn.session_id, {**request, "call": turn.call_of(request)})
 
     def _forget(self) -> None:
         self._forget_catalog()
@@ -283,10 +264,10 @@ class AsyncOpencode(Logins):
         known = [session.transcript.info for session in self._sessions]
         self._client = RecordedClient(self.recording, str(self.directory), known)
         feed = RecordedFeed(self._client)
-        feed.listen(self._route)
+        feed.listen(self._sessions.route)
         await feed.start()
         self._feed = feed
-        await feed.follow_again(self._followed())
+        await feed.follow_again(self._sessions.transcripts())
 
     async def player(self, path: str | Path) -> AsyncSession:
         """Return the session that plays a recording in this directory, the same each time."""
@@ -341,18 +322,9 @@ class AsyncOpencode(Logins):
         OpencodeError (it has no session, the session exists already, or the server was joined by URL).
         """
         await self.start()
-        if self.managed is None:
-            raise OpencodeError(_IMPORT_THERE)
-        program = self.managed.status().program
-        session_id = await asyncio.to_thread(importing.exported_id, Path(path))
-        with contextlib.suppress(NotFoundError):
-            info = await self.client.session.get(session_id)
-            raise OpencodeError(
-                f"Session {session_id} exists already, in {info['directory']}: open or delete that one."
-            )
-        environ = {**os.environ, **self.environment}
-        await asyncio.to_thread(importing.run_import, program, Path(path), self.directory, environ)
-        return await self.session(id=session_id)
+        return await self.session(
+            id=await import_file(self.managed, self.client, Path(path), self.directory, self.environment)
+        )
 
     def use(self, session: AsyncSession) -> None:
         """Mark a session as recently used, which keeps it open for a while even without references to it."""
@@ -427,44 +399,21 @@ class AsyncOpencode(Logins):
 
         Raises OpencodeError outside a git repository, and for "branch" without another default branch to compare with.
         """
-        if mode not in ("git", "branch"):
-            raise ValueError(f'mode={mode!r} is neither "git" nor "branch".')
+        work_tree.check(mode)
         await self.start()
-        return Diff(*await asyncio.to_thread(sources.of_work_tree, self.directory, await self._default_branch(mode)))
-
-    async def _default_branch(self, mode: str) -> str:
-        """Return the default branch as the server reports it, or "" for mode "git"."""
-        if mode == "git":
-            return ""
-        if name := (await self.client.vcs.get()).get("default_branch"):
-            return str(name)
-        raise OpencodeError('There is no other default branch to compare with: diff("git") shows what is uncommitted.')
+        return await work_tree.diff(self.client, self.directory, mode)
 
     async def abort_all(self) -> None:
         """Stop every running turn."""
         await asyncio.gather(*(session.abort() for session in self._sessions))
-
-    def _route(self, transcript: Transcript, changes: list[Change]) -> None:
-        session = self._sessions.get(transcript.id, used=False)
-        if session is not None:
-            session.changed(changes)
-            for observer in list(self._observers):
-                for change in changes:
-                    try:
-                        observer(session, change)
-                    except Exception:  # it must not keep the next ones from theirs
-                        log.exception("An observer of session %s failed", session.id)
 
     def observe(self, observer: Observer) -> Callable[[], None]:
         """Call `observer(session, change)` with each change of every open session, on the loop's thread.
 
         Sub-sessions count as their parent's turn. Returns a function that stops it. One that raises is logged.
         """
-        self._observers.append(observer)
-        return lambda: self._observers.remove(observer) if observer in self._observers else None
+        return self._sessions.observe(observer)
 
-
-_IMPORT_THERE = "A server that was joined by URL imports nothing: run `opencode import FILE` where it was started."
 
 _UNNAMED = re.compile(r"New session - \d{4}-|$")
 """Matches the title that the server gives a new session, or no title."""

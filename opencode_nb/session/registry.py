@@ -8,10 +8,15 @@ from collections import OrderedDict
 from collections.abc import Callable, Iterator
 
 from opencode_nb.session.connection import call_soon
+from opencode_nb.session.incoming.subscribers import Subscribers
 from opencode_nb.session.session import AsyncSession
+from opencode_nb.transcript.transcript import Change, Transcript
 
 RECENT = 16
 """Sessions kept without references, so that switching between them does not reload them."""
+
+
+Observer = Callable[[AsyncSession, Change], None]
 
 
 class Sessions:
@@ -21,6 +26,7 @@ class Sessions:
         self._left = left
         self._all: weakref.WeakValueDictionary[str, AsyncSession] = weakref.WeakValueDictionary()
         self._recent: OrderedDict[str, AsyncSession] = OrderedDict()
+        self._observers = Subscribers[[AsyncSession, Change]]("all sessions")
 
     def add(self, session: AsyncSession) -> None:
         """Register a session."""
@@ -51,6 +57,22 @@ class Sessions:
         idle = [known for known in self._recent.values() if not (known.busy or known.queue.items)]
         for known in idle[: max(0, len(self._recent) - RECENT)]:
             del self._recent[known.id]
+
+    def transcripts(self) -> Iterator[Transcript]:
+        """Yield what is known of each session."""
+        return (session.transcript for session in self)
+
+    def route(self, transcript: Transcript, changes: list[Change]) -> None:
+        """Tell a session, then the observers, what an event changed."""
+        session = self.get(transcript.id, used=False)
+        if session is not None:
+            session.changed(changes)
+            for change in changes:
+                self._observers.call(session, change)
+
+    def observe(self, observer: Observer) -> Callable[[], None]:
+        """Call `observer(session, change)` with each change of every session; return a function that stops it."""
+        return self._observers.add(observer)
 
     def gone(self, session_id: str) -> None:
         """Report that a session was garbage-collected, unless it was opened again."""

@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import contextlib
-import logging
 from collections.abc import AsyncGenerator, AsyncIterable, AsyncIterator, Awaitable, Callable, Iterable
 from functools import partial
 from typing import Any, Unpack
@@ -14,40 +12,30 @@ from opencode_nb.diffs.comment import Comment
 from opencode_nb.errors import OpencodeError, TurnError
 from opencode_nb.session import compose
 from opencode_nb.session.connection import call_soon
-from opencode_nb.session.hooks.answering import Answering
 from opencode_nb.session.incoming.listeners import Listeners, caller
+from opencode_nb.session.incoming.subscribers import Subscribers
+from opencode_nb.session.incoming.unloading import Unloader
 from opencode_nb.session.management import BUSY, ManagedSession
 from opencode_nb.session.models import split_model
 from opencode_nb.session.owner import Owner
-from opencode_nb.session.permissions.policy import PermissionOption, Person, Policy
-from opencode_nb.session.permissions.responder import Responder
+from opencode_nb.session.permissions.policy import PermissionOption, Policy
 from opencode_nb.session.prompt import parts as prompt_parts
 from opencode_nb.session.prompt.parts import Mentions, Prompt
 from opencode_nb.session.prompt.variants import checked_effort
 from opencode_nb.session.queue import Queue, QueueItem
-from opencode_nb.session.recorded.playing import play
-from opencode_nb.session.recorded.recorder import Recorder
 from opencode_nb.session.turn import Turn, finish
 from opencode_nb.session.turns import series
-from opencode_nb.session.turns.options import Beginning, TurnOptions, limits, retry_of, spelled_out
-from opencode_nb.session.turns.run import Keep, Limits, Run
+from opencode_nb.session.turns.options import TurnOptions, limits, retry_of, spelled_out
 from opencode_nb.session.turns.running import ABORT_TIMEOUT, Running
+from opencode_nb.session.turns.sending import Sender
 from opencode_nb.session.turns.series import OnError, SeriesItem
 from opencode_nb.spending.account import Account
 from opencode_nb.spending.budget import Budget
 from opencode_nb.spending.steps import Spent
-from opencode_nb.transcript import ids, usage
+from opencode_nb.transcript import usage
 from opencode_nb.transcript.state import Json, TurnState
 from opencode_nb.transcript.transcript import Change, Transcript
 from opencode_nb.transcript.updates import Update, Updates
-
-log = logging.getLogger("opencode_nb")
-
-MOST_TURNS = 100
-"""Maximum number of turns kept in memory (about 40 KB each), unless a view shows earlier ones."""
-
-KEPT_TURNS = 50
-"""Number of turns kept when old ones are unloaded: twice what a view at the end of the session shows."""
 
 Subscriber = Callable[[Change], None]
 
@@ -68,12 +56,11 @@ class AsyncSession(ManagedSession):
         self.budget: Budget | None = None
         self._account = Account(transcript, str(owner.directory), self._paying)
         self.queue = Queue(owner.directory, self._send_waiting, lambda: self.busy, self._turn_state)
-        self._answering = Answering(owner, transcript, self._offering, self.turn_for)
         self.comments: list[Comment] = []
         """Comments on lines of a diff, sent with the next prompt."""
-        self._subscribers: list[Subscriber] = []
-        self._readers: list[Callable[[], bool]] = []
-        self._letting_go: asyncio.Task[None] | None = None
+        self._sender = Sender(self, self._offering, self._running, self._copy_ahead)
+        self._subscribers = Subscribers[[Change]](f"session {self.id}")
+        self._unloader = Unloader(owner, transcript)
 
     @property
     def busy(self) -> bool:
@@ -192,23 +179,7 @@ class AsyncSession(ManagedSession):
         **options: Unpack[TurnOptions],
     ) -> Turn:
         """Send prepared parts (see `prompt.parts`) as a prompt; return the Turn without waiting for it."""
-        retry_of(options, None, waits=False)
-        begun = self._beginning(options)
-        parts = await self.owner.hooks.submitted_parts(self.id, parts)
-        comments, self.comments[:] = list(self.comments), []  # cleared before the feed announces the prompt
-        parts = [*parts, *({"type": "text", "text": comment.prompt} for comment in comments)]
-        try:
-            if begun.replay is not None:
-                return await self._play(parts, begun)
-            keep = await self._keeper(parts, begun)
-            body = await begun.body(parts=parts, system=system, noReply=no_reply or None)
-            run = self._begin(body["messageID"], begun.policy, begun.person, begun.limits)
-            run.keep = keep
-            await run.send(body, no_reply)
-        except BaseException:
-            self.comments[:0] = comments  # keep them for the next prompt
-            raise
-        return run.turn
+        return await self._sender.prompt(parts, options, system=system, no_reply=no_reply)
 
     @spelled_out
     async def command(
@@ -224,25 +195,8 @@ class AsyncSession(ManagedSession):
 
         Raises OpencodeError if there is no such command. The command's own model and agent take precedence.
         """
-        retry_of(options, None, waits=False)
-        prompt_parts.check_text(name, "A command's name")
-        prompt_parts.check_text(arguments, "A command's argument text")
-        attached = await prompt_parts.file_parts(files, self.owner.directory)
-        begun = self._beginning(options)
-        asked: list[Json] = [{"type": "text", "text": f"/{name.removeprefix('/')} {arguments}".strip()}, *attached]
-        await self.owner.hooks.submitted(self.id, asked[0]["text"], fixed=True)
-        if begun.replay is not None:
-            return await self._play(asked, begun)
-        known = await self.owner.command(name)
-        keep = await self._keeper(asked, begun)
-        fields = {"command": known["name"], "arguments": arguments, "parts": attached or None}
-        body = await begun.body(acting=known, **fields)
-        if chosen := body.get("model"):
-            body["model"] = f"{chosen['providerID']}/{chosen['modelID']}"
-        run = self._begin(body["messageID"], begun.policy, begun.person, begun.limits)
-        run.keep = keep
-        await run.follow(self.owner.client.session.command(self.id, **body))
-        return await self._settled(run.turn) if wait else run.turn
+        turn = await self._sender.command(name, arguments, files, options)
+        return await self._settled(turn) if wait else turn
 
     @spelled_out
     async def init(self, *, wait: bool = True, **options: Unpack[TurnOptions]) -> Turn:
@@ -251,22 +205,7 @@ class AsyncSession(ManagedSession):
 
     async def unmet_effort(self, options: TurnOptions) -> str:
         """Say, once for each model, that a prompt's effort has no effect on its model; "" otherwise."""
-        return await self._beginning(options).unmet_effort()
-
-    def _beginning(self, options: TurnOptions) -> Beginning:
-        return Beginning(self, self.owner, options, self._offering)
-
-    async def _play(self, parts: list[Json], begun: Beginning) -> Turn:
-        """Play the recorded turn: here in a session of a replay, else in one of its own."""
-        assert begun.replay is not None
-        if self.owner.recording is begun.replay:
-            return await play(self, begun.replay, parts, begun.policy)
-        player: AsyncSession = await self.owner.player(begun.replay.path)
-        return await play(player, begun.replay, parts, begun.policy)
-
-    async def _keeper(self, parts: list[Json], begun: Beginning) -> Keep | None:
-        """Return what records the turn when it has ended; None if it is not to be recorded."""
-        return None if begun.record is None else (await Recorder.of(self, begun.record, parts)).keep
+        return await self._sender.unmet_effort(options)
 
     def _turn_state(self, turn_id: str) -> TurnState | None:
         return self.transcript.turns.get(turn_id)  # looked up on each call: reordering replaces the dict
@@ -285,19 +224,8 @@ class AsyncSession(ManagedSession):
         if self.owner.recording is not None:
             raise OpencodeError(_NO_SHELL.format(self.owner.recording.path.name))
         await self._rested()
-        agent = self.agent or self.transcript.info.get("agent") or await self.owner.default_agent()
-        model = (await self.owner.model_choice(self.model)).model if self.model else None
-        chosen = dict(zip(("providerID", "modelID"), split_model(model), strict=True)) if model else None
-        body: Json = {
-            "messageID": ids.message_id(*self.transcript.last_ids),
-            "agent": agent,
-            "model": chosen,
-            "command": command,
-        }
-        limited = Limits(timeout or self.owner.timeout, ())
-        run = self._begin(body["messageID"], self.policy or self.owner.policy, None, limited)
-        await run.follow(self.owner.client.session.shell(self.id, **body), asks=False)
-        return await self._settled(run.turn) if wait else run.turn
+        turn = await self._sender.shell(command, timeout)
+        return await self._settled(turn) if wait else turn
 
     async def compact(self) -> Turn:
         """Have the model summarize the conversation and continue from the summary; return the turn that did it.
@@ -332,17 +260,6 @@ class AsyncSession(ManagedSession):
         await self.owner.start()
         if self.busy:
             raise OpencodeError(BUSY)
-
-    def _begin(self, message_id: str, policy: Policy, person: Person | None, limits: Limits) -> Run:
-        feed, owner = self.owner.feed, self.owner
-        owner.use(self)
-        feed.tell(self.id, "prompted", messageID=message_id)
-        self._copy_ahead()
-        state = self.transcript.turns[message_id]
-        responder = Responder(feed.client, feed.tell, state, self._answering.of(state, policy, person))
-        run = Run(self.turn_for(state), self.transcript, feed, responder, limits, self._running.stops)
-        self._running.add(run)
-        return run
 
     async def stream(self, text: Prompt, **options: Any) -> AsyncGenerator[Update]:
         """Send a prompt and yield each `Update` until its turn has ended; options and errors as for `prompt`.
@@ -451,29 +368,17 @@ class AsyncSession(ManagedSession):
         called = [callback] if callback is not None else []
         if listeners:
             called.append(caller(self.transcript, listeners, self.turn_for))
-        self._subscribers += called
+        removes = [self._subscribers.add(one) for one in called]
 
         def unsubscribe() -> None:
-            while called:
-                self._subscribers.remove(called.pop())
+            for remove in removes:
+                remove()
 
         return unsubscribe
 
     def keep_while(self, reads: Callable[[], bool]) -> Callable[[], None]:
         """Keep all turns in memory while `reads()` is true, for a view of earlier ones; return a function to cancel."""
-        self._readers.append(reads)
-        return lambda: self._readers.remove(reads) if reads in self._readers else None
-
-    def _let_go_old(self) -> None:
-        """Unload old turns if there are many: they can be loaded again."""
-        if len(self.transcript.turns) <= MOST_TURNS or any(reads() for reads in self._readers):
-            return
-        if self._letting_go is None or self._letting_go.done():
-            self._letting_go = asyncio.create_task(self._keep_last(), name="opencode_nb let go")
-
-    async def _keep_last(self) -> None:
-        with contextlib.suppress(OpencodeError):  # retried when the next turn ends
-            await self.owner.feed.let_go(self.transcript, KEPT_TURNS)
+        return self._unloader.keep_while(reads)
 
     def changed(self, changes: list[Change]) -> None:
         """Handle what an event changed in the transcript."""
@@ -493,14 +398,10 @@ class AsyncSession(ManagedSession):
             elif change.kind == "ended" and change.turn in self._turns:  # started by another client: no run ends it
                 finish(self._turns[change.turn])
             if change.kind == "ended":
-                self._let_go_old()
+                self._unloader.turn_ended()
             elif change.kind == "earlier":
                 self._turns = {key: turn for key, turn in self._turns.items() if key in self.transcript.turns}
-            for subscriber in list(self._subscribers):
-                try:
-                    subscriber(change)
-                except Exception:  # user code: the turn must learn of its end all the same
-                    log.exception("A subscriber of session %s failed", self.id)
+            self._subscribers.call(change)
             self.queue.changed(change)
         if not self.transcript.busy and any(change.kind == "session" for change in changes):
             for run in self._running:

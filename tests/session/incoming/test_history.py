@@ -18,7 +18,7 @@ import opencode_nb as oc
 from opencode_nb.demo import DemoModel
 from opencode_nb.server import Server
 from opencode_nb.session.incoming import history
-from opencode_nb.session.session import KEPT_TURNS, MOST_TURNS
+from opencode_nb.session.incoming.unloading import KEPT_TURNS, MOST_TURNS
 from opencode_nb.transcript.state import TurnState
 from opencode_nb.transcript.transcript import Transcript
 from tests.transcript.test_transcript import NAMES, events_of, replay, stored_of

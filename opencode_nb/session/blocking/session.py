@@ -1,40 +1,29 @@
-"""The blocking API: Opencode, Session and Queue for code that does not await.
+"""The blocking face of a session.
 
-Members that only forward are derived from the async classes and run on the package's loop thread. While a blocking
-prompt waits, the calling thread serves `Jobs`, so that a person can be asked there; an interrupt aborts the turn.
+While a prompt waits, the calling thread serves `Jobs`, so that a person can be asked there; an interrupt aborts the
+turn.
 """
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable, Generator, Iterable, Iterator, Mapping
-from contextlib import closing, contextmanager
-from getpass import getpass
+from collections.abc import Awaitable, Callable, Generator, Iterable, Iterator
+from contextlib import contextmanager
 from itertools import count
-from pathlib import Path
 from queue import SimpleQueue
-from types import TracebackType
-from typing import Any, Self, Unpack
+from typing import Any, Unpack
 
-from opencode_nb.api.client import Client
 from opencode_nb.diffs.comment import Comment
-from opencode_nb.errors import OpencodeError, TurnError
+from opencode_nb.errors import TurnError
 from opencode_nb.portal import run
-from opencode_nb.recording.recording import Recording
 from opencode_nb.retry import Retry
-from opencode_nb.server import Server
-from opencode_nb.session.derived import Derived, Forwarded, Writable, blocking, forwarded, with_options_of
-from opencode_nb.session.incoming.feed import ConnectionState
-from opencode_nb.session.incoming.health import Health
-from opencode_nb.session.mcp.blocking import McpServers
-from opencode_nb.session.opencode import AsyncOpencode
+from opencode_nb.session.blocking.connection import Connection
+from opencode_nb.session.blocking.queue import Queue
+from opencode_nb.session.derived import Derived, Forwarded, Writable, blocking, forwarded
 from opencode_nb.session.permissions import agent_code
-from opencode_nb.session.permissions.approvals import Approvals
 from opencode_nb.session.permissions.console import ConsolePerson
 from opencode_nb.session.permissions.jobs import Jobs, next_of
 from opencode_nb.session.permissions.policy import PermissionOption
 from opencode_nb.session.prompt.parts import Mentions, Prompt
-from opencode_nb.session.queue import Queue as AsyncQueue
-from opencode_nb.session.queue import QueueItem
 from opencode_nb.session.session import AsyncSession
 from opencode_nb.session.turn import Turn, ending
 from opencode_nb.session.turns.options import TurnOptions, retry_of, spelled_out
@@ -46,43 +35,10 @@ from opencode_nb.transcript.updates import Update, Updates
 from opencode_nb.transcript.usage import Context
 
 
-class Queue(Derived):
-    """A session's queue: messages that wait until the session is idle, then are sent one by one.
-
-    A turn that fails or is stopped pauses the queue: `paused` says why, `resume()` continues.
-    """
-
-    def __init__(self, session: Session) -> None:
-        self._session = session
-        self._async = session._async.queue
-
-    items = Forwarded[tuple[QueueItem, ...]]("items", "The waiting messages, in order; each has an `id` and a `text`.")
-    paused = Forwarded[str]("paused", 'Why the queue is paused, or "" if it is not.')
-    add = blocking(AsyncQueue.add)
-    edit = blocking(AsyncQueue.edit)
-    hold = blocking(AsyncQueue.hold)
-    release = blocking(AsyncQueue.release)
-    remove = blocking(AsyncQueue.remove)
-    clear = blocking(AsyncQueue.clear)
-
-    def send_now(self, item_id: str) -> Turn:
-        """Send a waiting message now: a running turn picks it up after its current step. Raises as `prompt` does."""
-        return self._session._mine(run(self._async.send_now, item_id))
-
-    resume = blocking(AsyncQueue.resume)
-    subscribe = forwarded(AsyncQueue.subscribe)
-
-    def __len__(self) -> int:
-        return len(self.items)
-
-    def __repr__(self) -> str:
-        return f"<Queue of {len(self)}{', paused: ' + self.paused if self.paused else ''}>"
-
-
 class Session(Derived):
     """One conversation. Created by `Opencode.session`."""
 
-    def __init__(self, session: AsyncSession, owner: Opencode) -> None:
+    def __init__(self, session: AsyncSession, owner: Connection) -> None:
         self._async = session
         self.owner = owner
 
@@ -103,7 +59,7 @@ class Session(Derived):
     @property
     def queue(self) -> Queue:
         """Messages to send when the session is idle."""
-        return Queue(self)
+        return Queue(self._async.queue, self._mine)
 
     comments = Forwarded[list[Comment]](
         "comments", "Comments on lines of a diff, sent with the next prompt. You can edit this list."
@@ -149,7 +105,7 @@ class Session(Derived):
         what is attached or so long a text, or lacks the `variant`; then TurnError (with `.turn`) if the turn fails.
         """
         waits = wait and not no_reply
-        retry = retry_of(options, self.owner._async.retry, waits=waits)
+        retry = retry_of(options, self._async.owner.retry, waits=waits)
         return self._turn(
             waits,
             options,
@@ -345,191 +301,6 @@ class Session(Derived):
 
     def __repr__(self) -> str:
         return f"<Session {self.id} {self.title!r}>"
-
-
-class Opencode(Derived):
-    """An OpenCode server and its sessions in one directory. Close it, or use it as a context manager.
-
-    Connects to the server at `base_url`, or else joins or starts one on first use: with `shared=True` the one that this
-    user's processes share (see `serve`), otherwise one of its own. `demo=True` starts its own server with the scripted
-    demo model, which is not an AI.
-    `permission` decides the agent's permission requests: "ask", "edits", "plan", "allow", "deny",
-    {tool: rule or {pattern: rule}}, or a callable. `model` is "provider/model" or "provider/model/variant"; `effort` is
-    "none", "low", "medium", "high" or "max", for the nearest variant that the model has. `timeout` (seconds),
-    `max_cost` (USD), `max_tokens`, `max_steps` (of the model) and `max_tools` (steps that call tools) limit each turn;
-    `budget` limits all turns together, see `Budget`. `retry` sends failed prompts again, see `Retry`. The other
-    options are those of `AsyncOpencode`.
-    """
-
-    @with_options_of(AsyncOpencode)
-    def __init__(self, **options: Any) -> None:
-        self._async = AsyncOpencode(**options)
-        self._client: Client | None = None
-
-    prefer = forwarded(AsyncOpencode.prefer)
-    started = Forwarded[bool](AsyncOpencode.started)
-    server = Forwarded[Server](AsyncOpencode.server)
-    managed = Forwarded[Server | None]("managed", "Like `server`, but None where that raises.")
-    directory = Forwarded[Path]("directory", "The directory that the agent works in.")
-    recording = Forwarded[Recording | None]("recording", "The recording that it plays; None where it runs turns.")
-    version = Forwarded[str]("version", 'The server\'s version, or "" before the first connection.')
-
-    @property
-    def client(self) -> Client:
-        """Client for every operation of the server's API; restarts the server if it has exited.
-
-        Raises OpencodeError before `start` or the first prompt.
-        """
-        if self._async.recording is not None:
-            raise OpencodeError(f"This is a replay of {self._async.recording.path.name}: it has no server to call.")
-        if self._async.client is not None:  # raises if it was never started
-            self.start()
-        inner = self._async.client
-        if self._client is None or str(self._client.base_url) != str(inner.base_url):
-            self._disconnect()
-            self._client = Client(
-                str(inner.base_url),
-                password=self._async.password,
-                directory=str(self.directory),
-                ready=self._async.server_ready,
-                **self._async.client_options,
-            )
-        return self._client
-
-    def start(self) -> Self:
-        """Start or join the server now instead of with the first prompt."""
-        run(self._async.start)
-        return self
-
-    def close(self) -> None:
-        """Close the event stream and leave the server; one that is not shared stops."""
-        self._disconnect()
-        run(self._async.aclose)
-
-    def _disconnect(self) -> None:
-        if self._client is not None:
-            self._client.close()
-            self._client = None
-
-    def __enter__(self) -> Self:
-        return self.start()
-
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        self.close()
-
-    def session(
-        self,
-        title: str | None = None,
-        *,
-        id: str | None = None,
-        parent: str | None = None,
-        model: str | None = None,
-        agent: str | None = None,
-        variant: str | None = None,
-        effort: str | None = None,
-        permission: PermissionOption | None = None,
-    ) -> Session:
-        """Create a session, or open the one with this `id` and its history; the other options are its defaults.
-
-        Raises NotFoundError for an unknown id.
-        """
-        opened = run(
-            self._async.session,
-            title,
-            id=id,
-            parent=parent,
-            model=model,
-            agent=agent,
-            variant=variant,
-            effort=effort,
-            permission=permission,
-        )
-        return Session(opened, self)
-
-    def import_session(self, path: str | Path) -> Session:
-        """Import a session that `Session.export("json")` or `opencode export` wrote, into this directory; open it.
-
-        Keeps its id. Takes some seconds, as the program itself does it. Raises OSError (the file cannot be read) and
-        OpencodeError (it has no session, the session exists already, or the server was joined by URL).
-        """
-        return Session(run(self._async.import_session, path), self)
-
-    def ask(self, prompt: Prompt, **options: Any) -> Turn:
-        """Send one prompt in a new session; options as for `Session.prompt`."""
-        with session_for_prompt(self) as session:
-            return session.prompt(prompt, **options)
-
-    def stream(self, prompt: Prompt, **options: Any) -> Generator[Update]:
-        """Send one prompt in a new session and yield each `Update`; options as for `Session.prompt`."""
-        with session_for_prompt(self) as session:
-            yield from session.stream(prompt, **options)
-
-    def ask_stream(self, prompt: Prompt, **options: Any) -> Iterator[str]:
-        """Send one prompt in a new session and yield the answer's text as it arrives; options and errors as for `ask`.
-
-        Closing the iterator early aborts the turn.
-        """
-        with closing(self.stream(prompt, **options)) as updates:
-            yield from (update.text for update in updates if update.kind == "text")
-
-    @property
-    def mcp(self) -> McpServers:
-        """The MCP servers of the directory: their state, and attaching, connecting and disconnecting them."""
-        return McpServers(self._async.mcp)
-
-    tool_rules = blocking(AsyncOpencode.tool_rules)
-    logins = blocking(AsyncOpencode.logins)
-    find_login = blocking(AsyncOpencode.find_login)
-    logout = blocking(AsyncOpencode.logout)
-    start_login = blocking(AsyncOpencode.start_login)
-    finish_login = blocking(AsyncOpencode.finish_login)
-
-    def login(self, provider: str, key: str | None = None, *, details: Mapping[str, str] | None = None) -> bool:
-        """Log in to a provider with an API key; asks for the key if it is not given, and does not show it.
-
-        `details` are what the method asks for beside it. Returns whether it is in effect: while a turn runs, the old
-        one is used. Raises OpencodeError for an unknown provider.
-        """
-        run(self._async.find_login, provider)  # before anybody types a key
-        typed = getpass(f"API key of {provider}: ") if key is None else key
-        return run(self._async.login, provider, typed, details=details)
-
-    sessions = blocking(AsyncOpencode.sessions)
-    find_session = blocking(AsyncOpencode.find_session)
-    models = blocking(AsyncOpencode.models)
-    models_detail = blocking(AsyncOpencode.models_detail)
-    agents = blocking(AsyncOpencode.agents)
-    commands = blocking(AsyncOpencode.commands)
-    complete = blocking(AsyncOpencode.complete)
-    connection = Forwarded[ConnectionState](AsyncOpencode.connection)
-    health = Forwarded[Health](AsyncOpencode.health)
-
-    def reconnect(self) -> Self:
-        """Reconnect at once, whatever the event stream's state; restart the server if it has exited."""
-        run(self._async.reconnect)
-        return self
-
-    model_choice = blocking(AsyncOpencode.model_choice)
-    diff = blocking(AsyncOpencode.diff)
-    abort_all = blocking(AsyncOpencode.abort_all)
-    approvals = Forwarded[Approvals]("approvals", 'What was allowed with "always": `given`, `take_back()`.')
-
-    def __repr__(self) -> str:
-        return f"<Opencode {'running' if self.started else 'not started'} in {self.directory}>"
-
-
-@contextmanager
-def session_for_prompt(agent: Opencode, given: Session | None = None) -> Iterator[Session]:
-    """Yield the given session, or a new one, deleted again if the prompt in the body could not be sent."""
-    session = given or agent.session()
-    try:
-        yield session
-    except BaseException:
-        if given is None:
-            discard(session)
-        raise
 
 
 def send(session: Session, parts: list[Json], **options: Any) -> Turn:

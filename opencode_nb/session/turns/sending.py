@@ -1,0 +1,133 @@
+"""Sender: sends what starts a session's turns, with the turn's options resolved."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable
+from typing import Any, Protocol
+
+from opencode_nb.diffs.comment import Comment
+from opencode_nb.session.hooks.answering import Answering
+from opencode_nb.session.kernel.offering import Offering
+from opencode_nb.session.models import split_model
+from opencode_nb.session.permissions.policy import Person, Policy
+from opencode_nb.session.permissions.responder import Responder
+from opencode_nb.session.prompt import parts as prompt_parts
+from opencode_nb.session.recorded.playing import Playable, play
+from opencode_nb.session.recorded.recorder import Recordable, Recorder
+from opencode_nb.session.turn import Turn
+from opencode_nb.session.turns.options import Beginning, Choices, TurnOptions, retry_of
+from opencode_nb.session.turns.run import Keep, Limits, Run
+from opencode_nb.session.turns.running import Running
+from opencode_nb.transcript import ids
+from opencode_nb.transcript.state import Json, TurnState
+
+
+class Sendable(Choices, Playable, Recordable, Protocol):
+    """A session that turns are sent in."""
+
+    comments: list[Comment]
+
+    def turn_for(self, state: TurnState) -> Turn:
+        """Return the Turn of a turn's state."""
+
+
+class Sender:
+    """Sends prompts, slash commands and shell commands, and returns their Turns without waiting for them.
+
+    `starting` is called before each turn that the agent may change files in.
+    """
+
+    def __init__(self, session: Sendable, offering: Offering, running: Running, starting: Callable[[], None]) -> None:
+        self._session, self._owner, self._transcript = session, session.owner, session.transcript
+        self._offering, self._running, self._starting = offering, running, starting
+        self._answering = Answering(self._owner, self._transcript, offering, session.turn_for)
+
+    async def prompt(self, parts: list[Json], options: TurnOptions, *, system: str | None, no_reply: bool) -> Turn:
+        """Send prepared parts as a prompt, with the comments on lines of a diff."""
+        retry_of(options, None, waits=False)
+        begun = self._beginning(options)
+        session = self._session
+        parts = await self._owner.hooks.submitted_parts(session.id, parts)
+        comments, session.comments[:] = list(session.comments), []  # cleared before the feed announces the prompt
+        parts = [*parts, *({"type": "text", "text": comment.prompt} for comment in comments)]
+        try:
+            if begun.replay is not None:
+                return await self._play(parts, begun)
+            keep = await self._keeper(parts, begun)
+            body = await begun.body(parts=parts, system=system, noReply=no_reply or None)
+            run = self._begin(body["messageID"], begun.policy, begun.person, begun.limits)
+            run.keep = keep
+            await run.send(body, no_reply)
+        except BaseException:
+            session.comments[:0] = comments  # keep them for the next prompt
+            raise
+        return run.turn
+
+    async def command(self, name: str, arguments: str, files: Iterable[Any], options: TurnOptions) -> Turn:
+        """Send a slash command. Raises OpencodeError if there is no such command."""
+        retry_of(options, None, waits=False)
+        prompt_parts.check_text(name, "A command's name")
+        prompt_parts.check_text(arguments, "A command's argument text")
+        attached = await prompt_parts.file_parts(files, self._owner.directory)
+        begun = self._beginning(options)
+        asked: list[Json] = [{"type": "text", "text": f"/{name.removeprefix('/')} {arguments}".strip()}, *attached]
+        await self._owner.hooks.submitted(self._session.id, asked[0]["text"], fixed=True)
+        if begun.replay is not None:
+            return await self._play(asked, begun)
+        known = await self._owner.command(name)
+        keep = await self._keeper(asked, begun)
+        fields = {"command": known["name"], "arguments": arguments, "parts": attached or None}
+        body = await begun.body(acting=known, **fields)
+        if chosen := body.get("model"):
+            body["model"] = f"{chosen['providerID']}/{chosen['modelID']}"
+        run = self._begin(body["messageID"], begun.policy, begun.person, begun.limits)
+        run.keep = keep
+        await run.follow(self._owner.client.session.command(self._session.id, **body))
+        return run.turn
+
+    async def shell(self, command: str, timeout: float | None) -> Turn:
+        """Send a shell command, which asks nobody."""
+        session, owner = self._session, self._owner
+        agent = session.agent or self._transcript.info.get("agent") or await owner.default_agent()
+        model = (await owner.model_choice(session.model)).model if session.model else None
+        chosen = dict(zip(("providerID", "modelID"), split_model(model), strict=True)) if model else None
+        body: Json = {
+            "messageID": ids.message_id(*self._transcript.last_ids),
+            "agent": agent,
+            "model": chosen,
+            "command": command,
+        }
+        limited = Limits(timeout or owner.timeout, ())
+        run = self._begin(body["messageID"], session.policy or owner.policy, None, limited)
+        await run.follow(owner.client.session.shell(session.id, **body), asks=False)
+        return run.turn
+
+    async def unmet_effort(self, options: TurnOptions) -> str:
+        """Say, once for each model, that a prompt's effort has no effect on its model; "" otherwise."""
+        return await self._beginning(options).unmet_effort()
+
+    def _beginning(self, options: TurnOptions) -> Beginning:
+        return Beginning(self._session, self._owner, options, self._offering)
+
+    async def _play(self, parts: list[Json], begun: Beginning) -> Turn:
+        """Play the recorded turn: here in a session of a replay, else in one of its own."""
+        assert begun.replay is not None
+        here = self._owner.recording is begun.replay
+        player: Playable = self._session if here else await self._owner.player(begun.replay.path)
+        return await play(player, begun.replay, parts, begun.policy)
+
+    async def _keeper(self, parts: list[Json], begun: Beginning) -> Keep | None:
+        """Return what records the turn when it has ended; None if it is not to be recorded."""
+        return None if begun.record is None else (await Recorder.of(self._session, begun.record, parts)).keep
+
+    def _begin(self, message_id: str, policy: Policy, person: Person | None, limits: Limits) -> Run:
+        feed, owner = self._owner.feed, self._owner
+        owner.use(self._session)
+        feed.tell(self._session.id, "prompted", messageID=message_id)
+        self._starting()
+        state = self._transcript.turns[message_id]
+        responder = Responder(feed.client, feed.tell, state, self._answering.of(state, policy, person))
+        turn = self._session.turn_for(state)
+        run = Run(turn, self._transcript, feed, responder, limits, self._running.stops)
+        self._running.add(run)
+        return run
