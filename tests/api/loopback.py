@@ -64,16 +64,18 @@ def serving(handler: Handler, host: str = "127.0.0.1") -> Iterator[Loopback]:
         except (ConnectionError, asyncio.IncompleteReadError, asyncio.CancelledError):
             pass
         finally:
-            tasks.discard(task)
             writer.close()
             with suppress(ConnectionError):
                 await writer.wait_closed()
+            tasks.discard(task)
 
     async def open_(port: int) -> None:
         state["server"] = await asyncio.start_server(connected, host, port)
 
     async def shut() -> None:
         state["server"].close()
+        for _ in range(2):  # a connection that has just been accepted gets its task
+            await asyncio.sleep(0)
         open_tasks = list(tasks)
         for task in open_tasks:
             task.cancel()

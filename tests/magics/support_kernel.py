@@ -14,6 +14,10 @@ from jupyter_client.manager import KernelManager
 WAIT = 60
 """Seconds for the next message; a cold server and the first prompt take about 10 on a busy machine."""
 
+NUDGE = 5
+"""Seconds without a message after which another connection speaks: ipykernel 7.0 to 7.3 overlook a request that comes
+just as they send a reply (docs/jupyter.md)."""
+
 Message = dict[str, Any]
 
 
@@ -32,6 +36,7 @@ class Kernel:
         self.client.allow_stdin = allow_stdin
         self.client.start_channels()
         self.client.wait_for_ready(timeout=WAIT)
+        self._others: list[BlockingKernelClient] = []
 
     def restart(self) -> None:
         """Restart it, as a front end does: it keeps its id."""
@@ -52,9 +57,13 @@ class Kernel:
         """Wait until a cell has ended, giving `answers` to its `input()` calls; return its iopub messages."""
         waiting, began = list(answers), len(self.messages)
         deadline = time.monotonic() + WAIT
+        nudge = time.monotonic() + NUDGE
         while time.monotonic() < deadline:
             message = self._next()
             if message is None:
+                if len(self.messages) == began and time.monotonic() > nudge:
+                    nudge += NUDGE
+                    self._nudge()
                 continue
             if message["msg_type"] == "input_request":
                 self.client.input(waiting.pop(0))
@@ -87,12 +96,20 @@ class Kernel:
                 return self.messages[-1]
         return None
 
+    def _nudge(self) -> None:
+        """Send a message on a connection of its own."""
+        other: BlockingKernelClient = self.manager.blocking_client()
+        other.start_channels(iopub=False, stdin=False, hb=False, control=False)
+        other.kernel_info()
+        self._others.append(other)
+
     def _shell(self) -> None:
         self.messages.append(self.client.get_shell_msg(timeout=WAIT))
 
     def close(self) -> None:
         """Shut the kernel down, as a front end does."""
-        self.client.stop_channels()
+        for client in (self.client, *self._others):
+            client.stop_channels()
         if self.manager.has_kernel:
             self.manager.shutdown_kernel(now=False)
 
