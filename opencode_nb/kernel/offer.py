@@ -22,7 +22,6 @@ from opencode_nb.kernel.running import main_thread
 from opencode_nb.kernel.running.runner import Runner
 from opencode_nb.kernel.running.tools import running_tools
 from opencode_nb.kernel.values.tools import value_tools
-from opencode_nb.tools import server
 from opencode_nb.tools.privacy import Gate
 from opencode_nb.tools.tool import Call, Result, Tool
 
@@ -49,8 +48,6 @@ class KernelOffer:
     """The tools of one shell's kernel, and the choice which sessions have them. Use from any thread."""
 
     def __init__(self, shell: InteractiveShell) -> None:
-        if default_use():
-            server.prepare()
         self._shell = shell
         self._chosen: dict[str, bool] = {}
         self._sessions: WeakValueDictionary[str, Offerable] = WeakValueDictionary()

@@ -1,35 +1,29 @@
-"""The MCP server's HTTP side: who may call, and what MCP asks of an `Offer`.
-
-Slow to import (mcp builds a thousand pydantic models): server.py does so, on a thread.
-"""
+"""The MCP server's HTTP side: who may call, and who answers: the handshake here, or the library."""
 
 from __future__ import annotations
 
 import asyncio
-import base64
 import logging
 import secrets
 import socket
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable, Mapping, MutableMapping
 from typing import Any
 
-import mcp_types as types
 import uvicorn
-from mcp.server.context import ServerRequestContext
-from mcp.server.lowlevel import Server
-from mcp.server.streamable_http_manager import StreamableHTTPSessionManager
-from starlette.responses import PlainTextResponse
-from starlette.types import Receive, Scope, Send
 
-from opencode_nb._version import __version__
-from opencode_nb.tools.offer import Answer, Offer
-from opencode_nb.tools.tool import Tool
+from opencode_nb.tools import handshake
+from opencode_nb.tools.offer import Offer
 
 QUIET = ("mcp", "uvicorn", "uvicorn.error", "uvicorn.access", "sse_starlette")
 """Loggers that would write into the user's notebook; what matters is in the answers."""
 
 Find = Callable[[str], "tuple[str, Offer] | None"]
 """Return the token and the offer served at a path, or None."""
+
+Scope = MutableMapping[str, Any]
+Receive = Callable[[], Awaitable[MutableMapping[str, Any]]]
+Send = Callable[[MutableMapping[str, Any]], Awaitable[None]]
+Application = Callable[[Scope, Receive, Send], Awaitable[None]]
 
 
 class Host:
@@ -38,10 +32,9 @@ class Host:
     def __init__(self, listener: socket.socket, find: Find) -> None:
         for name in QUIET:
             _quieten(logging.getLogger(name))
-        self._listener = listener
-        self._manager = StreamableHTTPSessionManager(_mcp_server(find), stateless=True)
-        address = "{}:{}".format(*listener.getsockname()[:2])
-        application = _Doorkeeper(self._manager, address, find)
+        self._listener, self._find = listener, find
+        self._library: asyncio.Task[Application] | None = None
+        application = _Doorkeeper(self._answer, "{}:{}".format(*listener.getsockname()[:2]), find)
         config = uvicorn.Config(application, lifespan="off", log_config=None, access_log=False, ws="none")
         self._http = uvicorn.Server(config)
 
@@ -52,14 +45,36 @@ class Host:
         """
         self._http.config.load()
         self._http.lifespan = self._http.config.lifespan_class(self._http.config)
-        async with self._manager.run():
-            await self._http.startup(sockets=[self._listener])
-            up.set()
-            try:
-                await asyncio.Event().wait()
-            finally:
-                for server in self._http.servers:
-                    server.close()
+        await self._http.startup(sockets=[self._listener])
+        up.set()
+        try:
+            await asyncio.Event().wait()
+        finally:
+            for server in self._http.servers:
+                server.close()
+
+    def prepare(self) -> asyncio.Task[Application]:
+        """Import the library that answers calls, on a thread, unless that has begun; return the task."""
+        if self._library is None:
+            self._library = asyncio.create_task(asyncio.to_thread(_library, self._offer), name="opencode_nb import")
+        return self._library
+
+    async def _answer(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Answer a request that was let in."""
+        if handshake.may_answer(_headers(scope)):
+            body = await _body(receive)
+            offer = self._offer(scope["path"])
+            told = handshake.answer(body, offer.tools) if offer else None
+            if told is not None:
+                await _respond(send, 200 if told else 202, told, "text/event-stream" if told else "application/json")
+                return
+            receive = _again(body, receive)
+        library = await asyncio.shield(self.prepare())
+        await library(scope, receive, send)
+
+    def _offer(self, path: str) -> Offer | None:
+        served = self._find(path)
+        return served[1] if served else None
 
 
 class _Doorkeeper:
@@ -68,18 +83,17 @@ class _Doorkeeper:
     A browser always names its page as Origin, and cannot choose the Host: so no page gets in, whatever it resolves.
     """
 
-    def __init__(self, manager: StreamableHTTPSessionManager, address: str, find: Find) -> None:
-        self._manager, self._address, self._find = manager, address, find
+    def __init__(self, inside: Application, address: str, find: Find) -> None:
+        self._inside, self._address, self._find = inside, address, find
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        headers = {name.decode("latin-1"): value.decode("latin-1") for name, value in scope["headers"]}
-        if refused := self._refused(scope, headers):
+        if refused := self._refused(scope, _headers(scope)):
             status, why = refused
-            await PlainTextResponse(why, status)(scope, receive, send)
+            await _respond(send, status, why.encode(), "text/plain; charset=utf-8")
         else:
-            await self._manager.handle_request(scope, receive, send)
+            await self._inside(scope, receive, send)
 
-    def _refused(self, scope: Scope, headers: dict[str, str]) -> tuple[int, str] | None:
+    def _refused(self, scope: Scope, headers: Mapping[str, str]) -> tuple[int, str] | None:
         if headers.get("host") != self._address:
             return 421, "This is not the host that was asked for."
         if headers.get("origin", f"http://{self._address}") != f"http://{self._address}":
@@ -95,46 +109,43 @@ class _Doorkeeper:
         return None
 
 
-def _mcp_server(find: Find) -> Server[Any]:
-    """Return the MCP server of all offers. It has tools only: resources and prompts would show in every session."""
-
-    def offer(context: ServerRequestContext[Any, Any]) -> Offer | None:
-        served = find(context.request.scope["path"]) if context.request is not None else None
-        return served[1] if served else None
-
-    async def list_tools(context: ServerRequestContext[Any, Any], _params: object) -> types.ListToolsResult:
-        offered = offer(context)
-        return types.ListToolsResult(tools=[_described(tool) for tool in offered.tools] if offered else [])
-
-    async def call_tool(
-        context: ServerRequestContext[Any, Any], params: types.CallToolRequestParams
-    ) -> types.CallToolResult:
-        offered = offer(context)
-        if offered is None:  # it ended after this request was let in
-            return _result(Answer("The session of this tool has ended.", failed=True))
-        return _result(await offered.answer(params.name, dict(params.arguments or {})))
-
-    server: Server[Any] = Server("opencode_nb", version=__version__, on_list_tools=list_tools, on_call_tool=call_tool)
-    server.middleware.clear()  # traces of each message, which nobody asked for
-    return server
-
-
-def _described(tool: Tool) -> types.Tool:
-    reads = types.ToolAnnotations(read_only_hint=not tool.asks)
-    return types.Tool(name=tool.name, description=tool.description, input_schema=tool.schema, annotations=reads)
-
-
-def _result(answer: Answer) -> types.CallToolResult:
-    images = [
-        types.ImageContent(type="image", data=base64.b64encode(image).decode(), mime_type="image/png")
-        for image in answer.images
-    ]
-    return types.CallToolResult(
-        content=[types.TextContent(type="text", text=answer.text), *images], is_error=answer.failed
-    )
+def _headers(scope: Scope) -> dict[str, str]:
+    """Return a request's headers, with their names in lower case."""
+    return {name.decode("latin-1"): value.decode("latin-1") for name, value in scope["headers"]}
 
 
 def _quieten(logger: logging.Logger) -> None:
     """Silence a library's logger, unless somebody has set its level."""
     if logger.level == logging.NOTSET:
         logger.setLevel(logging.CRITICAL + 1)
+
+
+def _library(find: Callable[[str], Offer | None]) -> Application:
+    from opencode_nb.tools.library import application  # a second of a processor
+
+    return application(find)
+
+
+async def _respond(send: Send, status: int, body: bytes, kind: str) -> None:
+    headers = [(b"content-type", kind.encode()), (b"content-length", str(len(body)).encode())]
+    await send({"type": "http.response.start", "status": status, "headers": headers})
+    await send({"type": "http.response.body", "body": body})
+
+
+async def _body(receive: Receive) -> bytes:
+    body, more = b"", True
+    while more:
+        message = await receive()
+        body += message.get("body", b"")  # nothing more from a client that has left
+        more = message.get("more_body", False)
+    return body
+
+
+def _again(body: bytes, receive: Receive) -> Receive:
+    """Return a function that gives a body that was read already, then what comes after it."""
+    given = [{"type": "http.request", "body": body, "more_body": False}]
+
+    async def again() -> MutableMapping[str, Any]:
+        return given.pop() if given else await receive()
+
+    return again

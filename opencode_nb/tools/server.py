@@ -10,7 +10,6 @@ import asyncio
 import os
 import secrets
 import socket
-import threading
 import weakref
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
@@ -32,13 +31,8 @@ class Endpoint:
     token: str = field(repr=False)
 
 
-def prepare() -> None:
-    """Import what the server needs, on a thread; return at once. Call it before waiting for something else."""
-    threading.Thread(target=_host, name="opencode_nb import", daemon=True).start()
-
-
 def _host() -> type[Host]:
-    from opencode_nb.tools.http import Host  # half a second of a processor
+    from opencode_nb.tools.http import Host  # imported only when something is offered
 
     return Host
 
@@ -51,6 +45,7 @@ class ToolServer:
         self._tokens: dict[str, str] = {}
         self._starting = asyncio.Lock()
         self._listener: socket.socket | None = None
+        self._host: Host | None = None
         self._task: asyncio.Task[None] | None = None
 
     async def serve(self, name: str, offer: Offer) -> Endpoint:
@@ -61,6 +56,11 @@ class ToolServer:
         token = Secret(secrets.token_urlsafe(32))
         self._offers[f"/{name}"], self._tokens[f"/{name}"] = offer, token
         return Endpoint(f"http://{self.address}/{name}", token)
+
+    def prepare(self) -> None:
+        """Make ready for calls, in the background. Call it when nobody waits: it takes a second of a processor."""
+        if self._host is not None:
+            self._host.prepare()
 
     def withdraw(self, name: str, offer: Offer) -> None:
         """Refuse all further requests for an offer, unless another has taken its name."""
@@ -78,10 +78,11 @@ class ToolServer:
         return None if offer is None else (self._tokens[path], offer)
 
     async def _start(self) -> None:
-        host = await asyncio.to_thread(_host)
+        host_type = await asyncio.to_thread(_host)
         listener = socket.create_server(("127.0.0.1", 0), backlog=BACKLOG)
         up = asyncio.Event()
-        self._task = asyncio.create_task(host(listener, self._find).run(up), name="opencode_nb tools")
+        self._host = host_type(listener, self._find)
+        self._task = asyncio.create_task(self._host.run(up), name="opencode_nb tools")
         waiting = asyncio.ensure_future(up.wait())
         await asyncio.wait((waiting, self._task), return_when=asyncio.FIRST_COMPLETED)
         if self._task.done():

@@ -69,8 +69,10 @@ class Offering:
         self._offer.set(tools, gate or Gate(Level.FULL, Ledger(self._transcript.id)), by=by)
 
     def changed(self) -> None:
-        """Look again at the calls, after a change in the transcript."""
+        """Look again at the calls, after a change in the transcript; once the agent is at work, prepare for them."""
         self._calls.changed()
+        if self._endpoint is not None and self._transcript.busy:
+            here().prepare()
 
     async def ready(self, policy: Policy, guarded: Iterable[str] = ()) -> list[Json]:
         """Have the tools served and registered; return the rules that show them to this session, [] if it gets none.
