@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import logging
 import secrets
 import socket
@@ -16,6 +17,10 @@ from opencode_nb.tools.offer import Offer
 
 QUIET = ("mcp", "uvicorn", "uvicorn.error", "uvicorn.access", "sse_starlette")
 """Loggers that would write into the user's notebook; what matters is in the answers."""
+
+IMPORT_AFTER = 1.0
+"""Seconds after `prepare` until the library is imported, unless a call comes earlier: the import slows all else down,
+so the first turn's own beginning is to be over."""
 
 Find = Callable[[str], "tuple[str, Offer] | None"]
 """Return the token and the offer served at a path, or None."""
@@ -33,6 +38,7 @@ class Host:
         for name in QUIET:
             _quieten(logging.getLogger(name))
         self._listener, self._find = listener, find
+        self._called = asyncio.Event()
         self._library: asyncio.Task[Application] | None = None
         application = _Doorkeeper(self._answer, "{}:{}".format(*listener.getsockname()[:2]), find)
         config = uvicorn.Config(application, lifespan="off", log_config=None, access_log=False, ws="none")
@@ -53,11 +59,17 @@ class Host:
             for server in self._http.servers:
                 server.close()
 
-    def prepare(self) -> asyncio.Task[Application]:
-        """Import the library that answers calls, on a thread, unless that has begun; return the task."""
+    def prepare(self) -> asyncio.Task[Any]:
+        """Import the library that answers calls, soon; return the task, always the same."""
         if self._library is None:
-            self._library = asyncio.create_task(asyncio.to_thread(_library, self._offer), name="opencode_nb import")
+            self._library = asyncio.create_task(self._import(), name="opencode_nb import")
         return self._library
+
+    async def _import(self) -> Application:
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout(IMPORT_AFTER):
+                await self._called.wait()
+        return await asyncio.to_thread(_library, self._offer)
 
     async def _answer(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Answer a request that was let in."""
@@ -69,6 +81,7 @@ class Host:
                 await _respond(send, 200 if told else 202, told, "text/event-stream" if told else "application/json")
                 return
             receive = _again(body, receive)
+        self._called.set()
         library = await asyncio.shield(self.prepare())
         await library(scope, receive, send)
 

@@ -12,7 +12,7 @@ import secrets
 import socket
 import weakref
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from opencode_nb.secret import Secret
 from opencode_nb.tools.offer import Offer
@@ -57,10 +57,10 @@ class ToolServer:
         self._offers[f"/{name}"], self._tokens[f"/{name}"] = offer, token
         return Endpoint(f"http://{self.address}/{name}", token)
 
-    def prepare(self) -> None:
-        """Make ready for calls, in the background. Call it when nobody waits: it takes a second of a processor."""
-        if self._host is not None:
-            self._host.prepare()
+    def prepare(self) -> asyncio.Task[Any]:
+        """Make ready for calls, soon and in the background; return the task. Call it once the agent is at work."""
+        assert self._host is not None
+        return self._host.prepare()
 
     def withdraw(self, name: str, offer: Offer) -> None:
         """Refuse all further requests for an offer, unless another has taken its name."""

@@ -206,13 +206,20 @@ def post(message):
 
 for message in json.loads(sys.argv[1]):
     post(message)
-print({"mcp", "mcp_types", "pydantic", "starlette"} & set(sys.modules))
+HEAVY = {"mcp", "mcp_types", "pydantic", "starlette"}
+print(HEAVY & set(sys.modules))
+
+async def prepared():
+    await here().prepare()
+
+portal.run(prepared)
+print(HEAVY <= set(sys.modules))
 print("There is no tool 'x' here" in post({"method": "tools/call", "jsonrpc": "2.0", "id": 2, "params": {"name": "x"}}))
 """
 
 
-def test_the_library_is_imported_for_the_first_call_only() -> None:
+def test_the_library_is_imported_for_calls_only() -> None:
     """Else the first prompt, in which the server connects, would wait for it."""
     given = json.dumps([message for message, _version in messages(handshake.VERSIONS[-1])])
     told = subprocess.run([sys.executable, "-c", CONNECTS, given], capture_output=True, text=True, check=True)
-    assert told.stdout.split("\n")[:2] == ["set()", "True"]
+    assert told.stdout.split("\n")[:3] == ["set()", "True", "True"]
