@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from typing import Any, Literal
 
 How = Literal["new", "rebound", "changed in place", "deleted"]
@@ -26,6 +26,14 @@ class VariableChange:
     kind: str
     before: str = ""
     after: str = ""
+
+    def then(self, later: VariableChange) -> VariableChange | None:
+        """Return both changes as one; None if the variable was made and deleted."""
+        if self.how == "new":
+            return None if later.how == "deleted" else replace(later, how="new", before="")
+        in_place = self.how == later.how == "changed in place"
+        how = later.how if in_place or later.how == "deleted" else "rebound"
+        return replace(later, how=how, before=self.before)
 
     def __str__(self) -> str:
         resized = self.how not in ("new", "deleted") and self.before != self.after
@@ -58,6 +66,20 @@ class KernelChanges:
     def named(self, how: How) -> tuple[str, ...]:
         """Return the names of the variables that changed in this way."""
         return tuple(change.name for change in self.variables if change.how == how)
+
+    def __add__(self, later: KernelChanges) -> KernelChanges:
+        """Join what changed in two spans of time."""
+        changed = {change.name: change for change in self.variables}
+        for change in later.variables:
+            before = changed.pop(change.name, None)
+            if (joined := before.then(change) if before else change) is not None:
+                changed[change.name] = joined
+        return KernelChanges(
+            tuple(changed.values()),
+            _joined(self.environment, later.environment),
+            _joined(self.untracked, later.untracked),
+            _joined(self.over_budget, later.over_budget),
+        )
 
     def __bool__(self) -> bool:
         return bool(self.variables or self.environment)
@@ -99,6 +121,10 @@ class Restored:
             f"Never restored: {listed(self.not_tracked)}{', ' if self.not_tracked else ''}{BEYOND}.",
         ]
         return "\n".join(filter(None, lines))
+
+
+def _joined(names: tuple[str, ...], more: tuple[str, ...]) -> tuple[str, ...]:
+    return tuple(dict.fromkeys((*names, *more)))
 
 
 def listed(names: tuple[str, ...]) -> str:

@@ -2,12 +2,10 @@
 
 from __future__ import annotations
 
-import asyncio
-import threading
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import replace
-from typing import Any, Protocol, TypeVar
+from typing import Any, Protocol
 from weakref import WeakKeyDictionary, WeakValueDictionary
 
 from IPython.core.getipython import get_ipython
@@ -24,8 +22,6 @@ from opencode_nb.kernel.running.tools import running_tools
 from opencode_nb.kernel.values.tools import value_tools
 from opencode_nb.tools.privacy import Gate
 from opencode_nb.tools.tool import Call, Result, Tool
-
-T = TypeVar("T")
 
 
 class Offerable(Protocol):
@@ -70,7 +66,7 @@ class KernelOffer:
         """
         self._sessions[session.id] = session
         if session.memory is None:
-            session.memory = Turns(self._shell.user_ns, _for_undo)
+            session.memory = Turns(self._shell.user_ns, main_thread.undisturbed)
         gate = context_of(session.id).gate
         has = gate.open and not without and self.uses(session)
         session.offer(self.tools if has else (), gate, by="kernel")
@@ -96,13 +92,6 @@ class KernelOffer:
 
 async def _note(session: Offerable, turn: str, changes: KernelChanges) -> None:
     session.note_kernel(turn, changes)
-
-
-async def _for_undo(function: Callable[[], T]) -> T:
-    """Run a function when no code of the user's runs: on the main thread, or while that waits for the undo itself."""
-    if threading.main_thread().ident in portal.waiting:
-        return await asyncio.to_thread(function)
-    return await main_thread.run(function)
 
 
 def _noted(tool: Tool) -> Tool:

@@ -7,6 +7,7 @@ from weakref import WeakSet
 
 from opencode_nb.kernel.context.session_context import context_of
 from opencode_nb.kernel.offer import kernel_offer
+from opencode_nb.kernel.running import main_thread
 from opencode_nb.session.compose import agent_names
 from opencode_nb.session.session import AsyncSession
 from opencode_nb.transcript.state import Json
@@ -24,7 +25,7 @@ async def mentioned(session: AsyncSession, text: str) -> list[Json]:
     context.settle()
     if (offer := kernel_offer()) is not None:
         offer.offer(session)
-    found = await context.mentioned(text, lambda: agent_names(owner), owner.directory)
+    found = await context.mentioned(text, lambda: agent_names(owner), owner.directory, main_thread.undisturbed)
     return [*found, *context.note()]
 
 

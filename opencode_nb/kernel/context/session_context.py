@@ -2,23 +2,24 @@
 
 from __future__ import annotations
 
-import asyncio
 import base64
 from collections.abc import Awaitable, Callable, Collection, Iterable
 from pathlib import Path
 
 from IPython.core.getipython import get_ipython
 
+from opencode_nb.errors import OpencodeError
 from opencode_nb.kernel import notebook
 from opencode_nb.kernel.context import note, subjects
 from opencode_nb.kernel.context.cells import Cell, Cells, cells_of
 from opencode_nb.kernel.context.subjects import Subject
 from opencode_nb.kernel.defaults import default_level
+from opencode_nb.kernel.values.bounds.looking import OnMain, look
 from opencode_nb.kernel.values.namespace import own
 from opencode_nb.kernel.values.secrets import known_secrets
 from opencode_nb.tools.ledger import Ledger
 from opencode_nb.tools.names import NOTE_KIND
-from opencode_nb.tools.privacy import Gate, Level
+from opencode_nb.tools.privacy import Gate, Level, Outgoing
 from opencode_nb.transcript.state import Json
 
 MOST = 10
@@ -26,6 +27,11 @@ MOST = 10
 
 NOTE = "what changed"
 """How the note is named on the page, where a mention has its own name."""
+
+_TOO_LONG = (
+    "Describing what is mentioned took too long: what computes it does not react to interrupts. Without the @, or in "
+    "backticks, it is sent as text. Nothing was sent."
+)
 
 Agents = Callable[[], Awaitable[Collection[str]]]
 """Returns the names of the server's agents."""
@@ -52,13 +58,17 @@ class SessionContext:
         copy._chosen, copy._seen = self._chosen, self._seen
         return copy
 
-    async def mentioned(self, text: str, agents: Agents, directory: Path) -> list[Json]:
+    async def mentioned(self, text: str, agents: Agents, directory: Path, on_main: OnMain | None = None) -> list[Json]:
         """Return parts that describe what a text mentions of the kernel; raises what `find` raises.
 
-        The values' own code runs in a separate thread, for a bounded time.
+        The values' own code runs for a bounded time: on the main thread, if that is soon free, else on another, where
+        figures are not drawn. Raises OpencodeError if it takes too long.
         """
         found = await self.find(text, agents, directory)
-        return await asyncio.to_thread(self.described, found) if found else []
+        try:
+            return await look(lambda draws: self.described(found, draws=draws), on_main) if found else []
+        except TimeoutError:
+            raise OpencodeError(_TOO_LONG) from None
 
     async def find(self, text: str, agents: Agents, directory: Path) -> list[Subject]:
         """Return what a text mentions of the kernel. Runs no code of the user's.
@@ -74,13 +84,13 @@ class SessionContext:
                 raise subjects.mistyped_error(name, wrong[name])
         return found
 
-    def described(self, found: Iterable[Subject]) -> list[Json]:
+    def described(self, found: Iterable[Subject], *, draws: bool = True) -> list[Json]:
         """Return parts for these subjects, through the gate. Runs the values' own code, for a bounded time."""
-        return [part for one in found for part in self._parts(one)]
+        return [part for one in found for part in self._parts(one.name, one.kind, one.outgoing(draws))]
 
-    def _parts(self, subject: Subject) -> list[Json]:
-        let = self.gate.let(subject.outgoing(), by="mention")
-        return [_text(subject.name, subject.kind, let.text), *(_image(subject.name, data) for data in let.images)]
+    def _parts(self, name: str, kind: str, outgoing: Outgoing) -> list[Json]:
+        let = self.gate.let(outgoing, by="mention")
+        return [_text(name, kind, let.text), *(_image(name, data) for data in let.images)]
 
     def note(self) -> list[Json]:
         """Return a part that says what changed in the kernel since the agent last looked; [] if nothing did.

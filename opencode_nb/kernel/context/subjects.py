@@ -23,11 +23,14 @@ _HISTORIES = ("In", "Out")
 
 
 class Subject(NamedTuple):
-    """One thing that a prompt mentions: `@name`, with a word on what it is. `outgoing` may run the value's own code."""
+    """One thing that a prompt mentions: `@name`, with a word on what it is.
+
+    `outgoing` describes it. It is told whether figures may be drawn, as on the main thread.
+    """
 
     name: str
     kind: str
-    outgoing: Callable[[], Outgoing]
+    outgoing: Callable[[bool], Outgoing]
 
 
 def subjects(text: str, variables: Mapping[str, object], cells: Cells | None) -> list[Subject]:
@@ -74,13 +77,13 @@ def _fits(word: Word, value: object) -> bool:
 
 def of_value(name: str, value: object) -> Subject:
     """Return a value by the name it is known by."""
-    return Subject(name, kind(value), lambda: described(name, value))
+    return Subject(name, kind(value), lambda draws: described(name, value, draws=draws))
 
 
-def described(name: str, value: object) -> Outgoing:
-    """Describe a value; a figure comes with its picture."""
+def described(name: str, value: object, *, draws: bool) -> Outgoing:
+    """Describe a value; a figure comes with its picture if it `draws`."""
     if drawer(value) is not None:
-        return drawn(f"`{name}`", name, value, own_code=True).outgoing
+        return drawn(f"`{name}`", name, value, own_code=draws).outgoing
     return Outgoing(name, describe(name, value).pieces)
 
 
@@ -101,7 +104,7 @@ def _of_history(name: str, cells: Cells) -> Subject:
 def _source(number: int, source: str) -> Subject:
     name = f"In[{number}]"
     pieces = Piece(f"The source of cell {name}:\n", Level.NAMES), Piece(block(source))
-    return Subject(name, "a cell's source", lambda: Outgoing(name, pieces))
+    return Subject(name, "a cell's source", lambda _draws: Outgoing(name, pieces))
 
 
 def last_error(cells: Cells) -> Subject:
@@ -109,7 +112,7 @@ def last_error(cells: Cells) -> Subject:
     error = cells.error
     if error is None:
         raise OpencodeError(f"There is no last error: no cell has failed. {AS_TEXT}")
-    return Subject("err", type(error).__name__, lambda: Outgoing("err", tuple(_about_error(cells, error))))
+    return Subject("err", type(error).__name__, lambda _draws: Outgoing("err", tuple(_about_error(cells, error))))
 
 
 def _about_error(cells: Cells, error: BaseException) -> Iterator[Piece]:
@@ -125,10 +128,10 @@ def _cell(cells: Cells) -> Subject:
     cell = cells.last
     if cell is None:
         raise OpencodeError(f"There is no cell for @cell: none has run. {AS_TEXT}")
-    return Subject("cell", f"In[{cell.number}]", lambda: Outgoing("cell", tuple(_about_cell(cells))))
+    return Subject("cell", f"In[{cell.number}]", lambda draws: Outgoing("cell", tuple(_about_cell(cells, draws=draws))))
 
 
-def _about_cell(cells: Cells) -> Iterator[Piece]:
+def _about_cell(cells: Cells, *, draws: bool) -> Iterator[Piece]:
     cell = cells.last
     assert cell is not None
     yield Piece(f"The cell that ran last in the notebook is In[{cell.number}]", Level.NAMES)
@@ -140,7 +143,7 @@ def _about_cell(cells: Cells) -> Iterator[Piece]:
         yield Piece(f"\nIt printed:\n{block(printed)}")
     if cell.number in cells.values:
         yield Piece("\nIts value: ", Level.NAMES)
-        yield from described(f"Out[{cell.number}]", cells.values[cell.number]).pieces
+        yield from described(f"Out[{cell.number}]", cells.values[cell.number], draws=draws).pieces
     if cell.error is not None:
         yield Piece(f"\nIt failed with a `{type(cell.error).__name__}`", Level.NAMES)
         yield Piece(f":\n{block(cells.traceback(cell.error))}")

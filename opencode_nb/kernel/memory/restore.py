@@ -31,10 +31,13 @@ class Plan:
     refused: dict[str, str] = field(default_factory=dict)
 
 
-def plan(goal: Snapshot, since: Snapshot, now: Snapshot) -> Plan:
-    """Return what to do to come to `goal`, if all was as in `since`; `now` is how it is."""
+def plan(goal: Snapshot, since: Snapshot, now: Snapshot, left: Mapping[str, str]) -> Plan:
+    """Return what to do to come to `goal`, if all was as in `since`; `now` is how it is.
+
+    `left` are names to leave alone, each with the reason.
+    """
     over, untracked = (unseen(goal, why) | unseen(since, why) for why in ("over", "untracked"))
-    changes = Plan(bound(goal, since), goal.changed(since), over, untracked)
+    changes = Plan(bound(goal, since), goal.changed(since), over, untracked, dict(left))
     users = now.changed(since)
     unknown = changes.objects - now.nodes.keys()
     _refuse_names(changes, since, now)

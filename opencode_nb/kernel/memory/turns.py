@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Awaitable, Callable, Iterable, MutableMapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+from functools import reduce
+from operator import add
 from typing import Any
 
 from opencode_nb.diffs.memory import KernelChanges, Restored
@@ -28,8 +30,35 @@ Run = Callable[[Callable[[], Restored]], Awaitable[Restored]]
 
 @dataclass(slots=True)
 class _Kept:
-    checkpoint: Checkpoint
+    """A turn's checkpoints: its first one, and one for each time that the user changed something between two runs.
+
+    `earlier` is what the turn changed before its last checkpoint.
+    """
+
+    checkpoints: list[Checkpoint]
+    earlier: KernelChanges = field(default_factory=KernelChanges)
+    changes: KernelChanges = field(default_factory=KernelChanges)
     is_undone: bool = False
+
+    def compare(self) -> KernelChanges:
+        """Return what the turn has changed so far."""
+        self.changes = self.earlier + self.checkpoints[-1].compare()
+        return self.changes
+
+    def go_on(self, checkpoint: Checkpoint) -> None:
+        """Leave alone what the user changed since the last `compare`."""
+        self.earlier = self.changes
+        self.checkpoints.append(checkpoint)
+
+    def switch(self, *, back: bool) -> Restored:
+        """Restore, or redo."""
+        self.is_undone = back
+        acts = [one.restore for one in reversed(self.checkpoints)] if back else [one.redo for one in self.checkpoints]
+        return reduce(add, (act() for act in acts))
+
+    @property
+    def size(self) -> int:
+        return sum(checkpoint.size for checkpoint in self.checkpoints)
 
 
 class Turns:
@@ -45,13 +74,19 @@ class Turns:
         self._kept: dict[str, _Kept] = {}
 
     def before(self, turn: str) -> None:
-        """Take the turn's checkpoint, unless it has one. Call before each run of the agent's code."""
-        if turn not in self._kept:
-            self._kept[turn] = _Kept(Checkpoint(self._namespace, self._budget))
+        """Take the turn's checkpoint, or another if the user changed something. Call before the agent's code runs."""
+        kept = self._kept.get(turn)
+        if kept is None:
+            self._kept[turn] = _Kept([self._checkpoint()])
+        elif kept.size < KEPT_BYTES and kept.checkpoints[-1].is_overtaken():
+            kept.go_on(self._checkpoint())
+
+    def _checkpoint(self) -> Checkpoint:
+        return Checkpoint(self._namespace, self._budget)
 
     def after(self, turn: str) -> KernelChanges:
         """Return what the turn has changed so far. Call after each run of the agent's code."""
-        changes = self._kept[turn].checkpoint.compare()
+        changes = self._kept[turn].compare()
         self._let_go()
         return changes
 
@@ -70,8 +105,7 @@ class Turns:
             if kept is None:
                 result += Restored(note=DROPPED)
             elif kept.is_undone is not back:
-                result += kept.checkpoint.restore() if back else kept.checkpoint.redo()
-                kept.is_undone = back
+                result += kept.switch(back=back)
         return result
 
     def _let_go(self) -> None:
@@ -81,4 +115,4 @@ class Turns:
 
     @property
     def _bytes(self) -> int:
-        return sum(kept.checkpoint.size for kept in self._kept.values())
+        return sum(kept.size for kept in self._kept.values())

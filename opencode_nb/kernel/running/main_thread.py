@@ -10,11 +10,13 @@ import asyncio
 import contextlib
 import itertools
 import sys
+import threading
 from collections.abc import Awaitable, Callable, Iterator
 from concurrent.futures import Future
 from queue import Empty
 from typing import TYPE_CHECKING, Any, Generic, TypeVar
 
+from opencode_nb import portal
 from opencode_nb.errors import OpencodeError
 from opencode_nb.portal import POLL
 from opencode_nb.session.permissions.jobs import Jobs, served_on_main
@@ -68,6 +70,16 @@ async def run(function: Callable[[], T], *, idle: Callable[[], Awaitable[T]] | N
         task.outcome.cancel()
         if request is not None:
             request.cancel()
+
+
+async def undisturbed(function: Callable[[], T]) -> T:
+    """Run a function when no code of the user's runs: on the main thread, or while that waits for an async function.
+
+    Raises what `run` raises.
+    """
+    if threading.main_thread().ident in portal.waiting:
+        return await asyncio.to_thread(function)
+    return await run(function)
 
 
 class _Task(Generic[T]):

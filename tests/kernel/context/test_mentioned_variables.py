@@ -98,3 +98,39 @@ def test_a_panel_tells_what_changed_and_refuses_what_is_not_there(kernel: Kernel
     assert "There is no variable fram. Did you mean @frame?" in str(kernel.run("panel.send('See @fram')"))
     assert "There is no Out[999]." in str(kernel.run("panel.send('See @Out[999]')"))
     kernel.run("panel.close()")
+
+
+FIGURE = """
+import io, threading
+from PIL import Image
+from opencode_nb import portal
+from opencode_nb.widgets.kernel_context import mentioned
+class Figure:
+    def _repr_png_(self):
+        drew.append(threading.current_thread() is threading.main_thread())
+        file = io.BytesIO()
+        Image.new("RGB", (3, 2)).save(file, "png")
+        return file.getvalue()
+drew, fig, panel = [], Figure(), oc.chat()
+message = portal.start(mentioned, panel._session._async, "See @fig")
+"""
+
+PARTS = "print(message.done() and [part['type'] for part in message.result()][:2])"
+LOOKS = 500
+
+
+def described(kernel: Kernel) -> str:
+    """Return the kinds of the message's parts, once they are there: they are made between cells."""
+    for _ in range(LOOKS):
+        if "False" not in (told := printed(kernel.run(PARTS))):
+            return told
+    raise TimeoutError("The message was not described")
+
+
+def test_a_panel_has_figures_drawn_when_no_cell_runs(kernel: Kernel, demo_model: DemoModel) -> None:
+    """Libraries that draw expect the main thread, and no code of the user's beside them."""
+    kernel.run(FIGURE)
+    assert described(kernel) == "['text', 'file']\n"
+    demo_model.queue([[text("Seen.")]])
+    assert printed(kernel.run("panel.send('See @fig').wait()\nprint(drew)\npanel.close()")) == "[True, False]\n"
+    assert "3 x 2 pixels" in last_prompt(demo_model)

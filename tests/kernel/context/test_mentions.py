@@ -109,7 +109,7 @@ def test_reading_mentions_never_fails_and_finds_only_what_stands_there(text: str
 
 
 def told(subject: Any) -> str:
-    return "".join(piece.text for piece in subject.outgoing().pieces)
+    return "".join(piece.text for piece in subject.outgoing(True).pieces)
 
 
 def test_cells_are_mentioned_by_number(shell: InteractiveShell, cells: Cells, run: Run) -> None:
@@ -172,7 +172,7 @@ def test_a_figure_is_mentioned_with_its_picture() -> None:
             return PNG
 
     (figure,) = subjects("@fig", {"fig": Figure()}, None)
-    outgoing = figure.outgoing()
+    outgoing = figure.outgoing(True)
     assert outgoing.images == (PNG,)
     assert "1 x 1 pixels" in told(figure)
 
@@ -184,7 +184,7 @@ def test_a_figure_that_cannot_be_drawn_is_named() -> None:
 
     (figure,) = subjects("@fig", {"fig": Figure()}, None)
     assert "could not be drawn: RuntimeError" in told(figure)
-    assert figure.outgoing().images == ()
+    assert figure.outgoing(True).images == ()
 
 
 def test_arrays_are_described_as_before() -> None:

@@ -15,9 +15,11 @@ import pandas as pd
 import pytest
 
 import opencode_nb
+from opencode_nb.diffs.memory import How, KernelChanges, VariableChange
 from opencode_nb.kernel.memory.budget import Budget
 from opencode_nb.kernel.memory.checkpoint import Checkpoint
 from opencode_nb.kernel.memory.compare import bound
+from opencode_nb.kernel.memory.restore import CHANGED
 from opencode_nb.kernel.memory.snapshot import Snapshot
 from opencode_nb.kernel.memory.turns import KEPT, Turns
 
@@ -350,8 +352,9 @@ def test_several_turns_are_undone_and_redone_in_order() -> None:
     for turn in ("t1", "t2"):
         turns.before(turn)
         namespace["x"].append(turn)
-        namespace[turn] = 1
+        turns.after(turn)
         turns.before(turn)  # a second call of the same turn
+        namespace[turn] = 1
         turns.after(turn)
     drive(turns.undo(["t2", "t1"]))
     assert namespace == {"x": []}
@@ -360,6 +363,63 @@ def test_several_turns_are_undone_and_redone_in_order() -> None:
     assert namespace == {"x": ["t1"], "t1": 1}
     drive(turns.redo(["t1", "t2"]))
     assert namespace == {"x": ["t1", "t2"], "t1": 1, "t2": 1}
+
+
+def test_what_the_user_changes_between_two_runs_of_a_turn_is_the_users() -> None:
+    agents, users = [1], [1]
+    namespace: dict[str, Any] = {"agents": agents, "users": users, "both": 1, "made": 0}
+    turns = Turns(namespace, no_thread, ROOMY)
+
+    def ran(**made: int) -> KernelChanges:
+        turns.before("t")
+        agents.append(len(agents) + 1)
+        namespace.update(made)
+        return turns.after("t")
+
+    ran(both=2, new=1, gone=1)
+    users.append(2)
+    namespace["both"] = namespace["own"] = 3
+    del namespace["made"]
+    del namespace["gone"]
+    changes = ran(both=4, new=2)
+    assert str(changes) == "gone: new; agents: length 1 -> length 3; both: rebound; new: new"
+    end = dict(namespace)
+    undone = drive(turns.undo(["t"]))
+    assert dict(undone.refused) == dict.fromkeys(("both", "gone"), CHANGED)
+    assert namespace == {"agents": [1], "users": [1, 2], "both": 3, "own": 3}
+    assert namespace["agents"] is agents
+    drive(turns.redo(["t"]))
+    assert namespace == end
+    assert agents == [1, 2, 3]
+
+
+def test_runs_without_the_user_between_share_a_checkpoint() -> None:
+    namespace: dict[str, Any] = {"x": []}
+    turns = Turns(namespace, no_thread, ROOMY)
+    for number in range(3):
+        turns.before("t")
+        namespace["x"].append(number)
+        turns.after("t")
+    assert len(turns._kept["t"].checkpoints) == 1
+
+
+@pytest.mark.parametrize(
+    ("first", "second", "joined"),
+    [
+        ("new", "rebound", "new"),
+        ("new", "deleted", ""),
+        ("rebound", "deleted", "deleted"),
+        ("deleted", "new", "rebound"),
+        ("changed in place", "changed in place", "changed in place"),
+        ("changed in place", "rebound", "rebound"),
+        ("rebound", "changed in place", "rebound"),
+    ],
+)
+def test_changes_of_two_spans_are_joined_by_name(first: How, second: How, joined: str) -> None:
+    one, other = (KernelChanges((VariableChange("x", how, "int"),), ("rcParams dpi",)) for how in (first, second))
+    both = one + other
+    assert [change.how for change in both.variables] == ([joined] if joined else [])
+    assert both.environment == ("rcParams dpi",)
 
 
 def test_of_many_turns_the_oldest_are_dropped_and_named() -> None:
