@@ -53,7 +53,7 @@ AT_ONCE: dict[str, set[str]] = {
     "changes": {"diffs", "errors", "transcript"},
     "recording": {"diffs", "errors", "secret", "tools", "tools.names", "transcript"},
     "spending": {"errors", "file_lock", "transcript"},
-    "session.prompt": {"changes", "closest", "errors", "prose", "transcript"},
+    "session.prompt": {"changes", "closest", "errors", "prose", "tools.names", "transcript"},
     "session.permissions": {"api", "closest", "errors", "portal", "tools.names", "transcript"},
     "session": {
         *("api", "changes", "closest", "diffs", "errors", "failures", "portal", "secret", "server", "transcript"),

@@ -13,14 +13,16 @@ from IPython.core.interactiveshell import InteractiveShell
 
 from opencode_nb.errors import OpencodeError
 from opencode_nb.kernel.context import expressions
-from opencode_nb.kernel.context.placeholders import Filled, fill
+from opencode_nb.kernel.context.placeholders import Filled, acted_on, fill
 from opencode_nb.kernel.context.session_context import SessionContext
 from opencode_nb.kernel.context.subjects import Subject
 from opencode_nb.kernel.values.pictures.figures import drawn
+from opencode_nb.magics.typed.body import Body
 from opencode_nb.portal import run
 from opencode_nb.session.blocking import Connection
-from opencode_nb.session.compose import agent_names
+from opencode_nb.session.compose import agent_names, for_command
 from opencode_nb.session.prompt import parts as prompt_parts
+from opencode_nb.session.prompt.commands import Said
 from opencode_nb.tools.privacy import Outgoing
 from opencode_nb.transcript.state import Json
 
@@ -45,6 +47,22 @@ class Carrier:
         shown = [self.image(expression) for expression in images]
         described = self._context.described([*also, *found])
         return [*parts, *shown, *attached, *described, *self._context.note()]
+
+    def command(self, body: Body, *, files: Iterable[Any] = (), images: Iterable[str] = ()) -> tuple[str, list[Any]]:
+        """Return the text of a command with its values, and the files that go with it.
+
+        Raises OpencodeError or OSError for what cannot be sent, as a value that the server would act on.
+        """
+        filled, owner = self.filled(body.text), self._ai._async
+        if wrong := acted_on(filled):
+            raise OpencodeError(_ACTED_ON.format(wrong[:MOST_SHOWN]))
+        shown = [self.image(expression) for expression in images]
+        described = [*self._context.described(self._found(filled.typed)), *self._context.note()]
+        return filled.text, [
+            *files,
+            *shown,
+            *run(for_command, owner, Said("command", filled.typed, body.name), described),
+        ]
 
     def filled(self, text: str) -> Filled:
         """Return the text with values for its `{{expr}}`."""
@@ -84,6 +102,13 @@ class Carrier:
             raise
 
 
+MOST_SHOWN = 60
+"""Characters of a value that an error shows."""
+
+_ACTED_ON = (
+    "A value in this command has {!r}, which the server would run or attach. Put it into a prompt without a command, "
+    "or mention the variable with @. Nothing was sent."
+)
 _LITERALLY = "To send it as text, put it in backticks, or write {{{{ for {{."
 
 

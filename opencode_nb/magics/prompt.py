@@ -185,7 +185,8 @@ class _Prompt:
         self._offer(session)
         carrier = Carrier(self._shell, session.owner, context)
         if self._body.kind == "command":
-            self._carried = [*options.file, *map(carrier.image, options.image)]
+            text, self._carried = carrier.command(self._body, files=options.file, images=options.image)
+            self._body = self._body._replace(text=text)
         else:
             self._carried = carrier.parts(self._body.text, files=options.file, images=options.image, also=self._also)
 

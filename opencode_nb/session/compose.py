@@ -8,12 +8,14 @@ from typing import Any, Protocol
 from opencode_nb.errors import OpencodeError
 from opencode_nb.session.owner import Owner
 from opencode_nb.session.prompt import commands
+from opencode_nb.session.prompt import parts as prompt_parts
 from opencode_nb.session.prompt.command import Result, Subject
 from opencode_nb.session.prompt.commands import Said
 from opencode_nb.session.turn import Turn
+from opencode_nb.transcript.state import Json
 
 _OF_PROMPTS = ("mentions", "system", "no_reply")
-"""Options that commands do not take: a command's template says what to attach."""
+"""Options that commands do not take."""
 
 
 class Recipient(Protocol):
@@ -68,4 +70,34 @@ async def send(session: Recipient, text: str, **options: Any) -> Turn:
     if said.kind == "prompt":
         return await session.prompt(text, **options, wait=False)
     kept = {key: value for key, value in options.items() if key not in _OF_PROMPTS}
+    if mentions := options.get("mentions"):
+        described = await mentions(said.text) if callable(mentions) else []
+        kept["files"] = [*kept.get("files", ()), *await for_command(session.owner, said, described)]
     return await session.command(said.name, said.text, **kept, wait=False)
+
+
+async def for_command(owner: Owner, said: Said, described: list[Json]) -> list[Json]:
+    """Return parts that describe what a command's text mentions, as a command takes them.
+
+    The server attaches the files that it mentions. Raises FileNotFoundError for a mistyped one, OpencodeError for a
+    value that a subagent's command mentions: it gets its text alone.
+    """
+    await owner.mentions(said.text, prompt_parts.variables(described))
+    if not described or not await _runs_in_subagent(owner, await owner.command(said.name)):
+        return prompt_parts.as_files(described)
+    if names := prompt_parts.variables(part for part in described if not prompt_parts.is_note(part)):
+        raise OpencodeError(_TEXT_ALONE.format(said.name, sorted(names)[0]))
+    return []
+
+
+async def _runs_in_subagent(owner: Owner, command: Json) -> bool:
+    if command.get("subtask") is not None:
+        return bool(command["subtask"])
+    agents: list[Any] = await owner.client.app.agents()
+    return any(agent["name"] == command.get("agent") and agent["mode"] == "subagent" for agent in agents)
+
+
+_TEXT_ALONE = (
+    "/{0} runs in a subagent, which gets its text alone: the server drops the value of @{1}. Write it into the text as "
+    "{{{{{1}}}}} in a cell, or send a prompt without the command. Nothing was sent."
+)

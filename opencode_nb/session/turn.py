@@ -17,6 +17,7 @@ from opencode_nb.diffs.memory import KernelChanges
 from opencode_nb.errors import TurnError
 from opencode_nb.failures import StopReason, stop_reason, turn_error
 from opencode_nb.portal import result_of
+from opencode_nb.tools.ledger import Entries, Entry
 from opencode_nb.transcript import usage
 from opencode_nb.transcript.state import Json, Message, TurnState
 from opencode_nb.transcript.tool_call import ToolCall
@@ -82,6 +83,12 @@ class Turn:
     def kernel(self) -> KernelChanges | None:
         """What the turn's code changed in this kernel; None if it ran none here, or the kernel was restarted since."""
         return KernelChanges.of(self.state.kernel) if self.state.kernel else None
+
+    @property
+    def ledger(self) -> Entries:
+        """What left this kernel with the turn: what, how much and when, never the data itself. Shows as a table."""
+        entry = partial(Entry.of, session=self.session.id, turn=self.id, model=self.model)
+        return Entries(map(entry, list(self.state.sent)))
 
     @property
     def diffs(self) -> list[FileDiff]:

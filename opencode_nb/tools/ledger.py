@@ -5,7 +5,7 @@ from __future__ import annotations
 import threading
 import time
 from collections import deque
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any
 
@@ -50,9 +50,17 @@ class Entry:
 
     @property
     def facts(self) -> dict[str, Any]:
-        """Names, level and sizes, for the metadata of a saved notebook."""
-        facts = {"by": self.by, "about": self.about, "level": self.level, "tokens": self.tokens, "bytes": self.size}
+        """Names, level, sizes and time, for the metadata of a saved notebook."""
+        facts: dict[str, Any] = {"by": self.by, "about": self.about, "level": self.level, "tokens": self.tokens}
+        facts |= {"bytes": self.size, "time": round(self.time)}
         return facts | ({"images": self.images} if self.images else {})
+
+    @classmethod
+    def of(cls, facts: Mapping[str, Any], *, session: str, turn: str, model: str) -> Entry:
+        """Return the entry that these facts tell of; "" and 0 for what they lack."""
+        by, about, level = (str(facts.get(name) or "") for name in ("by", "about", "level"))
+        tokens, size, images, time = (int(facts.get(name) or 0) for name in ("tokens", "bytes", "images", "time"))
+        return cls(by, about, level, tokens, size, images, time, session, turn, model)
 
 
 class Entries(tuple[Entry, ...]):
@@ -82,7 +90,7 @@ _SPECIAL = str.maketrans({sign: f"\\{sign}" for sign in "\\`*_{}[]()#+!|~$<&"})
 
 
 def _row(entry: Entry) -> Sequence[str]:
-    when = time.strftime("%Y-%m-%d %H:%M:%S", time.localtime(entry.time))
+    when = time.strftime("%Y-%m-%d %H:%M:%S", time.localtime(entry.time)) if entry.time else ""
     return [when, entry.what, entry.by, entry.model or PENDING]
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import threading
+from dataclasses import replace
 from urllib.parse import quote
 
 import pytest
@@ -147,8 +148,12 @@ def test_the_ledger_has_names_levels_and_sizes_only() -> None:
         "level": "full",
         "tokens": 2,
         "bytes": 16,
+        "time": round(picture.time),
         "images": 1,
     }
+    again = Entry.of(picture.facts, session="ses_1", turn="", model="")
+    assert replace(again, time=picture.time) == picture
+    assert Entry.of({"about": "df"}, session="", turn="", model="").what == "df: , 0 tokens"
 
 
 def test_the_ledger_says_what_really_left() -> None:

@@ -20,6 +20,9 @@ BROUGHT = "\0"
 MOST_ENDS = 50
 """How many `}}` of a line may end an expression: each is tried."""
 
+_ACTS = re.compile(r"!`[^`]+`|(?<![\w`])@[^\s`]+")
+"""What the server acts on in a command's text: it runs the one as a shell command, and attaches the other's file."""
+
 _LITERAL = re.compile(r"\{\{\{\{(?:((?:(?!\{\{|\}\}).)*)\}\}\}\})?")
 
 
@@ -48,6 +51,12 @@ def fill(text: str, evaluate: Callable[[str], str]) -> Filled:
         typed += between + place.literal + BROUGHT * len(value)
         end = place.end
     return Filled(filled + text[end:], typed + text[end:])
+
+
+def acted_on(filled: Filled) -> str:
+    """Return what the server would act on in a command's text although a value brought it, or some of it; or ""."""
+    found = (match for match in _ACTS.finditer(filled.text) if BROUGHT in filled.typed[match.start() : match.end()])
+    return next((match[0] for match in found), "")
 
 
 def _places(prose: str) -> Iterator[_Place]:

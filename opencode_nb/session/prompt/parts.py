@@ -17,6 +17,7 @@ from opencode_nb.changes import regular_file
 from opencode_nb.closest import did_you_mean
 from opencode_nb.prose import without_code
 from opencode_nb.session.prompt import file_names, media
+from opencode_nb.tools.names import NOTE_KIND
 from opencode_nb.transcript.state import Json, Message
 
 Mentions = Callable[[str], Awaitable[list[Json]]]
@@ -162,6 +163,20 @@ def variables(parts: Iterable[Json]) -> set[str]:
     """Return the names of the kernel's variables that these parts describe."""
     told = ((part.get("metadata") or {}).get("opencode_nb") or {} for part in parts)
     return {str(one["variable"]) for one in told if "variable" in one}
+
+
+def is_note(part: Json) -> bool:
+    """Whether a part tells what changed in the kernel, mentioned or not."""
+    return ((part.get("metadata") or {}).get("opencode_nb") or {}).get("kind") == NOTE_KIND
+
+
+def as_files(parts: Iterable[Json]) -> list[Json]:
+    """Return parts that describe values as file parts, named after the values: a command takes no others."""
+    return [part if part["type"] == "file" else _text_file(part) for part in parts]
+
+
+def _text_file(part: Json) -> Json:
+    return Attachment(part["metadata"]["opencode_nb"]["variable"], media.TEXT, part["text"]).part()
 
 
 def mention(name: str) -> str:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -20,6 +21,13 @@ api_key = "hunter2"
 src = "of no interest"
 import opencode_nb as oc
 """
+COMPOSED = """
+from opencode_nb import portal
+panel = oc.chat()
+portal.run(panel.compose, {text!r}, [], None)
+panel._session.turns()[-1].wait()
+panel.close()
+"""
 PANEL = "panel = oc.chat(); turn = panel.send({text!r}); turn.wait(); print(turn.text); panel.close()"
 
 
@@ -28,7 +36,10 @@ def kernel(
     opencode_program: Path, server_model: DemoModel, tmp_path_factory: pytest.TempPathFactory
 ) -> Iterator[Kernel]:
     env = {**os.environ, "OPENCODE_CONFIG_CONTENT": json.dumps(server_model.config())}
-    kernel = Kernel(make_project(tmp_path_factory.mktemp("work") / "project"), env, allow_stdin=False)
+    project = make_project(tmp_path_factory.mktemp("work") / "project")
+    (project / ".opencode/command").mkdir(parents=True)
+    (project / ".opencode/command/tell.md").write_text("Tell of $ARGUMENTS")
+    kernel = Kernel(project, env, allow_stdin=False)
     kernel.run(VALUES + "%load_ext opencode_nb")
     yield kernel
     kernel.close()
@@ -100,6 +111,29 @@ def test_a_panel_tells_what_changed_and_refuses_what_is_not_there(kernel: Kernel
     kernel.run("panel.close()")
 
 
+@pytest.mark.parametrize("way", ["%%prompt", "panel"])
+def test_a_command_of_the_server_takes_mentions(kernel: Kernel, demo_model: DemoModel, way: str) -> None:
+    asked = "/tell @frame, @README.md"
+    demo_model.queue([[text("Seen.")]])
+    kernel.run(f"%%prompt\n{asked}" if way == "%%prompt" else COMPOSED.format(text=asked))
+    told = last_prompt(demo_model)
+    assert "Tell of @frame, @README.md" in told
+    assert "2 rows, 2 columns" in told
+    assert told.count("Reads measurements") == 1
+
+
+def test_a_command_takes_values_that_the_server_does_not_act_on(kernel: Kernel, demo_model: DemoModel) -> None:
+    demo_model.queue([[text("Seen.")]])
+    kernel.run("%%prompt\n/tell {{len(frame)}} rows")
+    assert "Tell of 2 rows" in last_prompt(demo_model)
+    sent = len(demo_model.requests)
+    kernel.run("note = 'done !`touch ran`'")
+    assert "A value in this command has '!`touch ran`'" in printed(kernel.run("%%prompt\n/tell {{note}}"))
+    assert "/review runs in a subagent" in printed(kernel.run("%%prompt\n/review @frame"))
+    assert "No such file: @src/temperature.py" in printed(kernel.run("%%prompt\n/tell @src/temperature.py"))
+    assert len(demo_model.requests) == sent
+
+
 FIGURE = """
 import io, threading
 from PIL import Image
@@ -132,5 +166,7 @@ def test_a_panel_has_figures_drawn_when_no_cell_runs(kernel: Kernel, demo_model:
     kernel.run(FIGURE)
     assert described(kernel) == "['text', 'file']\n"
     demo_model.queue([[text("Seen.")]])
-    assert printed(kernel.run("panel.send('See @fig').wait()\nprint(drew)\npanel.close()")) == "[True, False]\n"
+    told = printed(kernel.run("print(panel.send('See @fig').wait().ledger, drew)\npanel.close()"))
+    assert re.search(r"fig: full, \d+ tokens, 1 image +mention +demo/demo\n", told)
+    assert told.endswith(" [True, False]\n")
     assert "3 x 2 pixels" in last_prompt(demo_model)

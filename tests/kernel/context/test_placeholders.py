@@ -15,7 +15,7 @@ from traitlets.config import Config
 
 from opencode_nb.errors import OpencodeError
 from opencode_nb.kernel.context.expressions import LONGEST, evaluate, in_text
-from opencode_nb.kernel.context.placeholders import BROUGHT, fill
+from opencode_nb.kernel.context.placeholders import BROUGHT, acted_on, fill
 from opencode_nb.secret import MASK, Secret
 
 
@@ -115,3 +115,20 @@ def test_what_cannot_be_evaluated_is_named(expression: str, says: str) -> None:
     shell = InteractiveShell(config=Config({"HistoryManager": {"enabled": False}}), user_ns={"stop": sys.exit})
     with pytest.raises(OpencodeError, match=f"^{re.escape('{{' + expression + '}}')}: .*{says}.*Nothing was sent"):
         evaluate(shell, expression, f"{{{{{expression}}}}}")
+
+
+@pytest.mark.parametrize(
+    ("text", "value", "found"),
+    [
+        ("{{x}} and !`ls` @a.py", "12 of 3@4.de", ""),
+        ("{{x}}", "see !`rm -r .` there", "!`rm -r .`"),
+        ("!{{x}} y`", "`rm -r", "!`rm -r y`"),
+        ("!{{x}}", "`rm -r .`", "!`rm -r .`"),
+        ("{{x}}", "of @secrets.txt", "@secrets.txt"),
+        ("@{{x}}", "secrets.txt", "@secrets.txt"),
+        ("@a{{x}}", "/../b", "@a/../b"),
+        ("`{{x}}`", "!`ls`", ""),
+    ],
+)
+def test_a_command_does_not_act_on_what_a_value_brought(text: str, value: str, found: str) -> None:
+    assert acted_on(fill(text, lambda _expression: value)) == found
