@@ -57,10 +57,12 @@ class ToolServer:
         self._offers[f"/{name}"], self._tokens[f"/{name}"] = offer, token
         return Endpoint(f"http://{self.address}/{name}", token)
 
-    def prepare(self) -> asyncio.Task[Any]:
-        """Make ready for calls, soon and in the background; return the task. Call it once the agent is at work."""
-        assert self._host is not None
-        return self._host.prepare()
+    def prepare(self) -> asyncio.Task[Any] | None:
+        """Make ready for calls, soon and in the background, if anything is served; return the task.
+
+        Call it once the agent is at work.
+        """
+        return self._host.prepare() if self._host is not None else None
 
     def withdraw(self, name: str, offer: Offer) -> None:
         """Refuse all further requests for an offer, unless another has taken its name."""

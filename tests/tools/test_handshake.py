@@ -210,7 +210,9 @@ HEAVY = {"mcp", "mcp_types", "pydantic", "starlette"}
 print(HEAVY & set(sys.modules))
 
 async def prepared():
-    await here().prepare()
+    task = here().prepare()
+    assert task is not None
+    await task
 
 portal.run(prepared)
 print(HEAVY <= set(sys.modules))
