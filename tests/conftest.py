@@ -64,6 +64,14 @@ def not_quick() -> None:
     """
 
 
+BROWSER_TESTS = Path(__file__).parent / "e2e"
+
+
+def pytest_ignore_collect(collection_path: Path, config: pytest.Config) -> bool | None:
+    """With `--quick`, do not import what needs JupyterLab and a browser throughout: that takes seconds."""
+    return True if config.getoption("quick") and collection_path == BROWSER_TESTS else None
+
+
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
     """With `--quick`, leave out what uses the fixture or marker `not_quick`."""
     if config.getoption("quick"):
@@ -87,6 +95,7 @@ def pytest_configure(config: pytest.Config) -> None:
     nothing in any test.
     """
     signal.signal(signal.SIGINT, signal.default_int_handler)
+    isolation.without_slow_imports()
     program = None if config.getoption("quick") else isolation.find_program()
     config.stash[HOME] = tempfile.mkdtemp(prefix="opencode-nb-tests-")
     isolation.isolate(os.environ, Path(config.stash[HOME]), program)

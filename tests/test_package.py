@@ -10,6 +10,7 @@ import venv
 import zipfile
 from collections import Counter
 from collections.abc import Iterator
+from functools import cache
 from graphlib import CycleError, TopologicalSorter
 from pathlib import Path
 
@@ -174,6 +175,7 @@ def own_room(file: Path) -> str:
     return room(module_name(file, ROOT))
 
 
+@cache
 def imports_of(file: Path) -> list[Import]:
     return imports(file, ".".join(file.relative_to(ROOT).parent.parts))
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import sys
 import uuid
 from collections.abc import MutableMapping
 from pathlib import Path
@@ -71,6 +72,14 @@ def isolate(environment: MutableMapping[str, str], home: Path, program: Path | N
     environment[MARK] = run
     if program:
         environment[PROGRAM] = str(program)
+
+
+def without_slow_imports() -> None:
+    """Hide a library that jsonschema, and so nbformat, would import for a check that no notebook needs.
+
+    It builds 38 parsers then: two seconds of a core, in every worker.
+    """
+    sys.modules["rfc3987_syntax"] = None  # type: ignore[assignment]
 
 
 def _reaches_out(name: str) -> bool:

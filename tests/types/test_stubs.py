@@ -8,6 +8,7 @@ import os
 import subprocess
 import sys
 from collections.abc import Iterator
+from functools import cache
 from inspect import Parameter, signature
 from pathlib import Path
 from typing import Any
@@ -138,16 +139,21 @@ def wrong(value: Any, type_: ast.expr | None, where: str = "") -> list[str]:
         case ast.Constant(value=None):
             return [] if value is None else [f"{where} is {value!r}, not None"]
         case ast.BinOp(left=left, right=right):
-            return min(wrong(value, left, where), wrong(value, right, where), key=len)
+            return (found := wrong(value, left, where)) and min(found, wrong(value, right, where), key=len)
         case ast.Subscript(value=ast.Name(id="list"), slice=item):
             return [line for number, each in enumerate(value) for line in wrong(each, item, f"{where}[{number}]")]
         case ast.Subscript(value=ast.Name(id="dict"), slice=ast.Tuple(elts=[_, item])):
             return [line for key, each in value.items() for line in wrong(each, item, f"{where}.{key}")]
         case ast.Subscript(value=ast.Name(id="Literal"), slice=values):
             known = ast.literal_eval(values)
-            return [] if value in (known if isinstance(known, tuple) else (known,)) else [f"{where} is {value!r}"] * 99
+            return (
+                [] if value in (known if isinstance(known, tuple) else (known,)) else [f"{where} is {value!r}"] * OTHER
+            )
     raise AssertionError(f"cannot read {ast.dump(type_) if type_ else None}")
 
+
+OTHER = 99
+"""Lines for a wrong tag: more than for a wrong object that has the right one, which is the one meant."""
 
 PLAIN: dict[str, Any] = {
     "Any": object,
@@ -162,14 +168,23 @@ PLAIN: dict[str, Any] = {
 
 def wrong_object(value: Any, node: ast.ClassDef, where: str) -> list[str]:
     found = [] if isinstance(value, dict) else [f"{where} is not an object"]
-    for line in node.body if not found else ():
+    for name, type_, required in fields(node) if not found else ():
+        missing = [f"{where}.{name} is missing"] if required else []
+        found += wrong(value[name], type_, f"{where}.{name}") if name in value else missing
+        if len(found) >= OTHER:
+            break
+    return found
+
+
+@cache
+def fields(node: ast.ClassDef) -> list[tuple[str, ast.expr | None, bool]]:
+    """Name, type and whether it must be there, of each field."""
+    found: list[tuple[str, ast.expr | None, bool]] = []
+    for line in node.body:
         if isinstance(line, ast.AnnAssign):
-            name = ast.unparse(line.target)
-            missing = [f"{where}.{name} is missing"]
-            found += wrong(value[name], line.annotation, f"{where}.{name}") if name in value else missing
+            found.append((ast.unparse(line.target), line.annotation, True))
         elif isinstance(line, ast.FunctionDef) and isinstance(line.args.posonlyargs[1].annotation, ast.Subscript):
-            name = ast.literal_eval(line.args.posonlyargs[1].annotation.slice)
-            found += wrong(value[name], line.returns, f"{where}.{name}") if name in value else []
+            found.append((ast.literal_eval(line.args.posonlyargs[1].annotation.slice), line.returns, False))
     return found
 
 
