@@ -205,11 +205,34 @@ def project(tmp_path: Path, request: pytest.FixtureRequest) -> Iterator[Path]:
     directory = make_project(tmp_path / "project")
     yield directory
     if "server" in request.fixturenames:
-        from opencode_nb.api.client import Client
+        forget(request.getfixturevalue("server"), directory)
 
-        server = request.getfixturevalue("server")
-        with Client(server.url, password=server.password, directory=str(directory)) as client:
-            client.instance.dispose()
+
+@pytest.fixture(scope="module")
+def shared_project(server: Server, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
+    """A project for all tests of a module that change no files and look at no diffs: it has no snapshots.
+
+    The first prompt in a directory costs the server a second of a core, and snapshots half of every other prompt.
+    """
+    directory = make_project(tmp_path_factory.mktemp("shared") / "project", snapshots=False)
+    yield directory
+    forget(server, directory)
+
+
+@pytest.fixture
+def workplace(request: pytest.FixtureRequest) -> Path:
+    """Where a module's clients work: in `project` for a test that takes it, else in `shared_project`."""
+    own = "project" in request.fixturenames
+    directory: Path = request.getfixturevalue("project" if own else "shared_project")
+    return directory
+
+
+def forget(server: Server, directory: Path) -> None:
+    """Have the server drop what it keeps for a directory."""
+    from opencode_nb.api.client import Client
+
+    with Client(server.url, password=server.password, directory=str(directory)) as client:
+        client.instance.dispose()
 
 
 @pytest.fixture
@@ -219,9 +242,10 @@ def short_path() -> Iterator[Path]:
         yield Path(directory)
 
 
-def make_project(directory: Path) -> Path:
+def make_project(directory: Path, *, snapshots: bool = True) -> Path:
     """Write the files of a small project into `directory`, and commit them."""
-    for name, content in PROJECT_FILES.items():
+    settings = {} if snapshots else {"opencode.json": '{"snapshot": false}\n'}
+    for name, content in {**PROJECT_FILES, **settings}.items():
         file = directory / name
         file.parent.mkdir(parents=True, exist_ok=True)
         file.write_text(content, encoding="utf-8")

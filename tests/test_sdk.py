@@ -24,7 +24,7 @@ LATER = {"C10", "C15", "D8", "D12", "H1"}
 
 @pytest.fixture(scope="module")
 def place(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    return make_project(tmp_path_factory.mktemp("sdk") / "project")
+    return make_project(tmp_path_factory.mktemp("sdk") / "project", snapshots=False)
 
 
 @pytest.fixture(scope="module")

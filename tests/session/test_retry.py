@@ -27,8 +27,8 @@ SERVER_RETRIES = 5
 
 
 @pytest.fixture
-def ai(server: Server, project: Path, demo_model: DemoModel) -> Iterator[oc.Opencode]:
-    options: dict[str, Any] = {"base_url": server.url, "password": server.password, "directory": project}
+def ai(server: Server, workplace: Path, demo_model: DemoModel) -> Iterator[oc.Opencode]:
+    options: dict[str, Any] = {"base_url": server.url, "password": server.password, "directory": workplace}
     with oc.Opencode(**options, permission="allow") as ai:
         yield ai
 

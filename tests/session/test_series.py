@@ -19,8 +19,8 @@ TEAPOT = error(418, "I'm a teapot")
 
 
 @pytest.fixture
-def options(server: Server, project: Path, demo_model: DemoModel) -> dict[str, Any]:
-    return {"base_url": server.url, "password": server.password, "directory": project}
+def options(server: Server, workplace: Path, demo_model: DemoModel) -> dict[str, Any]:
+    return {"base_url": server.url, "password": server.password, "directory": workplace}
 
 
 @pytest.fixture

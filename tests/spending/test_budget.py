@@ -28,7 +28,7 @@ STEP_TOKENS, STEP_COST = 1100, 0.0014
 @pytest.fixture(scope="module")
 def place(server: Server, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
     """A project for all tests of this file: the first prompt in a directory takes a second."""
-    directory = make_project(tmp_path_factory.mktemp("spending") / "project")
+    directory = make_project(tmp_path_factory.mktemp("spending") / "project", snapshots=False)
     yield directory
     with Client(server.url, password=server.password, directory=str(directory)) as client:
         client.instance.dispose()

@@ -52,7 +52,7 @@ def seen() -> Seen:
 
 @pytest.fixture(scope="module")
 def place(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    return make_project(tmp_path_factory.mktemp("telemetry") / "project")
+    return make_project(tmp_path_factory.mktemp("telemetry") / "project", snapshots=False)
 
 
 @pytest.fixture

@@ -137,9 +137,9 @@ def wire(monkeypatch: pytest.MonkeyPatch) -> Iterator[Wire]:
 
 
 @pytest.fixture
-def ai(server: Server, project: Path, demo_model: DemoModel) -> Iterator[oc.Opencode]:
+def ai(server: Server, workplace: Path, demo_model: DemoModel) -> Iterator[oc.Opencode]:
     """What panels are made with, on the test run's server."""
-    with oc.Opencode(base_url=server.url, password=server.password, directory=project) as ai:
+    with oc.Opencode(base_url=server.url, password=server.password, directory=workplace) as ai:
         yield ai
 
 

@@ -28,7 +28,7 @@ AT_ONCE = 5
 @pytest.fixture(scope="module")
 def place(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """The directory of the sessions."""
-    return make_project(tmp_path_factory.mktemp("many") / "project")
+    return make_project(tmp_path_factory.mktemp("many") / "project", snapshots=False)
 
 
 @pytest.fixture(scope="module")

@@ -71,8 +71,8 @@ class Shown:
 
 
 @pytest.fixture
-def session(server: Server, project: Path, demo_model: DemoModel) -> Iterator[oc.Session]:
-    with oc.Opencode(base_url=server.url, password=server.password, directory=project) as ai:
+def session(server: Server, workplace: Path, demo_model: DemoModel) -> Iterator[oc.Session]:
+    with oc.Opencode(base_url=server.url, password=server.password, directory=workplace) as ai:
         yield ai.session()
 
 

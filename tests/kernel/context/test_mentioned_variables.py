@@ -36,7 +36,7 @@ def kernel(
     opencode_program: Path, server_model: DemoModel, tmp_path_factory: pytest.TempPathFactory
 ) -> Iterator[Kernel]:
     env = {**os.environ, "OPENCODE_CONFIG_CONTENT": json.dumps(server_model.config())}
-    project = make_project(tmp_path_factory.mktemp("work") / "project")
+    project = make_project(tmp_path_factory.mktemp("work") / "project", snapshots=False)
     (project / ".opencode/command").mkdir(parents=True)
     (project / ".opencode/command/tell.md").write_text("Tell of $ARGUMENTS")
     kernel = Kernel(project, env, allow_stdin=False)

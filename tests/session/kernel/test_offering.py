@@ -63,8 +63,8 @@ def kernel() -> Kernel:
 
 
 @pytest.fixture
-def ai(server: Server, project: Path, demo_model: DemoModel) -> Iterator[oc.Opencode]:
-    with oc.Opencode(base_url=server.url, password=server.password, directory=project) as ai:
+def ai(server: Server, workplace: Path, demo_model: DemoModel) -> Iterator[oc.Opencode]:
+    with oc.Opencode(base_url=server.url, password=server.password, directory=workplace) as ai:
         yield ai
 
 

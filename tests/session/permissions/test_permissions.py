@@ -30,7 +30,7 @@ TODO = {"content": "x", "status": "pending", "priority": "high"}
 @pytest.fixture(scope="module")
 def place(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """One project for all: the first prompt in a directory takes seconds. It has a tool and a skill of its own."""
-    directory = make_project(tmp_path_factory.mktemp("permissions") / "project")
+    directory = make_project(tmp_path_factory.mktemp("permissions") / "project", snapshots=False)
     files = {".opencode/tool/deploy.ts": DEPLOY, ".opencode/skills/greet/SKILL.md": SKILL, "lab/secret.txt": "kept\n"}
     for name, content in {**files, "../outside.txt": "outside\n"}.items():
         (directory / name).parent.mkdir(parents=True, exist_ok=True)

@@ -17,8 +17,8 @@ from tests.widgets.wire import Wire
 
 
 @pytest.fixture
-def shown(server: Server, project: Path, demo_model: DemoModel, wire: Wire) -> Iterator[Panel]:
-    with oc.Opencode(base_url=server.url, password=server.password, directory=project) as ai:
+def shown(server: Server, workplace: Path, demo_model: DemoModel, wire: Wire) -> Iterator[Panel]:
+    with oc.Opencode(base_url=server.url, password=server.password, directory=workplace) as ai:
         panel = oc.chat(ai.session())
         yield Panel(panel, wire)
         panel.close()
