@@ -226,6 +226,7 @@ def test_chosen_and_typed_answers_reach_the_server(turn: Shown, demo_model: Demo
     expect(answered.get_by_text("You answered: time, unit, and the place")).to_be_visible()
 
 
+@pytest.mark.usefixtures("project")  # it changes a file
 def test_switching_columns_keeps_half_filled_answers(chat: Shown, demo_model: DemoModel) -> None:
     demo_model.queue([[tool("question", questions=QUESTIONS), tool("edit", **EDIT)], [text("Done.")]])
     chat.prompt()

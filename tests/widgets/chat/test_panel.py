@@ -144,6 +144,7 @@ def test_queued_messages_resolve_mentions_when_they_are_sent(
     assert "notes.txt" in shown.wire.page.root.text
 
 
+@pytest.mark.usefixtures("project")  # it changes a file
 def test_the_column_choice_applies_to_requests_cards_and_later_sessions(shown: Panel, demo_model: DemoModel) -> None:
     """As a person chose it in this panel, in requests and cards, whatever session is open."""
     edit = tool("edit", filePath="README.md", oldString="Reads measurements", newString="Reads all measurements")
