@@ -51,6 +51,7 @@ AT_ONCE: dict[str, set[str]] = {
         *("diffs", "failures", "tools.names", "transcript", "render.markup", "render.markdown", "render.diff"),
     },
     "render.chat": {"transcript", "render.markup", "render.turn"},
+    "render.findings": {"render.markup", "render.markdown"},
     "changes": {"diffs", "errors", "transcript"},
     "recording": {"diffs", "errors", "secret", "tools", "tools.names", "transcript"},
     "spending": {"errors", "file_lock", "transcript"},
@@ -71,6 +72,7 @@ AT_ONCE: dict[str, set[str]] = {
         *("closest", "diffs", "errors", "portal", "prose", "secret", "session.permissions", "tools", "tools.names"),
         "transcript",
     },
+    "verify": {"errors", "portal", "render.markup", "session.permissions"},
     "terminal": {"render.turn", "session", "session.blocking", "session.permissions", "transcript"},
     "widgets": {
         *("changes", "diffs", "errors", "kernel", "portal", "session", "session.blocking", "session.prompt"),
@@ -82,7 +84,7 @@ AT_ONCE: dict[str, set[str]] = {
     "magics": {
         *("magics.typed", "changes", "closest", "diffs", "errors", "kernel", "portal", "retry", "secret", "session"),
         *("session.blocking", "session.blocking_compose", "session.permissions", "session.prompt"),
-        *("spending", "tools", "transcript", "widgets"),
+        *("spending", "tools", "transcript", "verify", "widgets"),
     },
     "cli": {
         *("errors", "render.markup", "render.diff", "render.turn", "session", "session.blocking"),
@@ -99,9 +101,10 @@ LAZILY: dict[str, set[str]] = {
     "changes": {"render.diff"},
     "session.permissions": {"render.markup", "render.turn"},
     "session": {"render.turn"},
+    "verify": {"render.findings"},
     "doctor": {"server", "session", "session.blocking"},
     "magics": {"server", "terminal", "doctor", "render"},
-    "cli": {"server", "quickstart", "doctor", "render"},
+    "cli": {"server", "quickstart", "doctor", "render", "verify"},
     "telemetry": {"session.blocking"},
     "__init__": {
         *("errors", "retry", "api", "types", "server", "stored", "changes", "transcript", "session"),
@@ -127,7 +130,7 @@ ONLY_IN: dict[str, set[str]] = {
     "mcp_types": {"tools"},
     "starlette": {"tools"},
     "uvicorn": {"tools"},
-    "nbclient": {"quickstart"},
+    "nbclient": {"quickstart", "verify"},
     "nbconvert": {"quickstart"},
     "jupyterlab": {"cli"},
     "prompt_toolkit": {"cli"},

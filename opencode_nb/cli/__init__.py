@@ -9,7 +9,7 @@ import argparse
 import sys
 from collections.abc import Sequence
 
-from opencode_nb.cli import ask, doctor, install, quickstart
+from opencode_nb.cli import ask, doctor, install, quickstart, verify
 from opencode_nb.cli.ending import INTERRUPTED, Ended
 
 
@@ -47,6 +47,7 @@ def _parser() -> argparse.ArgumentParser:
     commands = program.add_subparsers(required=True, metavar="COMMAND")
     ask.add(commands)
     doctor.add(commands)
+    verify.add(commands)
     install.add(commands.add_parser("install", help="install the opencode program, and print its path"))
     quickstart.add_demo(
         commands.add_parser("demo", help="run the quickstart notebook on the scripted demo model (not an AI)")

@@ -68,7 +68,7 @@ def add(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
         "-d", "--directory", type=Path, metavar="DIR", help="the agent's working directory (default: the current one)"
     )
     parser.add_argument("--permission", **permission_option.ARGUMENT, help=f"{permission_option.HELP} (default: ask)")
-    parser.add_argument("--timeout", type=_seconds, metavar="SECONDS", help="stop the turn after this many seconds")
+    parser.add_argument("--timeout", type=seconds, metavar="SECONDS", help="stop the turn after this many seconds")
     server = parser.add_mutually_exclusive_group()
     server.add_argument(
         "--url",
@@ -85,7 +85,8 @@ def add(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
     parser.set_defaults(command=partial(_ask, parser))
 
 
-def _seconds(text: str) -> float:
+def seconds(text: str) -> float:
+    """Parse an option that takes seconds. Raises ValueError."""
     seconds = float(text)
     if not 0 < seconds < float("inf"):
         raise argparse.ArgumentTypeError(f"{text!r} is not a number of seconds above 0.")

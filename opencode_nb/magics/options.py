@@ -114,6 +114,8 @@ EFFORT = f"{', '.join(EFFORTS)}; the model's variant of this name, or the neares
 
 _IMAGE = "attach an image: a figure, a picture, PNG bytes or a path, as a Python expression; repeatable"
 
+_VERIFY = "after the turn, run the notebook from the top in a fresh kernel, and let the agent mend what is found"
+
 _PRIVACY = (
     f"what the agent may know of the kernel, from now on in this session: {', '.join(LEVELS)} (default: full). "
     f"Not covered: {NOT_COVERED}"
@@ -157,6 +159,7 @@ def prompt_parser(magic: str = "%%prompt") -> MagicParser:
     kept = parser.add_mutually_exclusive_group()
     kept.add_argument("--record", metavar="PATH", help="add the turn to this recording, with secrets masked")
     kept.add_argument("--replay", metavar="PATH", help="play the turn from this recording, with no server")
+    add("--verify", action="store_true", help=_VERIFY)
     add("-b", "--background", action="store_true", help="return at once; the output updates while the turn runs")
     add("-q", "--quiet", action="store_true", help="do not display the turn; it is in `_`, and in NAME")
     return parser

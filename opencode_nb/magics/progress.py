@@ -32,6 +32,27 @@ def progress() -> Iterator[Tell]:
         yield _lines()
 
 
+@contextlib.contextmanager
+def steps() -> Iterator[Callable[[str], None]]:
+    """Yield a function to call with each step in words. It is one line that changes, and is gone in the end.
+
+    Headless runs show nothing: their output is kept.
+    """
+    shell = get_ipython()
+    frontend = detect(shell) if shell is not None else Frontend.HEADLESS
+    if frontend is Frontend.PAGE:
+        shown = display({"text/plain": ""}, raw=True, display_id=True)
+        yield lambda step: shown.update({"text/plain": f"{step}…"}, raw=True)
+        shown.update({"text/plain": ""}, raw=True)
+    elif frontend is Frontend.TERMINAL and sys.stdout.isatty():
+        from rich.console import Console
+
+        with Console().status("") as status:
+            yield lambda step: status.update(f"{step}…")
+    else:
+        yield lambda step: None
+
+
 def _updating_line() -> Tell:
     from opencode_nb.render.progress import progress_line
 

@@ -85,7 +85,7 @@ def run_prompt(
 
 _NOT_FOR_SHELL = (
     *("file", "image", "model", "agent", "variant", "effort", "permission", "privacy", "no_kernel", "record", "replay"),
-    *("max_cost", "max_steps", "retry"),
+    *("max_cost", "max_steps", "retry", "verify"),
 )
 
 

@@ -15,7 +15,7 @@ from opencode_nb.session.prompt.commands import Said
 
 _NOT_TAKEN = (
     *("file", "image", "model", "agent", "variant", "effort", "permission", "privacy", "no_kernel", "timeout"),
-    *("max_cost", "max_steps", "retry", "record", "replay", "output", "background", "quiet"),
+    *("max_cost", "max_steps", "retry", "record", "replay", "output", "background", "quiet", "verify"),
 )
 
 

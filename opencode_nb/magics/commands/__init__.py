@@ -16,6 +16,7 @@ from opencode_nb.magics.commands import (
     tools,
     tui,
     turns,
+    verify,
 )
 from opencode_nb.magics.commands.group import Command, Group
 
@@ -27,6 +28,7 @@ GROUPS: tuple[Group, ...] = (
     sessions.group,
     session.group,
     turns.group,
+    verify.group,
     context.group,
     chat.group,
     diff.group,

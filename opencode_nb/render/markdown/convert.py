@@ -290,6 +290,7 @@ def _permissive_parsers() -> tuple[MarkdownIt, ...]:
 
 _AFTER = "what follows"
 _DISPLAY_MATH = "$$"
+_SPECIAL = re.compile(r"([\\`*_{}\[\]<>()#+!|~&-])")
 
 
 def contained(text: str) -> str:
@@ -324,6 +325,11 @@ def _blocks(text: str) -> list[Token]:
     markdown = _permissive_parsers()[0]
     markdown.block.parse(text, markdown, {}, tokens)
     return tokens
+
+
+def literal(text: str) -> str:
+    """Escape text as one line of Markdown that shows exactly this text."""
+    return _SPECIAL.sub(r"\\\1", " ".join(visible(text).split()))
 
 
 def fenced(text: str, info: str = "") -> str:

@@ -6,13 +6,12 @@ is fenced or escaped.
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
 from opencode_nb.diffs.memory import KernelChanges
 from opencode_nb.render.diff import box, kernel
-from opencode_nb.render.markdown.convert import contained, document, fenced
+from opencode_nb.render.markdown.convert import contained, document, fenced, literal
 from opencode_nb.render.markup import ansi
 from opencode_nb.render.markup.escape import visible
 from opencode_nb.render.markup.table import Table, table_markdown, table_text
@@ -40,7 +39,6 @@ from opencode_nb.render.turn.tools import attachment, describe
 if TYPE_CHECKING:
     from opencode_nb.transcript.state import TurnState
 
-_SPECIAL = re.compile(r"([\\`*_{}\[\]<>()#+!|~&-])")
 _BOXES = {"completed": "x", CANCELLED: "-"}
 _MAX_LINES = 200
 """Lines kept of an output or file in Markdown and plain text."""
@@ -48,13 +46,13 @@ _MAX_LINES = 200
 
 def turn_markdown(turn: TurnState) -> str:
     """Return the turn as Markdown."""
-    pieces = [*_parts(turn), *(_escaped(line) for line in _lines(turn))]
+    pieces = [*_parts(turn), *(literal(line) for line in _lines(turn))]
     pieces += [box.markdown(change) for change in facts.unshown_diffs(turn)]
     if changed := kernel.kernel_lines(KernelChanges.of(turn.kernel)):
         pieces.append(fenced("\n".join(changed), "text"))
     if turn.ended and (bill := facts.bill(turn)):
-        pieces.append(f"*{_escaped(' · '.join(bill))}*")
-    pieces += [f"*{_escaped(line)}*" for line in (*_sent(turn), *turn.replay)]
+        pieces.append(f"*{literal(' · '.join(bill))}*")
+    pieces += [f"*{literal(line)}*" for line in (*_sent(turn), *turn.replay)]
     return document(pieces) + "\n"
 
 
@@ -100,21 +98,16 @@ def _part(turn: TurnState, part: Json) -> str:
     if kind == "reasoning":
         return _quoted(f"*{facts.thought(part)}*\n\n{contained(str(part['text']))}")
     if kind == "prompt":
-        return _quoted("\n>\n".join(_escaped(line) for line in str(part["text"]).split("\n")))
+        return _quoted("\n>\n".join(literal(line) for line in str(part["text"]).split("\n")))
     if kind != "tool":
-        return _escaped(_other(part))
+        return literal(_other(part))
     card = describe(part, layout.context(turn))
     children = [_quoted("\n\n".join(_parts(child))) for child in turn.children.get(card.child_session, [])]
-    return "\n\n".join([f"**{_escaped(card_line(card))}**", *(_block(block) for block in card.blocks), *children])
+    return "\n\n".join([f"**{literal(card_line(card))}**", *(_block(block) for block in card.blocks), *children])
 
 
 def _quoted(text: str) -> str:
     return "\n".join(f"> {line}".rstrip() for line in text.split("\n"))
-
-
-def _escaped(text: str) -> str:
-    """Escape text as one line of Markdown that shows exactly this text."""
-    return _SPECIAL.sub(r"\\\1", " ".join(visible(text).split()))
 
 
 def card_line(card: Card) -> str:
@@ -133,21 +126,21 @@ def _block(block: Block) -> str:
     match block:
         case Output(text, command, title):
             shown = f"$ {command}\n{ansi.plain(text)}" if command else ansi.plain(text)
-            return f"{_escaped(title)}:\n\n" * bool(title) + fenced(_shortened(shown))
+            return f"{literal(title)}:\n\n" * bool(title) + fenced(_shortened(shown))
         case Code(text, path):
             return fenced(_shortened(text), "python" if path.endswith(".py") else "")
         case Traceback(text):
             return fenced(_shortened(text), "pytb")
         case Table():
-            return table_markdown(block, _escaped)
+            return table_markdown(block, literal)
         case Change(change):
             return box.markdown(change)
         case Checklist(todos):
-            return "\n".join(_todo(todo, _escaped(str(todo.get("content") or ""))) for todo in todos)
+            return "\n".join(_todo(todo, literal(str(todo.get("content") or ""))) for todo in todos)
         case Prose(text):
             return _quoted(contained(text))
         case Link(url):
-            return _escaped(url)
+            return literal(url)
         case _:
             return fenced(block_text(block))
 

@@ -11,7 +11,7 @@ import threading
 from collections.abc import Callable, Iterator
 from concurrent.futures import CancelledError, Future
 from queue import Empty, SimpleQueue
-from typing import TypeVar
+from typing import Any, TypeVar
 
 from opencode_nb.portal import POLL
 
@@ -43,7 +43,7 @@ class Jobs:
         """Queue a job for the waiting thread, from any thread. An exception in it is raised from `serve_until`."""
         self._queue.put((job, None))
 
-    def serve_until(self, done: Future[None]) -> None:
+    def serve_until(self, done: Future[Any]) -> None:
         """Run jobs on this thread until `done`. KeyboardInterrupt is raised immediately."""
         done.add_done_callback(lambda _future: self._queue.put(None))
         with self._serving():

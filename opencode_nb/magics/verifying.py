@@ -1,0 +1,154 @@
+"""Verify a notebook from a cell: ask first, show the progress, and let the agent mend what the report says."""
+
+from __future__ import annotations
+
+import os
+from argparse import Namespace
+from collections.abc import Iterator
+from dataclasses import dataclass, replace
+from datetime import datetime
+from pathlib import Path
+from typing import Any
+
+from IPython.core.error import UsageError
+from IPython.core.interactiveshell import InteractiveShell
+from IPython.display import display
+
+from opencode_nb.errors import OpencodeError
+from opencode_nb.kernel import notebook
+from opencode_nb.kernel.context.subjects import Subject
+from opencode_nb.magics.frontend import can_ask
+from opencode_nb.magics.options import prompt_parser
+from opencode_nb.magics.progress import steps
+from opencode_nb.magics.prompt import run_prompt
+from opencode_nb.magics.workspace import Workspace
+from opencode_nb.session.permissions.interruptible_input import Question
+from opencode_nb.tools.privacy import Level, Outgoing, Piece
+from opencode_nb.verify.kernel import VERIFYING, require_nbclient
+from opencode_nb.verify.limits import ROUNDS, Limits
+from opencode_nb.verify.mend import TASK, mend
+from opencode_nb.verify.report import Report
+from opencode_nb.verify.verify import verify
+
+_OF_ONE_PROMPT: dict[str, Any] = {
+    "session": None,
+    "new": False,
+    "output": None,
+    "file": [],
+    "image": [],
+    "verify": False,
+}
+"""Options of a prompt that those after it do not take over."""
+
+_YES = ("y", "yes")
+
+
+@dataclass(frozen=True)
+class Verification:
+    """A notebook whose cells may be run: the user was asked. `own`: it is the one of the running cell."""
+
+    shell: InteractiveShell
+    workspace: Workspace
+    path: Path
+    own: bool
+    limits: Limits
+
+    def report(self) -> Report:
+        """Run the notebook and return the report."""
+        with steps() as tell:
+            found = verify(self.path, self.limits, tell)
+        return replace(found, notes=list(self._notes(found))) if self.own else found
+
+    def _notes(self, report: Report) -> Iterator[str]:
+        saved = datetime.fromtimestamp(self.path.stat().st_mtime)
+        yield f"It was run as it was saved at {saved:%H:%M:%S}: what changed since then was not."
+        cell = ((getattr(self.shell, "parent_header", None) or {}).get("metadata") or {}).get("cellId")
+        if cell and cell not in {one.id for one in report.cells}:
+            yield "The saved file does not have this cell: save the notebook or, if it was renamed, name its file."
+
+    def mended(self, rounds: int, options: Namespace | None = None) -> Report:
+        """Let the agent mend the notebook; show each report but the last, which is returned.
+
+        The agent's turns have the `options` of a prompt.
+        """
+        given = vars(prompt_parser().parse_line("")) | vars(options or Namespace()) | _OF_ONE_PROMPT
+        reports = list(mend(self.report, lambda one: self._tell(one, Namespace(**given)), rounds))
+        if rounds and not reports[-1].ok:
+            print("The notebook is not mended: the report says what is left.")  # noqa: T201  # the cell's own output
+        return reports[-1]
+
+    def _tell(self, report: Report, options: Namespace) -> None:
+        display(report)
+        text = TASK.format(path=self.path)
+        also = [Subject("report", "what a run from the top found", lambda: outgoing(report))]
+        run_prompt(self.shell, self.workspace, "%opencode verify", options, text, whole=False, also=also)
+
+
+def outgoing(report: Report) -> Outgoing:
+    """Return the report as it may leave the kernel: outputs and sources are data, what became of cells is not."""
+    told = (Piece(text, Level.FULL if is_data else Level.NAMES) for text, is_data in report.told())
+    return Outgoing("report", tuple(told))
+
+
+def agreed(
+    shell: InteractiveShell,
+    workspace: Workspace,
+    path: str | None = None,
+    *,
+    limits: Limits | None = None,
+    permission: Any = None,
+    yes: bool = False,
+) -> Verification:
+    """Find the notebook, and ask whether its cells may be run, unless that is said by `yes` or by permission `allow`.
+
+    Raises OpencodeError if the answer is no, and if nobody can be asked.
+    """
+    if os.environ.get(VERIFYING):
+        raise OpencodeError("This notebook is being verified now: it is not verified once more from within.")
+    require_nbclient()
+    found, bounds = _found(path), limits or Limits()
+    session = workspace.session
+    rule = permission or (session.permission if session else None) or workspace.options.get("permission")
+    if not yes and rule != "allow":
+        _ask(found, bounds)
+    return Verification(shell, workspace, found, path is None, bounds)
+
+
+def _found(path: str | None) -> Path:
+    mine = notebook.current()
+    if path is None and mine is None:
+        raise UsageError("%opencode verify: name the notebook's file: Jupyter did not start this kernel for one.")
+    found = Path(path).expanduser().absolute() if path is not None or mine is None else mine.path
+    if not found.is_file():
+        renamed = " If the notebook was renamed, name its file." if path is None else ""
+        raise OpencodeError(f"There is no file {found}.{renamed}")
+    return found
+
+
+def _ask(path: Path, limits: Limits) -> None:
+    if not can_ask():
+        raise OpencodeError(
+            f"Nobody can be asked here whether the cells of {path.name} may be run: `%opencode verify --yes` says so, "
+            "and the permission `allow`."
+        )
+    answer = Question().ask(
+        f"Run all cells of {path.name} in a fresh kernel, but for prompts? They may change files or call services, and "
+        f"take up to {limits.cell:g} s each. [y]es / [n]o: "
+    )
+    if (answer or "").lower() not in _YES:
+        raise OpencodeError("The notebook was not run.")
+
+
+def run_and_verify(
+    shell: InteractiveShell, workspace: Workspace, magic: str, options: Namespace, text: str, *, whole: bool, note: str
+) -> Any:
+    """Run a prompt, then verify the notebook, and let the agent mend it; return what the cell's prompt would.
+
+    Asks before the prompt is sent. Raises what `run_prompt` and `agreed` raise.
+    """
+    if options.background:
+        raise UsageError(f"{magic}: --verify is for prompts that the cell waits for: remove it, or --background.")
+    verification = agreed(shell, workspace, permission=options.permission)
+    turn = run_prompt(shell, workspace, magic, options, text, whole=False, note=note)
+    display(verification.mended(0 if options.replay else ROUNDS, options))
+    return None if whole else turn
