@@ -19,11 +19,18 @@ _RANDOM = re.compile(r"[0-9a-fA-F]{8}-(?:[0-9a-fA-F]{4}-){3}[0-9a-fA-F]{12}|(?<!
 
 
 def html_text(markup: str) -> str:
-    """Return the text of HTML: a line for each block and row, the cells of a row between bars."""
+    """Return the text of HTML: a line for each block and row, the cells of a row between bars.
+
+    What Python cannot parse is returned as it is.
+    """
     reader = _Reader()
-    reader.feed(markup)
-    reader.close()
-    return "\n".join(filter(None, (" ".join(line.split()) for line in "".join(reader.pieces).split("\n"))))
+    try:
+        reader.feed(markup)
+        reader.close()
+    except AssertionError:  # of the parser, for some declarations that are not closed
+        return markup
+    lines = (" ".join(line.split()).removeprefix(_BETWEEN.lstrip()) for line in "".join(reader.pieces).split("\n"))
+    return "\n".join(filter(None, lines))
 
 
 def masked(code: str) -> str:
@@ -32,7 +39,7 @@ def masked(code: str) -> str:
 
 
 class _Reader(HTMLParser):
-    """Collects the text. Never raises, whatever the markup."""
+    """Collects the text."""
 
     def __init__(self) -> None:
         super().__init__()

@@ -13,6 +13,7 @@ import os
 import time
 from dataclasses import dataclass, field
 from pathlib import Path
+from subprocess import DEVNULL
 from typing import TYPE_CHECKING, Any, Self
 
 from opencode_nb.errors import OpencodeError
@@ -92,7 +93,9 @@ class FreshKernel:
         environment = {**os.environ, "JPY_SESSION_NAME": str(self._path), VERIFYING: "1"}
         try:
             self._client.create_kernel_manager()
-            await self._client.async_start_new_kernel(cwd=str(self._path.parent), env=environment)
+            await self._client.async_start_new_kernel(
+                cwd=str(self._path.parent), env=environment, stdout=DEVNULL, stderr=DEVNULL
+            )  # what the kernel itself logs is no output of a cell
             await self._client.async_start_new_kernel_client()
         except NoSuchKernel as error:
             raise OpencodeError(

@@ -118,7 +118,7 @@ class Course:
         failed = ran.error is not None and not cell.may_raise
         sound = outcome.fate == "ran" and not ran.stopped and not failed
         self._prompt = cell.number if prompted else self._prompt
-        for name in (*cell.names.sets, _VALUE):
+        for name in (*cell.names.sets, *([_VALUE] if outcome.fate == "ran" else ())):
             self._missing.pop(name, None)
         lost = {*cell.prompts.names, *(() if sound else cell.names.sets), *([_VALUE] if prompted else ())}
         of_prompt = prompted or outcome.fate == "depends"

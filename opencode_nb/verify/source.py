@@ -65,9 +65,8 @@ def _outputs(line: str) -> frozenset[str]:
 
 
 def _does_something(source: str) -> bool:
-    """Whether more than comments and `pass` is left."""
-    module = parsed(source)
-    return module is None or any(not isinstance(statement, ast.Pass) for statement in module.body)
+    """Whether there is more than comments and `pass`."""
+    return any(line.strip() not in ("", "pass") and line.strip()[0] != "#" for line in source.splitlines())
 
 
 # -- Python ------------------------------------------------------------------------------------------------------------

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from datetime import UTC, datetime
 from typing import Any
 
@@ -86,12 +87,12 @@ TABLE = (
 
 
 def test_a_table_is_read_with_its_looks() -> None:
-    assert html_text(TABLE.format(id="T_1", cell="1.5 <b>m</b>")) == "| | a\n| 0 | 1.5 m"
+    assert html_text(TABLE.format(id="T_1", cell="1.5 <b>m</b>")) == "| a\n0 | 1.5 m"
     assert (
         html_text("<p>a<br>b</p><script>plot('3f2a0000-1111-2222-3333-444455556666', [1])</script>")
         == "a\nb\nplot('id', [1])"
     )
-    assert html_text("<td <!-- &nope; <![x <table") is not None
+    assert html_text("<td <!-- <![x <table") == "<td <!-- <![x <table"
 
 
 def shown(before: Any, after: Any) -> list[str]:
@@ -103,7 +104,7 @@ def test_frames_differ_by_their_looks_or_not_by_their_values() -> None:
         return value("a frame", text_html=TABLE.format(id=mark, cell=cell))
 
     assert shown([frame("T_1", "0.1")], [frame("T_2", "0.10000000000000001")]) == []
-    assert shown([frame("T_1", "0.1")], [frame("T_2", "0.2")]) == ["It shows another table. - | 0 | 0.1\n+ | 0 | 0.2"]
+    assert shown([frame("T_1", "0.1")], [frame("T_2", "0.2")]) == ["It shows another table. - 0 | 0.1\n+ 0 | 0.2"]
 
 
 # -- pictures ----------------------------------------------------------------------------------------------------------
@@ -117,8 +118,9 @@ def test_pictures_differ_by_their_files_or_not_by_their_pixels(monkeypatch: pyte
     assert pictures.difference(red, png((200, 0, 0), (5, 3))) == "It had 4 × 3 pixels, and has 5 × 3."
     assert pictures.difference(red, red[:40]) != ""
     assert pictures.difference(b"no picture", b"nor this") != ""
-    monkeypatch.setitem(__import__("sys").modules, "PIL", None)  # as where it is not installed
-    assert pictures.difference(red, png((200, 0, 0))) == ""
+    same = png((200, 0, 0))
+    monkeypatch.setitem(sys.modules, "PIL", None)  # as where it is not installed
+    assert pictures.difference(red, same) == ""
     assert pictures.difference(red, blue) == "Its pixels differ."
 
 
