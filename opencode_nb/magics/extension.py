@@ -84,10 +84,12 @@ class _Extension:
         text = "\n".join(filter(str.strip, (start, below)))
         late = parser.options_after(start)
         note = f"{late} is sent as text: options come before the prompt." if late else ""
-        run = run_prompt
+        whole = cell is not None
         if options.verify:
-            from opencode_nb.magics.verifying import run_and_verify as run
-        return run(self.shell, self.workspace, magic, options, text, whole=cell is not None, note=note)
+            from opencode_nb.magics.verifying import run_and_verify
+
+            return run_and_verify(self.shell, self.workspace, magic, options, text, whole=whole, note=note)
+        return run_prompt(self.shell, self.workspace, magic, options, text, whole=whole, note=note)
 
     def _opencode(self) -> Callable[[str], Any]:
         @no_var_expand

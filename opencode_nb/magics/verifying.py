@@ -115,10 +115,12 @@ def agreed(
 
 
 def _found(path: str | None) -> Path:
-    mine = notebook.current()
-    if path is None and mine is None:
+    if path is not None:
+        found = Path(path).expanduser().absolute()
+    elif (mine := notebook.current()) is not None:
+        found = mine.path
+    else:
         raise UsageError("%opencode verify: name the notebook's file: Jupyter did not start this kernel for one.")
-    found = Path(path).expanduser().absolute() if path is not None or mine is None else mine.path
     if not found.is_file():
         renamed = " If the notebook was renamed, name its file." if path is None else ""
         raise OpencodeError(f"There is no file {found}.{renamed}")

@@ -69,11 +69,12 @@ def read(path: Path) -> NotebookNode:
     import nbformat
 
     try:
-        return nbformat.read(path, as_version=4)
+        notebook: NotebookNode = nbformat.read(path, as_version=4)
     except OSError as error:
         raise OpencodeError(f"{path}: {error.strerror}. Save the notebook, or name another file.") from error
     except (ValueError, KeyError, AttributeError, TypeError, nbformat.ValidationError) as error:
         raise OpencodeError(f"{path} is not a notebook: name a file that Jupyter opens as one.") from error
+    return notebook
 
 
 def _is_python(notebook: NotebookNode) -> bool:

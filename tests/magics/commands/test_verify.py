@@ -1,0 +1,70 @@
+"""%opencode verify and %%prompt --verify, in the kernel of a notebook with a page, and `opencode-nb verify`."""
+
+from __future__ import annotations
+
+import json
+import os
+from collections.abc import Iterator
+from pathlib import Path
+
+import nbformat
+import pytest
+
+import opencode_nb as oc
+from opencode_nb.demo import DemoModel, text, tool
+from opencode_nb.magics.workspace import PASSWORD
+from tests.magics.support_kernel import Kernel, printed
+from tests.verify.corpus import code, write
+from tests.verify.corpus import printed as stdout
+
+BROKEN = "print(1 / 0)"
+MENDED = "print(1 / 2)"
+
+
+@pytest.fixture
+def notebook(project: Path) -> Path:
+    """A notebook whose second cell raises, and that verifies itself in its third."""
+    cells = code("x = 2", count=1), code(BROKEN, stdout("0.5\n"), count=2), code("%opencode verify", count=3)
+    return write(project / "work.ipynb", *cells)
+
+
+@pytest.fixture
+def kernel(server: oc.Server, project: Path, notebook: Path) -> Iterator[Kernel]:
+    """The kernel that Jupyter's server has started for the notebook."""
+    environment = {PASSWORD: server.password, "JPY_SESSION_NAME": str(notebook)}
+    kernel = Kernel(project, {**os.environ, **environment})
+    kernel.run("%load_ext opencode_nb")
+    yield kernel
+    kernel.close()
+
+
+def mending(notebook: Path) -> list[object]:
+    """Return the script of a turn that mends the notebook."""
+    command = f"sed -i 's|1 / 0|1 / 2|' {notebook.name}"
+    return [tool("bash", command=command, description="Mend it"), text("Mended.")]
+
+
+def test_a_notebook_is_verified_without_being_asked_or_is_not_mended(
+    kernel: Kernel, notebook: Path, server: oc.Server, demo_model: DemoModel
+) -> None:
+    said = printed(kernel.run("%opencode verify", answers=("n",)))
+    assert "The notebook was not run." in said
+    said = printed(kernel.run("report = %opencode verify\nreport", answers=("yes",)))
+    assert "work.ipynb is not sound, as far as it was run" not in said
+    assert "work.ipynb is not sound: 1 cell raises, 1 cell was not run again, 1 cell shows what it showed" in said
+    assert "ZeroDivisionError: division by zero" in said
+    assert "It was run as it was saved at " in said
+    asked = [one["content"]["prompt"] for one in kernel.messages if one["msg_type"] == "input_request"]
+    assert asked[0].startswith("Run all cells of work.ipynb in a fresh kernel, but for prompts?")
+    assert len(asked) == 2
+
+    kernel.run(f"%opencode start --url {server.url} --permission allow")
+    demo_model.queue([[text("Looked.")], *mending(notebook)])
+    said = printed(kernel.run("%%prompt --verify -o turn\nLook at the notebook."))
+    assert "work.ipynb is not sound" in said
+    assert "work.ipynb is sound, as far as it was run" in said
+    assert printed(kernel.run("print(turn.text)")).strip() == "Looked."
+    assert nbformat.read(notebook, 4).cells[1].source == MENDED
+    told = json.dumps(demo_model.requests[-1])
+    assert "Mend the notebook" in told
+    assert "ZeroDivisionError" in told
