@@ -55,7 +55,7 @@ def _ask(path: Path) -> None:
 
     if not (sys.stdin.isatty() and sys.stderr.isatty()):
         raise OpencodeError(f"Nobody can be asked here whether the cells of {path} may be run: --yes says so.")
-    print(f"Run all cells of {path} in a fresh kernel, but for prompts? They may change files or call services.")
+    print(f"Run the cells of {path} in a fresh kernel, without its prompts? They may change files or call services.")
     if input("[y]es / [n]o: ").strip().lower() not in ("y", "yes"):
         raise OpencodeError("The notebook was not run.")
 

@@ -98,9 +98,11 @@ def agreed(
     limits: Limits | None = None,
     permission: Any = None,
     yes: bool = False,
+    rounds: int = 0,
 ) -> Verification:
     """Find the notebook, and ask whether its cells may be run, unless that is said by `yes` or by permission `allow`.
 
+    They are run once more after each of the agent's `rounds`.
     Raises OpencodeError if the answer is no, and if nobody can be asked.
     """
     if os.environ.get(VERIFYING):
@@ -110,7 +112,7 @@ def agreed(
     session = workspace.session
     rule = permission or (session.permission if session else None) or workspace.options.get("permission")
     if not yes and rule != "allow":
-        _ask(found, bounds)
+        _ask(found, bounds, rounds + 1)
     return Verification(shell, workspace, found, path is None, bounds)
 
 
@@ -127,15 +129,16 @@ def _found(path: str | None) -> Path:
     return found
 
 
-def _ask(path: Path, limits: Limits) -> None:
+def _ask(path: Path, limits: Limits, times: int) -> None:
     if not can_ask():
         raise OpencodeError(
             f"Nobody can be asked here whether the cells of {path.name} may be run: `%opencode verify --yes` says so, "
             "and the permission `allow`."
         )
+    how_often = f", up to {times} times" if times > 1 else ""
     answer = Question().ask(
-        f"Run all cells of {path.name} in a fresh kernel, but for prompts? They may change files or call services, and "
-        f"take up to {limits.cell:g} s each. [y]es / [n]o: "
+        f"Run the cells of {path.name} in a fresh kernel, without its prompts{how_often}? They may change files or "
+        f"call services, and take up to {limits.cell:g} s each. [y]es / [n]o: "
     )
     if (answer or "").lower() not in _YES:
         raise OpencodeError("The notebook was not run.")
@@ -150,7 +153,8 @@ def run_and_verify(
     """
     if options.background:
         raise UsageError(f"{magic}: --verify is for prompts that the cell waits for: remove it, or --background.")
-    verification = agreed(shell, workspace, permission=options.permission)
+    rounds = 0 if options.replay else ROUNDS
+    verification = agreed(shell, workspace, permission=options.permission, rounds=rounds)
     turn = run_prompt(shell, workspace, magic, options, text, whole=False, note=note)
-    display(verification.mended(0 if options.replay else ROUNDS, options))
+    display(verification.mended(rounds, options))
     return None if whole else turn

@@ -23,8 +23,8 @@ if TYPE_CHECKING:
 
 START_TIMEOUT = 60
 """Seconds that the kernel may take to start."""
-GRACE = 5.0
-"""Seconds after an interrupt until the kernel is ended."""
+GRACE = 10.0
+"""Seconds after an interrupt until the kernel is ended. nbclient itself waits 4 for the rest of the outputs."""
 END_TIMEOUT = 10.0
 """Seconds that the kernel may take to end."""
 LOOK = 0.5

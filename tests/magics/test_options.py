@@ -39,6 +39,7 @@ def test_options_have_their_defaults() -> None:
         "background": False,
         "quiet": False,
         "retry": None,
+        "verify": False,
     }
 
 

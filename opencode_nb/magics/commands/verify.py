@@ -54,4 +54,5 @@ def verify(workspace: Workspace, options: Namespace) -> object:
 
     shell: Any = get_ipython()
     limits = Limits(options.timeout, options.total)
-    return agreed(shell, workspace, options.path, limits=limits, yes=options.yes).mended(options.mend)
+    found = agreed(shell, workspace, options.path, limits=limits, yes=options.yes, rounds=options.mend)
+    return found.mended(options.mend)

@@ -11,10 +11,13 @@ import nbformat
 import pytest
 
 import opencode_nb as oc
+from opencode_nb import cli
 from opencode_nb.demo import DemoModel, text, tool
 from opencode_nb.magics.workspace import PASSWORD
+from opencode_nb.verify.kernel import VERIFYING
+from tests.magics.conftest import RunCell
 from tests.magics.support_kernel import Kernel, printed
-from tests.verify.corpus import code, write
+from tests.verify.corpus import code, value, write
 from tests.verify.corpus import printed as stdout
 
 BROKEN = "print(1 / 0)"
@@ -55,7 +58,7 @@ def test_a_notebook_is_verified_without_being_asked_or_is_not_mended(
     assert "ZeroDivisionError: division by zero" in said
     assert "It was run as it was saved at " in said
     asked = [one["content"]["prompt"] for one in kernel.messages if one["msg_type"] == "input_request"]
-    assert asked[0].startswith("Run all cells of work.ipynb in a fresh kernel, but for prompts?")
+    assert asked[0].startswith("Run the cells of work.ipynb in a fresh kernel, without its prompts? They may ")
     assert len(asked) == 2
 
     kernel.run(f"%opencode start --url {server.url} --permission allow")
@@ -68,3 +71,37 @@ def test_a_notebook_is_verified_without_being_asked_or_is_not_mended(
     told = json.dumps(demo_model.requests[-1])
     assert "Mend the notebook" in told
     assert "ZeroDivisionError" in told
+
+    kernel.run("%%prompt --record turns.jsonl\nSay exactly: recorded")
+    prompts = "%%prompt --replay turns.jsonl -o turn\nSay exactly: recorded", "turn.text"
+    cells = [code("%load_ext opencode_nb"), code(prompts[0], count=2), code(prompts[1], value("'recorded'"), count=3)]
+    write(notebook.with_name("played.ipynb"), *cells)
+    said = printed(kernel.run("%opencode verify played.ipynb"))
+    assert "played.ipynb is sound: 1 cell was played from a recording, 2 cells show what they showed" in said
+
+
+@pytest.fixture
+def sound(tmp_path: Path) -> Path:
+    return write(tmp_path / "sound.ipynb", code("1", value("1")))
+
+
+def test_a_notebook_is_run_where_nobody_can_be_asked(
+    run_cell: RunCell, sound: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    said = {
+        f"%opencode verify {sound}": "Nobody can be asked here whether the cells of sound.ipynb may be run",
+        "%opencode verify": "name the notebook's file",
+        "%%prompt --verify\nhello": "name the notebook's file",
+        f"%opencode verify {sound.with_name('none.ipynb')} --yes": "There is no file",
+        f"%opencode verify {sound} --mend often": "'often' is not a whole number above 0",
+        "%%prompt --verify -b\nhello": "--verify is for prompts that the cell waits for",
+        "%%prompt --verify\n/undo": "name the notebook's file",
+    }
+    assert {line: expected in run_cell(line).printed for line, expected in said.items()} == dict.fromkeys(said, True)
+    monkeypatch.setenv(VERIFYING, "1")
+    assert "not verified once more from within" in run_cell(f"%opencode verify {sound} --yes").printed
+
+
+def test_the_command_runs_a_notebook_unasked(sound: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert cli.main(["verify", str(sound)]) == 1
+    assert "Nobody can be asked here" in capsys.readouterr().err
