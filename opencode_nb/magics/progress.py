@@ -42,8 +42,10 @@ def steps() -> Iterator[Callable[[str], None]]:
     frontend = detect(shell) if shell is not None else Frontend.HEADLESS
     if frontend is Frontend.PAGE:
         shown = display({"text/plain": ""}, raw=True, display_id=True)
-        yield lambda step: shown.update({"text/plain": f"{step}…"}, raw=True)
-        shown.update({"text/plain": ""}, raw=True)
+        try:
+            yield lambda step: shown.update({"text/plain": f"{step}…"}, raw=True)
+        finally:
+            shown.update({"text/plain": ""}, raw=True)
     elif frontend is Frontend.TERMINAL and sys.stdout.isatty():
         from rich.console import Console
 

@@ -81,7 +81,7 @@ def _forms(output: Json) -> Json:
 
 def _prefixed(sign: str, forms: Json) -> str:
     shown = _joined(forms.get("text/plain")) or ", ".join(sorted(forms))
-    return "\n".join(f"{sign} {line[: text.WIDTH]}" for line in shown.splitlines()[: text.SHOWN])
+    return "\n".join(f"{sign} {text.shortened(line, text.WIDTH)}" for line in shown.splitlines()[: text.SHOWN])
 
 
 def _of_forms(before: Json, after: Json, span: Span) -> Difference | None:

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
-from itertools import groupby
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
 from opencode_nb.verify.compare import Difference
+from opencode_nb.verify.text import shortened
 
 if TYPE_CHECKING:
     from rich.console import RenderableType
@@ -33,6 +33,13 @@ _WORDS: dict[Status, tuple[Mark, str, str]] = {
 }
 """Status -> its mark, and what is said of one cell and of several; what matters most comes first."""
 
+
+LISTED = 100
+"""Most cells that are listed in a report: it is saved in the notebook."""
+TOLD = 20
+"""Most cells that a model is told of at once: the next report has the others."""
+LINE = 300
+"""Most characters of a line that are shown."""
 
 _QUIET: tuple[Status, ...] = ("same", "new", "played")
 """What needs no words, unless there are notes."""
@@ -71,8 +78,9 @@ class CellReport:
         from opencode_nb.render.findings import Finding
 
         blocks = [self.traceback] if self.traceback else [one.lines for one in self.differences if one.lines]
-        lines = [self.reason, *(one.what for one in self.differences), *self.notes]
-        return Finding(_WORDS[self.status][0], self.title, self.first_line, tuple(filter(None, lines)), tuple(blocks))
+        said = [self.reason, *(one.what for one in self.differences), *self.notes]
+        lines = tuple(shortened(line, LINE) for line in said if line)
+        return Finding(_WORDS[self.status][0], self.title, shortened(self.first_line, LINE), lines, tuple(blocks))
 
 
 @dataclass(frozen=True, slots=True)
@@ -98,27 +106,29 @@ class Report:
     @property
     def summary(self) -> str:
         """The result in one line."""
+        if not self.ok:
+            return f"{self.path.name} is not sound: {', '.join(self._counts(FAILED))}."
         limited = ", as far as it was run" if any(cell.status in ("skipped", "depends") for cell in self.cells) else ""
-        verdict = f"is sound{limited}" if self.ok else "is not sound"
-        ran = f"run from the top in a fresh kernel ({self.kernel}, {self.seconds:.0f} s)"
-        return f"{self.path.name} {verdict}: {', '.join(self._counts()) or 'it has no code'}, {ran}."
+        return f"{self.path.name} is sound{limited}."
 
-    def _counts(self) -> Iterator[str]:
-        for status, (_mark, one, several) in _WORDS.items():
+    @property
+    def ran(self) -> str:
+        """What was run, and what became of all cells, in one line."""
+        counts = ", ".join(self._counts(_WORDS)) or "it has no code"
+        return f"Run from the top in a fresh kernel ({self.kernel}, {self.seconds:.0f} s): {counts}."
+
+    def _counts(self, statuses: Iterable[Status]) -> Iterator[str]:
+        for status in statuses:
+            _mark, one, several = _WORDS[status]
             count = sum(cell.status == status for cell in self.cells)
             if count:
                 yield f"1 cell {one}" if count == 1 else f"{count} cells {several}"
 
-    @property
-    def rest(self) -> str:
-        """Which cells show what they showed when they were saved; "" if none does."""
-        numbers = [cell.number for cell in self.cells if cell.status == "same"]
-        return f"Cells that show what they showed: {ranges(numbers)}." if numbers else ""
-
     # -- forms ---------------------------------------------------------------------------------------------------------
 
     def _shown(self) -> tuple[str, list[Finding], list[str]]:
-        return self.summary, [cell.finding for cell in self.listed], [line for line in (self.rest, *self.notes) if line]
+        more = [f"{len(self.listed) - LISTED} more cells are not listed."] if len(self.listed) > LISTED else []
+        return self.summary, [cell.finding for cell in self.listed[:LISTED]], [*more, self.ran, *self.notes]
 
     def __str__(self) -> str:
         from opencode_nb.render.findings import findings_text
@@ -144,15 +154,9 @@ class Report:
 
     def told(self) -> Iterator[tuple[str, bool]]:
         """Yield the report for a model, in pieces, each with whether it has the notebook's data in it."""
-        yield f"{self.summary}\nCells are counted from 1 on, Markdown cells included.\n", False
-        for cell in self.listed:
+        yield f"{self.summary} {self.ran}\nCells are counted from 1 on, Markdown cells included.\n", False
+        for cell in self.listed[:TOLD]:
             yield f"\n{cell.title} Its id: {cell.id}\n", False
             finding = cell.finding
             yield "\n".join([finding.source, *finding.lines, *finding.blocks, ""]), True
-        yield "\n".join(["", self.rest, *self.notes]), False
-
-
-def ranges(numbers: Sequence[int]) -> str:
-    """Write ascending numbers with their runs joined: 1, 3 to 5."""
-    runs = [[n for _, n in run] for _, run in groupby(enumerate(numbers), lambda pair: pair[1] - pair[0])]
-    return ", ".join(f"{run[0]} to {run[-1]}" if len(run) > 2 else ", ".join(map(str, run)) for run in runs)
+        yield "\n".join(["", *self.notes]), False

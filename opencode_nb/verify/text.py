@@ -105,7 +105,12 @@ def _unlike(old: Sequence[str], new: Sequence[str], span: Span) -> Iterator[int]
 
 def _shown(lines: list[str]) -> str:
     more = [f"  … {len(lines) - SHOWN} more lines"] if len(lines) > SHOWN else []
-    return "\n".join([*(line if len(line) <= WIDTH else f"{line[:WIDTH]}…" for line in lines[:SHOWN]), *more])
+    return "\n".join([*(shortened(line, WIDTH) for line in lines[:SHOWN]), *more])
+
+
+def shortened(line: str, length: int) -> str:
+    """Return the beginning of a line that has more characters, and an ellipsis."""
+    return line if len(line) <= length else f"{line[:length]}…"
 
 
 def same_line(before: str, after: str, span: Span) -> bool:

@@ -21,7 +21,7 @@ from opencode_nb.verify.kernel import Raised, require_nbclient
 from opencode_nb.verify.limits import Limits
 from opencode_nb.verify.report import CellReport, Report
 from opencode_nb.verify.run import Outcome, Tell, run_cells
-from opencode_nb.verify.text import Span
+from opencode_nb.verify.text import WIDTH, Span, shortened
 
 if TYPE_CHECKING:
     from nbformat import NotebookNode
@@ -30,7 +30,7 @@ REPLAY = "OPENCODE_NB_REPLAY"
 """Where this variable is set, every prompt is played from a recording."""
 TRACEBACK = 15
 """Most lines of a traceback that are shown: its last ones."""
-LINE = 300
+LINE = 200
 """Most characters of an error's message that are shown."""
 
 _NO_INPUT = "StdinNotImplementedError"
@@ -110,9 +110,8 @@ def _found(cell: CodeCell, outcome: Outcome, span: Span) -> dict[str, Any]:
 def _of_error(cell: CodeCell, error: Raised) -> dict[str, Any]:
     if error.name == _NO_INPUT:
         return {"reason": "It asks for input, which nobody can give in a run from the top."}
-    message = " ".join(plain(error.text).split())
-    shown = f"{message[:LINE]}…" if len(message) > LINE else message
+    shown = shortened(" ".join(plain(error.text).split()), LINE)
     before = any(output.get("ename") == error.name for output in cell.outputs)
     reason = f"{error.name}: {shown}{' It raised this when it was saved, too.' if before else ''}"
-    lines = plain(error.traceback).splitlines()
-    return {"reason": reason, "traceback": "\n".join(lines[-TRACEBACK:])}
+    lines = plain(error.traceback).splitlines()[-TRACEBACK:]
+    return {"reason": reason, "traceback": "\n".join(shortened(line, WIDTH) for line in lines)}

@@ -53,8 +53,8 @@ def test_a_notebook_is_verified_without_being_asked_or_is_not_mended(
     said = printed(kernel.run("%opencode verify", answers=("n",)))
     assert "The notebook was not run." in said
     said = printed(kernel.run("report = %opencode verify\nreport", answers=("yes",)))
-    assert "work.ipynb is not sound, as far as it was run" not in said
-    assert "work.ipynb is not sound: 1 cell raises, 1 cell was not run again, 1 cell shows what it showed" in said
+    assert "work.ipynb is not sound: 1 cell raises." in said
+    assert "1 cell raises, 1 cell was not run again, 1 cell shows what it showed." in said
     assert "ZeroDivisionError: division by zero" in said
     assert "It was run as it was saved at " in said
     asked = [one["content"]["prompt"] for one in kernel.messages if one["msg_type"] == "input_request"]
@@ -77,7 +77,8 @@ def test_a_notebook_is_verified_without_being_asked_or_is_not_mended(
     cells = [code("%load_ext opencode_nb"), code(prompts[0], count=2), code(prompts[1], value("'recorded'"), count=3)]
     write(notebook.with_name("played.ipynb"), *cells)
     said = printed(kernel.run("%opencode verify played.ipynb"))
-    assert "played.ipynb is sound: 1 cell was played from a recording, 2 cells show what they showed" in said
+    assert "played.ipynb is sound." in said
+    assert "1 cell was played from a recording, 2 cells show what they showed." in said
 
 
 @pytest.fixture
