@@ -43,18 +43,28 @@ _OF_ONE_PROMPT: dict[str, Any] = {
 _YES = ("y", "yes")
 
 
+class DeclinedError(OpencodeError):  # internal to the magics
+    """The user does not want the notebook to be run."""
+
+
 @dataclass(frozen=True)
 class Verification:
-    """A notebook whose cells may be run: the user was asked. `own`: it is the one of the running cell."""
+    """A notebook to verify. `own`: it is the one of the running cell; `asks`: the user is asked before each run."""
 
     shell: InteractiveShell
     workspace: Workspace
     path: Path
     own: bool
     limits: Limits
+    asks: bool
 
     def report(self) -> Report:
-        """Run the notebook and return the report."""
+        """Run the notebook and return the report. Raises DeclinedError if the user says no.
+
+        Asks each time: since the last one, the agent may have changed what is run.
+        """
+        if self.asks:
+            _ask(self.path, self.limits)
         with steps() as tell:
             found = verify(self.path, self.limits, tell)
         return replace(found, notes=list(self._notes(found))) if self.own else found
@@ -90,7 +100,7 @@ def outgoing(report: Report) -> Outgoing:
     return Outgoing("report", tuple(told))
 
 
-def agreed(
+def prepared(
     shell: InteractiveShell,
     workspace: Workspace,
     path: str | None = None,
@@ -98,22 +108,23 @@ def agreed(
     limits: Limits | None = None,
     permission: Any = None,
     yes: bool = False,
-    rounds: int = 0,
 ) -> Verification:
-    """Find the notebook, and ask whether its cells may be run, unless that is said by `yes` or by permission `allow`.
+    """Find the notebook. Its cells are run without a question if `yes` says so, or the permission `allow`.
 
-    They are run once more after each of the agent's `rounds`.
-    Raises OpencodeError if the answer is no, and if nobody can be asked.
+    Raises OpencodeError if there is no such notebook, and if nobody can be asked.
     """
     if os.environ.get(VERIFYING):
         raise OpencodeError("This notebook is being verified now: it is not verified once more from within.")
     require_nbclient()
-    found, bounds = _found(path), limits or Limits()
-    session = workspace.session
+    found, session = _found(path), workspace.session
     rule = permission or (session.permission if session else None) or workspace.options.get("permission")
-    if not yes and rule != "allow":
-        _ask(found, bounds, rounds + 1)
-    return Verification(shell, workspace, found, path is None, bounds)
+    asks = not yes and rule != "allow"
+    if asks and not can_ask():
+        raise OpencodeError(
+            f"Nobody can be asked here whether the cells of {found.name} may be run: `%opencode verify --yes` says so, "
+            "and the permission `allow`."
+        )
+    return Verification(shell, workspace, found, path is None, limits or Limits(), asks)
 
 
 def _found(path: str | None) -> Path:
@@ -129,19 +140,13 @@ def _found(path: str | None) -> Path:
     return found
 
 
-def _ask(path: Path, limits: Limits, times: int) -> None:
-    if not can_ask():
-        raise OpencodeError(
-            f"Nobody can be asked here whether the cells of {path.name} may be run: `%opencode verify --yes` says so, "
-            "and the permission `allow`."
-        )
-    how_often = f", up to {times} times" if times > 1 else ""
+def _ask(path: Path, limits: Limits) -> None:
     answer = Question().ask(
-        f"Run the cells of {path.name} in a fresh kernel, without its prompts{how_often}? They may change files or "
-        f"call services, and take up to {limits.cell:g} s each. [y]es / [n]o: "
+        f"Run the cells of {path.name} in a fresh kernel, without its prompts? They may change files or call services, "
+        f"and take up to {limits.cell:g} s each. [y]es / [n]o: "
     )
     if (answer or "").lower() not in _YES:
-        raise OpencodeError("The notebook was not run.")
+        raise DeclinedError("The notebook was not run.")
 
 
 def run_and_verify(
@@ -149,12 +154,14 @@ def run_and_verify(
 ) -> Any:
     """Run a prompt, then verify the notebook, and let the agent mend it; return what the cell's prompt would.
 
-    Asks before the prompt is sent. Raises what `run_prompt` and `agreed` raise.
+    Raises what `run_prompt` and `prepared` raise; the latter before the prompt is sent.
     """
     if options.background:
         raise UsageError(f"{magic}: --verify is for prompts that the cell waits for: remove it, or --background.")
-    rounds = 0 if options.replay else ROUNDS
-    verification = agreed(shell, workspace, permission=options.permission, rounds=rounds)
+    verification = prepared(shell, workspace, permission=options.permission)
     turn = run_prompt(shell, workspace, magic, options, text, whole=False, note=note)
-    display(verification.mended(rounds, options))
+    try:
+        display(verification.mended(0 if options.replay else ROUNDS, options))
+    except DeclinedError as error:
+        print(error)  # noqa: T201  # the cell's own output
     return None if whole else turn

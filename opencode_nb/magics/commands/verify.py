@@ -50,9 +50,8 @@ def verify(workspace: Workspace, options: Namespace) -> object:
 
     A copy is run, in the notebook's directory; prompts are not run again. The report is the cell's value.
     """
-    from opencode_nb.magics.verifying import agreed
+    from opencode_nb.magics.verifying import prepared
 
     shell: Any = get_ipython()
     limits = Limits(options.timeout, options.total)
-    found = agreed(shell, workspace, options.path, limits=limits, yes=options.yes, rounds=options.mend)
-    return found.mended(options.mend)
+    return prepared(shell, workspace, options.path, limits=limits, yes=options.yes).mended(options.mend)

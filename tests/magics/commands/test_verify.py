@@ -47,6 +47,11 @@ def mending(notebook: Path) -> list[object]:
     return [tool("bash", command=command, description="Mend it"), text("Mended.")]
 
 
+def asked(kernel: Kernel) -> list[str]:
+    """Return what the kernel asked so far."""
+    return [one["content"]["prompt"] for one in kernel.messages if one["msg_type"] == "input_request"]
+
+
 def test_a_notebook_is_verified_without_being_asked_or_is_not_mended(
     kernel: Kernel, notebook: Path, server: oc.Server, demo_model: DemoModel
 ) -> None:
@@ -57,13 +62,13 @@ def test_a_notebook_is_verified_without_being_asked_or_is_not_mended(
     assert "1 cell raises, 1 cell was not run again, 1 cell shows what it showed." in said
     assert "ZeroDivisionError: division by zero" in said
     assert "It was run as it was saved at " in said
-    asked = [one["content"]["prompt"] for one in kernel.messages if one["msg_type"] == "input_request"]
-    assert asked[0].startswith("Run the cells of work.ipynb in a fresh kernel, without its prompts? They may ")
-    assert len(asked) == 2
+    assert asked(kernel)[0].startswith("Run the cells of work.ipynb in a fresh kernel, without its prompts? They may ")
+    assert len(asked(kernel)) == 2
 
-    kernel.run(f"%opencode start --url {server.url} --permission allow")
+    kernel.run(f"%opencode start --url {server.url}")
     demo_model.queue([[text("Looked.")], *mending(notebook)])
-    said = printed(kernel.run("%%prompt --verify -o turn\nLook at the notebook."))
+    said = printed(kernel.run("%%prompt --verify -o turn\nLook at the notebook.", answers=("yes", "y", "yes")))
+    assert [question.split()[0] for question in asked(kernel)[2:]] == ["Run", "Allow?", "Run"]
     assert "work.ipynb is not sound" in said
     assert "work.ipynb is sound, as far as it was run" in said
     assert printed(kernel.run("print(turn.text)")).strip() == "Looked."
@@ -76,7 +81,7 @@ def test_a_notebook_is_verified_without_being_asked_or_is_not_mended(
     prompts = "%%prompt --replay turns.jsonl -o turn\nSay exactly: recorded", "turn.text"
     cells = [code("%load_ext opencode_nb"), code(prompts[0], count=2), code(prompts[1], value("'recorded'"), count=3)]
     write(notebook.with_name("played.ipynb"), *cells)
-    said = printed(kernel.run("%opencode verify played.ipynb"))
+    said = printed(kernel.run("%opencode verify played.ipynb --yes"))
     assert "played.ipynb is sound." in said
     assert "1 cell was played from a recording, 2 cells show what they showed." in said
 
