@@ -24,8 +24,8 @@ from opencode_nb.magics.prompt import run_prompt
 from opencode_nb.magics.workspace import Workspace
 from opencode_nb.session.permissions.interruptible_input import Question
 from opencode_nb.tools.privacy import Level, Outgoing, Piece
-from opencode_nb.verify.kernel import VERIFYING, require_nbclient
-from opencode_nb.verify.limits import ROUNDS, Limits
+from opencode_nb.verify.kernel import require_nbclient
+from opencode_nb.verify.limits import ROUNDS, VERIFYING, Limits
 from opencode_nb.verify.mend import TASK, mend
 from opencode_nb.verify.report import Report
 from opencode_nb.verify.verify import verify

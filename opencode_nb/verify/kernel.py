@@ -17,6 +17,7 @@ from subprocess import DEVNULL
 from typing import TYPE_CHECKING, Any, Self
 
 from opencode_nb.errors import OpencodeError
+from opencode_nb.verify.limits import VERIFYING
 
 if TYPE_CHECKING:
     from nbformat import NotebookNode
@@ -31,9 +32,6 @@ LOOK = 0.5
 """Seconds between looks at how much a cell has shown."""
 LARGEST = 50_000_000
 """Characters that a cell may show: an endless one would fill this process's memory."""
-
-VERIFYING = "OPENCODE_NB_VERIFYING"
-"""Set in the kernels of this file: a notebook that verifies itself does not verify itself again there."""
 
 _log = logging.getLogger("opencode_nb.verify")
 _log.addHandler(logging.NullHandler())  # nbclient's own messages: the report says what they say

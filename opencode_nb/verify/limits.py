@@ -1,4 +1,4 @@
-"""The limits of a verification."""
+"""What bounds a verification: its limits, and what does not happen within."""
 
 from __future__ import annotations
 
@@ -10,6 +10,9 @@ TOTAL_TIMEOUT = 3600.0
 """Seconds that all cells may take together."""
 ROUNDS = 3
 """How often the agent is told what is still wrong."""
+
+VERIFYING = "OPENCODE_NB_VERIFYING"
+"""Environment variable of a kernel that runs a notebook to verify it: there, nothing is sent or verified."""
 
 
 @dataclass(frozen=True, slots=True)

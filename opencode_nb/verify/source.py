@@ -16,7 +16,8 @@ _LINES = re.compile(
 _CELL = re.compile(r"\s*%%prompt\b(?P<line>.*)")
 _ASKING = re.compile(r"\s+(?:chat|fix|init|tui)\b")
 """Subcommands of `%opencode` by which the agent works, as it does by prompts."""
-_REPLAY = re.compile(r"(?<!\S)--replay(?=[\s=])")
+_REPLAY = re.compile(r"(?:\s+-\S+(?:\s+[^-\s]\S*)?)*?\s+--replay[\s=]")
+"""`--replay` among the options that a line begins with; in its text, it means nothing."""
 _OUTPUT = re.compile(r"(?<!\S)(?:-o|--output)[\s=]+(?P<name>[^\W\d]\w*)")
 
 _PYTHON_CELLS = ("time", "timeit", "capture", "prun", "python", "python3")
@@ -49,10 +50,10 @@ class Prompts:
 def without_prompts(source: str, *, replaying: bool = False) -> Prompts:
     """Take out `%%prompt`, `%prompt` and `%opencode`; but not prompts with `--replay`; with `replaying`, no prompts."""
     if cell := _CELL.match(source):
-        is_played = replaying or _REPLAY.search(cell["line"]) is not None
+        is_played = replaying or _REPLAY.match(cell["line"]) is not None
         return Prompts(source, played=True) if is_played else Prompts("", _outputs(cell["line"]), True, True)
     lines = list(_LINES.finditer(source))
-    played = {one.start() for one in lines if one["magic"] == "prompt" and (replaying or _REPLAY.search(one["line"]))}
+    played = {one.start() for one in lines if one["magic"] == "prompt" and (replaying or _REPLAY.match(one["line"]))}
     taken = [one for one in lines if one.start() not in played]
     rest = _LINES.sub(lambda one: one[0] if one.start() in played else f"{one['indent']}pass", source)
     names = {one["name"] for one in taken if one["name"]}.union(*(_outputs(one["line"]) for one in taken))

@@ -55,6 +55,7 @@ FOR_THE_AGENT = [
     ("%load_ext opencode_nb\n%opencode start --demo", "%load_ext opencode_nb\npass", "", False),
     ("# the panel\n%opencode chat", "", "", True),
     ("%opencode verify", "", "", False),
+    ("%%prompt What does --replay do?", "", "", True),
 ]
 
 
@@ -65,7 +66,12 @@ def test_what_is_for_the_agent_is_run_again(source: str, rest: str, names: str, 
 
 
 def test_prompts_that_are_played_are_left_out() -> None:
-    for source, replaying in (("%%prompt --replay t.jsonl\nhi", False), ("%%prompt\nhi", True), ("%prompt hi", True)):
+    for source, replaying in (
+        ("%%prompt --replay t.jsonl\nhi", False),
+        ("%%prompt\nhi", True),
+        ("%prompt hi", True),
+        ("%prompt -q -m a/b --replay=t hi", False),
+    ):
         found = without_prompts(source, replaying=replaying)
         assert (found.rest, found.taken, found.played) == (source, False, True)
     assert without_prompts("%opencode status", replaying=True).rest == ""

@@ -14,7 +14,7 @@ import opencode_nb as oc
 from opencode_nb import cli
 from opencode_nb.demo import DemoModel, text, tool
 from opencode_nb.magics.workspace import PASSWORD
-from opencode_nb.verify.kernel import VERIFYING
+from opencode_nb.verify.limits import VERIFYING
 from tests.magics.conftest import RunCell
 from tests.magics.support_kernel import Kernel, printed
 from tests.verify.corpus import code, value, write
@@ -47,6 +47,14 @@ def mending(notebook: Path) -> list[object]:
     return [tool("bash", command=command, description="Mend it"), text("Mended.")]
 
 
+def start_in_cell(kernel: Kernel, cell_id: str, source: str) -> str:
+    """Start a cell as JupyterLab does, which sends its id along."""
+    content = {"code": source, "silent": False, "store_history": True, "user_expressions": {}, "allow_stdin": True}
+    message = kernel.client.session.msg("execute_request", content, metadata={"cellId": cell_id})
+    kernel.client.shell_channel.send(message)
+    return str(message["header"]["msg_id"])
+
+
 def asked(kernel: Kernel) -> list[str]:
     """Return what the kernel asked so far."""
     return [one["content"]["prompt"] for one in kernel.messages if one["msg_type"] == "input_request"]
@@ -57,11 +65,12 @@ def test_a_notebook_is_verified_without_being_asked_or_is_not_mended(
 ) -> None:
     said = printed(kernel.run("%opencode verify", answers=("n",)))
     assert "The notebook was not run." in said
-    said = printed(kernel.run("report = %opencode verify\nreport", answers=("yes",)))
+    said = printed(kernel.finish(start_in_cell(kernel, "not-saved-yet", "%opencode verify"), answers=("yes",)))
     assert "work.ipynb is not sound: 1 cell raises." in said
     assert "1 cell raises, 1 cell was not run again, 1 cell shows what it showed." in said
     assert "ZeroDivisionError: division by zero" in said
     assert "It was run as it was saved at " in said
+    assert "The saved file does not have this cell: save the notebook" in said
     assert asked(kernel)[0].startswith("Run the cells of work.ipynb in a fresh kernel, without its prompts? They may ")
     assert len(asked(kernel)) == 2
 
@@ -105,6 +114,7 @@ def test_a_notebook_is_run_where_nobody_can_be_asked(
     }
     assert {line: expected in run_cell(line).printed for line, expected in said.items()} == dict.fromkeys(said, True)
     monkeypatch.setenv(VERIFYING, "1")
+    assert "only prompts with --replay are run" in run_cell("%%prompt\nhello").printed
     assert "not verified once more from within" in run_cell(f"%opencode verify {sound} --yes").printed
 
 
