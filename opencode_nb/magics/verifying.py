@@ -90,7 +90,7 @@ class Verification:
     def _tell(self, report: Report, options: Namespace) -> None:
         display(report)
         text = TASK.format(path=self.path)
-        also = [Subject("report", "what a run from the top found", lambda: outgoing(report))]
+        also = [Subject("report", "what a run from the top found", lambda _may_draw: outgoing(report))]
         run_prompt(self.shell, self.workspace, "%opencode verify", options, text, whole=False, also=also)
 
 
