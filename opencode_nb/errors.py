@@ -308,9 +308,15 @@ class BudgetExceededError(TurnError):
 
 
 class StructuredOutputError(TurnError):
-    """The answer does not match the requested schema."""
+    """The answer does not match the requested schema, also after one correction. `turn` has all that was said."""
 
     retryable = True
+
+    @property
+    def raw(self) -> str:
+        """The answer as text: what was written, or the arguments of the result tool as JSON."""
+        told = self.data.get("data") if isinstance(self.data, Mapping) else None
+        return str(told.get("raw") or "") if isinstance(told, Mapping) else ""
 
 
 class ProviderAuthError(TurnError):

@@ -43,6 +43,7 @@ AT_ONCE: dict[str, set[str]] = {
     "stored": {"errors", "server"},
     "diffs": {"errors"},
     "transcript": {"diffs", "tools.names"},
+    "results": {"tools", "tools.names", "transcript"},
     "render": set(),
     "render.markup": set(),
     "render.markdown": {"render.markup"},
@@ -59,11 +60,12 @@ AT_ONCE: dict[str, set[str]] = {
     "session.permissions": {"api", "closest", "errors", "portal", "tools.names", "transcript"},
     "session": {
         *("api", "changes", "closest", "diffs", "errors", "failures", "portal", "secret", "server", "transcript"),
-        *("recording", "retry", "session.prompt", "session.permissions", "spending", "stored", "tools", "tools.names"),
+        *("recording", "results", "retry", "session.prompt", "session.permissions", "spending", "stored", "tools"),
+        "tools.names",
     },
     "session.blocking": {
-        *("api", "changes", "diffs", "errors", "portal", "recording", "retry", "secret", "server", "session"),
-        *("session.permissions", "session.prompt", "spending", "transcript"),
+        *("api", "changes", "diffs", "errors", "portal", "recording", "results", "retry", "secret", "server"),
+        *("session", "session.permissions", "session.prompt", "spending", "transcript"),
     },
     "session.recorded.replay": {"portal", "recording", "session", "session.blocking", "session.permissions"},
     "oneshot": {"session", "session.blocking"},
@@ -82,9 +84,9 @@ AT_ONCE: dict[str, set[str]] = {
     "doctor": {"errors"},
     "magics.typed": set(),
     "magics": {
-        *("magics.typed", "changes", "closest", "diffs", "errors", "kernel", "portal", "retry", "secret", "session"),
-        *("session.blocking", "session.blocking_compose", "session.permissions", "session.prompt"),
-        *("spending", "tools", "transcript", "verify", "widgets"),
+        *("magics.typed", "changes", "closest", "diffs", "errors", "kernel", "portal", "results", "retry", "secret"),
+        *("session", "session.blocking", "session.blocking_compose", "session.permissions", "session.prompt"),
+        *("spending", "tools", "tools.names", "transcript", "verify", "widgets"),
     },
     "cli": {
         *("errors", "render.markup", "render.diff", "render.turn", "session", "session.blocking"),
@@ -130,6 +132,10 @@ ONLY_IN: dict[str, set[str]] = {
     "mcp_types": {"tools"},
     "starlette": {"tools"},
     "uvicorn": {"tools"},
+    "pydantic": {"results"},
+    "pydantic_core": {"results"},
+    "jsonschema": {"results"},
+    "referencing": {"results"},
     "nbclient": {"quickstart", "verify"},
     "nbconvert": {"quickstart"},
     "jupyterlab": {"cli"},
@@ -305,7 +311,7 @@ def test_the_public_face_is_this() -> None:
 
 def test_importing_the_package_loads_nothing_heavy() -> None:
     heavy = {
-        *("httpx", "IPython", "anywidget", "traitlets", "mcp", "pydantic"),
+        *("httpx", "IPython", "anywidget", "traitlets", "mcp", "pydantic", "jsonschema"),
         *("anyio", "rich", "pygments", "markdown_it"),
     }
     code = f"import sys, opencode_nb; print(sorted({heavy} & set(sys.modules)))"

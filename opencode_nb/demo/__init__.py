@@ -25,8 +25,8 @@ Words in the last prompt select the turn (`library()` returns the samples as a d
     Think about it, then answer
     Answer in Markdown with a table and code
 
-Any other prompt gets an introduction and this list. A request for a structured answer (`format` with a JSON schema)
-gets the JSON object in the prompt, else a value made from the schema. Text of the prompt that is wholly inside a tag
+Any other prompt gets an introduction and this list, or with a `schema` the JSON object in the prompt, else a value made
+from the schema. So does a request with a `format` of the server's own. Text of the prompt that is wholly inside a tag
 (`<context>...</context>`) does not select a turn.
 
 For tests, `DemoModel.queue` plays exact scripts made of `text`, `reason`, `tool`, `kernel_tool`, `raw_tool`, `error`,

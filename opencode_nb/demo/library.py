@@ -57,6 +57,8 @@ def play(scene: Scene) -> Step:
     for turn in TURNS:
         if found := turn.pattern.search(scene.prompt):
             return turn.play(scene, found)
+    if (result := scene.offered("nb*_result")) and not scene.results:
+        return [tool(result, **_example(scene.tools[result], scene.prompt))]
     return [text(content.introduction(library()))]
 
 

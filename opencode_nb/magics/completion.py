@@ -16,9 +16,9 @@ from opencode_nb import portal
 from opencode_nb.errors import OpencodeError
 from opencode_nb.kernel.context import offers
 from opencode_nb.magics.commands.tools import ACTIONS
-from opencode_nb.magics.frontend import Frontend, detect
 from opencode_nb.magics.line import LineMagic
-from opencode_nb.magics.options import MagicParser, prompt_parser
+from opencode_nb.magics.options import MagicParser, code_parser, prompt_parser
+from opencode_nb.magics.showing.frontend import Frontend, detect
 from opencode_nb.magics.typed import body
 from opencode_nb.magics.typed.place import Place, place_of
 from opencode_nb.magics.typed.words import typed
@@ -105,7 +105,7 @@ class Completion:
         """Return what to offer; None in a shell command, which IPython itself completes."""
         if place.magic == "%opencode":
             return self._of_opencode(place.line)
-        parser = prompt_parser(place.magic)
+        parser = code_parser() if place.magic == "%%opencode" else prompt_parser(place.magic)
         start = parser.start_of_text(place.line)
         if place.body is None and start == len(place.line):
             return self._of_words(parser, place.line)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from IPython.core.interactiveshell import InteractiveShell
 
 from opencode_nb.kernel import notebook
-from opencode_nb.magics.frontend import Frontend, detect
+from opencode_nb.magics.showing.frontend import Frontend, detect
 from opencode_nb.magics.workspace import Workspace
 from opencode_nb.session.blocking import Session
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from itertools import product
 from typing import Any
 
 from IPython.core.interactiveshell import InteractiveShell
@@ -13,7 +14,7 @@ from opencode_nb.magics.completion import Completion
 from opencode_nb.magics.failure import one_line
 from opencode_nb.magics.input import LONE, Rewriting
 from opencode_nb.magics.line import LineMagic
-from opencode_nb.magics.options import prompt_parser
+from opencode_nb.magics.options import code_parser, parse_code, prompt_parser
 from opencode_nb.magics.workspace import forget, workspace_of
 
 _loaded: dict[int, _Extension] = {}
@@ -36,6 +37,7 @@ class _Extension:
         register(self._prompt_cell(), "cell", "prompt")
         register(self._prompt_line(), "line", "prompt")
         register(self._opencode(), "line", "opencode")
+        register(self._opencode_cell(), "cell", "opencode")
         self.rewriting.begin()
         self.completion.register(self.shell)
         self._configurables.append(self.settings)
@@ -44,7 +46,7 @@ class _Extension:
         self.completion.remove(self.shell)
         self.rewriting.end()
         self._configurables.remove(self.settings)
-        for kind, name in (("cell", "prompt"), ("line", "prompt"), ("line", "opencode")):
+        for kind, name in product(("cell", "line"), ("prompt", "opencode")):
             self.shell.magics_manager.magics[kind].pop(name, None)
         forget(self.shell)
 
@@ -90,6 +92,19 @@ class _Extension:
 
             return run_and_verify(self.shell, self.workspace, magic, options, text, whole=whole, note=note)
         return run_prompt(self.shell, self.workspace, magic, options, text, whole=whole, note=note)
+
+    def _opencode_cell(self) -> Callable[[str, str], Any]:
+        @no_var_expand
+        @one_line
+        def opencode(line: str, cell: str) -> Any:
+            from opencode_nb.magics.code import run_code  # what it needs is not loaded with the extension
+
+            options, instruction = parse_code(line)
+            return run_code(self.shell, self.workspace, options, instruction, cell)
+
+        about = "Have the agent work on this cell's code as the line says; the Turn is the cell's value."
+        opencode.__doc__ = f"{about}\n\n{code_parser().format_help()}"
+        return opencode
 
     def _opencode(self) -> Callable[[str], Any]:
         @no_var_expand

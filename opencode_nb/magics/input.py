@@ -17,7 +17,7 @@ from IPython.core.inputtransformer2 import TokenTransformBase, assemble_continue
 from IPython.core.interactiveshell import InteractiveShell
 
 _LINE = re.compile(r"%(prompt|opencode)\s+(.+)", re.DOTALL)
-_CELL = re.compile(r"%%prompt(?=\s)")
+_CELL = re.compile(r"%%(prompt|opencode)(?=\s)")
 _NAMES = ("prompt", "opencode")
 _ESCAPES = "%!?,;/"
 """What the lines of IPython's own syntax start with: a `=` in them assigns nothing."""
@@ -53,7 +53,7 @@ class Rewriting:
 
 
 def give_body(lines: list[str]) -> list[str]:
-    """Add an empty line to a lone `%%prompt TEXT`: IPython refuses a cell magic without a body."""
+    """Add an empty line to a lone `%%prompt TEXT` or `%%opencode TEXT`: IPython refuses a cell magic without a body."""
     return [*lines, "\n"] if len(lines) == 1 and _CELL.match(lines[0]) else lines
 
 

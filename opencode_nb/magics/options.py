@@ -11,7 +11,7 @@ from typing import NoReturn, TypeVar
 from IPython.core.error import UsageError
 
 from opencode_nb.closest import did_you_mean
-from opencode_nb.magics.typed.words import typed, words
+from opencode_nb.magics.typed.words import expression, plain, typed
 from opencode_nb.session.permissions import option as permission_option
 from opencode_nb.session.prompt.variants import EFFORTS
 from opencode_nb.tools.privacy import LEVELS, NOT_COVERED
@@ -44,13 +44,21 @@ class MagicParser(argparse.ArgumentParser):
 
     def parse_line(self, line: str) -> argparse.Namespace:
         """Parse a magic's line. Raises UsageError."""
-        return self._parse(words(line))
+        return self._parse(self._words(line))
 
     def parse_with_text(self, line: str) -> tuple[argparse.Namespace, str]:
         """Parse the options that a line starts with; return them and the text after them. Raises UsageError."""
         start = self.start_of_text(line)
-        given = words(line[:start])
+        given = self._words(line[:start])
         return self._parse(given[:-1] if given[-1:] == [_END] else given), line[start:].strip()
+
+    def _words(self, line: str) -> list[str]:
+        """Return the words of a line. Quotes in an expression are Python's, unless they are around all of it."""
+        found = [word[0] for word in typed(line)]
+        return [
+            expression(word) if (action := self.takes(last)) and action.metavar == "EXPR" else plain(word)
+            for last, word in pairwise(["", *found])
+        ]
 
     def start_of_text(self, line: str) -> int:
         """Return where the text begins: at the first word that is no option and no option's value; else the end."""
@@ -116,6 +124,10 @@ _IMAGE = "attach an image: a figure, a picture, PNG bytes or a path, as a Python
 
 _VERIFY = "after the turn, run the notebook from the top in a fresh kernel, and let the agent mend what is found"
 
+_OUTPUT = "also store the Turn in this variable; with --schema, the value, once the turn has succeeded"
+
+_SCHEMA = "what the answer must be, as a Python expression: a type such as float or list[Person], or a JSON schema"
+
 _PRIVACY = (
     f"what the agent may know of the kernel, from now on in this session: {', '.join(LEVELS)} (default: full). "
     f"Not covered: {NOT_COVERED}"
@@ -139,7 +151,8 @@ def prompt_parser(magic: str = "%%prompt") -> MagicParser:
         help="continue this session (id, start of an id, or title) and make it current",
     )
     where.add_argument("-n", "--new", action="store_true", help="start a new session and make it current")
-    add("-o", "--output", metavar="NAME", type=_identifier, help="also store the Turn in this variable")
+    add("-o", "--output", metavar="NAME", type=_identifier, help=_OUTPUT)
+    add("--schema", metavar="EXPR", help=_SCHEMA)
     add(
         "-f",
         "--file",
@@ -163,6 +176,35 @@ def prompt_parser(magic: str = "%%prompt") -> MagicParser:
     add("-b", "--background", action="store_true", help="return at once; the output updates while the turn runs")
     add("-q", "--quiet", action="store_true", help="do not display the turn; it is in `_`, and in NAME")
     return parser
+
+
+def code_parser() -> MagicParser:
+    """Return the parser for the options of %%opencode: those of %%prompt, and what to do with the answer's code."""
+    parser = prompt_parser("%%opencode")
+    parser.usage = "%(prog)s [options] INSTRUCTION"
+    what = parser.add_mutually_exclusive_group()
+    for action, effect in CODE_ACTIONS.items():
+        what.add_argument(f"--{action}", dest="action", action="store_const", const=action, help=effect)
+    return parser
+
+
+def parse_code(line: str) -> tuple[argparse.Namespace, str]:
+    """Parse the line of %%opencode: its options, also one at its end, and the instruction. Raises UsageError."""
+    parser = code_parser()
+    options, instruction = parser.parse_with_text(line)
+    late = parser.options_after(instruction)
+    if not late:
+        return options, instruction
+    before, *_ = line.rstrip().rsplit(None, len(late.split()))
+    return parser.parse_with_text(f"{late} {before}")
+
+
+CODE_ACTIONS = {
+    "insert": "put the answer's code into a new cell below",
+    "replace": "put the answer's code in place of this cell",
+    "run": "run the answer's code; asks first, as for the agent's own code",
+}
+"""What becomes of the code in the answer of a `%%opencode` cell."""
 
 
 def _identifier(text: str) -> str:

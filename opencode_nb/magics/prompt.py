@@ -25,14 +25,16 @@ from opencode_nb.kernel.values.secrets import known_secrets
 from opencode_nb.magics.carried import Carrier
 from opencode_nb.magics.continuing import continue_session
 from opencode_nb.magics.failure import CellError, Interrupted
-from opencode_nb.magics.frontend import Frontend, detect
 from opencode_nb.magics.privacy import set_level
+from opencode_nb.magics.schema import read_schema
+from opencode_nb.magics.showing.frontend import Frontend, detect
+from opencode_nb.magics.showing.views import PageView, SilentView, View, make_view
 from opencode_nb.magics.slash import run_slash
 from opencode_nb.magics.typed import body
 from opencode_nb.magics.typed.body import Body
-from opencode_nb.magics.views import PageView, SilentView, View, make_view
 from opencode_nb.magics.workspace import Workspace
 from opencode_nb.portal import run
+from opencode_nb.results.schema import Schema
 from opencode_nb.retry import Retry
 from opencode_nb.session.blocking import Session, send
 from opencode_nb.session.blocking_compose import read
@@ -73,7 +75,7 @@ def run_prompt(
     turn fails or is interrupted, OpencodeError for a command that does not exist.
     """
     if not text.strip():
-        where = "on this line or below it" if magic == "%%prompt" else "on this line"
+        where = "on this line" if magic == "%prompt" else "on this line or below it"
         raise UsageError(f"{magic}: the prompt is empty. Write {where} what the agent should do.")
     given = [name for name in _NOT_FOR_SHELL if getattr(options, name)]
     if given and body.parse(text).kind == "shell":
@@ -89,7 +91,7 @@ def run_prompt(
 
 _NOT_FOR_SHELL = (
     *("file", "image", "model", "agent", "variant", "effort", "permission", "privacy", "no_kernel", "record", "replay"),
-    *("max_cost", "max_steps", "retry", "verify"),
+    *("max_cost", "max_steps", "retry", "schema", "verify"),
 )
 
 
@@ -111,6 +113,7 @@ class _Prompt:
         self._frontend = detect(shell)
         self._notes: list[str] = []
         self._carried: list[Any] = []
+        self._schema: Schema | None = None
 
     def run(self, note: str) -> Any:
         if note:
@@ -121,6 +124,8 @@ class _Prompt:
             return run_slash(self._workspace, self._options, Said("own", self._body.text, self._body.name))
         if self._options.retry and (self._options.background or self._body.kind != "prompt"):
             raise UsageError("--retry is for prompts that the cell waits for: remove it, or --background.")
+        if self._options.schema and self._options.output and self._options.background:
+            raise UsageError("-o takes the value when the cell ends: with --background, use `_.wait().data` instead.")
         self._announce()
         try:
             with self._session() as session:
@@ -184,6 +189,7 @@ class _Prompt:
     def _carry(self, session: Session) -> None:
         """Assemble what goes to the server, before a view stands in the output: expressions may print."""
         options, context = self._options, context_of(session.id)
+        self._schema = read_schema(self._shell, options.schema)
         for line in set_level(context, options.privacy, sent=bool(session._async.transcript.turns)):
             self._note(line)
         self._offer(session)
@@ -229,6 +235,7 @@ class _Prompt:
             "max_steps": options.max_steps,
             "person": person,
             "record": options.record or self._workspace.settings.record_to,
+            "schema": self._schema,
         }
         if sent.kind == "command":
             return session.command(sent.name, sent.text, files=self._carried, wait=False, **settings)
@@ -303,9 +310,12 @@ class _Prompt:
         return f"{type(error).__name__}: {'see the turn above.' if told else error}"
 
     def _store(self, turn: Turn, *, as_value: bool = True) -> None:
-        """Store the Turn in the -o variable and, with `as_value`, in `_` and Out, if the cell itself does not."""
-        if self._options.output:
-            self._shell.user_ns[self._options.output] = turn
+        """Store the Turn, or the value of its schema, in the -o variable; with `as_value`, the Turn in `_` and Out.
+
+        A turn that failed has no value: the variable keeps what it had.
+        """
+        if self._options.output and (self._schema is None or turn.error is None):
+            self._shell.user_ns[self._options.output] = turn.data if self._schema else turn
         if as_value:
             self._shell.displayhook.update_user_ns(turn)
 

@@ -10,7 +10,7 @@ from IPython.core.interactiveshell import InteractiveShell
 from opencode_nb.changes.diff import Diff
 from opencode_nb.errors import OpencodeError
 from opencode_nb.magics.continuing import panel_session
-from opencode_nb.magics.frontend import Frontend, detect
+from opencode_nb.magics.showing.frontend import Frontend, detect
 from opencode_nb.magics.workspace import Workspace, workspace_of
 from opencode_nb.session.blocking import Opencode, Session
 from opencode_nb.session.turn import Turn

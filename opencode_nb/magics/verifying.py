@@ -17,10 +17,10 @@ from IPython.display import display
 from opencode_nb.errors import OpencodeError
 from opencode_nb.kernel import notebook
 from opencode_nb.kernel.context.subjects import Subject
-from opencode_nb.magics.frontend import can_ask
 from opencode_nb.magics.options import prompt_parser
-from opencode_nb.magics.progress import steps
 from opencode_nb.magics.prompt import run_prompt
+from opencode_nb.magics.showing.frontend import can_ask
+from opencode_nb.magics.showing.progress import steps
 from opencode_nb.magics.workspace import Workspace
 from opencode_nb.session.permissions.interruptible_input import Question
 from opencode_nb.tools.privacy import Level, Outgoing, Piece

@@ -10,6 +10,7 @@ from typing import Any, Unpack
 from opencode_nb.changes.undo_result import Undone
 from opencode_nb.diffs.comment import Comment
 from opencode_nb.errors import OpencodeError, TurnError
+from opencode_nb.results.partial import following
 from opencode_nb.session import compose
 from opencode_nb.session.connection import call_soon
 from opencode_nb.session.incoming.listeners import Listeners, caller
@@ -273,6 +274,7 @@ class AsyncSession(ManagedSession):
             for update in updates.of(change):
                 queue.put_nowait(update)
 
+        partials, options = following(options)
         unsubscribe = self.subscribe(put)
         turn: Turn | None = None
         try:
@@ -281,7 +283,8 @@ class AsyncSession(ManagedSession):
             turn.on_done(lambda: call_soon(loop, queue.put_nowait, None))
             while (update := await queue.get()) is not None:
                 if update.turn in (turn.id, ""):
-                    yield update
+                    for one in (*partials.of(update), update):
+                        yield one
             await self.owner.hooks.settled()
             turn.raise_for_status()
         finally:

@@ -14,9 +14,11 @@ from opencode_nb.changes import sources
 from opencode_nb.changes.diff import Diff, FileDiff
 from opencode_nb.changes.turn_undo import TurnUndo
 from opencode_nb.diffs.memory import KernelChanges
-from opencode_nb.errors import TurnError
+from opencode_nb.errors import OpencodeError, TurnError
 from opencode_nb.failures import StopReason, stop_reason, turn_error
 from opencode_nb.portal import result_of
+from opencode_nb.results.answer import mismatch, read
+from opencode_nb.results.schema import MismatchError, Schema
 from opencode_nb.tools.ledger import Entries, Entry
 from opencode_nb.transcript import usage
 from opencode_nb.transcript.state import Json, Message, TurnState
@@ -37,6 +39,8 @@ class Turn:
         self.state = state
         self.session = session
         self._done = done
+        self._schema: Schema | None = None
+        self._data: list[Any] = []  # the value, once it was read
 
     # -- content ---------------------------------------------------------------------------------------------------
 
@@ -59,6 +63,28 @@ class Turn:
     def reasoning(self) -> str:
         """The model's reasoning, steps joined by a blank line."""
         return "\n\n".join(text for step in self._answers for text in _texts(step, "reasoning"))
+
+    @property
+    def data(self) -> Any:
+        """The value that the answer gives for the prompt's `schema`: an instance of the type, or plain JSON.
+
+        Raises the turn's error, StructuredOutputError if a replayed answer does not match, and OpencodeError while the
+        turn runs, or if its prompt had no schema.
+        """
+        if self._schema is None:
+            raise OpencodeError("This turn has no data: its prompt had no schema=. Its text is in `.text`.")
+        if not self.state.ended:
+            raise OpencodeError("This turn has no data yet: wait for its end with `wait()`.")
+        self.raise_for_status()
+        if not self._data:
+            self._data.append(self._read(self._schema))
+        return self._data[0]
+
+    def _read(self, schema: Schema) -> Any:
+        try:
+            return read(schema, self.state)
+        except MismatchError as error:
+            raise turn_error(mismatch(error), self) from error
 
     @property
     def tools(self) -> list[ToolCall]:
@@ -250,6 +276,11 @@ class Turn:
 def ending(turn: Turn) -> Future[None]:
     """Return the future that completes when the turn has ended."""
     return turn._done
+
+
+def expect(turn: Turn, schema: Schema) -> None:
+    """Set what the turn's answer must be."""
+    turn._schema = schema
 
 
 def finish(turn: Turn) -> None:

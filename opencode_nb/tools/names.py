@@ -11,6 +11,9 @@ HIDDEN = "nb*"
 NOTE_KIND = "in the kernel"
 """The kind of the text that tells what changed in the kernel, among those that describe its values."""
 
+RESULT = "result"
+"""The tool by which a model gives the answer to a prompt with a schema."""
+
 _OWN = re.compile(r"nb[0-9a-f]{8}_(.+)")
 _SERVER = re.compile(r"nb[0-9a-f]{8}")
 _PREFIX = re.compile(r"\bnb[0-9a-f]{8}_(?=\w)")

@@ -7,6 +7,7 @@ from collections.abc import Iterable
 
 from opencode_nb.transcript import ids
 from opencode_nb.transcript.messages import Change, Folding, is_own_shell
+from opencode_nb.transcript.results import accepted
 from opencode_nb.transcript.state import (
     BY_APPROVAL,
     ELSEWHERE,
@@ -41,6 +42,7 @@ class Progress(Folding):
         self.event_id = ""  # of the event that is being applied: it holds the server's time
         self._busy_since_prompt: set[str] = set()
         self._stopped: set[str] = set()  # turns that this package stopped, with a known reason
+        self._expecting: set[str] = set()  # turns of which this package expects a result: it ends them itself
 
     # -- status ----------------------------------------------------------------------------------------------------
 
@@ -80,10 +82,17 @@ class Progress(Folding):
         self.status = {"type": "idle"}
         open_turns = self._open_turns()
         for turn in open_turns:
+            if self.is_due(turn):
+                continue
             if turn.steps or (turn.id in self._busy_since_prompt and not self._is_next(turn, open_turns)):
                 yield from self._end(turn)
             self._busy_since_prompt.discard(turn.id)
         yield Change("session", "", "session")
+
+    def is_due(self, turn: TurnState) -> bool:
+        """Whether an idle session leaves a turn open: its result is expected, and nothing went wrong so far."""
+        expected = turn.id in self._expecting and not turn.ended
+        return expected and bool(turn.steps) and accepted(turn) is None and self._final_error(turn) is None
 
     def _is_next(self, turn: TurnState, open_turns: list[TurnState]) -> bool:
         """Whether this is our prompt that the busy server has yet to start: it answers the last prompt it has."""
@@ -109,6 +118,7 @@ class Progress(Folding):
         turn.permissions.clear()  # after an abort the server keeps listing them, without an event (docs/server.md)
         turn.questions.clear()
         self._busy_since_prompt.discard(turn.id)
+        self._expecting.discard(turn.id)
         yield Change("ended", turn.id, "turn")
 
     def _final_error(self, turn: TurnState) -> Json | None:
@@ -118,6 +128,8 @@ class Progress(Folding):
         reports a wrong model a second time when the next turn may already be running.
         """
         last = next(reversed(turn.steps.values()), None)
+        if accepted(turn) is not None:  # the abort that ended it is no error
+            return None
         if turn.id in self._stopped or last is None:
             return turn.error
         of_step = last.info.get("error")
@@ -138,6 +150,11 @@ class Progress(Folding):
             turn.error = self._final_error(turn)
             turn.status = _outcome(turn.error)
             yield Change("turn", turn.id, "turn")
+
+    def _expected(self, properties: Json) -> Iterable[Change]:
+        """client.expected {messageID}: a result of this turn is expected; without one, this package ends the turn."""
+        self._expecting.add(str(properties["messageID"]))
+        return ()
 
     def _end_all(self, status: TurnStatus, error: Json) -> Iterable[Change]:
         for turn in self._open_turns():

@@ -347,7 +347,7 @@ class Transcript(Progress):
             yield from self._reconsider(turn)
         begun = [number for number, turn in enumerate(turns) if turn.steps]
         for turn in turns if idle else turns[: begun[-1] if begun else 0]:
-            if not turn.ended and (turn.steps or turn.id not in self._ours):
+            if not turn.ended and (turn.steps or turn.id not in self._ours) and not self.is_due(turn):
                 yield from self._end(turn)
 
     def _loaded_requests(self, properties: Json) -> Iterable[Change]:
@@ -394,6 +394,7 @@ _HANDLERS: dict[str, Callable[[Transcript, Json], Iterable[Change]]] = {
     "client.decided": Transcript._decided,
     "client.stopping": Transcript._stopping,
     "client.kernel": Transcript._kernel,
+    "client.expected": Transcript._expected,
     "client.failed": Transcript._failed,
     "client.connection": Transcript._connection,
     "client.noted": Transcript._noted,

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass, field
-from typing import Literal
+from typing import Any, Literal
 
 from opencode_nb.transcript.messages import Change
 from opencode_nb.transcript.state import Json, Message, TurnState
@@ -12,7 +12,7 @@ from opencode_nb.transcript.tool_call import ToolCall
 from opencode_nb.transcript.transcript import Transcript
 
 UpdateKind = Literal[
-    "text", "reasoning", "tool", "todos", "permission", "question", "usage", "title", "mode", "turn_complete"
+    "text", "reasoning", "tool", "todos", "permission", "question", "usage", "title", "mode", "turn_complete", "data"
 ]
 
 SEPARATOR = "\n\n"
@@ -27,6 +27,7 @@ class Update:
 
     `text` is the new piece of a text or reasoning, the session's title, or the agent's name (mode). `tool` is a tool
     call as it is now. `value` is a request, or the usage of a step (`{"cost", "tokens"}`); `todos` are all of them.
+    `data` is the value so far of an answer with a schema, which only `stream` yields.
     """
 
     kind: UpdateKind
@@ -35,6 +36,7 @@ class Update:
     tool: ToolCall | None = None
     value: Json = field(default_factory=dict)
     todos: tuple[Json, ...] = ()
+    data: Any = None
 
 
 class Updates:

@@ -13,7 +13,7 @@ from IPython.core.error import UsageError
 
 from opencode_nb import cli
 from opencode_nb.magics.options import MagicParser, prompt_parser
-from opencode_nb.magics.typed.words import words as words_of
+from opencode_nb.magics.typed.words import plain, typed
 
 
 def test_options_have_their_defaults() -> None:
@@ -40,17 +40,20 @@ def test_options_have_their_defaults() -> None:
         "quiet": False,
         "retry": None,
         "verify": False,
+        "schema": None,
     }
 
 
 def test_all_options_are_parsed() -> None:
     options = prompt_parser().parse_line(
         "-m demo/a/b -a plan --variant high --effort max --new -o turn -f a.py:3-9 --file 'two words.csv' "
-        "--permission deny --timeout 2.5 -b -q -i fig -i 'plot.png' --privacy schema --no-kernel"
+        "--permission deny --timeout 2.5 -b -q -i fig -i 'plot.png' --privacy schema --no-kernel "
+        '--schema Literal["a","b"]'
     )
     assert (options.model, options.agent, options.variant, options.new) == ("demo/a/b", "plan", "high", True)
     assert (options.output, options.file) == ("turn", ["a.py:3-9", "two words.csv"])
-    assert options.effort == "max"
+    assert (options.effort, options.schema) == ("max", 'Literal["a","b"]')
+    assert prompt_parser().parse_line("--schema 'list[int | None]'").schema == "list[int | None]"
     assert (options.image, options.privacy, options.no_kernel) == (["fig", "plot.png"], "schema", True)
     assert (options.permission, options.timeout, options.background, options.quiet) == ("deny", 2.5, True, True)
 
@@ -123,7 +126,7 @@ def test_an_apostrophe_is_not_a_quote() -> None:
     ],
 )
 def test_a_line_is_split_into_words(line: str, words: list[str]) -> None:
-    assert words_of(line) == words
+    assert [plain(word[0]) for word in typed(line)] == words
 
 
 @pytest.mark.parametrize(
@@ -184,7 +187,7 @@ def test_an_option_after_the_text_is_noticed(text: str, late: str) -> None:
 @given_any(st.text())
 def test_any_text_after_the_options_is_sent_as_written(text: str) -> None:
     assert prompt_parser().parse_with_text(f"-q -- {text}")[1] == text.strip()
-    words_of(text)
+    assert all(isinstance(plain(word[0]), str) for word in typed(text))
 
 
 def test_options_know_whether_they_take_a_value() -> None:

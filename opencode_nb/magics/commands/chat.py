@@ -10,7 +10,7 @@ from IPython.core.getipython import get_ipython
 from opencode_nb.errors import OpencodeError
 from opencode_nb.magics.commands.group import Group, argument
 from opencode_nb.magics.continuing import panel_session
-from opencode_nb.magics.frontend import Frontend, detect
+from opencode_nb.magics.showing.frontend import Frontend, detect
 from opencode_nb.magics.workspace import Workspace
 
 group = Group("Chat")

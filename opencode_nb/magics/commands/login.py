@@ -10,7 +10,7 @@ from IPython.core.error import UsageError
 
 from opencode_nb.errors import OpencodeError
 from opencode_nb.magics.commands.group import Group, argument, say
-from opencode_nb.magics.frontend import can_ask
+from opencode_nb.magics.showing.frontend import can_ask
 from opencode_nb.magics.workspace import Workspace
 from opencode_nb.secret import Secret
 from opencode_nb.session.blocking import Opencode

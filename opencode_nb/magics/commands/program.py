@@ -6,7 +6,7 @@ from argparse import Namespace
 from pathlib import Path
 
 from opencode_nb.magics.commands.group import Group, argument, say
-from opencode_nb.magics.progress import progress
+from opencode_nb.magics.showing.progress import progress
 from opencode_nb.magics.workspace import Workspace
 
 group = Group("The program")

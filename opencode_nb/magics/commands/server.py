@@ -14,8 +14,8 @@ from typing import TYPE_CHECKING, Any
 from opencode_nb.errors import ModelError, OpencodeError
 from opencode_nb.magics.commands.group import Group, argument, say
 from opencode_nb.magics.commands.sessions import named
-from opencode_nb.magics.frontend import can_ask
 from opencode_nb.magics.options import EFFORT, LATE, dollars, seconds, whole_number
+from opencode_nb.magics.showing.frontend import can_ask
 from opencode_nb.magics.workspace import PASSWORD, Workspace
 from opencode_nb.secret import Secret
 from opencode_nb.session.blocking import Opencode

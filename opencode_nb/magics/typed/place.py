@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from typing import NamedTuple
 
-_CELL = re.compile(r"\s*%%prompt(?=\s|$)(.*)")
+_CELL = re.compile(r"\s*(%%prompt|%%opencode)(?=\s|$)(.*)")
 _LINE = re.compile(r"\s*(?:[^%\"'#]*=\s*)?(%prompt|%opencode)(?=\s)(.*)", re.DOTALL)
 
 
@@ -23,15 +23,15 @@ def place_of(cell: str, row: int, column: int) -> Place | None:
     before = [*rows[:row], rows[row][:column]]
     first = next((number for number, text in enumerate(before) if text.strip()), row)
     if found := _CELL.match(before[first]):
-        return _of_cell(found[1], before[first + 1 :])
+        return _of_cell(found[1], found[2], before[first + 1 :])
     found = _LINE.match(_continued(before))
     return Place(found[1], found[2]) if found else None
 
 
-def _of_cell(line: str, body: list[str]) -> Place | None:
+def _of_cell(magic: str, line: str, body: list[str]) -> Place | None:
     if body:
-        return Place("%%prompt", line, "\n".join(body))
-    return Place("%%prompt", line) if line else None
+        return Place(magic, line, "\n".join(body)) if magic == "%%prompt" else None  # what is below is code
+    return Place(magic, line) if line else None
 
 
 def _continued(before: list[str]) -> str:

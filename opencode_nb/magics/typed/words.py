@@ -20,12 +20,13 @@ def typed(line: str) -> Iterator[re.Match[str]]:
     return _WORD.finditer(line)
 
 
-def words(line: str) -> list[str]:
-    """Return the words, without the quotes and backslashes that group them."""
-    return [_plain(word[0]) for word in typed(line)]
+def expression(word: str) -> str:
+    """Return a Python expression that is typed as one word: without the quotes around all of it, but with its own."""
+    return plain(word) if _PIECE.fullmatch(word) else word.replace("\\ ", " ")
 
 
-def _plain(word: str) -> str:
+def plain(word: str) -> str:
+    """Return a word without the quotes and backslashes that group it."""
     return _PIECE.sub(_inside, word)
 
 

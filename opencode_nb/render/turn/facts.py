@@ -17,6 +17,7 @@ from opencode_nb.render.turn.phrases import duration
 from opencode_nb.render.turn.tools import elapsed
 from opencode_nb.transcript.attribution import own_diffs
 from opencode_nb.transcript.messages import is_own_shell
+from opencode_nb.transcript.results import accepted
 from opencode_nb.transcript.tool_calls import CHANGING
 
 if TYPE_CHECKING:
@@ -40,7 +41,7 @@ class Usage:
 
 def failure(turn: TurnState) -> Failure | None:
     """Return what ended the turn early: its error, or its last step's. A running turn may still recover."""
-    error = (turn.error or _last_error(turn)) if turn.ended else None
+    error = (turn.error or (_last_error(turn) if accepted(turn) is None else None)) if turn.ended else None
     return describe(error) if error else None
 
 

@@ -33,7 +33,8 @@ from opencode_nb.render.turn.card_model import (
 )
 from opencode_nb.render.turn.phrases import shorten
 from opencode_nb.render.turn.todos import progress
-from opencode_nb.tools.names import own_tool, readable
+from opencode_nb.tools.names import RESULT, own_tool, readable
+from opencode_nb.transcript.results import is_accepted
 from opencode_nb.transcript.tool_calls import reported
 
 MAX_DIAGNOSTICS = 3
@@ -47,7 +48,7 @@ def describe(part: Json, context: Context | None = None) -> Card:
     tool = str(part.get("tool") or "tool")
     call = _Call(tool, part, context)
     if own := own_tool(tool):
-        return _kernel_tool(call, own)
+        return _result(call, part) if own == RESULT else _kernel_tool(call, own)
     card = _TOOLS.get(tool, _generic)(call)
     if call.status in ("error", "interrupted"):
         _add_problem(card, call)
@@ -145,6 +146,21 @@ def _kernel_tool(call: _Call, own: str) -> Card:
     elif call.status in ("error", "interrupted"):
         _add_problem(card, call)
     card.open |= kernel_tools.is_vivid(blocks) or (bool(code) and call.status == "running" and not call.waits)
+    return card
+
+
+def _result(call: _Call, part: Json) -> Card:
+    """Describe a call that gives the answer to a prompt with a schema: a refused one says why."""
+    value = call.input["value"] if call.input.keys() == {"value"} else call.input
+    about = shorten(json.dumps(value, ensure_ascii=False), _LONG_LINE) if call.input else ""
+    code = json.dumps(value, ensure_ascii=False, indent=2)
+    card = call.card("\u25c7", "Result", about, *([Code(code, "result.json", "Result")] if "\n" in code else []))
+    card.tool = RESULT
+    if call.status == "completed" and not is_accepted(part):
+        card.status, card.open = "error", True
+        card.blocks.append(Problem(call.output))
+    elif call.status in ("error", "interrupted"):
+        _add_problem(card, call)
     return card
 
 

@@ -15,6 +15,7 @@ from typing import Any, Unpack
 from opencode_nb.diffs.comment import Comment
 from opencode_nb.errors import TurnError
 from opencode_nb.portal import run
+from opencode_nb.results.partial import following
 from opencode_nb.retry import Retry
 from opencode_nb.session.blocking.connection import Connection
 from opencode_nb.session.blocking.queue import Queue
@@ -242,6 +243,7 @@ class Session(Derived):
             for update in updates.of(change):
                 queue.put(update)
 
+        partials, options = following(options)
         unsubscribe = self.subscribe(put)
         turn = None
         try:
@@ -249,7 +251,7 @@ class Session(Derived):
             turn.on_done(lambda: queue.put(None))
             while (update := next_of(queue)) is not None:
                 if update.turn in (turn.id, ""):
-                    yield update
+                    yield from (*partials.of(update), update)
             run(self._async.owner.hooks.settled)
             turn.raise_for_status()
         finally:

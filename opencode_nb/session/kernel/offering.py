@@ -68,6 +68,14 @@ class Offering:
         """
         self._offer.set(tools, gate or Gate(Level.FULL, Ledger(self._transcript.id)), by=by)
 
+    def offers(self, name: str) -> bool:
+        """Whether there is a tool of this name, from anyone."""
+        return any(tool.name == name for tool in self._offer.tools)
+
+    def full_name(self, name: str) -> str:
+        """Return a tool's name as the agent has it; "" if it does not get the tools."""
+        return "" if self.problem else f"{self._name}_{name}"
+
     def changed(self) -> None:
         """Look again at the calls, after a change in the transcript; once the agent is at work, prepare for them."""
         self._calls.changed()

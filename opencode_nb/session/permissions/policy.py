@@ -15,7 +15,7 @@ from opencode_nb.session.permissions.approvals import Approvals
 from opencode_nb.session.permissions.boundary import UNHELD, Boundary
 from opencode_nb.session.permissions.rules import ACTIONS, MODES, Rules, strictest
 from opencode_nb.session.permissions.subjects import Place, subjects
-from opencode_nb.tools.names import own_tool
+from opencode_nb.tools.names import RESULT, own_tool
 from opencode_nb.transcript.state import BY_APPROVAL, Json
 
 Reply = Literal["once", "always", "reject"]
@@ -132,8 +132,11 @@ class Policy:
     def offered(self, name: str, *, asks: bool) -> str:
         """Return the action for a tool of the kernel, by its full name; `asks`: its own default is to ask.
 
-        A tool that asks is not just allowed: the server has to ask this process, which runs only what it allowed.
+        A tool that asks is not just allowed: the server has to ask this process, which runs only what it allowed. The
+        one that gives a result changes nothing, so that no rule is about it.
         """
+        if own_tool(name) == RESULT and not asks:
+            return "allow"
         said = self.rules.action(name) if self.rules else "deny" if asks and self.option == "deny" else None
         return "ask" if asks and said != "deny" else said or "allow"
 

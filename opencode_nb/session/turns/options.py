@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import logging
 from collections.abc import Callable, Mapping
 from inspect import Parameter, signature
@@ -10,6 +11,7 @@ from typing import Any, Protocol, TypedDict, TypeVar
 
 from opencode_nb.errors import ModelError, OpencodeError
 from opencode_nb.recording.recording import recording_of
+from opencode_nb.results.schema import Schema
 from opencode_nb.retry import Retry
 from opencode_nb.session.kernel.offering import Offering
 from opencode_nb.session.models import ModelChoice, split_model
@@ -17,6 +19,7 @@ from opencode_nb.session.owner import Owner
 from opencode_nb.session.permissions.policy import PermissionOption, Person, Policy
 from opencode_nb.session.prompt import preflight
 from opencode_nb.session.prompt.variants import Wish, checked_effort
+from opencode_nb.session.turns.expected import Expected
 from opencode_nb.session.turns.run import Limits
 from opencode_nb.spending.budget import LIMITS, Budget
 from opencode_nb.transcript import ids, usage
@@ -37,8 +40,9 @@ class TurnOptions(TypedDict, total=False):
     `permission` overrides the policy, `person` answers the requests that the policy leaves open, `timeout` (seconds)
     aborts the turn. `max_cost` (USD), `max_tokens`, `max_steps` (of the model) and `max_tools` (steps that call tools)
     limit this turn, `budget` limits all that share it: see `Budget`. `retry` sends a failed prompt again: a number of
-    times, or as a `Retry` says; 0 never. `record` is a file to add the turn to, `replay` one to play it from: then
-    nothing is sent.
+    times, or as a `Retry` says; 0 never. `schema` is what the answer must be, for `Turn.data`: a type (a pydantic
+    model, dataclass, TypedDict, Enum, `list[int]`, ...) or a JSON schema. `record` is a file to add the turn to,
+    `replay` one to play it from: then nothing is sent.
     """
 
     model: str | None
@@ -56,6 +60,7 @@ class TurnOptions(TypedDict, total=False):
     max_steps: int | None
     max_tools: int | None
     retry: int | Retry | None
+    schema: object
 
 
 def spelled_out(function: F, of: type = TurnOptions) -> F:
@@ -100,6 +105,14 @@ def retry_of(options: TurnOptions, default: Retry | None, *, waits: bool) -> Ret
     return Retry.of(given) if given is not None else default if waits else None
 
 
+async def with_schema(options: TurnOptions) -> TurnOptions:
+    """Return the options with their schema read. Raises TypeError or ValueError for one that is none."""
+    given = options.get("schema")
+    if given is None:
+        return options
+    return {**options, "schema": await asyncio.to_thread(Schema.of, given)}  # the first imports pydantic
+
+
 class Choices(Protocol):
     """A session's defaults for its prompts."""
 
@@ -123,7 +136,7 @@ def _agent_of(policy: Policy, given: str | None, default: str | None) -> str | N
 
 
 class Beginning:
-    """The options of one turn before it is sent, with `policy`, `person` and `limits` resolved.
+    """The options of one turn before it is sent, with `policy`, `person` and `limits` resolved; see `with_schema`.
 
     Raises BudgetExceededError if a budget leaves no further step.
     """
@@ -142,25 +155,40 @@ class Beginning:
         self.person = options.get("person")
         self.record, replay = options.get("record"), options.get("replay")
         self.replay = owner.recording if replay is None else recording_of(replay)
+        given = options.get("schema")
+        self.schema = given if isinstance(given, Schema) else None
+        self.expected = Expected(self.schema, self._transcript, offering) if self.schema else None
         self.limits = limits(owner, session.budget, options) if self.replay is None else Limits(None, ())
 
     async def body(self, *, acting: Mapping[str, Any] | None = None, **fields: Any) -> Json:
         """Send the policy's rules to the server; return the request body with these fields.
 
-        `acting` is the slash command, whose own agent and model come first. Raises ModelError for an unknown model or
-        variant, or a prompt that the model cannot take; OpencodeError for an unknown agent, or a rule for an unknown
-        tool.
+        `acting` is the slash command, whose own agent and model come first. Offers the result tool if there is a
+        schema. Raises ModelError for an unknown model or variant, or a prompt that the model cannot take; OpencodeError
+        for an unknown agent, a rule for an unknown tool, or a schema while another prompt's result is awaited.
         """
+        if self.expected is None:
+            return await self._body(acting or {}, fields)
+        self.expected.offer()
+        try:
+            return await self._body(acting or {}, fields)
+        except BaseException:
+            self.expected.withdraw()
+            raise
+
+    async def _body(self, acting: Mapping[str, Any], fields: Json) -> Json:
         await self._owner.start()
         await self._owner.check(self._model, self._agent)
         named = await self._named()
-        variant = await self._variant(named, acting or {}, fields)
-        of_command = (acting or {}).get("agent")
+        variant = await self._variant(named, acting, fields)
+        of_command = acting.get("agent")
         if self.policy.agent and of_command not in (None, self.policy.agent):
             raise OpencodeError(
                 f"This command has the agent {of_command!r}, which permission={self.policy.option!r} does not go with."
             )
         await self._enforce(of_command or self._agent)
+        if self.expected and "system" in fields:
+            fields["system"] = "\n\n".join(filter(None, (fields["system"], self.expected.instructions)))
         body: Json = {
             "messageID": ids.message_id(*self._transcript.last_ids),
             "model": dict(zip(("providerID", "modelID"), split_model(named.model), strict=True)) if named else None,

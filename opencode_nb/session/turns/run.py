@@ -6,7 +6,7 @@ import asyncio
 import contextlib
 from collections.abc import Awaitable, Callable, Coroutine
 from dataclasses import dataclass
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, Protocol
 
 from opencode_nb.errors import APIConnectionError, APIStatusError, OpencodeError
 from opencode_nb.session.incoming.feed import Feed
@@ -14,6 +14,7 @@ from opencode_nb.session.permissions.responder import Responder
 from opencode_nb.session.turn import Turn, finish
 from opencode_nb.spending.budget import Budget
 from opencode_nb.spending.steps import goes_on
+from opencode_nb.transcript import ids
 from opencode_nb.transcript.state import STOPPED, Json, TurnState
 from opencode_nb.transcript.transcript import Change, Transcript
 
@@ -50,12 +51,26 @@ Keep = Callable[[TurnState], Awaitable[None]]
 class Stops:
     """Callbacks to the session: `abort` stops what is running, `ended` reports the end of a turn.
 
-    `late` stops a turn already marked as over, if the server starts it after all.
+    `late` stops a turn already marked as over, if the server starts it after all; `decided` one that has its result.
     """
 
     abort: Callable[[], Coroutine[Any, Any, None]]
     late: Callable[[str], Coroutine[Any, Any, None]]
     ended: Callable[[str], None]
+    decided: Callable[[str], Coroutine[Any, Any, None]]
+
+
+class Expecting(Protocol):
+    """What expects a result of a turn: see `Expected`."""
+
+    def changed(self) -> None:
+        """Handle a change in the turn."""
+
+    def rested(self) -> None:
+        """Handle the session going idle."""
+
+    def withdraw(self) -> None:
+        """Handle the end of the turn."""
 
 
 class Limits(NamedTuple):
@@ -86,6 +101,7 @@ class Run:
         self._tasks: set[asyncio.Task[None]] = set()
         self.keep: Keep | None = None
         """Records the turn when it has ended, before anyone who waits for it goes on."""
+        self.expected: Expecting | None = None
 
     async def send(self, body: Json, no_reply: bool) -> None:
         """Send the prompt. The turn fails if the server refuses it; raises if the server cannot be reached."""
@@ -94,8 +110,8 @@ class Run:
         post = self._sent(self._feed.client.session.prompt_async(self._transcript.id, **body))
         await self._or_stopped(asyncio.shield(post))
         if no_reply and not self.turn.state.ended:
-            await self._until(lambda: self.turn.state.ended or _said(self.turn.state, body["parts"]), SAID_TIMEOUT)
-            self._feed.tell(self._transcript.id, "noted", messageID=self.turn.id)
+            await self.until(lambda: self.turn.state.ended or _said(self.turn.state, body["parts"]), SAID_TIMEOUT)
+            self.tell("noted")
 
     async def follow(self, request: Awaitable[Any], *, asks: bool = True) -> None:
         """Send a request answered only at the turn's end; return once the turn has started. Errors as for `send`."""
@@ -103,7 +119,7 @@ class Run:
         self._start_clock()
         post = self._sent(request)
         post.add_done_callback(lambda _task: self._news.set())
-        is_under_way = self._until(lambda: post.done() or self.turn.state.prompt is not None, BEGIN_TIMEOUT)
+        is_under_way = self.until(lambda: post.done() or self.turn.state.prompt is not None, BEGIN_TIMEOUT)
         await self._or_stopped(is_under_way)
         if post.done():
             post.result()
@@ -157,13 +173,13 @@ class Run:
 
     async def _refused(self, error: APIStatusError) -> None:
         """Fail the turn. A wrong model or agent is a bare 500 here; the event that follows says what was wrong."""
-        await self._until(lambda: self.turn.state.error is not None, ERROR_TIMEOUT)
+        await self.until(lambda: self.turn.state.error is not None, ERROR_TIMEOUT)
         if not self.turn.state.ended:
             self._fail(self.turn.state.error or {"name": "PromptRefused", "data": {"message": str(error)}})
 
     async def _never_begun(self) -> None:
         """Fail a prompt that the server accepted (204) but failed on before starting (an unreadable image)."""
-        await self._until(lambda: self.turn.state.status != "queued", ERROR_TIMEOUT)
+        await self.until(lambda: self.turn.state.status != "queued", ERROR_TIMEOUT)
         if self._is_doubtful and self.turn.state.error:
             self._fail(self.turn.state.error)
         self._doubted = False
@@ -174,7 +190,7 @@ class Run:
         state = self.turn.state
         return state.status == "queued" and state.error is not None and not self._ended_by(*STOPPED)
 
-    async def _until(self, condition: Callable[[], bool], seconds: float) -> None:
+    async def until(self, condition: Callable[[], bool], seconds: float) -> None:
         """Wait until an event makes `condition` true, or the time is up."""
         with contextlib.suppress(TimeoutError):
             async with asyncio.timeout(seconds):
@@ -182,34 +198,42 @@ class Run:
                     self._news.clear()
                     await self._news.wait()
 
+    def tell(self, kind: str, **properties: Any) -> None:
+        """Apply an event of this package's own to the turn."""
+        self._feed.tell(self._transcript.id, kind, messageID=self.turn.id, **properties)
+
     def _fail(self, error: Json) -> None:
-        self._feed.tell(self._transcript.id, "failed", messageID=self.turn.id, error=error)
+        self.tell("failed", error=error)
 
     def changed(self, change: Change) -> None:
         """Handle what an event changed in this turn."""
         self._news.set()
         self._stay_within_budgets()
         self._responder.note()
+        if self.expected is not None:
+            self.expected.changed()
         if self._is_doubtful and not self._doubted:
             self._doubted = True
-            self._spawn(self._never_begun())
+            self.spawn(self._never_begun())
         if self._asks and not self.turn.state.ended and self._transcript.is_passed_by(self.turn.state):
             self._fail(_SERVER_CLOCK)
-            self._spawn(self._stops.late(self.turn.id))
+            self.spawn(self._stops.late(self.turn.id))
         if change.kind == "request":
             self._responder.look()
         elif change.kind == "ended":
             if self._ended_by(*LOST) and self._sending is not None:
                 self._sending.cancel()  # it may be waiting for a new server: a failed turn must not run
-            self._spawn(self._finish())
+            self.spawn(self._finish())
 
     def rested(self) -> None:
         """Handle the session going idle."""
         self._news.set()
+        if self.expected is not None:
+            self.expected.rested()
         state = self.turn.state
         if self._asks and not self._rests and state.prompt is not None and not state.ended:
             self._rests = True
-            self._spawn(self._passed_by())
+            self.spawn(self._passed_by())
 
     async def _passed_by(self) -> None:
         """Start a prompt that the server has but passed by. Fail it if that does not help: it would wait forever.
@@ -217,12 +241,12 @@ class Run:
         A turn that fails is idle a moment before it ends; a prompt of that moment is only stored (docs/server.md).
         Leave one that is being stopped: the abort ends it.
         """
-        await self._until(self._is_taken_up, PASSED_BY_AFTER)
+        await self.until(self._is_taken_up, PASSED_BY_AFTER)
         if not self._is_taken_up():
             with contextlib.suppress(OpencodeError, TimeoutError):  # then the prompt stays as it is: not answered
                 async with asyncio.timeout(PASSED_BY_TIMEOUT):
                     await self._have_it_started()
-            await self._until(self._is_taken_up, PASSED_BY_TIMEOUT)
+            await self.until(self._is_taken_up, PASSED_BY_TIMEOUT)
         self._rests = False
         if not self._is_taken_up():
             self._fail(_NOT_ANSWERED)
@@ -231,7 +255,7 @@ class Run:
         """Start the stored prompt; again if the server, busy with the turn before, has only stored that, too."""
         while not self._is_taken_up():
             await self._start_stored()
-            await self._until(self._is_taken_up, PASSED_BY_AFTER)
+            await self.until(self._is_taken_up, PASSED_BY_AFTER)
 
     def _is_taken_up(self) -> bool:
         """Return whether the server has begun the turn, or no longer needs to."""
@@ -240,15 +264,17 @@ class Run:
 
     async def _start_stored(self) -> None:
         """Send the stored prompt's id again, without parts: the server keeps those it has, and begins the turn."""
-        client, session_id = self._feed.client, self._transcript.id
-        prompt = self.turn.state.prompt
-        if prompt is None or session_id in await client.session.status():
-            return
-        info, model = prompt.info, prompt.info.get("model") or {}
-        await client.session.prompt_async(
-            session_id,
-            messageID=self.turn.id,
-            parts=[],
+        if self.turn.state.prompt is not None and self._transcript.id not in await self._feed.client.session.status():
+            await self._say(self.turn.id, [])
+
+    async def _say(self, message_id: str, parts: Any) -> None:
+        """Send a message to the agent and model of the turn's prompt, with the same instructions."""
+        info = self.turn.state.prompt.info if self.turn.state.prompt else {}
+        model = info.get("model") or {}
+        await self._feed.client.session.prompt_async(
+            self._transcript.id,
+            messageID=message_id,
+            parts=parts,
             agent=info.get("agent"),
             model={"providerID": model["providerID"], "modelID": model["modelID"]} if model else None,
             variant=model.get("variant"),
@@ -256,7 +282,20 @@ class Run:
             format=info.get("format"),
         )
 
-    def _spawn(self, work: Coroutine[Any, Any, None]) -> None:
+    async def say_more(self, parts: list[Json]) -> None:
+        """Send a message that continues the turn. Raises OpencodeError if the server does not take it."""
+        message_id = ids.message_id(*self._transcript.last_ids)
+        await self._say(message_id, parts)
+        if self.turn.state.ended:  # stopped meanwhile
+            await self._stops.late(message_id)
+
+    async def stop_decided(self) -> None:
+        """Stop the server's work on the turn, whose result is decided."""
+        if not self.turn.state.ended:
+            await self._stops.decided(self.turn.id)
+
+    def spawn(self, work: Coroutine[Any, Any, None]) -> None:
+        """Run a coroutine for as long as the turn may need it."""
         task = asyncio.create_task(work)
         self._tasks.add(task)
         task.add_done_callback(self._tasks.discard)
@@ -272,8 +311,8 @@ class Run:
             self._stop(error)
 
     def _stop(self, error: Json) -> None:
-        self._feed.tell(self._transcript.id, "stopping", messageID=self.turn.id, error=error)
-        self._spawn(self._abort())
+        self.tell("stopping", error=error)
+        self.spawn(self._abort())
 
     async def _abort(self) -> None:
         with contextlib.suppress(OpencodeError):  # the server is gone, and the turn with it
@@ -283,8 +322,8 @@ class Run:
         try:
             await self._responder.close()
             if not self._ended_by("PromptNotSent", *LOST):  # otherwise nothing more can arrive
-                await self._until(lambda: _complete(self.turn.state), TRAILING_TIMEOUT)
-                await self._until(lambda: not self.turn.state.awaits_diffs, DIFFS_TIMEOUT)
+                await self.until(lambda: _complete(self.turn.state), TRAILING_TIMEOUT)
+                await self.until(lambda: not self.turn.state.awaits_diffs, DIFFS_TIMEOUT)
             if self.keep is not None:
                 await self.keep(self.turn.state)
         finally:
@@ -293,6 +332,8 @@ class Run:
     def _close(self) -> None:
         if self._clock is not None:
             self._clock.cancel()
+        if self.expected is not None:
+            self.expected.withdraw()
         self._stops.ended(self.turn.id)
         finish(self.turn)
 

@@ -6,7 +6,7 @@ import asyncio
 import contextlib
 from collections.abc import Iterator
 
-from opencode_nb.errors import APIStatusError
+from opencode_nb.errors import APIStatusError, OpencodeError
 from opencode_nb.session.owner import Owner
 from opencode_nb.session.turn import ending
 from opencode_nb.session.turns.run import Run, Stops
@@ -32,7 +32,7 @@ class Running:
         self._stillborn: set[str] = set()  # turns marked as aborted before the server started them
         self._late: asyncio.Task[None] | None = None  # aborts one that starts after all
         self.pauses = Pauses()
-        self.stops = Stops(self.abort, self._stop_late, self._drop)
+        self.stops = Stops(self.abort, self._stop_late, self._drop, self._stop_decided)
 
     def add(self, run: Run) -> None:
         """Note a turn that is about to be sent."""
@@ -100,6 +100,16 @@ class Running:
         """Abort a turn already marked as over: now, and again if the server starts it after all."""
         self._stillborn.add(turn_id)
         await self._send_abort()
+
+    async def _stop_decided(self, turn_id: str) -> None:
+        """Stop the server's work on a turn whose result is decided; end the turn here if that takes too long."""
+        run = self._runs.get(turn_id)
+        with contextlib.suppress(OpencodeError, TimeoutError):  # the server may be gone
+            async with asyncio.timeout(ABORT_TIMEOUT):
+                await self._send_abort()
+                await self._ended([run] if run is not None else [])
+        if run is not None and not run.turn.state.ended:
+            run.tell("noted")
 
     def _tell_reason(self) -> None:
         """Record the reason first: an abort while waiting to retry yields no server error (docs/server.md)."""

@@ -14,8 +14,8 @@ from opencode_nb.session.permissions.responder import Responder
 from opencode_nb.session.prompt import parts as prompt_parts
 from opencode_nb.session.recorded.playing import Playable, play
 from opencode_nb.session.recorded.recorder import Recordable, Recorder
-from opencode_nb.session.turn import Turn
-from opencode_nb.session.turns.options import Beginning, Choices, TurnOptions, retry_of
+from opencode_nb.session.turn import Turn, expect
+from opencode_nb.session.turns.options import Beginning, Choices, TurnOptions, retry_of, with_schema
 from opencode_nb.session.turns.run import Keep, Limits, Run
 from opencode_nb.session.turns.running import Running
 from opencode_nb.transcript import ids
@@ -45,7 +45,9 @@ class Sender:
     async def prompt(self, parts: list[Json], options: TurnOptions, *, system: str | None, no_reply: bool) -> Turn:
         """Send prepared parts as a prompt, with the comments on lines of a diff."""
         retry_of(options, None, waits=False)
-        begun = self._beginning(options)
+        begun = await self._beginning(options)
+        if no_reply and begun.schema:
+            raise ValueError("no_reply= asks no model, so that nothing answers: leave out schema=.")
         session = self._session
         parts = await self._owner.hooks.submitted_parts(session.id, parts)
         comments, session.comments[:] = list(session.comments), []  # cleared before the feed announces the prompt
@@ -57,6 +59,8 @@ class Sender:
             body = await begun.body(parts=parts, system=system, noReply=no_reply or None)
             run = self._begin(body["messageID"], begun.policy, begun.person, begun.limits)
             run.keep = keep
+            if begun.expected:
+                begun.expected.follow(run)
             await run.send(body, no_reply)
         except BaseException:
             session.comments[:0] = comments  # keep them for the next prompt
@@ -69,7 +73,7 @@ class Sender:
         prompt_parts.check_text(name, "A command's name")
         prompt_parts.check_text(arguments, "A command's argument text")
         attached = await prompt_parts.file_parts(files, self._owner.directory)
-        begun = self._beginning(options)
+        begun = await self._beginning(options)
         asked: list[Json] = [{"type": "text", "text": f"/{name.removeprefix('/')} {arguments}".strip()}, *attached]
         await self._owner.hooks.submitted(self._session.id, asked[0]["text"], fixed=True)
         if begun.replay is not None:
@@ -82,6 +86,8 @@ class Sender:
             body["model"] = f"{chosen['providerID']}/{chosen['modelID']}"
         run = self._begin(body["messageID"], begun.policy, begun.person, begun.limits)
         run.keep = keep
+        if begun.expected:
+            begun.expected.follow(run)
         await run.follow(self._owner.client.session.command(self._session.id, **body))
         return run.turn
 
@@ -104,17 +110,20 @@ class Sender:
 
     async def unmet_effort(self, options: TurnOptions) -> str:
         """Say, once for each model, that a prompt's effort has no effect on its model; "" otherwise."""
-        return await self._beginning(options).unmet_effort()
+        return await (await self._beginning(options)).unmet_effort()
 
-    def _beginning(self, options: TurnOptions) -> Beginning:
-        return Beginning(self._session, self._owner, options, self._offering)
+    async def _beginning(self, options: TurnOptions) -> Beginning:
+        return Beginning(self._session, self._owner, await with_schema(options), self._offering)
 
     async def _play(self, parts: list[Json], begun: Beginning) -> Turn:
         """Play the recorded turn: here in a session of a replay, else in one of its own."""
         assert begun.replay is not None
         here = self._owner.recording is begun.replay
         player: Playable = self._session if here else await self._owner.player(begun.replay.path)
-        return await play(player, begun.replay, parts, begun.policy)
+        turn = await play(player, begun.replay, parts, begun.policy)
+        if begun.schema:
+            expect(turn, begun.schema)
+        return turn
 
     async def _keeper(self, parts: list[Json], begun: Beginning) -> Keep | None:
         """Return what records the turn when it has ended; None if it is not to be recorded."""

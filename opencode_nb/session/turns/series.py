@@ -15,6 +15,7 @@ from opencode_nb.errors import AbortedError, TurnError
 from opencode_nb.retry import Retry, RetryDecision, evaluate_retry
 from opencode_nb.session.prompt.parts import Prompt
 from opencode_nb.session.turn import Turn, ending
+from opencode_nb.transcript.results import is_result
 
 log = logging.getLogger("opencode_nb")
 
@@ -39,8 +40,8 @@ def next_try(turn: Turn, attempt: int, retry: Retry | None) -> RetryDecision | N
 
 
 def _has_acted(turn: Turn) -> bool:
-    """Whether a tool started, which may have changed something; a pending call has only been written."""
-    tools = (part for part in turn.state.parts if part.get("type") == "tool")
+    """Whether a tool started, which may have changed something; a pending call has only been written, a result too."""
+    tools = (part for part in turn.state.parts if part.get("type") == "tool" and not is_result(part))
     return any((part.get("state") or {}).get("status") != "pending" for part in tools)
 
 

@@ -8,7 +8,7 @@ from uuid import uuid4
 
 from IPython.display import clear_output, display, update_display
 
-from opencode_nb.magics.frontend import Frontend
+from opencode_nb.magics.showing.frontend import Frontend
 from opencode_nb.session.blocking import Session
 from opencode_nb.session.permissions.console import ConsolePerson
 from opencode_nb.session.permissions.jobs import Jobs

@@ -9,7 +9,7 @@ from collections.abc import Callable, Iterator
 from IPython.core.getipython import get_ipython
 from IPython.display import display
 
-from opencode_nb.magics.frontend import Frontend, detect
+from opencode_nb.magics.showing.frontend import Frontend, detect
 
 Tell = Callable[[str, int, int | None], None]
 
