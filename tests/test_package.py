@@ -30,6 +30,7 @@ AT_ONCE: dict[str, set[str]] = {
     "secret": set(),
     "closest": set(),
     "file_lock": set(),
+    "callbacks": set(),
     "prose": set(),
     "tools.names": set(),
     "tools": {"errors", "portal", "secret", "tools.names"},
@@ -57,11 +58,11 @@ AT_ONCE: dict[str, set[str]] = {
     "recording": {"diffs", "errors", "secret", "tools", "tools.names", "transcript"},
     "spending": {"errors", "file_lock", "transcript"},
     "session.prompt": {"changes", "closest", "errors", "prose", "tools.names", "transcript"},
-    "session.permissions": {"api", "closest", "errors", "portal", "tools.names", "transcript"},
+    "session.permissions": {"api", "callbacks", "closest", "errors", "portal", "tools.names", "transcript"},
     "session": {
-        *("api", "changes", "closest", "diffs", "errors", "failures", "portal", "secret", "server", "transcript"),
-        *("recording", "results", "retry", "session.prompt", "session.permissions", "spending", "stored", "tools"),
-        "tools.names",
+        *("api", "callbacks", "changes", "closest", "diffs", "errors", "failures", "portal", "secret", "server"),
+        *("transcript", "recording", "results", "retry", "session.prompt", "session.permissions", "spending", "stored"),
+        *("tools", "tools.names"),
     },
     "session.blocking": {
         *("api", "changes", "diffs", "errors", "portal", "recording", "results", "retry", "secret", "server"),

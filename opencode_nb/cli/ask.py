@@ -30,11 +30,20 @@ exit codes:
   0  answered                             124  --timeout ran out; the partial answer is printed
   1  the turn or the server failed        130  interrupted (143 by SIGTERM, 129 by SIGHUP)
   2  wrong command line                   141  the reader of the output closed it
+  3  a --max-... limit stopped the turn; the partial answer is printed
 
 examples:
   opencode-nb ask "Why does the test of mean() fail?"
   git diff | opencode-nb ask -m anthropic/claude-sonnet-4-5 "Write a commit message" > message.txt
   opencode-nb ask --continue --permission allow "Now fix it" --json | jq -r 'select(.type == "end").cost'"""
+
+
+_LIMITS = (
+    ("--max-cost", float, "USD", "above this cost; a step's cost is known only when it has ended"),
+    ("--max-tokens", int, "N", "above this number of tokens of all kinds"),
+    ("--max-steps", int, "N", "after this many steps of the model"),
+    ("--max-tools", int, "N", "after this many steps that called tools, and the answer to them"),
+)
 
 
 def add(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
@@ -69,6 +78,8 @@ def add(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
     )
     parser.add_argument("--permission", **permission_option.ARGUMENT, help=f"{permission_option.HELP} (default: ask)")
     parser.add_argument("--timeout", type=seconds, metavar="SECONDS", help="stop the turn after this many seconds")
+    for name, kind, metavar, what in _LIMITS:
+        parser.add_argument(name, type=kind, metavar=metavar, help=f"stop the turn {what}")
     server = parser.add_mutually_exclusive_group()
     server.add_argument(
         "--url",

@@ -8,9 +8,9 @@ import os
 import sys
 from typing import Any
 
-from opencode_nb.cli.ending import TIMED_OUT, ending_signals
+from opencode_nb.cli.ending import OVER_LIMIT, TIMED_OUT, ending_signals
 from opencode_nb.cli.output import JsonView, PlainView, View, tell_unsent
-from opencode_nb.errors import OpencodeError, TurnTimeoutError
+from opencode_nb.errors import BudgetExceededError, OpencodeError, TurnTimeoutError
 from opencode_nb.session.blocking import Opencode, Session, session_for_prompt
 from opencode_nb.session.blocking_compose import read
 from opencode_nb.session.models import announcement
@@ -36,6 +36,10 @@ class Asking:
             **_joining(options.url),
             permission=options.permission or "ask",
             timeout=options.timeout,
+            max_cost=options.max_cost,
+            max_tokens=options.max_tokens,
+            max_steps=options.max_steps,
+            max_tools=options.max_tools,
         )
 
     def once(self, prompt: str) -> int:
@@ -136,4 +140,6 @@ def exit_code(turn: Turn) -> int:
     """Return the exit code for a turn."""
     if turn.error is None:
         return 0
+    if isinstance(turn.error, BudgetExceededError):
+        return OVER_LIMIT
     return TIMED_OUT if isinstance(turn.error, TurnTimeoutError) else 1

@@ -12,6 +12,8 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from types import FrameType
 
+OVER_LIMIT = 3
+"""Exit code of `ask` if a limit of cost, tokens, steps or tools stopped the turn."""
 INTERRUPTED = 130
 """Exit code of a command that Ctrl-C ended, as shells report it."""
 TIMED_OUT = 124

@@ -46,6 +46,7 @@ from opencode_nb.session.prompt.commands import Said
 from opencode_nb.session.turn import Turn
 from opencode_nb.session.turns.options import TurnOptions
 from opencode_nb.session.turns.series import next_try
+from opencode_nb.session.turns.submission import Submission
 from opencode_nb.verify.limits import VERIFYING
 from opencode_nb.widgets.kernel_context import follow
 from opencode_nb.widgets.own_notebook import own_notebook_warning
@@ -114,6 +115,7 @@ class _Prompt:
         self._notes: list[str] = []
         self._carried: list[Any] = []
         self._schema: Schema | None = None
+        self._submission: Submission | None = None
 
     def run(self, note: str) -> Any:
         if note:
@@ -227,7 +229,7 @@ class _Prompt:
         options, sent = self._options, self._body
         if sent.kind == "shell":
             return session.shell(sent.text, timeout=options.timeout, wait=False)
-        settings: dict[str, Any] = {
+        settings: TurnOptions = {
             **self._choice(),
             "permission": options.permission,
             "timeout": options.timeout,
@@ -239,7 +241,9 @@ class _Prompt:
         }
         if sent.kind == "command":
             return session.command(sent.name, sent.text, files=self._carried, wait=False, **settings)
-        return send(session, self._carried, **settings)
+        if self._submission is None:
+            self._submission = Submission.prepared(self._carried)
+        return send(session, self._submission, settings)
 
     def _choice(self) -> TurnOptions:
         """Return who is to answer, as far as the cell says it."""

@@ -7,7 +7,6 @@ import os
 import threading
 from collections.abc import Iterator
 from contextlib import AbstractContextManager, contextmanager
-from pathlib import Path
 from typing import Any
 from weakref import WeakKeyDictionary
 
@@ -17,7 +16,7 @@ from opencode_nb.errors import OpencodeError
 from opencode_nb.kernel import notebook
 from opencode_nb.kernel.defaults import set_defaults
 from opencode_nb.magics.settings import OpencodeMagics
-from opencode_nb.session.blocking import Opencode, Session, discard, session_for_prompt
+from opencode_nb.session.blocking import Opencode, Session, discard, player, session_for_prompt
 from opencode_nb.session.catalog import is_archived
 
 PASSWORD = "OPENCODE_SERVER_PASSWORD"  # noqa: S105  # a variable's name
@@ -44,7 +43,6 @@ class Workspace:
         self.announced = False
         self._ai: Opencode | None = None
         self._made_with: dict[str, Any] = {}
-        self._replays: dict[tuple[Path, Path], Session] = {}
         self._started_with: dict[str, Any] = {}
 
     @property
@@ -184,12 +182,7 @@ class Workspace:
 
     def replay(self, path: str) -> Session:
         """Return the session that plays a recording, besides the current one. Raises OpencodeError for a bad file."""
-        directory, file = self.ai.directory, Path(path).expanduser().resolve()
-        if (directory, file) not in self._replays:
-            permission = self.options.get("permission", "ask")
-            player = Opencode(directory=directory, replay=file, permission=permission)
-            self._replays[directory, file] = player.session()
-        return self._replays[directory, file]
+        return player(self.ai, path)
 
     def stop(self) -> None:
         """Stop the server, if one runs. Keep options and session: the next prompt continues with them."""

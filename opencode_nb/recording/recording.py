@@ -132,8 +132,11 @@ class Recording:
         """Raise OSError or OpencodeError unless turns can be added, before one is sent."""
         store.check_writable(self.path)
 
-    def add(self, asked: Asked, ran: Ran, secrets: Collection[str]) -> None:
-        """Add a turn, with secrets masked: what looks like one, and these values. Raises OSError."""
+    def add(self, asked: Asked, ran: Ran, secrets: Collection[str], number: int | None = None) -> int:
+        """Add a turn, with secrets masked: what looks like one, and these values. Raises OSError.
+
+        Returns which one it is of those that were asked this: the next, unless `number` says whose place it takes.
+        """
 
         def masked(text: str) -> str:
             return mask(mask_values(text, known))
@@ -153,9 +156,10 @@ class Recording:
             files=tuple(changed),
         )
         with self._lock:
-            number = self._added[asked.key] + 1
+            number = number or self._added[asked.key] + 1
             store.append(self.path, {**asdict(turn), "occurrence": number})
-            self._added[asked.key] = number
+            self._added[asked.key] = max(number, self._added[asked.key])
+        return number
 
 
 def _likeness(one: str, other: str) -> float:

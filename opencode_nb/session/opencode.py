@@ -67,7 +67,8 @@ class AsyncOpencode(Logins):
     `shared`: use the server that this user's processes share (see `serve`) rather than a private one. `demo=True`
     always starts a private server, with the scripted demo model, not an AI. Close it, or use it as a context manager.
     `on_question` answers the agent's questions: see `questions.asked`. `answer_timeout` (seconds) is how long a person
-    has to answer anything. `strict_directory` denies edits outside the directory; shells and code then always ask.
+    or a function has for an answer. `strict_directory` denies edits outside the directory; shells and code then always
+    ask.
     `hooks` are called when something happens in any session.
     `replay`: play the turns of this recording, without any server; options of servers and models have no effect then.
     `timeout` (seconds), `max_cost` (USD), `max_tokens`, `max_steps` (of the model) and `max_tools` (steps that call
@@ -270,12 +271,14 @@ class AsyncOpencode(Logins):
         await feed.follow_again(self._sessions.transcripts())
 
     async def player(self, path: str | Path) -> AsyncSession:
-        """Return the session that plays a recording in this directory, the same each time."""
+        """Return the session that plays a recording in this directory, the same each time, under the policy of now."""
         recording = recording_of(path)
         if recording.path not in self._players:
             here = AsyncOpencode(directory=self.directory, replay=recording)
             self._players[recording.path] = await here.session()
-        return self._players[recording.path]
+        player = self._players[recording.path]
+        player.owner.policy = self.policy
+        return player
 
     # -- sessions --------------------------------------------------------------------------------------------------
 

@@ -30,6 +30,7 @@ from opencode_nb.session.turns.options import TurnOptions, limits, retry_of, spe
 from opencode_nb.session.turns.running import ABORT_TIMEOUT, Running
 from opencode_nb.session.turns.sending import Sender
 from opencode_nb.session.turns.series import OnError, SeriesItem
+from opencode_nb.session.turns.submission import Submission
 from opencode_nb.spending.account import Account
 from opencode_nb.spending.budget import Budget
 from opencode_nb.spending.steps import Spent
@@ -59,7 +60,7 @@ class AsyncSession(ManagedSession):
         self.queue = Queue(owner.directory, self._send_waiting, lambda: self.busy, self._turn_state)
         self.comments: list[Comment] = []
         """Comments on lines of a diff, sent with the next prompt."""
-        self._sender = Sender(self, self._offering, self._running, self._copy_ahead)
+        self.sender = Sender(self, self._offering, self._running, self._copy_ahead)
         self._subscribers = Subscribers[[Change]](f"session {self.id}")
         self._unloader = Unloader(owner, transcript)
 
@@ -123,12 +124,8 @@ class AsyncSession(ManagedSession):
         """
         waits = wait and not no_reply
         retry = retry_of(options, self.owner.retry, waits=waits)
-        parts = await prompt_parts.parts(text, files, images, self.owner.directory)
-        if mentions:
-            said = prompt_parts.text_of(text)
-            described = await mentions(said) if callable(mentions) else []
-            parts += await self.owner.mentions(said, prompt_parts.variables(described)) + described
-        send = partial(self.send, parts, system=system, no_reply=no_reply, **options)
+        given = Submission.of(self.owner, text, files, images, mentions, system=system, no_reply=no_reply)
+        send = partial(self.sender.prompt, given, options)
         if not waits:
             return await send()
         return await self._settled(series.retried(send, retry, self._running.pauses))
@@ -180,7 +177,7 @@ class AsyncSession(ManagedSession):
         **options: Unpack[TurnOptions],
     ) -> Turn:
         """Send prepared parts (see `prompt.parts`) as a prompt; return the Turn without waiting for it."""
-        return await self._sender.prompt(parts, options, system=system, no_reply=no_reply)
+        return await self.sender.prompt(Submission.prepared(parts, system=system, no_reply=no_reply), options)
 
     @spelled_out
     async def command(
@@ -196,7 +193,7 @@ class AsyncSession(ManagedSession):
 
         Raises OpencodeError if there is no such command. The command's own model and agent take precedence.
         """
-        turn = await self._sender.command(name, arguments, files, options)
+        turn = await self.sender.command(name, arguments, files, options)
         return await self._settled(turn) if wait else turn
 
     @spelled_out
@@ -206,7 +203,7 @@ class AsyncSession(ManagedSession):
 
     async def unmet_effort(self, options: TurnOptions) -> str:
         """Say, once for each model, that a prompt's effort has no effect on its model; "" otherwise."""
-        return await self._sender.unmet_effort(options)
+        return await self.sender.unmet_effort(options)
 
     def _turn_state(self, turn_id: str) -> TurnState | None:
         return self.transcript.turns.get(turn_id)  # looked up on each call: reordering replaces the dict
@@ -225,7 +222,7 @@ class AsyncSession(ManagedSession):
         if self.owner.recording is not None:
             raise OpencodeError(_NO_SHELL.format(self.owner.recording.path.name))
         await self._rested()
-        turn = await self._sender.shell(command, timeout)
+        turn = await self.sender.shell(command, timeout)
         return await self._settled(turn) if wait else turn
 
     async def compact(self) -> Turn:

@@ -226,11 +226,13 @@ class Budget:
             setattr(loaded, f"_{name}", amount)
         return loaded
 
+    def __str__(self) -> str:
+        return ", ".join(map(str, self._states())) or "no limits"
+
     def __repr__(self) -> str:
-        limits = ", ".join(map(str, self._states())) or "no limits"
         used = f"${self.cost:.4f}, {self.tokens:,} tokens, {self.steps:,} steps, {self.tools:,} tool rounds"
         exceeded = f"; exceeded: {self.exceeded}" if self.exceeded else ""
-        return f"<Budget {limits} ({used}{exceeded}{'' if self.stop else '; only observes'})>"
+        return f"<Budget {self} ({used}{exceeded}{'' if self.stop else '; only observes'})>"
 
 
 def checked(name: str, value: Any) -> Any:

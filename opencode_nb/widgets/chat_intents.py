@@ -280,6 +280,9 @@ class Intents:
         self._panel.chat.latest()
         await self._session.compact()
 
+    async def _mcps(self, intent: Json) -> Json:
+        return await self._act(Said("own", "", "mcps"), intent)
+
     async def _undo(self, intent: Json) -> None:
         """Undo a message and all after it; the last message if none is named."""
         session = await self._named(intent)
@@ -393,6 +396,7 @@ _INTENTS: dict[str, Callable[[Intents, Json], Awaitable[Json | None]]] = {
     "share": Intents._share,
     "unshare": Intents._unshare,
     "compact": Intents._compact,
+    "mcps": Intents._mcps,
     "undo": Intents._undo,
     "redo": Intents._redo,
     "reconnect": Intents._reconnect,

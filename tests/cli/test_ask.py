@@ -162,6 +162,12 @@ def test_a_timeout_keeps_the_partial_answer(place: Path) -> None:
     assert "opencode-nb: Stopped after 10 s, its time limit." in done.err
 
 
+def test_a_limit_keeps_the_partial_answer(place: Path) -> None:
+    done = ask(place, "--max-steps", "1", "--permission", "allow", "Use several tools with a todo list")
+    assert done.code == 3
+    assert "opencode-nb: Stopped at max_steps: 1 of 1 model steps used." in done.err
+
+
 @pytest.fixture
 def ai(shared: Server, place: Path) -> Iterator[oc.Opencode]:
     with oc.Opencode(base_url=shared.url, password=shared.password, directory=place) as ai:
@@ -215,6 +221,8 @@ def test_a_missing_program_is_reported_as_text_and_json(place: Path) -> None:
         (["--timeout", "0", "hello"], "is not a number of seconds above 0"),
         (["--timeout", "soon", "hello"], "invalid"),
         (["--permission", "maybe", "hello"], "invalid choice"),
+        (["--max-cost", "0", "hello"], "max_cost=0.0 is not an amount in USD above 0"),
+        (["--max-steps", "few", "hello"], "--max-steps: invalid int value: 'few'"),
     ],
 )
 def test_a_wrong_command_line_is_explained(

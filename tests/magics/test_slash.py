@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 from IPython.core.interactiveshell import InteractiveShell
 
+import opencode_nb as oc
 from opencode_nb.demo import DemoModel
 from opencode_nb.magics.workspace import workspace_of
 from tests.magics.conftest import RunCell
@@ -72,7 +73,16 @@ def test_a_picked_model_and_agent_apply_to_later_prompts(
     picked = workspace_of(shell).session
     assert picked is not None
     assert (picked.model, picked.agent) == ("demo/demo", "plan")
-    assert "Agent:     plan" in run_cell("%%prompt\n/status").printed
+    picked.effort, picked.budget = "high", oc.Budget(max_steps=9)
+    told = run_cell("%%prompt\n/status").printed
+    for line in (
+        "Agent:      plan",
+        "Effort:     high",
+        "Permission: ask (edits, shell commands and code ask you first)",
+        "Budget:     0 of 9 model steps",
+    ):
+        assert line in told
+    picked.effort = picked.budget = None
 
 
 def test_a_session_is_summarized_shown_and_saved(run_cell: RunCell, work: Path) -> None:

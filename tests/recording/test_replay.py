@@ -12,7 +12,7 @@ from typing import Any
 import pytest
 
 import opencode_nb as oc
-from opencode_nb.demo import DemoModel, text
+from opencode_nb.demo import DemoModel, error, text
 from opencode_nb.session.permissions.policy import PermissionRequest
 from tests.conftest import REPOSITORY, make_project
 
@@ -168,6 +168,18 @@ def test_a_replay_streams_lists_its_turns_and_refuses_what_needs_a_server(ai: oc
         ):
             with pytest.raises(oc.OpencodeError, match="This is a replay of"):
                 refused()
+
+
+def test_of_a_prompt_that_was_sent_again_the_last_turn_is_played(
+    ai: oc.Opencode, file: Path, demo_model: DemoModel
+) -> None:
+    demo_model.queue(error(418, "I'm a teapot"), text("Here."))
+    ai.ask("Brew", record=file, retry=oc.Retry(1, base=0, on=oc.TurnError))
+    with oc.replay(file) as replay:
+        assert [turn.text for turn in replay.turns] == ["Here."]
+        assert replay.prompt("Brew").text == "Here."
+        with pytest.raises(oc.OpencodeError, match="recorded 1 time in"):
+            replay.prompt("Brew")
 
 
 def test_a_turn_is_not_sent_if_it_cannot_be_recorded(ai: oc.Opencode, tmp_path: Path, demo_model: DemoModel) -> None:

@@ -48,6 +48,7 @@ TOO_LONG = error(400, "This model's maximum context length is 8 tokens.")
         pytest.param([text("Done.")], None, None, "end_turn", id="completed"),
         pytest.param([error(429, "Slow", retry_after_ms=1), text("Done.")], None, None, "end_turn", id="recovered"),
         pytest.param([text("Cut"), finish("length")], None, None, "max_tokens", id="length"),
+        pytest.param([finish("length")], None, None, "max_tokens", id="length, nothing said"),
         pytest.param([finish("content_filter")], oc.ContentFilterError, None, "content_filter", id="filter"),
         pytest.param(refused(429, "tokens per min"), oc.TurnRateLimitError, 429, "error", id="rate limit"),
         pytest.param(refused(503, "Later"), oc.ProviderOverloadedError, 503, "error", id="overloaded"),
@@ -94,6 +95,20 @@ def test_the_last_error_is_raised_when_the_retries_are_used_up(ai: oc.Opencode, 
     with pytest.raises(oc.TurnError, match="teapot") as raised:
         session.prompt("Brew", retry=AT_ONCE)
     assert raised.value.turn.id == session.turns()[2].id
+
+
+def test_the_turns_own_error_is_raised_when_a_budget_refuses_the_next_try(
+    ai: oc.Opencode, demo_model: DemoModel
+) -> None:
+    session = ai.session("budget")
+    session.budget = budget = oc.Budget(max_steps=2)
+    demo_model.queue([text("One step.")], TEAPOT)
+    session.prompt("go")
+    retry = oc.Retry(1, base=0, on=oc.TurnError, on_retry=lambda *_: budget.change(max_steps=1))
+    with pytest.raises(oc.TurnError, match="teapot") as raised:
+        session.prompt("Brew", retry=retry)
+    assert type(raised.value) is oc.TurnError
+    assert "The prompt was not sent again. Nothing was sent: max_steps is used up" in raised.value.__notes__[0]
 
 
 @pytest.mark.parametrize(

@@ -4,8 +4,8 @@ Members that only forward are derived from the async classes and run on the pack
 """
 
 from opencode_nb.session.blocking.connection import Connection
-from opencode_nb.session.blocking.opencode import Opencode, session_for_prompt
+from opencode_nb.session.blocking.opencode import Opencode, player, session_for_prompt
 from opencode_nb.session.blocking.queue import Queue
 from opencode_nb.session.blocking.session import Session, discard, send
 
-__all__ = ["Connection", "Opencode", "Queue", "Session", "discard", "send", "session_for_prompt"]
+__all__ = ["Connection", "Opencode", "Queue", "Session", "discard", "player", "send", "session_for_prompt"]

@@ -29,6 +29,13 @@ class Connection(Derived):
         self._async = AsyncOpencode(**options)
         self._client: Client | None = None
 
+    @classmethod
+    def _of(cls, inner: AsyncOpencode) -> Self:
+        """Return the blocking face of an AsyncOpencode that exists already."""
+        made = cls.__new__(cls)
+        made._async, made._client = inner, None
+        return made
+
     prefer = forwarded(AsyncOpencode.prefer)
     started = Forwarded[bool](AsyncOpencode.started)
     server = Forwarded[Server](AsyncOpencode.server)

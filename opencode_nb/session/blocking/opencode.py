@@ -89,6 +89,13 @@ class Opencode(Connection):
         return f"<Opencode {'running' if self.started else 'not started'} in {self.directory}>"
 
 
+def player(agent: Opencode, path: str | Path) -> Session:
+    """Return the session that plays a recording beside an agent, without a server. Raises OpencodeError."""
+    session = run(agent._async.player, path)
+    owner: Any = session.owner  # an AsyncOpencode
+    return Session(session, Opencode._of(owner))
+
+
 @contextmanager
 def session_for_prompt(agent: Opencode, given: Session | None = None) -> Iterator[Session]:
     """Yield the given session, or a new one, deleted again if the prompt in the body could not be sent."""

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Awaitable, Callable, Generator, Iterable, Iterator
 from contextlib import contextmanager
+from functools import partial
 from itertools import count
 from queue import SimpleQueue
 from typing import Any, Unpack
@@ -28,7 +29,8 @@ from opencode_nb.session.prompt.parts import Mentions, Prompt
 from opencode_nb.session.session import AsyncSession
 from opencode_nb.session.turn import Turn, ending
 from opencode_nb.session.turns.options import TurnOptions, retry_of, spelled_out
-from opencode_nb.session.turns.series import OnError, SeriesItem, check_on_error, failed, next_try, read_item
+from opencode_nb.session.turns.series import OnError, SeriesItem, after, check_on_error, failed, next_try, read_item
+from opencode_nb.session.turns.submission import Submission
 from opencode_nb.spending.budget import Budget
 from opencode_nb.transcript.state import Json
 from opencode_nb.transcript.transcript import Change
@@ -107,21 +109,9 @@ class Session(Derived):
         """
         waits = wait and not no_reply
         retry = retry_of(options, self._async.owner.retry, waits=waits)
-        return self._turn(
-            waits,
-            options,
-            lambda options: self._async.prompt(
-                text,
-                files=files,
-                images=images,
-                mentions=mentions,
-                system=system,
-                no_reply=no_reply,
-                wait=False,
-                **options,
-            ),
-            retry,
-        )
+        inner = self._async
+        given = Submission.of(inner.owner, text, files, images, mentions, system=system, no_reply=no_reply)
+        return self._turn(waits, options, partial(inner.sender.prompt, given), retry)
 
     @spelled_out
     def prompts(
@@ -198,8 +188,11 @@ class Session(Derived):
 
     def _waited(self, send: Callable[[], Turn], retry: Retry | None, jobs: Jobs) -> Turn:
         """Send a turn and wait for it, again as long as `retry` says so; return the last one."""
+        before: Turn | None = None
         for attempt in count(1):
-            turn = self.wait(self._mine(send()), jobs)
+            with after(before):
+                before = turn = self._mine(send())
+            self.wait(turn, jobs)
             decision = next_try(turn, attempt, retry)
             if decision is None or not run(self._async.pause, decision.delay):
                 break
@@ -305,10 +298,10 @@ class Session(Derived):
         return f"<Session {self.id} {self.title!r}>"
 
 
-def send(session: Session, parts: list[Json], **options: Any) -> Turn:
-    """Send prepared parts as a prompt, without waiting for the turn; options as for `prompt`."""
+def send(session: Session, submission: Submission, options: TurnOptions) -> Turn:
+    """Send a prompt, or send it again, without waiting for the turn; options as for `prompt`."""
     with session.stopped_by_interrupt():
-        return session._mine(run(session._async.send, parts, **options))
+        return session._mine(run(session._async.sender.prompt, submission, options))
 
 
 def discard(session: Session) -> None:

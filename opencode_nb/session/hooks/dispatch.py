@@ -4,16 +4,13 @@ from __future__ import annotations
 
 import asyncio
 import contextvars
-import inspect
 import logging
-import threading
 from collections import deque
-from collections.abc import Callable
 from dataclasses import replace
 from typing import Any
 
+from opencode_nb import callbacks
 from opencode_nb.errors import PromptBlockedError
-from opencode_nb.session.connection import call_soon
 from opencode_nb.session.hooks.events import Event, PromptEvent, ToolEvent
 from opencode_nb.session.hooks.hook import Hook, Hooks
 from opencode_nb.transcript.state import Json
@@ -54,12 +51,7 @@ class Dispatcher:
         if self._last is not None and not _in_hook.get():
             await asyncio.shield(self._last)
 
-    async def submitted(self, session: str, text: str, *, fixed: bool = False) -> str:
-        """Return the text to send for a prompt. Raises PromptBlockedError if a hook blocks it.
-
-        A `fixed` one, such as a command, cannot be replaced.
-        """
-        event = PromptEvent(session, text)
+    async def _submitted(self, event: PromptEvent, *, fixed: bool) -> str:
         for hook in self.hooks.observing("prompt_submitted"):
             answer, _error = await called("prompt_submitted", hook, event)
             if _blocks(answer):
@@ -70,18 +62,22 @@ class Dispatcher:
                 log.warning("prompt_submitted returned %.80r, which is ignored: see help(Hooks).", answer)
         return event.text
 
-    async def submitted_parts(self, session: str, parts: list[Json]) -> list[Json]:
-        """Return a prompt's parts, with the text that the hooks give it. Raises as `submitted` does."""
-        said = [part for part in parts if part.get("type") == "text" and not part.get("synthetic")]
-        if not (said and self.hooks.has("prompt_submitted")):
+    async def submitted_parts(self, session: str, parts: list[Json], *, fixed: bool = False) -> list[Json]:
+        """Return a prompt's parts, with the text that the hooks give it. Raises PromptBlockedError if one blocks it.
+
+        The text of a `fixed` one, such as a command, cannot be replaced.
+        """
+        if not self.hooks.has("prompt_submitted"):
             return parts
+        said = [part for part in parts if part.get("type") == "text" and not part.get("synthetic")]
         text = "\n\n".join(str(part["text"]) for part in said)
-        changed = await self.submitted(session, text)
+        files = tuple(str(part.get("filename") or part.get("url")) for part in parts if part.get("type") == "file")
+        changed = await self._submitted(PromptEvent(session, text, files), fixed=fixed)
         if changed == text:
             return parts
-        first = parts.index(said[0])
-        rest = [part for part in parts[first + 1 :] if part not in said]
-        return [*parts[:first], {**said[0], "text": changed}, *rest]
+        first = parts.index(said[0]) if said else 0
+        rest = [part for part in parts[first:] if part not in said]
+        return [*parts[:first], {**(said[0] if said else {"type": "text"}), "text": changed}, *rest]
 
     async def refusal(self, event: ToolEvent) -> str | None:
         """Return why a veto refuses a tool call; None if none does. A veto that fails refuses it."""
@@ -135,48 +131,8 @@ def _failure(task: asyncio.Task[Any], hook: Hook[Any]) -> Exception | None:
 
 
 async def _taken(hook: Hook[Any], event: Event) -> Any:
-    try:
-        return await _result(hook.function, event) if hook.takes(event) else None
-    except (SystemExit, KeyboardInterrupt) as error:  # it must not end the loop
-        raise RuntimeError(f"it raised {type(error).__name__}") from error
-
-
-async def _result(function: Callable[[Any], Any], event: Event) -> Any:
     context = contextvars.copy_context()
     context.run(_in_hook.set, True)
-    if _is_async(function):
-        return await asyncio.create_task(function(event), context=context)
-    result = await _on_thread(context, function, event)
-    if inspect.isawaitable(result):
-        return await asyncio.create_task(_awaited(result), context=context)
-    return result
-
-
-async def _awaited(result: Any) -> Any:
-    return await result
-
-
-def _is_async(function: Callable[[Any], Any]) -> bool:
-    return inspect.iscoroutinefunction(function) or inspect.iscoroutinefunction(type(function).__call__)
-
-
-async def _on_thread(context: contextvars.Context, function: Callable[[Any], Any], event: Event) -> Any:
-    """Call a function on a thread of its own: it may block, and one that hangs must not keep the process alive."""
-    loop = asyncio.get_running_loop()
-    done: asyncio.Future[tuple[Any, BaseException | None]] = loop.create_future()
-
-    def finish(result: Any, error: BaseException | None) -> None:
-        if not done.done():
-            done.set_result((result, error))
-
-    def work() -> None:
-        try:
-            call_soon(loop, finish, context.run(function, event), None)
-        except BaseException as error:  # raised where the hook was called
-            call_soon(loop, finish, None, error)
-
-    threading.Thread(target=work, name="opencode_nb hook", daemon=True).start()
-    result, error = await done
-    if error is not None:
-        raise error if isinstance(error, Exception) else RuntimeError(f"it raised {type(error).__name__}") from error
-    return result
+    may_block = callable(hook.match)
+    taken = await callbacks.call(hook.takes, event, context=context) if may_block else hook.takes(event)
+    return await callbacks.call(hook.function, event, context=context) if taken else None

@@ -31,9 +31,13 @@ class Event:
 
 @dataclass(frozen=True, slots=True)
 class PromptEvent(Event):
-    """A prompt, before it is sent. A command's `text` is "/name arguments"."""
+    """A prompt, before it is sent, with the comments on lines of a diff, and the names of the `files` attached to it.
+
+    A command's `text` is "/name arguments".
+    """
 
     text: str
+    files: tuple[str, ...] = ()
 
     @property
     def subjects(self) -> Sequence[str]:

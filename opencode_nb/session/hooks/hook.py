@@ -67,11 +67,11 @@ class Hook(Generic[E]):
             raise ValueError(f"A veto cannot refuse {unasked[0]}: OpenCode does not ask about it.")
 
     def takes(self, event: E) -> bool:
-        """Return whether to call it with this event, and count it as called."""
+        """Return whether to call it with this event, and count it as called. A function of `match` may block."""
         if self._done or not self._fits(event):
             return False
-        self._done = self.once
-        return True
+        is_free, self._done = not self._done, self.once  # another event may have come meanwhile
+        return is_free
 
     def _fits(self, event: E) -> bool:
         if self.match is None:

@@ -6,11 +6,11 @@ request is rejected with a reason, so that an unattended notebook never hangs.
 
 from __future__ import annotations
 
-import inspect
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any, Literal, Protocol
 
+from opencode_nb import callbacks
 from opencode_nb.session.permissions.approvals import Approvals
 from opencode_nb.session.permissions.boundary import UNHELD, Boundary
 from opencode_nb.session.permissions.rules import ACTIONS, MODES, Rules, strictest
@@ -90,7 +90,8 @@ class Policy:
 
     A name is a permission (edit, bash, ...), a tool (write, apply_patch, an MCP server's, your own), or a pattern of
     these. See `rules` for precedence. Requests that match no rule go to a person.
-    A callable takes a `PermissionRequest` and returns "once", "always", "reject", ("reject", message), or "ask".
+    A callable takes a `PermissionRequest` and returns "once", "always", "reject", ("reject", message), or "ask". One
+    that is not async may block: it runs on a thread of its own, one call at a time in each turn.
     Raises ValueError for anything else, and for a misspelt name.
     """
 
@@ -107,6 +108,11 @@ class Policy:
     def agent(self) -> str | None:
         """The agent that the mode needs, or None."""
         return PLAN if self.option == PLAN else None
+
+    @property
+    def function(self) -> Callable[[PermissionRequest], Any] | None:
+        """The function that answers; None if the option is a mode or rules."""
+        return self.option if callable(self.option) else None
 
     @property
     def tells_paths_apart(self) -> bool:
@@ -167,8 +173,7 @@ class Policy:
     async def _ask_callable(self, request: Json) -> Answer | None:
         decide: Any = self.option
         try:
-            result = decide(PermissionRequest.of(request))
-            answer = _by_callable(await result if inspect.isawaitable(result) else result)
+            answer = _by_callable(await callbacks.call(decide, PermissionRequest.of(request)))
         except Exception as error:  # user code: whatever it raises, deny the request
             return Answer("reject", f"The permission callback failed: {type(error).__name__}: {error}", "policy")
         if answer and answer.reply == "always":

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-import inspect
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any, Literal
 
+from opencode_nb import callbacks
 from opencode_nb.transcript.state import Json
 
 QuestionCallback = Callable[["QuestionRequest"], Any]
@@ -49,11 +49,11 @@ async def asked(callback: QuestionCallback, request: Json) -> list[list[str]] | 
     """Return the callback's answers; None leaves them to a person.
 
     It returns a text, or a list of texts, for a single question; a list with one of these for each of several; False
-    declines; None leaves it to a person. Raises ValueError for anything else.
+    declines; None leaves it to a person. One that is not async runs on a thread of its own. Raises ValueError for
+    anything else.
     """
     questions = QuestionRequest.of(request)
-    result = callback(questions)
-    result = await result if inspect.isawaitable(result) else result
+    result = await callbacks.call(callback, questions)
     if result is None:
         return None
     return "reject" if result is False else _answers(result, questions.questions)

@@ -5,10 +5,11 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import logging
-from collections.abc import Awaitable, Callable, Coroutine
+from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine
 from dataclasses import dataclass
 from typing import Any, Literal, Protocol
 
+from opencode_nb import callbacks
 from opencode_nb.api.client import AsyncClient
 from opencode_nb.errors import NotFoundError, OpencodeError
 from opencode_nb.session.permissions import questions
@@ -36,7 +37,8 @@ class Answerers:
     """Who answers a turn's requests: first a hook that may refuse, then the policy, then the person.
 
     `refusal` returns why a hook refuses a request, or None; `unasked` whether only a hook has it asked. `on_question`
-    answers questions before the person, who has `timeout` seconds. `place` resolves the paths of requests.
+    answers questions before the person; each, and a policy's function, has `timeout` seconds. `place` resolves the
+    paths of requests.
     """
 
     policy: Policy
@@ -58,6 +60,7 @@ class Responder:
         self._tasks: dict[str, asyncio.Task[None]] = {}
         self._unanswered: dict[str, Json] = {}
         self._news = asyncio.Event()
+        self._one_by_one = asyncio.Lock()  # for functions that may block
 
     def look(self) -> None:
         """Start answering new requests and drop those that are no longer open."""
@@ -113,7 +116,29 @@ class Responder:
             return Answer("reject", refusal, "a hook")
         if self._by.unasked(request):
             return Answer("once", by="policy")
-        return await self._by.policy.decide(request, self._by.place)
+        return await self._by_policy(request)
+
+    async def _by_policy(self, request: Json) -> Answer | None:
+        policy = self._by.policy
+        if policy.function is None:
+            return await policy.decide(request, self._by.place)
+        try:
+            async with self._calling(policy.function, "permission="):
+                return await policy.decide(request, self._by.place)
+        except TimeoutError as error:
+            return Answer("reject", f"{error}.", "policy")
+
+    @contextlib.asynccontextmanager
+    async def _calling(self, function: Callable[..., Any], name: str) -> AsyncIterator[None]:
+        """Limit the time of a call; one of a function that is not async also waits for the one before it."""
+        limit = asyncio.timeout(self._by.timeout)
+        try:
+            async with contextlib.nullcontext() if callbacks.is_async(function) else self._one_by_one, limit:
+                yield
+        except TimeoutError:
+            if limit.expired():
+                raise TimeoutError(f"{name} gave no answer within {self._by.timeout:g} s") from None
+            raise
 
     async def _asked(self, request: Json) -> Answer | None:
         """Return the person's answer, or APPROVED as soon as an "always" covers the request."""
@@ -169,7 +194,8 @@ class Responder:
     async def _answers(self, request: Json) -> tuple[str, list[list[str]] | Literal["reject"] | None]:
         """Return who answers the agent's questions, and the answers; None if nobody does."""
         if self._by.on_question is not None:
-            answers = await questions.asked(self._by.on_question, request)
+            async with self._calling(self._by.on_question, "on_question="):
+                answers = await questions.asked(self._by.on_question, request)
             if answers is not None:
                 return "policy", answers
         if self._by.person is None:

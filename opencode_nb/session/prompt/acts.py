@@ -146,7 +146,7 @@ async def permissions(session: Subject, wanted: str) -> Result:
         return Result(listing.modes(session.owner.policy.option if current is None else current))
     mode = one_of(wanted, list(listing.MODES), "mode")
     session.choose(permission=mode)
-    return Result(f"Permission: {mode} ({listing.MODES[mode]}), from the next message on.")
+    return Result(f"Permission: {listing.permission(mode)}, from the next message on.")
 
 
 async def variants(session: Subject, wanted: str) -> Result:
@@ -165,19 +165,23 @@ async def variants(session: Subject, wanted: str) -> Result:
 
 
 async def status(session: Subject, _rest: str) -> Result:
-    """Tell the session, who answers, and what was used."""
+    """Tell the session, who answers, what is allowed, and what was used."""
     chosen = await _next_model(session)
     agent = session.agent or str(session.transcript.info.get("agent") or await session.owner.default_agent())
+    owner = session.owner
     facts = {
         "Session": _named(session),
-        "Directory": str(session.owner.directory),
+        "Directory": str(owner.directory),
         "Model": " ".join(filter(None, (chosen, session.variant))),
+        "Effort": session.effort or "not set",
         "Agent": agent,
+        "Permission": listing.permission(owner.policy.option if session.permission is None else session.permission),
+        "Budget": listing.limits((owner.budget, session.budget), {**owner.turn_limits, "timeout": owner.timeout}),
         "Context": listing.used(await session.context()) or "nothing was sent yet",
         "Cost": f"${session.cost:.4f} at the provider's list prices",
-        "OpenCode": session.owner.version,
+        "OpenCode": owner.version,
     }
-    return Result("\n".join(f"{name + ':':<11}{value}" for name, value in facts.items()))
+    return Result("\n".join(f"{name + ':':<12}{value}" for name, value in facts.items()))
 
 
 async def mcps(session: Subject, wanted: str) -> Result:
@@ -185,7 +189,8 @@ async def mcps(session: Subject, wanted: str) -> Result:
     servers = session.owner.mcp
     verb, _, name = wanted.partition(" ")
     if not wanted:
-        return Result(listing.mcp_servers(await servers.status()) or NO_MCP)
+        listed = listing.mcp_servers(await servers.status())
+        return Result(f"{listed}\n/mcps connect NAME or /mcps disconnect NAME changes one." if listed else NO_MCP)
     if verb not in ("connect", "disconnect") or not name.strip():
         raise OpencodeError(f"/mcps {wanted}: write /mcps, /mcps connect NAME or /mcps disconnect NAME.")
     if verb == "disconnect":

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, NamedTuple, Protocol
@@ -44,6 +44,9 @@ class Lists(Protocol):
     version: str
     mcp: Any
     policy: Any
+    budget: Any
+    turn_limits: Mapping[str, float]
+    timeout: float | None
 
     @property
     def client(self) -> Any:
@@ -83,6 +86,7 @@ class Subject(Protocol):
     model: str | None
     agent: str | None
     variant: str | None
+    budget: Any
 
     @property
     def effort(self) -> str | None:

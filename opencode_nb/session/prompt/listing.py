@@ -24,10 +24,23 @@ MODES = {
 """The permission modes, and what they mean."""
 
 
+def permission(option: object) -> str:
+    """Return a `permission=` option: the mode with what it means, or the rules."""
+    if isinstance(option, str):
+        return f"{option} ({MODES[option]})"
+    return "decided by a function of yours" if callable(option) else str(option)
+
+
+def limits(budgets: Iterable[object], of_turn: Mapping[str, float | None]) -> str:
+    """Return how far budgets are used, and what limits each turn; "none" without limits."""
+    given = {str(budget): None for budget in budgets if budget is not None}
+    each = ", ".join(f"{name}={value:g}" for name, value in of_turn.items() if value is not None)
+    return "; ".join([*given, *([f"each turn {each}"] if each else [])]) or "none"
+
+
 def modes(current: object) -> str:
     """Return the permission modes with what they mean, the current one marked; and rules, if these are current."""
-    is_mode = isinstance(current, str)
-    own = [] if is_mode else ["* decided by a function of yours" if callable(current) else f"* {current}"]
+    own = [] if isinstance(current, str) else [f"* {permission(current)}"]
     listed = _marked(((f"{mode:<5}", f"  {about}") for mode, about in MODES.items()), str(current))
     return "\n".join([*own, listed])
 

@@ -39,10 +39,14 @@ class Recordable(Protocol):
 
 
 class Recorder:
-    """Adds one turn to a recording. Created before the turn is sent: attached files may change while it runs."""
+    """Adds one turn to a recording. Created before the turn is sent: attached files may change while it runs.
+
+    Of a prompt that is sent again, only its last turn is played.
+    """
 
     def __init__(self, session: Recordable, recording: Recording, question: Asked) -> None:
         self._session, self._recording, self._asked = session, recording, question
+        self._number: int | None = None
 
     @classmethod
     async def of(cls, session: Recordable, path: str | PathLike[str], parts: list[Json]) -> Recorder:
@@ -69,4 +73,5 @@ class Recorder:
         found = sources.of_turns([state], session.place)
         ran = Ran(kept, found.changes, owner.directory, found.root, session.title, owner.version)
         password = [owner.password] if owner.password else []
-        self._recording.add(self._asked, ran, {*password, *session.known_secrets()})
+        secrets = {*password, *session.known_secrets()}
+        self._number = self._recording.add(self._asked, ran, secrets, self._number)

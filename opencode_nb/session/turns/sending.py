@@ -16,8 +16,9 @@ from opencode_nb.session.recorded.playing import Playable, play
 from opencode_nb.session.recorded.recorder import Recordable, Recorder
 from opencode_nb.session.turn import Turn, expect
 from opencode_nb.session.turns.options import Beginning, Choices, TurnOptions, retry_of, with_schema
-from opencode_nb.session.turns.run import Keep, Limits, Run
+from opencode_nb.session.turns.run import Limits, Run
 from opencode_nb.session.turns.running import Running
+from opencode_nb.session.turns.submission import Submission
 from opencode_nb.transcript import ids
 from opencode_nb.transcript.state import Json, TurnState
 
@@ -42,29 +43,37 @@ class Sender:
         self._offering, self._running, self._starting = offering, running, starting
         self._answering = Answering(self._owner, self._transcript, offering, session.turn_for)
 
-    async def prompt(self, parts: list[Json], options: TurnOptions, *, system: str | None, no_reply: bool) -> Turn:
-        """Send prepared parts as a prompt, with the comments on lines of a diff."""
+    async def prompt(self, submission: Submission, options: TurnOptions) -> Turn:
+        """Send a prompt; the first time with the comments on lines of a diff, after the hooks that may change it."""
         retry_of(options, None, waits=False)
         begun = await self._beginning(options)
-        if no_reply and begun.schema:
+        if submission.no_reply and begun.schema:
             raise ValueError("no_reply= asks no model, so that nothing answers: leave out schema=.")
-        session = self._session
-        parts = await self._owner.hooks.submitted_parts(session.id, parts)
+        if submission.parts is not None:
+            return await self._try(submission, submission.parts, begun)
+        session, parts = self._session, await submission.make()
         comments, session.comments[:] = list(session.comments), []  # cleared before the feed announces the prompt
         parts = [*parts, *({"type": "text", "text": comment.prompt} for comment in comments)]
         try:
-            if begun.replay is not None:
-                return await self._play(parts, begun)
-            keep = await self._keeper(parts, begun)
-            body = await begun.body(parts=parts, system=system, noReply=no_reply or None)
-            run = self._begin(body["messageID"], begun.policy, begun.person, begun.limits)
-            run.keep = keep
-            if begun.expected:
-                begun.expected.follow(run)
-            await run.send(body, no_reply)
+            parts = await self._owner.hooks.submitted_parts(session.id, parts)
+            turn = await self._try(submission, parts, begun)
         except BaseException:
             session.comments[:0] = comments  # keep them for the next prompt
             raise
+        submission.parts = parts
+        return turn
+
+    async def _try(self, submission: Submission, parts: list[Json], begun: Beginning) -> Turn:
+        if begun.replay is not None:
+            return await self._play(parts, begun)
+        if begun.record is not None and submission.recorder is None:
+            submission.recorder = await Recorder.of(self._session, begun.record, parts)
+        body = await begun.body(parts=parts, system=submission.system, noReply=submission.no_reply or None)
+        run = self._begin(body["messageID"], begun.policy, begun.person, begun.limits)
+        run.keep = submission.recorder.keep if submission.recorder else None
+        if begun.expected:
+            begun.expected.follow(run)
+        await run.send(body, submission.no_reply)
         return run.turn
 
     async def command(self, name: str, arguments: str, files: Iterable[Any], options: TurnOptions) -> Turn:
@@ -75,17 +84,17 @@ class Sender:
         attached = await prompt_parts.file_parts(files, self._owner.directory)
         begun = await self._beginning(options)
         asked: list[Json] = [{"type": "text", "text": f"/{name.removeprefix('/')} {arguments}".strip()}, *attached]
-        await self._owner.hooks.submitted(self._session.id, asked[0]["text"], fixed=True)
+        await self._owner.hooks.submitted_parts(self._session.id, asked, fixed=True)
         if begun.replay is not None:
             return await self._play(asked, begun)
         known = await self._owner.command(name)
-        keep = await self._keeper(asked, begun)
+        recorder = None if begun.record is None else await Recorder.of(self._session, begun.record, asked)
         fields = {"command": known["name"], "arguments": arguments, "parts": attached or None}
         body = await begun.body(acting=known, **fields)
         if chosen := body.get("model"):
             body["model"] = f"{chosen['providerID']}/{chosen['modelID']}"
         run = self._begin(body["messageID"], begun.policy, begun.person, begun.limits)
-        run.keep = keep
+        run.keep = recorder.keep if recorder else None
         if begun.expected:
             begun.expected.follow(run)
         await run.follow(self._owner.client.session.command(self._session.id, **body))
@@ -124,10 +133,6 @@ class Sender:
         if begun.schema:
             expect(turn, begun.schema)
         return turn
-
-    async def _keeper(self, parts: list[Json], begun: Beginning) -> Keep | None:
-        """Return what records the turn when it has ended; None if it is not to be recorded."""
-        return None if begun.record is None else (await Recorder.of(self._session, begun.record, parts)).keep
 
     def _begin(self, message_id: str, policy: Policy, person: Person | None, limits: Limits) -> Run:
         feed, owner = self._owner.feed, self._owner

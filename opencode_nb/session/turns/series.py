@@ -7,11 +7,12 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import AsyncIterable, AsyncIterator, Awaitable, Callable, Iterable, Mapping
+from collections.abc import AsyncIterable, AsyncIterator, Awaitable, Callable, Iterable, Iterator, Mapping
+from contextlib import contextmanager
 from itertools import count
 from typing import Any, Literal, TypeAlias
 
-from opencode_nb.errors import AbortedError, TurnError
+from opencode_nb.errors import AbortedError, BudgetExceededError, TurnError
 from opencode_nb.retry import Retry, RetryDecision, evaluate_retry
 from opencode_nb.session.prompt.parts import Prompt
 from opencode_nb.session.turn import Turn, ending
@@ -47,13 +48,27 @@ def _has_acted(turn: Turn) -> bool:
 
 async def retried(send: Callable[[], Awaitable[Turn]], retry: Retry | None, pauses: Pauses) -> Turn:
     """Send a turn and wait for it, again as long as `retry` says so; return the last one, or raise its error."""
+    before: Turn | None = None
     for attempt in count(1):
-        turn = await send()
+        with after(before):
+            before = turn = await send()
         await asyncio.shield(asyncio.wrap_future(ending(turn)))
         decision = next_try(turn, attempt, retry)
         if decision is None or not await pauses.wait(decision.delay):
             break
     return turn.raise_for_status()
+
+
+@contextmanager
+def after(failed: Turn | None) -> Iterator[None]:
+    """Raise the error of the try before, None for the first one, if a budget refuses to send the next."""
+    try:
+        yield
+    except BudgetExceededError as refusal:
+        if failed is None or (error := failed.error) is None:
+            raise
+        error.add_note(f"The prompt was not sent again. {refusal}")
+        raise error from refusal
 
 
 class Pauses:

@@ -174,6 +174,7 @@ export function createSessionBar({ client, notices, undo, focusMessage, find }) 
     { label: "Rename", run: beginRename },
     ...actions.share(state),
     { label: "Compact", run: () => tell("compact") },
+    { label: "MCP servers", run: () => tell("mcps") },
     ...actions.exports(),
     { label: "Delete", run: withSession((session) => actions.remove(session, () => begin("delete", { session: session.id }))) },
   ]);

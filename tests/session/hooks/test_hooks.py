@@ -13,6 +13,7 @@ import pytest
 
 import opencode_nb as oc
 from opencode_nb.demo import DemoModel, error, text, tool
+from opencode_nb.diffs.comment import Comment
 from opencode_nb.server import Server
 from opencode_nb.session.permissions.policy import Answer
 from tests.conftest import make_project
@@ -282,6 +283,28 @@ def test_a_hook_blocks_a_prompt_and_nothing_is_sent(
     assert not session.turns()
     demo_model.queue([text("Done.")])
     assert session.prompt("the plan").text == "Done."
+
+
+def test_a_prompt_is_submitted_once_with_all_that_is_sent(opened: Open, demo_model: DemoModel) -> None:
+    seen: list[Any] = []
+
+    def submitted(event: Any) -> Any:
+        seen.append(event)
+        return None if "secret" not in event.text else False
+
+    session = opened(prompt_submitted=submitted).session()
+    session.comments.append(Comment("src/temperatures.py", 1, "a secret"))
+    with pytest.raises(oc.PromptBlockedError):
+        session.prompt("go")
+    assert [comment.text for comment in session.comments] == ["a secret"], "the next prompt sends it"
+    session.comments[:] = [Comment("src/temperatures.py", 1, "why so?")]
+    demo_model.queue(error(418, "I'm a teapot"), text("Done."))
+    turn = session.prompt("go", files=["README.md"], retry=oc.Retry(1, base=0, on=oc.TurnError))
+    assert (len(seen), seen[1].files) == (2, ("README.md",))
+    assert seen[1].text.startswith("go\n\n")
+    assert "why so?" in seen[1].text
+    assert turn.prompt == seen[1].text
+    assert session.comments == []
 
 
 # --- vetoes -----------------------------------------------------------------------------------------------------------

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import os
+import threading
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
@@ -249,6 +250,38 @@ def test_a_function_answers_questions(
     assert seen[0].questions[0].options == ("One", "Two")
 
 
+def test_functions_that_are_not_async_may_block(opened: Open, demo_model: DemoModel) -> None:
+    """Each prompts another session, whose answer needs the loop."""
+    other, said = opened(), list[str]()
+
+    def noting(answer: Any) -> Any:
+        def function(_given: Any) -> Any:
+            said.append(other.ask("note it").text)
+            return answer
+
+        return function
+
+    question = tool("question", questions=[ONE])
+    demo_model.queue(text("match"), BASH, text("permission"), question, text("question"), text("Done."))
+    hooks = oc.Hooks(prompt_submitted=oc.Hook(lambda _event: None, match=noting(True)))
+    turn = opened(hooks=hooks, permission=noting("once"), on_question=noting("Two")).ask("go")
+    assert said == ["match", "permission", "question"]
+    assert (turn.text, [call.status for call in turn.tools]) == ("Done.", ["completed", "completed"])
+
+
+def test_a_function_that_may_block_is_called_for_one_request_after_another(opened: Open, demo_model: DemoModel) -> None:
+    asked: list[str] = []
+
+    def always(request: Any) -> str:
+        asked.append(request.permission)
+        return "always"
+
+    demo_model.queue([[BASH, BASH], [text("Done.")]])
+    turn = opened(permission=always).ask("go")
+    assert [call.status for call in turn.tools] == ["completed", "completed"]
+    assert asked == ["bash"], "the first answer covers both"
+
+
 # --- a time limit for answers -----------------------------------------------------------------------------------------
 
 
@@ -256,6 +289,18 @@ def test_a_request_that_nobody_answers_in_time_is_denied(opened: Open, demo_mode
     demo_model.queue([BASH, tool("question", questions=[ONE])])
     turn = opened(answer_timeout=0.1).ask("go", person=Nobody())
     assert "Nobody answered within 0.1 s" in turn.tools[0].error
+    assert turn.tools[1].status == "error"
+
+
+def test_a_function_that_gives_no_answer_in_time_is_passed_over(opened: Open, demo_model: DemoModel) -> None:
+    forever = threading.Event()
+    demo_model.queue([BASH, tool("question", questions=[ONE])])
+    hanging: Any = lambda _request: forever.wait()  # noqa: E731
+    try:
+        turn = opened(answer_timeout=0.1, permission=hanging, on_question=hanging).ask("go", person=Someone())
+    finally:
+        forever.set()
+    assert "permission= gave no answer within 0.1 s." in turn.tools[0].error
     assert turn.tools[1].status == "error"
 
 

@@ -428,6 +428,10 @@ def test_try_again_resends_the_message_with_its_attachments(shown: Panel, demo_m
         assert sent.count(piece) == 1
 
 
+def test_the_menu_lists_the_mcp_servers(shown: Panel) -> None:
+    assert shown.do("mcps")["result"]["text"].startswith("There are no MCP servers: %opencode mcp add")
+
+
 def test_failures_go_to_the_page_that_asked_or_become_a_notice(shown: Panel) -> None:
     assert "sum up" in shown.do("compact")["message"] or "compact" in shown.do("compact")["message"]
     assert shown.do("send", text="x", attachments=[{"name": "x"}])["kind"] == "failed"

@@ -227,6 +227,13 @@ def test_compact_and_export_run_from_the_menu(chat: ChatPage, panel: Locator) ->
     assert download.value.path().read_text("utf-8") == "# Ünïcode"
 
 
+def test_mcp_servers_are_listed_from_the_menu(chat: ChatPage, panel: Locator) -> None:
+    choose(panel, "MCP servers")
+    (wish,) = chat.wait_for_sent("mcps")
+    chat.message({"kind": "done", "id": wish["id"], "result": {"text": "docs: connected\ncalc: disabled"}})
+    expect(panel.get_by_role("status").filter(has_text="docs: connected")).to_be_visible()
+
+
 def test_escape_tab_and_an_outside_click_close_the_menu(chat: ChatPage, panel: Locator) -> None:
     more, menu = panel.get_by_role("button", name="More"), panel.get_by_role("menu")
     for leave in ("Escape", "Tab"):
