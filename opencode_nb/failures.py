@@ -66,6 +66,7 @@ _KINDS: dict[str, _Kind] = {
     ),
     "StorageError": _Kind(TurnError, "Free some space there, then prompt again: the session is kept."),
     "CutOff": _Kind(TurnError, "The partial answer is kept; prompt again to continue."),
+    "KernelEnded": _Kind(TurnError, "The session is kept: prompt again, or rerun the cell."),
     "ServerClock": _Kind(TurnError, "Set its clock right, or start a new session (in a notebook: %opencode new)."),
     "SessionDeleted": _Kind(TurnError, _CONTINUE),
 }

@@ -15,10 +15,14 @@ F = TypeVar("F", bound=Callable[..., Any])
 
 
 class CellError(Exception):
-    """Fails the cell, so that Run All and papermill stop there; displays only its message."""
+    """Fails the cell, so that Run All and papermill stop there; displays one line: `shown`, else its message."""
+
+    def __init__(self, message: str, shown: str = "") -> None:
+        super().__init__(message)
+        self._shown = shown or message
 
     def _render_traceback_(self) -> list[str]:
-        return [str(self)]
+        return [self._shown]
 
 
 class Interrupted(CellError):

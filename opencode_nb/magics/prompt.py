@@ -10,6 +10,7 @@ from collections.abc import Iterable
 from contextlib import AbstractContextManager, nullcontext
 from functools import cached_property
 from itertools import count
+from textwrap import shorten
 from typing import Any
 
 from IPython.core.error import UsageError
@@ -50,6 +51,9 @@ from opencode_nb.session.turns.submission import Submission
 from opencode_nb.verify.limits import VERIFYING
 from opencode_nb.widgets.kernel_context import follow
 from opencode_nb.widgets.own_notebook import own_notebook_warning
+
+BRIEF = 160
+"""Maximum characters of a failure's message that repeat what the turn above it says."""
 
 _BUSY = "The session is busy: the agent reads this prompt after its current step."
 _UNWATCHED = (
@@ -305,13 +309,17 @@ class _Prompt:
                     raise
                 return turn, Interrupted("Interrupted: the agent was stopped. The partial answer is kept, in `_`.")
         if turn.error is not None:
-            return turn, CellError(self._named(turn.error))
+            return turn, self._failure(turn.error)
         return turn, None
 
-    def _named(self, error: Exception) -> str:
-        """Name the failure. A page has its message already, in the turn above."""
-        told = self._frontend is Frontend.PAGE and not self._options.quiet
-        return f"{type(error).__name__}: {'see the turn above.' if told else error}"
+    def _failure(self, error: Exception) -> CellError:
+        """Make the cell fail. The turn above tells why, but the log of a headless run has nothing but this line."""
+        name, above = type(error).__name__, "see the turn above."
+        if self._options.quiet:
+            above = str(error)
+        elif self._frontend is Frontend.HEADLESS:
+            above = f"{shorten(str(error), BRIEF, placeholder='…')} (see the turn above)"
+        return CellError(f"{name}: {error}", f"{name}: {above}")
 
     def _store(self, turn: Turn, *, as_value: bool = True) -> None:
         """Store the Turn, or the value of its schema, in the -o variable; with `as_value`, the Turn in `_` and Out.

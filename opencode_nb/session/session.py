@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 from collections.abc import AsyncGenerator, AsyncIterable, AsyncIterator, Awaitable, Callable, Iterable
 from functools import partial
 from typing import Any, Unpack
@@ -19,6 +20,7 @@ from opencode_nb.session.incoming.unloading import Unloader
 from opencode_nb.session.management import BUSY, ManagedSession
 from opencode_nb.session.models import split_model
 from opencode_nb.session.owner import Owner
+from opencode_nb.session.permissions import answered
 from opencode_nb.session.permissions.policy import PermissionOption, Policy
 from opencode_nb.session.prompt import parts as prompt_parts
 from opencode_nb.session.prompt.parts import Mentions, Prompt
@@ -350,6 +352,7 @@ class AsyncSession(ManagedSession):
             await self.abort()
         await self.withdraw()
         await self.owner.client.session.delete(self.id)
+        answered.forget(self.id)
         deleted = {"type": "session.deleted", "properties": {"sessionID": self.id}}
         self.owner.feed.apply(deleted)  # the server's own event arrives after we stop following the session
         self.owner.forget(self.id)
@@ -380,6 +383,11 @@ class AsyncSession(ManagedSession):
         """Keep all turns in memory while `reads()` is true, for a view of earlier ones; return a function to cancel."""
         return self._unloader.keep_while(reads)
 
+    def _keep_answers(self, state: TurnState | None) -> None:
+        if state is not None and self.replayed is None:
+            with contextlib.suppress(RuntimeError):  # the interpreter is ending
+                asyncio.get_running_loop().run_in_executor(None, answered.keep, state)
+
     def changed(self, changes: list[Change]) -> None:
         """Handle what an event changed in the transcript."""
         self._offering.changed()
@@ -398,6 +406,7 @@ class AsyncSession(ManagedSession):
             elif change.kind == "ended" and change.turn in self._turns:  # started by another client: no run ends it
                 finish(self._turns[change.turn])
             if change.kind == "ended":
+                self._keep_answers(state)
                 self._unloader.turn_ended()
             elif change.kind == "earlier":
                 self._turns = {key: turn for key, turn in self._turns.items() if key in self.transcript.turns}

@@ -44,7 +44,7 @@ class Folding:
         self._early: dict[str, Json] = {}  # deltas that arrived before their part: part id -> {field: text}
         self._cut: dict[tuple[str, str], str] = {}  # half characters at the end of a delta, by part id and field
         self._ours: dict[str, float] = {}  # prompts we sent, with the position of the message before
-        self._answers: dict[str, Json] = {}  # of dropped turns, as attributes: the server does not keep them
+        self._answers: dict[str, Json] = {}  # of turns not loaded, as attributes: the server does not keep them
 
     # -- messages --------------------------------------------------------------------------------------------------
 

@@ -36,6 +36,7 @@ class Transcript(Progress):
     def __init__(self, session_id: str, parent: Transcript | None = None) -> None:
         super().__init__(session_id)
         self.children: dict[str, Transcript] = {}
+        self._answers = parent._answers if parent else {}
         self.connected = True
         self.cursor = ""
         self._parent = parent
@@ -258,6 +259,11 @@ class Transcript(Progress):
             turn.replay = list(properties["lines"])
             yield Change("turn", turn.id, "turn")
 
+    def _recalled(self, properties: Json) -> Iterable[Change]:
+        """client.recalled {turns}: who answered in earlier turns, by turn, as attributes. Comes before the history."""
+        self._answers.update(properties["turns"])
+        return ()
+
     def _loaded(self, properties: Json) -> Iterable[Change]:
         """client.loaded {info, messages, cursor, status, permissions, questions, todos}: merge with what was streamed.
 
@@ -402,6 +408,7 @@ _HANDLERS: dict[str, Callable[[Transcript, Json], Iterable[Change]]] = {
     "client.sent": Transcript._sent,
     "client.replayed": Transcript._replayed,
     "client.warned": Transcript._warned,
+    "client.recalled": Transcript._recalled,
     "client.loaded": Transcript._loaded,
     "client.earlier": Transcript._earlier,
     "client.let_go": Transcript._let_go,

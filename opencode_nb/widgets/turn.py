@@ -23,17 +23,18 @@ from opencode_nb.transcript.state import Json
 from opencode_nb.transcript.transcript import Change
 from opencode_nb.widgets import assets
 from opencode_nb.widgets.answers import chosen_columns, permission_answer, question_answer
-from opencode_nb.widgets.live import LiveView, LiveWidget, settle
+from opencode_nb.widgets.live import LiveView, SavedWidget, settle
+from opencode_nb.widgets.turn_saved import SavedTurn
 
 
-class TurnWidget(LiveWidget):
+class TurnWidget(SavedWidget):
     """The widget model of a turn's view."""
 
     _esm = assets.script("turn/turn.js")
     _css = assets.styles("core/base.css", "core/rows.css")
 
     def __repr__(self) -> str:
-        """Stays in the notebook if the kernel ends before the turn does."""
+        """Stays in the notebook if the kernel ends before the turn has said anything, or where pages cannot keep it."""
         return "The kernel ended before this turn did. Rerun the cell."
 
 
@@ -51,6 +52,7 @@ class TurnView:
         self._fallback = fallback
         self._live: LiveTurn | None = None
         self._turn: Turn | None = None
+        self._saved: SavedTurn | None = None
         self._answers: dict[str, asyncio.Future[Any]] = {}
         self._unsubscribe: Callable[[], None] = lambda: None
 
@@ -61,13 +63,15 @@ class TurnView:
         run(self._attach, turn)
 
     async def _attach(self, turn: Turn) -> None:
-        self._turn, self._live = turn, LiveTurn(turn.state)
+        self._turn, self._live, self._saved = turn, LiveTurn(turn.state), SavedTurn(self.widget, turn.state)
         self._unsubscribe = self._session.subscribe(self._changed)
         self._view.open(self._live)
 
     def _changed(self, change: Change) -> None:
         if self._turn is not None and change.turn == self._turn.id:
             self._view.changed(change.key)
+            if self._saved is not None:
+                self._saved.changed()
 
     def _show_heard(self, heard: bool) -> None:
         """Show buttons only if clicks arrive."""
@@ -87,6 +91,8 @@ class TurnView:
     async def _close(self) -> None:
         self._unsubscribe()
         self._live = None
+        if self._saved is not None:
+            self._saved.close()
         await self._view.close()
 
     # -- intents ---------------------------------------------------------------------------------------------------

@@ -35,6 +35,7 @@ _OPEN = "path => void jupyterapp.commands.execute('docmanager:open', { path, fac
 _CLOSE_OTHERS = """
 () => [...jupyterapp.shell.widgets("main")].forEach((tab) => tab !== jupyterapp.shell.currentWidget && tab.dispose())
 """
+_HOLDS = "words => jupyterapp.shell.currentWidget.context.model.toString().includes(words)"
 _CLEAR = """
 async () => {
   [...jupyterapp.shell.widgets("main")].forEach((tab) => tab.dispose());
@@ -217,6 +218,10 @@ class Notebook:
         """Save the notebook and return what is on disk then."""
         self.page.evaluate("() => window.jupyterapp.commands.execute('docmanager:save')")
         return self.saved()
+
+    def wait_until_it_holds(self, words: str) -> None:
+        """Wait until the notebook's document has these words, in a source or in an output that is saved."""
+        self.page.wait_for_function(_HOLDS, arg=words, timeout=CELL_TIMEOUT)
 
     def saved(self) -> NotebookNode:
         """Return the notebook as it is on disk: nested dicts, with every multi-line text as one string."""

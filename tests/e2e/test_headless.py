@@ -173,6 +173,7 @@ def test_a_failing_turn_fails_its_cell_with_a_one_line_traceback(execute: Execut
     assert len(error.traceback) == 1
     assert "\n" not in error.traceback[0]
     assert error.traceback[0].startswith("TurnError: ")
+    assert error.traceback[0].endswith("(see the turn above)")
     assert set(cell.outputs[-2].data) == {"text/html", "text/markdown", "text/plain"}
 
 

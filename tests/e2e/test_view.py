@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import os
 import re
+import signal
 from collections.abc import Callable
 from pathlib import Path
 
@@ -139,14 +141,18 @@ def test_the_cell_does_not_shrink_when_its_turn_ends(notebook: Callable[..., Not
     assert min(heights) > 0.9 * max(heights)
 
 
-def test_a_page_reloaded_during_a_turn_can_stop_it(notebook: Callable[..., Notebook], demo_model: DemoModel) -> None:
-    """Such a page has lost the cell's output for good (JupyterLab), but neither the turn nor the session is lost."""
+def test_a_page_reloaded_during_a_turn_shows_what_was_said_and_can_stop_it(
+    notebook: Callable[..., Notebook], demo_model: DemoModel
+) -> None:
+    """Such a page has lost the cell's later output for good (JupyterLab), but neither the turn nor the session."""
     demo_model.queue([[text("The partial text"), gate("reload")]])
     page = notebook("%%prompt -o turn\ngo", "turn.status, turn.text", "%%prompt\nhello")
     page.start(1)
     expect(views(page)).to_contain_text("The partial text", timeout=TURN_TIMEOUT)
+    page.wait_until_it_holds("The partial text")
     page.save()
     page.reload(kernel_up=False)
+    expect(page.output(1)).to_contain_text("The partial text")
     page.interrupt()
     page.page.wait_for_function(
         "() => jupyterapp.shell.currentWidget.sessionContext.session?.kernel?.status === 'idle'", timeout=OPEN_TIMEOUT
@@ -155,3 +161,23 @@ def test_a_page_reloaded_during_a_turn_can_stop_it(notebook: Callable[..., Noteb
     assert page.run(2) == "('aborted', 'The partial text')"
     page.run(3)
     expect(page.output(3)).to_contain_text("scripted demo")
+
+
+def test_what_was_said_stays_in_the_notebook_of_a_kernel_that_is_killed(
+    notebook: Callable[..., Notebook], open_notebook: OpenNotebook, demo_model: DemoModel
+) -> None:
+    demo_model.queue([[text("Said before the end."), gate("killed")]])
+    page = notebook("import os\nprint(os.getpid())", "%%prompt\ngo")
+    pid = int(page.run(1))
+    page.start(2)
+    expect(views(page)).to_contain_text("Said before the end.", timeout=TURN_TIMEOUT)
+    page.wait_until_it_holds("Said before the end.")
+    os.kill(pid, signal.SIGKILL)
+    demo_model.release("killed")
+    expect(page.output(2).get_by_role("alert").filter(has_text="This view is disconnected.")).to_be_visible()
+    page.page.get_by_role("dialog").get_by_role("button", name="Ok").click()
+    output = page.save().cells[2].outputs[-1]
+    assert "application/vnd.jupyter.widget-view+json" not in output.data
+    received = open_notebook(path=page.copy_for_a_stranger(), kernel=None)
+    for words in ("Said before the end.", "The kernel ended before this turn did."):
+        expect(received.output(2)).to_contain_text(words)

@@ -25,11 +25,16 @@ def kernel(opencode_program: Path, server_model: DemoModel, project: Path) -> It
 
 
 def told(kernel: Kernel, options: str) -> tuple[bool, str]:
-    """Run a prompt that fails; return whether the turn tells the message, and the cell's red line."""
+    """Run a prompt that fails; return whether the turn tells the message, and the cell's red line.
+
+    What programs read of the error has the message in any case.
+    """
     said = kernel.run(f"%%prompt {options}\nTry it")
     messages = [message["content"] for message in said if message["msg_type"] != "execute_reply"]
     turns = [content["data"]["text/plain"] for content in messages if "text/html" in content.get("data", {})]
-    (line,) = [content["traceback"][0] for content in messages if "traceback" in content]
+    (error,) = [content for content in messages if "traceback" in content]
+    (line,) = error["traceback"]
+    assert MESSAGE in error["evalue"]
     return any(MESSAGE in turn for turn in turns), line
 
 

@@ -118,6 +118,7 @@ def test_the_page_shows_a_turn_while_it_streams_and_when_it_ends(shown: Shown, d
     shown.wire.wait_for_text("First words")
     assert not turn.done
     assert "<strong>First</strong>" in shown.wire.page.html()
+    shown.wire.wait(lambda: "words" in shown.view.widget.saved.get("data", {}).get("text/plain", ""))
     demo_model.release("shown")
     shown.end()
     patches = shown.wire.kinds("patch")

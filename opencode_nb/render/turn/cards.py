@@ -48,6 +48,9 @@ MAX_OUTPUT = 400_000
 _NAME = 60
 """Maximum characters of a command or path in a name."""
 
+_APART = Html("\u2003")
+"""Between the facts at the end of a card's line: wider than the spaces inside one, and kept by every sanitizer."""
+
 _STATUS = {
     "pending": ("waiting", "muted"),
     "running": ("running", "info"),
@@ -126,7 +129,7 @@ def _end(card: Card) -> Html:
         element("span", escape(word), style=style) if word else NOTHING,
         _time(card),
     ]
-    return join([piece for piece in pieces if piece], Html(" "))
+    return join([piece for piece in pieces if piece], _APART)
 
 
 def _state(card: Card) -> tuple[str, str]:

@@ -20,6 +20,7 @@ from opencode_nb.secret import MASK
 from opencode_nb.session import storage
 from opencode_nb.session.incoming import history
 from opencode_nb.session.incoming.health import HealthRecord
+from opencode_nb.session.permissions import answered
 from opencode_nb.transcript.state import Json
 from opencode_nb.transcript.transcript import Change, Transcript
 
@@ -163,6 +164,7 @@ class Feed:
             transcript = self.transcripts[session_id] = Transcript(session_id)
             if not fresh:
                 try:
+                    await self._recall(transcript)
                     await self._load(transcript)
                 except BaseException:
                     del self.transcripts[session_id]
@@ -273,6 +275,11 @@ class Feed:
         """Return stored messages of a session, see `history.messages`."""
         messages: Any = await history.messages(self.client, session_id, limit, before)
         return list(mask(messages, self._secret) if self._secret else messages)
+
+    async def _recall(self, transcript: Transcript) -> None:
+        """Read who answered the requests of earlier turns."""
+        known = await asyncio.to_thread(answered.read, transcript.id)
+        self._report(transcript, "recalled", turns=known)
 
     async def load_earlier(self, transcript: Transcript) -> None:
         """Fetch the page of messages before a transcript's first turn, if there are more."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from opencode_nb.session.incoming.feed import ConnectionState, Feed
+from opencode_nb.transcript.transcript import Transcript
 
 
 class RecordedFeed(Feed):
@@ -22,3 +23,6 @@ class RecordedFeed(Feed):
 
     async def resync(self) -> None:
         """Do nothing: what was played is all there is."""
+
+    async def _recall(self, transcript: Transcript) -> None:
+        """Do nothing: the recording has who answered."""

@@ -8,6 +8,7 @@ import { make } from "../core/dom.js";
 import { watchView } from "../core/kernel.js";
 import { live } from "../live/live.js";
 import { lifetime } from "../core/model.js";
+import { initializeSaved, keepOutput } from "../live/saved_output.js";
 
 // Words arrive many times a second. Read out as they come they would be noise, so the log itself is silent; the status
 // line inside it is live by its own role.
@@ -25,7 +26,8 @@ function render({ model, el, signal }) {
   el.append(below, root, region);
   const kernel = watchView({ model, root, signal: view.signal });
   live({ model, root, region, signal: view.signal, kernel });
+  keepOutput(model, view.signal);
   return () => view.abort();
 }
 
-export default { render };
+export default { initialize: initializeSaved, render };

@@ -15,21 +15,20 @@ from opencode_nb.demo import DemoModel, text
 from opencode_nb.render.chat import saved
 from tests.conftest import make_project
 from tests.e2e.conftest import OpenNotebook
-from tests.e2e.support_chat import OPEN, TURN_TIMEOUT, ChatView
+from tests.e2e.support_chat import OPEN, ChatView
 from tests.e2e.support_lab import Lab
 from tests.e2e.support_notebook import Notebook
 from tests.render.turns import turn
 
 WIDGET = "application/vnd.jupyter.widget-view+json"
 SAID = ("first question", "The first answer.", "second question", "The second answer.")
-HAS = "words => jupyterapp.shell.currentWidget.context.model.toString().includes(words)"
 
 
 def says_and_keeps(notebook: Notebook, view: ChatView, prompt: str, answer: str) -> None:
     """Send a prompt, and wait until the notebook's document has the answer."""
     view.send(prompt)
     view.says(answer)
-    notebook.page.wait_for_function(HAS, arg=answer, timeout=TURN_TIMEOUT)
+    notebook.wait_until_it_holds(answer)
 
 
 def test_the_conversation_is_saved_while_the_panel_is_used(

@@ -15,6 +15,7 @@ from opencode_nb.demo import DemoModel, text, tool
 from opencode_nb.demo.content import patch_add
 from opencode_nb.demo.endpoint import PATCH_MODEL
 from opencode_nb.demo.script import Call
+from opencode_nb.render.turn.page import turn_text
 from opencode_nb.server import Server
 from opencode_nb.session.permissions.policy import Answer
 from tests.api import mcp_parts
@@ -130,6 +131,16 @@ def test_allow_ask_and_deny_work_for_every_permission(played: dict[str, Played],
 def test_allow_ask_and_deny_work_for_doom_loops(played: dict[str, Played]) -> None:
     assert [done.ran.count("glob") for done in played.values()] == [4, 4, 0]
     assert [done.person.asked.count("doom_loop") for done in played.values()] == [0, 1, 0]
+
+
+def test_who_answered_is_known_after_a_restart(played: dict[str, Played], server: Server, place: Path) -> None:
+    before = played["ask"].turn.state
+    with oc.Opencode(base_url=server.url, password=server.password, directory=place) as later:
+        (after,) = (turn.state for turn in later.session(id=before.session_id).turns())
+    assert [(one.call, one.reply, one.by) for one in after.decisions] == [
+        (one.call, one.reply, one.by) for one in before.decisions
+    ]
+    assert turn_text(after) == turn_text(before)
 
 
 # --- names ------------------------------------------------------------------------------------------------------------
