@@ -58,6 +58,9 @@ if TYPE_CHECKING:
         TurnTimeoutError,
         UnprocessableEntityError,
     )
+    from .functions.asking import choose, confirm, input
+    from .functions.collection import Tools
+    from .functions.tool import FunctionTool, tool
     from .magics.review import chat, diff
     from .oneshot import ask
     from .retry import Retry, RetryDecision, evaluate_retry
@@ -91,6 +94,9 @@ _HOMES = {
     ".spending.budget": ("Budget",),
     ".server": ("Server", "serve"),
     ".oneshot": ("ask",),
+    ".functions.asking": ("choose", "confirm", "input"),
+    ".functions.collection": ("Tools",),
+    ".functions.tool": ("FunctionTool", "tool"),
     ".stored.sessions": ("StoredSession", "stored_session", "stored_sessions"),
     ".magics.review": ("chat", "diff"),
     ".widgets.chat": ("ChatPanel",),
@@ -159,6 +165,7 @@ __all__ = [
     "DiffConflictError",
     "DiffView",
     "FileDiff",
+    "FunctionTool",
     "Hook",
     "Hooks",
     "InternalServerError",
@@ -188,6 +195,7 @@ __all__ = [
     "StoredSession",
     "StructuredOutputError",
     "ToolCall",
+    "Tools",
     "Turn",
     "TurnError",
     "TurnRateLimitError",
@@ -196,13 +204,17 @@ __all__ = [
     "__version__",
     "ask",
     "chat",
+    "choose",
+    "confirm",
     "diff",
     "evaluate_retry",
+    "input",
     "load_ipython_extension",
     "replay",
     "serve",
     "stored_session",
     "stored_sessions",
+    "tool",
     "types",
     "unload_ipython_extension",
 ]

@@ -7,19 +7,20 @@ own. Works even if the calling thread already runs an event loop, as the main th
 from __future__ import annotations
 
 import atexit
+import contextlib
 import os
 import threading
 import time
 from collections.abc import Awaitable, Callable
 from concurrent.futures import Future, wait
 from functools import partial
-from typing import TYPE_CHECKING, Generic, ParamSpec, TypeVar
+from typing import TYPE_CHECKING, Any, Generic, ParamSpec, TypeVar
 from weakref import WeakMethod
 
 if TYPE_CHECKING:
     import asyncio
 
-__all__ = ["POLL", "before_stop", "result_of", "run", "start"]
+__all__ = ["POLL", "before_stop", "ending", "is_here", "result_of", "run", "start"]
 
 _Running = tuple["asyncio.AbstractEventLoop", Callable[[], None]]  # a loop, and a function that ends it
 Cleanup = Callable[[], Awaitable[None]]
@@ -89,6 +90,11 @@ def result_of(future: Future[T], timeout: float | None = None) -> T:
     return future.result()
 
 
+def is_here() -> bool:
+    """Return whether this is the background loop's own thread."""
+    return _loop is not None and threading.current_thread() is _loop.thread
+
+
 def start(function: Callable[P, Awaitable[T]], *args: P.args, **kwargs: P.kwargs) -> Future[T]:
     """Start an async function on the background loop. Cancelling the future cancels the function."""
     import asyncio  # imported only when a loop is needed
@@ -126,9 +132,28 @@ class _Cancellable(Generic[T]):
             self._task.get_loop().call_soon_threadsafe(self._task.cancel)
 
 
+def ending(future: Future[Any]) -> asyncio.Future[None]:
+    """Return a future of the running loop that is done when this one is, and whose cancellation leaves it alone."""
+    import asyncio
+
+    loop = asyncio.get_running_loop()
+    ended = loop.create_future()
+
+    def end() -> None:
+        if not ended.done():
+            ended.set_result(None)
+
+    def tell(_future: Future[Any]) -> None:
+        with contextlib.suppress(RuntimeError):  # the loop was closed meanwhile
+            loop.call_soon_threadsafe(end)
+
+    future.add_done_callback(tell)
+    return ended
+
+
 def before_stop(cleanup: Cleanup) -> None:
     """Register a method to await before the background loop ends, while its object lives; no-op on other threads."""
-    if _loop is not None and threading.current_thread() is _loop.thread:
+    if _loop is not None and is_here():
         _loop.cleanups.append(WeakMethod(cleanup))
 
 

@@ -34,6 +34,8 @@ AT_ONCE: dict[str, set[str]] = {
     "prose": set(),
     "tools.names": set(),
     "tools": {"errors", "portal", "secret", "tools.names"},
+    "interrupt": set(),
+    "kernel.values": {"closest", "secret", "tools"},
     "demo": set(),
     "retry": {"errors"},
     "failure_kinds": set(),
@@ -59,21 +61,26 @@ AT_ONCE: dict[str, set[str]] = {
     "spending": {"errors", "file_lock", "transcript"},
     "session.prompt": {"changes", "closest", "errors", "prose", "tools.names", "transcript"},
     "session.permissions": {"api", "callbacks", "closest", "errors", "portal", "tools.names", "transcript"},
+    "functions": {
+        *("closest", "errors", "interrupt", "kernel.values", "portal", "secret", "session.permissions", "tools"),
+        "tools.names",
+    },
     "session": {
-        *("api", "callbacks", "changes", "closest", "diffs", "errors", "failures", "portal", "secret", "server"),
-        *("transcript", "recording", "results", "retry", "session.prompt", "session.permissions", "spending", "stored"),
-        *("tools", "tools.names"),
+        *("api", "callbacks", "changes", "closest", "diffs", "errors", "failures", "functions", "portal", "secret"),
+        *("server", "transcript", "recording", "results", "retry", "session.prompt", "session.permissions"),
+        *("spending", "stored", "tools", "tools.names"),
     },
     "session.blocking": {
-        *("api", "changes", "diffs", "errors", "portal", "recording", "results", "retry", "secret", "server"),
+        *("api", "changes", "diffs", "errors", "functions", "portal", "recording", "results", "retry", "secret"),
+        "server",
         *("session", "session.permissions", "session.prompt", "spending", "transcript"),
     },
     "session.recorded.replay": {"portal", "recording", "session", "session.blocking", "session.permissions"},
     "oneshot": {"session", "session.blocking"},
     "session.blocking_compose": {"portal", "session", "session.blocking", "session.prompt"},
     "kernel": {
-        *("closest", "diffs", "errors", "portal", "prose", "secret", "session.permissions", "tools", "tools.names"),
-        "transcript",
+        *("closest", "diffs", "errors", "interrupt", "kernel.values", "portal", "prose", "secret"),
+        *("session.permissions", "tools", "tools.names", "transcript"),
     },
     "verify": {"errors", "portal", "render.markup", "session.permissions"},
     "terminal": {"render.turn", "session", "session.blocking", "session.permissions", "transcript"},
@@ -85,9 +92,9 @@ AT_ONCE: dict[str, set[str]] = {
     "doctor": {"errors"},
     "magics.typed": set(),
     "magics": {
-        *("magics.typed", "changes", "closest", "diffs", "errors", "kernel", "portal", "results", "retry", "secret"),
-        *("session", "session.blocking", "session.blocking_compose", "session.permissions", "session.prompt"),
-        *("spending", "tools", "tools.names", "transcript", "verify", "widgets"),
+        *("magics.typed", "changes", "closest", "diffs", "errors", "kernel", "kernel.values", "portal", "results"),
+        *("retry", "secret", "session", "session.blocking", "session.blocking_compose", "session.permissions"),
+        *("session.prompt", "spending", "tools", "tools.names", "transcript", "verify", "widgets"),
     },
     "cli": {
         *("errors", "render.markup", "render.diff", "render.turn", "session", "session.blocking"),
@@ -110,13 +117,13 @@ LAZILY: dict[str, set[str]] = {
     "cli": {"server", "quickstart", "doctor", "render", "verify"},
     "telemetry": {"session.blocking"},
     "__init__": {
-        *("errors", "retry", "api", "types", "server", "stored", "changes", "transcript", "session"),
+        *("errors", "retry", "api", "types", "server", "stored", "changes", "transcript", "functions", "session"),
         *("session.blocking", "session.prompt", "session.recorded.replay", "spending", "oneshot", "widgets", "magics"),
     },
 }
 """The rooms that it may import later, inside a function, or for types, beside the above."""
 
-IN_NOTEBOOKS = {"kernel", "widgets", "magics"}
+IN_NOTEBOOKS = {"kernel", "kernel.values", "widgets", "magics"}
 ONLY_IN: dict[str, set[str]] = {
     "httpx": {"api"},
     "websockets": {"api"},
@@ -133,7 +140,7 @@ ONLY_IN: dict[str, set[str]] = {
     "mcp_types": {"tools"},
     "starlette": {"tools"},
     "uvicorn": {"tools"},
-    "pydantic": {"results"},
+    "pydantic": {"functions", "results"},
     "pydantic_core": {"results"},
     "jsonschema": {"results"},
     "referencing": {"results"},
@@ -151,6 +158,7 @@ PUBLIC = """
     serve Server
     ask Opencode AsyncOpencode Session AsyncSession Attachment Turn ToolCall Diff FileDiff Budget
     Hook Hooks
+    tool FunctionTool Tools confirm choose input
     StoredSession stored_session stored_sessions
     ChatPanel chat DiffView diff replay
     OpencodeError DiffConflictError PromptBlockedError

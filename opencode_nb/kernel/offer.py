@@ -20,6 +20,7 @@ from opencode_nb.kernel.running import main_thread
 from opencode_nb.kernel.running.runner import Runner
 from opencode_nb.kernel.running.tools import running_tools
 from opencode_nb.kernel.values.tools import value_tools
+from opencode_nb.tools.offer import KERNEL
 from opencode_nb.tools.privacy import Gate
 from opencode_nb.tools.tool import Call, Result, Tool
 
@@ -69,7 +70,7 @@ class KernelOffer:
             session.memory = Turns(self._shell.user_ns, main_thread.undisturbed)
         gate = context_of(session.id).gate
         has = gate.open and not without and self.uses(session)
-        session.offer(self.tools if has else (), gate, by="kernel")
+        session.offer(self.tools if has else (), gate, by=KERNEL)
 
     @contextmanager
     def _remembered(self, session_id: str, turn: str) -> Iterator[None]:

@@ -16,11 +16,13 @@ from opencode_nb.changes.recorder import Images
 from opencode_nb.changes.undo_result import Undone
 from opencode_nb.diffs.memory import KernelChanges
 from opencode_nb.errors import ConflictError, InternalServerError, NotFoundError, OpencodeError
+from opencode_nb.functions import calling
 from opencode_nb.recording.turns import as_json
 from opencode_nb.session import export
 from opencode_nb.session.kernel import memory
 from opencode_nb.session.kernel.offering import Offering
 from opencode_nb.session.owner import Owner
+from opencode_nb.session.permissions import questions
 from opencode_nb.session.permissions.approvals import as_sent
 from opencode_nb.session.permissions.policy import Reply
 from opencode_nb.session.turn import Turn
@@ -109,6 +111,13 @@ class ManagedSession:
         through but secrets. Not for subagents. Raises ValueError if two tools would have the same name.
         """
         self._offering.set(tools, gate, by=by)
+
+    def progress(self, done: float, total: float | None = None, text: str = "") -> None:
+        """Show on its card how far the function is that the agent calls, and that this runs in: of `total`, if known.
+
+        From any thread; shown a few times per second at most. Raises OpencodeError outside of such a call.
+        """
+        calling.current("session.progress").progress(done, total, text)
 
     @property
     def tools_problem(self) -> str:
@@ -387,11 +396,11 @@ class ManagedSession:
         request = self._request(request_id, "questions")
         if request is None:
             return False
-        client = self.owner.client
+        given: questions.Answers = "reject" if answers is None else answers
+        sending = questions.send(self.owner.client, request, given)
         if answers is None:
-            return await self._answered(request, "reject", "", client.question.reject(request_id))
-        said = "; ".join(", ".join(answer) for answer in answers)
-        return await self._answered(request, "answered", said, client.question.reply(request_id, answers=answers))
+            return await self._answered(request, "reject", "", sending)
+        return await self._answered(request, "answered", "; ".join(map(", ".join, answers)), sending)
 
     def _request(self, request_id: str, table: str) -> Json | None:
         return next(

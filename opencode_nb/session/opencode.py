@@ -14,6 +14,8 @@ from typing import TYPE_CHECKING, Any, Literal, Self
 
 from opencode_nb.changes.diff import Diff
 from opencode_nb.errors import InternalServerError, OpencodeError
+from opencode_nb.functions.collection import Tools
+from opencode_nb.functions.parameters import Function
 from opencode_nb.recording.recording import Recording, recording_of
 from opencode_nb.retry import Retry
 from opencode_nb.server.options import serve_options
@@ -30,7 +32,7 @@ from opencode_nb.session.mcp.servers import AsyncMcpServers
 from opencode_nb.session.models import split_model
 from opencode_nb.session.permissions.approvals import Approvals
 from opencode_nb.session.permissions.boundary import Boundary
-from opencode_nb.session.permissions.effective import ToolRule, tool_rules
+from opencode_nb.session.permissions.effective import ToolRule, own_rules, tool_rules
 from opencode_nb.session.permissions.enforcement import Enforcement
 from opencode_nb.session.permissions.policy import PermissionOption, Policy
 from opencode_nb.session.permissions.questions import QuestionCallback
@@ -81,6 +83,7 @@ class AsyncOpencode(Logins):
     loopback, which needs a `password`. `start_timeout` (seconds), `flags`, `pure` and `on_stderr` as for `serve`.
     Raises ValueError for options that contradict each other.
     `mcp` attaches MCP servers: {name: URL, ["command", "arg"] or a configuration as in OpenCode's `mcp` section}.
+    `tools`: functions, methods and tools (see `tool`) for its agents, beside those decorated with `tool`.
     """
 
     def __init__(
@@ -122,6 +125,7 @@ class AsyncOpencode(Logins):
         hooks: Hooks | None = None,
         replay: str | Path | Recording | None = None,
         mcp: Mapping[str, Given] | None = None,
+        tools: Iterable[Function] = (),
     ) -> None:
         serving = serve_options(
             base_url=base_url,
@@ -155,10 +159,18 @@ class AsyncOpencode(Logins):
         self.recording = replay if isinstance(replay, Recording | None) else recording_of(replay)
         self._players: dict[Path, AsyncSession] = {}
         self.approvals = Approvals()
-        self.enforcement = Enforcement(lambda: self.client, self.directory, extra_directories(directories))
+        self.tools = Tools(tools)
+        self.enforcement = Enforcement(
+            lambda: self.client,
+            self.directory,
+            extra_directories(directories),
+            lambda: [one.name for one in self.tools],
+        )
         if hooks:
             self._sessions.observe(self._watcher.changed)
         self.mcp = AsyncMcpServers(self, mcp)
+        self.blocking: Callable[[AsyncSession], Any] | None = None
+        """Returns the blocking face of a session; None if nobody has made a blocking `Opencode` of this."""
 
     async def start(self) -> Self:
         """Start or join the server and open its event stream, also after they ended. No-op while connected.
@@ -219,9 +231,10 @@ class AsyncOpencode(Logins):
         listed: list[Any] = await self.client.tool.list(provider=provider, model=model)
         tools = [str(tool["id"]) for tool in listed if tool["id"] != "invalid"]
         tools += [f"{name}_*" for name, state in (await self.mcp.status()).items() if state.connected]
-        return tool_rules(
+        rules = tool_rules(
             tools, await self.enforcement.all_rules(self.policy, self.policy.agent or self.agent), self.policy
         )
+        return [*rules, *own_rules({one.name: not one.read_only for one in self.tools}, self.policy)]
 
     def allow_approved(self, turn: TurnState) -> None:
         """Allow requests covered by an earlier "always" in a turn started elsewhere, which has no responder here."""
@@ -328,6 +341,11 @@ class AsyncOpencode(Logins):
         return await self.session(
             id=await import_file(self.managed, self.client, Path(path), self.directory, self.environment)
         )
+
+    def face_of(self, session_id: str) -> Any:
+        """Return an open session as the user has it: blocking, if this is that of a blocking `Opencode`."""
+        session = self._sessions.get(session_id, used=False)
+        return session if session is None or self.blocking is None else self.blocking(session)
 
     def use(self, session: AsyncSession) -> None:
         """Mark a session as recently used, which keeps it open for a while even without references to it."""

@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any, Protocol
 
 from opencode_nb.api.client import AsyncClient
+from opencode_nb.functions.collection import Tools
 from opencode_nb.recording.recording import Recording
 from opencode_nb.retry import Retry
 from opencode_nb.secret import Secret
@@ -48,6 +49,7 @@ class Owner(Protocol):
     on_question: QuestionCallback | None
     answer_timeout: float | None
     mcp: AsyncMcpServers
+    tools: Tools
 
     @property
     def client(self) -> AsyncClient:
@@ -95,6 +97,9 @@ class Owner(Protocol):
 
     async def player(self, path: str | Path) -> Any:
         """Return the session that plays a recording here: an AsyncSession."""
+
+    def face_of(self, session_id: str) -> Any:
+        """Return an open session as the user has it: an AsyncSession, or a blocking Session."""
 
     def use(self, session: Any, /) -> None:
         """Keep a session open for a while."""

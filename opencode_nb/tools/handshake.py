@@ -26,13 +26,19 @@ ACCEPTED = b""
 
 def described(tool: Tool) -> Json:
     """Return a tool as MCP lists it."""
-    annotations = {"readOnlyHint": not tool.asks}
+    annotations = {"readOnlyHint": not tool.asks, **{_in_json(name): hint for name, hint in tool.hints}}
     return {
         "name": tool.name,
         "description": tool.description,
         "inputSchema": tool.schema,
         "annotations": annotations,
     }
+
+
+def _in_json(name: str) -> str:
+    """Return "readOnlyHint" for "read_only_hint"."""
+    first, *others = name.split("_")
+    return first + "".join(map(str.capitalize, others))
 
 
 def may_answer(headers: Mapping[str, str]) -> bool:

@@ -14,6 +14,14 @@ NOTE_KIND = "in the kernel"
 RESULT = "result"
 """The tool by which a model gives the answer to a prompt with a schema."""
 
+KERNEL_TOOLS = frozenset(
+    {
+        *("python", "variables", "inspect", "figure", "history", "progress"),
+        *("cells", "edit_cell", "insert_cell", "delete_cell", "move_cell", "run_cell"),
+    }
+)
+"""The kernel's and the notebook's own tools: other names are those of the user's functions."""
+
 _OWN = re.compile(r"nb[0-9a-f]{8}_(.+)")
 _SERVER = re.compile(r"nb[0-9a-f]{8}")
 _PREFIX = re.compile(r"\bnb[0-9a-f]{8}_(?=\w)")

@@ -9,7 +9,7 @@ import asyncio
 import json
 import logging
 from collections import Counter
-from collections.abc import Awaitable, Callable, Iterable
+from collections.abc import Awaitable, Callable, Hashable, Iterable
 from dataclasses import dataclass, replace
 from typing import NamedTuple
 
@@ -29,6 +29,9 @@ MOST_IMAGES = 8
 
 MOST_IMAGE_BYTES = 4_000_000
 """Bytes of one image: what providers accept, in base64, is about 5 MB."""
+
+KERNEL, FUNCTIONS = "kernel", "functions"
+"""Who may give tools to a session: the kernel, whose gate is that of the functions too, and the user's functions."""
 
 STOPPED = "Stopped: the turn, or this call, was stopped before it ended."
 
@@ -62,7 +65,7 @@ class Admitted:
 Admit = Callable[[Tool, Json], Awaitable[Admitted]]
 """Return the call to run for a tool and its arguments, or raise RefusedError."""
 
-Described = tuple[tuple[str, str, str, bool], ...]
+Described = tuple[tuple[Hashable, ...], ...]
 
 
 class Given(NamedTuple):
@@ -99,7 +102,9 @@ class Offer:
     @property
     def described(self) -> Described:
         """What the agent is told of the tools: it has to be told again when this changes."""
-        return tuple((tool.name, tool.description, json.dumps(tool.schema), tool.asks) for tool in self.tools)
+        return tuple(
+            (tool.name, tool.description, json.dumps(tool.schema), tool.asks, tool.hints) for tool in self.tools
+        )
 
     async def answer(self, name: str, arguments: Json) -> Answer:
         """Call a tool, after the calls that came earlier have ended. Raises nothing but CancelledError."""

@@ -43,6 +43,7 @@ class Tool:
     """A tool's name without any prefix, its description for the model, the JSON schema of its arguments, its function.
 
     `call` runs on the package's loop thread, and must not block it. `asks`: the user is asked before each call.
+    `hints` are MCP's annotations, such as ("destructive_hint", True).
     """
 
     name: str
@@ -50,3 +51,4 @@ class Tool:
     schema: Json
     call: Callable[[Call], Awaitable[Result]]
     asks: bool = False
+    hints: tuple[tuple[str, bool], ...] = ()

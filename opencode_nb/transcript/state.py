@@ -25,6 +25,9 @@ BY_APPROVAL = "always"
 ELSEWHERE = "another client"
 """Who answered, if this process did not."""
 
+OWN_QUESTION = "own_"
+"""How the ids of questions begin that a function of this process asks: the server does not know them."""
+
 Span = tuple[float, float]
 """Begin and end, in ms of a clock that wraps around (`ids.made_at`)."""
 

@@ -19,7 +19,7 @@ from typing import Any
 from opencode_nb.transcript.halves import whole
 from opencode_nb.transcript.lifecycle import Progress
 from opencode_nb.transcript.messages import Change, created
-from opencode_nb.transcript.state import Json, Message, TurnState
+from opencode_nb.transcript.state import OWN_QUESTION, Json, Message, TurnState
 
 __all__ = ["Change", "Transcript"]
 
@@ -361,7 +361,7 @@ class Transcript(Progress):
             listed = {request["id"]: request for request in properties.get(table, [])}
             for turn in list(self.turns.values()):
                 mine = [key for key, request in getattr(turn, table).items() if request.get("sessionID") == self.id]
-                for gone in [key for key in mine if key not in listed]:
+                for gone in [key for key in mine if key not in listed and not key.startswith(OWN_QUESTION)]:
                     del getattr(turn, table)[gone]
                     yield Change("request", turn.id, "turn")
             for request in listed.values():

@@ -266,3 +266,42 @@ def test_a_restarted_kernel_leaves_no_processes(working: tuple[Kernel, list[psut
     assert_gone(processes)
     kernel.client.wait_for_ready(timeout=CELL_TIMEOUT)
     assert "42" in printed(kernel.run("6 * 7"))
+
+
+FUNCTIONS = """
+import threading
+import pandas as pd
+import opencode_nb as oc
+
+@oc.tool(read_only=True)
+def measured(day: str) -> pd.DataFrame:
+    "Return the measurements of a day."
+    return pd.DataFrame({"day": [day], "main": [threading.current_thread() is threading.main_thread()]})
+
+@oc.tool
+def publish(name: str) -> str:
+    return "published" if oc.confirm(f"Publish {name}?") else "kept"
+"""
+
+
+def test_functions_of_a_notebook_are_tools_at_its_privacy_level(execute: Execute, demo_model: DemoModel) -> None:
+    again = "@oc.tool(read_only=True)\ndef measured(day: str) -> str:\n    return f'all of {day}'"
+    demo_model.queue([kernel_tool("measured", day="monday"), kernel_tool("publish", name="it"), text("Done.")])
+    demo_model.queue([kernel_tool("measured", day="monday"), text("Done.")])
+    notebook = execute(
+        FUNCTIONS,
+        '%%prompt -o first --permission \'{"publish": "allow"}\'\nGo',
+        again,
+        "%%prompt -o second --privacy schema\nGo",
+        "%opencode tools",
+        "print(*(call.output or call.error for call in (*first.tools, *second.tools)), sep='|')",
+    )
+    *_, listed, told = notebook.cells
+    frame, refused, withheld = text_of(told).split("|")
+    assert "monday" in frame
+    assert "True" in frame
+    assert "Nobody is available to answer" in refused
+    assert "all of monday" not in withheld
+    assert "privacy level is schema" in withheld
+    rules = dict(line.split(maxsplit=1) for line in text_of(listed).splitlines()[:-1])
+    assert (rules["measured"], rules["publish"]) == ("allow", "ask")

@@ -11,12 +11,12 @@ from typing import Any
 
 from IPython.core.interactiveshell import ExecutionResult, InteractiveShell
 
+from opencode_nb.interrupt import Job
 from opencode_nb.kernel.printed import unrecorded
 from opencode_nb.kernel.running import figures, images
 from opencode_nb.kernel.running.capture import captured, traceback_text
 from opencode_nb.kernel.running.changes import Names
 from opencode_nb.kernel.running.history import History
-from opencode_nb.kernel.running.interrupt import Job
 from opencode_nb.kernel.running.main_thread import UserInterrupt
 from opencode_nb.kernel.running.output import Json, Output
 from opencode_nb.kernel.running.refusals import refused

@@ -129,23 +129,10 @@ async def _as_job(task: _Task[Any], jobs: Jobs) -> None:
     """Run the task as a job; return when it has ended, or when the prompt waits no more and has not begun it."""
     over = jobs.over
     jobs.post(task.run)
-    both = asyncio.wrap_future(over), _ending(task.outcome)
+    both = asyncio.wrap_future(over), portal.ending(task.outcome)
     await asyncio.wait(both, return_when=asyncio.FIRST_COMPLETED)
     if task.begun:
         await both[1]
-
-
-def _ending(outcome: Future[Any]) -> asyncio.Future[None]:
-    """Return a future of this loop that is done when the outcome is, and whose cancellation leaves it alone."""
-    loop = asyncio.get_running_loop()
-    ended = loop.create_future()
-
-    def end() -> None:
-        if not ended.done():
-            ended.set_result(None)
-
-    outcome.add_done_callback(lambda _outcome: loop.call_soon_threadsafe(end))
-    return ended
 
 
 # -- while no prompt waits ---------------------------------------------------------------------------------------------

@@ -9,10 +9,10 @@ from typing import Any
 
 from IPython.core.interactiveshell import InteractiveShell
 
+from opencode_nb.interrupt import Job
 from opencode_nb.kernel.running import main_thread
 from opencode_nb.kernel.running.execution import Execution, Ran, not_run
 from opencode_nb.kernel.running.history import History
-from opencode_nb.kernel.running.interrupt import Job
 from opencode_nb.session.permissions import agent_code
 from opencode_nb.session.permissions.jobs import served_on_main
 

@@ -32,7 +32,7 @@ def tools(workspace: Workspace, _options: Namespace) -> None:
     """List the agent's tools, and whether they run, ask or are denied under the current policy."""
     for rule in workspace.ai.tool_rules():
         say(f"{rule.tool:<20} {rule.action}{_exceptions(rule)}")
-    say("The tools of this kernel are not among them: they come with each prompt.")
+    say("The kernel's own tools (python, variables, ...) are not among them: they come with each prompt.")
 
 
 def _exceptions(rule: ToolRule) -> str:

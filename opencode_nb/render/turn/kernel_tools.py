@@ -90,6 +90,11 @@ def _drawn(kind: str, block: Json) -> Block | None:
     return _BLOCKS[kind](block) if kind in _BLOCKS else None
 
 
+def progress(shown: Sequence[Json]) -> str:
+    """Return how far a call is; "" if it does not say."""
+    return next((_text(block) for block in shown if isinstance(block, dict) and block.get("kind") == "progress"), "")
+
+
 def has_failed(made: Sequence[Block]) -> bool:
     """Return whether the blocks tell an error."""
     return any(isinstance(block, Traceback) for block in made)

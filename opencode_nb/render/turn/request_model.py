@@ -17,7 +17,7 @@ from opencode_nb.render.markup.paths import inside, link_target
 from opencode_nb.render.turn.card_model import Json
 from opencode_nb.render.turn.kernel_tools import PYTHON
 from opencode_nb.render.turn.phrases import shorten
-from opencode_nb.tools.names import own_tool
+from opencode_nb.tools.names import KERNEL_TOOLS, own_tool
 
 _LONG_COMMAND = 200
 
@@ -55,6 +55,7 @@ _SCOPE = " in this project, until OpenCode stops"
 """Where "always" holds, and how long."""
 _SCOPE_OF_OWN = ", until it ends"
 _UNSEEN = "The code has not arrived yet."
+_UNSEEN_ARGUMENTS = "What it is to be called with has not arrived yet."
 _LABELS = {
     "command": COMMAND,
     "workdir": "In directory",
@@ -114,14 +115,16 @@ def asked(request: Json, root: str = "") -> Asked:
     files = _files(request, root)
     wants = _WANTS.get(kind, f"use {kind}") if len(files) < 2 else f"change {len(files)} files"
     if own:
-        wants = _WANTS_OF_OWN.get(own, f"use {own} in your kernel")
+        wants = _WANTS_OF_OWN.get(own) or (
+            f"use {own} in your kernel" if own in KERNEL_TOOLS else f"call {own}, of yours"
+        )
     told, trust = list(_facts(request, root, files)), "full trust" if own == PYTHON else ""
     return Asked(own or kind, asker(request), wants, told, files, _always(request), covered(request), trust)
 
 
 def is_unseen(request: Json) -> bool:
-    """Return whether a request is about code that has not arrived yet, so that nobody can allow it knowingly."""
-    return _own(request) == PYTHON and request.get("call") == {}
+    """Return whether what a tool of ours would do has not arrived yet, so that nobody can allow it knowingly."""
+    return bool(_own(request)) and request.get("call") == {}
 
 
 def _own(request: Json) -> str:
@@ -131,6 +134,8 @@ def _own(request: Json) -> str:
 
 def asker(request: Json) -> str:
     """Return who asks: `the subagent general (Look around)`, `another session`, or "" for the session itself."""
+    if function := request.get("function"):
+        return f"the function {function}"
     task = request.get("asker")
     if not isinstance(task, dict):
         return ""
@@ -206,7 +211,7 @@ def _facts(request: Json, root: str, files: list[File]) -> Iterator[tuple[str, s
     values = [(name, _text(value)) for name, value in _ordered(told) if value is not None]
     yield from _directories(request, root)
     if is_unseen(request):
-        yield "", _UNSEEN
+        yield "", _UNSEEN if _own(request) == PYTHON else _UNSEEN_ARGUMENTS
     for name, value in values:
         yield _label(request, name), value
         if name in _PATHS and (target := link_target(value, root)):

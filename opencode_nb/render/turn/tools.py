@@ -33,7 +33,7 @@ from opencode_nb.render.turn.card_model import (
 )
 from opencode_nb.render.turn.phrases import shorten
 from opencode_nb.render.turn.todos import progress
-from opencode_nb.tools.names import RESULT, own_tool, readable
+from opencode_nb.tools.names import KERNEL_TOOLS, RESULT, own_tool, readable
 from opencode_nb.transcript.results import is_accepted
 from opencode_nb.transcript.tool_calls import reported
 
@@ -136,10 +136,13 @@ class _Call:
 
 
 def _kernel_tool(call: _Call, own: str) -> Card:
-    """Describe a call of a tool that this package serves in the kernel: code that raised is a failed call."""
+    """Describe a call of a tool that this process serves: code that raised is a failed call."""
     code = call.text("code") if own == kernel_tools.PYTHON else ""
     blocks = kernel_tools.blocks(kernel_tools.Work(code, call.output, call.attachments, call.shown))
-    card = call.card(*kernel_tools.title(own, call.input), *blocks)
+    if own not in KERNEL_TOOLS and call.input:
+        blocks.insert(0, Pairs([(name, _text(value)) for name, value in call.input.items()]))
+    note = kernel_tools.progress(call.shown) if call.status == "running" else ""
+    card = call.card(*kernel_tools.title(own, call.input), *blocks, note=note)
     card.tool = own
     if kernel_tools.has_failed(blocks) and call.status != "interrupted":
         card.status, card.open = "error", True

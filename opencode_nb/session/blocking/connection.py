@@ -10,6 +10,7 @@ from typing import Any, Self
 
 from opencode_nb.api.client import Client
 from opencode_nb.errors import OpencodeError
+from opencode_nb.functions.collection import Tools
 from opencode_nb.portal import run
 from opencode_nb.recording.recording import Recording
 from opencode_nb.server import Server
@@ -40,6 +41,7 @@ class Connection(Derived):
     started = Forwarded[bool](AsyncOpencode.started)
     server = Forwarded[Server](AsyncOpencode.server)
     managed = Forwarded[Server | None]("managed", "Like `server`, but None where that raises.")
+    tools = Forwarded[Tools]("tools", "The functions that its agents may call: list them, `add` and `remove` them.")
     directory = Forwarded[Path]("directory", "The directory that the agent works in.")
     recording = Forwarded[Recording | None]("recording", "The recording that it plays; None where it runs turns.")
     version = Forwarded[str]("version", 'The server\'s version, or "" before the first connection.')

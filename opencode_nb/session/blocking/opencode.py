@@ -10,6 +10,8 @@ from typing import Any
 from opencode_nb.portal import run
 from opencode_nb.session.blocking.connection import Connection
 from opencode_nb.session.blocking.session import Session, discard
+from opencode_nb.session.derived import with_options_of
+from opencode_nb.session.opencode import AsyncOpencode
 from opencode_nb.session.permissions.policy import PermissionOption
 from opencode_nb.session.prompt.parts import Prompt
 from opencode_nb.session.turn import Turn
@@ -29,6 +31,11 @@ class Opencode(Connection):
     `budget` limits all turns together, see `Budget`. `retry` sends failed prompts again, see `Retry`. The other
     options are those of `AsyncOpencode`.
     """
+
+    @with_options_of(AsyncOpencode)
+    def __init__(self, **options: Any) -> None:
+        super().__init__(**options)
+        self._async.blocking = lambda session: Session(session, self)
 
     def session(
         self,

@@ -292,6 +292,7 @@ class Session(Derived):
     answer = blocking(AsyncSession.answer)
     subscribe = forwarded(AsyncSession.subscribe)
     offer = forwarded(AsyncSession.offer)
+    progress = forwarded(AsyncSession.progress)
     tools_problem = Forwarded[str](AsyncSession.tools_problem)
 
     def __repr__(self) -> str:

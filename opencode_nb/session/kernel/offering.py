@@ -15,13 +15,15 @@ from functools import partial
 from typing import Any
 
 from opencode_nb.errors import OpencodeError
+from opencode_nb.functions.calls import offered
 from opencode_nb.session.kernel.calls import Calls, check_allowed
+from opencode_nb.session.kernel.functions import Hosting
 from opencode_nb.session.owner import Owner
 from opencode_nb.session.permissions.policy import Policy
 from opencode_nb.session.permissions.session_rules import covered, offered_rules, taken_by
 from opencode_nb.tools.ledger import Ledger
 from opencode_nb.tools.names import HIDDEN, server_name
-from opencode_nb.tools.offer import Admitted, Offer
+from opencode_nb.tools.offer import FUNCTIONS, KERNEL, Admitted, Offer
 from opencode_nb.tools.privacy import Gate, Level
 from opencode_nb.tools.server import Endpoint, here
 from opencode_nb.tools.tool import Call, Json, Tool
@@ -55,6 +57,8 @@ class Offering:
         self._name = server_name(transcript.id)
         self._calls = Calls(transcript, self._name)
         self._offer = Offer(self._admit)
+        self._hosting = Hosting(owner, transcript)
+        self._gate = Gate(Level.FULL, Ledger(transcript.id))  # for the user's functions
         self._endpoint: Endpoint | None = None
         self._mine = f"kernel {secrets.token_hex(4)}"  # names this process in the session's rules
         self._asked: set[str] = set()  # full names of the tools that the server asks about
@@ -66,7 +70,15 @@ class Offering:
 
         Raises ValueError if two would have the same name.
         """
-        self._offer.set(tools, gate or Gate(Level.FULL, Ledger(self._transcript.id)), by=by)
+        gate = gate or Gate(Level.FULL, Ledger(self._transcript.id))
+        self._offer.set(tools, gate, by=by)
+        if by == KERNEL:
+            self._gate = gate
+
+    def _offer_functions(self) -> None:
+        """Offer the functions that are tools now, at the kernel's privacy level; nothing at the level none."""
+        functions = self._owner.tools if self._gate.open else ()
+        self._offer.set(offered(functions, self._hosting), self._gate, by=FUNCTIONS)
 
     def offers(self, name: str) -> bool:
         """Whether there is a tool of this name, from anyone."""
@@ -87,6 +99,7 @@ class Offering:
 
         `guarded`: tools that hooks may refuse, so that the server asks about them too.
         """
+        self._offer_functions()
         if not self._offer.tools:
             await self.withdraw()
             return []

@@ -1,15 +1,29 @@
-"""Knows whether the main thread is running code of an agent, so that the code cannot wait for its own session."""
+"""Knows what runs for an agent: code on the main thread, and functions anywhere. It cannot wait for its own session."""
 
 from __future__ import annotations
 
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
+from contextvars import ContextVar
 
 from opencode_nb.errors import OpencodeError
 
 _sessions: list[str] = []
 """The ids of the sessions whose code the main thread runs now, the innermost last."""
+
+_calling: ContextVar[tuple[str, ...]] = ContextVar("opencode_nb_agent_code", default=())
+"""The ids of the sessions that have called the function which this thread, or task, runs."""
+
+
+@contextmanager
+def calling(session: str) -> Iterator[None]:
+    """Mark that this thread, or task, runs a function that this session's agent has called."""
+    token = _calling.set((*_calling.get(), session))
+    try:
+        yield
+    finally:
+        _calling.reset(token)
 
 
 @contextmanager
@@ -29,7 +43,8 @@ def is_running() -> bool:
 
 def refuse_waiting(session: str) -> None:
     """Raise OpencodeError in code of this session's agent: the session's turn waits for that code."""
-    if session in _sessions and threading.current_thread() is threading.main_thread():
+    on_main = session in _sessions and threading.current_thread() is threading.main_thread()
+    if on_main or session in _calling.get():
         raise OpencodeError(
             "Code that the agent runs cannot prompt the agent's own session: its turn waits for this code to end. "
             "Use another session, such as opencode_nb.Opencode().session()."

@@ -106,12 +106,12 @@ def _ask_questions(request: Json, ask: Ask) -> list[list[str]] | Literal["reject
         _tell(f"{asker} asks:")
     for question in request.get("questions") or []:
         _tell(_question_text(question))
-        reply = ask(_how(question))
-        if reply is None:
-            return None
-        if not reply:
-            return "reject"
-        answers.append(_chosen(reply, question))
+        while not (chosen := _chosen(reply := ask(_how(question)), question)):
+            if reply is None:
+                return None
+            if not reply:
+                return "reject"
+        answers.append(chosen)
     return answers
 
 
@@ -136,14 +136,23 @@ def _question_text(question: Json) -> str:
 
 def _how(question: Json) -> str:
     how = "numbers, separated by commas" if question.get("multiple") else "a number"
-    return f"Choose {how}, or answer in your own words (empty declines): "
+    if not question.get("options"):
+        return "Answer (empty declines): "
+    own = "" if question.get("custom") is False else ", or answer in your own words"
+    return f"Choose {how}{own} (empty declines): "
 
 
-def _chosen(reply: str, question: Json) -> list[str]:
+def _chosen(reply: str | None, question: Json) -> list[str]:
+    """Return the labels that a reply chooses, or the reply itself; [] if it is none, or none of the only options."""
+    if not reply:
+        return []
     labels = [str(option.get("label")) for option in question.get("options") or []]
     picks = [pick.strip() for pick in reply.split(",")]
     if all(pick.isdigit() and 1 <= int(pick) <= len(labels) for pick in picks):
         return [labels[int(pick) - 1] for pick in picks][: None if question.get("multiple") else 1]
+    begun = [label for label in labels if label.casefold().startswith(reply.casefold())]
+    if question.get("custom") is False:
+        return begun if len(begun) == 1 else []
     return [reply]
 
 

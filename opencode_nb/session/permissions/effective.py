@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import NamedTuple
 
 from opencode_nb.session.permissions.policy import Policy
@@ -25,6 +25,12 @@ class ToolRule(NamedTuple):
 def tool_rules(tools: Iterable[str], rules: Sequence[Json], policy: Policy) -> list[ToolRule]:
     """Return the rule for each tool; `rules` are the server's, of which the last match wins."""
     return [_rule(tool, rules, policy) for tool in tools]
+
+
+def own_rules(asks: Mapping[str, bool], policy: Policy) -> list[ToolRule]:
+    """Return the rule for each tool of the user's own functions; `asks`: whether it asks by itself."""
+    said = ((name, policy.offered(name, asks=does)) for name, does in asks.items())
+    return [ToolRule(name, name, policy.action(name) if action == "ask" else action) for name, action in said]
 
 
 def _rule(tool: str, rules: Sequence[Json], policy: Policy) -> ToolRule:

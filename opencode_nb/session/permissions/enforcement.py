@@ -21,11 +21,18 @@ from opencode_nb.transcript.state import Json
 class Enforcement:
     """Caches the configuration, agents and tools of a server in one directory that rules depend on.
 
-    `directories`: others that the agent may use.
+    `directories`: others that the agent may use. `functions` returns the names of the user's own.
     """
 
-    def __init__(self, client: Callable[[], AsyncClient], directory: Path, directories: Sequence[str] = ()) -> None:
+    def __init__(
+        self,
+        client: Callable[[], AsyncClient],
+        directory: Path,
+        directories: Sequence[str] = (),
+        functions: Callable[[], Iterable[str]] = tuple,
+    ) -> None:
         self._client, self._directory, self._directories = client, directory, directories
+        self._functions = functions
         self.forget()
 
     def forget(self) -> None:
@@ -106,7 +113,8 @@ class Enforcement:
 
     async def _check(self, names: Iterable[str]) -> None:
         """Raise OpencodeError for the first name that is neither a tool nor has an MCP server's prefix."""
-        missing = [name for name in names if name not in self._tools and name not in self._checked]
+        known = {*self._tools, *self._checked, *self._functions()}
+        missing = [name for name in names if name not in known]
         if not missing:
             return
         prefixes = [f"{re.sub(r'[^a-zA-Z0-9_-]', '_', server)}_" for server in await self._client().mcp.status()]
@@ -116,8 +124,9 @@ class Enforcement:
         self._checked.update(missing)
 
     def _unknown(self, name: str, prefixes: list[str]) -> str:
-        meant = did_you_mean(name, [*self._tools, *PERMISSIONS], "{!r}", most=1)
-        there = ", ".join([*self._tools, *(f"{prefix}*" for prefix in prefixes if not own_tool(f"{prefix}*"))])
+        tools = [*self._tools, *self._functions()]
+        meant = did_you_mean(name, [*tools, *PERMISSIONS], "{!r}", most=1)
+        there = ", ".join([*tools, *(f"{prefix}*" for prefix in prefixes if not own_tool(f"{prefix}*"))])
         return f"permission: there is a rule for {name!r}, but no such tool.{meant} Available: {there}."
 
 

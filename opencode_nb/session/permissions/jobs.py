@@ -45,12 +45,16 @@ class Jobs:
 
     def serve_until(self, done: Future[Any]) -> None:
         """Run jobs on this thread until `done`. KeyboardInterrupt is raised immediately."""
-        done.add_done_callback(lambda _future: self._queue.put(None))
         with self._serving():
-            while not done.done():
-                job = next_of(self._queue)
-                if job is not None:
-                    _run(*job)
+            self.serve_inside(done)
+
+    def serve_inside(self, done: Future[Any]) -> None:
+        """Run jobs until `done`, inside of one of them: it waits for a person who is asked on this thread, too."""
+        done.add_done_callback(lambda _future: self._queue.put(None))
+        while not done.done():
+            job = next_of(self._queue)
+            if job is not None:
+                _run(*job)
 
     @contextlib.contextmanager
     def _serving(self) -> Iterator[None]:

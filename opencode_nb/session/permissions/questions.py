@@ -1,13 +1,20 @@
-"""The `on_question=` callback: the agent's questions for it, and its answers for the server."""
+"""Questions: the `on_question=` callback, and whom an answer goes to: the server, or a function of this process."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+import asyncio
+import contextlib
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any, Literal
 
 from opencode_nb import callbacks
-from opencode_nb.transcript.state import Json
+from opencode_nb.api.client import AsyncClient
+from opencode_nb.errors import OpencodeError
+from opencode_nb.transcript.state import OWN_QUESTION, Json
+
+Answers = list[list[str]] | Literal["reject"] | None
+"""The labels or texts for each question; "reject" if the user declines to answer, None if nobody is there."""
 
 QuestionCallback = Callable[["QuestionRequest"], Any]
 
@@ -45,7 +52,7 @@ class QuestionRequest:
         return cls(str(request["id"]), str(request.get("sessionID") or ""), tuple(asked))
 
 
-async def asked(callback: QuestionCallback, request: Json) -> list[list[str]] | Literal["reject"] | None:
+async def asked(callback: QuestionCallback, request: Json) -> Answers:
     """Return the callback's answers; None leaves them to a person.
 
     It returns a text, or a list of texts, for a single question; a list with one of these for each of several; False
@@ -80,3 +87,42 @@ def _is_texts(value: Any) -> bool:
 
 def _texts(value: str | Sequence[str]) -> list[str]:
     return [value] if isinstance(value, str) else list(value)
+
+
+# -- whom an answer goes to --------------------------------------------------------------------------------------------
+
+_asked_here: dict[str, asyncio.Future[Answers]] = {}
+"""The questions of this process's own functions that wait, by request."""
+
+
+@contextlib.contextmanager
+def asked_here(request: Json) -> Iterator[asyncio.Future[Answers]]:
+    """In the body, a request is this process's own: the future gets its answers."""
+    answer: asyncio.Future[Answers] = asyncio.get_running_loop().create_future()
+    _asked_here[str(request["id"])] = answer
+    try:
+        yield answer
+    finally:
+        del _asked_here[str(request["id"])]
+
+
+async def send(client: AsyncClient, request: Json, answers: Answers) -> None:
+    """Give whoever asked the answers. Raises what the server answers if that asked."""
+    request_id = str(request["id"])
+    if request_id.startswith(OWN_QUESTION):
+        waiting = _asked_here.get(request_id)
+        if waiting is not None and not waiting.done():
+            waiting.set_result(answers)
+    elif isinstance(answers, list):
+        await client.question.reply(request_id, answers=answers)
+    else:
+        await client.question.reject(request_id)
+
+
+def of_one(answers: Answers) -> list[str]:
+    """Return the answer to a single question. Raises OpencodeError without one."""
+    if answers is None:
+        raise OpencodeError("Nobody is available to answer: pass on_question=, or run this where a person can.")
+    if answers == "reject" or not answers[0]:
+        raise OpencodeError("The user dismissed the question.")
+    return answers[0]

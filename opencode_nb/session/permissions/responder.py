@@ -7,7 +7,7 @@ import contextlib
 import logging
 from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine
 from dataclasses import dataclass
-from typing import Any, Literal, Protocol
+from typing import Any, Protocol
 
 from opencode_nb import callbacks
 from opencode_nb.api.client import AsyncClient
@@ -89,7 +89,7 @@ class Responder:
 
     async def _decline(self, request: Json) -> None:
         if "questions" in request:
-            await self._client.question.reject(request["id"])
+            await questions.send(self._client, request, None)
         else:
             await self._client.permission.reply(request["id"], reply="reject")
 
@@ -186,12 +186,12 @@ class Responder:
         by, answers = await self._answers(request)
         if isinstance(answers, list):
             self._decided(request, "answered", by, "; ".join(", ".join(answer) for answer in answers))
-            await self._client.question.reply(request["id"], answers=answers)
+            await questions.send(self._client, request, answers)
             return
         self._decided(request, "reject", by if answers == "reject" else "policy", "" if answers else NOBODY.message)
-        await self._client.question.reject(request["id"])
+        await questions.send(self._client, request, answers)
 
-    async def _answers(self, request: Json) -> tuple[str, list[list[str]] | Literal["reject"] | None]:
+    async def _answers(self, request: Json) -> tuple[str, questions.Answers]:
         """Return who answers the agent's questions, and the answers; None if nobody does."""
         if self._by.on_question is not None:
             async with self._calling(self._by.on_question, "on_question="):

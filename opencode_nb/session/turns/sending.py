@@ -9,6 +9,7 @@ from opencode_nb.diffs.comment import Comment
 from opencode_nb.session.hooks.answering import Answering
 from opencode_nb.session.kernel.offering import Offering
 from opencode_nb.session.models import split_model
+from opencode_nb.session.permissions import agent_code
 from opencode_nb.session.permissions.policy import Person, Policy
 from opencode_nb.session.permissions.responder import Responder
 from opencode_nb.session.prompt import parts as prompt_parts
@@ -122,6 +123,7 @@ class Sender:
         return await (await self._beginning(options)).unmet_effort()
 
     async def _beginning(self, options: TurnOptions) -> Beginning:
+        agent_code.refuse_waiting(self._session.id)
         return Beginning(self._session, self._owner, await with_schema(options), self._offering)
 
     async def _play(self, parts: list[Json], begun: Beginning) -> Turn:

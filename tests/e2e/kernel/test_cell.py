@@ -125,3 +125,52 @@ def test_a_panels_agent_runs_code_when_the_kernel_is_free(
     view.rests()
     page.wait(2)
     assert page.run(3) == "42"
+
+
+PUBLISH = """
+import opencode_nb as oc
+
+@oc.tool
+def publish(name: str) -> str:
+    "Publish a frame."
+    return f"published {name}" if oc.confirm(f"Publish {name}?") else "kept"
+"""
+ANSWERED = "published rain"
+
+
+def answer_yes(view: Locator) -> None:
+    """Answer the function's question in the page."""
+    form = view.get_by_role("group", name="Answer needed")
+    expect(form).to_contain_text("The function publish asks", timeout=TURN_TIMEOUT)
+    expect(form).to_contain_text("Publish rain?")
+    form.get_by_role("radio", name="Yes").check()
+    press_answer(form.get_by_role("button", name="Answer", exact=True))
+
+
+def test_a_function_that_a_cells_agent_calls_asks_in_the_page(
+    notebook: Callable[..., Notebook], demo_model: DemoModel
+) -> None:
+    demo_model.queue([kernel_tool("publish", name="rain"), text("Done.")])
+    page = notebook(PUBLISH, '%%prompt --permission \'{"publish": "allow"}\'\nPublish it', "_.tools[0].output")
+    page.run(1)
+    page.start(2)
+    answer_yes(live_view(page, 2))
+    page.wait(2, timeout=TURN_TIMEOUT)
+    assert page.run(3) == f"'{ANSWERED}'"
+
+
+def test_a_function_that_a_panels_agent_calls_is_allowed_and_asks_there(
+    notebook: Callable[..., Notebook], demo_model: DemoModel
+) -> None:
+    demo_model.queue([kernel_tool("publish", name="rain"), text("All is done.")])
+    page = notebook(OPEN, PUBLISH)
+    page.run(1)
+    page.run(2)
+    view = ChatView(page.page)
+    view.appears()
+    view.send("Publish it")
+    press_answer(view.button("Allow once"), timeout=TURN_TIMEOUT)
+    answer_yes(view.root)
+    view.says("All is done.")
+    view.rests()
+    assert ANSWERED in str(demo_model.requests[-1]["messages"][-1])

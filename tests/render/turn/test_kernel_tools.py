@@ -237,3 +237,11 @@ def test_what_left_the_kernel_is_told_in_every_form(form: Any) -> None:
     assert "titanic (schema, 412 tokens)" in told
     assert "python (full, 1.3k tokens, 1 image)" in told
     assert "Sent from the kernel" not in form(turn())
+
+
+def test_a_function_of_the_user_s_shows_its_arguments_and_how_far_it_is() -> None:
+    running = call("look_up", "running", input={"city": "Graz", "days": 3})
+    shown = card(running, {"kind": "progress", "text": "1 of 2: half"})
+    assert line(shown).startswith("Look up Graz")
+    assert "1 of 2: half" in line(shown)
+    assert "days 3" in " ".join(shown.text.split())

@@ -32,7 +32,8 @@ class Job:
     def __init__(self) -> None:
         self._lock = threading.Lock()
         self._state = "waiting"
-        self._open = self._sent = False
+        self._open = self._sent = self._wanted = False
+        self._before: Any = signal.SIG_DFL
         self._task: asyncio.Task[Any] | None = None
         self.by_user = False
         self.started: Future[None] = Future()
@@ -64,18 +65,40 @@ class Job:
             if self._state == "running":
                 self._sent = True
                 _interrupt_main()
+            self._wanted = self._wanted or self._state == "paused"
 
     @contextlib.contextmanager
     def interruptible(self) -> Iterator[None]:
         """Run the body as this job, on the main thread; an interrupt raises KeyboardInterrupt in it."""
-        before = signal.signal(signal.SIGINT, self._on_interrupt)
+        self._before = signal.signal(signal.SIGINT, self._on_interrupt)
         try:
             self._begin()
             yield
         finally:
             self._open = False
             self._end()
-            signal.signal(signal.SIGINT, before)
+            signal.signal(signal.SIGINT, self._before)
+
+    @contextlib.contextmanager
+    def paused(self) -> Iterator[None]:
+        """In the body, inside `interruptible`, leave SIGINT to whoever had it before: the user may be asked there.
+
+        An interrupt of ours meanwhile raises KeyboardInterrupt after the body.
+        """
+        with self._lock:
+            self._state = "paused"
+        signal.signal(signal.SIGINT, self._before)
+        try:
+            yield
+        except KeyboardInterrupt:
+            self.by_user = True
+            raise
+        finally:
+            signal.signal(signal.SIGINT, self._on_interrupt)
+            with self._lock:
+                self._state = "running"
+        if self._wanted:
+            raise KeyboardInterrupt
 
     def _begin(self) -> None:
         with self._lock:
