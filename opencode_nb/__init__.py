@@ -62,6 +62,7 @@ if TYPE_CHECKING:
     from .functions.collection import Tools
     from .functions.tool import FunctionTool, tool
     from .magics.review import chat, diff
+    from .many.mapping import amap, map
     from .oneshot import ask
     from .retry import Retry, RetryDecision, evaluate_retry
     from .server import Server, serve
@@ -99,6 +100,7 @@ _HOMES = {
     ".functions.tool": ("FunctionTool", "tool"),
     ".stored.sessions": ("StoredSession", "stored_session", "stored_sessions"),
     ".magics.review": ("chat", "diff"),
+    ".many.mapping": ("amap", "map"),
     ".widgets.chat": ("ChatPanel",),
     ".widgets.diff": ("DiffView",),
     ".errors": (
@@ -202,6 +204,7 @@ __all__ = [
     "TurnTimeoutError",
     "UnprocessableEntityError",
     "__version__",
+    "amap",
     "ask",
     "chat",
     "choose",
@@ -210,6 +213,7 @@ __all__ = [
     "evaluate_retry",
     "input",
     "load_ipython_extension",
+    "map",
     "replay",
     "serve",
     "stored_session",

@@ -86,7 +86,16 @@ AT_ONCE: dict[str, set[str]] = {
     "terminal": {"render.turn", "session", "session.blocking", "session.permissions", "transcript"},
     "widgets": {
         *("changes", "diffs", "errors", "kernel", "portal", "session", "session.blocking", "session.prompt"),
-        *("session.permissions", "tools", "transcript", "render.markup", "render.diff", "render.turn", "render.chat"),
+        *(
+            "session.permissions",
+            "tools",
+            "transcript",
+            "render",
+            "render.markup",
+            "render.diff",
+            "render.turn",
+            "render.chat",
+        ),
     },
     "quickstart": {"errors"},
     "doctor": {"errors"},
@@ -95,6 +104,10 @@ AT_ONCE: dict[str, set[str]] = {
         *("magics.typed", "changes", "closest", "diffs", "errors", "kernel", "kernel.values", "portal", "results"),
         *("retry", "secret", "session", "session.blocking", "session.blocking_compose", "session.permissions"),
         *("session.prompt", "spending", "tools", "tools.names", "transcript", "verify", "widgets"),
+    },
+    "many": {
+        *("changes", "diffs", "errors", "file_lock", "portal", "recording", "results", "retry", "session"),
+        *("session.blocking", "session.permissions", "session.prompt", "spending", "transcript"),
     },
     "cli": {
         *("errors", "render.markup", "render.diff", "render.turn", "session", "session.blocking"),
@@ -114,11 +127,13 @@ LAZILY: dict[str, set[str]] = {
     "verify": {"render.findings"},
     "doctor": {"server", "session", "session.blocking"},
     "magics": {"server", "terminal", "doctor", "render"},
+    "many": {"magics", "render", "widgets"},
     "cli": {"server", "quickstart", "doctor", "render", "verify"},
     "telemetry": {"session.blocking"},
     "__init__": {
         *("errors", "retry", "api", "types", "server", "stored", "changes", "transcript", "functions", "session"),
         *("session.blocking", "session.prompt", "session.recorded.replay", "spending", "oneshot", "widgets", "magics"),
+        "many",
     },
 }
 """The rooms that it may import later, inside a function, or for types, beside the above."""
@@ -141,7 +156,7 @@ ONLY_IN: dict[str, set[str]] = {
     "starlette": {"tools"},
     "uvicorn": {"tools"},
     "pydantic": {"functions", "results"},
-    "pydantic_core": {"results"},
+    "pydantic_core": {"functions", "results"},
     "jsonschema": {"results"},
     "referencing": {"results"},
     "nbclient": {"quickstart", "verify"},
@@ -156,7 +171,7 @@ PUBLIC = """
     __version__ load_ipython_extension unload_ipython_extension
     Client AsyncClient Record types
     serve Server
-    ask Opencode AsyncOpencode Session AsyncSession Attachment Turn ToolCall Diff FileDiff Budget
+    ask map amap Opencode AsyncOpencode Session AsyncSession Attachment Turn ToolCall Diff FileDiff Budget
     Hook Hooks
     tool FunctionTool Tools confirm choose input
     StoredSession stored_session stored_sessions

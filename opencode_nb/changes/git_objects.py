@@ -34,15 +34,16 @@ class GitError(OpencodeError):
 
 @dataclass(frozen=True, slots=True)
 class Repository:
-    """A git directory and the work tree that its paths are relative to."""
+    """A git directory and the work tree that its paths are relative to. `index` is used instead of its own."""
 
     git_dir: Path
     worktree: Path
+    index: Path | None = None
 
     def run(self, *arguments: str, stdin: bytes = b"", allowed: Sequence[int] = (0,)) -> bytes:
         """Return git's output. Raises GitError."""
         where = ("--git-dir", str(self.git_dir), "--work-tree", str(self.worktree))
-        return _run(self.worktree, *where, *arguments, stdin=stdin, allowed=allowed)
+        return _run(self.worktree, *where, *arguments, stdin=stdin, allowed=allowed, index=self.index)
 
     def has(self, *trees: str) -> bool:
         """Return whether the repository has all of these objects."""
@@ -85,9 +86,18 @@ def head(directory: Path) -> str:
     return decode(_run(directory, "rev-parse", "HEAD")).strip()
 
 
-def _run(directory: Path, *arguments: str, stdin: bytes = b"", allowed: Sequence[int] = (0,)) -> bytes:
+def _run(
+    directory: Path,
+    *arguments: str,
+    stdin: bytes = b"",
+    allowed: Sequence[int] = (0,),
+    index: Path | None = None,
+) -> bytes:
+    env = None if index is None else {**os.environ, "GIT_INDEX_FILE": str(index)}
     try:
-        done = subprocess.run(["git", *arguments], input=stdin, capture_output=True, timeout=TIMEOUT, cwd=directory)
+        done = subprocess.run(
+            ["git", *arguments], input=stdin, capture_output=True, timeout=TIMEOUT, cwd=directory, env=env
+        )
     except (OSError, subprocess.TimeoutExpired) as error:
         raise GitError(f"git could not be run: {error}. Is it installed?") from error
     if done.returncode not in allowed:

@@ -10,6 +10,7 @@ from contextlib import AbstractContextManager, contextmanager
 from typing import Any
 from weakref import WeakKeyDictionary
 
+from IPython.core.getipython import get_ipython
 from IPython.core.interactiveshell import InteractiveShell
 
 from opencode_nb.errors import OpencodeError
@@ -235,3 +236,9 @@ def _opencode(options: dict[str, Any]) -> Opencode:
     """Create an Opencode with these options; for an existing server, read the password from the environment."""
     joined: dict[str, Any] = {"password": os.environ.get(PASSWORD)} if "base_url" in options else {}
     return Opencode(**(joined | options))
+
+
+def own_workspace() -> Workspace | None:
+    """Return the workspace of the notebook or IPython that this code runs in; None outside of one."""
+    shell = get_ipython()
+    return None if shell is None else workspace_of(shell)

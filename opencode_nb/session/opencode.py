@@ -55,6 +55,7 @@ if TYPE_CHECKING:
 HOOKS_TIMEOUT = 5.0
 """Seconds that closing waits for the hooks of what came before."""
 
+_NOT_KEPT = ("self", "__class__", "password")
 _KEPT = ("max_tokens", "max_tools")
 """Limits of a turn that `prefer` leaves as they are."""
 
@@ -127,6 +128,7 @@ class AsyncOpencode(Logins):
         mcp: Mapping[str, Given] | None = None,
         tools: Iterable[Function] = (),
     ) -> None:
+        options = {name: value for name, value in locals().items() if name not in _NOT_KEPT}
         serving = serve_options(
             base_url=base_url,
             password=password,
@@ -146,6 +148,8 @@ class AsyncOpencode(Logins):
         self._sessions = Sessions(self._unfollow)
         callbacks = Callbacks(self._sessions.route, self._sessions.transcripts, self._cut_off, self._forget)
         super().__init__(directory, base_url, password, serving, sending, callbacks)
+        self.options: Mapping[str, Any] = options
+        """What it was created with, but for the password."""
         self.model, self.agent, self.variant, self.effort = model, agent, variant, checked_effort(effort)
         self._boundary = Boundary(self.directory) if strict_directory else None
         self.policy = self.policy_of(permission)
@@ -160,12 +164,8 @@ class AsyncOpencode(Logins):
         self._players: dict[Path, AsyncSession] = {}
         self.approvals = Approvals()
         self.tools = Tools(tools)
-        self.enforcement = Enforcement(
-            lambda: self.client,
-            self.directory,
-            extra_directories(directories),
-            lambda: [one.name for one in self.tools],
-        )
+        extra = extra_directories(directories)
+        self.enforcement = Enforcement(lambda: self.client, self.directory, extra, self.tools.names)
         if hooks:
             self._sessions.observe(self._watcher.changed)
         self.mcp = AsyncMcpServers(self, mcp)
@@ -338,9 +338,8 @@ class AsyncOpencode(Logins):
         OpencodeError (it has no session, the session exists already, or the server was joined by URL).
         """
         await self.start()
-        return await self.session(
-            id=await import_file(self.managed, self.client, Path(path), self.directory, self.environment)
-        )
+        imported = await import_file(self.managed, self.client, Path(path), self.directory, self.environment)
+        return await self.session(id=imported)
 
     def face_of(self, session_id: str) -> Any:
         """Return an open session as the user has it: blocking, if this is that of a blocking `Opencode`."""
@@ -356,9 +355,8 @@ class AsyncOpencode(Logins):
             self._feed.forget(session_id)
 
     async def _create(self, title: str | None, parent: str | None) -> Json:
-        rules = (
-            await self.enforcement.rules(self.policy, self.policy.agent or self.agent) if self.recording is None else []
-        )
+        agent = self.policy.agent or self.agent
+        rules = await self.enforcement.rules(self.policy, agent) if self.recording is None else []
         body: Json = {"title": title, "parentID": parent, "permission": rules}
         try:
             return dict(await self.client.session.create(**{key: value for key, value in body.items() if value}))

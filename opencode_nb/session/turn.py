@@ -19,6 +19,7 @@ from opencode_nb.failures import StopReason, stop_reason, turn_error
 from opencode_nb.portal import result_of
 from opencode_nb.results.answer import mismatch, read
 from opencode_nb.results.schema import MismatchError, Schema
+from opencode_nb.session.turns.detached import Detached
 from opencode_nb.tools.ledger import Entries, Entry
 from opencode_nb.transcript import usage
 from opencode_nb.transcript.state import Json, Message, TurnState
@@ -37,10 +38,24 @@ class Turn:
 
     def __init__(self, state: TurnState, session: Any, done: Future[None]) -> None:
         self.state = state
-        self.session = session
+        self._session = session
         self._done = done
         self._schema: Schema | None = None
         self._data: list[Any] = []  # the value, once it was read
+
+    @property
+    def session(self) -> Any:
+        """The turn's session. `map` lets go of sessions: theirs is opened again, which starts the server if need be.
+
+        Of an `AsyncOpencode`, and where the session's worktree is gone, it stays a `Detached`, with the session's `id`.
+        """
+        if isinstance(self._session, Detached) and self._session.open is not None:
+            self._session = self._session.open()
+        return self._session
+
+    @session.setter
+    def session(self, session: Any) -> None:
+        self._session = session
 
     # -- content ---------------------------------------------------------------------------------------------------
 
@@ -98,6 +113,8 @@ class Turn:
         hides its messages. With `AsyncSession` it does not: await its `revert` instead.
         Reads the server's snapshots and the files, which takes tens of milliseconds.
         """
+        if isinstance(self._session, Detached):
+            return Diff(*self._session.changes(self.state), kernel=self.kernel)
         inner = getattr(self.session, "_async", None)
         if inner is None:
             return Diff(*sources.of_turns([self.state], self.session.place), kernel=self.kernel)
@@ -243,7 +260,7 @@ class Turn:
 
     @property
     def _server_version(self) -> str:
-        return str(getattr(self.session, "server_version", ""))
+        return str(getattr(self._session, "server_version", ""))
 
     def _repr_mimebundle_(self, include: Any = None, exclude: Any = None) -> tuple[Json, Json]:
         data, metadata = _shown.forms(self)

@@ -141,3 +141,14 @@ def test_the_mode_of_a_session_beats_the_one_that_the_agent_was_started_with(
     assert not (work / "by-deny.md").exists()
     assert "Permission: ask" in run_cell("%opencode permission ask").printed
     assert workspace_of(shell).session.permission is None  # type: ignore[union-attr]
+
+
+def test_a_map_asks_the_notebooks_own_agent_in_forks_of_its_session(run_cell: RunCell, session: str) -> None:
+    run_cell("%%prompt\nSay exactly: remember this")
+    mapped = run_cell(
+        "import opencode_nb as oc\n"
+        "found = oc.map(['Say exactly: one', 'Say exactly: two'], session='fork')\n"
+        "[turn.text for turn in found], len(get_ipython().user_ns['found'][0].session.turns())"
+    )
+    assert mapped.value == (["one", "two"], 2)
+    assert session in run_cell("%opencode sessions").printed

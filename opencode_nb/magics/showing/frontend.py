@@ -33,6 +33,12 @@ def _in_marimo() -> bool:
     return marimo is not None and bool(marimo.running_in_notebook())
 
 
+def in_page() -> bool:
+    """Return whether a cell runs whose output goes to a page."""
+    shell = get_ipython()
+    return shell is not None and detect(shell) is Frontend.PAGE
+
+
 def can_ask() -> bool:
     """Return whether the running cell can ask the user for input."""
     shell = get_ipython()

@@ -1,0 +1,67 @@
+"""The prompts of a map, read before anything is sent. Pure."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, replace
+from typing import Any, TypeAlias
+
+from opencode_nb.results.schema import Schema
+from opencode_nb.session.prompt.parts import Prompt, blocks, text_of
+from opencode_nb.session.turns.options import TurnOptions
+from opencode_nb.session.turns.series import SeriesItem, read_item
+
+TITLE = 60
+"""Characters of a session's title."""
+
+OPTIONS = frozenset({"files", "images", "mentions", "system", *TurnOptions.__annotations__})
+"""The options that a prompt may have."""
+
+Prompts: TypeAlias = Iterable[SeriesItem]
+
+
+@dataclass(frozen=True, slots=True)
+class Item:
+    """One prompt, its options, what its answer must be (None: anything), and the place of its result."""
+
+    index: int
+    prompt: Prompt
+    options: Mapping[str, Any]
+    schema: Schema | None = None
+
+    @property
+    def title(self) -> str:
+        """A title for its session, from its first line: the server then asks no model for one."""
+        line = " ".join(text_of(self.prompt).strip().partition("\n")[0].split())
+        return line if len(line) <= TITLE else f"{line[: TITLE - 1]}…"
+
+
+def read(prompts: Prompts, options: Mapping[str, Any]) -> list[Item]:
+    """Return the prompts with their options.
+
+    Raises TypeError for what is no prompt, naming its place, for an unknown option and for a schema that is none;
+    ValueError for an empty prompt.
+    """
+    if isinstance(prompts, (str, bytes, Mapping)):
+        raise TypeError(f"Give a list of prompts, not a {type(prompts).__name__}.")
+    common = options.get("schema")
+    schema = None if common is None else Schema.of(common)
+    return [_item(index, given, options, schema) for index, given in enumerate(prompts)]
+
+
+def _item(index: int, given: SeriesItem, options: Mapping[str, Any], schema: Schema | None) -> Item:
+    prompt, own = read_item(given, options)
+    try:
+        blocks(prompt)
+    except (TypeError, ValueError) as error:
+        raise type(error)(f"Prompt {index}: {error}") from None
+    if unknown := [name for name in own if name not in OPTIONS]:
+        raise TypeError(f"Prompt {index}: unknown option {unknown[0]!r}. Use one of: {', '.join(sorted(OPTIONS))}.")
+    if (wanted := own.get("schema")) is not options.get("schema"):
+        schema = None if wanted is None else Schema.of(wanted)
+    return Item(index, prompt, {name: value for name, value in own.items() if value is not None}, schema)
+
+
+def by_default(items: Iterable[Item], **options: Any) -> list[Item]:
+    """Return the prompts with these options where they have none of their own."""
+    return [replace(item, options={**options, **item.options}) for item in items]
