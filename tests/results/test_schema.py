@@ -23,6 +23,16 @@ from opencode_nb.transcript.tool_call import ToolCall
 from opencode_nb.transcript.updates import Update
 
 
+class Something:
+    """Neither a type nor JSON; its name is the same in every process."""
+
+    def __repr__(self) -> str:
+        return "something"
+
+
+SOMETHING = Something()
+
+
 class Person(pydantic.BaseModel):
     name: str
     age: int = pydantic.Field(ge=0)
@@ -109,7 +119,7 @@ WRONG: list[tuple[Any, type[Exception], str]] = [
     (len, TypeError, "not a type"),
     ([int], TypeError, "not a type"),
     (True, TypeError, "not a type"),
-    (object(), TypeError, "not a type"),
+    (SOMETHING, TypeError, "not a type"),
     (Schema, TypeError, "Schema cannot be used"),
     (list["Nowhere"], TypeError, "cannot be used"),  # type: ignore[name-defined]  # noqa: F821
     ({"type": "objekt"}, ValueError, "not a valid JSON schema"),
@@ -119,7 +129,7 @@ WRONG: list[tuple[Any, type[Exception], str]] = [
     ({"$ref": "#"}, ValueError, "without end"),
     ({"type": "json_schema"}, ValueError, "no schema inside"),
     ({"const": float("nan")}, ValueError, "not JSON"),
-    ({"default": object()}, ValueError, "not JSON"),
+    ({"default": SOMETHING}, ValueError, "not JSON"),
 ]
 
 

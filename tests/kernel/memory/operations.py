@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import collections
+import contextlib
 import os
 import random
 from collections.abc import Callable
@@ -117,7 +118,7 @@ def _change_dict(value: Any, key: int) -> None:
             value.pop(next(iter(value)))
         case 3 if value:  # the last comes first
             last = next(reversed(value))
-            value |= {last: value.pop(last)}
+            value[last] = value.pop(last)
 
 
 def _change_frame(value: pd.DataFrame, key: int) -> None:
@@ -210,7 +211,8 @@ def run(namespace: dict[str, Any], operations: list[Operation]) -> None:
         elif act == "environment":
             _change_process(key)
         elif name in namespace:
-            _act(namespace, act, name, other, key)
+            with contextlib.suppress(TypeError):  # what a value does not take, such as a number in a column of texts
+                _act(namespace, act, name, other, key)
 
 
 def _act(namespace: dict[str, Any], act: str, name: str, other: str, key: int) -> None:
