@@ -80,7 +80,7 @@ AT_ONCE: dict[str, set[str]] = {
     "session.blocking_compose": {"portal", "session", "session.blocking", "session.prompt"},
     "kernel": {
         *("closest", "diffs", "errors", "interrupt", "kernel.values", "portal", "prose", "secret"),
-        *("session.permissions", "tools", "tools.names", "transcript"),
+        *("session.permissions", "tools", "tools.names", "transcript", "render.markup", "render.turn"),
     },
     "verify": {"errors", "portal", "render.markup", "session.permissions"},
     "terminal": {"render.turn", "session", "session.blocking", "session.permissions", "transcript"},

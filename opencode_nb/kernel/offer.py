@@ -13,12 +13,14 @@ from IPython.core.interactiveshell import InteractiveShell
 
 from opencode_nb import portal
 from opencode_nb.diffs.memory import KernelChanges
+from opencode_nb.kernel.cells.tools import CellTools
 from opencode_nb.kernel.context.session_context import context_of
 from opencode_nb.kernel.defaults import default_use
 from opencode_nb.kernel.memory.turns import Turns
 from opencode_nb.kernel.running import main_thread
 from opencode_nb.kernel.running.runner import Runner
 from opencode_nb.kernel.running.tools import running_tools
+from opencode_nb.kernel.undo import Undo
 from opencode_nb.kernel.values.tools import value_tools
 from opencode_nb.tools.offer import KERNEL
 from opencode_nb.tools.privacy import Gate
@@ -28,7 +30,7 @@ from opencode_nb.tools.tool import Call, Result, Tool
 class Offerable(Protocol):
     """An async session, as far as tools are offered to it."""
 
-    memory: Any  # a session.memory.Memory, as `Turns` is: sessions stand below the kernel
+    memory: Any  # a session.memory.Memory, as `Undo` is: sessions stand below the kernel
 
     @property
     def id(self) -> str:
@@ -49,7 +51,9 @@ class KernelOffer:
         self._chosen: dict[str, bool] = {}
         self._sessions: WeakValueDictionary[str, Offerable] = WeakValueDictionary()
         self._runner = Runner(shell, self._remembered)
-        self.tools = tuple(map(_noted, (*running_tools(self._runner), *value_tools(shell, main_thread.run))))
+        self._cells = CellTools(shell, self._runner)
+        every = (*running_tools(self._runner), *value_tools(shell, main_thread.run), *self._cells.tools)
+        self.tools = tuple(map(_noted, every))
 
     def uses(self, session: Offerable) -> bool:
         """Whether a session's agent has the tools, as chosen for it, else by default."""
@@ -67,7 +71,7 @@ class KernelOffer:
         """
         self._sessions[session.id] = session
         if session.memory is None:
-            session.memory = Turns(self._shell.user_ns, main_thread.undisturbed)
+            session.memory = Undo(Turns(self._shell.user_ns, main_thread.undisturbed), self._cells.of(session.id))
         gate = context_of(session.id).gate
         has = gate.open and not without and self.uses(session)
         session.offer(self.tools if has else (), gate, by=KERNEL)
@@ -79,12 +83,12 @@ class KernelOffer:
         if session is None or session.memory is None or not turn:
             yield
             return
-        memory: Turns = session.memory
-        memory.before(turn)
+        undo: Undo = session.memory
+        undo.memory.before(turn)
         try:
             yield
         finally:
-            portal.start(_note, session, turn, memory.after(turn))
+            portal.start(_note, session, turn, undo.memory.after(turn))
 
     def close(self) -> None:
         """Follow the shell no more."""

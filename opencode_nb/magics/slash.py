@@ -7,6 +7,7 @@ from typing import Any
 
 from IPython.core.error import UsageError
 
+from opencode_nb.magics.showing.reaching import notebook_reached
 from opencode_nb.magics.workspace import Workspace
 from opencode_nb.session import export
 from opencode_nb.session.blocking import Session
@@ -27,7 +28,8 @@ def run_slash(workspace: Workspace, options: Namespace, said: Said) -> Any:
     if given := [name for name in _NOT_TAKEN if getattr(options, name)]:
         raise UsageError(f"%%prompt: /{said.name} does not take --{given[0].replace('_', '-')}: remove it.")
     session = _session(workspace, options)
-    result = act(session, said)
+    with notebook_reached(session):
+        result = act(session, said)
     workspace.session = result.session or session
     if result.diff is not None:
         from opencode_nb.magics.review import show

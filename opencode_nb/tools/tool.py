@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 from opencode_nb.tools.privacy import Outgoing
@@ -44,6 +45,9 @@ class Tool:
 
     `call` runs on the package's loop thread, and must not block it. `asks`: the user is asked before each call.
     `hints` are MCP's annotations, such as ("destructive_hint", True).
+    `preview` returns blocks (as `Result.shown`) that are shown with the request; it knows the call's session and
+    arguments, and must not block either. `guard` returns why the agent's file tools must not change a file (given the
+    session and the resolved path) but this tool be used; "" if they may.
     """
 
     name: str
@@ -52,3 +56,5 @@ class Tool:
     call: Callable[[Call], Awaitable[Result]]
     asks: bool = False
     hints: tuple[tuple[str, bool], ...] = ()
+    preview: Callable[[Call], tuple[Json, ...]] | None = None
+    guard: Callable[[str, Path], Awaitable[str]] | None = None

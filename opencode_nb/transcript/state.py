@@ -140,11 +140,15 @@ class TurnState:
                 yield from turn.family
 
     def call_of(self, request: Json) -> Json:
-        """Return the `{tool, input}` of a request; {} until the server sends it, right after the request."""
+        """Return the `{tool, input}` of a request; {} until the server sends it, right after the request.
+
+        With `shown` if a tool of the kernel shows something before it runs.
+        """
         wanted = call_id(request)
         for part in self._parts_below():
             if wanted and part.get("callID") == wanted and (part.get("state") or {}).get("status") != "pending":
-                return {"tool": part.get("tool"), "input": (part.get("state") or {}).get("input") or {}}
+                shown = {"shown": self.shown[wanted]} if wanted in self.shown else {}
+                return {"tool": part.get("tool"), "input": (part.get("state") or {}).get("input") or {}, **shown}
         return {}
 
     def asker_of(self, request: Json) -> Json | None:

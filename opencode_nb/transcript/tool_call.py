@@ -12,10 +12,12 @@ from opencode_nb.transcript.tool_calls import CHANGING
 ToolKind = Literal["read", "search", "edit", "execute", "fetch", "think", "delegate", "ask", "other"]
 
 _KINDS: dict[str, ToolKind] = {
-    **dict.fromkeys(("read", "list", "skill", "variables", "inspect", "figure", "history", "progress"), "read"),
+    **dict.fromkeys(("read", "list", "skill"), "read"),
+    **dict.fromkeys(("variables", "inspect", "figure", "history", "progress", "cells"), "read"),
     **dict.fromkeys(("glob", "grep", "codesearch", "lsp"), "search"),
     **dict.fromkeys(CHANGING, "edit"),
-    **dict.fromkeys(("bash", "python"), "execute"),
+    **dict.fromkeys(("edit_cell", "insert_cell", "delete_cell", "move_cell"), "edit"),
+    **dict.fromkeys(("bash", "python", "run_cell"), "execute"),
     **dict.fromkeys(("webfetch", "websearch"), "fetch"),
     **dict.fromkeys(("todowrite", "todoread"), "think"),
     "task": "delegate",

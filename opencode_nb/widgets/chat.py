@@ -17,6 +17,7 @@ import traitlets
 
 from opencode_nb.errors import OpencodeError
 from opencode_nb.kernel import notebook
+from opencode_nb.kernel.cells import pages
 from opencode_nb.portal import run
 from opencode_nb.render.chat.live import Key, LiveChat
 from opencode_nb.render.turn.parts import Look
@@ -160,6 +161,7 @@ class ChatPanel:
             session.subscribe(self._changed),
             session.queue.subscribe(self._tell_state),
             session.keep_while(lambda: not chat.at_end),
+            *([pages.add(self._view, lambda: session.id)] if isinstance(self._view, LiveView) else []),
         ]
         self._view.open(self.chat)
         self._saved.open(session)

@@ -13,6 +13,7 @@ from typing import Any
 
 from opencode_nb.changes.diff import Diff, FileDiff
 from opencode_nb.diffs.comment import Comment
+from opencode_nb.kernel.cells import pages
 from opencode_nb.portal import run
 from opencode_nb.render.diff.review import LiveDiff
 from opencode_nb.session.blocking import Session
@@ -87,6 +88,7 @@ class DiffView:
         if self._session is not None:
             self._live.comments = list(self._session.comments)
             self._unsubscribe = self._session.subscribe(self._session_changed)
+            pages.add(self._view, lambda: self._session.id if self._session is not None else "")
 
     def close(self) -> None:
         """Remove the view from the page; the diff stays."""

@@ -46,6 +46,9 @@ PONG_TIMEOUT = 1.5
 PING_INTERVAL = 0.3
 """Seconds between pings: a page's first messages, or those after a reload, may be lost."""
 
+CELLS = "cells"
+"""The kind of requests about the notebook's cells, and of their answers."""
+
 K = TypeVar("K")
 Intent = Callable[[Json], Awaitable[None]]
 
@@ -147,7 +150,7 @@ class LiveView(Generic[K]):
         self._flush: asyncio.TimerHandle | None = None
         self._due = 0.0  # when the next message is due at the mean rate, in the loop's time
         self._snapshots: asyncio.Task[None] | None = None
-        self._pongs: dict[str, asyncio.Future[None]] = {}
+        self._waiting: dict[str, asyncio.Future[Json]] = {}  # for messages with these ids
         hear_while_blocked(widget)
         widget.on_msg(self._received)
 
@@ -222,29 +225,47 @@ class LiveView(Generic[K]):
             return
         self._heard = True
         self._tell_heard(True)
-        settle(self._pongs.get(str(message.get("id", ""))), None)  # the pong, or an answer that came first
+        settle(self._waiting.get(str(message.get("id", ""))), message)  # the pong, or an answer that came first
         kind = message.get("kind")
         if kind == "hello":
             self.widget.send({"kind": "ping", "n": self._sent})  # tells the page whether it missed something
         elif kind == "snapshot":
             self.take_snapshot()
-        elif kind != "pong":
+        elif kind not in ("pong", CELLS):
             await self._intent(message)
 
     async def page_shows(self, key: str) -> bool:
         """Return whether a page answers now. Call for each request: a closed or reloaded page no longer hears."""
-        self._pongs[key] = asyncio.get_running_loop().create_future()
-        try:
-            async with asyncio.timeout(PONG_TIMEOUT):
-                while not self._pongs[key].done():
-                    self.widget.send({"kind": "ping", "id": key, "n": self._sent})
-                    await asyncio.wait([self._pongs[key]], timeout=PING_INTERVAL)
-            return True
-        except TimeoutError:
+        message = {"kind": "ping", "id": key, "n": self._sent}
+        shows = await self._asked(message, PONG_TIMEOUT, again=PING_INTERVAL) is not None
+        if not shows:
             self._tell_heard(False)
-            return False
+        return shows
+
+    async def ask(self, message: Json, seconds: float) -> Json | None:
+        """Send a request about the notebook's cells (static/live/cells.js); return the answer, or None if none comes.
+
+        Of the pages that answer, the first counts. Those without a notebook do not answer.
+        """
+        if self._closed:
+            return None
+        return await self._asked({**message, "kind": CELLS, "id": uuid4().hex}, seconds)
+
+    async def _asked(self, message: Json, seconds: float, *, again: float | None = None) -> Json | None:
+        """Send a message, every `again` seconds; return the first message with its id, None if none comes."""
+        key = message["id"]
+        waiting: asyncio.Future[Json] = asyncio.get_running_loop().create_future()
+        self._waiting[key] = waiting
+        try:
+            async with asyncio.timeout(seconds):
+                while not waiting.done():
+                    self.widget.send(message)
+                    await asyncio.wait([waiting], timeout=again)
+            return waiting.result()
+        except TimeoutError:
+            return None
         finally:
-            del self._pongs[key]
+            del self._waiting[key]
 
     # -- closing ---------------------------------------------------------------------------------------------------
 

@@ -14,6 +14,7 @@ from typing import Any, Literal
 
 from IPython.core.getipython import get_ipython
 
+from opencode_nb.kernel.cells import pages
 from opencode_nb.portal import run
 from opencode_nb.render.turn.page import LiveTurn
 from opencode_nb.session.blocking import Session
@@ -55,6 +56,7 @@ class TurnView:
         self._saved: SavedTurn | None = None
         self._answers: dict[str, asyncio.Future[Any]] = {}
         self._unsubscribe: Callable[[], None] = lambda: None
+        self._end_page = pages.add(self._view, lambda: session.id)
 
     # -- projection ------------------------------------------------------------------------------------------------
 
@@ -90,6 +92,7 @@ class TurnView:
 
     async def _close(self) -> None:
         self._unsubscribe()
+        self._end_page()
         self._live = None
         if self._saved is not None:
             self._saved.close()

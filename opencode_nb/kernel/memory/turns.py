@@ -73,6 +73,9 @@ class Turns:
         self._namespace, self._run, self._budget = namespace, run, budget
         self._kept: dict[str, _Kept] = {}
 
+    def __contains__(self, turn: object) -> bool:
+        return turn in self._kept
+
     def before(self, turn: str) -> None:
         """Take the turn's checkpoint, or another if the user changed something. Call before the agent's code runs."""
         kept = self._kept.get(turn)

@@ -9,6 +9,7 @@ from IPython.core.getipython import get_ipython
 
 from opencode_nb.magics.commands.group import Group, argument, say
 from opencode_nb.magics.options import prompt_parser
+from opencode_nb.magics.showing.reaching import notebook_reached
 from opencode_nb.magics.workspace import Workspace
 from opencode_nb.session.prompt import listing
 
@@ -46,7 +47,9 @@ def undo(workspace: Workspace, options: Namespace) -> None:
     if session is None or not turns:
         say("There is nothing to undo here; %opencode sessions lists earlier sessions.")
         return
-    say(listing.undone(session.undo(force=options.force)))
+    with notebook_reached(session):
+        undone = session.undo(force=options.force)
+    say(listing.undone(undone))
 
 
 @group.command(_FORCE)
@@ -56,4 +59,6 @@ def redo(workspace: Workspace, options: Namespace) -> None:
     if session is None or not session._async.transcript.info.get("revert"):
         say("There is nothing to redo: undone turns can be redone only until the next prompt.")
         return
-    say(listing.redone(session.redo(force=options.force)))
+    with notebook_reached(session):
+        redone = session.redo(force=options.force)
+    say(listing.redone(redone))

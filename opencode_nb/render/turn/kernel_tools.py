@@ -10,12 +10,19 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any, NamedTuple
 
+from opencode_nb.diffs.build import hunks
 from opencode_nb.render.markup.table import Table
-from opencode_nb.render.turn.card_model import Attachment, Block, Code, Json, Output, Pairs, Traceback
+from opencode_nb.render.turn.card_model import Attachment, Block, Change, Code, Json, Output, Pairs, Traceback
 from opencode_nb.render.turn.phrases import shorten
 
 PYTHON = "python"
 """The tool that runs code."""
+
+RUN_CELL = "run_cell"
+"""The tool that runs a cell of the notebook."""
+
+ASKING = frozenset({PYTHON, RUN_CELL, "edit_cell", "insert_cell", "delete_cell", "move_cell"})
+"""The kernel's tools that ask. What nobody has seen of their calls cannot be allowed."""
 
 MAX_ROWS, MAX_COLUMNS = 60, 40
 """Rows and columns of a table that are shown: a head is enough on a card, and in a saved notebook."""
@@ -32,12 +39,16 @@ class Title(NamedTuple):
     about: str
 
 
-def title(tool: str, arguments: Json) -> Title:
-    """Return the title of a call of the kernel's tool with this name, which is without its prefix."""
+def title(tool: str, arguments: Json, shown: Sequence[Json] = ()) -> Title:
+    """Return the title of a call of the kernel's tool with this name, which is without its prefix.
+
+    A cell is named by its number in `shown`, as people count it; by its id where nobody knows what was shown.
+    """
     code = arguments.get("code")
     if tool == PYTHON:
         return Title("\u203a", "Python", _first_line(code if isinstance(code, str) else ""))
-    about = next((value for value in arguments.values() if isinstance(value, str) and value), "")
+    given = (value for name, value in arguments.items() if name != "source" and isinstance(value, str))
+    about = next((cell_number(block) for block in shown if is_cell(block)), "") or next(given, "")
     glyph, about_none = _TITLES.get(tool, ("\u25c7", ""))
     return Title(glyph, tool.replace("_", " ").capitalize(), shorten(about or about_none, _LONG_LINE))
 
@@ -48,6 +59,12 @@ _TITLES = {
     "figure": ("\u25a6", "the last shown"),
     "history": ("\u21ba", ""),
     "progress": ("\u25d4", "what the kernel is doing"),
+    "cells": ("\u2630", "of the notebook"),
+    "edit_cell": ("\u270e", ""),
+    "insert_cell": ("+", ""),
+    "delete_cell": ("\u2212", ""),
+    "move_cell": ("\u2195", ""),
+    RUN_CELL: ("\u25b7", ""),
 }
 """Glyph of each tool, and its subject if it is called without one."""
 
@@ -124,7 +141,8 @@ def _text(block: Json) -> str:
     return _string(block.get("text"))
 
 
-def _table(block: Json) -> Block | None:
+def table(block: Json) -> Table | Output | None:
+    """Return what a block of the kind "table" shows: at most MAX_ROWS and MAX_COLUMNS of it."""
     columns, size = _texts(block.get("columns")), _string(block.get("size"))
     listed = block.get("rows")
     rows = [_filled(_texts(row), len(columns))[:MAX_COLUMNS] for row in listed] if isinstance(listed, list) else []
@@ -136,6 +154,36 @@ def _table(block: Json) -> Block | None:
     index = _filled(index, len(rows))[:MAX_ROWS] if index else []
     dtypes = _texts(block.get("dtypes"))[:MAX_COLUMNS]
     return Table(columns[:MAX_COLUMNS], rows[:MAX_ROWS], dtypes, index, size)
+
+
+def is_cell(block: Any) -> bool:
+    """Whether a block is about a cell of the notebook."""
+    return isinstance(block, dict) and block.get("kind") == "cell"
+
+
+def cell_name(block: Json) -> str:
+    """Return how a block of the kind "cell" names its cell, within a sentence: `cell 2`."""
+    name = _string(block.get("title"))
+    return name[:1].lower() + name[1:]
+
+
+def cell_number(block: Json) -> str:
+    """Return how it names its cell after the word "cell": `2`; all of its name if it has no number yet."""
+    return cell_name(block).removeprefix("cell ")
+
+
+def cell_change(block: Json) -> Json:
+    """Return what a block of the kind "cell" changes, as the change of a file that is named as the cell."""
+    before, after = block.get("before"), block.get("after")
+    patch = "".join(hunk.text for hunk in hunks(_lines(before), _lines(after)))
+    status = "added" if before is None else "deleted" if after is None else "modified"
+    return {"file": _string(block.get("title")) or "Cell", "patch": patch, "status": status}
+
+
+def _lines(source: Any) -> str:
+    """Return a cell's source with a line break at its end: a cell has none, and it would be told of each time."""
+    text = _string(source)
+    return f"{text}\n" if text and not text.endswith("\n") else text
 
 
 def _string(value: Any) -> str:
@@ -154,10 +202,17 @@ def _output(block: Json, heading: str = "") -> Output | None:
     return Output(_text(block), title=heading) if _text(block) else None
 
 
+def _cell(block: Json) -> Block:
+    """Return a cell's change; its code where there is none, as when it is run."""
+    before = _string(block.get("before"))
+    return Code(before, "cell.py", "Cell") if before == block.get("after") else Change(cell_change(block))
+
+
 _BLOCKS: dict[str, Callable[[Json], Block | None]] = {
     "stdout": _output,
     "stderr": lambda block: _output(block, "Standard error"),
     "value": _output,
-    "table": _table,
+    "table": table,
     "error": lambda block: Traceback(_text(block)) if _text(block) else None,
+    "cell": _cell,
 }

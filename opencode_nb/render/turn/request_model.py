@@ -15,7 +15,7 @@ from typing import Any
 from opencode_nb.diffs.patch import parse_files
 from opencode_nb.render.markup.paths import inside, link_target
 from opencode_nb.render.turn.card_model import Json
-from opencode_nb.render.turn.kernel_tools import PYTHON
+from opencode_nb.render.turn.kernel_tools import ASKING, PYTHON, RUN_CELL, cell_change, cell_name, cell_number, is_cell
 from opencode_nb.render.turn.phrases import shorten
 from opencode_nb.tools.names import KERNEL_TOOLS, own_tool
 
@@ -32,7 +32,14 @@ _WANTS = {
     "external_directory": "access files outside its directory",
     "doom_loop": "repeat the same call",
 }
-_WANTS_OF_OWN = {PYTHON: "run Python code in your kernel"}
+_WANTS_OF_OWN = {
+    PYTHON: "run Python code in your kernel",
+    RUN_CELL: "run a cell of this notebook",
+    "edit_cell": "edit a cell of this notebook",
+    "insert_cell": "insert a cell into this notebook",
+    "delete_cell": "delete a cell of this notebook",
+    "move_cell": "move a cell of this notebook",
+}
 _EVERYTHING = {
     "bash": "every shell command",
     "edit": "every edit",
@@ -42,9 +49,18 @@ _EVERYTHING = {
     "task": "every subagent",
     "skill": "every skill",
 }
-_EVERYTHING_OF_OWN = {PYTHON: "any Python code in this kernel"}
+_EVERYTHING_OF_OWN = {
+    PYTHON: "any Python code in this kernel",
+    RUN_CELL: "running any cell of this notebook",
+    "edit_cell": "editing any cell of this notebook",
+    "insert_cell": "inserting any cell into this notebook",
+    "delete_cell": "deleting any cell of this notebook",
+    "move_cell": "moving any cell of this notebook",
+}
 _ACTS = {"add": "new file", "added": "new file", "delete": "deleted", "deleted": "deleted"}
+_ACTS_OF_CELL = {"added": "new cell", "deleted": "deleted"}
 _SHOWN_BY_DIFF = frozenset({"filePath", "path", "content", "oldString", "newString", "patchText"})
+_SHOWN_BY_CELL = frozenset({"id", "source", "type", "index", "after"})
 _FILES = frozenset({"files", "filepath", "diff"})
 _DIRECTORIES = frozenset({"directories", "patterns", "parentDir"})
 _TITLES = {"bash": frozenset({"description"})}
@@ -54,7 +70,7 @@ CODE = "Python code"
 _SCOPE = " in this project, until OpenCode stops"
 """Where "always" holds, and how long."""
 _SCOPE_OF_OWN = ", until it ends"
-_UNSEEN = "The code has not arrived yet."
+_UNSEEN = "The {} has not arrived yet."
 _UNSEEN_ARGUMENTS = "What it is to be called with has not arrived yet."
 _LABELS = {
     "command": COMMAND,
@@ -118,7 +134,7 @@ def asked(request: Json, root: str = "") -> Asked:
         wants = _WANTS_OF_OWN.get(own) or (
             f"use {own} in your kernel" if own in KERNEL_TOOLS else f"call {own}, of yours"
         )
-    told, trust = list(_facts(request, root, files)), "full trust" if own == PYTHON else ""
+    told, trust = list(_facts(request, root, files)), "full trust" if own in (PYTHON, RUN_CELL) else ""
     return Asked(own or kind, asker(request), wants, told, files, _always(request), covered(request), trust)
 
 
@@ -159,7 +175,7 @@ def subject(request: Json, root: str = "") -> str:
     if metadata.get("command"):
         return shorten(str(metadata["command"]), _LONG_COMMAND)
     if own := _own(request):
-        return CODE if own == PYTHON else own
+        return CODE if own == PYTHON else ", ".join(map(cell_name, _cells(request))) or own
     path = metadata.get("filepath")
     return inside(str(path), root) if path else ", ".join(_texts(request, "patterns"))
 
@@ -169,6 +185,8 @@ def subject(request: Json, root: str = "") -> str:
 
 def _files(request: Json, root: str) -> list[File]:
     metadata = _object(request.get("metadata"))
+    if cells := _cells(request):
+        return [_cell(block) for block in cells if block.get("before") != block.get("after")]
     listed = metadata.get("files")
     if isinstance(listed, list) and listed:
         return [_listed(item, root) for item in listed if isinstance(item, dict)]
@@ -178,6 +196,17 @@ def _files(request: Json, root: str) -> list[File]:
     if len(patches) < 2:
         return [_file(str(metadata.get("filepath") or ", ".join(_texts(request, "patterns"))), root, metadata["diff"])]
     return [_file(patch.path, root, "".join(hunk.text for hunk in patch.hunks)) for patch in patches]
+
+
+def _cells(request: Json) -> list[Json]:
+    """Return the cells of the notebook that a request is about, as the kernel shows them."""
+    shown = _object(request.get("call")).get("shown")
+    return [block for block in shown if is_cell(block)] if isinstance(shown, list) else []
+
+
+def _cell(block: Json) -> File:
+    change = cell_change(block)
+    return File(change["file"], _ACTS_OF_CELL.get(change["status"], ""), patch=change["patch"])
 
 
 def _file(path: str, root: str, patch: Any) -> File:
@@ -211,12 +240,29 @@ def _facts(request: Json, root: str, files: list[File]) -> Iterator[tuple[str, s
     values = [(name, _text(value)) for name, value in _ordered(told) if value is not None]
     yield from _directories(request, root)
     if is_unseen(request):
-        yield "", _UNSEEN if _own(request) == PYTHON else _UNSEEN_ARGUMENTS
+        yield "", _unseen(_own(request))
+    yield from _unchanged_cells(request)
     for name, value in values:
         yield _label(request, name), value
         if name in _PATHS and (target := link_target(value, root)):
             yield "", _leads(target)
     yield from _unsaid(request, [*(value for _, value in values), *(file.path for file in files)])
+
+
+def _unchanged_cells(request: Json) -> Iterator[tuple[str, str]]:
+    """Yield the cells that a request is about and leaves as they are: one that is moved, or the code that is run."""
+    for block in _cells(request):
+        if block.get("before") == block.get("after"):
+            yield "Cell", cell_number(block)
+            if _own(request) == RUN_CELL:
+                yield CODE, str(block.get("before") or "")
+
+
+def _unseen(own: str) -> str:
+    """Say what of a call has not arrived yet."""
+    if own not in ASKING:
+        return _UNSEEN_ARGUMENTS
+    return _UNSEEN.format("code" if own == PYTHON else "cell")
 
 
 def _label(request: Json, name: str) -> str:
@@ -228,6 +274,8 @@ def _told(request: Json, files: list[File]) -> Json:
     arguments = _without(_object(call.get("input")), _TITLES.get(str(call.get("tool")), frozenset()))
     if files:
         arguments, metadata = _without(arguments, _SHOWN_BY_DIFF), _without(metadata, _FILES)
+    if _cells(request):
+        arguments = _without(arguments, _SHOWN_BY_CELL)
     if request.get("permission") == "external_directory":
         metadata = _without(metadata, _DIRECTORIES)
     if arguments.get("filePath"):

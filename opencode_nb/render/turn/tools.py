@@ -142,7 +142,7 @@ def _kernel_tool(call: _Call, own: str) -> Card:
     if own not in KERNEL_TOOLS and call.input:
         blocks.insert(0, Pairs([(name, _text(value)) for name, value in call.input.items()]))
     note = kernel_tools.progress(call.shown) if call.status == "running" else ""
-    card = call.card(*kernel_tools.title(own, call.input), *blocks, note=note)
+    card = call.card(*kernel_tools.title(own, call.input, call.shown), *blocks, note=note)
     card.tool = own
     if kernel_tools.has_failed(blocks) and call.status != "interrupted":
         card.status, card.open = "error", True

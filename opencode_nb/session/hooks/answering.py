@@ -8,7 +8,7 @@ from functools import partial
 from opencode_nb.session.hooks.events import ToolEvent
 from opencode_nb.session.kernel.offering import Offering
 from opencode_nb.session.owner import Owner
-from opencode_nb.session.permissions.policy import Person, Policy
+from opencode_nb.session.permissions.policy import Answer, Person, Policy
 from opencode_nb.session.permissions.responder import Answerers
 from opencode_nb.session.permissions.session_rules import covered
 from opencode_nb.session.turn import Turn
@@ -41,7 +41,14 @@ class Answering:
             timeout=owner.answer_timeout,
         )
 
-    async def _refusal(self, state: TurnState, request: Json) -> str | None:
+    async def _refusal(self, state: TurnState, request: Json) -> Answer | None:
+        """Return the answer of what comes before the policy: a tool that guards a file, or a hook that refuses."""
+        if led := await self._offering.guarded(request):
+            return Answer("reject", led, "policy")
+        refused = await self._by_hook(state, request)
+        return None if refused is None else Answer("reject", refused, "a hook")
+
+    async def _by_hook(self, state: TurnState, request: Json) -> str | None:
         """Return why a hook refuses the tool call of a request; None if none does."""
         name = str(request.get("permission"))
         is_guarded = covered(own_tool(name) or name, self._owner.hooks.hooks.guarded)

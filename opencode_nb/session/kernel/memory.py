@@ -11,12 +11,12 @@ from opencode_nb.transcript.state import TurnState
 
 GONE = "Nothing was restored in the kernel: it was restarted since, or another one ran the code."
 
-CHANGING = frozenset({"python"})
-"""The kernel's tools that change its memory."""
+CHANGING = frozenset({"python", "run_cell", "edit_cell", "insert_cell", "delete_cell", "move_cell"})
+"""The kernel's tools that change its memory, or its notebook's cells."""
 
 
 class Memory(Protocol):
-    """Takes back and brings again what turns changed in a kernel. Implemented by `kernel.memory.turns.Turns`."""
+    """Takes back and brings again what turns changed in a kernel. Implemented by `kernel.undo.Undo`."""
 
     async def undo(self, turns: Sequence[str]) -> Restored:
         """Take back what these turns changed, the latest first."""

@@ -9,9 +9,11 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import logging
+import os
 import secrets
 from collections.abc import Callable, Coroutine, Iterable
 from functools import partial
+from pathlib import Path
 from typing import Any
 
 from opencode_nb.errors import OpencodeError
@@ -21,12 +23,14 @@ from opencode_nb.session.kernel.functions import Hosting
 from opencode_nb.session.owner import Owner
 from opencode_nb.session.permissions.policy import Policy
 from opencode_nb.session.permissions.session_rules import covered, offered_rules, taken_by
+from opencode_nb.session.permissions.subjects import Place, subjects
 from opencode_nb.tools.ledger import Ledger
 from opencode_nb.tools.names import HIDDEN, server_name
 from opencode_nb.tools.offer import FUNCTIONS, KERNEL, Admitted, Offer
 from opencode_nb.tools.privacy import Gate, Level
 from opencode_nb.tools.server import Endpoint, here
 from opencode_nb.tools.tool import Call, Json, Tool
+from opencode_nb.transcript.state import TurnState, call_id
 from opencode_nb.transcript.transcript import Transcript
 
 log = logging.getLogger("opencode_nb")
@@ -93,6 +97,21 @@ class Offering:
         self._calls.changed()
         if self._endpoint is not None and self._transcript.busy:
             here().prepare()
+        for turn in reversed(self._transcript.turns.values()):
+            if turn.ended:
+                break
+            for request in list(turn.permissions.values()):
+                self._preview(turn, request)
+
+    def _preview(self, turn: TurnState, request: Json) -> None:
+        """Show what a tool of ours is going to do, once for each request, when its call is there."""
+        call = turn.call_of(request)
+        name = str(call.get("tool") or "").removeprefix(f"{self._name}_")
+        tool = next((tool for tool in self._offer.tools if tool.name == name and tool.preview), None)
+        if tool is None or tool.preview is None or "shown" in call:
+            return
+        blocks = tool.preview(Call(self._transcript.id, dict(call["input"]), call_id(request), turn.id))
+        self._owner.feed.tell(self._transcript.id, "shown", callID=call_id(request), blocks=list(blocks))
 
     async def ready(self, policy: Policy, guarded: Iterable[str] = ()) -> list[Json]:
         """Have the tools served and registered; return the rules that show them to this session, [] if it gets none.
@@ -117,6 +136,16 @@ class Offering:
     def allows_unasked(self, name: str) -> bool:
         """Whether only hooks have the server ask about this tool, by its full name."""
         return name in self._watched
+
+    async def guarded(self, request: Json) -> str:
+        """Return why one of the tools has to be used instead of the edit that is asked for; "" if there is none."""
+        guards = [tool.guard for tool in self._offer.tools if tool.guard is not None]
+        if request.get("permission") != "edit" or not guards:
+            return ""
+        mine = Path(self._directory)  # the place is known only if a rule needs it; the call's own paths do not
+        paths = _paths(request, self._owner.enforcement.place or Place(mine, mine))
+        refusals = [await guard(self._transcript.id, path) for guard in guards for path in paths]
+        return next(filter(None, refusals), "")
 
     async def withdraw(self) -> None:
         """Refuse further calls, and take the tools from the server, if it has them from here."""
@@ -209,3 +238,9 @@ class Offering:
         task = asyncio.create_task(self._stop(), name="opencode_nb stop of a call")
         self._stopping.add(task)
         task.add_done_callback(self._stopping.discard)
+
+
+def _paths(request: Json, place: Place) -> list[Path]:
+    """Return the files that a request for an edit is about, with links resolved."""
+    spelled = [Path(text) for spellings in subjects(request, place) for text in spellings]
+    return sorted({Path(os.path.realpath(path)) for path in spelled if path.is_absolute()})

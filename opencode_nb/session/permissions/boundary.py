@@ -9,7 +9,7 @@ from opencode_nb.session.permissions.subjects import Place, subjects
 from opencode_nb.transcript.state import Json
 from opencode_nb.transcript.tool_calls import CHANGING
 
-UNHELD = ("bash", "python")
+UNHELD = ("bash", "python", "run_cell")
 """Permissions of what can write anywhere once it runs: a person is asked each time."""
 
 

@@ -79,7 +79,7 @@ class Person(Protocol):
 PLAN = "plan"
 """The mode of the agent of the same name, which changes nothing: everything else is as in "ask"."""
 
-_EDITS = {"edit": "allow"}
+_EDITS = dict.fromkeys(("edit", "edit_cell", "insert_cell", "delete_cell", "move_cell"), "allow")
 
 
 class Policy:

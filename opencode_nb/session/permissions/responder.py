@@ -34,18 +34,18 @@ class Tell(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class Answerers:
-    """Who answers a turn's requests: first a hook that may refuse, then the policy, then the person.
+    """Who answers a turn's requests: first what may refuse, as a hook, then the policy, then the person.
 
-    `refusal` returns why a hook refuses a request, or None; `unasked` whether only a hook has it asked. `on_question`
-    answers questions before the person; each, and a policy's function, has `timeout` seconds. `place` resolves the
-    paths of requests.
+    `refusal` returns the answer that refuses a request, or None; `unasked` whether only a hook has it asked.
+    `on_question` answers questions before the person; each, and a policy's function, has `timeout` seconds. `place`
+    resolves the paths of requests.
     """
 
     policy: Policy
     person: Person | None
     approvals: Approvals
     place: Place | None
-    refusal: Callable[[Json], Awaitable[str | None]]
+    refusal: Callable[[Json], Awaitable[Answer | None]]
     unasked: Callable[[Json], bool]
     on_question: QuestionCallback | None = None
     timeout: float | None = None
@@ -111,9 +111,9 @@ class Responder:
         await self.reply(request, await self._decided_by(request) or await self._asked(request) or NOBODY)
 
     async def _decided_by(self, request: Json) -> Answer | None:
-        """Return the answer of a hook or the policy; None if a person must be asked."""
+        """Return the answer of what may refuse, or of the policy; None if a person must be asked."""
         if (refusal := await self._by.refusal(request)) is not None:
-            return Answer("reject", refusal, "a hook")
+            return refusal
         if self._by.unasked(request):
             return Answer("once", by="policy")
         return await self._by_policy(request)

@@ -96,6 +96,16 @@ export function insertCell(context, view, source) {
 }
 
 /**
+ * Return the indices of the selected cells in the view's notebook, the active one among them.
+ *
+ * @param {HTMLElement} view
+ */
+export function selectedCells(view) {
+  const cells = notebookNode(view)?.querySelectorAll(".jp-Cell.jp-mod-active, .jp-Cell.jp-mod-selected") ?? [];
+  return [...cells].map((cell) => Number(/** @type {HTMLElement} */ (cell).dataset.windowedListIndex));
+}
+
+/**
  * Run a new cell as a user does: focus it, and press the toolbar's button. Return whether that worked.
  *
  * @param {HTMLElement} view

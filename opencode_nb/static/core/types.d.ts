@@ -64,11 +64,51 @@ export interface NotebookContext {
   model: {
     dirty: boolean;
     cells: Iterable<{ outputs?: OutputList }>;
-    sharedModel: {
-      cells: unknown[];
-      insertCell(index: number, cell: { cell_type: "code"; source: string; metadata: object }): void;
-    };
+    sharedModel: NotebookModel;
   };
+}
+
+/** JupyterLab's shared model of a notebook: what is changed here is changed for everybody who has it open. */
+export interface NotebookModel {
+  cells: Cell[];
+  insertCell(index: number, cell: object): Cell;
+  deleteCell(index: number): void;
+  moveCell(from: number, to: number): void;
+}
+
+/** One cell of a shared model; what has to do with outputs and counts, only code has. */
+export interface Cell {
+  id: string;
+  cell_type: string;
+  execution_count?: number | null;
+  getSource(): string;
+  updateSource(start: number, end: number, text: string): void;
+  getOutputs?(): Output[];
+  setOutputs?(outputs: object[]): void;
+  transact?(change: () => void, undoable?: boolean): void;
+  toJSON(): object;
+}
+
+/** What the kernel asks about cells: `op` says which of the other fields it has (opencode_nb/kernel/cells). */
+export interface CellRequest {
+  kind: string;
+  id: string;
+  op: string;
+  page?: string;
+  cell?: string;
+  expected?: string;
+  source?: string;
+  type?: string;
+  index?: number;
+  after?: string;
+  from?: number;
+  to?: number;
+  ids?: string[];
+  text?: number;
+  images?: boolean;
+  outputs?: object[];
+  count?: number | null;
+  json?: { id?: string };
 }
 
 /** One of JupyterLab's signals. */
@@ -88,6 +128,7 @@ export interface SessionContext {
 export interface Output {
   data: Record<string, any>;
   metadata: Record<string, unknown>;
+  output_type?: string;
   [field: string]: unknown;
 }
 

@@ -5,6 +5,7 @@
 
 import { createAnnouncer, keepKeys } from "./accessibility.js";
 import { createAskingGuard } from "./asking.js";
+import { serveCells } from "./cells.js";
 import { keepTicking, tick } from "../core/clocks.js";
 import { copyFormulas } from "../core/formulas.js";
 import { listenForIntents, submitByEnter } from "./intents.js";
@@ -55,6 +56,7 @@ export function live({ model, root, region, signal, kernel, listeners = {} }) {
   for (const [event, listener] of Object.entries(listeners)) onChange(event, listener);
   shown(receiver.snapshot);
   announce();
+  serveCells(model, root, send, signal);
   sayHello(send, signal);
   keepTicking(root, signal, () => kernel.connected);
 }

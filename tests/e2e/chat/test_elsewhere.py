@@ -12,13 +12,14 @@ from pathlib import Path
 import pytest
 from playwright.sync_api import BrowserContext, Locator, Page, expect
 
-from opencode_nb.demo import DemoModel, text, tool
+from opencode_nb.demo import DemoModel, kernel_tool, text, tool
 from tests.conftest import make_project
 from tests.e2e.support_chat import CODE, OPEN, TURN_TIMEOUT, ChatView
 from tests.e2e.support_day import spend_a_day
 from tests.e2e.support_lab import Lab
 from tests.e2e.support_marimo import marimo
 from tests.e2e.support_notebook import OPEN_TIMEOUT, write_notebook
+from tests.support.browser import press_answer
 
 STARTED = re.compile(r"\[(\*|\d+)\]:")
 STARTS = 3_000
@@ -56,6 +57,16 @@ def converse(view: ChatView) -> None:
     view.rests()
 
 
+def edit_a_cell(view: ChatView, model: DemoModel) -> None:
+    """The agent reads the open notebook and edits its second cell."""
+    model.queue([kernel_tool("cells"), kernel_tool("edit_cell", id="cell-1", source="2 + 2"), [text("Edited.")]])
+    view.send("Edit the cell")
+    expect(view.button("Allow once")).to_be_visible(timeout=TURN_TIMEOUT)
+    press_answer(view.button("Allow once"))
+    view.says("Edited.")
+    view.rests()
+
+
 def run_in_notebook_7(page: Page, cell: Locator) -> None:
     """Run a cell: again while Notebook drops it, as it does, without a word, until it is connected to its kernel."""
     prompt = cell.locator(".jp-InputArea-prompt")
@@ -84,11 +95,14 @@ def test_the_panel_works_in_notebook_7(page: Page, lab: Lab, demo_model: DemoMod
     expect(cells).to_have_count(2)
     view.button("Run in a new cell").click()
     expect(cells.nth(1).locator(".jp-OutputArea-output")).to_contain_text("ran 42", timeout=TURN_TIMEOUT)
+    edit_a_cell(view, demo_model)
+    expect(cells.last.locator(".cm-content")).to_have_text("2 + 2")
     view.message.click()
     page.keyboard.press("ControlOrMeta+s")
     file = work / "notebook.ipynb"
     while len(json.loads(file.read_text("utf-8"))["cells"]) < 3:
         page.wait_for_timeout(100)  # the page saves in the background
+    assert json.loads(file.read_text("utf-8"))["cells"][2]["source"] == ["2 + 2"]
     view.button("New session").click()
     spend_a_day(view, demo_model, work)
     lab.shut_kernels_down()

@@ -63,6 +63,20 @@ def test_a_card_names_the_tool_and_its_subject(name: str, given: dict[str, Any],
     assert details.attrs["data-tool"] == name
 
 
+@pytest.mark.parametrize(
+    ("tool", "title", "expected"),
+    [
+        ("edit_cell", "Cell 2", "Edit cell 2"),
+        ("move_cell", "Cell 3 \u2192 1", "Move cell 3 \u2192 1"),
+        ("insert_cell", "New code cell at 4", "Insert cell new code cell at 4"),
+        ("run_cell", None, "Run cell c-1"),
+    ],
+)
+def test_a_card_names_a_cell_as_people_count_it(tool: str, title: Any, expected: str) -> None:
+    block = {"kind": "cell", "title": title, "before": "a", "after": "b"}
+    assert line(card(call(tool, input={"id": "c-1"}), block)) == expected
+
+
 def test_the_served_name_stands_nowhere() -> None:
     """Not on cards, in errors, or where a subagent calls what it does not have."""
     state = kernel_turn()

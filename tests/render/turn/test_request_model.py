@@ -271,3 +271,28 @@ def test_code_is_coloured_and_not_folded() -> None:
     folded = code
     while folded := folded.parent:  # type: ignore[assignment]
         assert folded.tag != "details"
+
+
+def of_cell(tool: str, title: str, before: str | None, after: str | None) -> dict[str, Any]:
+    asked = of_kernel(tool, {"id": "internal"})
+    asked["call"]["shown"] = [{"kind": "cell", "title": title, "before": before, "after": after}]
+    return asked
+
+
+@MEDIA
+def test_a_request_about_a_cell_shows_its_number_and_its_source(show: Any) -> None:
+    for asked in (
+        of_cell("run_cell", "Cell 3", "import this", "import this"),
+        of_cell("edit_cell", "Cell 3", "", "import this"),
+        of_cell("delete_cell", "Cell 3", "import this", None),
+    ):
+        said = show(asked)
+        assert "3" in said
+        assert "import this" in said
+        assert "internal" not in said
+
+
+def test_the_code_of_a_cell_that_is_run_is_coloured() -> None:
+    tree = parse(request_html(of_cell("run_cell", "Cell 3", "import this", "import this"), ROOT))
+    (code,) = [node for node in tree.walk() if node.tag == "pre"]
+    assert any("color:" in str(node.attrs.get("style")) for node in code.walk() if node.tag == "span")

@@ -1,0 +1,137 @@
+"""Change cells through the page. Whatever the user has changed since the agent read it stays as it is."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+from opencode_nb.kernel.cells import cell as cells
+from opencode_nb.kernel.cells import pages
+from opencode_nb.kernel.cells.cell import Cell
+from opencode_nb.kernel.cells.changes import Changes
+from opencode_nb.kernel.cells.pages import NoPageError, NotebookPage
+from opencode_nb.kernel.cells.seen import Seen
+
+Json = dict[str, Any]
+
+NO_PAGE = (
+    "The notebook's page cannot be reached, so its cells were not changed: it is closed, or this kernel cannot hear it "
+    "now. Code still runs by `python`. To have cells changed, ask the user to open the notebook in JupyterLab and to "
+    "run %opencode chat in it."
+)
+NOT_READ = "Read the cell with `cells` before you change it: there is none with the id {!r} among those you have read."
+GONE = "There is no cell with the id {!r} any more: the user deleted it. Read the cells again."
+
+
+class RefusedError(Exception):
+    """A change that was not made. `now` is the cell as it is, if it is not as the agent has read it."""
+
+    def __init__(self, why: str, now: Cell | None = None) -> None:
+        super().__init__(why)
+        self.now = now
+
+
+class UnreachableError(RefusedError):
+    """No page with the notebook can be reached."""
+
+    def __init__(self) -> None:
+        super().__init__(NO_PAGE)
+
+
+@dataclass(frozen=True, slots=True)
+class Editor:
+    """Changes cells for one turn: `seen` is what its agent has read; `changes` notes what undoes it."""
+
+    session: str
+    turn: str
+    seen: Seen
+    changes: Changes
+
+    async def page(self) -> NotebookPage:
+        """Return the page of the notebook. Raises UnreachableError if there is none."""
+        page = await pages.find(self.session)
+        if page is None:
+            raise UnreachableError
+        return page
+
+    def known(self, cell_id: Any) -> Cell:
+        """Return a cell as the agent has read it. Raises RefusedError if it has not."""
+        known = self.seen.get(cell_id) if isinstance(cell_id, str) else None
+        if known is None:
+            raise RefusedError(NOT_READ.format(cell_id))
+        return known
+
+    async def edit(self, cell_id: Any, source: str) -> Cell:
+        """Replace a cell's source; return the cell."""
+        known = self.known(cell_id)
+        page = await self.page()
+        now = await self._changed(page, "edit", known, source=source)
+        self.changes.edited(self.turn, page, known, now)
+        return now
+
+    async def insert(self, source: str, kind: str, place: Json) -> Cell:
+        """Insert a cell at `{index}` or `{after: id}`, else at the end; return it."""
+        page = await self.page()
+        new = self._told(await self._ask(page, "insert", source=source, type=kind, **place), str(place.get("after")))
+        self.changes.inserted(self.turn, page, new)
+        return new
+
+    async def delete(self, cell_id: Any) -> Cell:
+        """Delete a cell; return it as it was."""
+        known = self.known(cell_id)
+        page = await self.page()
+        answer = await self._ask(page, "delete", cell=known.id, expected=known.source)
+        gone = self._told(answer, known.id)
+        self.seen.forget(known.id)
+        self.changes.deleted(self.turn, page, gone, dict(answer["cell"].get("json") or {}))
+        return gone
+
+    async def move(self, cell_id: Any, index: int) -> Cell:
+        """Move a cell to an index; return it."""
+        known = self.known(cell_id)
+        page = await self.page()
+        answer = await self._ask(page, "move", cell=known.id, expected=known.source, index=index)
+        moved = self._told(answer, known.id)
+        self.changes.moved(self.turn, page, moved, int(answer.get("from") or 0))
+        return moved
+
+    async def is_as_read(self, known: Cell) -> None:
+        """Check that a cell is as the agent has read it. Raises RefusedError if not."""
+        answer = await self._ask(await self.page(), "cells", ids=[known.id])
+        listed = answer.get("cells") or []
+        if not listed:
+            raise RefusedError(GONE.format(known.id))
+        if (now := cells.of_page(listed[0])).source != known.source:
+            raise self._conflict(now)
+
+    async def show(self, known: Cell, outputs: list[Json], count: int) -> Cell:
+        """Show what running a cell came to as its outputs; return the cell."""
+        page = await self.page()
+        return await self._changed(page, "outputs", known, outputs=outputs, count=count)
+
+    async def _changed(self, page: NotebookPage, op: str, known: Cell, **fields: Any) -> Cell:
+        return self._told(await self._ask(page, op, cell=known.id, expected=known.source, **fields), known.id)
+
+    async def _ask(self, page: NotebookPage, op: str, **fields: Any) -> Json:
+        try:
+            return await page.ask(op, **fields)
+        except NoPageError:
+            raise UnreachableError from None
+
+    def _told(self, answer: Json, cell_id: str) -> Cell:
+        """Return the cell that an answer tells of, and note it. Raises RefusedError if nothing was changed."""
+        refused = answer.get("refused")
+        if refused == "changed":
+            raise self._conflict(cells.of_page(answer.get("cell")))
+        if refused == "gone":
+            raise RefusedError(GONE.format(cell_id))
+        if refused:
+            raise RefusedError(f"The page refused it: {refused}.")
+        told = cells.of_page(answer.get("cell"))
+        self.seen.note([told])
+        return told
+
+    def _conflict(self, now: Cell) -> RefusedError:
+        """The agent is told how the cell is now, and so has read it."""
+        self.seen.note([now])
+        return RefusedError("Nothing was changed: the user has changed this cell since you read it.", now)

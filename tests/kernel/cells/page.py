@@ -1,0 +1,82 @@
+"""A page that shows a notebook, as the kernel sees one: answers the requests of static/live/cells.js."""
+
+from __future__ import annotations
+
+from typing import Any
+from uuid import uuid4
+
+Json = dict[str, Any]
+
+
+class Page:
+    """Holds `cells`, `[{id, type, source}]`. `hears` is False for one that cannot be reached."""
+
+    def __init__(self, *sources: str, path: str = "a.ipynb", inside: bool = True) -> None:
+        self.cells = [{"id": f"c{index}", "type": "code", "source": source} for index, source in enumerate(sources)]
+        self.path, self.inside, self.hears = path, inside, True
+        self.name = uuid4().hex
+
+    @property
+    def sources(self) -> list[str]:
+        return [cell["source"] for cell in self.cells]
+
+    @property
+    def ids(self) -> list[str]:
+        return [cell["id"] for cell in self.cells]
+
+    async def ask(self, message: Json, seconds: float) -> Json | None:
+        if not self.hears:
+            return None
+        if message["op"] == "who":
+            return {"page": self.name, "path": self.path, "inside": self.inside}
+        assert message["page"] == self.name
+        answer: Json = getattr(self, f"_{message['op']}")(message)
+        return answer
+
+    def _cells(self, asked: Json) -> Json:
+        ids, start, stop = asked.get("ids"), asked.get("from", 0), asked.get("to", len(self.cells))
+        every = [self._told(index) for index in range(len(self.cells))]
+        chosen = [cell for cell in every if cell["id"] in ids] if ids is not None else every[start:stop]
+        return {"total": len(self.cells), "selected": [], "cells": chosen}
+
+    def _insert(self, asked: Json) -> Json:
+        if "after" in asked and asked["after"] not in self.ids:
+            return {"refused": "gone"}
+        index = self.ids.index(asked["after"]) + 1 if "after" in asked else asked.get("index", len(self.cells))
+        json = asked.get("json") or {"cell_type": asked["type"], "source": asked["source"]}
+        if json.get("id") in self.ids:
+            return {"refused": "there"}
+        index = min(index, len(self.cells))
+        cell = {"id": json.get("id") or uuid4().hex, "type": json["cell_type"], "source": json["source"]}
+        self.cells.insert(index, cell)
+        return {"cell": self._told(index)}
+
+    def _edit(self, asked: Json) -> Json:
+        return self._changing(asked, lambda index: self.cells[index].update(source=asked["source"]))
+
+    def _delete(self, asked: Json) -> Json:
+        found = self._changing(asked, lambda index: None)
+        if "refused" in found:
+            return found
+        gone = self.cells.pop(found["cell"]["index"])
+        return {"cell": {**found["cell"], "json": {**gone, "cell_type": gone["type"]}}}
+
+    def _move(self, asked: Json) -> Json:
+        found = self._changing(asked, lambda index: None)
+        if "refused" in found:
+            return found
+        origin, to = found["cell"]["index"], min(asked["index"], len(self.cells) - 1)
+        self.cells.insert(to, self.cells.pop(origin))
+        return {"cell": self._told(to), "from": origin}
+
+    def _changing(self, asked: Json, change: Any) -> Json:
+        if asked["cell"] not in self.ids:
+            return {"refused": "gone"}
+        index = self.ids.index(asked["cell"])
+        if self.cells[index]["source"] != asked["expected"]:
+            return {"refused": "changed", "cell": self._told(index)}
+        change(index)
+        return {"cell": self._told(index)}
+
+    def _told(self, index: int) -> Json:
+        return {**self.cells[index], "index": index, "count": None, "outputs": []}
