@@ -138,7 +138,7 @@ def artifacts() -> Path:
 @pytest.fixture(scope="session")
 def opencode_program(not_quick: None) -> Path:
     """Return the `opencode` program; `make` has installed it, else it is installed for this run."""
-    from opencode_nb.server import install_binary
+    from opencode_nb.server.install import install_binary
 
     program = isolation.find_program()
     if program is None:

@@ -80,7 +80,7 @@ AT_ONCE: dict[str, set[str]] = {
     "session.blocking_compose": {"portal", "session", "session.blocking", "session.prompt"},
     "kernel": {
         *("closest", "diffs", "errors", "interrupt", "kernel.values", "portal", "prose", "secret"),
-        *("session.permissions", "tools", "tools.names", "transcript", "render.markup", "render.turn"),
+        *("session.permissions", "tools", "tools.names", "transcript"),
     },
     "verify": {"errors", "portal", "render.markup", "session.permissions"},
     "terminal": {"render.turn", "session", "session.blocking", "session.permissions", "transcript"},
@@ -124,6 +124,7 @@ LAZILY: dict[str, set[str]] = {
     "changes": {"render.diff"},
     "session.permissions": {"render.markup", "render.turn"},
     "session": {"render.turn"},
+    "kernel": {"render.markup", "render.turn"},
     "verify": {"render.findings"},
     "doctor": {"server", "session", "session.blocking"},
     "magics": {"server", "terminal", "doctor", "render"},
@@ -339,6 +340,19 @@ def test_importing_the_package_loads_nothing_heavy() -> None:
         *("anyio", "rich", "pygments", "markdown_it"),
     }
     code = f"import sys, opencode_nb; print(sorted({heavy} & set(sys.modules)))"
+    assert run_python(Path(sys.executable), code) == "[]"
+
+
+def test_loading_the_extension_loads_only_what_the_first_prompt_needs() -> None:
+    """What few prompts need is loaded when one does: `%load_ext` must stay quick, however much there is to use."""
+    late = ["diffs.build", "changes.diff", "changes.sources", "changes.undo_plan", "failures", "functions.tool"]
+    late += ["kernel.values.describe", "many", "recording", "render", "results", "server.install", "session.export"]
+    late += ["session.hooks.events", "session.recorded.recorder", "session.recorded.playing", "stored", "widgets"]
+    code = (
+        "import sys; from IPython.core.interactiveshell import InteractiveShell; "
+        "InteractiveShell.instance().run_line_magic('load_ext', 'opencode_nb'); "
+        f"print([name for name in {late} if f'opencode_nb.{{name}}' in sys.modules])"
+    )
     assert run_python(Path(sys.executable), code) == "[]"
 
 

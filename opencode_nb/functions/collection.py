@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from opencode_nb.closest import did_you_mean
 from opencode_nb.errors import OpencodeError
 from opencode_nb.functions import registry
-from opencode_nb.functions.parameters import Function
-from opencode_nb.functions.tool import FunctionTool, as_tool
+
+if TYPE_CHECKING:
+    from opencode_nb.functions.parameters import Function
+    from opencode_nb.functions.tool import FunctionTool
 
 
 class Tools:
@@ -29,6 +31,8 @@ class Tools:
 
         Raises ValueError for what cannot be a tool.
         """
+        from opencode_nb.functions.tool import FunctionTool, as_tool
+
         made = as_tool(FunctionTool(function, **options) if options else function)
         self._given = [*(one for one in self._given if one.name != made.name), made]
         self._without = [one for one in self._without if one is not made]

@@ -57,10 +57,11 @@ class LineMagic:
         return group
 
     def _parser_of(self, name: str) -> MagicParser:
-        parsers = {"prompt": prompt_parser(), **{known: command.parser for known, command in self.commands.items()}}
-        if name not in parsers:
-            raise UsageError(_no_such_command(name, "", parsers))
-        return parsers[name]
+        if name == "prompt":
+            return prompt_parser()
+        if name not in self.commands:
+            raise UsageError(_no_such_command(name, "", ["prompt", *self.commands]))
+        return self.commands[name].parser
 
 
 def _split(line: str) -> tuple[str, str]:

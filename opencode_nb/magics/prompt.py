@@ -50,7 +50,7 @@ from opencode_nb.session.turns.series import next_try
 from opencode_nb.session.turns.submission import Submission
 from opencode_nb.verify.limits import VERIFYING
 from opencode_nb.widgets.kernel_context import follow
-from opencode_nb.widgets.own_notebook import own_notebook_warning
+from opencode_nb.widgets.notebook.own_notebook import own_notebook_warning
 
 BRIEF = 160
 """Maximum characters of a failure's message that repeat what the turn above it says."""

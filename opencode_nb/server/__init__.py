@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 from opencode_nb.server.binary import find_binary
-from opencode_nb.server.install import install_binary
 from opencode_nb.server.process import Server, serve
 from opencode_nb.server.status import Holder, ServerStatus
 
-__all__ = ["Holder", "Server", "ServerStatus", "find_binary", "install_binary", "serve"]
+__all__ = ["Holder", "Server", "ServerStatus", "find_binary", "serve"]

@@ -7,18 +7,11 @@ from collections.abc import Awaitable, Callable, Coroutine, Iterable, Sequence
 from concurrent.futures import Future
 from dataclasses import replace
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-from opencode_nb.changes import sources, undo_plan, undo_record, undo_result
-from opencode_nb.changes.diff import Diff
 from opencode_nb.changes.ledger import Own
 from opencode_nb.changes.recorder import Images
-from opencode_nb.changes.undo_result import Undone
-from opencode_nb.diffs.memory import KernelChanges
 from opencode_nb.errors import ConflictError, InternalServerError, NotFoundError, OpencodeError
-from opencode_nb.functions import calling
-from opencode_nb.recording.turns import as_json
-from opencode_nb.session import export
 from opencode_nb.session.kernel import memory
 from opencode_nb.session.kernel.offering import Offering
 from opencode_nb.session.owner import Owner
@@ -31,6 +24,12 @@ from opencode_nb.tools.tool import Tool
 from opencode_nb.transcript import usage
 from opencode_nb.transcript.state import Json, TurnState
 from opencode_nb.transcript.transcript import Transcript
+
+if TYPE_CHECKING:
+    from opencode_nb.changes import sources, undo_plan
+    from opencode_nb.changes.diff import Diff
+    from opencode_nb.changes.undo_result import Undone
+    from opencode_nb.diffs.memory import KernelChanges
 
 BUSY = "A turn is running in this session: wait for it to end, or stop it first."
 
@@ -117,6 +116,8 @@ class ManagedSession:
 
         From any thread; shown a few times per second at most. Raises OpencodeError outside of such a call.
         """
+        from opencode_nb.functions import calling
+
         calling.current("session.progress").progress(done, total, text)
 
     @property
@@ -140,6 +141,8 @@ class ManagedSession:
         if limit is not None and limit < 0:
             raise ValueError(f"limit={limit}: give a number of messages, or None for all.")
         if self.replayed is not None:
+            from opencode_nb.recording.turns import as_json
+
             return [message for turn in self.transcript.turns.values() for message in as_json(turn)["messages"]]
         return await self.owner.feed.messages(self.id, limit, before)
 
@@ -163,6 +166,8 @@ class ManagedSession:
 
         Raises ValueError for any other format.
         """
+        from opencode_nb.session import export
+
         export.check(format)
         if format == "json":
             return export.as_json(self.transcript.info, await self.messages())
@@ -194,11 +199,16 @@ class ManagedSession:
 
     def diff_of(self, turns: Sequence[TurnState]) -> Diff:
         """Return what these turns of the session changed. Blocking."""
+        from opencode_nb.changes import sources
+        from opencode_nb.changes.diff import Diff
+
         return Diff(*sources.of_turns(turns, self.place))
 
     @property
     def place(self) -> sources.Place:
         """Where to look for the session's changes."""
+        from opencode_nb.changes import sources
+
         project = str(self.transcript.info.get("projectID") or "")
         turns = [] if self.transcript.has_earlier else self.transcript.visible_turns
         known = [*self.transcript.turns.values()]
@@ -276,18 +286,18 @@ class ManagedSession:
         self, send: Callable[[], Awaitable[Json]], undoing: list[TurnState], redoing: list[TurnState], *, force: bool
     ) -> Undone:
         """Have the server change the conversation; back up the files before that, and restore them after."""
+        from opencode_nb.changes import undo_plan, undo_result
+
         reverted, place = self.transcript.info.get("revert") or {}, self.place
         plan = await asyncio.to_thread(undo_plan.make, undoing, redoing, place, reverted=reverted, force=force)
         await asyncio.to_thread(plan.keep)
         message_id = undoing[0].id if undoing else ""
         # cancelling the wait must not leave the files half restored
         failed = await asyncio.shield(asyncio.create_task(self._carry_out(plan, send, message_id, first=not reverted)))
-        touched = undoing or redoing
         kernel = await memory.restore(self.memory, undoing, redoing)
         undone = self.transcript.undone_turns
-        return replace(
-            await asyncio.to_thread(undo_result.outcome, undone, touched, plan, failed, place), kernel=kernel
-        )
+        result = await asyncio.to_thread(undo_result.outcome, undone, undoing or redoing, plan, failed, place)
+        return replace(result, kernel=kernel)
 
     async def _carry_out(
         self, plan: undo_plan.Plan, send: Callable[[], Awaitable[Json]], message_id: str, *, first: bool
@@ -305,6 +315,8 @@ class ManagedSession:
             raise OpencodeError("The server changed nothing: the session no longer has this message.")
         self._learn(info)
         if message_id:
+            from opencode_nb.changes import undo_record
+
             sides = {path: goal.now for path, goal in plan.goals.items()}
             await asyncio.to_thread(undo_record.note, self.id, sides, first=first)
         return await asyncio.to_thread(plan.carry_out)

@@ -12,11 +12,8 @@ from collections.abc import AsyncGenerator, AsyncIterator, Callable, Iterable, M
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal, Self
 
-from opencode_nb.changes.diff import Diff
 from opencode_nb.errors import InternalServerError, OpencodeError
 from opencode_nb.functions.collection import Tools
-from opencode_nb.functions.parameters import Function
-from opencode_nb.recording.recording import Recording, recording_of
 from opencode_nb.retry import Retry
 from opencode_nb.server.options import serve_options
 from opencode_nb.session import storage, work_tree
@@ -24,7 +21,6 @@ from opencode_nb.session.connection import CLOSED, Callbacks
 from opencode_nb.session.hooks.dispatch import Dispatcher
 from opencode_nb.session.hooks.hook import Hooks
 from opencode_nb.session.hooks.watch import Watcher
-from opencode_nb.session.imported import import_file
 from opencode_nb.session.incoming import elsewhere
 from opencode_nb.session.login.logins import Logins
 from opencode_nb.session.mcp.config import Given
@@ -39,8 +35,7 @@ from opencode_nb.session.permissions.questions import QuestionCallback
 from opencode_nb.session.permissions.session_rules import extra_directories
 from opencode_nb.session.prompt.parts import Prompt
 from opencode_nb.session.prompt.variants import checked_effort
-from opencode_nb.session.recorded.client import RecordedClient
-from opencode_nb.session.recorded.feed import RecordedFeed
+from opencode_nb.session.recorded.opened import feed_of, recording_in
 from opencode_nb.session.registry import Observer, Sessions
 from opencode_nb.session.session import AsyncSession
 from opencode_nb.session.turn import Turn
@@ -51,6 +46,10 @@ from opencode_nb.transcript.updates import Update
 
 if TYPE_CHECKING:
     import httpx
+
+    from opencode_nb.changes.diff import Diff
+    from opencode_nb.functions.parameters import Function
+    from opencode_nb.recording.recording import Recording
 
 HOOKS_TIMEOUT = 5.0
 """Seconds that closing waits for the hooks of what came before."""
@@ -160,7 +159,7 @@ class AsyncOpencode(Logins):
         ).limits
         self.hooks = Dispatcher(hooks or Hooks())
         self._watcher = Watcher(self.hooks)
-        self.recording = replay if isinstance(replay, Recording | None) else recording_of(replay)
+        self.recording = None if replay is None else recording_in(replay)
         self._players: dict[Path, AsyncSession] = {}
         self.approvals = Approvals()
         self.tools = Tools(tools)
@@ -276,8 +275,8 @@ class AsyncOpencode(Logins):
         turns = await asyncio.to_thread(self.recording.turns)
         self.version = turns[-1].opencode if turns else ""
         known = [session.transcript.info for session in self._sessions]
-        self._client = RecordedClient(self.recording, str(self.directory), known)
-        feed = RecordedFeed(self._client)
+        feed = feed_of(self.recording, str(self.directory), known)
+        self._client = feed.client
         feed.listen(self._sessions.route)
         await feed.start()
         self._feed = feed
@@ -285,7 +284,7 @@ class AsyncOpencode(Logins):
 
     async def player(self, path: str | Path) -> AsyncSession:
         """Return the session that plays a recording in this directory, the same each time, under the policy of now."""
-        recording = recording_of(path)
+        recording = recording_in(path)
         if recording.path not in self._players:
             here = AsyncOpencode(directory=self.directory, replay=recording)
             self._players[recording.path] = await here.session()
@@ -337,6 +336,8 @@ class AsyncOpencode(Logins):
         Keeps its id. Takes some seconds, as the program itself does it. Raises OSError (the file cannot be read) and
         OpencodeError (it has no session, the session exists already, or the server was joined by URL).
         """
+        from opencode_nb.session.imported import import_file
+
         await self.start()
         imported = await import_file(self.managed, self.client, Path(path), self.directory, self.environment)
         return await self.session(id=imported)

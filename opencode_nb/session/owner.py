@@ -4,11 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Collection, Iterable, Mapping
 from pathlib import Path
-from typing import Any, Protocol
+from typing import TYPE_CHECKING, Any, Protocol
 
 from opencode_nb.api.client import AsyncClient
 from opencode_nb.functions.collection import Tools
-from opencode_nb.recording.recording import Recording
 from opencode_nb.retry import Retry
 from opencode_nb.secret import Secret
 from opencode_nb.server import Server
@@ -24,6 +23,9 @@ from opencode_nb.session.permissions.questions import QuestionCallback
 from opencode_nb.session.prompt.completion import Completion
 from opencode_nb.spending.budget import Budget
 from opencode_nb.transcript.state import Json, TurnState
+
+if TYPE_CHECKING:
+    from opencode_nb.recording.recording import Recording
 
 
 class Owner(Protocol):

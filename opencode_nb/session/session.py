@@ -6,12 +6,10 @@ import asyncio
 import contextlib
 from collections.abc import AsyncGenerator, AsyncIterable, AsyncIterator, Awaitable, Callable, Iterable
 from functools import partial
-from typing import Any, Unpack
+from typing import TYPE_CHECKING, Any, Unpack
 
-from opencode_nb.changes.undo_result import Undone
 from opencode_nb.diffs.comment import Comment
 from opencode_nb.errors import OpencodeError, TurnError
-from opencode_nb.results.partial import following
 from opencode_nb.session import compose
 from opencode_nb.session.connection import call_soon
 from opencode_nb.session.incoming.listeners import Listeners, caller
@@ -40,6 +38,9 @@ from opencode_nb.transcript import usage
 from opencode_nb.transcript.state import Json, TurnState
 from opencode_nb.transcript.transcript import Change, Transcript
 from opencode_nb.transcript.updates import Update, Updates
+
+if TYPE_CHECKING:
+    from opencode_nb.changes.undo_result import Undone
 
 Subscriber = Callable[[Change], None]
 
@@ -266,6 +267,8 @@ class AsyncSession(ManagedSession):
 
         A slow reader misses nothing: updates wait for it. Closing the iterator early aborts the turn.
         """
+        from opencode_nb.results.partial import following
+
         queue: asyncio.Queue[Update | None] = asyncio.Queue()
         updates = Updates(self.transcript)
 

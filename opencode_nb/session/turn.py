@@ -10,15 +10,8 @@ from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from opencode_nb._version import __version__
-from opencode_nb.changes import sources
-from opencode_nb.changes.diff import Diff, FileDiff
-from opencode_nb.changes.turn_undo import TurnUndo
-from opencode_nb.diffs.memory import KernelChanges
 from opencode_nb.errors import OpencodeError, TurnError
-from opencode_nb.failures import StopReason, stop_reason, turn_error
 from opencode_nb.portal import result_of
-from opencode_nb.results.answer import mismatch, read
-from opencode_nb.results.schema import MismatchError, Schema
 from opencode_nb.session.turns.detached import Detached
 from opencode_nb.tools.ledger import Entries, Entry
 from opencode_nb.transcript import usage
@@ -27,6 +20,11 @@ from opencode_nb.transcript.tool_call import ToolCall
 
 if TYPE_CHECKING:
     from rich.console import RenderableType
+
+    from opencode_nb.changes.diff import Diff, FileDiff
+    from opencode_nb.diffs.memory import KernelChanges
+    from opencode_nb.failures import StopReason
+    from opencode_nb.results.schema import Schema
 
 
 class Turn:
@@ -96,6 +94,10 @@ class Turn:
         return self._data[0]
 
     def _read(self, schema: Schema) -> Any:
+        from opencode_nb.failures import turn_error
+        from opencode_nb.results.answer import mismatch, read
+        from opencode_nb.results.schema import MismatchError
+
         try:
             return read(schema, self.state)
         except MismatchError as error:
@@ -113,6 +115,10 @@ class Turn:
         hides its messages. With `AsyncSession` it does not: await its `revert` instead.
         Reads the server's snapshots and the files, which takes tens of milliseconds.
         """
+        from opencode_nb.changes import sources
+        from opencode_nb.changes.diff import Diff
+        from opencode_nb.changes.turn_undo import TurnUndo
+
         if isinstance(self._session, Detached):
             return Diff(*self._session.changes(self.state), kernel=self.kernel)
         inner = getattr(self.session, "_async", None)
@@ -125,6 +131,8 @@ class Turn:
     @property
     def kernel(self) -> KernelChanges | None:
         """What the turn's code changed in this kernel; None if it ran none here, or the kernel was restarted since."""
+        from opencode_nb.diffs.memory import KernelChanges
+
         return KernelChanges.of(self.state.kernel) if self.state.kernel else None
 
     @property
@@ -162,6 +170,8 @@ class Turn:
     @property
     def error(self) -> TurnError | None:
         """What went wrong, as the exception that `wait` raises; None if nothing did."""
+        from opencode_nb.failures import turn_error
+
         return turn_error(self.state.error, self) if self.state.error else None
 
     @property
@@ -174,6 +184,8 @@ class Turn:
         """
         if not self.state.ended:
             return None
+        from opencode_nb.failures import stop_reason
+
         return stop_reason(self.state.error, str(self._last.get("finish") or ""))
 
     @property

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import asyncio
 from pathlib import Path
-from typing import Literal
+from typing import TYPE_CHECKING, Literal
 
 from opencode_nb.api.client import AsyncClient
-from opencode_nb.changes import sources
-from opencode_nb.changes.diff import Diff
 from opencode_nb.errors import OpencodeError
+
+if TYPE_CHECKING:
+    from opencode_nb.changes.diff import Diff
 
 Mode = Literal["git", "branch"]
 
@@ -22,6 +23,9 @@ def check(mode: str) -> None:
 
 async def diff(client: AsyncClient, directory: Path, mode: Mode) -> Diff:
     """Diff against the last commit ("git") or the point where the branch started. Raises OpencodeError."""
+    from opencode_nb.changes import sources
+    from opencode_nb.changes.diff import Diff
+
     branch = await _default_branch(client) if mode == "branch" else ""
     return Diff(*await asyncio.to_thread(sources.of_work_tree, directory, branch))
 

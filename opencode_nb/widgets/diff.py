@@ -24,7 +24,7 @@ from opencode_nb.widgets import assets
 from opencode_nb.widgets.answers import chosen_columns
 from opencode_nb.widgets.diff_acts import Act, Acts, Report
 from opencode_nb.widgets.live import LiveView, SavedWidget
-from opencode_nb.widgets.own_notebook import own_notebook_warning
+from opencode_nb.widgets.notebook.own_notebook import own_notebook_warning
 
 
 class DiffWidget(SavedWidget):

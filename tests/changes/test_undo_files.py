@@ -18,7 +18,7 @@ from opencode_nb.demo import DemoModel, gate, text, tool, usage
 from opencode_nb.diffs.change import known
 from opencode_nb.server import Server
 from opencode_nb.transcript.attribution import own_diffs
-from opencode_nb.widgets.own_notebook import own_notebook_warning
+from opencode_nb.widgets.notebook.own_notebook import own_notebook_warning
 from tests.conftest import make_project
 
 Open = Callable[..., oc.Session]

@@ -14,9 +14,9 @@ from pathlib import Path
 import pytest
 
 from opencode_nb.errors import BinaryNotFoundError, ServerError
-from opencode_nb.server import binary, find_binary, install_binary, serve
+from opencode_nb.server import binary, find_binary, serve
 from opencode_nb.server.binary import versions_directory
-from opencode_nb.server.install import LOCK, UNFINISHED
+from opencode_nb.server.install import LOCK, UNFINISHED, install_binary
 from opencode_nb.server.installed import installed, installed_lines, remove_version, unused_hint
 from opencode_nb.server.platforms import platform_packages
 from opencode_nb.server.version import PINNED_VERSION, binary_version
@@ -64,7 +64,7 @@ def unfinished(version: str) -> Path:
 
 def in_a_process(code: str, **options: object) -> subprocess.Popen[str]:
     """Run code after importing `install_binary`."""
-    program = f"import os, signal\nfrom opencode_nb.server import install_binary\n{code}"
+    program = f"import os, signal\nfrom opencode_nb.server.install import install_binary\n{code}"
     return subprocess.Popen([sys.executable, "-c", program], stderr=subprocess.PIPE, text=True, **options)  # type: ignore[call-overload,no-any-return]
 
 

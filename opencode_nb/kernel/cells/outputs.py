@@ -5,9 +5,6 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator
 from typing import Any
 
-from opencode_nb.render.markup.table import Table, table_html, table_text
-from opencode_nb.render.turn import kernel_tools
-
 Json = dict[str, Any]
 
 
@@ -32,6 +29,9 @@ def _output(block: Json, number: int) -> Iterator[Json]:
 
 
 def _table(block: Json) -> Json:
+    from opencode_nb.render.markup.table import Table, table_html, table_text
+    from opencode_nb.render.turn import kernel_tools
+
     table = kernel_tools.table(block)
     if isinstance(table, Table):
         return {"text/html": table_html(table), "text/plain": table_text(table)}

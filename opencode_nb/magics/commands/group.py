@@ -13,7 +13,8 @@ that of the magic. Tab offers an argument's `choices`, or the values of its meta
 from __future__ import annotations
 
 from argparse import Namespace
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
+from functools import cached_property
 from typing import Any, NamedTuple
 
 from opencode_nb.magics.options import MagicParser
@@ -34,11 +35,21 @@ def argument(*names: str, **settings: Any) -> Argument:
     return Argument(names, settings)
 
 
-class Command(NamedTuple):
-    """A subcommand: its parser, and the function that runs it."""
+class Command:
+    """A subcommand: its parser, and the function that runs it. `hint` ends the parser's errors, before its help."""
 
-    parser: MagicParser
-    run: Run
+    def __init__(self, name: str, arguments: Sequence[Argument], run: Run, hint: str) -> None:
+        self.run = run
+        self._name, self._arguments, self._hint = name, arguments, hint
+
+    @cached_property
+    def parser(self) -> MagicParser:
+        """Its parser, made when first used: all of them together take long to make."""
+        hint = f"{self._hint}%opencode help {self._name} shows its options."
+        parser = MagicParser(f"%opencode {self._name}", hint, self.run.__doc__)
+        for names, settings in self._arguments:
+            parser.add_argument(*names, **settings)
+        return parser
 
     @property
     def summary(self) -> str:
@@ -58,10 +69,7 @@ class Group:
 
         def add(run: Run) -> Run:
             name = run.__name__.rstrip("_").replace("_", "-")
-            parser = MagicParser(f"%opencode {name}", f"{hint}%opencode help {name} shows its options.", run.__doc__)
-            for names, settings in arguments:
-                parser.add_argument(*names, **settings)
-            self.commands[name] = Command(parser, run)
+            self.commands[name] = Command(name, arguments, run, hint)
             return run
 
         return add

@@ -26,7 +26,7 @@ def notebook_reached(session: Session) -> Iterator[None]:
     if run(pages.find, session.id) is not None:
         yield
         return
-    from opencode_nb.widgets.reach import Reach
+    from opencode_nb.widgets.notebook.reach import Reach
 
     place = f"opencode_nb-{uuid4().hex}"
     reach = Reach(session.id, lambda widget: display(widget, display_id=place))

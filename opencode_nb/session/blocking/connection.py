@@ -6,13 +6,12 @@ from collections.abc import Mapping
 from getpass import getpass
 from pathlib import Path
 from types import TracebackType
-from typing import Any, Self
+from typing import TYPE_CHECKING, Any, Self
 
 from opencode_nb.api.client import Client
 from opencode_nb.errors import OpencodeError
 from opencode_nb.functions.collection import Tools
 from opencode_nb.portal import run
-from opencode_nb.recording.recording import Recording
 from opencode_nb.server import Server
 from opencode_nb.session.derived import Derived, Forwarded, blocking, forwarded, with_options_of
 from opencode_nb.session.incoming.feed import ConnectionState
@@ -20,6 +19,9 @@ from opencode_nb.session.incoming.health import Health
 from opencode_nb.session.mcp.blocking import McpServers
 from opencode_nb.session.opencode import AsyncOpencode
 from opencode_nb.session.permissions.approvals import Approvals
+
+if TYPE_CHECKING:
+    from opencode_nb.recording.recording import Recording
 
 
 class Connection(Derived):
@@ -43,7 +45,6 @@ class Connection(Derived):
     managed = Forwarded[Server | None]("managed", "Like `server`, but None where that raises.")
     tools = Forwarded[Tools]("tools", "The functions that its agents may call: list them, `add` and `remove` them.")
     directory = Forwarded[Path]("directory", "The directory that the agent works in.")
-    recording = Forwarded[Recording | None]("recording", "The recording that it plays; None where it runs turns.")
     version = Forwarded[str]("version", 'The server\'s version, or "" before the first connection.')
 
     @property
@@ -90,6 +91,11 @@ class Connection(Derived):
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         self.close()
+
+    @property
+    def recording(self) -> Recording | None:
+        """The recording that it plays; None where it runs turns."""
+        return self._async.recording
 
     @property
     def mcp(self) -> McpServers:

@@ -16,7 +16,6 @@ from typing import Any, Unpack
 from opencode_nb.diffs.comment import Comment
 from opencode_nb.errors import TurnError
 from opencode_nb.portal import run
-from opencode_nb.results.partial import following
 from opencode_nb.retry import Retry
 from opencode_nb.session.blocking.connection import Connection
 from opencode_nb.session.blocking.queue import Queue
@@ -229,6 +228,8 @@ class Session(Derived):
 
         A slow reader misses nothing: updates wait for it. Closing the iterator early aborts the turn.
         """
+        from opencode_nb.results.partial import following
+
         queue: SimpleQueue[Update | None] = SimpleQueue()
         updates = Updates(self._async.transcript)  # read on the loop's thread, as the transcript changes there
 

@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Callable
 from functools import partial
 
-from opencode_nb.session.hooks.events import ToolEvent
 from opencode_nb.session.kernel.offering import Offering
 from opencode_nb.session.owner import Owner
 from opencode_nb.session.permissions.policy import Answer, Person, Policy
@@ -50,6 +49,8 @@ class Answering:
 
     async def _by_hook(self, state: TurnState, request: Json) -> str | None:
         """Return why a hook refuses the tool call of a request; None if none does."""
+        from opencode_nb.session.hooks.events import ToolEvent
+
         name = str(request.get("permission"))
         is_guarded = covered(own_tool(name) or name, self._owner.hooks.hooks.guarded)
         if is_guarded and request.get("tool") and not request.get("call"):

@@ -7,13 +7,15 @@ import contextvars
 import logging
 from collections import deque
 from dataclasses import replace
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from opencode_nb import callbacks
 from opencode_nb.errors import PromptBlockedError
-from opencode_nb.session.hooks.events import Event, PromptEvent, ToolEvent
 from opencode_nb.session.hooks.hook import Hook, Hooks
 from opencode_nb.transcript.state import Json
+
+if TYPE_CHECKING:
+    from opencode_nb.session.hooks.events import Event, PromptEvent, ToolEvent
 
 log = logging.getLogger("opencode_nb")
 
@@ -69,6 +71,8 @@ class Dispatcher:
         """
         if not self.hooks.has("prompt_submitted"):
             return parts
+        from opencode_nb.session.hooks.events import PromptEvent
+
         said = [part for part in parts if part.get("type") == "text" and not part.get("synthetic")]
         text = "\n\n".join(str(part["text"]) for part in said)
         files = tuple(str(part.get("filename") or part.get("url")) for part in parts if part.get("type") == "file")

@@ -5,21 +5,23 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, field
-from typing import Any, Generic, TypeVar
+from typing import TYPE_CHECKING, Any, Generic, TypeVar
 
-from opencode_nb.session.hooks.events import (
-    Event,
-    FileEvent,
-    PermissionEvent,
-    PromptEvent,
-    QuestionEvent,
-    SessionEvent,
-    ToolEvent,
-    TurnEvent,
-)
 from opencode_nb.session.permissions.rules import PERMISSION_OF, matches
 
-E = TypeVar("E", bound=Event)
+if TYPE_CHECKING:
+    from opencode_nb.session.hooks.events import (
+        Event,
+        FileEvent,
+        PermissionEvent,
+        PromptEvent,
+        QuestionEvent,
+        SessionEvent,
+        ToolEvent,
+        TurnEvent,
+    )
+
+E = TypeVar("E", bound="Event")
 
 TIMEOUT = 60.0
 """Seconds that a hook may take by default."""

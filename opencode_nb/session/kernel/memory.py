@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Protocol
+from typing import TYPE_CHECKING, Protocol
 
-from opencode_nb.diffs.memory import Restored
 from opencode_nb.tools.names import own_tool
 from opencode_nb.transcript.state import TurnState
+
+if TYPE_CHECKING:
+    from opencode_nb.diffs.memory import Restored
 
 GONE = "Nothing was restored in the kernel: it was restarted since, or another one ran the code."
 
@@ -32,6 +34,8 @@ async def restore(memory: Memory | None, undoing: Sequence[TurnState], redoing: 
     if not back and not again:
         return None
     if memory is None:
+        from opencode_nb.diffs.memory import Restored
+
         return Restored(note=GONE)
     return await memory.undo(back) + await memory.redo(again)
 

@@ -14,10 +14,9 @@ import secrets
 from collections.abc import Callable, Coroutine, Iterable
 from functools import partial
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from opencode_nb.errors import OpencodeError
-from opencode_nb.functions.calls import offered
 from opencode_nb.session.kernel.calls import Calls, check_allowed
 from opencode_nb.session.kernel.functions import Hosting
 from opencode_nb.session.owner import Owner
@@ -32,6 +31,9 @@ from opencode_nb.tools.server import Endpoint, here
 from opencode_nb.tools.tool import Call, Json, Tool
 from opencode_nb.transcript.state import TurnState, call_id
 from opencode_nb.transcript.transcript import Transcript
+
+if TYPE_CHECKING:
+    from opencode_nb.functions.tool import FunctionTool
 
 log = logging.getLogger("opencode_nb")
 
@@ -82,7 +84,15 @@ class Offering:
     def _offer_functions(self) -> None:
         """Offer the functions that are tools now, at the kernel's privacy level; nothing at the level none."""
         functions = self._owner.tools if self._gate.open else ()
-        self._offer.set(offered(functions, self._hosting), self._gate, by=FUNCTIONS)
+        self._offer.set(self._tools_of([*functions]), self._gate, by=FUNCTIONS)
+
+    def _tools_of(self, functions: list[FunctionTool]) -> tuple[Tool, ...]:
+        """Return functions as tools. What calls them is loaded with the first."""
+        if not functions:
+            return ()
+        from opencode_nb.functions.calls import offered
+
+        return offered(functions, self._hosting)
 
     def offers(self, name: str) -> bool:
         """Whether there is a tool of this name, from anyone."""

@@ -5,13 +5,15 @@ from __future__ import annotations
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, NamedTuple, Protocol
+from typing import TYPE_CHECKING, Any, NamedTuple, Protocol
 
-from opencode_nb.changes.diff import Diff
-from opencode_nb.changes.undo_result import Undone
 from opencode_nb.transcript.state import Json
 from opencode_nb.transcript.transcript import Transcript
 from opencode_nb.transcript.usage import Context
+
+if TYPE_CHECKING:
+    from opencode_nb.changes.diff import Diff
+    from opencode_nb.changes.undo_result import Undone
 
 
 class File(NamedTuple):

@@ -4,11 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 from datetime import datetime
+from typing import TYPE_CHECKING
 
-from opencode_nb.changes.diff import Diff
-from opencode_nb.changes.undo_result import Undone
 from opencode_nb.transcript.state import Json
 from opencode_nb.transcript.usage import Context
+
+if TYPE_CHECKING:
+    from opencode_nb.changes.diff import Diff
+    from opencode_nb.changes.undo_result import Undone
 
 LISTED = 30
 """Lines shown of a long list: about one screen."""

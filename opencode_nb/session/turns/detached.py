@@ -4,10 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass, field
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-from opencode_nb.changes.sources import Found
 from opencode_nb.transcript.state import TurnState
+
+if TYPE_CHECKING:
+    from opencode_nb.changes.sources import Found
 
 
 @dataclass(frozen=True, slots=True)

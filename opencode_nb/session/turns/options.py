@@ -7,11 +7,9 @@ import logging
 from collections.abc import Callable, Mapping
 from inspect import Parameter, signature
 from pathlib import Path
-from typing import Any, Protocol, TypedDict, TypeVar
+from typing import TYPE_CHECKING, Any, Protocol, TypedDict, TypeVar, cast
 
 from opencode_nb.errors import ModelError, OpencodeError
-from opencode_nb.recording.recording import recording_of
-from opencode_nb.results.schema import Schema
 from opencode_nb.retry import Retry
 from opencode_nb.session.kernel.offering import Offering
 from opencode_nb.session.models import ModelChoice, split_model
@@ -19,12 +17,16 @@ from opencode_nb.session.owner import Owner
 from opencode_nb.session.permissions.policy import PermissionOption, Person, Policy
 from opencode_nb.session.prompt import preflight
 from opencode_nb.session.prompt.variants import Wish, checked_effort
-from opencode_nb.session.turns.expected import Expected
+from opencode_nb.session.recorded.opened import recording_in
 from opencode_nb.session.turns.run import Limits
 from opencode_nb.spending.budget import LIMITS, Budget
 from opencode_nb.transcript import ids, usage
 from opencode_nb.transcript.state import Json
 from opencode_nb.transcript.transcript import Transcript
+
+if TYPE_CHECKING:
+    from opencode_nb.results.schema import Schema
+    from opencode_nb.session.turns.expected import Expected
 
 log = logging.getLogger("opencode_nb")
 
@@ -110,6 +112,8 @@ async def with_schema(options: TurnOptions) -> TurnOptions:
     given = options.get("schema")
     if given is None:
         return options
+    from opencode_nb.results.schema import Schema
+
     return {**options, "schema": await asyncio.to_thread(Schema.of, given)}  # the first imports pydantic
 
 
@@ -135,6 +139,12 @@ def _agent_of(policy: Policy, given: str | None, default: str | None) -> str | N
     return policy.agent or given or default
 
 
+def _expected(schema: Schema, transcript: Transcript, offering: Offering) -> Expected:
+    from opencode_nb.session.turns.expected import Expected
+
+    return Expected(schema, transcript, offering)
+
+
 class Beginning:
     """The options of one turn before it is sent, with `policy`, `person` and `limits` resolved; see `with_schema`.
 
@@ -154,10 +164,9 @@ class Beginning:
         self._agent = _agent_of(self.policy, options.get("agent"), session.agent)
         self.person = options.get("person")
         self.record, replay = options.get("record"), options.get("replay")
-        self.replay = owner.recording if replay is None else recording_of(replay)
-        given = options.get("schema")
-        self.schema = given if isinstance(given, Schema) else None
-        self.expected = Expected(self.schema, self._transcript, offering) if self.schema else None
+        self.replay = owner.recording if replay is None else recording_in(replay)
+        self.schema = cast("Schema | None", options.get("schema"))
+        self.expected = _expected(self.schema, self._transcript, offering) if self.schema else None
         self.limits = limits(owner, session.budget, options) if self.replay is None else Limits(None, ())
 
     async def body(self, *, acting: Mapping[str, Any] | None = None, **fields: Any) -> Json:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable
-from typing import Any, Protocol
+from typing import TYPE_CHECKING, Any, Protocol
 
 from opencode_nb.diffs.comment import Comment
 from opencode_nb.session.hooks.answering import Answering
@@ -13,8 +13,6 @@ from opencode_nb.session.permissions import agent_code
 from opencode_nb.session.permissions.policy import Person, Policy
 from opencode_nb.session.permissions.responder import Responder
 from opencode_nb.session.prompt import parts as prompt_parts
-from opencode_nb.session.recorded.playing import Playable, play
-from opencode_nb.session.recorded.recorder import Recordable, Recorder
 from opencode_nb.session.turn import Turn, expect
 from opencode_nb.session.turns.options import Beginning, Choices, TurnOptions, retry_of, with_schema
 from opencode_nb.session.turns.run import Limits, Run
@@ -23,14 +21,17 @@ from opencode_nb.session.turns.submission import Submission
 from opencode_nb.transcript import ids
 from opencode_nb.transcript.state import Json, TurnState
 
+if TYPE_CHECKING:
+    from opencode_nb.session.recorded.playing import Playable
+    from opencode_nb.session.recorded.recorder import Recordable, Recorder
 
-class Sendable(Choices, Playable, Recordable, Protocol):
-    """A session that turns are sent in."""
+    class Sendable(Choices, Playable, Recordable, Protocol):
+        """A session that turns are sent in."""
 
-    comments: list[Comment]
+        comments: list[Comment]
 
-    def turn_for(self, state: TurnState) -> Turn:
-        """Return the Turn of a turn's state."""
+        def turn_for(self, state: TurnState) -> Turn:
+            """Return the Turn of a turn's state."""
 
 
 class Sender:
@@ -67,8 +68,8 @@ class Sender:
     async def _try(self, submission: Submission, parts: list[Json], begun: Beginning) -> Turn:
         if begun.replay is not None:
             return await self._play(parts, begun)
-        if begun.record is not None and submission.recorder is None:
-            submission.recorder = await Recorder.of(self._session, begun.record, parts)
+        if submission.recorder is None:
+            submission.recorder = await self._recorder(begun, parts)
         body = await begun.body(parts=parts, system=submission.system, noReply=submission.no_reply or None)
         run = self._begin(body["messageID"], begun.policy, begun.person, begun.limits)
         run.keep = submission.recorder.keep if submission.recorder else None
@@ -89,7 +90,7 @@ class Sender:
         if begun.replay is not None:
             return await self._play(asked, begun)
         known = await self._owner.command(name)
-        recorder = None if begun.record is None else await Recorder.of(self._session, begun.record, asked)
+        recorder = await self._recorder(begun, asked)
         fields = {"command": known["name"], "arguments": arguments, "parts": attached or None}
         body = await begun.body(acting=known, **fields)
         if chosen := body.get("model"):
@@ -126,8 +127,18 @@ class Sender:
         agent_code.refuse_waiting(self._session.id)
         return Beginning(self._session, self._owner, await with_schema(options), self._offering)
 
+    async def _recorder(self, begun: Beginning, parts: list[Json]) -> Recorder | None:
+        """Return what records the turn, if it is to be recorded."""
+        if begun.record is None:
+            return None
+        from opencode_nb.session.recorded.recorder import Recorder
+
+        return await Recorder.of(self._session, begun.record, parts)
+
     async def _play(self, parts: list[Json], begun: Beginning) -> Turn:
         """Play the recorded turn: here in a session of a replay, else in one of its own."""
+        from opencode_nb.session.recorded.playing import play
+
         assert begun.replay is not None
         here = self._owner.recording is begun.replay
         player: Playable = self._session if here else await self._owner.player(begun.replay.path)

@@ -5,13 +5,15 @@ from __future__ import annotations
 from collections.abc import Awaitable, Callable, Iterable
 from dataclasses import dataclass, field
 from functools import partial
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from opencode_nb.session.owner import Owner
 from opencode_nb.session.prompt import parts as prompt_parts
 from opencode_nb.session.prompt.parts import Mentions, Prompt
-from opencode_nb.session.recorded.recorder import Recorder
 from opencode_nb.transcript.state import Json
+
+if TYPE_CHECKING:
+    from opencode_nb.session.recorded.recorder import Recorder
 
 
 @dataclass

@@ -80,7 +80,7 @@ def test_a_cells_agent_edits_inserts_moves_runs_and_deletes_cells(
     expect(asked).to_contain_text("numbers = [1, 2, 3]")
     page.screenshot("asked")
     press_answer(live_view(page, 4).get_by_role("button", name="Allow once", exact=True))
-    expect(page.page.get_by_text("Tidied.").first).to_be_visible(timeout=TURN_TIMEOUT)
+    expect(page.output(4)).to_contain_text("Tidied.", timeout=TURN_TIMEOUT)
     page.screenshot("done")
     saved = page.save().cells
     written = [cell.source for cell in saved]
@@ -91,7 +91,7 @@ def test_a_cells_agent_edits_inserts_moves_runs_and_deletes_cells(
     page.wait(4)
     assert page.run(5) == "3"
     page.start(6)
-    expect(page.page.get_by_text("Restored in the kernel")).to_be_visible()  # cells have other places meanwhile
+    expect(page.output(6)).to_contain_text("Restored in the kernel")  # cells have other places meanwhile
     restored = sources(page)
     assert restored[1:4] == before
     assert reopened(page) == restored

@@ -1,0 +1,1 @@
+"""What concerns the notebook that a view stands in."""
