@@ -10,7 +10,7 @@ import json
 import posixpath
 import re
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from opencode_nb.demo import content
@@ -318,9 +318,14 @@ def _markdown(scene: Scene, found: re.Match[str]) -> Step:
 
 
 def _call(scene: Scene, call: Call, *, before: str = "") -> Step:
-    """Return the call with a text before it, or a plain answer if the request does not offer the tool."""
-    if call.name not in scene.tools:
+    """Return the call with a text before it, or a plain answer if the request does not offer the tool.
+
+    A tool of the notebook's process may go by its own name.
+    """
+    name = call.name if call.name in scene.tools else scene.offered(f"nb*_{call.name}")
+    if name is None:
         return [text(content.without_tool(call.name, list(scene.tools)))]
+    call = replace(call, name=name)
     return [text(before), call] if before else [call]
 
 

@@ -1,7 +1,8 @@
-"""notebooks/kernel.ipynb runs with nobody watching, and what it saves needs no kernel."""
+"""The notebooks about the kernel and about values run with nobody watching, and what they save needs no kernel."""
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -9,20 +10,40 @@ import nbformat
 import pytest
 from nbclient import NotebookClient
 
-NOTEBOOK = Path(__file__).parents[3] / "notebooks/kernel.ipynb"
+NOTEBOOKS = Path(__file__).parents[3] / "notebooks"
 
 
 def data_of(outputs: list[Any], kind: str) -> str:
     return "\n".join(str(output.data.get(kind, "")) for output in outputs if "data" in output)
 
 
-def test_the_notebook_runs(opencode_program: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    notebook = nbformat.read(NOTEBOOK, as_version=4)
-    code = [cell for cell in notebook.cells if cell.cell_type == "code"]
-    assert not any(cell.outputs for cell in code), "it is kept without outputs"
+@pytest.fixture
+def run(
+    opencode_program: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> Callable[[str], dict[str, list[Any]]]:
+    """Run a notebook of the package; return the outputs of its code cells by id."""
     monkeypatch.setenv("IPYTHONDIR", str(tmp_path / "ipython"))
-    NotebookClient(notebook, timeout=120, resources={"metadata": {"path": str(tmp_path)}}).execute()
-    outputs = {cell.id: cell.outputs for cell in code}
+
+    def run_(name: str) -> dict[str, list[Any]]:
+        notebook = nbformat.read(NOTEBOOKS / name, as_version=4)
+        code = [cell for cell in notebook.cells if cell.cell_type == "code"]
+        assert not any(cell.outputs for cell in code), "it is kept without outputs"
+        NotebookClient(notebook, timeout=120, resources={"metadata": {"path": str(tmp_path)}}).execute()
+        return {cell.id: cell.outputs for cell in code}
+
+    return run_
+
+
+def test_values_are_labels_frames_and_results_of_a_tool(run: Callable[[str], dict[str, list[Any]]]) -> None:
+    outputs = run("values.ipynb")
+    labels = data_of(outputs["labels"], "text/plain")
+    assert [line.split()[-1] for line in labels.splitlines()[1:]] == ["good", "bad", "neutral"]
+    assert "Alan Turing  1912" in data_of(outputs["frame"], "text/plain")
+    assert "'completed', '3'" in data_of(outputs["called"], "text/plain")
+
+
+def test_the_agent_looks_runs_code_and_takes_it_back(run: Callable[[str], dict[str, list[Any]]]) -> None:
+    outputs = run("kernel.ipynb")
     assert "AAPL" in data_of(outputs["look"], "text/html")
     ran = data_of(outputs["run"], "text/html")
     assert ran.count("data:image/png;base64,") == 1
