@@ -47,6 +47,7 @@ class DiffView:
         self._acts = Acts(diff)
         self._one_at_a_time = asyncio.Lock()
         self._unsubscribe: Callable[[], None] = lambda: None
+        self._end_page: Callable[[], None] = lambda: None
         self._intents: dict[str, Callable[[Json], Any]] = {
             "file": self._show,
             "columns": self._set_columns,
@@ -88,7 +89,7 @@ class DiffView:
         if self._session is not None:
             self._live.comments = list(self._session.comments)
             self._unsubscribe = self._session.subscribe(self._session_changed)
-            pages.add(self._view, lambda: self._session.id if self._session is not None else "")
+            self._end_page = pages.add(self._view, lambda: self._session.id if self._session is not None else "")
 
     def close(self) -> None:
         """Remove the view from the page; the diff stays."""
@@ -99,6 +100,7 @@ class DiffView:
 
     async def _close(self) -> None:
         self._unsubscribe()
+        self._end_page()
         await self._view.close()
 
     def _session_changed(self, _change: Change) -> None:

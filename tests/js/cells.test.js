@@ -50,6 +50,29 @@ test("edits between repeated letters come out right", () => {
   }
 });
 
+test("an edit cuts no character in two", () => {
+  for (const [before, after] of [["a\u{1F600}b", "a\u{1F601}b"], ["\u{1F600}", "\u{1F400}"], ["\u{1F600}\u{1F600}", "\u{1F600}"]]) {
+    const notebook = new SharedNotebook(before);
+    ask(notebook, { op: "edit", cell: "c0", expected: before, source: after });
+    assert.equal(notebook.sources[0], after);
+    for (const [start, end, text] of notebook.cells[0].edits) {
+      for (const piece of [before.slice(0, start), before.slice(start, end), before.slice(end), text]) {
+        assert.ok(piece.isWellFormed(), JSON.stringify([before, after, piece]));
+      }
+    }
+  }
+});
+
+test("what a message has no room for is left out", () => {
+  const notebook = new SharedNotebook("a", "b");
+  const picture = { output_type: "display_data", data: { "image/png": "A".repeat(1_500_000) } };
+  notebook.cells[0].outputs = [picture, picture, picture];
+  const { cells } = ask(notebook, { op: "cells", text: 20, images: true });
+  assert.deepEqual(cells[0].outputs.map(({ png }) => Boolean(png)), [true, true, false]);
+  const { cell } = ask(notebook, { op: "delete", cell: "c0", expected: "a" });
+  assert.deepEqual([cell.json.outputs, notebook.sources], [[], ["b"]]);
+});
+
 test("a cell that is not as expected stays as it is, and is told", () => {
   for (const op of ["edit", "delete", "move", "outputs"]) {
     const notebook = new SharedNotebook("mine", "other");

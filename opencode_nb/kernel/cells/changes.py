@@ -21,6 +21,7 @@ KEPT = 50
 """Number of turns whose changes are kept."""
 
 _NO_PAGE = "the notebook's page cannot be reached"
+_OTHER_PATH = "the notebook was renamed, or the page shows another one"
 _REASONS = {
     "gone": "it was deleted since",
     "changed": "it was changed since",
@@ -112,8 +113,10 @@ class Changes:
 
 async def _done(page: NotebookPage | None, step: Step, request: Json) -> Restored:
     """Make a change; say whether it was made."""
-    if page is None or page.path != step.path:
+    if page is None:
         return Restored(refused=((step.title, _NO_PAGE),))
+    if request["op"] == "insert" and page.path != step.path:  # others name their cell, and find it in no other notebook
+        return Restored(refused=((step.title, _OTHER_PATH),))
     answer: Json = {"refused": _NO_PAGE}
     with contextlib.suppress(NoPageError):
         answer = await page.ask(**request)

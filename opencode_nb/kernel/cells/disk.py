@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import asyncio
 import json
+from collections.abc import Collection
 from pathlib import Path
+from typing import Any
 
 from opencode_nb.kernel import notebook
 from opencode_nb.kernel.cells import cell
@@ -12,10 +14,23 @@ from opencode_nb.kernel.cells.cell import Cell
 from opencode_nb.kernel.cells.reading import OUTPUT_CHARACTERS
 
 
-async def read() -> tuple[str, list[Cell]] | None:
-    """Return the path and the cells of this kernel's notebook; None without one that can be read."""
+async def read(known: Collection[str]) -> tuple[str, list[Cell]] | None:
+    """Return the path and the cells of this kernel's notebook; None without one that can be read.
+
+    Its path is wrong after a rename: the file must have one of the `known` cell ids, if there are any.
+    """
     mine = notebook.current()
-    return None if mine is None else await asyncio.to_thread(_read, mine.path)
+    found = None if mine is None else await asyncio.to_thread(_read, mine.path)
+    if found is None or (known and not any(one.id in known for one in found[1])):
+        return None
+    return found
+
+
+def running_cell(shell: Any) -> tuple[str, ...]:
+    """Return the id of the cell that runs, as JupyterLab and Notebook send it; () if it is not known."""
+    parent = getattr(shell, "parent_header", None)
+    cell_id = (parent.get("metadata") or {}).get("cellId") if isinstance(parent, dict) else None
+    return (str(cell_id),) if cell_id else ()
 
 
 def _read(path: Path) -> tuple[str, list[Cell]] | None:

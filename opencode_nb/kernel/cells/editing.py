@@ -19,6 +19,7 @@ NO_PAGE = (
     "now. Code still runs by `python`. To have cells changed, ask the user to open the notebook in JupyterLab and to "
     "run %opencode chat in it."
 )
+NO_ANSWER = "The page did not answer, so it is not known whether this was done. Read the cells again."
 NOT_READ = "Read the cell with `cells` before you change it: there is none with the id {!r} among those you have read."
 GONE = "There is no cell with the id {!r} any more: the user deleted it. Read the cells again."
 
@@ -69,9 +70,8 @@ class Editor:
         self.changes.edited(self.turn, page, known, now)
         return now
 
-    async def insert(self, source: str, kind: str, place: Json) -> Cell:
-        """Insert a cell at `{index}` or `{after: id}`, else at the end; return it."""
-        page = await self.page()
+    async def insert(self, page: NotebookPage, source: str, kind: str, place: Json) -> Cell:
+        """Insert a cell into a page's notebook at `{index}` or `{after: id}`, else at the end; return it."""
         new = self._told(await self._ask(page, "insert", source=source, type=kind, **place), str(place.get("after")))
         self.changes.inserted(self.turn, page, new)
         return new
@@ -116,7 +116,7 @@ class Editor:
         try:
             return await page.ask(op, **fields)
         except NoPageError:
-            raise UnreachableError from None
+            raise RefusedError(NO_ANSWER) from None
 
     def _told(self, answer: Json, cell_id: str) -> Cell:
         """Return the cell that an answer tells of, and note it. Raises RefusedError if nothing was changed."""

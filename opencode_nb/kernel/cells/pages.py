@@ -61,8 +61,11 @@ def add(view: View, session: Callable[[], str]) -> Callable[[], None]:
 
 
 async def find(session_id: str) -> NotebookPage | None:
-    """Return the page that shows a session, one inside of its notebook first; None if no page with a notebook does."""
-    views = [view for view, shows in list(_views.items()) if shows() == session_id]
+    """Return the page that shows a session, one inside of its notebook first; None if no page with a notebook does.
+
+    Of several, the view that was shown last counts: a prompt that waits, before a panel in another notebook.
+    """
+    views = [view for view, shows in reversed(list(_views.items())) if shows() == session_id]
     answers = await asyncio.gather(*(view.ask({"op": "who"}, WHO_SECONDS) for view in views))
     found = [(view, answer) for view, answer in zip(views, answers, strict=True) if answer is not None]
     if not found:

@@ -48,5 +48,7 @@ def _titled(cell: Cell) -> str:
 def _where(seen: Seen, arguments: Json) -> str:
     if (after := seen.get(str(arguments.get("after")))) is not None:
         return f" after {after.title}"
+    if arguments.get("after") is not None:
+        return f" after the cell {arguments['after']}"
     index = arguments.get("index")
     return f" at {index + 1}" if isinstance(index, int) else ""

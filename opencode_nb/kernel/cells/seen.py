@@ -31,6 +31,11 @@ class Seen:
         """Note that a cell is gone."""
         self._cells.pop(cell_id, None)
 
+    @property
+    def ids(self) -> Iterable[str]:
+        """The ids of the cells that it has read."""
+        return self._cells.keys()
+
     def get(self, cell_id: str) -> Cell | None:
         """Return a cell as the agent knows it; None if it has not read it."""
         return self._cells.get(cell_id)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Awaitable, Callable
 from dataclasses import replace
 from functools import partial
@@ -27,7 +28,8 @@ TYPES = ("code", "markdown", "raw")
 FROM_DISK = "The page cannot be reached: this is the file as it was saved last, and its cells cannot be changed."
 NO_NOTEBOOK = "No notebook can be read: no page with it can be reached, and its file is not known."
 
-NOT_AS_SHOWN = "Not done: you changed the cell after the user was asked about this call. Call the tool again."
+NOT_SHOWN = "The code has run; do not run it again. Its outputs could not be shown below the cell:"
+NOT_AS_SHOWN = "Not done: the user was not shown the cell as you know it now. Call the tool again."
 
 _ID = {"type": "string", "description": "the cell's id, as `cells` lists it"}
 _SOURCE = {"type": "string", "description": "the whole source of the cell"}
@@ -112,7 +114,7 @@ class CellTools:
                 "below the cell.",
                 self._run,
                 ("id",),
-                partial(self._preview, "run_cell"),
+                partial(self._preview, "run_cell", ("id",)),
                 id=_ID,
             ),
         )
@@ -133,26 +135,27 @@ class CellTools:
             before = book.seen.get(str(made.arguments.get("id")))
             try:
                 book.check_shown(made, before)
-                cell = await change(book.editor(made.turn), made.arguments)
+                cell = await _to_its_end(change(book.editor(made.turn), made.arguments))
             except RefusedError as error:
                 return _refused(name, error)
             told = f"{done}: {cell.index} id={cell.id} {cell.type}." if cell.id else INSERTED
             return Result(Outgoing(name, (Piece(told, Level.NAMES),)), shown=preview.of_change(name, before, cell))
 
-        tool = _tool(name, about, call, required, partial(self._preview, name), **arguments)
+        tool = _tool(name, about, call, required, partial(self._preview, name, required), **arguments)
         return replace(tool, guard=file.refusal) if name == "edit_cell" else tool
 
     async def _insert(self, editor: Editor, given: Json) -> Cell:
         kind = given.get("type", "code")
         try:
-            return await editor.insert(given["source"], kind, _place(given))
+            page = await editor.page()
         except UnreachableError:
             return await self._next_input.insert(given["source"], kind)
+        return await editor.insert(page, given["source"], kind, _place(given))
 
-    def _preview(self, name: str, made: Call) -> tuple[Json, ...]:
+    def _preview(self, name: str, required: tuple[str, ...], made: Call) -> tuple[Json, ...]:
         book = self.of(made.session)
         book.note_shown(made)
-        return preview.of_request(name, book.seen, made.arguments)
+        return () if _problem(made.arguments, required) else preview.of_request(name, book.seen, made.arguments)
 
     # -- reading ---------------------------------------------------------------------------------------------------
 
@@ -163,7 +166,7 @@ class CellTools:
         asked: Json = {"ids": ids, "from": start, "to": stop}
         book = self.of(call.session)
         found = await book.from_page({key: value for key, value in asked.items() if value is not None})
-        found = found or await _from_disk(ids, start, stop)
+        found = found or await self._from_disk(book, ids, start, stop)
         if found is None:
             return _failed("cells", NO_NOTEBOOK)
         heading, listed = found
@@ -185,12 +188,27 @@ class CellTools:
                 return _failed("run_cell", f"This is a {known.type} cell: only code can be run.")
             await editor.is_as_read(known)
             shown = preview.of_request("run_cell", book.seen, call.arguments)
-            number = self._shell.execution_count
-            ran = await self._runner.run(known.source, session=call.session, turn=call.turn)
-            await editor.show(known, outputs.of(ran.blocks, number), number)
         except RefusedError as error:
             return _refused("run_cell", error)
-        return Result(ran.outgoing, ran.failed, (*shown, *ran.blocks), ran.interrupted_by_user)
+        number = self._shell.execution_count
+        ran = await self._runner.run(known.source, session=call.session, turn=call.turn)
+        outgoing = ran.outgoing
+        try:
+            await editor.show(known, outputs.of(ran.blocks, number), number)
+        except RefusedError as error:  # it ran all the same: the agent must not run it again
+            note = Piece(f"\n{NOT_SHOWN} {error}", Level.NAMES)
+            outgoing = replace(outgoing, pieces=(*outgoing.pieces, note))
+        return Result(outgoing, ran.failed, (*shown, *ran.blocks), ran.interrupted_by_user)
+
+    async def _from_disk(
+        self, book: Notebook, ids: Any, start: int | None, stop: int | None
+    ) -> tuple[str, list[Cell]] | None:
+        found = await disk.read({*book.seen.ids, *disk.running_cell(self._shell)})
+        if found is None:
+            return None
+        path, every = found
+        chosen = [cell for cell in every if cell.id in ids] if ids is not None else every[start or 0 : stop]
+        return reading.heading(path, len(every), [], FROM_DISK), chosen
 
 
 class Notebook:
@@ -200,7 +218,7 @@ class Notebook:
         self._session = session
         self.seen = Seen()
         self.changes = Changes(partial(pages.find, session))
-        self._shown: dict[str, str] = {}  # call -> the source that its request showed
+        self._shown: dict[str, str | None] = {}  # call -> the source that its request showed, None if it showed none
 
     def editor(self, turn: str) -> Editor:
         """Return what changes cells for a turn."""
@@ -208,13 +226,12 @@ class Notebook:
 
     def note_shown(self, call: Call) -> None:
         """Note what people are shown with a call's request."""
-        if (known := self.seen.get(str(call.arguments.get("id")))) is not None:
-            self._shown[call.id] = known.source
+        known = self.seen.get(str(call.arguments.get("id")))
+        self._shown[call.id] = known.source if known else None
 
     def check_shown(self, call: Call, known: Cell | None) -> None:
-        """Raise RefusedError if the cell is not what people were shown: another call of the agent's has changed it."""
-        shown = self._shown.pop(call.id, None)
-        if known is not None and shown is not None and shown != known.source:
+        """Raise RefusedError if the cell is not what people were shown: other calls have read or changed it since."""
+        if call.id in self._shown and self._shown.pop(call.id) != (known.source if known else None):
             raise RefusedError(NOT_AS_SHOWN)
 
     async def from_page(self, asked: Json) -> tuple[str, list[Cell]] | None:
@@ -230,13 +247,11 @@ class Notebook:
         return reading.heading(page.path, int(answer.get("total") or 0), answer.get("selected") or [], ""), listed
 
 
-async def _from_disk(ids: Any, start: int | None, stop: int | None) -> tuple[str, list[Cell]] | None:
-    found = await disk.read()
-    if found is None:
-        return None
-    path, every = found
-    chosen = [cell for cell in every if cell.id in ids] if ids is not None else every[start or 0 : stop]
-    return reading.heading(path, len(every), [], FROM_DISK), chosen
+async def _to_its_end(change: Awaitable[Cell]) -> Cell:
+    """Wait for a change. It goes on if nobody waits any more: a page may have made it, and its undo has to be noted."""
+    task = asyncio.ensure_future(change)
+    task.add_done_callback(lambda ended: ended.cancelled() or ended.exception())  # retrieved, if nobody waits
+    return await asyncio.shield(task)
 
 
 def _tool(

@@ -9,9 +9,9 @@ from opencode_nb.session.kernel.offering import Offering
 from opencode_nb.session.owner import Owner
 from opencode_nb.session.permissions.policy import Answer, Person, Policy
 from opencode_nb.session.permissions.responder import Answerers
+from opencode_nb.session.permissions.rules import names
 from opencode_nb.session.permissions.session_rules import covered
 from opencode_nb.session.turn import Turn
-from opencode_nb.tools.names import own_tool
 from opencode_nb.transcript.state import Json, TurnState
 from opencode_nb.transcript.tool_call import ToolCall
 from opencode_nb.transcript.transcript import Transcript
@@ -52,16 +52,20 @@ class Answering:
         from opencode_nb.session.hooks.events import ToolEvent
 
         name = str(request.get("permission"))
-        is_guarded = covered(own_tool(name) or name, self._owner.hooks.hooks.guarded)
+        is_guarded = self._is_guarded(name)
         if is_guarded and request.get("tool") and not request.get("call"):
             return "A hook may refuse this, and what the tool was called with is not known."
         event = ToolEvent(self._transcript.id, self._turn_for(state), ToolCall.asking(request))
         return await self._owner.hooks.refusal(event)
 
+    def _is_guarded(self, permission: str) -> bool:
+        """Whether a hook may refuse what needs this permission."""
+        return any(covered(name, self._owner.hooks.hooks.guarded) for name in names(permission))
+
     def _is_unasked(self, state: TurnState, policy: Policy, request: Json) -> bool:
         """Return whether the server asks about this only because a hook may refuse it."""
         name = str(request.get("permission"))
-        if not covered(own_tool(name) or name, self._owner.hooks.hooks.guarded):
+        if not self._is_guarded(name):
             return False
         if self._offering.allows_unasked(name):
             return True

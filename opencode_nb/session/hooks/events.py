@@ -10,9 +10,8 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from opencode_nb.session.permissions.policy import PermissionRequest
-from opencode_nb.session.permissions.rules import PERMISSION_OF
+from opencode_nb.session.permissions.rules import PERMISSION_OF, names
 from opencode_nb.session.turn import Turn
-from opencode_nb.tools.names import own_tool
 from opencode_nb.transcript.state import Json
 from opencode_nb.transcript.tool_call import ToolCall
 
@@ -54,9 +53,9 @@ class ToolEvent(Event):
 
     @property
     def subjects(self) -> Sequence[str]:
-        """The tool's name, that of the permission that it needs, and that of the kernel's tool that it is."""
+        """The tool's name, that of the permission that it needs, and those of the kernel's tool that it is."""
         tool = self.call.tool
-        return tuple(filter(None, (tool, PERMISSION_OF.get(tool), own_tool(tool))))
+        return tuple(filter(None, (*names(tool), PERMISSION_OF.get(tool))))
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,8 +70,8 @@ class PermissionEvent(Event):
 
     @property
     def subjects(self) -> Sequence[str]:
-        """The permission's name."""
-        return (self.request.permission,)
+        """The permission's names."""
+        return names(self.request.permission)
 
 
 @dataclass(frozen=True, slots=True)

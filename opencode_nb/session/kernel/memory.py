@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING, Protocol
 
 from opencode_nb.tools.names import own_tool
-from opencode_nb.transcript.state import TurnState
+from opencode_nb.transcript.state import Json, TurnState
 
 if TYPE_CHECKING:
     from opencode_nb.diffs.memory import Restored
@@ -41,4 +41,10 @@ async def restore(memory: Memory | None, undoing: Sequence[TurnState], redoing: 
 
 
 def _ran_code(turn: TurnState) -> bool:
-    return bool(turn.kernel) or any(own_tool(str(part.get("tool") or "")) in CHANGING for part in turn.parts)
+    return bool(turn.kernel) or any(_may_have_changed(part) for part in turn.parts)
+
+
+def _may_have_changed(part: Json) -> bool:
+    """Whether a call may have changed something: code that raised may have, a cell's change that failed has not."""
+    tool, status = own_tool(str(part.get("tool") or "")), (part.get("state") or {}).get("status")
+    return tool == "python" or (tool in CHANGING and status == "completed")

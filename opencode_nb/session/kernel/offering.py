@@ -21,6 +21,7 @@ from opencode_nb.session.kernel.calls import Calls, check_allowed
 from opencode_nb.session.kernel.functions import Hosting
 from opencode_nb.session.owner import Owner
 from opencode_nb.session.permissions.policy import Policy
+from opencode_nb.session.permissions.rules import names
 from opencode_nb.session.permissions.session_rules import covered, offered_rules, taken_by
 from opencode_nb.session.permissions.subjects import Place, subjects
 from opencode_nb.tools.ledger import Ledger
@@ -120,7 +121,11 @@ class Offering:
         tool = next((tool for tool in self._offer.tools if tool.name == name and tool.preview), None)
         if tool is None or tool.preview is None or "shown" in call:
             return
-        blocks = tool.preview(Call(self._transcript.id, dict(call["input"]), call_id(request), turn.id))
+        try:
+            blocks = tool.preview(Call(self._transcript.id, dict(call["input"]), call_id(request), turn.id))
+        except Exception:  # arguments are the model's: whatever they do to a preview, the request must be seen
+            log.exception("The preview of %s failed", name)
+            blocks = ()
         self._owner.feed.tell(self._transcript.id, "shown", callID=call_id(request), blocks=list(blocks))
 
     async def ready(self, policy: Policy, guarded: Iterable[str] = ()) -> list[Json]:
@@ -135,7 +140,8 @@ class Offering:
         self.problem = await self._register_if_needed()
         if self.problem:
             return []
-        watched = {tool.name for tool in self._offer.tools if covered(tool.name, guarded)}
+        guarded = list(guarded)
+        watched = {tool.name for tool in self._offer.tools if any(covered(one, guarded) for one in names(tool.name))}
         asks = {f"{self._name}_{tool.name}": tool.asks or tool.name in watched for tool in self._offer.tools}
         rules = offered_rules(policy, asks, self._mine)
         full = {f"{self._name}_{tool.name}" for tool in self._offer.tools if tool.name in watched and not tool.asks}

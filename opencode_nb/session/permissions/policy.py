@@ -39,7 +39,7 @@ class Answer:
 class PermissionRequest:
     """What the agent asks for: `permission` (edit, bash, python, ...), the `patterns` it covers, the tool's `metadata`.
 
-    `input` is what the tool was called with: for `python`, `{"code": ...}`.
+    `input` is what the tool was called with: for `python`, `{"code": ...}`. For `run_cell` it also has the `source`.
     """
 
     id: str
@@ -62,8 +62,14 @@ class PermissionRequest:
             always=tuple(request.get("always") or ()),
             metadata=dict(request.get("metadata") or {}),
             tool=request.get("tool"),
-            input=dict((request.get("call") or {}).get("input") or {}),
+            input=_input(request.get("call") or {}),
         )
+
+
+def _input(call: Json) -> Json:
+    shown = [block for block in call.get("shown") or [] if block.get("kind") == "cell"]
+    source = {"source": shown[0].get("before")} if shown and own_tool(str(call.get("tool"))) == "run_cell" else {}
+    return {**(call.get("input") or {}), **source}
 
 
 class Person(Protocol):

@@ -74,6 +74,9 @@ PERMISSION_OF = {
 }
 """Tool -> the permission that it needs."""
 
+STANDS_FOR = {"run_cell": "python"}
+"""Tool of the kernel -> another that can do the same: what holds that, holds it too."""
+
 UNASKED = ("bash", "question", "plan_enter", "plan_exit")
 """Permissions that the server does not always ask for: tools that ask themselves, bare redirects (`> file`)."""
 
@@ -135,9 +138,15 @@ class Rules:
         return any("*" in table and set(table.values()) == {"deny"} for table in tables)
 
     def _named(self, permission: str) -> list[Table]:
-        names = [permission, *filter(None, [own_tool(permission)])]
-        fitting = (key for key in self._tables if key != "*" and any(matches(name, key) for name in names))
+        every = names(permission)
+        fitting = (key for key in self._tables if key != "*" and any(matches(name, key) for name in every))
         return [table for key in fitting for table in self._tables[key]]
+
+
+def names(permission: str) -> tuple[str, ...]:
+    """Return the names by which rules and hooks may speak of a permission: a tool of the kernel has two, or three."""
+    own = own_tool(permission)
+    return tuple(filter(None, (permission, own, STANDS_FOR.get(own or permission))))
 
 
 def strictest(actions: Iterable[str | None]) -> str | None:

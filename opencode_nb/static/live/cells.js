@@ -7,6 +7,9 @@ import { contextOf, selectedCells } from "../core/jupyter.js";
 import { on } from "../core/model.js";
 
 const LARGEST_IMAGE = 2_000_000; // characters of base64
+const LARGEST_CELL = 1_000_000; // characters: a message from Python may be dropped above some millions
+const MOST_OF_IMAGES = 4_000_000; // characters of one answer: Jupyter's server closes the connection above 10 million
+const MOST_OF_TEXT = 400_000; // characters of outputs in one answer
 
 /**
  * Answer the kernel's requests about cells until `signal` aborts. A notebook can have many views: the kernel asks who is
@@ -59,7 +62,7 @@ const OPERATIONS = {
     return { cell: described(cell, index, request) };
   },
   delete(notebook, cell, index, request) {
-    const gone = { ...described(cell, index, request), json: cell.toJSON() };
+    const gone = { ...described(cell, index, request), json: small(cell.toJSON()) };
     notebook.deleteCell(index);
     return { cell: gone };
   },
@@ -106,8 +109,18 @@ function replaceSource(cell, source) {
   while (start < most && before[start] === source[start]) start += 1;
   let same = 0;
   while (same < most - start && before.at(-1 - same) === source.at(-1 - same)) same += 1;
+  if (isHalf(before, start) || isHalf(source, start)) start -= 1;
+  if (isHalf(before, before.length - same) || isHalf(source, source.length - same)) same -= 1;
   cell.updateSource(start, before.length - same, source.slice(start, source.length - same));
 }
+
+/**
+ * Whether an index is between the two halves of a character: cut there, it is lost.
+ *
+ * @param {string} text
+ * @param {number} index
+ */
+const isHalf = (text, index) => /^[\uDC00-\uDFFF]/.test(text.slice(index)) && /[\uD800-\uDBFF]$/.test(text.slice(0, index));
 
 /**
  * List the cells from an index to another, or those with some ids.
@@ -121,8 +134,9 @@ function listed(notebook, request, selected) {
   const asked = notebook.cells
     .map((cell, index) => /** @type {[Cell, number]} */ ([cell, index]))
     .filter(([cell, index]) => (ids ? ids.includes(cell.id) : index >= from && index < to));
+  const room = { images: MOST_OF_IMAGES, text: MOST_OF_TEXT };
   const chosen = selected.map((index) => notebook.cells[index]?.id).filter(Boolean);
-  return { total: notebook.cells.length, selected: chosen, cells: asked.map(([cell, index]) => described(cell, index, request)) };
+  return { total: notebook.cells.length, selected: chosen, cells: asked.map(([cell, index]) => described(cell, index, request, room)) };
 }
 
 /**
@@ -131,13 +145,16 @@ function listed(notebook, request, selected) {
  * @param {Cell} cell
  * @param {number} index
  * @param {CellRequest} request
+ * @param {Room} [room]
  */
-function described(cell, index, request) {
+function described(cell, index, request, room = { images: MOST_OF_IMAGES, text: MOST_OF_TEXT }) {
   const outputs = request.text === undefined ? [] : cell.getOutputs?.() ?? [];
-  const told = outputs.map((output) => shortened(output, request.text ?? 0, Boolean(request.images)));
+  const told = outputs.map((output) => shortened(output, request.text ?? 0, Boolean(request.images), room));
   const count = cell.execution_count ?? null;
   return { id: cell.id, index, type: cell.cell_type, source: cell.getSource(), count, outputs: told };
 }
+
+/** @typedef {{ images: number, text: number }} Room what is left for outputs in an answer, in characters */
 
 /**
  * Shorten an output: texts to a number of characters, images to those that are asked for and small enough.
@@ -145,16 +162,31 @@ function described(cell, index, request) {
  * @param {Output} output
  * @param {number} most
  * @param {boolean} images
+ * @param {Room} room
  */
-function shortened(output, most, images) {
+function shortened(output, most, images, room) {
   const { output_type: type } = output;
-  if (type === "stream") return { type, name: output.name, text: cut(joined(output.text), most) };
-  if (type === "error") return { type, name: output.ename, text: cut(`${output.ename}: ${output.evalue}`, most) };
+  /** @param {string} text */
+  const fit = (text) => {
+    const told = cut(text, Math.min(most, room.text));
+    room.text = Math.max(0, room.text - told.length);
+    return told;
+  };
+  if (type === "stream") return { type, name: output.name, text: fit(joined(output.text)) };
+  if (type === "error") return { type, name: output.ename, text: fit(`${output.ename}: ${output.evalue}`) };
   const data = output.data ?? {};
   const png = joined(data["image/png"]);
-  const image = images && png && png.length <= LARGEST_IMAGE ? { png } : {};
-  return { type, types: Object.keys(data), text: cut(joined(data["text/plain"]), most), ...image };
+  const fits = images && png && png.length <= Math.min(LARGEST_IMAGE, room.images);
+  if (fits) room.images -= png.length;
+  return { type, types: Object.keys(data), text: fit(joined(data["text/plain"])), ...(fits ? { png } : {}) };
 }
+
+/**
+ * Return a cell for an undo, without its outputs if they are too large for a message.
+ *
+ * @param {object} json
+ */
+const small = (json) => (JSON.stringify(json).length > LARGEST_CELL ? { ...json, outputs: [] } : json);
 
 /** @param {unknown} text as in the notebook's file: a text, or its lines */
 const joined = (text) => (Array.isArray(text) ? text.join("") : typeof text === "string" ? text : "");

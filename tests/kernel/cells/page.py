@@ -9,12 +9,16 @@ Json = dict[str, Any]
 
 
 class Page:
-    """Holds `cells`, `[{id, type, source}]`. `hears` is False for one that cannot be reached."""
+    """Holds `cells`, `[{id, type, source}]`. `hears` is False for one that cannot be reached.
+
+    It does not answer requests with the operation `silent`, and before `changes_before` the user changes every cell.
+    """
 
     def __init__(self, *sources: str, path: str = "a.ipynb", inside: bool = True) -> None:
         self.cells = [{"id": f"c{index}", "type": "code", "source": source} for index, source in enumerate(sources)]
         self.path, self.inside, self.hears = path, inside, True
         self.name = uuid4().hex
+        self.silent = self.changes_before = ""
 
     @property
     def sources(self) -> list[str]:
@@ -30,6 +34,10 @@ class Page:
         if message["op"] == "who":
             return {"page": self.name, "path": self.path, "inside": self.inside}
         assert message["page"] == self.name
+        if message["op"] == self.silent:
+            return None
+        if message["op"] == self.changes_before:
+            self.cells = [{**cell, "source": f"{cell['source']}  # the user's"} for cell in self.cells]
         answer: Json = getattr(self, f"_{message['op']}")(message)
         return answer
 
@@ -53,6 +61,9 @@ class Page:
 
     def _edit(self, asked: Json) -> Json:
         return self._changing(asked, lambda index: self.cells[index].update(source=asked["source"]))
+
+    def _outputs(self, asked: Json) -> Json:
+        return self._changing(asked, lambda index: None)
 
     def _delete(self, asked: Json) -> Json:
         found = self._changing(asked, lambda index: None)

@@ -89,6 +89,27 @@ async def test_a_deleted_cell_is_told_as_gone(page: Page, editor: Editor) -> Non
 
 
 @in_loop
+async def test_the_view_shown_last_is_asked_of_two_notebooks(page: Page) -> None:
+    """A prompt that waits in one notebook counts before a panel in another."""
+    other = Page("other", path="b.ipynb")
+    end = pages.add(other, lambda: SESSION)
+    found = await pages.find(SESSION)
+    assert found is not None
+    assert found.path == "b.ipynb"
+    end()
+
+
+@in_loop
+async def test_a_renamed_notebook_keeps_its_undo(page: Page, editor: Editor) -> None:
+    await editor.edit("c0", "agent")
+    await editor.delete("c1")
+    page.path = "renamed.ipynb"
+    undone = await editor.changes.undo(["turn"])
+    assert undone.restored == ("cell 1",)
+    assert dict(undone.refused) == {"cell 2": "the notebook was renamed, or the page shows another one"}
+
+
+@in_loop
 async def test_without_a_page_nothing_is_changed(page: Page, editor: Editor) -> None:
     page.hears = False
     with pytest.raises(RefusedError, match="page cannot be reached"):
@@ -217,7 +238,7 @@ async def _agent_acts(page: Page, editor: Editor, typed: dict[str, str], act: Ac
     cell_id = page.ids[act.index % len(page.cells)] if page.cells else "none"
     try:
         if act.kind == "insert":
-            await editor.insert(act.text, "code", {"index": act.index})
+            await editor.insert(await editor.page(), act.text, "code", {"index": act.index})
         elif act.kind == "edit":
             await editor.edit(cell_id, act.text)
         elif act.kind == "delete":
