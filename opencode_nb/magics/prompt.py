@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import contextvars
-import os
 import threading
 from argparse import Namespace
 from collections.abc import Iterable
@@ -43,12 +42,12 @@ from opencode_nb.session.models import announcement
 from opencode_nb.session.permissions import agent_code
 from opencode_nb.session.permissions.jobs import Jobs
 from opencode_nb.session.permissions.policy import Person
+from opencode_nb.session.permissions.verifying import refuse_prompts
 from opencode_nb.session.prompt.commands import Said
 from opencode_nb.session.turn import Turn
 from opencode_nb.session.turns.options import TurnOptions
 from opencode_nb.session.turns.series import next_try
 from opencode_nb.session.turns.submission import Submission
-from opencode_nb.verify.limits import VERIFYING
 from opencode_nb.widgets.kernel_context import follow
 from opencode_nb.widgets.notebook.own_notebook import own_notebook_warning
 
@@ -88,8 +87,8 @@ def run_prompt(
             f"{magic}: a shell command does not take --{given[0].replace('_', '-')}, as no model runs: remove it."
         )
     played = options.replay or workspace.ai.recording is not None
-    if not played and os.environ.get(VERIFYING):
-        raise OpencodeError("The notebook is being verified: there, only prompts with --replay are run.")
+    if not played:
+        refuse_prompts()
     kind = _Replayed if played else _Prompt
     return kind(shell, workspace, options, text, whole=whole, also=also).run(note)
 

@@ -23,9 +23,10 @@ from opencode_nb.magics.showing.frontend import can_ask
 from opencode_nb.magics.showing.progress import steps
 from opencode_nb.magics.workspace import Workspace
 from opencode_nb.session.permissions.interruptible_input import Question
+from opencode_nb.session.permissions.verifying import VERIFYING
 from opencode_nb.tools.privacy import Level, Outgoing, Piece
 from opencode_nb.verify.kernel import require_nbclient
-from opencode_nb.verify.limits import ROUNDS, VERIFYING, Limits
+from opencode_nb.verify.limits import ROUNDS, Limits
 from opencode_nb.verify.mend import TASK, mend
 from opencode_nb.verify.report import Report
 from opencode_nb.verify.verify import verify
@@ -37,6 +38,7 @@ _OF_ONE_PROMPT: dict[str, Any] = {
     "file": [],
     "image": [],
     "verify": False,
+    "schema": None,
 }
 """Options of a prompt that those after it do not take over."""
 

@@ -51,7 +51,8 @@ class Here:
             turn = error.turn
             raise
         except asyncio.CancelledError:
-            await session.abort_own()
+            with contextlib.suppress(OpencodeError):  # the server is gone, and the turn with it
+                await session.abort_own()
             raise
         finally:
             await self._leave(session, turn)
@@ -72,7 +73,7 @@ class Here:
     async def found(self, item: Item, session_id: str) -> Answered | None:
         """Return the turn that an earlier map began in this session, once it has ended well; None if it did not.
 
-        Stops it if it asks for something: nobody here answers it.
+        Stops it if it asks for something, which nobody here answers, or takes longer than the prompt's timeout.
         """
         try:
             session = await self._ai.session(id=session_id)
@@ -84,7 +85,9 @@ class Here:
         if item.schema is not None:
             expect(turn, item.schema)
         try:
-            await _ended(session, turn)
+            if not await _ended(session, turn, item.options.get("timeout") or self._ai.timeout):
+                return None
+            turn.raise_for_status()
             _ = item.schema and turn.data
             return Answered(turn, InSession.of(session))
         except TurnError:
@@ -93,17 +96,18 @@ class Here:
             await self._leave(session, turn)
 
 
-async def _ended(session: AsyncSession, turn: Turn) -> Turn:
-    """Wait for a turn that another client started. Raises TurnError, also for one that asks something."""
+async def _ended(session: AsyncSession, turn: Turn, timeout: float | None) -> bool:
+    """Wait for a turn that another client started; return False if it had to be stopped."""
     asked = asyncio.Event()
     unsubscribe = session.subscribe(lambda _change: asked.set() if turn.state.requests else None)
     waits = [asyncio.ensure_future(turn), asyncio.ensure_future(asked.wait())]
     try:
         if not turn.state.requests:
-            await asyncio.wait(waits, return_when=asyncio.FIRST_COMPLETED)
-        if not turn.state.ended:
-            await session.abort()
-        return turn.raise_for_status()
+            await asyncio.wait(waits, timeout=timeout, return_when=asyncio.FIRST_COMPLETED)
+        if turn.state.ended:
+            return True
+        await session.abort()
+        return False
     finally:
         unsubscribe()
         for wait in waits:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, replace
 from typing import Any, TypeAlias
 
@@ -39,19 +39,21 @@ class Item:
 def read(prompts: Prompts, options: Mapping[str, Any]) -> list[Item]:
     """Return the prompts with their options.
 
-    Raises TypeError for what is no prompt, naming its place, for an unknown option and for a schema that is none;
-    ValueError for an empty prompt.
+    Raises TypeError for what is no prompt or pair, naming its place, for an unknown option and for a schema that is
+    none; ValueError for an empty prompt.
     """
     if isinstance(prompts, (str, bytes, Mapping)):
         raise TypeError(f"Give a list of prompts, not a {type(prompts).__name__}.")
     common = options.get("schema")
     schema = None if common is None else Schema.of(common)
+    options = _rereadable(options)
     return [_item(index, given, options, schema) for index, given in enumerate(prompts)]
 
 
 def _item(index: int, given: SeriesItem, options: Mapping[str, Any], schema: Schema | None) -> Item:
-    prompt, own = read_item(given, options)
     try:
+        _check_pair(given)
+        prompt, own = read_item(given, options)
         blocks(prompt)
     except (TypeError, ValueError) as error:
         raise type(error)(f"Prompt {index}: {error}") from None
@@ -59,9 +61,20 @@ def _item(index: int, given: SeriesItem, options: Mapping[str, Any], schema: Sch
         raise TypeError(f"Prompt {index}: unknown option {unknown[0]!r}. Use one of: {', '.join(sorted(OPTIONS))}.")
     if (wanted := own.get("schema")) is not options.get("schema"):
         schema = None if wanted is None else Schema.of(wanted)
-    return Item(index, prompt, {name: value for name, value in own.items() if value is not None}, schema)
+    given_options = {name: value for name, value in own.items() if value is not None}
+    return Item(index, prompt, _rereadable(given_options), schema)
 
 
-def by_default(items: Iterable[Item], **options: Any) -> list[Item]:
-    """Return the prompts with these options where they have none of their own."""
-    return [replace(item, options={**options, **item.options}) for item in items]
+def _check_pair(given: object) -> None:
+    if isinstance(given, tuple) and not (len(given) == 2 and isinstance(given[1], Mapping)):
+        raise TypeError("A tuple must be a prompt and a dict of its options. Give texts and attachments as a list.")
+
+
+def _rereadable(options: Mapping[str, Any]) -> dict[str, Any]:
+    """Return the options with lists for iterators: attachments are read for the key, and for each try."""
+    return {name: list(value) if isinstance(value, Iterator) else value for name, value in options.items()}
+
+
+def by_default(items: Iterable[Item], **make: Callable[[], Any]) -> list[Item]:
+    """Return the prompts with these options, made for each of them, where they have none of their own."""
+    return [replace(item, options={**{name: new() for name, new in make.items()}, **item.options}) for item in items]

@@ -161,8 +161,10 @@ def map(
     given = {"schema": schema, "budget": budget, "retry": retry, **options}
     plan = _Plan(concurrency, executor, session, resume, worktree, progress, given)
     items = read(prompts, given)
+    if not items:
+        return []
     with _blocking_place(ai, plan) as place, progress_bar(len(items), wanted=progress) as bar:
-        asking = items if executor is not None else by_default(items, person=ConsolePerson(jobs, bar.aside))
+        asking = items if executor is not None else by_default(items, person=partial(ConsolePerson, jobs, bar.aside))
 
         async def tell(index: int, result: Any) -> None:
             bar.tell(isinstance(result, Exception))
@@ -247,6 +249,8 @@ async def amap(
     given = {"schema": schema, "budget": budget, "retry": retry, **options}
     plan = _Plan(concurrency, executor, session, resume, worktree, progress, given)
     items = read(prompts, given)
+    if not items:
+        return []
     loop = asyncio.get_running_loop()
     async with _async_place(ai, plan) as place:
         with progress_bar(len(items), wanted=progress) as bar:

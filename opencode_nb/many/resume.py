@@ -18,6 +18,7 @@ from opencode_nb.many.kept import Key
 from opencode_nb.transcript.state import Json
 
 _HEADER = {"format": "opencode_nb map", "version": 1}
+_CLOSED = -1
 _FLAGS = os.O_RDWR | os.O_CREAT | os.O_APPEND | getattr(os, "O_CLOEXEC", 0)
 
 
@@ -79,8 +80,10 @@ class ResumeFile:
                 data = data[os.write(self._file, data) :]
 
     def close(self) -> None:
-        """Let go of the file."""
-        os.close(self._file)
+        """Let go of the file. A thread that writes later gets OSError: the descriptor may be another file's by then."""
+        with self._writing:
+            os.close(self._file)
+            self._file = _CLOSED
 
     def __enter__(self) -> Self:
         return self

@@ -34,7 +34,7 @@ class Fresh:
         """Create a session. The first one creates their parent."""
         if ai.recording is not None:
             return await ai.session(item.title)
-        if self._parent is None:
+        if self._parent is None or _failed(self._parent):
             self._parent = asyncio.create_task(self._create(), name="opencode_nb map")
         parent = await asyncio.shield(self._parent)
         return await ai.session(item.title, parent=parent)
@@ -46,6 +46,10 @@ class Fresh:
 
     async def leave(self, session: AsyncSession) -> None:
         """Leave it as it is."""
+
+
+def _failed(task: asyncio.Task[str]) -> bool:
+    return task.done() and (task.cancelled() or task.exception() is not None)
 
 
 class Forks:

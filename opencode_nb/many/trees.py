@@ -37,11 +37,22 @@ class Trees:
             raise OpencodeError(_NO_COMMIT.format(found.worktree))
         self._folder, self._lock = _made()
         try:
-            self._repository.run("worktree", "prune")
+            self._forget_killed()
             self._before, self._commit = self._snapshot(found)
         except BaseException:
             self.close()
             raise
+
+    def _forget_killed(self) -> None:
+        """Have git forget the worktrees of killed maps; not the user's own, which may be on a disk that is away."""
+        listed = decode(self._repository.run("worktree", "list", "--porcelain")).splitlines()
+        for root in (Path(line.removeprefix("worktree ")) for line in listed if line.startswith("worktree ")):
+            if root.parent.parent == self._folder.parent.resolve() and not root.parent.exists():
+                self._forget(root)
+
+    def _forget(self, root: Path) -> None:
+        with contextlib.suppress(OpencodeError):  # then the next map does it
+            self._repository.run("worktree", "remove", "--force", "--force", root.as_posix())
 
     def _snapshot(self, found: Repository) -> tuple[str, str]:
         """Return a tree of the files as they are now, and a commit of it that no branch has."""
@@ -73,13 +84,14 @@ class Trees:
 
     def remove(self, root: Path) -> None:
         """Remove a worktree."""
-        shutil.rmtree(root, ignore_errors=True)
-        with contextlib.suppress(OpencodeError):  # then the next map does it
-            self._repository.run("worktree", "prune")
+        shutil.rmtree(root, ignore_errors=True)  # first: git removes none whose `.git` the agent has damaged
+        self._forget(root)
 
     def close(self) -> None:
         """Remove what is left."""
-        self.remove(self._folder)
+        for root in filter(Path.is_dir, self._folder.glob("*")):
+            self.remove(root)
+        shutil.rmtree(self._folder, ignore_errors=True)
         os.close(self._lock)
 
     def __enter__(self) -> Self:

@@ -47,6 +47,8 @@ async def _result(item: Item, ask: Ask) -> Any:
     try:
         return await ask(item)
     except Exception as error:  # whatever it is, it must not take the results of the others along
+        if (task := asyncio.current_task()) is not None and task.cancelling():  # it came of stopping, which goes on
+            raise asyncio.CancelledError from error
         return error.with_traceback(None)  # whose frames would keep the session in memory
 
 

@@ -82,7 +82,13 @@ class Remote:
         check_budget(self._ai, item)
         options = {name: value for name, value in item.options.items() if name not in _OF_A_PERSON}
         future: Future[Reply] = self._executor.submit(answered, self._job, replace(item, options=options, schema=None))
-        return self._taken(await asyncio.wrap_future(future), item)
+        try:
+            reply = await asyncio.wrap_future(future)
+        except asyncio.CancelledError:
+            if (task := asyncio.current_task()) is not None and task.cancelling():
+                raise
+            raise OpencodeError("The executor cancelled the prompt.") from None
+        return self._taken(reply, item)
 
     def _taken(self, reply: Reply, item: Item) -> Answered:
         if reply.answer is None:

@@ -138,7 +138,7 @@ class Turn:
     @property
     def ledger(self) -> Entries:
         """What left this kernel with the turn: what, how much and when, never the data itself. Shows as a table."""
-        entry = partial(Entry.of, session=self.session.id, turn=self.id, model=self.model)
+        entry = partial(Entry.of, session=self.state.session_id, turn=self.id, model=self.model)
         return Entries(map(entry, list(self.state.sent)))
 
     @property

@@ -17,7 +17,7 @@ from subprocess import DEVNULL
 from typing import TYPE_CHECKING, Any, Self
 
 from opencode_nb.errors import OpencodeError
-from opencode_nb.verify.limits import VERIFYING
+from opencode_nb.session.permissions.verifying import VERIFYING
 
 if TYPE_CHECKING:
     from nbformat import NotebookNode

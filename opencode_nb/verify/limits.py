@@ -1,4 +1,4 @@
-"""What bounds a verification: its limits, and what does not happen within."""
+"""What bounds a verification."""
 
 from __future__ import annotations
 
@@ -10,9 +10,6 @@ TOTAL_TIMEOUT = 3600.0
 """Seconds that all cells may take together."""
 ROUNDS = 3
 """How often the agent is told what is still wrong."""
-
-VERIFYING = "OPENCODE_NB_VERIFYING"
-"""Environment variable of a kernel that runs a notebook to verify it: there, nothing is sent or verified."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from rich.console import Console
 
@@ -27,7 +27,9 @@ from opencode_nb.render.counting import TerminalBar, counted
         (["a", float("nan")], {}, TypeError, "Prompt 1: A prompt must be a str, not float"),
         (["a", []], {}, ValueError, "Prompt 1: The prompt has no blocks"),
         (["a"], {"tempo": 2}, TypeError, "unknown option 'tempo'"),
-        (["a", ("b", {"wait": False})], {}, ValueError, "leave out wait="),
+        (["a", ("b", {"wait": False})], {}, ValueError, "Prompt 1: .* leave out wait="),
+        (["a", ("b", "c")], {}, TypeError, "Prompt 1: A tuple must be a prompt and a dict"),
+        (["a", ("b",)], {}, TypeError, "Prompt 1: A tuple must be a prompt and a dict"),
         (["a"], {"concurrency": 0}, ValueError, "concurrency=0"),
         (["a"], {"session": "old"}, ValueError, "session='old'"),
         (["a"], {"session": "fork", "worktree": True}, ValueError, "leave out worktree="),
@@ -69,6 +71,14 @@ def test_the_file_keeps_answers_for_the_user_only(tmp_path: Path) -> None:
     assert stat.S_IMODE(path.stat().st_mode) == 0o600
 
 
+def test_a_file_that_was_closed_writes_into_no_other(tmp_path: Path) -> None:
+    file = ResumeFile(tmp_path / "answers.jsonl")
+    file.close()
+    with (tmp_path / "other").open("w"), pytest.raises(OSError, match="Bad file descriptor"):
+        file.answered(("k", 0), {"data": 1})
+    assert (tmp_path / "other").read_text() == ""
+
+
 @pytest.mark.parametrize("content", ["notes", '{"format": "opencode_nb recording", "version": 1}\n', "[]\n"])
 def test_another_file_is_refused_and_left_alone(tmp_path: Path, content: str) -> None:
     path = tmp_path / "other"
@@ -78,6 +88,7 @@ def test_another_file_is_refused_and_left_alone(tmp_path: Path, content: str) ->
     assert path.read_text() == content
 
 
+@settings(deadline=None)  # each answer waits for the disk
 @given(cut=st.integers(0, 200))
 def test_a_file_cut_anywhere_keeps_its_whole_lines(tmp_path_factory: pytest.TempPathFactory, cut: int) -> None:
     path = tmp_path_factory.mktemp("cut") / "answers.jsonl"

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 import subprocess
 from pathlib import Path
 from typing import Any
@@ -19,8 +20,12 @@ def git(directory: Path, *arguments: str) -> str:
     return done.stdout
 
 
+def folders_of_maps() -> Path:
+    return platformdirs.user_cache_path("opencode-nb", appauthor=False) / "worktrees"
+
+
 def folders() -> list[Path]:
-    return list((platformdirs.user_cache_path("opencode-nb", appauthor=False) / "worktrees").iterdir())
+    return list(folders_of_maps().iterdir())
 
 
 @pytest.fixture
@@ -64,7 +69,15 @@ def test_worktrees_need_a_commit(tmp_path: Path) -> None:
 
 
 def test_worktrees_of_a_killed_map_are_removed_by_the_next(project: Path) -> None:
+    own, killed = project.with_name("on a disk that is away"), folders_of_maps() / "killed" / "0123"
+    for away in (own, killed):
+        git(project, "worktree", "add", "-q", "--detach", str(away))
+        shutil.rmtree(away)
+    killed.parent.rmdir()
     with Trees(project / "src") as trees:
+        listed = git(project, "worktree", "list")
+        assert str(own) in listed
+        assert str(killed) not in listed
         root = trees.add()
         assert (trees.directory(root) / "temperatures.py").exists()
         left = folders()[0].with_name("left")
@@ -76,4 +89,6 @@ def test_worktrees_of_a_killed_map_are_removed_by_the_next(project: Path) -> Non
         (root / "new.txt").write_text("new\n")
         trees.remove(root)
         assert not root.exists()
+        trees.add()  # is left to the end
     assert folders() == []
+    assert len(git(project, "worktree", "list").splitlines()) == 2

@@ -12,6 +12,7 @@ from opencode_nb.session.models import split_model
 from opencode_nb.session.permissions import agent_code
 from opencode_nb.session.permissions.policy import Person, Policy
 from opencode_nb.session.permissions.responder import Responder
+from opencode_nb.session.permissions.verifying import refuse_prompts
 from opencode_nb.session.prompt import parts as prompt_parts
 from opencode_nb.session.turn import Turn, expect
 from opencode_nb.session.turns.options import Beginning, Choices, TurnOptions, retry_of, with_schema
@@ -125,7 +126,10 @@ class Sender:
 
     async def _beginning(self, options: TurnOptions) -> Beginning:
         agent_code.refuse_waiting(self._session.id)
-        return Beginning(self._session, self._owner, await with_schema(options), self._offering)
+        begun = Beginning(self._session, self._owner, await with_schema(options), self._offering)
+        if begun.replay is None:
+            refuse_prompts()
+        return begun
 
     async def _recorder(self, begun: Beginning, parts: list[Json]) -> Recorder | None:
         """Return what records the turn, if it is to be recorded."""
