@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import asyncio
+import inspect
 import logging
 from collections.abc import Iterable
 from dataclasses import replace
@@ -11,6 +13,7 @@ from opencode_nb.functions import running
 from opencode_nb.functions.calling import Calling, Host
 from opencode_nb.functions.running import Where
 from opencode_nb.functions.tool import FunctionTool
+from opencode_nb.tools.privacy import Level, Piece
 from opencode_nb.tools.tool import Call, Result, Tool
 
 log = logging.getLogger("opencode_nb")
@@ -40,7 +43,7 @@ def _offered(function: FunctionTool, host: Host) -> Tool | None:
 async def _called(function: FunctionTool, calling: Calling) -> Result:
     from opencode_nb.functions import results  # what describes frames and pictures is needed only now
 
-    stopped = results.refused(function.name, STOPPED.format(function.name))
+    stopped = results.refused(function.name, Piece(STOPPED.format(function.name), Level.NONE))
     try:
         if function.is_async:
             return await running.run_async(lambda where: _await(function, calling, where), function.loop)
@@ -56,9 +59,18 @@ def _call(function: FunctionTool, calling: Calling, where: Where) -> Result:
     try:
         with calling.running(where):
             args, kwargs = _bound(function, calling)
-            return results.result(function.name, function.function(*args, **kwargs))
+            return results.result(function.name, _ready(function.function(*args, **kwargs)))
     except BaseException as error:  # the user's own code, which may raise anything
         return _failed(function, error, where)
+
+
+def _ready(value: object) -> object:
+    """Return what a sync function returned. Raises TypeError for a coroutine or future: no loop here awaits it."""
+    if not inspect.iscoroutine(value) and not asyncio.isfuture(value):
+        return value
+    if inspect.iscoroutine(value):
+        value.close()
+    raise TypeError("It returned what has to be awaited: define the tool with `async def`, and await it there.")
 
 
 async def _await(function: FunctionTool, calling: Calling, where: Where) -> Result:
@@ -85,6 +97,6 @@ def _failed(function: FunctionTool, error: BaseException, where: Where) -> Resul
     from opencode_nb.functions.schema import ArgumentsError
 
     if isinstance(error, ArgumentsError):
-        return results.refused(function.name, str(error))
+        return results.refused(function.name, *error.told)
     result = results.failed(function.name, error)
     return replace(result, stopped=where.interrupted_by_user)

@@ -31,9 +31,9 @@ class Tools:
 
         Raises ValueError for what cannot be a tool.
         """
-        from opencode_nb.functions.tool import FunctionTool, as_tool
+        from opencode_nb.functions.tool import as_tool, made_of
 
-        made = as_tool(FunctionTool(function, **options) if options else function)
+        made = as_tool(made_of(function, options))
         self._given = [*(one for one in self._given if one.name != made.name), made]
         self._without = [one for one in self._without if one is not made]
         return made

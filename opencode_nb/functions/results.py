@@ -128,10 +128,10 @@ def failed(name: str, error: BaseException) -> Result:
     return Result(Outgoing(name, (told, Piece(f": {message}" if message else "."))), failed=True, shown=(shown,))
 
 
-def refused(name: str, why: str) -> Result:
-    """Return that a call did not run, or does no more, and why: a text that holds nothing of the user's."""
-    shown = {"kind": "error", "text": why}
-    return Result(Outgoing(name, (Piece(why, Level.NONE),)), failed=True, shown=(shown,))
+def refused(name: str, *why: Piece) -> Result:
+    """Return that a call did not run, or does no more, and why."""
+    shown = {"kind": "error", "text": "".join(piece.text for piece in why)}
+    return Result(Outgoing(name, why), failed=True, shown=(shown,))
 
 
 def _message(error: BaseException) -> str:

@@ -9,6 +9,7 @@ from __future__ import annotations
 import asyncio
 import ctypes
 import threading
+import time
 from collections.abc import Callable, Coroutine
 from concurrent.futures import Future
 from contextlib import AbstractContextManager, nullcontext
@@ -25,6 +26,9 @@ Loop = asyncio.AbstractEventLoop
 ATTEMPTS = 5
 PATIENCE = 1.0
 """How often a function that goes on is interrupted, and the seconds in between."""
+
+BEGIN_TIMEOUT = 5.0
+"""Seconds for a loop of the user's to begin with a function: its thread may be blocked, even by this very turn."""
 
 
 class UserLoop(NamedTuple):
@@ -157,7 +161,7 @@ async def run_async(work: Callable[[Where], Coroutine[Any, Any, T]], user: UserL
     here = asyncio.get_running_loop()
     if not portal.is_here():  # whoever runs an `AsyncOpencode` runs it on their own loop
         return await work(Where(loop=here))
-    while user is not None and _is_free(user):
+    if user is not None and _is_free(user):
         task = _OnLoop(work, user.loop)
         if await task.begins(user):
             return await _result(task.outcome, task.cancel)
@@ -196,10 +200,11 @@ class _OnLoop(Generic[T]):
         self.outcome.set_result(await self._work(Where(loop=self._loop)))
 
     async def begins(self, user: UserLoop) -> bool:
-        """Wait until it begins; return False, and drop it, if the loop comes to stand still before."""
+        """Wait until it begins; return False, and drop it, if the loop stands still, or does not come to it in time."""
+        end = time.monotonic() + BEGIN_TIMEOUT
         try:
             while not self._begun.done():
-                if not _is_free(user) and self._job.drop():
+                if (time.monotonic() >= end or not _is_free(user)) and self._job.drop():
                     return False
                 await asyncio.wait({portal.ending(self._begun)}, timeout=portal.POLL)
         except asyncio.CancelledError:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from inspect import Parameter
 from typing import Annotated, Any, NotRequired, Required, get_args, get_origin
 
@@ -13,16 +13,14 @@ from pydantic_core import to_json
 from typing_extensions import TypedDict  # pydantic refuses that of typing before Python 3.12
 
 from opencode_nb.functions.parameters import Parameters
-from opencode_nb.secret import mask
-from opencode_nb.tools import secret_values
+from opencode_nb.tools.defaults import sendable
+from opencode_nb.tools.privacy import Level, Piece
+from opencode_nb.tools.reasons import WrongValueError, reason
 
 Json = dict[str, Any]
 
 _typed_dict: Any = TypedDict
 """Type checkers know only one whose names stand in the source."""
-
-LONGEST_DEFAULT = 200
-"""Characters of a default, as JSON, that the model is told."""
 
 SHOWN_INPUT = 80
 """Characters of a wrong value that are repeated to the model."""
@@ -30,7 +28,7 @@ SHOWN_INPUT = 80
 MOST_ERRORS = 10
 
 
-class ArgumentsError(ValueError):
+class ArgumentsError(WrongValueError):
     """Arguments that do not fit. The text tells the model what is wrong."""
 
 
@@ -53,6 +51,7 @@ class Arguments:
         for one in parameters.given:
             if (default := _default(one)) is not None:
                 self.schema["properties"][one.name].setdefault("default", default)
+        self.schema = sendable(self.schema)
 
     def validated(self, arguments: Json) -> Json:
         """Return the arguments as the function's types. Raises ArgumentsError; runs validators of the user's."""
@@ -77,15 +76,13 @@ def _own_description(annotation: Any) -> str:
 
 
 def _default(parameter: Parameter) -> Any:
-    """Return a default for the schema, which no gate looks at: only what is short, and no secret."""
-    if parameter.default in (Parameter.empty, None):
+    """Return a default as JSON; None without one."""
+    if parameter.default is Parameter.empty or parameter.default is None:
         return None
     try:
-        text = to_json(parameter.default).decode()
+        return json.loads(to_json(parameter.default))
     except Exception:  # a value without a JSON form: the function's own business
         return None
-    is_secret = secret_values.mask_values(mask(text), secret_values.of_environment()) != text
-    return None if is_secret or len(text) > LONGEST_DEFAULT else json.loads(text)
 
 
 def _untitled(schema: Any, *, names: bool = False) -> Any:
@@ -105,11 +102,15 @@ _TABLES = ("properties", "$defs", "patternProperties")
 _LITERAL = ("default", "const", "enum", "examples")
 
 
-def _told(error: ValidationError) -> str:
-    errors = error.errors(include_url=False, include_context=False)
-    lines = [f"- `{_path(one['loc'])}`: {one['msg']}{_given(one)}" for one in errors[:MOST_ERRORS]]
-    more = [f"- and {len(errors) - MOST_ERRORS} more"] if len(errors) > MOST_ERRORS else []
-    return "\n".join(["The arguments do not fit:", *lines, *more])
+def _told(error: ValidationError) -> Iterator[Piece]:
+    errors = error.errors(include_context=False)
+    yield Piece("The arguments do not fit:", Level.NONE)
+    for one in errors[:MOST_ERRORS]:
+        yield Piece(f"\n- `{_path(one['loc'])}`: ", Level.NONE)
+        yield from reason(one)
+        yield Piece(_given(one))  # a validator may have put something else in place of what the model gave
+    if len(errors) > MOST_ERRORS:
+        yield Piece(f"\n- and {len(errors) - MOST_ERRORS} more", Level.NONE)
 
 
 def _path(location: Iterable[int | str]) -> str:

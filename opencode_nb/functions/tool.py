@@ -18,7 +18,7 @@ from opencode_nb.functions import docstrings, registry
 from opencode_nb.functions.parameters import Function, Parameters, check, parameters
 from opencode_nb.functions.running import UserLoop
 from opencode_nb.session.permissions.rules import is_builtin, misspelt
-from opencode_nb.tools.names import KERNEL_TOOLS
+from opencode_nb.tools.names import KERNEL_TOOLS, RESULT
 
 if TYPE_CHECKING:
     from opencode_nb.functions.schema import Arguments
@@ -69,7 +69,7 @@ class FunctionTool:
     @property
     def description(self) -> str:
         """What the agent reads of it: as given, else the docstring without its parameters."""
-        return self._description or self._docstring.text or f"{self._name}{inspect.signature(self.function)}"
+        return self._description or self._docstring.text or self._call
 
     @property
     def schema(self) -> dict[str, Any]:
@@ -121,6 +121,11 @@ class FunctionTool:
         """The event loop of the user's code in which this was made; None without one."""
         loop = self._loop() if self._loop is not None else None
         return None if loop is None else UserLoop(loop, self._thread)
+
+    @property
+    def _call(self) -> str:
+        """How it is called. Defaults are left out, as they may hold data."""
+        return f"{self._name}({', '.join(inspect.signature(self.function).parameters)})"
 
     @functools.cached_property
     def _docstring(self) -> docstrings.Docstring:
@@ -214,13 +219,13 @@ def tool(function: Function | None = None, /, **options: Any) -> Any:
         return functools.partial(tool, **options)
     if isinstance(function, classmethod | staticmethod):
         raise ValueError("Write @oc.tool below @classmethod or @staticmethod.")
-    made = _of(function, options)
+    made = made_of(function, options)
     if not made.is_unbound:
         registry.add(made.check())
     return made
 
 
-def _of(function: Function, options: dict[str, Any]) -> FunctionTool:
+def made_of(function: Function, options: dict[str, Any]) -> FunctionTool:
     """Return the tool of what was decorated, with these options in place of those that it had."""
     if isinstance(function, MethodType | FunctionTool) and not options:
         return as_tool(function)
@@ -238,7 +243,7 @@ def _checked(name: str) -> str:
             f"{name!r:.80} cannot be a tool's name: give `name=`, of a letter and then letters, digits, - and _, "
             "at most 50."
         )
-    taken = name if is_builtin(name) or name in KERNEL_TOOLS else misspelt(name)
+    taken = name if is_builtin(name) or name in (*KERNEL_TOOLS, RESULT) else misspelt(name)
     if taken:
         raise ValueError(f"The agent has a tool, or a permission, {taken!r}: give another name than {name!r}.")
     return name

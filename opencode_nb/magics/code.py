@@ -24,7 +24,7 @@ from opencode_nb.transcript.state import Json
 
 Action = Literal["insert", "replace", "run"]
 
-_PYTHON = ("", "python", "py", "python3", "ipython")
+_PYTHON = ("python", "py", "python3", "ipython")
 _ASK_FOR_CODE = "Answer with the complete code in one ```python block."
 _BACKTICKS = re.compile("`{3,}")
 
@@ -39,6 +39,8 @@ def run_code(shell: InteractiveShell, workspace: Workspace, options: Namespace, 
         raise UsageError("%%opencode: the instruction is empty. Write on its line what to do with the code below it.")
     if action and options.background:
         raise UsageError(f"%%opencode: --{action} is for prompts that the cell waits for: remove --background.")
+    if options.verify:
+        raise UsageError("%%opencode: --verify is for %%prompt: remove it, and run %opencode verify in the next cell.")
     text = _prompt(instruction, code, _ASK_FOR_CODE if action else "")
     turn = run_prompt(shell, workspace, "%%opencode", options, text, whole=not action)
     if action is None or not isinstance(turn, Turn):
@@ -54,9 +56,13 @@ def run_code(shell: InteractiveShell, workspace: Workspace, options: Namespace, 
 
 
 def code_of(text: str) -> str:
-    """Return the Python code of an answer: its complete fenced blocks, joined by a blank line."""
-    found = [block.text.strip("\n") for block in blocks(text) if block.closed and block.language in _PYTHON]
-    return "\n\n".join(filter(str.strip, found))
+    """Return the Python code of an answer: its complete fenced blocks, joined by a blank line.
+
+    Blocks without a language count only if none is labelled Python: beside such, they are output or shell commands.
+    """
+    found = [block for block in blocks(text) if block.closed and block.language in ("", *_PYTHON)]
+    labelled = [block for block in found if block.language]
+    return "\n\n".join(filter(str.strip, (block.text.strip("\n") for block in labelled or found)))
 
 
 def _prompt(instruction: str, code: str, wish: str) -> str:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from opencode_nb.results import text
-from opencode_nb.results.schema import MismatchError, Schema
+from opencode_nb.results.schema import MismatchError, Schema, told_of
 from opencode_nb.transcript.results import accepted
 from opencode_nb.transcript.state import Json, TurnState
 
@@ -20,6 +20,11 @@ def mismatch(error: MismatchError) -> Json:
     """Return the error of a turn whose answer does not match."""
     message = f"The answer does not match the schema: {error}"
     return {"name": "StructuredOutputError", "data": {"message": message, "raw": error.raw}}
+
+
+def unread(error: Exception, turn: TurnState) -> Json:
+    """Return the error of a turn whose answer could not be read."""
+    return mismatch(MismatchError(told_of(error), last_text(turn)))
 
 
 def last_text(turn: TurnState) -> str:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Awaitable, Callable
 
-from opencode_nb.results.schema import MismatchError, Schema
+from opencode_nb.results.schema import Schema
 from opencode_nb.tools.names import RESULT
 from opencode_nb.tools.privacy import Level, Outgoing, Piece
 from opencode_nb.tools.tool import Call, Result, Tool
@@ -32,7 +32,7 @@ def result_tool(schema: Schema, call: Callable[[Call], Awaitable[Result]]) -> To
 
 
 def told(text: str, *, failed: bool = False) -> Result:
-    """Return what a call answers the model. It may quote the model's own words only."""
+    """Return what a call answers the model. It may quote only the model's own words, and what has passed a gate."""
     return Result(Outgoing(RESULT, (Piece(text, Level.NONE),)), failed=failed)
 
 
@@ -41,7 +41,7 @@ def instructions(schema: Schema, tool: str) -> str:
     return _BY_TOOL.format(name=tool) if tool else _BY_TEXT.format(schema=json.dumps(schema.json, ensure_ascii=False))
 
 
-def correction(error: MismatchError, tool: str) -> str:
-    """Return the prompt that asks for the answer again."""
+def correction(why: str, tool: str) -> str:
+    """Return the prompt that asks for the answer again. `why` it is wrong has passed a gate."""
     how = f"call the tool `{tool}`" if tool else "write only the JSON"
-    return _WRONG.format(why=str(error).rstrip("."), how=how)
+    return _WRONG.format(why=why.rstrip("."), how=how)

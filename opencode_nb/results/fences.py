@@ -6,11 +6,11 @@ import re
 from collections.abc import Iterator
 from typing import NamedTuple
 
-_FENCE = re.compile(r"[ \t]*(`{3,}|~{3,})[ \t]*([^\s`{]*)")
+_FENCE = re.compile(r"[ \t]*(`{3,}|~{3,})[ \t]*(?:\{\.?)?([^\s`{},]*)")
 
 
 class Block(NamedTuple):
-    """A fenced block: its `language` ("" if none is named), its text, and whether its end is there."""
+    """A fenced block: its `language` ("r" for `{r, echo=FALSE}`, "" if none is named), its text, whether it ends."""
 
     language: str
     text: str

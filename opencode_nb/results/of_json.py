@@ -13,6 +13,8 @@ from referencing import Registry
 from referencing.exceptions import Unresolvable
 from referencing.jsonschema import DRAFT202012
 
+from opencode_nb.tools.privacy import Level, Piece
+from opencode_nb.tools.reasons import WrongValueError
 from opencode_nb.tools.tool import Json
 
 MOST_ERRORS = 10
@@ -42,7 +44,7 @@ def compiled(given: Mapping[str, Any]) -> tuple[Json, Callable[[Any], Any]]:
     def validate(value: Any) -> Any:
         errors = list(validator.iter_errors(value))
         if errors:
-            raise ValueError(_told(errors))
+            raise WrongValueError([Piece(_told(errors), Level.NONE)])
         return value
 
     return schema, validate

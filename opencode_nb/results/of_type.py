@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from functools import reduce
 from operator import or_
 from types import UnionType
@@ -14,6 +14,9 @@ from pydantic import TypeAdapter, ValidationError
 from pydantic.json_schema import GenerateJsonSchema
 from typing_extensions import TypedDict
 
+from opencode_nb.tools.defaults import sendable
+from opencode_nb.tools.privacy import Level, Piece
+from opencode_nb.tools.reasons import WrongValueError, reason
 from opencode_nb.tools.tool import Json
 
 MOST_ERRORS = 10
@@ -23,13 +26,13 @@ MOST_ERRORS = 10
 def compiled(given: Any) -> tuple[Json, Callable[[Any], Any]]:
     """Return the JSON schema of a type, and the function that validates plain JSON as it. Raises what pydantic does."""
     adapter: TypeAdapter[Any] = TypeAdapter(given if sys.version_info >= (3, 12) else _supported(given))
-    schema = _at_root(adapter.json_schema(schema_generator=_Generator))
+    schema = sendable(_at_root(adapter.json_schema(schema_generator=_Generator)))
 
     def validate(value: Any) -> Any:
         try:
             return adapter.validate_json(json.dumps(value))  # as JSON: texts may be dates, lists be tuples
         except ValidationError as error:
-            raise ValueError(_told(error)) from error
+            raise WrongValueError(_told(error)) from error
 
     return schema, validate
 
@@ -38,11 +41,13 @@ class _Generator(GenerateJsonSchema):
     ignored_warning_kinds = {"skipped-choice", "non-serializable-default"}  # noqa: RUF012  # as pydantic declares it
 
 
-def _told(error: ValidationError) -> str:
-    details = error.errors(include_url=False, include_context=False, include_input=False)
-    lines = [f"{'.'.join(map(str, one['loc'])) or 'the value'}: {one['msg']}" for one in details[:MOST_ERRORS]]
-    more = len(details) - len(lines)
-    return "; ".join([*lines, f"and {more} more errors"] if more else lines)
+def _told(error: ValidationError) -> Iterator[Piece]:
+    details = error.errors(include_context=False, include_input=False)
+    for at, one in enumerate(details[:MOST_ERRORS]):
+        yield Piece(f"{'; ' if at else ''}{'.'.join(map(str, one['loc'])) or 'the value'}: ", Level.NONE)
+        yield from reason(one)
+    if len(details) > MOST_ERRORS:
+        yield Piece(f"; and {len(details) - MOST_ERRORS} more errors", Level.NONE)
 
 
 def _at_root(schema: Json) -> Json:

@@ -6,10 +6,12 @@ Pure. pydantic and jsonschema are imported with the first schema.
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from dataclasses import dataclass, replace
 from typing import Any
 
+from opencode_nb.tools.privacy import Level, Piece
+from opencode_nb.tools.reasons import WrongValueError
 from opencode_nb.tools.tool import Json
 
 VALUE = "value"
@@ -21,12 +23,23 @@ LONGEST = 2_000
 _FORMS = "Give a type (a pydantic model, dataclass, TypedDict, Enum, list[int], ...) or a JSON schema as a dict."
 
 
-class MismatchError(ValueError):
+class MismatchError(WrongValueError):
     """An answer that does not match the schema; its text says why. `raw` is the answer as text."""
 
-    def __init__(self, why: str, raw: str) -> None:
-        super().__init__(why if len(why) <= LONGEST else f"{why[:LONGEST]}…")
+    def __init__(self, why: Iterable[Piece], raw: str) -> None:
+        super().__init__(_shortened(why))
         self.raw = raw
+
+
+def _shortened(pieces: Iterable[Piece]) -> Iterator[Piece]:
+    """Yield the pieces up to LONGEST characters in all."""
+    left = LONGEST
+    for piece in pieces:
+        if len(piece.text) > left:
+            yield replace(piece, text=f"{piece.text[:left]}…")
+            return
+        yield piece
+        left -= len(piece.text)
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,12 +80,22 @@ class Schema:
             except (Exception, SystemExit) as error:  # a validator of the user's may raise anything
                 wrong = wrong or error
         assert wrong is not None
-        why = str(wrong) if isinstance(wrong, ValueError) else f"{type(wrong).__name__}: {wrong}"
-        raise MismatchError(why, as_text(answer)) from wrong
+        raise MismatchError(told_of(wrong), as_text(answer)) from wrong
 
     def _meant(self, answer: Any) -> Iterator[Any]:
         inner = [answer[VALUE]] if isinstance(answer, dict) and answer.keys() == {VALUE} else []
         yield from [*inner, answer] if self.wrapped else [answer, *inner]
+
+
+def told_of(error: BaseException) -> tuple[Piece, ...]:
+    """Return what was wrong, in pieces: the message of an exception of the user's is the user's."""
+    if isinstance(error, WrongValueError):
+        return error.told
+    try:
+        message = str(error)
+    except Exception:  # the exception's own code
+        message = ""
+    return Piece(type(error).__name__, Level.NONE), Piece(f": {message}" if message else "")
 
 
 def as_text(answer: Any) -> str:

@@ -9,6 +9,7 @@ from typing import Any
 
 from opencode_nb.results.fences import blocks
 from opencode_nb.results.schema import MismatchError, Schema
+from opencode_nb.tools.privacy import Level, Piece
 
 LONGEST = 2_000_000
 """Characters of a text that is read."""
@@ -29,7 +30,7 @@ def read(schema: Schema, text: str) -> Any:
             return schema.read(answer)
         except MismatchError as error:
             wrong = wrong or error
-    raise MismatchError(str(wrong) if wrong else "there is no answer", text)
+    raise MismatchError(wrong.told if wrong else [Piece("there is no answer", Level.NONE)], text)
 
 
 def begun(text: str) -> Any:

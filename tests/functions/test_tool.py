@@ -13,13 +13,15 @@ from typing import Annotated, Any, Literal
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from pydantic import BaseModel, Field
+from pydantic import AfterValidator, BaseModel, Field
 from typing_extensions import TypedDict
 
 import opencode_nb as oc
 from opencode_nb.functions import docstrings, registry
 from opencode_nb.functions.collection import Tools
 from opencode_nb.functions.schema import ArgumentsError
+from opencode_nb.tools.ledger import Ledger
+from opencode_nb.tools.privacy import Gate, Level, Outgoing
 
 GOOGLE = """Label a text.
 
@@ -178,6 +180,63 @@ def test_a_default_that_is_a_secret_is_not_told(monkeypatch: pytest.MonkeyPatch)
     assert properties["size"]["default"] == 3
 
 
+def test_a_schema_holds_no_default_of_a_model_that_is_long_or_a_secret(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("SERVICE_TOKEN", "a1b2c3d4e5f6g7h8")
+
+    class Service(BaseModel):
+        key: str = "a1b2c3d4e5f6g7h8"
+        password: str = "swordfish"
+        rows: list[int] = list(range(100))
+        default: int = 3
+
+    def fetch(service: Service, many: list[Service] = [Service()]) -> None: ...  # noqa: B006, B008
+
+    schema = oc.FunctionTool(annotated_by(fetch, service=Service, many=list[Service])).schema
+    told = {name: one.get("default") for name, one in schema["$defs"]["Service"]["properties"].items()}
+    assert told == {"key": None, "password": None, "rows": None, "default": 3}
+    assert "default" not in schema["properties"]["many"]
+
+
+def annotated_by(function: Callable[..., Any], **annotations: Any) -> Callable[..., Any]:
+    """Return a function with these annotations: those of classes inside a test are not found by their names."""
+    function.__annotations__.update(annotations)
+    return function
+
+
+def test_a_default_is_never_compared_and_never_described() -> None:
+    class Rows:
+        __hash__ = None  # type: ignore[assignment]
+
+        def __eq__(self, other: object) -> bool:
+            raise ValueError("ambiguous")
+
+        def __repr__(self) -> str:
+            return "Ada, 36"
+
+    def label(text, rows=Rows()): ...  # noqa: B008
+
+    made = oc.FunctionTool(label)
+    assert made.schema["properties"]["rows"] == {}
+    assert made.description == "label(text, rows)"
+
+
+def test_what_a_validator_says_leaves_only_with_the_user_s_data() -> None:
+    def known(name: str) -> str:
+        if name != "Ada":
+            raise ValueError(f"{name}, but there is Ada")
+        return name
+
+    def greet(name: str, count: int) -> None: ...
+
+    made = oc.FunctionTool(annotated_by(greet, name=Annotated[str, AfterValidator(known)]))
+    with pytest.raises(ArgumentsError) as caught:
+        made.arguments.validated({"name": "Bob", "count": "x"})
+    assert "`name`: Value error, Bob, but there is Ada, not 'Bob'" in str(caught.value)
+    let = Gate(Level.SUMMARY, Ledger()).let(Outgoing("greet", caught.value.told), by="greet").text
+    assert "`name`: Value error\n- `count`: Input should be a valid integer" in let
+    assert "Ada" not in let
+
+
 def variadic(*values: int) -> None: ...
 def keywords(**values: int) -> None: ...
 def streaming() -> Any:
@@ -196,6 +255,7 @@ def with_field(x: int = Field(3)) -> None: ...
         (with_field, {}, "write `x: Annotated"),
         (len, {"name": "python"}, "has a tool, or a permission, 'python'"),
         (len, {"name": "run_cell"}, "'run_cell'"),
+        (len, {"name": "result"}, "'result'"),
         (len, {"name": "baash"}, "a permission, 'bash'"),
         (len, {"name": "größe"}, "cannot be a tool's name"),
         (lambda: None, {}, "cannot be a tool's name"),
@@ -285,6 +345,11 @@ def test_a_decorated_tool_is_listed_replaced_renamed_and_taken_away() -> None:
     tools.remove("len")
     assert len(tools) == 0
     assert tools.add(len, name="length").name == "length"
+
+    async def wait() -> None: ...
+
+    waiting = tools.add(oc.FunctionTool(wait), name="waiting", read_only=True)
+    assert (waiting.name, waiting.is_async, waiting.function) == ("waiting", True, wait)
 
 
 def test_two_modules_cannot_take_the_same_name() -> None:

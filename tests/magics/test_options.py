@@ -12,7 +12,8 @@ from hypothesis import strategies as st
 from IPython.core.error import UsageError
 
 from opencode_nb import cli
-from opencode_nb.magics.options import MagicParser, prompt_parser
+from opencode_nb.magics.code import code_of, run_code
+from opencode_nb.magics.options import MagicParser, parse_code, prompt_parser
 from opencode_nb.magics.typed.words import plain, typed
 
 
@@ -42,6 +43,24 @@ def test_options_have_their_defaults() -> None:
         "verify": False,
         "schema": None,
     }
+
+
+PYTHON, R, PLAIN = "```python\na = 1\n```\n", "```{r}\nb <- 1\n```\n", "```\nc = 1\n```\n"
+
+
+@pytest.mark.parametrize(
+    ("answer", "code"),
+    [(PYTHON + PLAIN, "a = 1"), (PLAIN + R, "c = 1"), (R, ""), (PLAIN + PLAIN, "c = 1\n\nc = 1"), ("```\nd = 1", "")],
+)
+def test_code_without_a_language_counts_where_none_is_labelled_python(answer: str, code: str) -> None:
+    assert code_of(answer) == code
+
+
+def test_an_opencode_cell_refuses_verify() -> None:
+    options, instruction = parse_code("--verify Make it faster")
+    nothing: Any = None
+    with pytest.raises(UsageError, match=r"%opencode verify"):
+        run_code(nothing, nothing, options, instruction, "a = 1")
 
 
 def test_all_options_are_parsed() -> None:

@@ -19,6 +19,8 @@ from opencode_nb.results import asking, text
 from opencode_nb.results.fences import Block, blocks
 from opencode_nb.results.partial import Partials
 from opencode_nb.results.schema import MismatchError, Schema
+from opencode_nb.tools.ledger import Ledger
+from opencode_nb.tools.privacy import Gate, Level, Outgoing
 from opencode_nb.transcript.tool_call import ToolCall
 from opencode_nb.transcript.updates import Update
 
@@ -73,6 +75,17 @@ class Odd(pydantic.BaseModel):
     def odd(cls, number: int) -> int:
         if number % 2 == 0:
             raise KeyError("even")  # not an error that pydantic expects
+        return number
+
+
+class Checked(pydantic.BaseModel):
+    number: int
+    text: str = "x" * 1_000
+
+    @pydantic.field_validator("number")
+    @classmethod
+    def known(cls, number: int) -> int:
+        assert number == 1, "the rows are 1, 2, 3"
         return number
 
 
@@ -177,6 +190,41 @@ def test_a_wrong_answer_says_what_is_wrong_and_keeps_it(form: Any, answer: Any, 
     assert json.loads(raised.value.raw) == answer
 
 
+class Rude(Exception):
+    def __str__(self) -> str:
+        raise TypeError("no text")
+
+
+def refuse(_value: int) -> int:
+    raise Rude
+
+
+class Guarded(pydantic.BaseModel):
+    number: typing.Annotated[int, pydantic.AfterValidator(refuse)]
+
+
+@pytest.mark.parametrize(
+    ("form", "answer", "told"),
+    [
+        (Odd, {"number": 2}, "KeyError"),
+        (Guarded, {"number": 2}, "Rude"),
+        (Person, {"name": "Ada", "age": -1}, "age: Input should be greater than or equal to 0"),
+        (Checked, {"number": 2, "text": 3}, "number: Assertion failed; text: Input should be a valid string"),
+        (PERSON, {"name": "Ada"}, "the value: 'age' is a required property"),
+    ],
+)
+def test_what_validators_say_of_a_wrong_answer_takes_the_level_full(form: Any, answer: Any, told: str) -> None:
+    with pytest.raises(MismatchError) as raised:
+        Schema.of(form).read(answer)
+    let = Gate(Level.NONE, Ledger()).let(Outgoing("result", raised.value.told), by="result").text
+    assert let.partition("\n")[0] == told
+
+
+def test_the_schema_of_a_type_holds_no_long_default() -> None:
+    assert "default" not in Schema.of(Checked).json["properties"]["text"]
+    assert Schema.of(Point).json["properties"]["y"]["default"] == 0.0
+
+
 def test_references_to_the_root_follow_it_into_the_tool_s_value() -> None:
     inner = Schema.of({"type": "array", "items": {"$ref": "#/$defs/T"}, "$defs": {"T": {"$ref": "#"}}}).arguments
     assert inner["properties"]["value"] == {"type": "array", "items": {"$ref": "#/$defs/T"}}
@@ -212,6 +260,22 @@ def test_a_text_is_read_as_json_or_as_words(form: Any, answer: str, value: Any) 
     with pytest.raises(MismatchError) as raised:
         text.read(schema, answer)
     assert raised.value.raw == answer
+
+
+@pytest.mark.parametrize(
+    ("line", "language"),
+    [
+        ("```", ""),
+        ("``` Python", "python"),
+        ("```{r}", "r"),
+        ("```{r, echo=FALSE}", "r"),
+        ("```{.python .numbered}", "python"),
+        ("```python{1,3}", "python"),
+        ("~~~c++", "c++"),
+    ],
+)
+def test_a_fence_names_the_language(line: str, language: str) -> None:
+    assert [*blocks(f"{line}\nx\n{line[:3]}")] == [Block(language, "x\n", closed=True)]
 
 
 @settings(max_examples=60, deadline=None, database=None)

@@ -7,6 +7,7 @@ correction is then a prompt of its own that continues the turn. A second wrong a
 from __future__ import annotations
 
 import asyncio
+import logging
 
 from opencode_nb.errors import OpencodeError
 from opencode_nb.results import answer, asking
@@ -15,10 +16,13 @@ from opencode_nb.session.kernel.offering import Offering
 from opencode_nb.session.turn import expect
 from opencode_nb.session.turns.run import Run
 from opencode_nb.tools.names import RESULT
+from opencode_nb.tools.privacy import Gate, Outgoing
 from opencode_nb.tools.tool import Call, Json, Result
 from opencode_nb.transcript.results import ACCEPTED, is_result
 from opencode_nb.transcript.state import Message, TurnState
 from opencode_nb.transcript.transcript import Transcript
+
+log = logging.getLogger("opencode_nb")
 
 CORRECTIONS = 1
 """How often a wrong answer may be corrected."""
@@ -28,10 +32,13 @@ CORRECT_TIMEOUT = 30.0
 
 
 class Expected:
-    """The result that one turn is to give. `offer` before the turn is sent, then `follow` its run."""
+    """The result that one turn is to give. `offer` before the turn is sent, then `follow` its run.
 
-    def __init__(self, schema: Schema, transcript: Transcript, offering: Offering) -> None:
-        self._schema, self._transcript, self._offering = schema, transcript, offering
+    What is wrong with an answer passes the `gate`.
+    """
+
+    def __init__(self, schema: Schema, transcript: Transcript, offering: Offering, gate: Gate) -> None:
+        self._schema, self._transcript, self._offering, self._gate = schema, transcript, offering, gate
         self._tool = asking.result_tool(schema, self._call)
         self._left = CORRECTIONS
         self._run: Run | None = None
@@ -78,12 +85,17 @@ class Expected:
         return asking.told(ACCEPTED)
 
     def _refused(self, run: Run, error: MismatchError) -> Result:
+        why = self._gated(error)
         if self._left:
             self._left -= 1
-            return asking.told(f"Not accepted: {error}. Correct the arguments, and call it again.", failed=True)
+            return asking.told(f"Not accepted: {why}. Correct the arguments, and call it again.", failed=True)
         self._over = True
         run.tell("stopping", error=answer.mismatch(error))
-        return asking.told(f"Not accepted: {error}. The turn ends here.", failed=True)
+        return asking.told(f"Not accepted: {why}. The turn ends here.", failed=True)
+
+    def _gated(self, error: MismatchError) -> str:
+        """Return what the model may know of what is wrong: validators may quote the user's data."""
+        return self._gate.let(Outgoing(RESULT, error.told), by=RESULT).text
 
     def changed(self) -> None:
         """End the turn once its result is decided."""
@@ -103,6 +115,14 @@ class Expected:
 
     async def _judge(self, run: Run) -> None:
         try:
+            await self._judge_text(run)
+        except Exception as error:  # of anything: the turn must end
+            log.warning("The answer could not be judged", exc_info=True)
+            if not run.turn.state.ended:
+                run.tell("failed", error=answer.unread(error, run.turn.state))
+
+    async def _judge_text(self, run: Run) -> None:
+        try:
             await asyncio.to_thread(answer.read, self._schema, run.turn.state)
         except MismatchError as error:
             if not self._left or _was_stopped(run.turn.state) or not await self._corrected(run, error):
@@ -114,7 +134,7 @@ class Expected:
         """Ask for the answer again; return whether the model began with it, or the turn was ended meanwhile."""
         self._left -= 1
         state, begun = run.turn.state, len(_answers(run.turn.state))
-        text = asking.correction(error, self._offering.full_name(RESULT))
+        text = asking.correction(self._gated(error), self._offering.full_name(RESULT))
         try:
             await run.say_more([{"type": "text", "synthetic": True, "text": text}])
         except OpencodeError:

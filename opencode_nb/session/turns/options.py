@@ -20,6 +20,7 @@ from opencode_nb.session.prompt.variants import Wish, checked_effort
 from opencode_nb.session.recorded.opened import recording_in
 from opencode_nb.session.turns.run import Limits
 from opencode_nb.spending.budget import LIMITS, Budget
+from opencode_nb.tools.privacy import Gate
 from opencode_nb.transcript import ids, usage
 from opencode_nb.transcript.state import Json
 from opencode_nb.transcript.transcript import Transcript
@@ -126,6 +127,7 @@ class Choices(Protocol):
     variant: str | None
     policy: Policy | None
     budget: Budget | None
+    gate: Gate
 
     @property
     def effort(self) -> str | None:
@@ -139,10 +141,10 @@ def _agent_of(policy: Policy, given: str | None, default: str | None) -> str | N
     return policy.agent or given or default
 
 
-def _expected(schema: Schema, transcript: Transcript, offering: Offering) -> Expected:
+def _expected(schema: Schema, session: Choices, offering: Offering) -> Expected:
     from opencode_nb.session.turns.expected import Expected
 
-    return Expected(schema, transcript, offering)
+    return Expected(schema, session.transcript, offering, session.gate)
 
 
 class Beginning:
@@ -166,7 +168,7 @@ class Beginning:
         self.record, replay = options.get("record"), options.get("replay")
         self.replay = owner.recording if replay is None else recording_in(replay)
         self.schema = cast("Schema | None", options.get("schema"))
-        self.expected = _expected(self.schema, self._transcript, offering) if self.schema else None
+        self.expected = _expected(self.schema, session, offering) if self.schema else None
         self.limits = limits(owner, session.budget, options) if self.replay is None else Limits(None, ())
 
     async def body(self, *, acting: Mapping[str, Any] | None = None, **fields: Any) -> Json:
