@@ -127,7 +127,8 @@ def test_a_callback_that_raises_stops_the_map(ai: oc.Opencode, demo_model: DemoM
 
     with pytest.raises(LookupError, match="enough"):
         oc.map(said("one", "two", "three"), ai=ai, concurrency=1, on_result=enough)
-    assert len(demo_model.requests) == 1
+    asked = str([request["messages"] for request in demo_model.requests])
+    assert [word in asked for word in ("one", "two", "three")] == [True, False, False]
 
 
 # --- from async code --------------------------------------------------------------------------------------------------

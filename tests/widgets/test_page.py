@@ -175,7 +175,7 @@ def test_a_closed_view_stops_its_listeners_clicks_and_clocks(widget: Widget) -> 
     for name, end in (("one", "views.one.cleanup()"), ("two", "views.two.controller.abort()")):
         root = widget.render(name)
         widget.snapshot(0, f'{ASKING}<i data-since="0"></i>')
-        assert page.evaluate("model.listening") == 3
+        assert page.evaluate("model.listening") == 4
         page.evaluate(end)
         assert page.evaluate("model.listening") == 0
         clock = root.locator("i").inner_text()
