@@ -301,6 +301,7 @@ def test_sessions_can_be_created_opened_renamed_forked_and_deleted(shown: Panel,
     first = shown.panel.session
     demo_model.queue([text("one")])
     shown.panel.send("first").wait()
+    shown.wait(lambda state: state["session"]["title"] == "First")  # the server's own, which could overwrite another
     shown.done("rename", session=first.id, title="The first")
     shown.done("new")
     second = shown.panel.session
