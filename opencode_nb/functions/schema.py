@@ -15,17 +15,14 @@ from typing_extensions import TypedDict  # pydantic refuses that of typing befor
 from opencode_nb.functions.parameters import Parameters
 from opencode_nb.tools.defaults import sendable
 from opencode_nb.tools.privacy import Level, Piece
-from opencode_nb.tools.reasons import WrongValueError, reason
-
-Json = dict[str, Any]
+from opencode_nb.tools.reasons import MOST_ERRORS, WrongValueError, reason
+from opencode_nb.tools.tool import Json
 
 _typed_dict: Any = TypedDict
 """Type checkers know only one whose names stand in the source."""
 
 SHOWN_INPUT = 80
 """Characters of a wrong value that are repeated to the model."""
-
-MOST_ERRORS = 10
 
 
 class ArgumentsError(WrongValueError):

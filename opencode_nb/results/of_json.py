@@ -14,11 +14,8 @@ from referencing.exceptions import Unresolvable
 from referencing.jsonschema import DRAFT202012
 
 from opencode_nb.tools.privacy import Level, Piece
-from opencode_nb.tools.reasons import WrongValueError
+from opencode_nb.tools.reasons import MOST_ERRORS, WrongValueError
 from opencode_nb.tools.tool import Json
-
-MOST_ERRORS = 10
-"""Errors of an answer that are told."""
 
 LONGEST = 300
 """Characters of one error: it quotes the value."""

@@ -16,11 +16,8 @@ from typing_extensions import TypedDict
 
 from opencode_nb.tools.defaults import sendable
 from opencode_nb.tools.privacy import Level, Piece
-from opencode_nb.tools.reasons import WrongValueError, reason
+from opencode_nb.tools.reasons import MOST_ERRORS, WrongValueError, reason
 from opencode_nb.tools.tool import Json
-
-MOST_ERRORS = 10
-"""Errors of an answer that are told."""
 
 
 def compiled(given: Any) -> tuple[Json, Callable[[Any], Any]]:

@@ -7,6 +7,9 @@ from typing import Any
 
 from opencode_nb.tools.privacy import Level, Piece
 
+MOST_ERRORS = 10
+"""Errors of one value that the model is told."""
+
 
 class WrongValueError(ValueError):
     """A value that does not validate. The text says why; `told` says the same in pieces."""

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
-Json = dict[str, Any]
+from opencode_nb.tools.tool import Json
 
 
 @dataclass(frozen=True, slots=True)

@@ -9,13 +9,11 @@ from __future__ import annotations
 import contextlib
 from collections.abc import Awaitable, Callable, Iterator, Sequence
 from dataclasses import dataclass
-from typing import Any
 
 from opencode_nb.diffs.memory import Restored
 from opencode_nb.kernel.cells.cell import Cell
 from opencode_nb.kernel.cells.pages import NoPageError, NotebookPage
-
-Json = dict[str, Any]
+from opencode_nb.tools.tool import Json
 
 KEPT = 50
 """Number of turns whose changes are kept."""

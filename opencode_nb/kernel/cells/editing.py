@@ -11,8 +11,7 @@ from opencode_nb.kernel.cells.cell import Cell
 from opencode_nb.kernel.cells.changes import Changes
 from opencode_nb.kernel.cells.pages import NoPageError, NotebookPage
 from opencode_nb.kernel.cells.seen import Seen
-
-Json = dict[str, Any]
+from opencode_nb.tools.tool import Json
 
 NO_PAGE = (
     "The notebook's page cannot be reached, so its cells were not changed: it is closed, or this kernel cannot hear it "

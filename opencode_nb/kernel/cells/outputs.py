@@ -3,9 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
-from typing import Any
 
-Json = dict[str, Any]
+from opencode_nb.tools.tool import Json
 
 
 def of(blocks: Iterable[Json], number: int) -> list[Json]:

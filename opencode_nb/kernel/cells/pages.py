@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from typing import Any, Protocol
 from weakref import WeakKeyDictionary
 
-Json = dict[str, Any]
+from opencode_nb.tools.tool import Json
 
 WHO_SECONDS = 1.5
 """Seconds for a page to say that it is there: as long as for a request of the agent's (widgets/live.py)."""

@@ -5,12 +5,9 @@ Blocks of the kind "cell": `{kind, title, before, after}`; `before` is None for 
 
 from __future__ import annotations
 
-from typing import Any
-
 from opencode_nb.kernel.cells.cell import Cell
 from opencode_nb.kernel.cells.seen import Seen
-
-Json = dict[str, Any]
+from opencode_nb.tools.tool import Json
 
 
 def of_request(tool: str, seen: Seen, arguments: Json) -> tuple[Json, ...]:
