@@ -7,6 +7,7 @@ from collections.abc import Awaitable, Callable, Iterator, Sequence
 from typing import Any, Generic, TypeVar
 
 from opencode_nb.many.items import Item
+from opencode_nb.session.permissions.verifying import VerifyingError
 
 STOP_TIMEOUT = 15.0
 """Seconds to wait for stopped turns to end: each gets 5 from the server, then counts as aborted."""
@@ -46,6 +47,8 @@ async def _take(waiting: Iterator[Item], ask: Ask, results: list[Any], tell: Tel
 async def _result(item: Item, ask: Ask) -> Any:
     try:
         return await ask(item)
+    except VerifyingError:  # it holds for all
+        raise
     except Exception as error:  # whatever it is, it must not take the results of the others along
         if (task := asyncio.current_task()) is not None and task.cancelling():  # it came of stopping, which goes on
             raise asyncio.CancelledError from error

@@ -112,6 +112,6 @@ def _of_error(cell: CodeCell, error: Raised) -> dict[str, Any]:
         return {"reason": "It asks for input, which nobody can give in a run from the top."}
     shown = shortened(" ".join(plain(error.text).split()), LINE)
     before = any(output.get("ename") == error.name for output in cell.outputs)
-    reason = f"{error.name}: {shown}{' It raised this when it was saved, too.' if before else ''}"
+    reason = f"{error.name}: {shown}{' (as when it was saved)' if before else ''}"
     lines = plain(error.traceback).splitlines()[-TRACEBACK:]
     return {"reason": reason, "traceback": "\n".join(shortened(line, WIDTH) for line in lines)}

@@ -14,6 +14,7 @@ from opencode_nb.errors import OpencodeError
 from opencode_nb.many.items import Item, by_default, read
 from opencode_nb.many.sessions import Fresh
 from opencode_nb.many.work import ask_all
+from opencode_nb.session.permissions.verifying import VERIFYING, VerifyingError, refuse_prompts
 from opencode_nb.session.turn import Turn
 from opencode_nb.session.turns.detached import Detached
 from opencode_nb.transcript.state import TurnState
@@ -97,3 +98,19 @@ def test_the_ledger_of_a_turn_opens_no_session() -> None:
     sent = [{"by": "mention", "about": "df", "level": "schema", "tokens": 3, "bytes": 12, "time": 1}]
     turn = Turn(TurnState("msg_1", "ses_1", sent=sent), Detached("ses_1", "1.0.0", fail, fail), done)
     assert [(entry.session, entry.turn) for entry in turn.ledger] == [("ses_1", "msg_1")]
+
+
+def test_a_map_in_a_notebook_that_is_verified_sends_nothing_and_says_so(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv(VERIFYING, "1")
+    asked = []
+
+    async def ask(item: Item) -> None:
+        asked.append(item.index)
+        refuse_prompts()
+
+    async def tell(_index: int, _result: Any) -> None:
+        return
+
+    with pytest.raises(VerifyingError, match="is being verified"):
+        asyncio.run(ask_all(read(["a", "b"], {}), ask, 1, tell))
+    assert asked == [0]

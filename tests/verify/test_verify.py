@@ -52,6 +52,8 @@ NOTEBOOK = {
     "its value": code("_.cost", count=21),
     "what follows": code("print(answer)", count=22),
     "what it made": code("made_by_agent", value("1"), count=23),
+    "sends": code("from opencode_nb.session.permissions.verifying import refuse_prompts\nsent = refuse_prompts()"),
+    "reads what was sent": code("sent", value("1")),
     "new": code("print('never run')", count=None),
     "check": code("assert x == 2", count=24),
     "after a check": code("open('deployed', 'w').close()", count=25),
@@ -72,6 +74,8 @@ EXPECTED = {
     "its value": "depends",
     "what follows": "depends",
     "what it made": "depends",
+    "sends": "depends",
+    "reads what was sent": "depends",
     "new": "new",
     "check": "raises",
     "after a check": "unrun",
@@ -121,7 +125,9 @@ SAID = {
     "its value": "It reads the value of cell 19.",
     "what follows": "It reads `answer` of cell 20.",
     "what it made": "It reads `made_by_agent`, which the prompt in cell 19 may have set.",
-    "after a check": "The check in cell 25 failed.",
+    "sends": "It sends a prompt from Python.",
+    "reads what was sent": "It reads `sent` of cell 24.",
+    "after a check": "The check in cell 27 failed.",
 }
 
 
@@ -142,8 +148,8 @@ def test_the_report_lacks_what_differs(report: Report, folder: Path) -> None:
 
 
 def test_the_progress_is_not_told(report: Report, steps: list[str]) -> None:
-    assert steps[:2] == ["Starting a fresh kernel", "Running cell 1 of 26"]
-    assert steps[-1] == "Running cell 25 of 26"
+    assert steps[:2] == ["Starting a fresh kernel", f"Running cell 1 of {len(NOTEBOOK)}"]
+    assert steps[-1] == f"Running cell {len(NOTEBOOK) - 1} of {len(NOTEBOOK)}"
 
 
 def test_a_form_of_the_report_is_not_escaped_or_lacks_something(report: Report) -> None:

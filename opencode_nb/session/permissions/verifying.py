@@ -10,7 +10,11 @@ VERIFYING = "OPENCODE_NB_VERIFYING"
 """Environment variable of a kernel that runs a notebook to verify it: there, nothing is sent or verified."""
 
 
+class VerifyingError(OpencodeError):
+    """A prompt that is not sent, as the notebook is being verified."""
+
+
 def refuse_prompts() -> None:
-    """Raise OpencodeError in such a kernel."""
+    """Raise VerifyingError in such a kernel."""
     if os.environ.get(VERIFYING):
-        raise OpencodeError("The notebook is being verified: there, only prompts with --replay are run.")
+        raise VerifyingError("The notebook is being verified: there, only prompts with --replay are run.")
