@@ -19,6 +19,7 @@ from opencode_nb.kernel.values.size import size
 from opencode_nb.kernel.values.text import clean, cut, fenced
 from opencode_nb.secret import MASK, Secret
 from opencode_nb.tools.privacy import Level, Outgoing, Piece
+from opencode_nb.tools.reasons import message_of
 from opencode_nb.tools.tool import Json, Result
 
 MOST_PARTS = 20
@@ -123,7 +124,7 @@ def _fenced(sections: tuple[Piece, ...]) -> Iterator[Piece]:
 def failed(name: str, error: BaseException) -> Result:
     """Return what the model reads of an exception: its type and message. The traceback is for the user alone."""
     told = Piece(f"{name} failed: {type(error).__name__}", Level.NAMES)
-    message = _message(error)
+    message = message_of(error)[:MESSAGE]
     shown = {"kind": "error", "text": _traceback(error, message)}
     return Result(Outgoing(name, (told, Piece(f": {message}" if message else "."))), failed=True, shown=(shown,))
 
@@ -132,13 +133,6 @@ def refused(name: str, *why: Piece) -> Result:
     """Return that a call did not run, or does no more, and why."""
     shown = {"kind": "error", "text": "".join(piece.text for piece in why)}
     return Result(Outgoing(name, why), failed=True, shown=(shown,))
-
-
-def _message(error: BaseException) -> str:
-    try:
-        return str(error)[:MESSAGE]
-    except Exception:  # the exception's own code
-        return ""
 
 
 def _traceback(error: BaseException, message: str) -> str:

@@ -11,7 +11,7 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 from opencode_nb.tools.privacy import Level, Piece
-from opencode_nb.tools.reasons import WrongValueError
+from opencode_nb.tools.reasons import WrongValueError, message_of
 from opencode_nb.tools.tool import Json
 
 VALUE = "value"
@@ -91,10 +91,7 @@ def told_of(error: BaseException) -> tuple[Piece, ...]:
     """Return what was wrong, in pieces: the message of an exception of the user's is the user's."""
     if isinstance(error, WrongValueError):
         return error.told
-    try:
-        message = str(error)
-    except Exception:  # the exception's own code
-        message = ""
+    message = message_of(error)
     return Piece(type(error).__name__, Level.NONE), Piece(f": {message}" if message else "")
 
 

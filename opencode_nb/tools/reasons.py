@@ -11,6 +11,14 @@ MOST_ERRORS = 10
 """Errors of one value that the model is told."""
 
 
+def message_of(error: BaseException) -> str:
+    """Return an exception's message; "" if its own code fails to make one."""
+    try:
+        return str(error)
+    except Exception:  # the exception's own code: its type has to do
+        return ""
+
+
 class WrongValueError(ValueError):
     """A value that does not validate. The text says why; `told` says the same in pieces."""
 

@@ -20,6 +20,7 @@ from opencode_nb.kernel.running.clip import clipped, plain
 from opencode_nb.kernel.running.output import Output
 from opencode_nb.session.permissions import agent_code
 from opencode_nb.tools.privacy import Level, Outgoing, Piece
+from opencode_nb.tools.reasons import message_of
 
 MOST = 200
 """Pieces of the agent's code, and errors of the user's cells, that are remembered."""
@@ -75,7 +76,7 @@ class History:
         self._running = []
         error = result.error_before_exec or result.error_in_exec
         if error is not None and result.execution_count is not None:
-            self._errors[result.execution_count] = type(error).__name__, _message(error)
+            self._errors[result.execution_count] = type(error).__name__, clipped(message_of(error), *SHOWN)
             self._errors = dict(list(self._errors.items())[-MOST:])
 
     @contextlib.contextmanager
@@ -146,13 +147,6 @@ def _doing(running: _Running) -> Iterator[Piece]:
     seconds = time.monotonic() - running.since
     yield Piece(f"{running.what} has been running for {seconds:.1f} s.\n", Level.NAMES)
     yield Piece(f"{clipped(running.source.strip(), 600, 200)}\n")
-
-
-def _message(error: BaseException) -> str:
-    try:
-        return clipped(str(error), *SHOWN)
-    except Exception:  # the exception's own code
-        return ""
 
 
 def _stack() -> str:

@@ -26,7 +26,8 @@ class Reach:
 
     def __init__(self, session_id: str, display: Callable[[LiveWidget], object]) -> None:
         self._session, self.widget = session_id, PageWidget()
-        self._view: LiveView[str] = LiveView(self.widget, _ignore)
+        self._heard = asyncio.Event()
+        self._view: LiveView[str] = LiveView(self.widget, _ignore, self._hear)
         self._end = pages.add(self._view, lambda: session_id)
         display(self.widget)
 
@@ -37,11 +38,14 @@ class Reach:
     async def _wait(self) -> bool:
         try:
             async with asyncio.timeout(APPEAR_SECONDS):
-                while await pages.find(self._session) is None:
-                    pass
+                await self._heard.wait()
         except TimeoutError:
             return False
-        return True
+        return await pages.find(self._session) is not None
+
+    def _hear(self, heard: bool) -> None:
+        if heard:
+            self._heard.set()
 
     def close(self) -> None:
         """Remove the widget."""
