@@ -54,7 +54,7 @@ def _ask(path: Path) -> None:
     from opencode_nb.errors import OpencodeError
 
     if not (sys.stdin.isatty() and sys.stderr.isatty()):
-        raise OpencodeError(f"Nobody can be asked here whether the cells of {path} may be run: --yes says so.")
+        raise OpencodeError(f"Nobody can be asked here whether to run the cells of {path}: pass --yes to run them.")
     print(f"Run the cells of {path} in a fresh kernel, without its prompts? They may change files or call services.")
     if input("[y]es / [n]o: ").strip().lower() not in ("y", "yes"):
         raise OpencodeError("The notebook was not run.")

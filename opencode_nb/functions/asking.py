@@ -49,7 +49,7 @@ def choose(question: str, options: Iterable[str]) -> Any:
 
 
 def input(question: str) -> Any:  # as Python's own, for the user of the page
-    """Have the user type a text from inside a tool, and return it. Await it, and errors, as for `confirm`."""
+    """Ask the user for a text from inside a tool, and return it. Await it, and errors, as for `confirm`."""
     return _asked("oc.input", _question(question, ()), str)
 
 

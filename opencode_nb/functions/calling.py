@@ -54,7 +54,7 @@ class Calling:
 
     @contextlib.contextmanager
     def running(self, where: Where) -> Iterator[None]:
-        """Mark that this thread, or task, runs the function."""
+        """Mark this thread or task as the one that runs the function."""
         self._where = where
         token = _current.set(self)
         try:
@@ -72,7 +72,7 @@ class Calling:
             return False
 
     def stop(self) -> None:
-        """End what the function waits for. From any thread."""
+        """Cancel what the function waits for. Call from any thread."""
         with self._lock:
             self._stopped = True
             asking = self._asking

@@ -35,7 +35,7 @@ def add(tool: Named) -> None:
 
 
 def rename(tool: Named, name: str) -> None:
-    """Have a tool another name, if it was decorated. Raises ValueError if the name is taken."""
+    """Rename a tool, if it was decorated. Raises ValueError if the name is taken."""
     if _decorated.get(name) not in (None, tool):
         raise ValueError(f"There is a tool {name!r} already: choose another name.")
     if _decorated.get(tool.name) is tool:
@@ -45,7 +45,7 @@ def rename(tool: Named, name: str) -> None:
 
 
 def remove(tool: Named) -> None:
-    """Offer a decorated tool no more."""
+    """Stop offering a decorated tool."""
     if _decorated.get(tool.name) is tool:
         del _decorated[tool.name]
 

@@ -130,7 +130,7 @@ def failed(name: str, error: BaseException) -> Result:
 
 
 def refused(name: str, *why: Piece) -> Result:
-    """Return that a call did not run, or does no more, and why."""
+    """Return why a call did not run, or no longer runs."""
     shown = {"kind": "error", "text": "".join(piece.text for piece in why)}
     return Result(Outgoing(name, why), failed=True, shown=(shown,))
 

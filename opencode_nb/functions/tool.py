@@ -79,7 +79,7 @@ class FunctionTool:
 
     @property
     def annotations(self) -> dict[str, bool]:
-        """The annotations that say something, by MCP's names."""
+        """The annotations that are set, by MCP's names."""
         hints = {
             "read_only_hint": self.read_only,
             "destructive_hint": self.destructive,
@@ -89,7 +89,7 @@ class FunctionTool:
         return {name: hint for name, hint in hints.items() if hint is not None}
 
     def remove(self) -> None:
-        """Take it away from the sessions that have it because it was decorated, from their next prompt on."""
+        """Stop offering it as a decorated tool, from the next prompt of each session on."""
         registry.remove(self)
 
     @property

@@ -123,8 +123,8 @@ def prepared(
     asks = not yes and rule != "allow"
     if asks and not can_ask():
         raise OpencodeError(
-            f"Nobody can be asked here whether the cells of {found.name} may be run: `%opencode verify --yes` says so, "
-            "and the permission `allow`."
+            f"Nobody can be asked here whether to run the cells of {found.name}: `%opencode verify --yes` runs them, "
+            "and so does the permission `allow`."
         )
     return Verification(shell, workspace, found, path is None, limits or Limits(), asks)
 

@@ -81,7 +81,7 @@ class Course:
         if not cell.may_run:
             return Outcome("skipped", "Its tag says so.")
         if not cell.prompts.rest:
-            return Outcome("skipped", "It is for the agent.")
+            return Outcome("skipped", "It sends something to the agent.")
         lacking = sorted(cell.names.reads & self._missing.keys())
         return self._lacking(lacking[0]) if lacking else None
 

@@ -147,6 +147,10 @@ class Notebook:
         """Return a cell's output area, to look for things in: `output(0).get_by_role("button", name="Stop")`."""
         return self.cell(index).locator(".jp-Cell-outputArea")
 
+    def live_view(self, index: int) -> Locator:
+        """Return the live view of a cell's turn. Its static form, once it has ended, is no widget and has no keys."""
+        return self.output(index).locator('.opencode-nb[data-view="turn"][data-key="root"]')
+
     def text(self, index: int) -> str:
         """Return what a cell's outputs show, as text, without JupyterLab's `[n]:` beside them."""
         return "\n".join(self.output(index).locator(".jp-OutputArea-output").all_inner_texts()).strip()

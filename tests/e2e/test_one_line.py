@@ -55,7 +55,7 @@ def test_a_line_streams_and_stays_in_its_place(notebook: Callable[..., Notebook]
         "print('above')\nx = %prompt what's this?\nprint('below:', x.text)", "%prompt Say exactly: what is that?", twice
     )
     page.start(1)
-    live = page.output(1).locator('.opencode-nb[data-view="turn"][data-key="root"]')
+    live = page.live_view(1)
     expect(live.locator('[data-part="text"]')).to_contain_text("Live", timeout=TURN_TIMEOUT)
     assert "above" in page.text(1)
     page.screenshot("live")

@@ -44,11 +44,6 @@ def notebook(open_notebook: OpenNotebook, work: Path) -> Callable[..., Notebook]
     return open_
 
 
-def view(notebook: Notebook, cell: int) -> Locator:
-    """The live view of a cell's turn; its static form is no widget, and has no keys."""
-    return notebook.output(cell).locator('.opencode-nb[data-view="turn"][data-key="root"]')
-
-
 EDIT = {"filePath": "src/temperatures.py", "oldString": "celsius * 9 / 5 + 32", "newString": "celsius * 1.8 + 32"}
 
 
@@ -73,7 +68,7 @@ def test_a_turn_streams_asks_and_ends_as_static_output(
     demo_model.queue(edit_script(work, kernel))
     page = notebook("%%prompt -o turn\nSimplify the formula", "type(turn).__name__, turn.status", kernel=kernel)
     page.start(1)
-    live = view(page, 1)
+    live = page.live_view(1)
     expect(live.locator('[data-part="text"]')).to_contain_text("Streamed before the end.", timeout=TURN_TIMEOUT)
     expect(live.locator('[data-part="text"] strong')).to_have_text("before")
     expect(live.locator('[data-part="reasoning"]')).to_contain_text("I should look first.")
@@ -93,7 +88,7 @@ def test_a_turn_streams_asks_and_ends_as_static_output(
         page.answer(1, "y")
     page.wait(1, timeout=TURN_TIMEOUT)
     assert "1.8" in (work / "src/temperatures.py").read_text()
-    expect(view(page, 1)).to_have_count(0)
+    expect(page.live_view(1)).to_have_count(0)
     output = page.output(1)
     expect(output).to_contain_text("The formula is simpler now.")
     expect(output).to_contain_text("celsius * 1.8 + 32")
@@ -120,8 +115,8 @@ def test_stop_keeps_the_partial_text_and_the_server_is_idle(
     )
     page = notebook("%%prompt -o turn\ngo", status, "%%prompt\nhello", kernel=kernel)
     page.start(1)
-    expect(view(page, 1).locator('[data-part="text"]')).to_contain_text("The partial text", timeout=TURN_TIMEOUT)
-    stop = page.interrupt if how == "interrupt" else view(page, 1).get_by_role("button", name="Stop").click
+    expect(page.live_view(1).locator('[data-part="text"]')).to_contain_text("The partial text", timeout=TURN_TIMEOUT)
+    stop = page.interrupt if how == "interrupt" else page.live_view(1).get_by_role("button", name="Stop").click
     started = page.page.evaluate("performance.now()")
     stop()
     page.wait(1, timeout=STOP_TIMEOUT)

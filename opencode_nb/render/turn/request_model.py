@@ -132,7 +132,7 @@ def asked(request: Json, root: str = "") -> Asked:
     wants = _WANTS.get(kind, f"use {kind}") if len(files) < 2 else f"change {len(files)} files"
     if own:
         wants = _WANTS_OF_OWN.get(own) or (
-            f"use {own} in your kernel" if own in KERNEL_TOOLS else f"call {own}, of yours"
+            f"use {own} in your kernel" if own in KERNEL_TOOLS else f"call your function {own}"
         )
     told, trust = list(_facts(request, root, files)), "full trust" if own in (PYTHON, RUN_CELL) else ""
     return Asked(own or kind, asker(request), wants, told, files, _always(request), covered(request), trust)

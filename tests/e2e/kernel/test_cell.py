@@ -45,10 +45,6 @@ def notebook(open_notebook: OpenNotebook, work: Path) -> Callable[..., Notebook]
     return open_
 
 
-def live_view(notebook: Notebook, cell: int) -> Locator:
-    return notebook.output(cell).locator('.opencode-nb[data-view="turn"][data-key="root"]')
-
-
 def images_of(model: DemoModel) -> int:
     """How many images the model has got with its last request."""
     return str(model.requests[-1]["messages"]).count("data:image/png;base64,")
@@ -70,7 +66,7 @@ def test_a_cells_agent_looks_and_draws_and_its_work_is_undone(
     )
     page.run(1)
     page.start(2)
-    live = live_view(page, 2)
+    live = page.live_view(2)
     asked = live.locator('[data-part="permission"]')
     expect(asked).to_contain_text("rain.plot", timeout=TURN_TIMEOUT)
     expect(asked).to_contain_text("run Python code in your kernel")
@@ -102,9 +98,7 @@ def test_stop_ends_endless_code_and_the_kernel_goes_on(
     demo_model.queue([kernel_tool("python", code=ENDLESS)])
     page = notebook("%%prompt --permission allow\nGo on for ever", "_.status, len(rain)")
     page.start(1)
-    expect(live_view(page, 1).locator('[data-tool="python"][data-status="running"]')).to_be_visible(
-        timeout=TURN_TIMEOUT
-    )
+    expect(page.live_view(1).locator('[data-tool="python"][data-status="running"]')).to_be_visible(timeout=TURN_TIMEOUT)
     page.interrupt()
     page.wait(1, timeout=TURN_TIMEOUT)
     assert page.run(2) == "('aborted', 12)"
@@ -154,7 +148,7 @@ def test_a_function_that_a_cells_agent_calls_asks_in_the_page(
     page = notebook(PUBLISH, '%%prompt --permission \'{"publish": "allow"}\'\nPublish it', "_.tools[0].output")
     page.run(1)
     page.start(2)
-    answer_yes(live_view(page, 2))
+    answer_yes(page.live_view(2))
     page.wait(2, timeout=TURN_TIMEOUT)
     assert page.run(3) == f"'{ANSWERED}'"
 

@@ -7,7 +7,7 @@ import re
 from collections.abc import Callable
 
 import pytest
-from playwright.sync_api import Locator, expect
+from playwright.sync_api import expect
 
 from opencode_nb.demo import DemoModel, kernel_tool, text
 from tests.conftest import make_project
@@ -35,10 +35,6 @@ def notebook(lab: Lab, open_notebook: OpenNotebook, request: pytest.FixtureReque
         return notebook
 
     return open_
-
-
-def live_view(notebook: Notebook, cell: int) -> Locator:
-    return notebook.output(cell).locator('.opencode-nb[data-view="turn"][data-key="root"]')
 
 
 def told(model: DemoModel) -> str:
@@ -75,11 +71,11 @@ def test_a_cells_agent_edits_inserts_moves_runs_and_deletes_cells(
     before = ["sum([1])", "'to move'", "'to delete'"]
     page = notebook(*before, PROMPT, "len(numbers)", "%opencode undo")
     page.start(4)
-    asked = live_view(page, 4).locator('[data-part="permission"]')
+    asked = page.live_view(4).locator('[data-part="permission"]')
     expect(asked).to_contain_text("edit a cell of this notebook", timeout=TURN_TIMEOUT)
     expect(asked).to_contain_text("numbers = [1, 2, 3]")
     page.screenshot("asked")
-    press_answer(live_view(page, 4).get_by_role("button", name="Allow once", exact=True))
+    press_answer(page.live_view(4).get_by_role("button", name="Allow once", exact=True))
     expect(page.output(4)).to_contain_text("Tidied.", timeout=TURN_TIMEOUT)
     page.screenshot("done")
     saved = page.save().cells

@@ -105,7 +105,7 @@ def test_a_notebook_is_run_where_nobody_can_be_asked(
     run_cell: RunCell, sound: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     said = {
-        f"%opencode verify {sound}": "Nobody can be asked here whether the cells of sound.ipynb may be run",
+        f"%opencode verify {sound}": "Nobody can be asked here whether to run the cells of sound.ipynb",
         "%opencode verify": "name the notebook's file",
         "%%prompt --verify\nhello": "name the notebook's file",
         f"%opencode verify {sound.with_name('none.ipynb')} --yes": "There is no file",

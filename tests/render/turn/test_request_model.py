@@ -258,7 +258,7 @@ def test_code_that_has_not_arrived_is_told(show: Any) -> None:
 @MEDIA
 def test_other_tools_of_the_kernel_are_named_without_their_prefix(show: Any) -> None:
     shown = show(of_kernel("restart", {"why": "memory"}))
-    assert "call restart, of yours" in shown
+    assert "call your function restart" in shown
     assert "every use of restart in this kernel, until it ends" in shown
     assert SERVED not in shown
 

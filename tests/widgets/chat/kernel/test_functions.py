@@ -18,7 +18,7 @@ def test_a_function_is_allowed_and_its_question_answered_in_the_panel(shown: Pan
     try:
         demo_model.queue([kernel_tool("publish", name="it"), text("Done.")])
         turn = shown.panel.send("Publish it")
-        shown.says("call publish, of yours")
+        shown.says("call your function publish")
         (asked,) = turn.state.permissions
         shown.wire.send({"kind": "permission", "id": asked, "reply": "once"})
         shown.says("Publish it?")
