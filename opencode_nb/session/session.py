@@ -37,7 +37,7 @@ from opencode_nb.spending.steps import Spent
 from opencode_nb.transcript import usage
 from opencode_nb.transcript.state import Json, TurnState
 from opencode_nb.transcript.transcript import Change, Transcript
-from opencode_nb.transcript.updates import Update, Updates
+from opencode_nb.transcript.updates import OneTurn, Update, Updates
 
 if TYPE_CHECKING:
     from opencode_nb.changes.undo_result import Undone
@@ -281,10 +281,11 @@ class AsyncSession(ManagedSession):
         turn: Turn | None = None
         try:
             turn = await self.prompt(text, **{**options, "wait": False})
+            one_turn = OneTurn(turn.id)
             loop = asyncio.get_running_loop()
             turn.on_done(lambda: call_soon(loop, queue.put_nowait, None))
             while (update := await queue.get()) is not None:
-                if update.turn in (turn.id, ""):
+                if one_turn.has(update):
                     for one in (*partials.of(update), update):
                         yield one
             await self.owner.hooks.settled()

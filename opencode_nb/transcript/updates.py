@@ -125,3 +125,20 @@ def _is_shown(step: Message, part: Json) -> bool:
     """Return whether a text is part of the answer, as `Turn.text` has it."""
     is_answer = step.info.get("role") != "user" and not step.info.get("summary")
     return is_answer and not part.get("synthetic") and not part.get("ignored")
+
+
+class OneTurn:
+    """Picks what a stream of one turn yields: the turn's own updates and, until it has ended, those of the session.
+
+    The server may name a session, say, when its turn has just ended: `turn_complete` is still a stream's last update.
+    """
+
+    def __init__(self, turn: str) -> None:
+        self._turn = turn
+        self._complete = False
+
+    def has(self, update: Update) -> bool:
+        """Return whether the stream yields this update, the next one of the session."""
+        own = update.turn == self._turn
+        self._complete |= own and update.kind == "turn_complete"
+        return own or not (update.turn or self._complete)

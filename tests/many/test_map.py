@@ -128,7 +128,7 @@ def test_a_callback_that_raises_stops_the_map(ai: oc.Opencode, demo_model: DemoM
     with pytest.raises(LookupError, match="enough"):
         oc.map(said("one", "two", "three"), ai=ai, concurrency=1, on_result=enough)
     asked = str([request["messages"] for request in demo_model.requests])
-    assert [word in asked for word in ("one", "two", "three")] == [True, False, False]
+    assert [prompt in asked for prompt in said("one", "two", "three")] == [True, False, False]
 
 
 # --- from async code --------------------------------------------------------------------------------------------------

@@ -8,7 +8,7 @@ import pytest
 
 from opencode_nb.transcript.tool_call import ToolCall
 from opencode_nb.transcript.transcript import Transcript
-from opencode_nb.transcript.updates import Update, Updates
+from opencode_nb.transcript.updates import OneTurn, Update, Updates
 from tests.transcript.test_transcript import NAMES, events_of, root_of
 
 
@@ -76,3 +76,22 @@ def test_a_text_that_was_there_before_is_not_told_again() -> None:
 )
 def test_a_call_has_the_kind_of_its_tool(tool: str, kind: str) -> None:
     assert ToolCall.of({"tool": tool}, ended=False).kind == kind
+
+
+def test_a_stream_of_one_turn_ends_with_its_completion() -> None:
+    one_turn = OneTurn("mine")
+    came = [
+        Update("title", "", "before"),
+        Update("text", "mine", "words"),
+        Update("text", "another", "words"),
+        Update("turn_complete", "another"),
+        Update("title", "", "between"),
+        Update("turn_complete", "mine"),
+        Update("title", "", "after"),
+    ]
+    assert [update.text or update.kind for update in came if one_turn.has(update)] == [
+        "before",
+        "words",
+        "between",
+        "turn_complete",
+    ]

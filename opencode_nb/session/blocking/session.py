@@ -33,7 +33,7 @@ from opencode_nb.session.turns.submission import Submission
 from opencode_nb.spending.budget import Budget
 from opencode_nb.transcript.state import Json
 from opencode_nb.transcript.transcript import Change
-from opencode_nb.transcript.updates import Update, Updates
+from opencode_nb.transcript.updates import OneTurn, Update, Updates
 from opencode_nb.transcript.usage import Context
 
 
@@ -242,9 +242,10 @@ class Session(Derived):
         turn = None
         try:
             turn = self.prompt(text, **{**options, "wait": False})
+            one_turn = OneTurn(turn.id)
             turn.on_done(lambda: queue.put(None))
             while (update := next_of(queue)) is not None:
-                if update.turn in (turn.id, ""):
+                if one_turn.has(update):
                     yield from (*partials.of(update), update)
             run(self._async.owner.hooks.settled)
             turn.raise_for_status()
