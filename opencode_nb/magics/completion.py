@@ -7,7 +7,7 @@ import textwrap
 from argparse import Action
 from collections.abc import Awaitable, Callable, Iterable, Iterator
 from pathlib import Path
-from typing import Any, NamedTuple, TypeVar
+from typing import TYPE_CHECKING, Any, NamedTuple, TypeVar
 
 from IPython.core.completer import CompletionContext, SimpleCompletion, SimpleMatcherResult, context_matcher
 from IPython.core.interactiveshell import InteractiveShell
@@ -23,10 +23,12 @@ from opencode_nb.magics.typed import body
 from opencode_nb.magics.typed.place import Place, place_of
 from opencode_nb.magics.typed.words import typed
 from opencode_nb.magics.workspace import Workspace
-from opencode_nb.session.blocking import Session
-from opencode_nb.session.opencode import AsyncOpencode
 from opencode_nb.session.prompt import completion as prose
 from opencode_nb.transcript import usage
+
+if TYPE_CHECKING:
+    from opencode_nb.session.blocking import Session
+    from opencode_nb.session.opencode import AsyncOpencode
 
 T = TypeVar("T")
 

@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 from IPython.core.interactiveshell import InteractiveShell
 
 from opencode_nb.kernel import notebook
 from opencode_nb.magics.showing.frontend import Frontend, detect
 from opencode_nb.magics.workspace import Workspace
-from opencode_nb.session.blocking import Session
+
+if TYPE_CHECKING:
+    from opencode_nb.session.blocking import Session
 
 
 def continue_session(workspace: Workspace, shell: InteractiveShell | None, prompt: str | None = None) -> str:

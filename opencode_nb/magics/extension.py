@@ -15,6 +15,7 @@ from opencode_nb.magics.failure import one_line
 from opencode_nb.magics.input import LONE, Rewriting
 from opencode_nb.magics.line import LineMagic
 from opencode_nb.magics.options import code_parser, parse_code, prompt_parser
+from opencode_nb.magics.prompt import run_prompt
 from opencode_nb.magics.workspace import forget, workspace_of
 
 _loaded: dict[int, _Extension] = {}
@@ -78,8 +79,6 @@ class _Extension:
 
     def _run(self, magic: str, line: str, cell: str | None) -> Any:
         """Run a prompt that starts on the magic's line and goes on in the cell; None for one line among others."""
-        from opencode_nb.magics.prompt import run_prompt  # what it needs is not loaded with the extension
-
         parser = prompt_parser(magic)
         options, start = parser.parse_with_text(line)
         below = (cell or "").rstrip("\n") if start else (cell or "").strip("\n")

@@ -6,19 +6,23 @@ import atexit
 import os
 import threading
 from collections.abc import Iterator
+from concurrent.futures import Future
 from contextlib import AbstractContextManager, contextmanager
-from typing import Any
+from typing import TYPE_CHECKING, Any
 from weakref import WeakKeyDictionary
 
 from IPython.core.getipython import get_ipython
 from IPython.core.interactiveshell import InteractiveShell
 
+from opencode_nb import portal
 from opencode_nb.errors import OpencodeError
 from opencode_nb.kernel import notebook
 from opencode_nb.kernel.defaults import set_defaults
 from opencode_nb.magics.settings import OpencodeMagics
-from opencode_nb.session.blocking import Opencode, Session, discard, player, session_for_prompt
-from opencode_nb.session.catalog import is_archived
+from opencode_nb.transcript.state import is_archived
+
+if TYPE_CHECKING:
+    from opencode_nb.session.blocking import Opencode, Session
 
 PASSWORD = "OPENCODE_SERVER_PASSWORD"  # noqa: S105  # a variable's name
 """The environment variable with the password of an existing server; OpenCode itself reads the same one."""
@@ -45,6 +49,7 @@ class Workspace:
         self._ai: Opencode | None = None
         self._made_with: dict[str, Any] = {}
         self._started_with: dict[str, Any] = {}
+        self._starting: Future[Any] | None = None
 
     @property
     def session(self) -> Session | None:
@@ -145,8 +150,11 @@ class Workspace:
     def _discard_unused(self) -> None:
         """Delete the sessions that were created for a view, if they were never used."""
         atexit.unregister(self._discard_unused)
-        for session in self._unasked if self.running else ():
-            discard(session)
+        if self._unasked and self.running:
+            from opencode_nb.session.blocking import discard
+
+            for session in self._unasked:
+                discard(session)
         self._unasked.clear()
 
     def new(self, title: str | None = None) -> Session:
@@ -178,11 +186,15 @@ class Workspace:
         The caller makes it current after sending, so that a prompt that cannot be sent changes nothing. Raises
         OpencodeError.
         """
+        from opencode_nb.session.blocking import session_for_prompt
+
         session = self.find(wanted) if wanted else None if new else self.session
         return session_for_prompt(self.ai, session)
 
     def replay(self, path: str) -> Session:
         """Return the session that plays a recording, besides the current one. Raises OpencodeError for a bad file."""
+        from opencode_nb.session.blocking import player
+
         return player(self.ai, path)
 
     def stop(self) -> None:
@@ -200,6 +212,26 @@ class Workspace:
     def running(self) -> bool:
         """Whether there is a live connection to a server."""
         return self._ai is not None and self._ai.started
+
+    def begin_start(self) -> None:
+        """Begin to start the server, unless it runs; return at once. Raises ValueError for wrong options."""
+        if not self.running and (self._starting is None or self._starting.done()):
+            self._starting = portal.start(self.ai._async.start)
+
+    @property
+    def starting(self) -> bool:
+        """Whether `wait_until_started` has something to wait for, or to raise."""
+        return self._starting is not None
+
+    def wait_until_started(self) -> None:
+        """Wait for the start that was begun; an interrupt ends it. Raises OpencodeError if it fails."""
+        starting, self._starting = self._starting, None
+        if starting is None:
+            return
+        try:
+            portal.result_of(starting)
+        finally:
+            starting.cancel()
 
     @property
     def busy(self) -> bool:
@@ -234,6 +266,8 @@ def forget(shell: InteractiveShell) -> None:
 
 def _opencode(options: dict[str, Any]) -> Opencode:
     """Create an Opencode with these options; for an existing server, read the password from the environment."""
+    from opencode_nb.session.blocking import Opencode  # it loads most of the package
+
     joined: dict[str, Any] = {"password": os.environ.get(PASSWORD)} if "base_url" in options else {}
     return Opencode(**(joined | options))
 

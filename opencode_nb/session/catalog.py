@@ -17,7 +17,7 @@ from opencode_nb.session.models import ModelChoice, NoModelError, choose_model
 from opencode_nb.session.prompt import commands, completion
 from opencode_nb.session.prompt import parts as prompt_parts
 from opencode_nb.session.prompt.completion import Completion
-from opencode_nb.transcript.state import Json
+from opencode_nb.transcript.state import Json, is_archived
 
 PAGE = 1000
 """Sessions to request at first: the server defaults to 100 and has no cursor to page through them."""
@@ -38,11 +38,6 @@ SIMILAR = 200
 
 NAMED = 3
 """Sessions to name if several match."""
-
-
-def is_archived(info: Json) -> bool:
-    """Whether a session from `sessions` is archived."""
-    return bool((info.get("time") or {}).get("archived"))
 
 
 def _matching(wanted: str, listed: list[Json]) -> list[Json]:

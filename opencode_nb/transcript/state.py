@@ -214,3 +214,8 @@ def _is_asked(message: Message) -> bool:
 def _diffs(message: Message) -> list[Json]:
     summary = message.info.get("summary")
     return list(summary.get("diffs") or []) if isinstance(summary, dict) else []
+
+
+def is_archived(info: Json) -> bool:
+    """Whether a session, as `sessions` lists it, is archived."""
+    return bool((info.get("time") or {}).get("archived"))

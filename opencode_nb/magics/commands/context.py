@@ -16,6 +16,7 @@ from opencode_nb.errors import OpencodeError
 from opencode_nb.kernel.context.cells import cells_of
 from opencode_nb.magics.commands.group import Group, argument, say
 from opencode_nb.magics.options import prompt_parser
+from opencode_nb.magics.prompt import run_prompt
 from opencode_nb.magics.workspace import Workspace
 from opencode_nb.session.prompt import listing
 from opencode_nb.tools.ledger import tokens_of
@@ -83,7 +84,6 @@ def ledger(workspace: Workspace, _options: Namespace) -> None:
 def fix(workspace: Workspace, options: Namespace) -> None:
     """Send the last error, with its traceback and its cell, for the agent to fix."""
     from opencode_nb.kernel.context.subjects import last_error
-    from opencode_nb.magics.prompt import run_prompt
 
     shell, words = _shell(), " ".join(options.words)
     cells = cells_of(shell)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import getpass
 from argparse import Namespace
 from collections.abc import Iterable
+from typing import TYPE_CHECKING
 
 from IPython.core.error import UsageError
 
@@ -13,10 +14,12 @@ from opencode_nb.magics.commands.group import Group, argument, say
 from opencode_nb.magics.showing.frontend import can_ask
 from opencode_nb.magics.workspace import Workspace
 from opencode_nb.secret import Secret
-from opencode_nb.session.blocking import Opencode
-from opencode_nb.session.login.logins import API_KEY, Login, LoginMethod
 from opencode_nb.session.prompt import listing
 from opencode_nb.transcript.state import Json
+
+if TYPE_CHECKING:
+    from opencode_nb.session.blocking import Opencode
+    from opencode_nb.session.login.logins import Login, LoginMethod
 
 group = Group("Logins")
 
@@ -35,6 +38,8 @@ def login(workspace: Workspace, options: Namespace) -> None:
         _list(workspace.ai)
         return
     found = workspace.ai.find_login(options.provider)
+    from opencode_nb.session.login.logins import API_KEY
+
     method = API_KEY if options.key else _method(found, options.method)
     if method is None:
         say("\n".join([f"{found.name} has several ways to log in:", *_numbered(found)]))

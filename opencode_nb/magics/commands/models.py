@@ -3,15 +3,17 @@
 from __future__ import annotations
 
 from argparse import Namespace
-from typing import NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 
 from opencode_nb.magics.commands.group import Group, argument, say
 from opencode_nb.magics.workspace import Workspace
 from opencode_nb.portal import run
 from opencode_nb.session.prompt import acts, listing
 from opencode_nb.session.prompt.variants import of_effort
-from opencode_nb.session.session import AsyncSession
 from opencode_nb.transcript import usage
+
+if TYPE_CHECKING:
+    from opencode_nb.session.session import AsyncSession
 
 group = Group("Models and agents")
 

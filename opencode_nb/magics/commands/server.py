@@ -18,7 +18,6 @@ from opencode_nb.magics.options import EFFORT, LATE, dollars, seconds, whole_num
 from opencode_nb.magics.showing.frontend import can_ask
 from opencode_nb.magics.workspace import PASSWORD, Workspace
 from opencode_nb.secret import Secret
-from opencode_nb.session.blocking import Opencode
 from opencode_nb.session.models import CELL, announcement, told_in
 from opencode_nb.session.permissions import option as permission_option
 from opencode_nb.session.prompt.variants import EFFORTS
@@ -26,6 +25,7 @@ from opencode_nb.session.prompt.variants import EFFORTS
 if TYPE_CHECKING:
     from opencode_nb.server.process import Server
     from opencode_nb.server.status import Holder, ServerStatus
+    from opencode_nb.session.blocking import Opencode
     from opencode_nb.session.incoming.health import Health
 
 LOG_LINES = 20

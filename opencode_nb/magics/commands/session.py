@@ -5,16 +5,19 @@ from __future__ import annotations
 from argparse import Namespace
 from datetime import date
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from opencode_nb.errors import OpencodeError
 from opencode_nb.magics.commands.group import Group, argument, say
 from opencode_nb.magics.commands.sessions import named
 from opencode_nb.magics.options import whole_number
 from opencode_nb.magics.workspace import Workspace
-from opencode_nb.session.blocking import Session
 from opencode_nb.session.prompt import listing
 from opencode_nb.session.prompt.acts import FORMATS, file_name
 from opencode_nb.session.prompt.commands import help_text
+
+if TYPE_CHECKING:
+    from opencode_nb.session.blocking import Session
 
 group = Group("The current session")
 

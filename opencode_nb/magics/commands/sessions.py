@@ -4,12 +4,14 @@ from __future__ import annotations
 
 from argparse import Namespace
 from datetime import datetime
+from typing import TYPE_CHECKING
 
 from opencode_nb.magics.commands.group import Group, argument, say
 from opencode_nb.magics.workspace import Workspace
-from opencode_nb.session.blocking import Session
-from opencode_nb.session.catalog import is_archived
-from opencode_nb.transcript.state import Json
+from opencode_nb.transcript.state import Json, is_archived
+
+if TYPE_CHECKING:
+    from opencode_nb.session.blocking import Session
 
 LISTED = 20
 """How many sessions `%opencode sessions` lists by default."""

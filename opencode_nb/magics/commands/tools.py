@@ -6,7 +6,7 @@ import getpass
 import os
 from argparse import Namespace
 from collections.abc import Callable
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from IPython.core.error import UsageError
 
@@ -16,10 +16,12 @@ from opencode_nb.magics.commands.group import Group, argument, say
 from opencode_nb.magics.showing.frontend import can_ask
 from opencode_nb.magics.workspace import Workspace
 from opencode_nb.secret import Secret
-from opencode_nb.session.mcp.servers import McpStatus
-from opencode_nb.session.permissions.effective import ToolRule
 from opencode_nb.session.prompt import listing
 from opencode_nb.session.prompt.acts import NO_MCP
+
+if TYPE_CHECKING:
+    from opencode_nb.session.mcp.servers import McpStatus
+    from opencode_nb.session.permissions.effective import ToolRule
 
 group = Group("Tools")
 

@@ -9,6 +9,7 @@ from IPython.core.getipython import get_ipython
 
 from opencode_nb.magics.commands.group import Group, argument, say
 from opencode_nb.magics.options import prompt_parser
+from opencode_nb.magics.prompt import run_prompt
 from opencode_nb.magics.showing.reaching import notebook_reached
 from opencode_nb.magics.workspace import Workspace
 from opencode_nb.session.prompt import listing
@@ -21,8 +22,6 @@ _FORCE = argument("--force", action="store_true", help="overwrite later changes,
 @group.command(argument("words", nargs="*", metavar="WORDS", help="what to mind when writing it"))
 def init(workspace: Workspace, options: Namespace) -> None:
     """Have the agent look at the project and write AGENTS.md, as /init in a cell does."""
-    from opencode_nb.magics.prompt import run_prompt
-
     shell: Any = get_ipython()
     text = " ".join(["/init", *options.words])
     run_prompt(shell, workspace, "%opencode init", prompt_parser().parse_line(""), text, whole=False)

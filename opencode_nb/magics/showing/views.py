@@ -3,17 +3,19 @@
 from __future__ import annotations
 
 from types import TracebackType
-from typing import Protocol, Self
+from typing import TYPE_CHECKING, Protocol, Self
 from uuid import uuid4
 
 from IPython.display import clear_output, display, update_display
 
 from opencode_nb.magics.showing.frontend import Frontend
-from opencode_nb.session.blocking import Session
 from opencode_nb.session.permissions.console import ConsolePerson
 from opencode_nb.session.permissions.jobs import Jobs
 from opencode_nb.session.permissions.policy import Person
-from opencode_nb.session.turn import Turn
+
+if TYPE_CHECKING:
+    from opencode_nb.session.blocking import Session
+    from opencode_nb.session.turn import Turn
 
 
 class View(Protocol):
@@ -50,6 +52,14 @@ def make_view(frontend: Frontend, session: Session, jobs: Jobs, *, quiet: bool, 
     from opencode_nb.terminal import TerminalView
 
     return TerminalView(session, jobs)
+
+
+def import_view(frontend: Frontend) -> None:
+    """Import what shows a turn here: it takes a while."""
+    if frontend is Frontend.PAGE:
+        import opencode_nb.widgets.turn
+    elif frontend is Frontend.TERMINAL:
+        import opencode_nb.terminal  # noqa: F401
 
 
 class SilentView:

@@ -20,6 +20,10 @@ CHANGING = frozenset({"python", "run_cell", "edit_cell", "insert_cell", "delete_
 class Memory(Protocol):
     """Takes back and brings again what turns changed in a kernel. Implemented by `kernel.undo.Undo`."""
 
+    @property
+    def has_changed_cells(self) -> bool:
+        """Whether turns have changed cells of the notebook, which only a reached page takes back."""
+
     async def undo(self, turns: Sequence[str]) -> Restored:
         """Take back what these turns changed, the latest first."""
 
