@@ -127,7 +127,8 @@ class PromptCell:
         if self._workspace.starting:
             print("Starting OpenCode…")  # noqa: T201
             kernel_offer()
-            import_view(self._frontend)
+            if not self._options.quiet:
+                import_view(self._frontend)
             self._workspace.wait_until_started()
         if self._body.kind == "prompt":
             self._body = Body(*read(ai, self._body.text))

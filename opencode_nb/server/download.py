@@ -85,11 +85,15 @@ def _fetch(url: str, target: Path, told: Told) -> bool | None:
 
 def _copy(answer: http.client.HTTPResponse, file: BinaryIO, told: Told) -> bool:
     """Write the body; return whether it was cut short."""
-    have = file.tell()
+    have = known = file.tell()
     total = have + answer.length if answer.length is not None else None
     for chunk in _chunks(answer):
         file.write(chunk)
         have += len(chunk)
+        if have - known >= CHUNK:  # a slow connection gives a kilobyte or two at a time
+            known = have
+            told(have, total)
+    if have != known:
         told(have, total)
     return total is not None and have < total
 

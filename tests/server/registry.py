@@ -51,6 +51,7 @@ class Registry:
 
     `break_after`: bytes of a tarball to send before dropping the connection; each response uses the first one.
     `holds`: pause after the first half of a tarball, setting `half_sent`, until `go_on` is set.
+    `piece`: bytes of a tarball to send at a time.
     `token`: required to get a tarball.
     """
 
@@ -58,6 +59,7 @@ class Registry:
     tags: dict[str, str] = field(default_factory=dict)
     break_after: list[int] = field(default_factory=list)
     holds: bool = False
+    piece: int = 1 << 20
     ranges: bool = True
     token: str = ""
     promised: dict[str, bytes] = field(default_factory=dict)
@@ -124,8 +126,8 @@ class _Handler(BaseHTTPRequestHandler):
     def _send(self, content: bytes) -> None:
         self.registry.sent += len(content)
         try:
-            self.wfile.write(content)
-            self.wfile.flush()
+            for start in range(0, len(content), self.registry.piece):
+                self.wfile.write(content[start : start + self.registry.piece])
         except OSError:  # the client is gone, as some tests intend
             return
 

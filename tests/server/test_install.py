@@ -9,6 +9,7 @@ import sys
 import time
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
+from itertools import pairwise
 from pathlib import Path
 
 import pytest
@@ -88,6 +89,14 @@ def test_concurrent_installs_both_succeed_and_a_later_one_does_nothing(data: Pat
     before = program.stat()
     assert install_binary() == program
     assert program.stat() == before
+
+
+def test_a_slow_download_tells_its_progress_by_quarters_of_a_megabyte(registry: Registry) -> None:
+    registry.piece = 1000
+    told: list[int] = []
+    install_binary("1.21.0", progress=lambda step, done, _: told.append(done) if step.startswith("Down") else None)
+    assert told[-1] == len(registry.versions["1.21.0"])
+    assert min(later - before for before, later in pairwise([0, *told[:-1]])) >= 1 << 18
 
 
 def test_tags_are_resolved_by_npm(registry: Registry) -> None:
