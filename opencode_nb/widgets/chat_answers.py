@@ -19,6 +19,13 @@ _EXPORTS = {
     "json": "application/json",
 }
 
+_STEPS = {
+    "failed": "Check its command or address, then connect it again.",
+    "needs_auth": "To log in, run this in a cell:",
+    "needs_client_registration": "Give it an OAuth client in OpenCode's configuration, then connect it again.",
+}
+"""What to do about an MCP server in these states."""
+
 
 def downloadable(file: File) -> Json:
     """Return a file for a page to save: `{name, mime, data}`, data in base64."""
@@ -63,6 +70,20 @@ class Answers:
     async def _models(self, _question: Json) -> list[Json]:
         return await self._session.owner.models_detail()
 
+    async def _mcp(self, _question: Json) -> list[Json]:
+        """Return the MCP servers with their states, and what to do about each."""
+        servers = (await self._session.owner.mcp.status()).items()
+        return [
+            {
+                "name": name,
+                "state": str(status),
+                "connected": status.connected,
+                "step": _STEPS.get(status.status, ""),
+                "command": status.login(name),
+            }
+            for name, status in servers
+        ]
+
     async def _complete(self, question: Json) -> list[Json]:
         text = str(question.get("text") or "")
         found = await self._session.owner.complete(text, variables=offered(text))
@@ -92,6 +113,7 @@ class Answers:
 _QUESTIONS: dict[str, Callable[[Answers, Json], Awaitable[list[Json]]]] = {
     "sessions": Answers._sessions,
     "models": Answers._models,
+    "mcp": Answers._mcp,
     "complete": Answers._complete,
     "answer": Answers._answer,
     "search": Answers._search,

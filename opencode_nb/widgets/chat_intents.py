@@ -283,6 +283,14 @@ class Intents:
     async def _mcps(self, intent: Json) -> Json:
         return await self._act(Said("own", "", "mcps"), intent)
 
+    async def _mcp(self, intent: Json) -> None:
+        """Connect or disconnect an MCP server. What came of it stands in the list, which the page asks for then."""
+        servers, name = self._session.owner.mcp, str(intent.get("server"))
+        if intent.get("connect"):
+            await servers.connect(name)
+        else:
+            await servers.disconnect(name)
+
     async def _undo(self, intent: Json) -> None:
         """Undo a message and all after it; the last message if none is named."""
         session = await self._named(intent)
@@ -397,6 +405,7 @@ _INTENTS: dict[str, Callable[[Intents, Json], Awaitable[Json | None]]] = {
     "unshare": Intents._unshare,
     "compact": Intents._compact,
     "mcps": Intents._mcps,
+    "mcp": Intents._mcp,
     "undo": Intents._undo,
     "redo": Intents._redo,
     "reconnect": Intents._reconnect,

@@ -112,7 +112,7 @@ def _tell(name: str, status: McpStatus) -> None:
     """Print the state. Raises OpencodeError if the server failed."""
     if status.status == "failed":
         raise OpencodeError(f"MCP server {name} {status}. %opencode mcp connect {name} tries again.")
-    say(f"{name}: {status}" + (f". %opencode mcp auth {name} logs in." if status.status == "needs_auth" else ""))
+    say(listing.mcp_server(name, status))
 
 
 def _asked(question: str) -> str:

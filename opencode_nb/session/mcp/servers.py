@@ -43,6 +43,10 @@ class McpStatus(NamedTuple):
         """Whether the agent has its tools."""
         return self.status == "connected"
 
+    def login(self, name: str) -> str:
+        """The command that logs in to a server of this name; "" if its state wants no login."""
+        return f"%opencode mcp auth {name}" if self.status == "needs_auth" else ""
+
     def __str__(self) -> str:
         return f"{self.status.replace('_', ' ')}{': ' if self.error else ''}{self.error}"
 

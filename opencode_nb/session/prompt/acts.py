@@ -190,13 +190,14 @@ async def mcps(session: Subject, wanted: str) -> Result:
     verb, _, name = wanted.partition(" ")
     if not wanted:
         listed = listing.mcp_servers(await servers.status())
-        return Result(f"{listed}\n/mcps connect NAME or /mcps disconnect NAME changes one." if listed else NO_MCP)
+        changes = "/mcps connect NAME or /mcps disconnect NAME changes one."
+        return Result(f"{listed}\n{changes}", opens="mcps") if listed else Result(NO_MCP)
     if verb not in ("connect", "disconnect") or not name.strip():
         raise OpencodeError(f"/mcps {wanted}: write /mcps, /mcps connect NAME or /mcps disconnect NAME.")
     if verb == "disconnect":
         await servers.disconnect(name.strip())
         return Result(f"{name.strip()}: disconnected. /mcps connect {name.strip()} connects it again.")
-    return Result(f"{name.strip()}: {await servers.connect(name.strip())}")
+    return Result(listing.mcp_server(name.strip(), await servers.connect(name.strip())))
 
 
 async def skills(session: Subject, _rest: str) -> Result:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 from datetime import datetime
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Protocol
 
 from opencode_nb.transcript.state import Json
 from opencode_nb.transcript.usage import Context
@@ -25,6 +25,13 @@ MODES = {
     "deny": "whatever would ask is denied",
 }
 """The permission modes, and what they mean."""
+
+
+class McpStatus(Protocol):
+    """The state of an MCP server, whose text says it: a part of session/mcp/servers.py."""
+
+    def login(self, name: str) -> str:
+        """The command that logs in to a server of this name; "" if its state wants no login."""
 
 
 def permission(option: object) -> str:
@@ -75,9 +82,15 @@ def commands(listed: Iterable[Json]) -> str:
     return "\n".join(f"{name:<{width}}  {about}".rstrip() for name, about in found)
 
 
-def mcp_servers(listed: Mapping[str, object]) -> str:
-    """Return the MCP servers with their states."""
-    return "\n".join(f"{name}: {state}" for name, state in listed.items())
+def mcp_servers(listed: Mapping[str, McpStatus]) -> str:
+    """Return the MCP servers as `mcp_server` does."""
+    return "\n".join(mcp_server(name, status) for name, status in listed.items())
+
+
+def mcp_server(name: str, status: McpStatus) -> str:
+    """Return an MCP server with its state, and what logs in to it if it wants that."""
+    login = status.login(name)
+    return f"{name}: {status}" + (f". {login} logs in." if login else "")
 
 
 def shortened(text: str) -> str:

@@ -10,6 +10,7 @@ import { createAnswerTools } from "./answer_tools.js";
 import { GONE, createClient } from "./client.js";
 import { createComposer } from "../composer/composer.js";
 import { createKernelAccess } from "./kernel_access.js";
+import { createMcpServers } from "./mcp_servers.js";
 import { createNotices } from "./notices.js";
 import { createPickers } from "./pickers.js";
 import { createQueue } from "./queue.js";
@@ -238,9 +239,12 @@ function createControls({ panel, root, client, notices, signal }) {
   });
   const urgent = make("div", { "aria-live": "assertive", style: UNSEEN });
   const polite = make("div", { "aria-live": "polite", style: UNSEEN });
+  /** @param {string} text */
+  const say = (text) => { polite.textContent = text; };
+  const servers = createMcpServers({ client, notices, say, focusMessage });
   const body = make("div", { class: "chat-body" }, root, welcome.box, scroll.jump);
-  panel.append(bar.bar, search.bar, body, setup.box, notices.box, queue.box, composer.box, urgent, polite);
-  const controls = [bar.bar, setup.box, queue.box, composer.box];
+  panel.append(bar.bar, search.bar, body, setup.box, servers.box, notices.box, queue.box, composer.box, urgent, polite);
+  const controls = [bar.bar, setup.box, servers.box, queue.box, composer.box];
   const disablers = [createDisabler(root), ...controls.map((box) => createDisabler(box, CONTROLS))];
   /** @param {boolean} connected */
   const disable = (connected) => {
@@ -248,9 +252,9 @@ function createControls({ panel, root, client, notices, signal }) {
     composer.field.readOnly = !connected;
     panel.classList.toggle("oc-dead", !connected);
   };
-  const openers = { ...bar.openers, ...pickers.openers, commands: composer.suggest };
+  const openers = { ...bar.openers, ...pickers.openers, commands: composer.suggest, mcps: servers.open };
   const parts = [bar, undo, search, scroll, composer, pickers, access, queue, welcome, setup];
-  return { scroll, undo, welcome, composer, search, urgent, polite, disable, openers, parts };
+  return { scroll, undo, welcome, composer, search, urgent, polite, say, disable, openers, parts };
 }
 
 /** @param {View} view */
@@ -273,9 +277,7 @@ function renderChat({ model, el, signal: ended }) {
   };
   const client = createClient({ model, signal, report });
   const controls = createControls({ panel, root, client, notices, signal });
-  const { scroll, undo, welcome, composer, search, urgent, polite, disable, openers, parts } = controls;
-  /** @param {string} text */
-  const say = (text) => { polite.textContent = text; };
+  const { scroll, undo, welcome, composer, search, urgent, polite, say, disable, openers, parts } = controls;
   const showResult = createResults({ root, client, notices, say, openers });
   const kernel = watchKernel({ model, node: panel, signal, show(connected) {
     disable(connected);

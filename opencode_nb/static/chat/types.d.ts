@@ -65,6 +65,17 @@ export interface KernelAccess {
   not_covered: string;
 }
 
+/** See opencode_nb/widgets/chat_answers.py. */
+export interface McpServer {
+  name: string;
+  state: string;
+  connected: boolean;
+  /** What to do about its state; "" if nothing. */
+  step: string;
+  /** The command that does it; "" if none does. */
+  command: string;
+}
+
 /** How full the model's window is; a window of 0 is unknown. */
 export interface Meter {
   tokens?: number;

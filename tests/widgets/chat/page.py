@@ -251,6 +251,26 @@ SCENES: dict[str, tuple[str, dict[str, Any]]] = {
 """What Python shows in each state that a panel can be in: the snapshot, and how `state` differs from STATE."""
 
 
+SERVERS = [
+    {"name": "docs", "state": "connected", "connected": True, "step": "", "command": ""},
+    {
+        "name": "calc",
+        "state": "failed: no such file",
+        "connected": False,
+        "step": "Check its command or address, then connect it again.",
+        "command": "",
+    },
+    {
+        "name": "mail",
+        "state": "needs auth",
+        "connected": False,
+        "step": "To log in, run this in a cell:",
+        "command": "%opencode mcp auth mail",
+    },
+]
+"""MCP servers as Python answers for them."""
+
+
 class ChatPage(Widget):
     """The panel's module with its model, its style sheets and JupyterLab's theme, in a page."""
 

@@ -8,7 +8,7 @@ import pytest
 from playwright.sync_api import Locator, Page, expect
 
 from tests.support.axe import violations
-from tests.widgets.chat.page import SCENES, ChatPage, Theme
+from tests.widgets.chat.page import SCENES, SERVERS, ChatPage, Theme
 
 SESSIONS = [{"id": "ses_1", "title": "Load the measurements", "updated": 1, "busy": True}]
 NARROW = 320
@@ -48,7 +48,7 @@ def test_no_panel_state_has_axe_violations_or_overflow(page: Page, scene: str, t
 
 
 @pytest.mark.parametrize("theme", ["light", "dark"])
-def test_open_lists_menus_and_dialogs_have_no_axe_violations(page: Page, theme: Theme) -> None:
+def test_open_lists_menus_and_dialogs_have_no_axe_violations(page: Page, theme: Theme, artifacts: Path) -> None:
     chat = ChatPage(page, theme, width=NARROW)
     panel = chat.scene("streaming")
     field = panel.get_by_role("textbox", name="Message")
@@ -70,6 +70,18 @@ def test_open_lists_menus_and_dialogs_have_no_axe_violations(page: Page, theme: 
     panel.get_by_role("menuitem", name="Delete").click()
     expect(panel.get_by_role("alertdialog")).to_be_visible()
     assert violations(panel) == []
+    panel.get_by_role("button", name="Cancel").click()
+    panel.get_by_role("button", name="More").click()
+    panel.get_by_role("menuitem", name="MCP servers").click()
+    (wish,) = chat.wait_for_sent("mcps")
+    chat.message({"kind": "done", "id": wish["id"], "result": {"opens": "mcps"}})
+    chat.answer(SERVERS, 3)
+    expect(panel.get_by_role("group", name="MCP servers")).to_be_visible()
+    assert violations(panel) == []
+    assert sticks_out(panel) == []
+    for width in (NARROW, WIDTHS[1]):
+        page.set_viewport_size({"width": width, "height": 700})
+        page.screenshot(path=artifacts / "screenshots" / f"chat-mcp-{theme}-{width}.png")
 
 
 @pytest.mark.parametrize("theme", ["dark-high-contrast", "forced"])

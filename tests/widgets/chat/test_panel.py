@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import base64
 import json
+import sys
 from pathlib import Path
 from typing import Any
 
@@ -15,6 +16,8 @@ import opencode_nb as oc
 from opencode_nb.demo import DemoModel, error, gate, text, tool
 from opencode_nb.kernel.context import session_context
 from opencode_nb.server import Server
+from opencode_nb.session.prompt.acts import NO_MCP
+from tests.api import mcp_parts
 from tests.widgets.panel import Panel
 from tests.widgets.wire import Wire
 
@@ -429,8 +432,21 @@ def test_try_again_resends_the_message_with_its_attachments(shown: Panel, demo_m
         assert sent.count(piece) == 1
 
 
-def test_the_menu_lists_the_mcp_servers(shown: Panel) -> None:
-    assert shown.do("mcps")["result"]["text"].startswith("There are no MCP servers: %opencode mcp add")
+@pytest.mark.usefixtures("project")  # servers stay known to a directory
+def test_mcp_servers_are_listed_connected_and_disconnected(shown: Panel, ai: oc.Opencode) -> None:
+    assert shown.do("mcps")["result"] == {"text": NO_MCP, "opens": ""}
+    ai.mcp.add("calc", [sys.executable, mcp_parts.__file__])
+    ai.mcp.add("gone", ["/no/such/program"])
+    assert shown.do("mcps")["result"]["opens"] == "mcps"
+    calc, gone = shown.ask("mcp")
+    assert calc == {"name": "calc", "state": "connected", "connected": True, "step": "", "command": ""}
+    assert gone["state"].startswith("failed: ")
+    assert gone["step"] == "Check its command or address, then connect it again."
+    shown.done("mcp", server="calc", connect=False)
+    assert next(one["state"] for one in shown.ask("mcp")) == "disabled"
+    shown.done("mcp", server="calc", connect=True)
+    assert [one["connected"] for one in shown.ask("mcp")] == [True, False]
+    assert "no MCP server clac. Did you mean calc?" in shown.do("mcp", server="clac", connect=True)["message"]
 
 
 def test_failures_go_to_the_page_that_asked_or_become_a_notice(shown: Panel) -> None:

@@ -7,7 +7,7 @@ import base64
 import pytest
 from playwright.sync_api import Locator, Page, expect
 
-from tests.widgets.chat.page import STATE, ChatPage
+from tests.widgets.chat.page import SERVERS, STATE, ChatPage
 
 SESSIONS = [
     {"id": "ses_1", "title": "Load the measurements", "updated": 0, "busy": False},
@@ -227,11 +227,36 @@ def test_compact_and_export_run_from_the_menu(chat: ChatPage, panel: Locator) ->
     assert download.value.path().read_text("utf-8") == "# Ünïcode"
 
 
-def test_mcp_servers_are_listed_from_the_menu(chat: ChatPage, panel: Locator) -> None:
+def test_mcp_servers_are_connected_and_disconnected_from_the_menu(chat: ChatPage, panel: Locator) -> None:
+    servers = panel.get_by_role("group", name="MCP servers", exact=True)
     choose(panel, "MCP servers")
     (wish,) = chat.wait_for_sent("mcps")
-    chat.message({"kind": "done", "id": wish["id"], "result": {"text": "docs: connected\ncalc: disabled"}})
-    expect(panel.get_by_role("status").filter(has_text="docs: connected")).to_be_visible()
+    chat.message({"kind": "done", "id": wish["id"], "result": {"text": "docs: connected", "opens": "mcps"}})
+    assert chat.answer(SERVERS)["what"] == "mcp"
+    expect(servers.get_by_role("button", name="Disconnect docs", exact=True)).to_be_focused()
+    row = servers.get_by_role("listitem").filter(has_text="calc")
+    connect = servers.get_by_role("button", name="Connect calc", exact=True)
+    expect(connect).to_have_accessible_description("failed: no such file")
+    expect(row).to_contain_text("connect it again")
+    connect.press("Enter")
+    connect.press("Enter")
+    assert [(one["server"], one["connect"]) for one in chat.wait_for_sent("mcp")] == [("calc", True)]
+    expect(row).to_contain_text("connecting…")
+    expect(connect).to_be_disabled()
+    expect(connect).to_be_focused()
+    chat.failed("mcp", "The server is gone. Try again.")
+    expect(panel.get_by_role("alert").filter(has_text="The server is gone. Try again.")).to_be_visible()
+    chat.answer(SERVERS, 2)
+    expect(connect).to_be_enabled()
+    chat.page.keyboard.press("Enter")
+    chat.done("mcp", 2)
+    chat.answer([SERVERS[0], {**SERVERS[1], "connected": True, "state": "connected", "step": ""}, SERVERS[2]], 3)
+    expect(servers.get_by_role("button", name="Disconnect calc", exact=True)).to_be_focused()
+    expect(panel.locator("[aria-live=polite]")).to_have_text("calc: connected")
+    expect(servers.get_by_text("%opencode mcp auth mail", exact=True)).to_be_visible()
+    chat.page.keyboard.press("Escape")
+    expect(servers).to_be_hidden()
+    expect(panel.get_by_role("textbox", name="Message")).to_be_focused()
 
 
 def test_escape_tab_and_an_outside_click_close_the_menu(chat: ChatPage, panel: Locator) -> None:
