@@ -38,9 +38,10 @@ AT_ONCE: dict[str, set[str]] = {
     "kernel.values": {"closest", "secret", "tools"},
     "demo": set(),
     "retry": {"errors"},
+    "api.verifying": {"errors"},
     "failure_kinds": set(),
     "failures": {"errors", "failure_kinds", "retry"},
-    "api": {"errors", "portal", "retry", "secret"},
+    "api": {"errors", "portal", "retry", "secret", "api.verifying"},
     "types": {"api"},
     "server": {"errors", "file_lock", "secret", "tools.names"},
     "stored": {"errors", "server"},
@@ -68,7 +69,7 @@ AT_ONCE: dict[str, set[str]] = {
     "session": {
         *("api", "callbacks", "changes", "closest", "diffs", "errors", "failures", "functions", "portal", "secret"),
         *("server", "transcript", "recording", "results", "retry", "session.prompt", "session.permissions"),
-        *("spending", "stored", "tools", "tools.names"),
+        *("spending", "stored", "tools", "tools.names", "api.verifying"),
     },
     "session.blocking": {
         *("api", "changes", "diffs", "errors", "functions", "portal", "recording", "results", "retry", "secret"),
@@ -82,7 +83,7 @@ AT_ONCE: dict[str, set[str]] = {
         *("closest", "diffs", "errors", "interrupt", "kernel.values", "portal", "prose", "secret"),
         *("session.permissions", "tools", "tools.names", "transcript"),
     },
-    "verify": {"errors", "portal", "render.markup", "session.permissions"},
+    "verify": {"errors", "portal", "render.markup", "session.permissions", "api.verifying"},
     "terminal": {"render.turn", "session", "session.blocking", "session.permissions", "transcript"},
     "widgets": {
         *("changes", "diffs", "errors", "kernel", "portal", "session", "session.blocking", "session.prompt"),
@@ -103,11 +104,11 @@ AT_ONCE: dict[str, set[str]] = {
     "magics": {
         *("magics.typed", "changes", "closest", "diffs", "errors", "kernel", "kernel.values", "portal", "results"),
         *("retry", "secret", "session", "session.blocking", "session.blocking_compose", "session.permissions"),
-        *("session.prompt", "spending", "tools", "tools.names", "transcript", "verify", "widgets"),
+        *("session.prompt", "spending", "tools", "tools.names", "transcript", "verify", "api.verifying", "widgets"),
     },
     "many": {
         *("changes", "diffs", "errors", "file_lock", "portal", "recording", "results", "retry", "session"),
-        *("session.blocking", "session.permissions", "session.prompt", "spending", "transcript"),
+        *("session.blocking", "session.permissions", "session.prompt", "spending", "transcript", "api.verifying"),
     },
     "cli": {
         *("errors", "render.markup", "render.diff", "render.turn", "session", "session.blocking"),

@@ -21,6 +21,7 @@ from urllib.parse import unquote, urlsplit, urlunsplit
 
 from opencode_nb.api.operation import Call, Defaults, bind, build, encode_json, request_call
 from opencode_nb.api.record import Record, wrap
+from opencode_nb.api.verifying import refuse_request
 from opencode_nb.secret import Secret
 
 if TYPE_CHECKING:
@@ -115,6 +116,11 @@ class _Face(ABC):
     def _call(self, row: Row, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
         """Run an operation."""
 
+    def _bound(self, row: Row, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Call:
+        """Return the request of an operation. Raises VerifyingError in a notebook that is being verified."""
+        refuse_request(row["method"], row["name"], args[0] if args else "", typed=row["kind"] == "websocket")
+        return bind(row, args, kwargs, self._place)
+
     def _request(
         self,
         method: str,
@@ -125,6 +131,7 @@ class _Face(ABC):
         timeout: Any,
         raw: bool,
     ) -> Call:
+        refuse_request(method.upper())
         content = None if body is None else encode_json(body)
         call = request_call(method, path, params, content, raw, self._place)
         return call._replace(headers={**call.headers, **(headers or {})}, timeout=timeout)
@@ -184,7 +191,7 @@ class AsyncClient(_Face, AsyncOperations):
         await self.aclose()
 
     def _call(self, row: Row, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
-        call = bind(row, args, kwargs, self._place)
+        call = self._bound(row, args, kwargs)
         if row["kind"] == "sse":
             from opencode_nb.api.stream import AsyncEventStream
 
@@ -237,7 +244,7 @@ class Client(_Face, Operations):
         self.close()
 
     def _call(self, row: Row, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
-        call = bind(row, args, kwargs, self._place)
+        call = self._bound(row, args, kwargs)
         if row["kind"] == "sse":
             from opencode_nb.api.stream import EventStream
 

@@ -9,9 +9,9 @@ from typing import TYPE_CHECKING, Any
 from IPython.core.error import UsageError
 from IPython.core.interactiveshell import InteractiveShell
 
+from opencode_nb.api.verifying import refuse_acts
 from opencode_nb.magics.typed import body
 from opencode_nb.magics.workspace import Workspace
-from opencode_nb.session.permissions.verifying import refuse_prompts
 
 if TYPE_CHECKING:
     from opencode_nb.kernel.context.subjects import Subject
@@ -43,8 +43,8 @@ def run_prompt(
             f"{magic}: a shell command does not take --{given[0].replace('_', '-')}, as no model runs: remove it."
         )
     played = options.replay or workspace.ai.recording is not None
+    refuse_acts(playing=played)
     if not played:
-        refuse_prompts()
         workspace.begin_start()  # while what follows is imported
     from opencode_nb.magics.prompt_cell import PromptCell, ReplayedCell
 

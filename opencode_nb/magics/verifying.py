@@ -14,6 +14,7 @@ from IPython.core.error import UsageError
 from IPython.core.interactiveshell import InteractiveShell
 from IPython.display import display
 
+from opencode_nb.api.verifying import VERIFYING
 from opencode_nb.errors import OpencodeError
 from opencode_nb.kernel import notebook
 from opencode_nb.kernel.context.subjects import Subject
@@ -23,7 +24,6 @@ from opencode_nb.magics.showing.frontend import can_ask
 from opencode_nb.magics.showing.progress import steps
 from opencode_nb.magics.workspace import Workspace
 from opencode_nb.session.permissions.interruptible_input import Question
-from opencode_nb.session.permissions.verifying import VERIFYING
 from opencode_nb.tools.privacy import Level, Outgoing, Piece
 from opencode_nb.verify.kernel import require_nbclient
 from opencode_nb.verify.limits import ROUNDS, Limits

@@ -6,8 +6,8 @@ import asyncio
 from collections.abc import Awaitable, Callable, Iterator, Sequence
 from typing import Any, Generic, TypeVar
 
+from opencode_nb.api.verifying import VerifyingError
 from opencode_nb.many.items import Item
-from opencode_nb.session.permissions.verifying import VerifyingError
 
 STOP_TIMEOUT = 15.0
 """Seconds to wait for stopped turns to end: each gets 5 from the server, then counts as aborted."""

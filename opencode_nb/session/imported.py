@@ -9,6 +9,7 @@ from collections.abc import Mapping
 from pathlib import Path
 
 from opencode_nb.api.client import AsyncClient
+from opencode_nb.api.verifying import refuse_acts
 from opencode_nb.errors import NotFoundError, OpencodeError
 from opencode_nb.server import Server
 from opencode_nb.stored import importing
@@ -20,6 +21,7 @@ async def import_file(
     server: Server | None, client: AsyncClient, path: Path, directory: Path, environment: Mapping[str, str]
 ) -> str:
     """Import an exported session, and return its id. Raises as `AsyncOpencode.import_session`."""
+    refuse_acts()
     if server is None:
         raise OpencodeError(_IMPORT_THERE)
     session_id = await asyncio.to_thread(importing.exported_id, path)

@@ -9,6 +9,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from opencode_nb.api.verifying import refuse_acts
 from opencode_nb.changes.ledger import Own
 from opencode_nb.changes.recorder import Images
 from opencode_nb.errors import ConflictError, InternalServerError, NotFoundError, OpencodeError
@@ -252,9 +253,9 @@ class ManagedSession:
         from the server's snapshots, if it takes any, and from what the tools report; and in this kernel, what the
         agent's code changed, but for what the user changed since.
         Raises OpencodeError if there is no such turn or one is running; DiffConflictError, having changed nothing, if
-        somebody has edited one of the files since. `force=True` overwrites those edits; the result's warning says where
-        a copy is kept.
+        somebody has edited one of the files since. `force=True` overwrites those edits; the warning names the copy.
         """
+        refuse_acts(playing=self.owner.recording)
         message_id = await self._turn_id(to)
         undoing = self.transcript.turns_from(message_id)
         redoing = [turn for turn in self.transcript.undone_turns if turn not in undoing]
@@ -266,6 +267,7 @@ class ManagedSession:
 
         Restores the turns' files to their state before the undo, and no others. Also raises as `revert` does.
         """
+        refuse_acts(playing=self.owner.recording)
         reverted = self.transcript.info.get("revert")
         if not reverted:
             raise OpencodeError("There is nothing to redo: undone turns can be redone only until the next prompt.")

@@ -12,6 +12,7 @@ from collections.abc import AsyncGenerator, AsyncIterator, Callable, Iterable, M
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal, Self
 
+from opencode_nb.api.verifying import is_verifying, own_session
 from opencode_nb.errors import InternalServerError, OpencodeError
 from opencode_nb.functions.collection import Tools
 from opencode_nb.retry import Retry
@@ -69,10 +70,8 @@ class AsyncOpencode(Logins):
     `shared`: use the server that this user's processes share (see `serve`) rather than a private one. `demo=True`
     always starts a private server, with the scripted demo model, not an AI. Close it, or use it as a context manager.
     `on_question` answers the agent's questions: see `questions.asked`. `answer_timeout` (seconds) is how long a person
-    or a function has for an answer. `strict_directory` denies edits outside the directory; shells and code then always
-    ask.
-    `hooks` are called when something happens in any session.
-    `replay`: play the turns of this recording, without any server; options of servers and models have no effect then.
+    or a function has for an answer. `strict_directory` denies edits outside the directory; shells and code always ask.
+    `hooks` are called when something happens in any session. `replay` plays a recording, with no server and no model.
     `timeout` (seconds), `max_cost` (USD), `max_tokens`, `max_steps` (of the model) and `max_tools` (steps that call
     tools) limit each turn; `budget` limits all turns together, see `Budget`.
 
@@ -177,7 +176,7 @@ class AsyncOpencode(Logins):
         Attaches the MCP servers that it does not have. Waits for a server that is restarting.
         """
         await super().start()
-        if self.recording is None:
+        if self.recording is None and not is_verifying():
             await self.mcp.attach()
         return self
 
@@ -360,9 +359,11 @@ class AsyncOpencode(Logins):
         rules = await self.enforcement.rules(self.policy, agent) if self.recording is None else []
         body: Json = {"title": title, "parentID": parent, "permission": rules}
         try:
-            return dict(await self.client.session.create(**{key: value for key, value in body.items() if value}))
+            info = await self.client.session.create(**{key: value for key, value in body.items() if value})
         except InternalServerError as error:
             raise storage.named(error, self._data) from error
+        own_session(info["id"])
+        return dict(info)
 
     async def ask(self, prompt: Prompt, **options: Any) -> Turn:
         """Send one prompt in a new session; options as for `AsyncSession.prompt`."""

@@ -12,13 +12,17 @@ import logging
 from collections.abc import Awaitable, Callable, Iterable
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any, Protocol
 
+from opencode_nb.api.verifying import refuse_acts
 from opencode_nb.errors import OpencodeError
 from opencode_nb.session.prompt import parts as prompt_parts
 from opencode_nb.session.turn import Turn
 from opencode_nb.transcript.state import Json, TurnState
 from opencode_nb.transcript.transcript import Change
+
+if TYPE_CHECKING:
+    from opencode_nb.recording.recording import Recording
 
 log = logging.getLogger("opencode_nb")
 
@@ -42,6 +46,13 @@ class QueueItem:
     commands: bool = False
 
 
+class Place(Protocol):
+    """Where messages are sent: a part of session/owner.py."""
+
+    directory: Path
+    recording: Recording | None
+
+
 class Queue:
     """The messages that wait for a session. asyncio only, on its loop; `items` may be read from any thread.
 
@@ -50,12 +61,12 @@ class Queue:
 
     def __init__(
         self,
-        directory: Path,
+        owner: Place,
         send: Callable[[QueueItem], Awaitable[Turn]],
         is_busy: Callable[[], bool],
         turn_of: Callable[[str], TurnState | None],
     ) -> None:
-        self._directory, self._send_item, self._is_busy, self._turn_of = directory, send, is_busy, turn_of
+        self._place, self._send_item, self._is_busy, self._turn_of = owner, send, is_busy, turn_of
         self.items: tuple[QueueItem, ...] = ()
         self.paused = ""
         self._sending: asyncio.Task[None] | None = None
@@ -82,9 +93,10 @@ class Queue:
         ValueError for `retry`: a turn that fails pauses the queue.
         """
         prompt_parts.check_text(text)
+        refuse_acts(playing=self._place.recording or options.get("replay"))
         if options.get("retry") is not None:
             raise ValueError("Queued messages are not sent again: leave out retry=. A failed turn pauses the queue.")
-        _text, *attached = await prompt_parts.parts(text, files, images, self._directory)
+        _text, *attached = await prompt_parts.parts(text, files, images, self._place.directory)
         item = QueueItem(f"q{next(_numbers)}", text, tuple(attached), options, commands)
         self._set((*self.items, item))
         self._advance()

@@ -8,6 +8,7 @@ from collections.abc import AsyncGenerator, AsyncIterable, AsyncIterator, Awaita
 from functools import partial
 from typing import TYPE_CHECKING, Any, Unpack
 
+from opencode_nb.api.verifying import refuse_acts
 from opencode_nb.diffs.comment import Comment
 from opencode_nb.errors import OpencodeError, TurnError
 from opencode_nb.session import compose
@@ -60,7 +61,7 @@ class AsyncSession(ManagedSession):
         self.policy: Policy | None = None
         self.budget: Budget | None = None
         self._account = Account(transcript, str(owner.directory), self._paying)
-        self.queue = Queue(owner.directory, self._send_waiting, lambda: self.busy, self._turn_state)
+        self.queue = Queue(owner, self._send_waiting, lambda: self.busy, self._turn_state)
         self.comments: list[Comment] = []
         """Comments on lines of a diff, sent with the next prompt."""
         self.sender = Sender(self, self._offering, self._running, self._copy_ahead)
@@ -258,6 +259,7 @@ class AsyncSession(ManagedSession):
         return await self._settled(turns[0])
 
     async def _rested(self) -> None:
+        refuse_acts(playing=self.owner.recording)
         await self.owner.start()
         if self.busy:
             raise OpencodeError(BUSY)

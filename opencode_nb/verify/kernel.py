@@ -16,8 +16,8 @@ from pathlib import Path
 from subprocess import DEVNULL
 from typing import TYPE_CHECKING, Any, Self
 
+from opencode_nb.api.verifying import VERIFYING
 from opencode_nb.errors import OpencodeError
-from opencode_nb.session.permissions.verifying import VERIFYING
 
 if TYPE_CHECKING:
     from nbformat import NotebookNode

@@ -13,7 +13,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal, NamedTuple
 
-from opencode_nb.session.permissions.verifying import VerifyingError
+from opencode_nb.api.verifying import VerifyingError
 from opencode_nb.verify.cells import CodeCell
 from opencode_nb.verify.kernel import FreshKernel, KernelEndedError, Raised, Ran
 from opencode_nb.verify.limits import Limits
@@ -102,9 +102,9 @@ class Course:
         return self._of_prompt(ran.error) or Outcome("ran", ran=ran)
 
     def _of_prompt(self, error: Raised | None) -> Outcome | None:
-        """Return the outcome of a cell that sends a prompt from Python, or lacks a name which one may have set."""
+        """Return the outcome of a cell that sends something from Python, or lacks a name which one may have set."""
         if error and error.name == VerifyingError.__name__:
-            return Outcome("depends", "It sends a prompt from Python.")
+            return Outcome("depends", "It sends something to the agent from Python.")
         found = _NAME_ERROR.search(error.text) if error and error.name == "NameError" else None
         if found is None:
             return None

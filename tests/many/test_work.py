@@ -10,11 +10,11 @@ from typing import Any
 import pytest
 
 import opencode_nb as oc
+from opencode_nb.api.verifying import VERIFYING, VerifyingError, refuse_acts
 from opencode_nb.errors import OpencodeError
 from opencode_nb.many.items import Item, by_default, read
 from opencode_nb.many.sessions import Fresh
 from opencode_nb.many.work import ask_all
-from opencode_nb.session.permissions.verifying import VERIFYING, VerifyingError, refuse_prompts
 from opencode_nb.session.turn import Turn
 from opencode_nb.session.turns.detached import Detached
 from opencode_nb.transcript.state import TurnState
@@ -106,7 +106,7 @@ def test_a_map_in_a_notebook_that_is_verified_sends_nothing_and_says_so(monkeypa
 
     async def ask(item: Item) -> None:
         asked.append(item.index)
-        refuse_prompts()
+        refuse_acts()
 
     async def tell(_index: int, _result: Any) -> None:
         return

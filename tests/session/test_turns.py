@@ -20,7 +20,6 @@ import opencode_nb as oc
 from opencode_nb.api.client import Client
 from opencode_nb.demo import DemoModel, error, gate, text
 from opencode_nb.server import Server
-from opencode_nb.session.permissions.verifying import VERIFYING
 from opencode_nb.session.turns import run
 from tests.support.proxy import Proxy
 
@@ -49,17 +48,6 @@ def test_a_prompt_that_is_not_a_string_raises_type_error(ai: oc.Opencode, given:
     with pytest.raises(TypeError, match="str"):
         session.command("init", given)
     assert not session.turns()
-
-
-def test_nothing_is_sent_from_a_notebook_that_is_being_verified(
-    ai: oc.Opencode, demo_model: DemoModel, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    session = ai.session()
-    monkeypatch.setenv(VERIFYING, "1")
-    for send in (session.prompt, session.command, lambda text: list(session.stream(text))):
-        with pytest.raises(oc.OpencodeError, match="only prompts with --replay are run"):
-            send("init")
-    assert demo_model.requests == []
 
 
 def test_a_malformed_session_id_raises_without_retrying(

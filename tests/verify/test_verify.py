@@ -52,7 +52,7 @@ NOTEBOOK = {
     "its value": code("_.cost", count=21),
     "what follows": code("print(answer)", count=22),
     "what it made": code("made_by_agent", value("1"), count=23),
-    "sends": code("from opencode_nb.session.permissions.verifying import refuse_prompts\nsent = refuse_prompts()"),
+    "sends": code("from opencode_nb.api.verifying import refuse_acts\nsent = refuse_acts()"),
     "reads what was sent": code("sent", value("1")),
     "new": code("print('never run')", count=None),
     "check": code("assert x == 2", count=24),
@@ -125,7 +125,7 @@ SAID = {
     "its value": "It reads the value of cell 19.",
     "what follows": "It reads `answer` of cell 20.",
     "what it made": "It reads `made_by_agent`, which the prompt in cell 19 may have set.",
-    "sends": "It sends a prompt from Python.",
+    "sends": "It sends something to the agent from Python.",
     "reads what was sent": "It reads `sent` of cell 24.",
     "after a check": "The check in cell 27 failed.",
 }

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable
 from typing import TYPE_CHECKING, Any, Protocol
 
+from opencode_nb.api.verifying import refuse_acts
 from opencode_nb.diffs.comment import Comment
 from opencode_nb.session.hooks.answering import Answering
 from opencode_nb.session.kernel.offering import Offering
@@ -12,7 +13,6 @@ from opencode_nb.session.models import split_model
 from opencode_nb.session.permissions import agent_code
 from opencode_nb.session.permissions.policy import Person, Policy
 from opencode_nb.session.permissions.responder import Responder
-from opencode_nb.session.permissions.verifying import refuse_prompts
 from opencode_nb.session.prompt import parts as prompt_parts
 from opencode_nb.session.turn import Turn, expect
 from opencode_nb.session.turns.options import Beginning, Choices, TurnOptions, retry_of, with_schema
@@ -127,8 +127,7 @@ class Sender:
     async def _beginning(self, options: TurnOptions) -> Beginning:
         agent_code.refuse_waiting(self._session.id)
         begun = Beginning(self._session, self._owner, await with_schema(options), self._offering)
-        if begun.replay is None:
-            refuse_prompts()
+        refuse_acts(playing=begun.replay)
         return begun
 
     async def _recorder(self, begun: Beginning, parts: list[Json]) -> Recorder | None:

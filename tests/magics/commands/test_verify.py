@@ -12,9 +12,9 @@ import pytest
 
 import opencode_nb as oc
 from opencode_nb import cli
+from opencode_nb.api.verifying import VERIFYING
 from opencode_nb.demo import DemoModel, kernel_tool, text, tool
 from opencode_nb.magics.workspace import PASSWORD
-from opencode_nb.session.permissions.verifying import VERIFYING
 from tests.magics.conftest import RunCell
 from tests.magics.support_kernel import Kernel, printed
 from tests.verify.corpus import code, value, write
