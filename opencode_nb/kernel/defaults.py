@@ -1,23 +1,15 @@
-"""What sessions may know and use of the kernel if nothing was chosen for them. The magics say where it comes from."""
+"""Whether sessions may use the kernel if nothing was chosen for them. The magics say where it comes from."""
 
 from __future__ import annotations
 
 from collections.abc import Callable
 
-from opencode_nb.tools.privacy import Level
-
 
 class _Defaults:
-    level: Callable[[], Level] = staticmethod(lambda: Level.FULL)
     use: Callable[[], bool] = staticmethod(lambda: True)
 
 
 _defaults = _Defaults()
-
-
-def default_level() -> Level:
-    """Return the privacy level now: the settings may change it."""
-    return _defaults.level()
 
 
 def default_use() -> bool:
@@ -25,6 +17,6 @@ def default_use() -> bool:
     return _defaults.use()
 
 
-def set_defaults(level: Callable[[], Level], use: Callable[[], bool]) -> None:
-    """Set where both come from; they are asked before each prompt."""
-    _defaults.level, _defaults.use = level, use
+def set_default_use(use: Callable[[], bool]) -> None:
+    """Set where that comes from; it is asked before each prompt."""
+    _defaults.use = use

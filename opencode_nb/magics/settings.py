@@ -18,7 +18,7 @@ from opencode_nb.session.permissions import option as permission_option
 from opencode_nb.session.permissions.policy import Policy
 from opencode_nb.session.prompt.variants import EFFORTS, checked_effort
 from opencode_nb.spending import budget
-from opencode_nb.tools.privacy import LEVELS, Level
+from opencode_nb.tools.privacy import LEVELS, PRIVACY, Level
 
 __all__ = ["VARIABLES", "OpencodeMagics"]
 
@@ -35,7 +35,7 @@ VARIABLES = {
     "binary": "OPENCODE_NB_BINARY",
     "shared": "OPENCODE_NB_SHARED",
     "base_url": "OPENCODE_NB_URL",
-    "privacy": "OPENCODE_NB_PRIVACY",
+    "privacy": PRIVACY,
     "kernel": "OPENCODE_NB_KERNEL",
     "record": "OPENCODE_NB_RECORD",
     "replay": "OPENCODE_NB_REPLAY",

@@ -5,7 +5,7 @@ from __future__ import annotations
 import atexit
 import os
 import threading
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from concurrent.futures import Future
 from contextlib import AbstractContextManager, contextmanager
 from typing import TYPE_CHECKING, Any
@@ -17,8 +17,9 @@ from IPython.core.interactiveshell import InteractiveShell
 from opencode_nb import portal
 from opencode_nb.errors import OpencodeError
 from opencode_nb.kernel import notebook
-from opencode_nb.kernel.defaults import set_defaults
+from opencode_nb.kernel.defaults import set_default_use
 from opencode_nb.magics.settings import OpencodeMagics
+from opencode_nb.tools import privacy
 from opencode_nb.transcript.state import is_archived
 
 if TYPE_CHECKING:
@@ -251,7 +252,8 @@ def workspace_of(shell: InteractiveShell | None) -> Workspace:
     if place not in _places:
         settings = OpencodeMagics() if shell is None else OpencodeMagics.of(shell.config)
         _places[place] = Workspace(settings)
-        set_defaults(lambda: settings.privacy_level, lambda: settings.uses_kernel)
+        set_default_use(lambda: settings.uses_kernel)
+        privacy.set_defaults(lambda: settings.privacy_level, _known_secrets)
     return _places[place]
 
 
@@ -261,7 +263,14 @@ def forget(shell: InteractiveShell) -> None:
 
     if workspace := _places.pop(shell, None):
         workspace.close()
+        privacy.set_defaults()
     offer.forget(shell)
+
+
+def _known_secrets() -> Iterable[str]:
+    from opencode_nb.kernel.context.session_context import known_secrets_here  # it loads what describes values
+
+    return known_secrets_here()
 
 
 def _opencode(options: dict[str, Any]) -> Opencode:

@@ -20,9 +20,7 @@ from opencode_nb.session.permissions import questions
 from opencode_nb.session.permissions.approvals import as_sent
 from opencode_nb.session.permissions.policy import Reply
 from opencode_nb.session.turn import Turn
-from opencode_nb.tools.ledger import Ledger
-from opencode_nb.tools.offer import KERNEL
-from opencode_nb.tools.privacy import Gate, Level
+from opencode_nb.tools.privacy import Gate
 from opencode_nb.tools.tool import Tool
 from opencode_nb.transcript import usage
 from opencode_nb.transcript.state import Json, TurnState
@@ -48,8 +46,6 @@ class ManagedSession:
         self._copying: asyncio.Future[None] | None = None
         self._own = Own(self.id)
         self._offering = Offering(owner, transcript, stop)
-        self.gate = Gate(Level.FULL, Ledger(transcript.id))
-        """What passes the kernel's data on to the agent: the gate of the kernel's tools, if they were offered."""
         self.replayed: sources.Replayed | None = None
         self.known_secrets: Callable[[], Iterable[str]] = tuple
         """Returns secrets to mask in recordings, in addition to those in the environment."""
@@ -111,12 +107,10 @@ class ManagedSession:
     def offer(self, tools: Iterable[Tool], gate: Gate | None = None, *, by: str = "") -> None:
         """Give the agent these tools of this process from the next prompt on; () takes them away.
 
-        They replace those given before `by` the same. Results pass the `gate`, by default one that lets everything
-        through but secrets. Not for subagents. Raises ValueError if two tools would have the same name.
+        They replace those given before `by` the same. Results pass the `gate`, by default the session's own, at the
+        user's privacy level. Not for subagents. Raises ValueError if two tools would have the same name.
         """
         self._offering.set(tools, gate, by=by)
-        if by == KERNEL and gate is not None:
-            self.gate = gate
 
     def progress(self, done: float, total: float | None = None, text: str = "") -> None:
         """Show on its card how far the function is that the agent calls, and that this runs in: of `total`, if known.

@@ -69,22 +69,25 @@ Described = tuple[tuple[Hashable, ...], ...]
 
 
 class Given(NamedTuple):
-    """Tools, and the gate that their results pass."""
+    """Tools, and the gate that their results pass; None for the session's own."""
 
     tools: tuple[Tool, ...]
-    gate: Gate
+    gate: Gate | None
 
 
 class Offer:
-    """The tools of one session. Each call is admitted by `admit`; its result passes a gate. See `set`."""
+    """The tools of one session. Each call is admitted by `admit`; its result passes a gate. See `set`.
 
-    def __init__(self, admit: Admit) -> None:
+    `gate` returns the session's own gate at the time of a call.
+    """
+
+    def __init__(self, admit: Admit, gate: Callable[[], Gate]) -> None:
         self._given: dict[str, Given] = {}
-        self._admit = admit
+        self._admit, self._gate = admit, gate
         self._turn = asyncio.Lock()  # first come, first served
 
-    def set(self, tools: Iterable[Tool], gate: Gate, *, by: str = "") -> None:
-        """Offer these tools, whose results pass this gate, in place of those given before by the same.
+    def set(self, tools: Iterable[Tool], gate: Gate | None, *, by: str = "") -> None:
+        """Offer these tools, whose results pass this gate or the session's, in place of those given before by the same.
 
         From any thread. Raises ValueError, without changing anything, if two would have the same name.
         """
@@ -126,7 +129,7 @@ class Offer:
 
     def _find(self, name: str) -> tuple[Tool, Gate] | None:
         """Return the tool of this name, and the gate of whoever gave it."""
-        every = ((tool, some.gate) for some in self._given.values() for tool in some.tools)
+        every = ((tool, some.gate or self._gate()) for some in self._given.values() for tool in some.tools)
         return next((found for found in every if found[0].name == name), None)
 
 

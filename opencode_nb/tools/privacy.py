@@ -7,6 +7,7 @@ does not allow, masks what looks like a secret at every level, and records what 
 from __future__ import annotations
 
 import enum
+import os
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 
@@ -42,6 +43,32 @@ NOT_COVERED = "what code writes to files, what shell commands read, and what ear
 
 LEVELS = tuple(level.name.lower() for level in Level)
 """The names of the levels, from the strictest to `full`."""
+
+
+PRIVACY = "OPENCODE_NB_PRIVACY"
+"""Environment variable with the level of the sessions that nothing was chosen for."""
+
+
+def _level_of_environment() -> Level:
+    return Level.of(os.environ.get(PRIVACY) or LEVELS[-1])
+
+
+class _Defaults:
+    level: Callable[[], Level] = staticmethod(_level_of_environment)
+    secrets: Callable[[], Iterable[str]] = tuple
+
+
+_defaults = _Defaults()
+
+
+def set_defaults(
+    level: Callable[[], Level] = _level_of_environment, secrets: Callable[[], Iterable[str]] = tuple
+) -> None:
+    """Set where the level comes from if none was chosen, and secrets to mask by their values; both are asked each time.
+
+    Without arguments, as it is in a script: the level of the environment, and no secrets but those that stand there.
+    """
+    _defaults.level, _defaults.secrets = level, secrets
 
 
 @dataclass(frozen=True, slots=True)
@@ -82,8 +109,18 @@ class Gate:
     `known` returns secrets to mask by their values, in addition to those in the environment.
     """
 
-    def __init__(self, level: Level, ledger: Ledger, known: Callable[[], Iterable[str]] = tuple) -> None:
+    def __init__(self, level: Level, ledger: Ledger, known: Callable[[], Iterable[str]] | None = None) -> None:
         self.level, self.ledger, self._known = level, ledger, known
+        self.chosen: Level | None = None
+        """The level that was chosen for the session."""
+
+    def settle(self) -> Level:
+        """Set the level to the chosen one, else to the default now; return it. Called before each prompt.
+
+        Raises ValueError if the environment names no level.
+        """
+        self.level = _defaults.level() if self.chosen is None else self.chosen
+        return self.level
 
     @property
     def open(self) -> bool:
@@ -92,7 +129,8 @@ class Gate:
 
     def let(self, outgoing: Outgoing, *, by: str) -> Let:
         """Return what may leave, and record it. `by` is the way it leaves: a tool's name, "mention" or "context"."""
-        level, secrets = self.level, secret_values.of_environment() | set(self._known())
+        known = _defaults.secrets if self._known is None else self._known
+        level, secrets = self.level, secret_values.of_environment() | set(known())
         passed = [piece for piece in outgoing.pieces if piece.level <= level]
         images = outgoing.images if level is Level.FULL else ()
         text = _masked("".join(piece.text for piece in passed), secrets)

@@ -8,20 +8,23 @@ import threading
 import time
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
+from typing import Annotated, Any
 
 import pytest
 from PIL import Image
+from pydantic import AfterValidator
 
 import opencode_nb as oc
 from opencode_nb.demo import DemoModel, kernel_tool, text
 from opencode_nb.server import Server
 from opencode_nb.session.permissions.policy import Answer
 from opencode_nb.tools.names import own_tool
+from opencode_nb.tools.privacy import PRIVACY
 from opencode_nb.tools.tool import Json
 from tests.conftest import make_project
 
 SECONDS = 60.0
+MARK = "Zq7marked"
 
 
 @pytest.fixture(scope="module")
@@ -375,3 +378,34 @@ def test_an_async_client_s_functions_run_on_its_loop(server: Server, place: Path
     assert beside.output == "false"
     assert "cannot prompt the agent's own session" in (recurse.error or "")
     assert "annotate the parameter as oc.AsyncSession" in (blocking.error or "")
+
+
+def test_what_functions_tell_keeps_the_level_of_the_environment(
+    ai: oc.Opencode, demo_model: DemoModel, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Without a kernel's settings: for prompts that a script sends."""
+
+    @oc.tool(read_only=True)
+    def look() -> str:
+        return MARK
+
+    def short(value: str) -> str:
+        raise ValueError(f"{MARK} is too long")
+
+    session = ai.session()
+    monkeypatch.setenv(PRIVACY, "schema")
+    demo_model.queue([kernel_tool("look"), text("Done.")], text("wrong"), text("wrong"))
+    looked = session.prompt("go").tools[0].output
+    assert "Withheld: the user's privacy level is schema" in looked
+    with pytest.raises(oc.StructuredOutputError, match=MARK):  # here it is told
+        session.prompt("go", schema=Annotated[str, AfterValidator(short)])
+    assert MARK not in str(demo_model.requests)
+    monkeypatch.setenv(PRIVACY, "none")
+    session.prompt("Say hello.")
+    assert offered(demo_model, len(demo_model.requests)) == []
+    monkeypatch.setenv(PRIVACY, "everything")
+    with pytest.raises(ValueError, match="'everything' is not a privacy level"):
+        session.prompt("Say hello.")
+    monkeypatch.delenv(PRIVACY)
+    demo_model.queue([kernel_tool("look"), text("Done.")])
+    assert session.prompt("go").tools[0].output == MARK

@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 from IPython.core.interactiveshell import InteractiveShell
 
-from opencode_nb.demo import DemoModel, text
+from opencode_nb.demo import DemoModel, kernel_tool, text
 from opencode_nb.magics.failure import CellError
 from tests.magics.conftest import RunCell
 
@@ -102,6 +102,27 @@ def test_images_are_attached_from_expressions_and_paths(
         assert f"-i {wrong}: " in str(error)
         assert says in str(error)
     assert "withholds images" in str(run_cell("%%prompt -i fig --privacy schema\nLook").error)
+
+
+LOOK = """
+import opencode_nb as oc
+api_key = "Xw9-hunter2-hunter2-Xw9"
+@oc.tool(read_only=True)
+def look() -> str:
+    return f"hunter2000 {api_key}"
+"""
+
+
+def test_functions_keep_the_setting_for_prompts_that_python_sends(run_cell: RunCell, demo_model: DemoModel) -> None:
+    run_cell(LOOK)
+    for setting, seen in (("None", True), ("'schema'", False)):
+        run_cell(f"%config OpencodeMagics.privacy = {setting}")
+        demo_model.queue([kernel_tool("look"), text("Done.")])
+        assert run_cell("with oc.Opencode() as ai:\n    turn = ai.ask('go')").error is None
+        told = str(demo_model.requests[-1]["messages"])
+        assert ("hunter2000" in told) is seen
+        assert "Xw9" not in told, "it is the value of a variable with a secret's name"
+    run_cell("%config OpencodeMagics.privacy = None\nlook.remove()")
 
 
 def test_a_stricter_level_stays_and_says_what_it_does_not_cover(

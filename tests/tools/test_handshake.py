@@ -55,7 +55,7 @@ class Asker:
     """Sends messages to the tools of `offer`, answered by the handshake or by the library."""
 
     def __init__(self, http: httpx.Client) -> None:
-        self.offer = Offer(_admit)
+        self.offer = Offer(_admit, lambda: Gate(Level.FULL, Ledger()))
         self.give(TOOLS)
         self._http = http
         self._endpoint = portal.run(lambda: here().serve(NAME, self.offer))
@@ -197,7 +197,7 @@ from opencode_nb.tools.offer import Offer
 from opencode_nb.tools.privacy import Gate, Level
 from opencode_nb.tools.server import here
 
-offer = Offer(None)
+offer = Offer(None, None)
 endpoint = portal.run(lambda: here().serve("nb00000002", offer))
 headers = {"authorization": f"Bearer {endpoint.token}", "accept": "application/json, text/event-stream"}
 

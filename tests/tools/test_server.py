@@ -36,7 +36,7 @@ class Desk:
         self.order: list[str] = []
         self.ended, self.hung, self.cancelled = asyncio.Event(), asyncio.Event(), asyncio.Event()
         self.refuse = ""
-        self.offer = Offer(self._admit)
+        self.offer = Offer(self._admit, lambda: Gate(Level.FULL, Ledger()))
         self.give(Level.FULL)
 
     def give(self, level: Level) -> None:

@@ -13,7 +13,6 @@ from opencode_nb.kernel import notebook
 from opencode_nb.kernel.context import note, subjects
 from opencode_nb.kernel.context.cells import Cell, Cells, cells_of
 from opencode_nb.kernel.context.subjects import Subject
-from opencode_nb.kernel.defaults import default_level
 from opencode_nb.kernel.values.bounds.looking import OnMain, look
 from opencode_nb.kernel.values.namespace import own
 from opencode_nb.kernel.values.secrets import known_secrets
@@ -41,21 +40,19 @@ class SessionContext:
     """The gate of one session, and what its agent last saw of the kernel. Use from any thread."""
 
     def __init__(self, session_id: str) -> None:
-        self.gate = Gate(Level.FULL, Ledger(session_id), _known_secrets)
+        self.gate = Gate(Level.FULL, Ledger(session_id), known_secrets_here)
         self._seen = note.Look()
         self._told: note.Look | None = None
-        self._chosen: Level | None = None
 
     def settle(self, chosen: Level | None = None) -> Level:
         """Set the gate's level and return it: the one chosen now, else earlier for this session, else the default."""
-        self._chosen = self._chosen if chosen is None else chosen
-        self.gate.level = default_level() if self._chosen is None else self._chosen
-        return self.gate.level
+        self.gate.chosen = self.gate.chosen if chosen is None else chosen
+        return self.gate.settle()
 
     def preview(self) -> SessionContext:
         """Return a context that says the same, and records nothing here."""
         copy = SessionContext("")
-        copy._chosen, copy._seen = self._chosen, self._seen
+        copy.gate.chosen, copy._seen = self.gate.chosen, self._seen
         return copy
 
     async def mentioned(self, text: str, agents: Agents, directory: Path, on_main: OnMain | None = None) -> list[Json]:
@@ -135,7 +132,8 @@ def _variables() -> dict[str, object]:
     return own(shell) if shell is not None else {}
 
 
-def _known_secrets() -> Iterable[str]:
+def known_secrets_here() -> Iterable[str]:
+    """Return the secrets of this kernel's variables."""
     shell = get_ipython()
     return known_secrets(shell)() if shell is not None else ()
 

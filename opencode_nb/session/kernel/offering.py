@@ -63,9 +63,10 @@ class Offering:
         self._owner, self._transcript = owner, transcript
         self._name = server_name(transcript.id)
         self._calls = Calls(transcript, self._name)
-        self._offer = Offer(self._admit)
+        self._offer = Offer(self._admit, lambda: self.gate)
         self._hosting = Hosting(owner, transcript)
-        self._gate = Gate(Level.FULL, Ledger(transcript.id))  # for the user's functions
+        self.gate = Gate(Level.FULL, Ledger(transcript.id))
+        """What passes data of this process on to the agent: the kernel's gate, once it has offered its tools."""
         self._endpoint: Endpoint | None = None
         self._mine = f"kernel {secrets.token_hex(4)}"  # names this process in the session's rules
         self._asked: set[str] = set()  # full names of the tools that the server asks about
@@ -75,17 +76,17 @@ class Offering:
     def set(self, tools: Iterable[Tool], gate: Gate | None, *, by: str) -> None:
         """Offer these tools from the next prompt on, in place of those given `by` the same. From any thread.
 
-        Raises ValueError if two would have the same name.
+        Without a gate, their results pass the session's. Raises ValueError if two would have the same name.
         """
-        gate = gate or Gate(Level.FULL, Ledger(self._transcript.id))
         self._offer.set(tools, gate, by=by)
-        if by == KERNEL:
-            self._gate = gate
+        if by == KERNEL and gate is not None:
+            self.gate = gate
 
     def _offer_functions(self) -> None:
-        """Offer the functions that are tools now, at the kernel's privacy level; nothing at the level none."""
-        functions = self._owner.tools if self._gate.open else ()
-        self._offer.set(self._tools_of([*functions]), self._gate, by=FUNCTIONS)
+        """Offer the functions that are tools now, at the privacy level of now; nothing at the level none."""
+        self.gate.settle()
+        functions = self._owner.tools if self.gate.open else ()
+        self._offer.set(self._tools_of([*functions]), None, by=FUNCTIONS)
 
     def _tools_of(self, functions: list[FunctionTool]) -> tuple[Tool, ...]:
         """Return functions as tools. What calls them is loaded with the first."""

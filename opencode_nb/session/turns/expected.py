@@ -15,8 +15,9 @@ from opencode_nb.results.schema import MismatchError, Schema
 from opencode_nb.session.kernel.offering import Offering
 from opencode_nb.session.turn import expect
 from opencode_nb.session.turns.run import Run
+from opencode_nb.tools.ledger import Ledger
 from opencode_nb.tools.names import RESULT
-from opencode_nb.tools.privacy import Gate, Outgoing
+from opencode_nb.tools.privacy import Gate, Level, Outgoing
 from opencode_nb.tools.tool import Call, Json, Result
 from opencode_nb.transcript.results import ACCEPTED, is_result
 from opencode_nb.transcript.state import Message, TurnState
@@ -52,7 +53,7 @@ class Expected:
         """Offer the result tool with the next prompt. Raises OpencodeError if another prompt's is offered still."""
         if self._offering.offers(RESULT):
             raise OpencodeError(_TAKEN)
-        self._offering.set([self._tool], None, by=RESULT)
+        self._offering.set([self._tool], Gate(Level.NONE, Ledger()), by=RESULT)  # it answers with nothing of the user's
 
     @property
     def instructions(self) -> str:

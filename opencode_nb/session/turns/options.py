@@ -20,7 +20,6 @@ from opencode_nb.session.prompt.variants import Wish, checked_effort
 from opencode_nb.session.recorded.opened import recording_in
 from opencode_nb.session.turns.run import Limits
 from opencode_nb.spending.budget import LIMITS, Budget
-from opencode_nb.tools.privacy import Gate
 from opencode_nb.transcript import ids, usage
 from opencode_nb.transcript.state import Json
 from opencode_nb.transcript.transcript import Transcript
@@ -127,7 +126,6 @@ class Choices(Protocol):
     variant: str | None
     policy: Policy | None
     budget: Budget | None
-    gate: Gate
 
     @property
     def effort(self) -> str | None:
@@ -144,7 +142,7 @@ def _agent_of(policy: Policy, given: str | None, default: str | None) -> str | N
 def _expected(schema: Schema, session: Choices, offering: Offering) -> Expected:
     from opencode_nb.session.turns.expected import Expected
 
-    return Expected(schema, session.transcript, offering, session.gate)
+    return Expected(schema, session.transcript, offering, offering.gate)
 
 
 class Beginning:
