@@ -227,7 +227,7 @@ def parts(turn: Turn, kind: str) -> Iterator[Json]:
     """Yield the answer's parts of this kind, in order. Copies lists, as the loop's thread keeps adding to the turn."""
     for step in list(turn.state.steps.values()):
         if step.info.get("role") == "assistant" and not step.info.get("summary"):
-            yield from (part for part in _listed(step) if part.get("type") == kind)
+            yield from (part for part in _listed(step) if part.get("type") == kind and not part.get("ignored"))
 
 
 def _listed(step: Message) -> list[Json]:

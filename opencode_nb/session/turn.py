@@ -15,6 +15,7 @@ from opencode_nb.portal import result_of
 from opencode_nb.session.turns.detached import Detached
 from opencode_nb.tools.ledger import Entries, Entry
 from opencode_nb.transcript import usage
+from opencode_nb.transcript.results import is_late
 from opencode_nb.transcript.state import Json, Message, TurnState
 from opencode_nb.transcript.tool_call import ToolCall
 
@@ -223,7 +224,7 @@ class Turn:
 
     @property
     def _last(self) -> Json:
-        return self._answers[-1].info if self._answers else {}
+        return next((step.info for step in reversed(self._answers) if not is_late(self.state, step)), {})
 
     # -- waiting ---------------------------------------------------------------------------------------------------
 

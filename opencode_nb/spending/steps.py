@@ -8,6 +8,7 @@ from typing import NamedTuple
 
 from opencode_nb.transcript import usage
 from opencode_nb.transcript.messages import is_own_shell
+from opencode_nb.transcript.results import accepted
 from opencode_nb.transcript.state import Json, Message, TurnState
 from opencode_nb.transcript.transcript import Change, Transcript
 
@@ -75,7 +76,7 @@ class Steps:
 
 def goes_on(turn: TurnState) -> bool:
     """Return whether the turn needs another step of the model, as far as is known."""
-    last = next(reversed(_answers(turn)), None)
+    last = next(reversed(_answers(turn)), None) if accepted(turn) is None else None
     return last is not None and (not _is_over(last) or last.info.get("finish") == "tool-calls")
 
 

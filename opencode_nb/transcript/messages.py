@@ -14,6 +14,7 @@ from collections.abc import Iterable
 from typing import NamedTuple
 
 from opencode_nb.transcript.halves import split_end
+from opencode_nb.transcript.results import is_late
 from opencode_nb.transcript.state import Json, Message, TurnState
 
 USER_SHELL = "The following tool was executed by the user"
@@ -81,6 +82,7 @@ class Folding:
             turn.prompt = message
         yield Change("message", turn.id, message_id)
         if not known:
+            _ignore_late(turn, message)
             yield from (Change("part", turn.id, part_id) for part_id in message.parts)
 
     def _place(self, turn: TurnState, message: Message) -> None:
@@ -152,6 +154,7 @@ class Folding:
         message.parts[part_id] = _merge_part(before, part)
         if turn is None:
             return
+        _ignore_late(turn, message)
         if part.get("type") == "step-start" and not known:
             yield from self._discard_attempt(turn, message)
         target = self._continued_by(turn, message, part)
@@ -233,6 +236,14 @@ class Folding:
         turn, message = self._home(str(properties.get("messageID")))
         if message.parts.pop(str(properties.get("partID")), None) is not None and turn is not None:
             yield Change("removed", turn.id, str(properties["partID"]))
+
+
+def _ignore_late(turn: TurnState, step: Message) -> None:
+    """Mark what the model wrote after its result was accepted, as the server marks texts that are no answer."""
+    written = [part for part in list(step.parts.values()) if part.get("type") in ("text", "reasoning")]
+    if written and is_late(turn, step):
+        for part in written:
+            part["ignored"] = True
 
 
 def is_own_shell(prompt: Message) -> bool:

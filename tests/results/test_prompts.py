@@ -6,15 +6,19 @@ import asyncio
 import dataclasses
 import json
 from collections.abc import Iterator
+from functools import partial
 from pathlib import Path
 from typing import Any, Literal
 
+import httpx
 import pytest
 
 import opencode_nb as oc
-from opencode_nb.demo import DemoModel, finish, gate, kernel_tool, reason, text, tool
+from opencode_nb.demo import DemoModel, finish, gate, kernel_tool, reason, text, tool, usage
+from opencode_nb.portal import run
 from opencode_nb.server import Server
 from opencode_nb.tools.names import own_tool
+from opencode_nb.transcript.transcript import Change
 
 
 @dataclasses.dataclass
@@ -66,6 +70,49 @@ def test_a_call_of_the_result_tool_is_the_turn_s_data_and_its_end(ai: oc.Opencod
         later.data  # noqa: B018
     with oc.Opencode(base_url=ai.client.base_url, password=ai._async.password, directory=ai.directory) as other:
         assert [one.status for one in other.session(id=session.id).turns()] == ["completed", "completed"]
+
+
+class HeldAborts(httpx.AsyncHTTPTransport):
+    """Holds what stops a turn until `late` is set: the server has asked the model once more by then."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.late = asyncio.Event()
+
+    async def handle_async_request(self, request: httpx.Request) -> httpx.Response:
+        if request.url.path.endswith("/abort"):
+            await self.late.wait()
+        return await super().handle_async_request(request)
+
+
+def test_what_the_model_writes_after_its_result_is_no_part_of_the_answer(
+    server: Server, place: Path, demo_model: DemoModel
+) -> None:
+    """The server may ask the model again before it is told to stop."""
+    transport = HeldAborts()
+    client = httpx.AsyncClient(transport=transport)
+    with oc.Opencode(base_url=server.url, password=server.password, directory=place, http_client=client) as ai:
+        for last in ([gate("never")], [usage(4, 50), finish("length")]):
+            transport.late.clear()
+            session = ai.session()
+            late = partial(note_words, session, "Too late", transport.late)
+            session.subscribe(late)
+            demo_model.queue([text("First."), usage(2, 3), result(**ADA), [reason("Hm"), text("Too late"), *last]])
+            updates = list(session.stream("Who?", schema=Person))
+            turn = session.turns()[-1]
+            assert (turn.text, turn.reasoning) == ("First.", "")
+            assert "".join(update.text for update in updates if update.kind in ("text", "reasoning")) == "First."
+            assert (turn.status, turn.stop_reason) == ("completed", "end_turn")
+            assert "late" not in str(turn._repr_mimebundle_()[0])
+        assert turn.tokens["output"] == 53, "what came too late has to be paid for"
+    run(client.aclose)
+
+
+def note_words(session: oc.Session, words: str, seen: asyncio.Event, change: Change) -> None:
+    """Set the event once the session's last turn has these words."""
+    state = session._async.transcript.turns.get(change.turn)
+    if state is not None and words in str(state.parts):
+        seen.set()
 
 
 def test_a_text_answer_counts_and_a_wrong_one_is_corrected_in_the_same_turn(
