@@ -12,12 +12,11 @@ from IPython.core.interactiveshell import InteractiveShell
 from opencode_nb import portal
 from opencode_nb.magics.failure import CellError
 from opencode_nb.magics.prompt import run_prompt
+from opencode_nb.magics.showing.asking import asked
 from opencode_nb.magics.showing.frontend import Frontend, detect
 from opencode_nb.magics.workspace import Workspace
 from opencode_nb.results.fences import blocks
-from opencode_nb.session.permissions.console import ConsolePerson
-from opencode_nb.session.permissions.jobs import Jobs
-from opencode_nb.session.permissions.policy import NOBODY, Answer, Person
+from opencode_nb.session.permissions.policy import NOBODY, Answer
 from opencode_nb.session.turn import Turn
 from opencode_nb.tools.names import server_name
 from opencode_nb.transcript.state import Json
@@ -39,9 +38,13 @@ def run_code(shell: InteractiveShell, workspace: Workspace, options: Namespace, 
         raise UsageError("%%opencode: the instruction is empty. Write on its line what to do with the code below it.")
     if action and options.background:
         raise UsageError(f"%%opencode: --{action} is for prompts that the cell waits for: remove --background.")
-    if options.verify:
-        raise UsageError("%%opencode: --verify is for %%prompt: remove it, and run %opencode verify in the next cell.")
+    if action and options.verify:
+        raise UsageError(f"%%opencode: --verify runs the saved notebook, which lacks the code to {action}: remove one.")
     text = _prompt(instruction, code, _ASK_FOR_CODE if action else "")
+    if options.verify:
+        from opencode_nb.magics.verifying import run_and_verify
+
+        return run_and_verify(shell, workspace, "%%opencode", options, text, whole=True, note="")
     turn = run_prompt(shell, workspace, "%%opencode", options, text, whole=not action)
     if action is None or not isinstance(turn, Turn):
         return turn
@@ -93,21 +96,9 @@ def _allowed(shell: InteractiveShell, turn: Turn, permission: Any, code: str) ->
     session = turn.session._async
     policy = session.owner.policy_of(permission) if permission else session.policy or session.owner.policy
     request: Json = {
-        "id": "",
+        "id": "code",
         "sessionID": session.id,
         "permission": f"{server_name(session.id)}_python",
         "call": {"tool": f"{server_name(session.id)}_python", "input": {"code": code}},
     }
-    jobs = Jobs()
-    person = None if detect(shell) is Frontend.HEADLESS else ConsolePerson(jobs)
-
-    async def decide() -> Answer:
-        return await policy.decide(request) or await _asked(person, request)
-
-    deciding = portal.start(decide)
-    jobs.serve_until(deciding)
-    return deciding.result()
-
-
-async def _asked(person: Person | None, request: Json) -> Answer:
-    return (await person.permission(request) if person else None) or NOBODY
+    return portal.run(policy.decide, request) or asked(shell, request) or NOBODY

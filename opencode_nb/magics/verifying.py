@@ -20,10 +20,10 @@ from opencode_nb.kernel import notebook
 from opencode_nb.kernel.context.subjects import Subject
 from opencode_nb.magics.options import prompt_parser
 from opencode_nb.magics.prompt import run_prompt
+from opencode_nb.magics.showing.asking import asked
 from opencode_nb.magics.showing.frontend import can_ask
 from opencode_nb.magics.showing.progress import steps
 from opencode_nb.magics.workspace import Workspace
-from opencode_nb.session.permissions.interruptible_input import Question
 from opencode_nb.tools.privacy import Level, Outgoing, Piece
 from opencode_nb.verify.kernel import require_nbclient
 from opencode_nb.verify.limits import ROUNDS, Limits
@@ -41,8 +41,6 @@ _OF_ONE_PROMPT: dict[str, Any] = {
     "schema": None,
 }
 """Options of a prompt that those after it do not take over."""
-
-_YES = ("y", "yes")
 
 
 class DeclinedError(OpencodeError):  # internal to the magics
@@ -66,7 +64,7 @@ class Verification:
         Asks each time: since the last one, the agent may have changed what is run.
         """
         if self.asks:
-            _ask(self.path, self.limits)
+            _ask(self.shell, self.path, self.limits)
         with steps() as tell:
             found = verify(self.path, self.limits, tell)
         return replace(found, notes=list(self._notes(found))) if self.own else found
@@ -142,12 +140,15 @@ def _found(path: str | None) -> Path:
     return found
 
 
-def _ask(path: Path, limits: Limits) -> None:
-    answer = Question().ask(
-        f"Run the cells of {path.name} in a fresh kernel, without its prompts? They may change files or call services, "
-        f"and take up to {limits.cell:g} s each. [y]es / [n]o: "
-    )
-    if (answer or "").lower() not in _YES:
+def _ask(shell: InteractiveShell, path: Path, limits: Limits) -> None:
+    told = {
+        "Notebook": path.name,
+        "Its cells": f"They may change files or call services, and take up to {limits.cell:g} s each.",
+        "Its prompts": "They are left out.",
+    }
+    request = {"id": "verify", "permission": "%opencode verify", "asked_by": "this cell", "metadata": told}
+    answer = asked(shell, request)
+    if answer is None or answer.reply == "reject":
         raise DeclinedError("The notebook was not run.")
 
 

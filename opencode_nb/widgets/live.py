@@ -7,6 +7,7 @@ contents: a `Picture` renders them, and intents go to the view's owner, on the p
 from __future__ import annotations
 
 import asyncio
+import threading
 import time
 from collections.abc import Awaitable, Callable
 from typing import Any, Generic, Protocol, TypeVar
@@ -14,6 +15,7 @@ from uuid import uuid4
 
 import anywidget
 import traitlets
+from IPython.core.getipython import get_ipython
 
 from opencode_nb.portal import start
 from opencode_nb.render.markup.escape import Html
@@ -288,6 +290,20 @@ def settle(future: asyncio.Future[Any] | None, value: Any) -> None:
     """Set a result once: handlers may run twice per click, or after an answer from elsewhere."""
     if future is not None and not future.done():
         future.set_result(value)
+
+
+def after_cell(callback: Callable[[], None]) -> None:
+    """Call back after the cell running on this thread, or at once if there is none."""
+    shell = get_ipython()
+    if shell is None or threading.current_thread() is not threading.main_thread():
+        callback()
+        return
+
+    def once(_result: object) -> None:
+        shell.events.unregister("post_run_cell", once)
+        callback()
+
+    shell.events.register("post_run_cell", once)
 
 
 def hear_while_blocked(widget: anywidget.AnyWidget) -> None:

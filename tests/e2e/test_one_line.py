@@ -14,6 +14,7 @@ from tests.conftest import make_project
 from tests.e2e.conftest import OpenNotebook
 from tests.e2e.support_lab import Lab
 from tests.e2e.support_notebook import Notebook
+from tests.support.browser import press_answer
 
 TURN_TIMEOUT = 90_000
 """Milliseconds for a step of a turn to show: a cold server and the first prompt of a directory take about 10,000."""
@@ -117,3 +118,29 @@ def test_tab_completes_options_and_prose(notebook: Callable[..., Notebook], demo
     expect(page.editor(4)).to_have_text(re.compile(r"^%%prompt -s ses_\w+$"))
     tab(4, "\n/ini", re.compile(r"^%%prompt -s ses_\w+/init$"))
     assert page.console == []
+
+
+def test_a_cell_is_allowed_by_a_click_to_run_code_and_to_verify(
+    notebook: Callable[..., Notebook], demo_model: DemoModel
+) -> None:
+    """Neither asks within a turn: the card stands below the answer, or alone, while the cell waits."""
+    demo_model.queue(text("```python\ndouble = 2 * half\n```"))
+    page = notebook("half = 21", "%%opencode --run Double it\nhalf", "double", "%opencode verify")
+    page.run(1)
+    allow = page.page.get_by_role("button", name="Allow once", exact=True)
+    page.start(2)
+    card = page.output(2).get_by_role("group", name="Permission needed")
+    expect(card).to_contain_text("double = 2 * half", timeout=TURN_TIMEOUT)
+    expect(card.get_by_role("button", name="Allow always")).to_have_count(0)
+    page.screenshot("asks")
+    press_answer(allow)
+    page.wait(2)
+    assert page.run(3).strip().endswith("42")
+    page.start(4)
+    card = page.output(4).get_by_role("group", name="Permission needed")
+    expect(card).to_contain_text("run the cells of a notebook in a fresh kernel", timeout=TURN_TIMEOUT)
+    press_answer(allow)
+    page.wait(4, timeout=TURN_TIMEOUT)
+    assert "notebook.ipynb" in page.text(4)
+    expect(page.page.get_by_role("group", name="Permission needed")).to_have_count(0)
+    assert "application/vnd.jupyter.widget-view+json" not in str(page.save())

@@ -56,7 +56,7 @@ class Shown:
         self.turn: Turn | None = None
 
     def prompt(self, words: str = "go") -> Turn:
-        self.turn = self.session.prompt(words, person=self.view, wait=False)
+        self.turn = self.session.prompt(words, person=self.view.person, wait=False)
         self.view.attach(self.turn)
         return self.turn
 
@@ -239,7 +239,7 @@ def test_requests_go_to_the_person_when_the_page_cannot_reply(
     shown.prompt()
     shown.end()
     ask_a_question(demo_model)
-    assert shown.session.prompt("go", person=shown.view).status == "completed"
+    assert shown.session.prompt("go", person=shown.view.person).status == "completed"
     assert person.asked == ["bash", "Which format?"]
 
 

@@ -67,7 +67,7 @@ def turn(session: oc.Session, plug: Callable[[str], Bridge]) -> Iterator[Shown]:
     view = TurnView(session, None)
 
     def prompt() -> Turn:
-        turn = session.prompt("go", person=view, wait=False)
+        turn = session.prompt("go", person=view.person, wait=False)
         view.attach(turn)
         return turn
 

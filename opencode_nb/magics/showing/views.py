@@ -93,7 +93,7 @@ class PageView:
         from opencode_nb.widgets.turn import TurnView
 
         self._view = TurnView(session, fallback)
-        self.person: Person | None = self._view
+        self.person: Person | None = self._view.person
         self._display_id = f"opencode_nb-{uuid4().hex}"
 
     def attach(self, turn: Turn) -> None:

@@ -286,6 +286,24 @@ class RequestsView:
         return [["put", f"{shown.key}m", shown.key, subject_html(request, root, columns, shown.key)]]
 
 
+class LiveRequest:
+    """A request that no turn asks, below the root of its view. After changing the `look`, update everything."""
+
+    def __init__(self, request: Json) -> None:
+        self.look = Look()
+        self._open = {str(request["id"]): request}
+        self._cards = RequestsView("rq", self.look)
+
+    def snapshot(self) -> Html:
+        """Return the current content of the view's root; later updates build on it."""
+        self.update(None)
+        return element("article", self._cards.html(), style="turn", data_key="r")
+
+    def update(self, _dirty: set[str] | None) -> list[Op]:
+        """Return the operations after the look has changed."""
+        return self._cards.update(self._open, "")
+
+
 def _is_done(part: Json, context: Context) -> bool:
     time = part.get("time")
     return context.ended or (isinstance(time, dict) and time.get("end") is not None)

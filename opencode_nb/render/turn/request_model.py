@@ -31,6 +31,7 @@ _WANTS = {
     "skill": "load a skill",
     "external_directory": "access files outside its directory",
     "doom_loop": "repeat the same call",
+    "%opencode verify": "run the cells of a notebook in a fresh kernel",
 }
 _WANTS_OF_OWN = {
     PYTHON: "run Python code in your kernel",
@@ -149,7 +150,12 @@ def _own(request: Json) -> str:
 
 
 def asker(request: Json) -> str:
-    """Return who asks: `the subagent general (Look around)`, `another session`, or "" for the session itself."""
+    """Return who asks: `the subagent general (Look around)`, `another session`, or "" for the session itself.
+
+    `asked_by` and `function` are this package's own.
+    """
+    if asked_by := request.get("asked_by"):
+        return str(asked_by)
     if function := request.get("function"):
         return f"the function {function}"
     task = request.get("asker")

@@ -81,7 +81,7 @@ def _ask_permission(request: Json, ask: Ask) -> Answer | None:
     if not _can_ask():
         return None
     _tell(describe(request))
-    prompt = f"Allow? [y]es, once / [a]lways{_scope(request)} / [n]o, or say why not: "
+    prompt = f"Allow? [y]es, once{_always(request)} / [n]o, or say why not: "
     while True:
         reply = ask(prompt)
         if reply is None:
@@ -91,11 +91,11 @@ def _ask_permission(request: Json, ask: Ask) -> Answer | None:
         prompt = "Please answer y, a, n, or say why not: "
 
 
-def _scope(request: Json) -> str:
+def _always(request: Json) -> str:
     from opencode_nb.render.markup.escape import reveal_line
 
     always = _read(request).always
-    return f" ({reveal_line(always)})" if always else ""
+    return f" / [a]lways ({reveal_line(always)})" if always else ""
 
 
 def _ask_questions(request: Json, ask: Ask) -> list[list[str]] | Literal["reject"] | None:

@@ -71,13 +71,14 @@ def test_a_notebook_is_verified_without_being_asked_or_is_not_mended(
     assert "ZeroDivisionError: division by zero" in said
     assert "It was run as it was saved at " in said
     assert "The saved file does not have this cell: save the notebook" in said
-    assert asked(kernel)[0].startswith("Run the cells of work.ipynb in a fresh kernel, without its prompts? They may ")
-    assert len(asked(kernel)) == 2
+    assert "This cell asks for permission to run the cells of a notebook in a fresh kernel:" in said
+    assert "Notebook: work.ipynb" in said
+    assert asked(kernel) == ["Allow? [y]es, once / [n]o, or say why not: "] * 2
 
     kernel.run(f"%opencode start --url {server.url}")
     demo_model.queue(kernel_tool("result", value=3), mending(notebook))  # what mends need not answer the schema
     said = printed(kernel.run("%%prompt --verify -o cells --schema int\nHow many cells?", answers=("yes", "y", "yes")))
-    assert [question.split()[0] for question in asked(kernel)[2:]] == ["Run", "Allow?", "Run"]
+    assert len(asked(kernel)) == 5
     assert "work.ipynb is not sound" in said
     assert "work.ipynb is sound, as far as it was run" in said
     assert "StructuredOutputError" not in said
@@ -112,6 +113,8 @@ def test_a_notebook_is_run_where_nobody_can_be_asked(
         f"%opencode verify {sound} --mend often": "'often' is not a whole number above 0",
         "%%prompt --verify -b\nhello": "--verify is for prompts that the cell waits for",
         "%%prompt --verify\n/undo": "name the notebook's file",
+        "%%opencode --verify Double it\nhalf": "name the notebook's file",
+        "%%opencode --verify --insert Double it\nhalf": "which lacks the code to insert: remove one",
     }
     assert {line: expected in run_cell(line).printed for line, expected in said.items()} == dict.fromkeys(said, True)
     monkeypatch.setenv(VERIFYING, "1")
