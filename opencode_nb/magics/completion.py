@@ -75,6 +75,7 @@ class Completion:
             "EXPR": lambda fragment: [*offers.names(), *_paths(fragment)],
             "INSTALLED": lambda _fragment: _installed(),
             "ACTION": lambda _fragment: list(ACTIONS),
+            "OUT": lambda _fragment: offers.outputs(),
             "PROGRAM": lambda fragment: [*_installed(), *_paths(fragment)],
         }
 

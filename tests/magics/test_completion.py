@@ -75,6 +75,8 @@ def test_tab_offers_options_and_their_values(complete: Complete, run_cell: RunCe
     assert complete("%%prompt -m gpt-5") == ["%%prompt -m demo/demo-gpt-5"]
     assert complete("%%prompt -m demo/no-such") == []
     assert complete("x = %prompt --permission de") == ["x = %prompt --permission deny"]
+    run_cell("1 + 1")
+    assert complete("%opencode explain Ou")[0].startswith("%opencode explain Out[")
 
 
 def test_tab_shows_the_titles_of_sessions_and_finds_by_them(

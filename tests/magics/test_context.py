@@ -181,3 +181,20 @@ def test_the_last_error_is_sent_to_be_fixed(run_cell: RunCell, demo_model: DemoM
     assert "Fix the last error. without changing ratio" in told(demo_model)
     assert "ZeroDivisionError" in told(demo_model)
     assert "return 1 / n" in told(demo_model)
+
+
+def test_the_output_of_a_cell_is_sent_to_be_explained(
+    run_cell: RunCell, shell: InteractiveShell, demo_model: DemoModel
+) -> None:
+    run_cell("rain = [763, 2495]\nrain")
+    number = shell.execution_count - 1
+    run_cell("1 / 0")
+    demo_model.queue([[text("It is rain.")]], [[text("By zero.")]], [[text("A sum.")]])
+    assert "It is rain." in run_cell(f"%opencode explain Out[{number}] briefly").printed
+    assert f"Explain the output of cell In[{number}]. briefly" in told(demo_model)
+    assert "2495" in told(demo_model)
+    run_cell(f"%opencode explain {number + 1}")
+    assert "It failed with a `ZeroDivisionError`" in told(demo_model)
+    run_cell("%opencode explain why not zero")
+    assert f"Explain the output of cell In[{number + 1}]. why not zero" in told(demo_model)
+    assert "There is no cell In[9999]." in run_cell("%opencode explain [9999]").printed

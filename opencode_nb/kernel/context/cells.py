@@ -71,6 +71,13 @@ class Cells:
         history: Any = self._shell.history_manager
         return {number: text for number, text in enumerate(history.input_hist_raw) if text.strip()} if history else {}
 
+    def numbered(self, number: int) -> Cell | None:
+        """Return the cell with this number, with its error if it is the last one that failed; None if there is none."""
+        source = self.sources.get(number)
+        if source is None:
+            return None
+        return self.failed if self.failed and self.failed.number == number else Cell(number, source, None)
+
     @property
     def values(self) -> dict[int, object]:
         """The value of each cell that had one."""

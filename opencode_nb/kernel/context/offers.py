@@ -33,6 +33,16 @@ def offered(text: str) -> dict[str, str]:
     return {**special, **found}
 
 
+def outputs() -> list[str]:
+    """Return the cells that ran, the latest first: by `Out[n]`, or by `In[n]` if they have no value."""
+    shell = get_ipython()
+    if shell is None:
+        return []
+    cells = cells_of(shell)
+    latest = sorted(cells.sources, reverse=True)[:MOST]
+    return [f"Out[{number}]" if number in cells.values else f"In[{number}]" for number in latest]
+
+
 def _special(shell: InteractiveShell) -> Iterator[tuple[str, str]]:
     cells = cells_of(shell)
     if cells.error is not None:

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Mapping
+from dataclasses import replace
 from typing import NamedTuple
 
 from opencode_nb.closest import did_you_mean
 from opencode_nb.errors import OpencodeError
 from opencode_nb.kernel.context.blocks import block
-from opencode_nb.kernel.context.cells import Cells
+from opencode_nb.kernel.context.cells import Cell, Cells
 from opencode_nb.kernel.context.mentions import Word, words
 from opencode_nb.kernel.context.typing_errors import one_edit_away
 from opencode_nb.kernel.values.describe import describe
@@ -124,30 +125,45 @@ def _about_error(cells: Cells, error: BaseException) -> Iterator[Piece]:
         yield Piece(f"\nThe cell:\n{block(failed.source)}")
 
 
-def _cell(cells: Cells) -> Subject:
-    cell = cells.last
-    if cell is None:
+def _last_cell(cells: Cells) -> Subject:
+    if cells.last is None:
         raise OpencodeError(f"There is no cell for @cell: none has run. {AS_TEXT}")
-    return Subject("cell", f"In[{cell.number}]", lambda draws: Outgoing("cell", tuple(_about_cell(cells, draws=draws))))
+    return of_cell("cell", f"The cell that ran last in the notebook is In[{cells.last.number}]", cells.last, cells)
 
 
-def _about_cell(cells: Cells, *, draws: bool) -> Iterator[Piece]:
-    cell = cells.last
-    assert cell is not None
-    yield Piece(f"The cell that ran last in the notebook is In[{cell.number}]", Level.NAMES)
+def of_cell(name: str, opening: str, cell: Cell, cells: Cells) -> Subject:
+    """Return a cell with its source, what it printed, its value and its error; `opening` says which cell it is."""
+
+    def outgoing(draws: bool) -> Outgoing:
+        value = _value_of(cell, cells, draws=draws)
+        pieces = *_ran(opening, cell, cells), *(value.pieces if value else ()), *_failed(cell, cells)
+        return Outgoing(name, pieces, value.images if value else ())
+
+    return Subject(name, f"In[{cell.number}]", outgoing)
+
+
+def _ran(opening: str, cell: Cell, cells: Cells) -> Iterator[Piece]:
+    yield Piece(opening, Level.NAMES)
     yield Piece(f":\n{block(cell.source)}")
     printed = cells.printed(cell.number)
     if printed is None:
         yield Piece("\nWhat it printed is not known here.", Level.NAMES)
     elif printed.strip():
         yield Piece(f"\nIt printed:\n{block(printed)}")
-    if cell.number in cells.values:
-        yield Piece("\nIts value: ", Level.NAMES)
-        yield from described(f"Out[{cell.number}]", cells.values[cell.number], draws=draws).pieces
+
+
+def _value_of(cell: Cell, cells: Cells, *, draws: bool) -> Outgoing | None:
+    if cell.number not in cells.values:
+        return None
+    value = described(f"Out[{cell.number}]", cells.values[cell.number], draws=draws)
+    return replace(value, pieces=(Piece("\nIts value: ", Level.NAMES), *value.pieces))
+
+
+def _failed(cell: Cell, cells: Cells) -> Iterator[Piece]:
     if cell.error is not None:
         yield Piece(f"\nIt failed with a `{type(cell.error).__name__}`", Level.NAMES)
         yield Piece(f":\n{block(cells.traceback(cell.error))}")
 
 
-_SPECIAL: dict[str, Callable[[Cells], Subject]] = {"err": last_error, "cell": _cell}
+_SPECIAL: dict[str, Callable[[Cells], Subject]] = {"err": last_error, "cell": _last_cell}
 """Mentions that stand for no variable, unless the user has one of the name."""

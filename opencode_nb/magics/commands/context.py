@@ -1,10 +1,11 @@
-"""Subcommands for what the agent is told of the kernel: context, ledger; and fix, which tells it of the last error.
+"""Subcommands for what the agent is told of the kernel: context, ledger; and fix and explain, which tell it of a cell.
 
 What describes values is loaded when it is used.
 """
 
 from __future__ import annotations
 
+import re
 import textwrap
 from argparse import Namespace
 from typing import Any
@@ -13,7 +14,7 @@ from IPython.core.getipython import get_ipython
 from IPython.core.interactiveshell import InteractiveShell
 
 from opencode_nb.errors import OpencodeError
-from opencode_nb.kernel.context.cells import cells_of
+from opencode_nb.kernel.context.cells import Cell, Cells, cells_of
 from opencode_nb.magics.commands.group import Group, argument, say
 from opencode_nb.magics.options import prompt_parser
 from opencode_nb.magics.prompt import run_prompt
@@ -25,6 +26,9 @@ from opencode_nb.transcript.state import Json
 group = Group("What the agent is told")
 
 FIX = "Fix the last error."
+EXPLAIN = "Explain the output of cell In[{}]."
+
+_NUMBER = re.compile(r"(?:(?:Out|In)?\[(\d+)\]|(\d+))", re.IGNORECASE)
 
 
 @group.command(argument("text", nargs="*", metavar="TEXT", help="a prompt, to see what it would carry"))
@@ -92,6 +96,34 @@ def fix(workspace: Workspace, options: Namespace) -> None:
         raise OpencodeError(f"There is no error to fix: no cell has failed.{meant}")
     text, error = f"{FIX} {words}".strip(), [last_error(cells)]
     run_prompt(shell, workspace, "%opencode fix", prompt_parser().parse_line(""), text, whole=False, also=error)
+
+
+@group.command(
+    argument("out", nargs="?", metavar="OUT", help="the cell: 5, Out[5] or In[5] (default: the last one)"),
+    argument("words", nargs="*", metavar="WORDS", help="what to mind when explaining it"),
+)
+def explain(workspace: Workspace, options: Namespace) -> None:
+    """Send a cell, with its output or its error, for the agent to explain."""
+    from opencode_nb.kernel.context.subjects import of_cell
+    from opencode_nb.magics.prompt import run_prompt
+
+    shell = _shell()
+    named = _NUMBER.fullmatch(options.out or "")
+    words = options.words if named or not options.out else [options.out, *options.words]
+    cells = cells_of(shell)
+    cell = _cell(cells, int(named[1] or named[2]) if named else None)
+    subject = of_cell(f"In[{cell.number}]", f"The cell In[{cell.number}] of the notebook", cell, cells)
+    text = " ".join([EXPLAIN.format(cell.number), *words])
+    run_prompt(shell, workspace, "%opencode explain", prompt_parser().parse_line(""), text, whole=False, also=[subject])
+
+
+def _cell(cells: Cells, number: int | None) -> Cell:
+    """Return the cell with a number, or the last one. Raises OpencodeError if there is none."""
+    found = cells.last if number is None else cells.numbered(number)
+    if found is None:
+        which = "no cell to explain: none has run" if number is None else f"no cell In[{number}]"
+        raise OpencodeError(f"There is {which}. Run one, or give the number of one that ran.")
+    return found
 
 
 def _shell() -> InteractiveShell:
