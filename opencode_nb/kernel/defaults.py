@@ -4,9 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
+from opencode_nb.kernel.cells.place import CARD
+
 
 class _Defaults:
     use: Callable[[], bool] = staticmethod(lambda: True)
+    place: Callable[[], str] = staticmethod(lambda: CARD)
 
 
 _defaults = _Defaults()
@@ -17,6 +20,11 @@ def default_use() -> bool:
     return _defaults.use()
 
 
-def set_default_use(use: Callable[[], bool]) -> None:
-    """Set where that comes from; it is asked before each prompt."""
-    _defaults.use = use
+def default_place() -> str:
+    """Return where the agent's code is to stand now."""
+    return _defaults.place()
+
+
+def set_defaults(use: Callable[[], bool], place: Callable[[], str]) -> None:
+    """Set where both come from; they are asked before each prompt."""
+    _defaults.use, _defaults.place = use, place

@@ -14,6 +14,7 @@ from IPython.core.interactiveshell import InteractiveShell
 
 from opencode_nb import portal
 from opencode_nb.errors import OpencodeError
+from opencode_nb.kernel.cells.place import PLACES
 from opencode_nb.kernel.context import offers
 from opencode_nb.magics.commands.tools import ACTIONS
 from opencode_nb.magics.line import LineMagic
@@ -74,8 +75,9 @@ class Completion:
             "PATH": _paths,
             "EXPR": lambda fragment: [*offers.names(), *_paths(fragment)],
             "INSTALLED": lambda _fragment: _installed(),
-            "ACTION": lambda _fragment: list(ACTIONS),
             "OUT": lambda _fragment: offers.outputs(),
+            "card|below|ID": lambda _fragment: list(PLACES),
+            "ACTION": lambda _fragment: list(ACTIONS),
             "PROGRAM": lambda fragment: [*_installed(), *_paths(fragment)],
         }
 

@@ -11,6 +11,7 @@ from typing import NoReturn, TypeVar
 from IPython.core.error import UsageError
 
 from opencode_nb.closest import did_you_mean
+from opencode_nb.kernel.cells.place import PLACES, checked_place
 from opencode_nb.magics.typed.words import expression, plain, typed
 from opencode_nb.session.permissions import option as permission_option
 from opencode_nb.session.prompt.variants import EFFORTS
@@ -128,6 +129,9 @@ _OUTPUT = "also store the Turn in this variable; with --schema, the value, once 
 
 _SCHEMA = "what the answer must be, as a Python expression: a type such as float or list[Person], or a JSON schema"
 
+CODE_PLACES = ", ".join([*(f"{name} ({about})" for name, about in PLACES.items()), "ID (at the end of that cell)"])
+"""Where the code that the agent runs may stand."""
+
 _PRIVACY = (
     f"what the agent may know of the kernel, from now on in this session: {', '.join(LEVELS)} (default: full). "
     f"Not covered: {NOT_COVERED}"
@@ -164,6 +168,12 @@ def prompt_parser(magic: str = "%%prompt") -> MagicParser:
     add("-i", "--image", metavar="EXPR", action="append", default=[], help=_IMAGE)
     add("--privacy", metavar="LEVEL", choices=LEVELS, help=_PRIVACY)
     add("--no-kernel", action="store_true", help="do not let the agent use the kernel in this turn")
+    add(
+        "--cells",
+        metavar="card|below|ID",
+        type=place,
+        help=f"where the code that the agent runs in this turn stands: {CODE_PLACES}",
+    )
     add("--permission", **permission_option.ARGUMENT, help=f"{permission_option.HELP}; for this turn")
     add("--timeout", metavar="SECONDS", type=seconds, help="stop the turn after this many seconds")
     add("--max-cost", metavar="USD", type=dollars, help=f"stop the turn above this cost, {LATE}")
@@ -211,6 +221,14 @@ def _identifier(text: str) -> str:
     if not text.isidentifier():
         raise argparse.ArgumentTypeError(f"{text!r} is not a variable name")
     return text
+
+
+def place(text: str) -> str:
+    """Parse where code is to stand. Raises ArgumentTypeError."""
+    try:
+        return checked_place(text)
+    except ValueError as error:
+        raise argparse.ArgumentTypeError(str(error).rstrip(".")) from None
 
 
 def times(text: str) -> int:

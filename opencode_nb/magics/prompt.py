@@ -53,6 +53,6 @@ def run_prompt(
 
 
 _NOT_FOR_SHELL = (
-    *("file", "image", "model", "agent", "variant", "effort", "permission", "privacy", "no_kernel", "record", "replay"),
-    *("max_cost", "max_steps", "retry", "schema", "verify"),
+    *("file", "image", "model", "agent", "variant", "effort", "permission", "privacy", "no_kernel", "cells"),
+    *("record", "replay", "max_cost", "max_steps", "retry", "schema", "verify"),
 )

@@ -18,6 +18,7 @@ from IPython.display import display
 
 from opencode_nb.errors import OpencodeError
 from opencode_nb.kernel import notebook
+from opencode_nb.kernel.cells.disk import running_cell
 from opencode_nb.kernel.context.session_context import context_of
 from opencode_nb.kernel.context.subjects import Subject
 from opencode_nb.kernel.offer import kernel_offer
@@ -173,7 +174,8 @@ class PromptCell:
     def _offer(self, session: Session) -> None:
         """Let the agent use the kernel, note what leaves it, and tell of an effort that has no effect."""
         if (offer := kernel_offer()) is not None:
-            offer.offer(session._async, without=self._options.no_kernel)
+            options, cell = self._options, running_cell(self._shell)
+            offer.offer(session._async, without=options.no_kernel, cell=cell, place=options.cells)
         session._async.known_secrets = known_secrets(self._shell)
         follow(session._async)
         if told := run(session._async.unmet_effort, self._choice()):

@@ -13,7 +13,8 @@ from traitlets import Any as AnyTrait
 from traitlets import Bool, TraitError, TraitType, Unicode, validate
 from traitlets.config import Config, Configurable
 
-from opencode_nb.magics.options import LATE
+from opencode_nb.kernel.cells.place import CARD, checked_place
+from opencode_nb.magics.options import CODE_PLACES, LATE
 from opencode_nb.session.permissions import option as permission_option
 from opencode_nb.session.permissions.policy import Policy
 from opencode_nb.session.prompt.variants import EFFORTS, checked_effort
@@ -37,15 +38,16 @@ VARIABLES = {
     "base_url": "OPENCODE_NB_URL",
     "privacy": PRIVACY,
     "kernel": "OPENCODE_NB_KERNEL",
+    "cells": "OPENCODE_NB_CELLS",
     "record": "OPENCODE_NB_RECORD",
     "replay": "OPENCODE_NB_REPLAY",
 }
 """Trait -> the environment variable to use if the trait is not set. `binary` is the exception: its variable takes
 precedence, as everywhere else in the package, and find_binary reads it."""
 
-_OF_CELLS = ("privacy", "kernel", "record")
-"""Traits that are no options of `Opencode`: what cells and panels tell the agent of the kernel, where turns of cells
-are recorded."""
+_OF_CELLS = ("privacy", "kernel", "cells", "record")
+"""Traits that are no options of `Opencode`: what cells and panels tell the agent of the kernel, where its code stands,
+where turns of cells are recorded."""
 
 _BOOLEANS = {"1": True, "true": True, "yes": True, "0": False, "false": False, "no": False}
 
@@ -86,6 +88,7 @@ class OpencodeMagics(Configurable):
 
     privacy = _text("privacy", f"what the agent may know of the kernel: {', '.join(LEVELS)} (default: full)")
     kernel = _trait(Bool(None, allow_none=True), "kernel", "whether the agent may use the kernel (default: yes)")
+    cells = _text("cells", f"where the code that the agent runs stands: {CODE_PLACES} (default: card)")
     record = _text("record", "a file to which the turns of cells are recorded")
     replay = _text("replay", "a recording to play turns from, with no server; nothing is recorded then")
 
@@ -102,7 +105,7 @@ class OpencodeMagics(Configurable):
 
     @validate(
         *("effort", "permission", "timeout", "max_cost", "max_steps", "directory", "base_url", "privacy"),
-        *("record", "replay"),
+        *("cells", "record", "replay"),
     )
     def _check(self, proposal: Any) -> Any:
         name, value = proposal["trait"].name, proposal["value"]
@@ -133,6 +136,11 @@ class OpencodeMagics(Configurable):
     def uses_kernel(self) -> bool:
         """Whether the agent may use the kernel. Raises ValueError for an invalid variable."""
         return bool(self._set(["kernel"]).get("kernel", True))
+
+    @property
+    def place_of_code(self) -> str:
+        """Where the code that the agent runs is to stand. Raises ValueError for an invalid variable."""
+        return str(self._set(["cells"]).get("cells", CARD))
 
     @property
     def record_to(self) -> str | None:
@@ -239,6 +247,7 @@ _CHECKS: dict[str, Callable[[Any], Any]] = {
     "directory": _directory,
     "base_url": _base_url,
     "privacy": _privacy,
+    "cells": checked_place,
     "record": _file,
     "replay": _file,
 }

@@ -17,7 +17,7 @@ from IPython.core.interactiveshell import InteractiveShell
 from opencode_nb import portal
 from opencode_nb.errors import OpencodeError
 from opencode_nb.kernel import notebook
-from opencode_nb.kernel.defaults import set_default_use
+from opencode_nb.kernel.defaults import set_defaults
 from opencode_nb.magics.settings import OpencodeMagics
 from opencode_nb.tools import privacy
 from opencode_nb.transcript.state import is_archived
@@ -252,7 +252,7 @@ def workspace_of(shell: InteractiveShell | None) -> Workspace:
     if place not in _places:
         settings = OpencodeMagics() if shell is None else OpencodeMagics.of(shell.config)
         _places[place] = Workspace(settings)
-        set_default_use(lambda: settings.uses_kernel)
+        set_defaults(lambda: settings.uses_kernel, lambda: settings.place_of_code)
         privacy.set_defaults(lambda: settings.privacy_level, _known_secrets)
     return _places[place]
 

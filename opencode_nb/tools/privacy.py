@@ -9,7 +9,7 @@ from __future__ import annotations
 import enum
 import os
 from collections.abc import Callable, Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from opencode_nb.secret import mask
 from opencode_nb.tools import secret_values
@@ -89,6 +89,10 @@ class Outgoing:
     about: str
     pieces: tuple[Piece, ...]
     images: tuple[bytes, ...] = ()
+
+    def with_note(self, text: str) -> Outgoing:
+        """Return it with a further line, which tells nothing beyond names."""
+        return replace(self, pieces=(*self.pieces, Piece(f"\n{text}", Level.NAMES)))
 
 
 @dataclass(frozen=True, slots=True)

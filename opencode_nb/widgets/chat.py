@@ -172,25 +172,26 @@ class ChatPanel:
     async def prompt(self, text: str, **options: Any) -> Turn:
         """Send a prompt without waiting for its turn; the panel shows requests that the policy leaves open."""
         self._begin()
-        return await self._session._async.prompt(text, **options, **self._sending, wait=False)
+        return await self._session._async.prompt(text, **options, **self._sending(), wait=False)
 
-    @property
-    def _sending(self) -> Json:
-        """Options of every message, whether sent at once or from the queue."""
-        return {"person": self._intents, "mentions": partial(mentioned, self._session._async)}
+    def _sending(self, cells: Iterable[str] = ()) -> Json:
+        """Return the options of a message, whether sent at once or from the queue."""
+        return {"person": self._intents, "mentions": partial(mentioned, self._session._async, cells=[*cells])}
 
     def _begin(self) -> None:
         """Show the latest turn, and note which session this notebook uses now."""
         self.chat.latest()
+        if isinstance(self._view, LiveView):
+            pages.prefer(self._view)
         if self.widget is not None:
             notebook.remember(self._session.id)
 
-    async def compose(self, text: str, attachments: list[Json], mode: str | None) -> None:
+    async def compose(self, text: str, attachments: list[Json], mode: str | None, cells: Iterable[str] = ()) -> None:
         """Send the composer's text: a message, a server's /command, or with mode "shell" the user's shell command.
 
         `attachments` are `{name, mime, data}`, data in base64. While a turn runs, a message or /command waits in the
-        queue, unless mode is "steer": then the agent reads it after its current step. Commands of ours never come here:
-        see chat_commands.py.
+        queue, unless mode is "steer": then the agent reads it after its current step. Commands of ours never come here.
+        `cells` are the ids of the notebook's cells that go along as they are when it is sent.
         """
         self._begin()
         session = self._session._async
@@ -200,9 +201,9 @@ class ChatPanel:
                 raise OpencodeError("A shell command takes no files: send them with a message.")
             await session.shell(text, wait=False)
         elif mode != "steer" and session.busy:
-            await session.queue.add(text, files=files, commands=True, **self._sending)
+            await session.queue.add(text, files=files, commands=True, **self._sending(cells))
         else:
-            await composer_text.send(session, text, files=files, **self._sending)
+            await composer_text.send(session, text, files=files, **self._sending(cells))
 
     async def send_again(self, message: str) -> None:
         """Send the prompt of a failed turn again, with all that was attached to it.

@@ -48,8 +48,8 @@ class Panel(Protocol):
     async def open(self, session: AsyncSession, /) -> None:
         """Show this session from now on."""
 
-    async def compose(self, text: str, attachments: list[Json], mode: str | None, /) -> None:
-        """Send what was written in the composer."""
+    async def compose(self, text: str, attachments: list[Json], mode: str | None, cells: list[str], /) -> None:
+        """Send what was written in the composer; `cells` are the ids of the notebook's cells that go along."""
 
     async def send_again(self, message: str, /) -> None:
         """Send the prompt of a failed turn again."""
@@ -152,11 +152,12 @@ class Intents:
     async def _send(self, intent: Json) -> Json | None:
         text, attachments, mode = str(intent.get("text") or ""), intent.get("attachments") or [], intent.get("mode")
         said = Said("prompt", text) if mode == "shell" else await compose.read(self._session.owner, text)
+        cells = [str(one) for one in intent.get("cells") or []]
         if said.kind != "own":
-            await self._panel.compose(text, attachments, mode)
+            await self._panel.compose(text, attachments, mode, cells)
             return None
-        if attachments:
-            raise OpencodeError(f"/{said.name} takes no files: send them with a message.")
+        if attachments or cells:
+            raise OpencodeError(f"/{said.name} takes no files or cells: send them with a message.")
         return await self._act(said, intent)
 
     async def _act(self, said: Said, intent: Json) -> Json:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Protocol
 
+from opencode_nb.kernel.cells.place import PLACES, checked_place
 from opencode_nb.kernel.context.session_context import context_of
 from opencode_nb.kernel.offer import KernelOffer, kernel_offer
 from opencode_nb.session.session import AsyncSession
@@ -30,8 +31,11 @@ class KernelAccess(Protocol):
     def level(self, session: AsyncSession, /) -> Level:
         """Return the session's privacy level."""
 
-    def choose(self, session: AsyncSession, /, *, tools: bool, level: Level) -> None:
-        """Give or take the tools, and set the level, from the next prompt on."""
+    def place(self, session: AsyncSession, /) -> str:
+        """Return where the session's code is to stand."""
+
+    def choose(self, session: AsyncSession, /, *, tools: bool | None, level: Level, place: str | None) -> None:
+        """Give or take the tools, and set the level and the place, from the next prompt on. None changes nothing."""
 
 
 class LiveAccess:
@@ -48,10 +52,14 @@ class LiveAccess:
         """Return the session's privacy level."""
         return context_of(session.id).settle()
 
-    def choose(self, session: AsyncSession, /, *, tools: bool, level: Level) -> None:
-        """Give or take the tools, and set the level, from the next prompt on."""
+    def place(self, session: AsyncSession, /) -> str:
+        """Return where the session's code is to stand."""
+        return self._offer.place(session)
+
+    def choose(self, session: AsyncSession, /, *, tools: bool | None, level: Level, place: str | None) -> None:
+        """Give or take the tools, and set the level and the place, from the next prompt on. None changes nothing."""
         context_of(session.id).settle(level)
-        self._offer.choose(session, tools=tools)
+        self._offer.choose(session, tools=tools, place=place)
 
 
 def live_access() -> KernelAccess | None:
@@ -65,21 +73,26 @@ def state(access: KernelAccess | None, session: AsyncSession) -> Json | None:
     if access is None:
         return None
     levels = [{"name": level.name.lower(), "about": about} for level, about in LEVELS_TOLD.items()]
-    chosen = access.level(session).name.lower()
+    chosen, place = access.level(session).name.lower(), access.place(session)
+    places = PLACES if place in PLACES else {**PLACES, place: "at the end of this cell"}
     return {
         "tools": access.tools(session),
         "level": chosen,
         "levels": levels,
+        "place": place,
+        "places": [{"name": name, "about": about} for name, about in places.items()],
         "not_covered": f"Not covered: {NOT_COVERED}.",
     }
 
 
 def choose(access: KernelAccess, session: AsyncSession, intent: Json) -> str:
-    """Carry out the page's choice of `tools` or a `level`, and return a warning if it comes late.
+    """Carry out the page's choice of `tools`, a `level` or a `place`, and return a warning if it comes late.
 
-    Raises ValueError for a level that does not exist.
+    Raises ValueError for a level or a place that does not exist.
     """
     before = access.level(session)
     level = Level.of(str(intent["level"])) if "level" in intent else before
-    access.choose(session, tools=bool(intent.get("tools", access.tools(session))), level=level)
+    tools = bool(intent["tools"]) if "tools" in intent else None
+    place = checked_place(str(intent["place"])) if "place" in intent else None
+    access.choose(session, tools=tools, level=level, place=place)
     return _EARLIER if level < before and session.transcript.visible_turns else ""

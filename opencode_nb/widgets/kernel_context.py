@@ -16,17 +16,18 @@ from opencode_nb.transcript.transcript import Change
 _followed: WeakSet[AsyncSession] = WeakSet()
 
 
-async def mentioned(session: AsyncSession, text: str) -> list[Json]:
+async def mentioned(session: AsyncSession, text: str, cells: list[str]) -> list[Json]:
     """Offer the kernel's tools; return the parts that go with a message's text: what it mentions, and what changed.
 
-    Raises OpencodeError for a mention of what is not there.
+    `cells` are the ids of the notebook's cells that go along. Raises OpencodeError for what is not there.
     """
     context, owner = context_of(session.id), session.owner
     context.settle()
     if (offer := kernel_offer()) is not None:
         offer.offer(session)
+    chosen = context.described([await offer.cells(session, cells)]) if cells and offer is not None else []
     found = await context.mentioned(text, lambda: agent_names(owner), owner.directory, main_thread.undisturbed)
-    return [*found, *context.note()]
+    return [*chosen, *found, *context.note()]
 
 
 def follow(session: AsyncSession) -> None:

@@ -81,8 +81,9 @@ class Lab:
 
     def shut_kernels_down(self) -> None:
         """End every kernel, as the user does by "Shut Down All Kernels"."""
-        for session in self.request("GET", "api/sessions").json():
-            self.request("DELETE", f"api/sessions/{session['id']}")
+        sessions = {one["kernel"]["id"]: one["id"] for one in self.request("GET", "api/sessions").json()}
+        for session in sessions.values():  # one of those that share a kernel
+            self.request("DELETE", f"api/sessions/{session}")
 
     def forget_settings(self) -> None:
         """Bring the user's settings (the theme, for one) back to JupyterLab's defaults."""

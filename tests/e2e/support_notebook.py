@@ -47,11 +47,14 @@ async () => {
 """
 
 
-def write_notebook(path: Path, cells: list[str], kernel: str | None) -> None:
-    """Write a notebook of code cells; `kernel` is an ipykernel version, None leaves the kernel open."""
+def write_notebook(path: Path, cells: list[str], kernel: str | None, *, ids: str = "cell") -> None:
+    """Write a notebook of code cells; `kernel` is an ipykernel version, None leaves the kernel open.
+
+    The cells' ids begin with `ids`: those of two notebooks on one kernel have to differ.
+    """
     metadata = {} if kernel is None else {"kernelspec": _kernelspec(kernel)}
     path.parent.mkdir(parents=True, exist_ok=True)
-    code = [_code_cell(number, source) for number, source in enumerate(cells)]
+    code = [_code_cell(f"{ids}-{number}", source) for number, source in enumerate(cells)]
     path.write_text(json.dumps({"cells": code, "metadata": metadata, "nbformat": 4, "nbformat_minor": 5}))
 
 
@@ -59,9 +62,9 @@ def _kernelspec(version: str) -> dict[str, str]:
     return {"name": kernel_name(version), "display_name": f"ipykernel {version}", "language": "python"}
 
 
-def _code_cell(number: int, source: str) -> dict[str, Any]:
+def _code_cell(cell_id: str, source: str) -> dict[str, Any]:
     empty = {"execution_count": None, "metadata": {}, "outputs": []}
-    return {"cell_type": "code", "id": f"cell-{number}", "source": source, **empty}
+    return {"cell_type": "code", "id": cell_id, "source": source, **empty}
 
 
 class Notebook:

@@ -88,6 +88,14 @@ test("a cell that is gone is told as gone", () => {
   assert.deepEqual(ask(notebook, { op: "dance", cell: "c0" }), { refused: "unknown" });
 });
 
+test("a cell that has run is inserted with its outputs", () => {
+  const notebook = new SharedNotebook("a", "b");
+  const outputs = [{ output_type: "stream", name: "stdout", text: "1\n" }];
+  const json = { cell_type: "code", source: "print(1)", metadata: { trusted: true }, outputs, execution_count: 7 };
+  const { cell } = ask(notebook, { op: "insert", after: "c0", json });
+  assert.deepEqual([cell.index, cell.source, notebook.cells[1].outputs], [1, "print(1)", outputs]);
+});
+
 test("a cell is inserted at an index, after another one, or at the end", () => {
   const notebook = new SharedNotebook("a", "b");
   assert.equal(ask(notebook, { op: "insert", index: 0, source: "first" }).cell.index, 0);

@@ -9,7 +9,7 @@ import pytest
 from IPython.core.interactiveshell import InteractiveShell
 
 from opencode_nb import portal
-from opencode_nb.demo import DemoModel, gate, text
+from opencode_nb.demo import DemoModel, gate, kernel_tool, text
 from opencode_nb.kernel.running.execution import Ran
 from opencode_nb.kernel.running.runner import Runner
 from opencode_nb.portal import result_of
@@ -63,3 +63,13 @@ def test_an_interrupt_stops_the_code_and_the_turn(
     assert ran.interrupted_by_user
     assert "Interrupted: the agent was stopped." in cell.printed
     assert shell.user_ns["_"].status == "aborted"
+
+
+def test_without_a_page_the_code_for_new_cells_stays_in_its_cards_and_the_output_says_so_once(
+    run_cell: RunCell, demo_model: DemoModel
+) -> None:
+    demo_model.queue([kernel_tool("python", code="1 + 1"), kernel_tool("python", code="2 + 2"), text("Counted.")])
+    printed = run_cell("%%prompt --permission allow --cells below\nCount").printed
+    assert "Counted." in printed
+    assert printed.count("stays in its cards: IPython's next input could hold the code, but no outputs.") == 1
+    assert "Did you mean below?" in run_cell("%%prompt --cells belwo\nCount").printed

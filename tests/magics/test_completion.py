@@ -75,6 +75,7 @@ def test_tab_offers_options_and_their_values(complete: Complete, run_cell: RunCe
     assert complete("%%prompt -m gpt-5") == ["%%prompt -m demo/demo-gpt-5"]
     assert complete("%%prompt -m demo/no-such") == []
     assert complete("x = %prompt --permission de") == ["x = %prompt --permission deny"]
+    assert set(complete("%%prompt --cells ")) == {"%%prompt --cells card", "%%prompt --cells below"}
     run_cell("1 + 1")
     assert complete("%opencode explain Ou")[0].startswith("%opencode explain Out[")
 

@@ -31,6 +31,7 @@ def test_options_have_their_defaults() -> None:
         "image": [],
         "privacy": None,
         "no_kernel": False,
+        "cells": None,
         "permission": None,
         "timeout": None,
         "record": None,

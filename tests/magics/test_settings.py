@@ -71,6 +71,11 @@ def test_the_privacy_level_and_the_kernel_are_no_options_of_opencode(monkeypatch
     assert settings.options() == {}
     with pytest.raises(TraitError, match="'secret' is not a privacy level: use one of none, names"):
         settings.privacy = "secret"
+    assert settings.place_of_code == "card"
+    monkeypatch.setenv("OPENCODE_NB_CELLS", "below")
+    assert (settings.place_of_code, settings.options()) == ("below", {})
+    with pytest.raises(TraitError, match=r"'belwo' is no place for code\. Did you mean below\?"):
+        settings.cells = "belwo"
     settings.privacy = None
     monkeypatch.setenv("OPENCODE_NB_PRIVACY", "everything")
     with pytest.raises(ValueError, match=r"\$OPENCODE_NB_PRIVACY: 'everything' is not a privacy level"):

@@ -110,7 +110,7 @@ class Changes:
 
 
 async def _done(page: NotebookPage | None, step: Step, request: Json) -> Restored:
-    """Make a change; say whether it was made."""
+    """Make a change; say whether it was made. What it deletes is kept with all its outputs, to be inserted again."""
     if page is None:
         return Restored(refused=((step.title, _NO_PAGE),))
     if request["op"] == "insert" and page.path != step.path:  # others name their cell, and find it in no other notebook
@@ -120,4 +120,6 @@ async def _done(page: NotebookPage | None, step: Step, request: Json) -> Restore
         answer = await page.ask(**request)
     if refused := answer.get("refused"):
         return Restored(refused=((step.title, _REASONS.get(str(refused), str(refused))),))
+    if request["op"] == "delete" and isinstance(whole := answer["cell"].get("json"), dict):
+        (step.again if request is step.back else step.back)["json"] = whole
     return Restored(restored=(step.title,))

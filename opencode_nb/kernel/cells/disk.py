@@ -26,11 +26,11 @@ async def read(known: Collection[str]) -> tuple[str, list[Cell]] | None:
     return found
 
 
-def running_cell(shell: Any) -> tuple[str, ...]:
-    """Return the id of the cell that runs, as JupyterLab and Notebook send it; () if it is not known."""
+def running_cell(shell: Any) -> str:
+    """Return the id of the cell that runs, as JupyterLab and Notebook send it; "" if it is not known."""
     parent = getattr(shell, "parent_header", None)
     cell_id = (parent.get("metadata") or {}).get("cellId") if isinstance(parent, dict) else None
-    return (str(cell_id),) if cell_id else ()
+    return str(cell_id or "")
 
 
 def _read(path: Path) -> tuple[str, list[Cell]] | None:

@@ -40,16 +40,20 @@ class UnreachableError(RefusedError):
 
 @dataclass(frozen=True, slots=True)
 class Editor:
-    """Changes cells for one turn: `seen` is what its agent has read; `changes` notes what undoes it."""
+    """Changes cells for one turn: `seen` is what its agent has read; `changes` notes what undoes it.
+
+    `cell` is the id of the cell whose prompt waits, "" if the turn is a panel's.
+    """
 
     session: str
     turn: str
     seen: Seen
     changes: Changes
+    cell: str = ""
 
     async def page(self) -> NotebookPage:
         """Return the page of the notebook. Raises UnreachableError if there is none."""
-        page = await pages.find(self.session)
+        page = await pages.find(self.session, self.cell)
         if page is None:
             raise UnreachableError
         return page
@@ -75,6 +79,15 @@ class Editor:
         self.changes.inserted(self.turn, page, new)
         return new
 
+    async def insert_ran(self, page: NotebookPage, json: Json, after: str) -> Cell:
+        """Insert a cell as nbformat has it, with its outputs, after another, or at the end without one; return it."""
+        answer = await self._ask(page, "insert", json=json, **({"after": after} if after else {}))
+        if after and answer.get("refused") == "gone":
+            return await self.insert_ran(page, json, "")
+        new = self._told(answer, after)
+        self.changes.inserted(self.turn, page, new)
+        return new
+
     async def delete(self, cell_id: Any) -> Cell:
         """Delete a cell; return it as it was."""
         known = self.known(cell_id)
@@ -96,12 +109,27 @@ class Editor:
 
     async def is_as_read(self, known: Cell) -> None:
         """Check that a cell is as the agent has read it. Raises RefusedError if not."""
-        answer = await self._ask(await self.page(), "cells", ids=[known.id])
-        listed = answer.get("cells") or []
-        if not listed:
+        now = await self._now(await self.page(), known.id)
+        if now is None:
             raise RefusedError(GONE.format(known.id))
-        if (now := cells.of_page(listed[0])).source != known.source:
+        if now.source != known.source:
             raise self._conflict(now)
+
+    async def now(self, page: NotebookPage, cell_id: str) -> Cell | None:
+        """Return a cell as it is now, which counts as read; None if there is none with this id."""
+        found = await self._now(page, cell_id)
+        if found is not None:
+            self.seen.note([found])
+        return found
+
+    async def _now(self, page: NotebookPage, cell_id: str) -> Cell | None:
+        listed = (await self._ask(page, "cells", ids=[cell_id])).get("cells")
+        return cells.of_page(listed[0]) if listed else None
+
+    async def selected(self, page: NotebookPage) -> str:
+        """Return the id of the last selected cell; "" if none is."""
+        chosen = (await self._ask(page, "cells", ids=[])).get("selected")
+        return str(chosen[-1]) if chosen else ""
 
     async def show(self, known: Cell, outputs: list[Json], count: int) -> Cell:
         """Show what running a cell came to as its outputs; return the cell."""

@@ -60,13 +60,20 @@ def add(view: View, session: Callable[[], str]) -> Callable[[], None]:
     return lambda: _views.pop(view, None) and None
 
 
-async def find(session_id: str) -> NotebookPage | None:
+def prefer(view: View) -> None:
+    """Ask this view before others: the prompt was sent there."""
+    if (session := _views.pop(view, None)) is not None:
+        _views[view] = session
+
+
+async def find(session_id: str, cell: str = "") -> NotebookPage | None:
     """Return the page that shows a session, one inside of its notebook first; None if no page with a notebook does.
 
-    Of several, the view that was shown last counts: a prompt that waits, before a panel in another notebook.
+    Of several, the view that was shown or preferred last counts: a prompt that waits, before a panel in another
+    notebook. `cell` is the id of the cell whose prompt waits: pages of notebooks without it do not answer.
     """
     views = [view for view, shows in reversed(list(_views.items())) if shows() == session_id]
-    answers = await asyncio.gather(*(view.ask({"op": "who"}, WHO_SECONDS) for view in views))
+    answers = await asyncio.gather(*(view.ask({"op": "who", "cell": cell}, WHO_SECONDS) for view in views))
     found = [(view, answer) for view, answer in zip(views, answers, strict=True) if answer is not None]
     if not found:
         return None

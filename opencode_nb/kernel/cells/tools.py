@@ -16,9 +16,12 @@ from opencode_nb.kernel.cells import disk, file, outputs, pages, preview, readin
 from opencode_nb.kernel.cells.cell import Cell
 from opencode_nb.kernel.cells.changes import Changes
 from opencode_nb.kernel.cells.editing import Editor, RefusedError, UnreachableError
+from opencode_nb.kernel.cells.landing import Landing, NotLandedError
 from opencode_nb.kernel.cells.next_input import INSERTED, NextInput
 from opencode_nb.kernel.cells.pages import NoPageError
+from opencode_nb.kernel.cells.place import CARD
 from opencode_nb.kernel.cells.seen import Seen
+from opencode_nb.kernel.running.execution import Ran
 from opencode_nb.kernel.running.runner import Runner
 from opencode_nb.tools.privacy import Level, Outgoing, Piece
 from opencode_nb.tools.tool import Call, Json, Result, Tool
@@ -29,6 +32,8 @@ FROM_DISK = "The page cannot be reached: this is the file as it was saved last, 
 NO_NOTEBOOK = "No notebook can be read: no page with it can be reached, and its file is not known."
 
 NOT_SHOWN = "The code has run; do not run it again. Its outputs could not be shown below the cell:"
+IN_NOTEBOOK = "In the notebook, this code is cell {}, id={}."
+NOT_IN_NOTEBOOK = "The code has run; do not run it again. It is not in the notebook:"
 NOT_AS_SHOWN = "Not done: the user was not shown the cell as you know it now. Call the tool again."
 
 _ID = {"type": "string", "description": "the cell's id, as `cells` lists it"}
@@ -40,11 +45,17 @@ _OWN = (
 )
 
 
-class CellTools:
-    """The tools, and what each session's agent has read and changed. Use on the package's loop."""
+Warn = Callable[[str, str, str], None]
 
-    def __init__(self, shell: InteractiveShell, runner: Runner) -> None:
-        self._shell, self._runner = shell, runner
+
+class CellTools:
+    """The tools, and what each session's agent has read and changed. Use on the package's loop.
+
+    `warn` tells people something with a turn, from the ids of session and turn.
+    """
+
+    def __init__(self, shell: InteractiveShell, runner: Runner, warn: Warn = lambda *_told: None) -> None:
+        self._shell, self._runner, self._warn = shell, runner, warn
         self._next_input = NextInput(shell)
         self._notebooks: WeakValueDictionary[str, Notebook] = WeakValueDictionary()
 
@@ -169,12 +180,7 @@ class CellTools:
         found = found or await self._from_disk(book, ids, start, stop)
         if found is None:
             return _failed("cells", NO_NOTEBOOK)
-        heading, listed = found
-        listing = reading.Listing(heading)
-        for cell in listed:
-            listing.add(cell)
-        book.seen.note(listing.full)
-        return Result(Outgoing("cells", tuple(listing.pieces), tuple(listing.images)))
+        return Result(book.told(*found))
 
     # -- running ---------------------------------------------------------------------------------------------------
 
@@ -196,14 +202,28 @@ class CellTools:
         try:
             await editor.show(known, outputs.of(ran.blocks, number), number)
         except RefusedError as error:  # it ran all the same: the agent must not run it again
-            note = Piece(f"\n{NOT_SHOWN} {error}", Level.NAMES)
-            outgoing = replace(outgoing, pieces=(*outgoing.pieces, note))
+            outgoing = outgoing.with_note(f"{NOT_SHOWN} {error}")
         return Result(outgoing, ran.failed, (*shown, *ran.blocks), ran.interrupted_by_user)
+
+    async def land(self, call: Call, code: str, ran: Ran) -> Ran:
+        """Put code that `python` ran where the user wants it; return what the agent is told of both."""
+        book = self.of(call.session)
+        landing = book.landing(call.turn)
+        if landing.in_card_only or not ran.ended:
+            return ran
+        number, editor = self._shell.execution_count, book.editor(call.turn)
+        try:
+            cell = await _to_its_end(landing.land(editor, code.strip("\n"), outputs.of(ran.blocks, number), number))
+        except NotLandedError as error:  # said once: the rest of the turn's code stays in its cards
+            landing.stay_in_card()
+            self._warn(call.session, call.turn, str(error))
+            return ran.with_note(f"{NOT_IN_NOTEBOOK} {error}")
+        return ran.with_note(IN_NOTEBOOK.format(cell.index, cell.id))
 
     async def _from_disk(
         self, book: Notebook, ids: Any, start: int | None, stop: int | None
     ) -> tuple[str, list[Cell]] | None:
-        found = await disk.read({*book.seen.ids, *disk.running_cell(self._shell)})
+        found = await disk.read({*book.seen.ids, disk.running_cell(self._shell)} - {""})
         if found is None:
             return None
         path, every = found
@@ -215,14 +235,26 @@ class Notebook:
     """What the agent of one session has read of the notebook, and what its turns have changed there."""
 
     def __init__(self, session: str) -> None:
-        self._session = session
+        self.session = session
         self.seen = Seen()
         self.changes = Changes(partial(pages.find, session))
+        self._cell, self._place = "", CARD
+        self._landing = Landing("", CARD, "")
         self._shown: dict[str, str | None] = {}  # call -> the source that its request showed, None if it showed none
 
     def editor(self, turn: str) -> Editor:
         """Return what changes cells for a turn."""
-        return Editor(self._session, turn, self.seen, self.changes)
+        return Editor(self.session, turn, self.seen, self.changes, self._cell)
+
+    def sent(self, cell: str, place: str) -> None:
+        """Note that a prompt is sent: from which cell, "" if from a panel, and where its code is to stand."""
+        self._cell, self._place = cell, place
+
+    def landing(self, turn: str) -> Landing:
+        """Return where the code of a turn lands."""
+        if self._landing.turn != turn:
+            self._landing = Landing(turn, self._place, self._cell)
+        return self._landing
 
     def note_shown(self, call: Call) -> None:
         """Note what people are shown with a call's request."""
@@ -236,7 +268,7 @@ class Notebook:
 
     async def from_page(self, asked: Json) -> tuple[str, list[Cell]] | None:
         """Return a heading and the cells that are asked for, from the page; None if it cannot be reached."""
-        page = await pages.find(self._session)
+        page = await pages.find(self.session, self._cell)
         if page is None:
             return None
         try:
@@ -245,6 +277,14 @@ class Notebook:
             return None
         listed = [cells.of_page(one) for one in answer.get("cells") or []]
         return reading.heading(page.path, int(answer.get("total") or 0), answer.get("selected") or [], ""), listed
+
+    def told(self, heading: str, listed: list[Cell]) -> Outgoing:
+        """Return what the agent is told of cells, within limits; those that it is told in full count as read."""
+        listing = reading.Listing(heading)
+        for cell in listed:
+            listing.add(cell)
+        self.seen.note(listing.full)
+        return Outgoing("cells", tuple(listing.pieces), tuple(listing.images))
 
 
 async def _to_its_end(change: Awaitable[Cell]) -> Cell:

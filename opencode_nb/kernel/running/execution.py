@@ -6,7 +6,7 @@ import asyncio
 import contextlib
 from collections.abc import Iterator
 from contextlib import AbstractContextManager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from IPython.core.interactiveshell import ExecutionResult, InteractiveShell
@@ -37,13 +37,18 @@ _DROPPED = "Nothing was run: the call was stopped before."
 class Ran:
     """What came of a piece of code: blocks for the card, PNG files, and what the model is told.
 
-    `interrupted_by_user`: the user stopped it, and so wants the turn to end.
+    `interrupted_by_user`: the user stopped it, and so wants the turn to end. `ended`: it ran, well or not, to its end.
     """
 
     outgoing: Outgoing
     blocks: tuple[Json, ...] = ()
     failed: bool = False
     interrupted_by_user: bool = False
+    ended: bool = True
+
+    def with_note(self, text: str) -> Ran:
+        """Return it with a further line for the model."""
+        return replace(self, outgoing=self.outgoing.with_note(text))
 
     @property
     def images(self) -> tuple[bytes, ...]:
@@ -53,7 +58,8 @@ class Ran:
 
 def not_run(text: str) -> Ran:
     """Return what is told of code that did not run, or has not ended."""
-    return Ran(Outgoing("python", (Piece(text, Level.NAMES),)), ({"kind": "error", "text": text},), failed=True)
+    told, shown = Outgoing("python", (Piece(text, Level.NAMES),)), {"kind": "error", "text": text}
+    return Ran(told, (shown,), failed=True, ended=False)
 
 
 class Execution:

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Awaitable, Callable
 from functools import partial
 
+from opencode_nb.kernel.running.execution import Ran
 from opencode_nb.kernel.running.runner import LIMIT, Runner
 from opencode_nb.tools.privacy import Level, Outgoing, Piece
 from opencode_nb.tools.tool import Call, Result, Tool
@@ -25,10 +27,14 @@ _HISTORY = "List the notebook cells and the agent's code that ran last in the us
 _PROGRESS = "Tell what the user's kernel is doing now: the running code, since when, and where it is. Never waits."
 
 
-def running_tools(runner: Runner) -> tuple[Tool, ...]:
-    """Return the tools of a runner."""
+Land = Callable[[Call, str, Ran], Awaitable[Ran]]
+"""Put code that a call ran into the notebook; return what the model is told of both."""
+
+
+def running_tools(runner: Runner, land: Land) -> tuple[Tool, ...]:
+    """Return the tools of a runner, whose code lands in the notebook by `land`."""
     return (
-        Tool("python", _PYTHON, _PYTHON_SCHEMA, partial(_python, runner), asks=True),
+        Tool("python", _PYTHON, _PYTHON_SCHEMA, partial(_python, runner, land), asks=True),
         Tool("history", _HISTORY, _HISTORY_SCHEMA, partial(_history, runner)),
         Tool("progress", _PROGRESS, {"type": "object", "properties": {}}, partial(_progress, runner)),
     )
@@ -51,13 +57,13 @@ _HISTORY_SCHEMA = {
 }
 
 
-async def _python(runner: Runner, call: Call) -> Result:
+async def _python(runner: Runner, land: Land, call: Call) -> Result:
     code, timeout = call.arguments.get("code"), call.arguments.get("timeout", LIMIT)
     if not isinstance(code, str) or not code.strip():
         return _wrong("`code` is missing: give the Python code to run.")
     if not _is_number(timeout) or not 0 < timeout <= LONGEST:
         return _wrong(f"`timeout` must be a number of seconds from 0 to {LONGEST:g}.")
-    ran = await runner.run(code, timeout=timeout, session=call.session, turn=call.turn)
+    ran = await land(call, code, await runner.run(code, timeout=timeout, session=call.session, turn=call.turn))
     return Result(ran.outgoing, ran.failed, ran.blocks, ran.interrupted_by_user)
 
 

@@ -22,7 +22,7 @@ import { createSetup } from "./setup.js";
 import { anyway, createUndo } from "./undo.js";
 import { UNSEEN, keepKeys } from "../live/accessibility.js";
 import { activeIn, isComposing, make, query, queryAll, targetOf, update } from "../core/dom.js";
-import { noteNotebook, saveNotebook } from "../core/jupyter.js";
+import { followSelection, noteNotebook, saveNotebook } from "../core/jupyter.js";
 import { cellRunner, createDisabler, watchKernel } from "../core/kernel.js";
 import { live } from "../live/live.js";
 import { lifetime, on } from "../core/model.js";
@@ -236,6 +236,7 @@ function createControls({ panel, root, client, notices, signal }) {
   const setup = createSetup({ client, notices, focusMessage });
   const composer = createComposer({
     client, notices, signal, earlier: () => promptsIn(root), sent: scroll.follow, pickers: [...pickers.fields, access.box],
+    selected: followSelection(panel, signal),
   });
   const urgent = make("div", { "aria-live": "assertive", style: UNSEEN });
   const polite = make("div", { "aria-live": "polite", style: UNSEEN });
@@ -314,7 +315,7 @@ function renderChat({ model, el, signal: ended }) {
     if (focused && !panel.contains(activeIn(panel))) composer.field.focus({ preventScroll: true });
   };
 
-  noteNotebook(panel, model, signal);
+  noteNotebook(panel, model, signal).then(composer.offerCells);
   keepPanelKeys(panel, search.open, signal);
   stopOnEscape(panel, { isBusy: () => Boolean(stateNow().busy), stop: () => client.tell("stop") }, signal);
   takeDrops(panel, composer.drop, signal);

@@ -49,7 +49,22 @@ function disclose(anchor, button, box, first, signal) {
 }
 
 /**
- * Make the button with its box: a switch for the tools, and the privacy level with what it does not cover.
+ * Show what can be chosen, and what is.
+ *
+ * @param {HTMLSelectElement} select
+ * @param {{ name: string, about: string }[]} choices
+ * @param {string} chosen
+ */
+function offer(select, choices, chosen) {
+  if ([...select.options].map(({ value }) => value).join() !== choices.map(({ name }) => name).join()) {
+    select.replaceChildren(...choices.map(({ name, about }) => make("option", { value: name }, `${name}: ${about}`)));
+  }
+  update(select, { value: chosen });
+}
+
+/**
+ * Make the button with its box: a switch for the tools, the privacy level with what it does not cover, and where the
+ * agent's code stands.
  *
  * @param {object} options
  * @param {Client} options.client
@@ -58,7 +73,7 @@ function disclose(anchor, button, box, first, signal) {
 export function createKernelAccess({ client, signal }) {
   /** @type {KernelAccess | null} */
   let kernel = null;
-  /** @param {{ tools?: boolean, level?: string }} choice */
+  /** @param {{ tools?: boolean, level?: string, place?: string }} choice */
   const choose = async (choice) => {
     await client.tell("kernel", choice);
     if (kernel) fill(kernel); // a refused choice is not shown as chosen
@@ -71,9 +86,12 @@ export function createKernelAccess({ client, signal }) {
   level.addEventListener("change", () => choose({ level: level.value }));
   const limits = make("div", { class: "chat-muted", id: uniqueId() });
   level.setAttribute("aria-describedby", limits.id);
+  const place = make("select", { class: "chat-select", id: uniqueId() });
+  place.addEventListener("change", () => choose({ place: place.value }));
   const box = make("div", { class: "chat-list chat-kernel-box", id: uniqueId(), role: "group", "aria-label": "Kernel", hidden: true },
     make("div", { class: "chat-kernel-line" }, tools, make("label", { for: tools.id }, "Kernel tools")), asks,
-    make("div", { class: "chat-kernel-line" }, make("label", { for: level.id }, "Privacy"), level), limits);
+    make("div", { class: "chat-kernel-line" }, make("label", { for: level.id }, "Privacy"), level), limits,
+    make("div", { class: "chat-kernel-line" }, make("label", { for: place.id }, "Code it runs"), place));
   const short = make("span", { class: "chat-kernel-level", "aria-hidden": "true" });
   const button = make("button", { type: "button", class: "chat-tool chat-kernel" }, icon("kernel"), short);
   const anchor = make("div", { class: "chat-anchor", hidden: true }, button, box);
@@ -85,9 +103,8 @@ export function createKernelAccess({ client, signal }) {
     update(short, { textContent: said.short });
     update(button, { ariaLabel: said.name, title: said.name });
     update(tools, { checked: given.tools });
-    const options = given.levels.map(({ name, about }) => make("option", { value: name }, `${name}: ${about}`));
-    if (level.options.length !== options.length) level.replaceChildren(...options);
-    update(level, { value: given.level });
+    offer(level, given.levels, given.level);
+    offer(place, given.places, given.place);
     update(limits, { textContent: given.not_covered });
   };
   return {

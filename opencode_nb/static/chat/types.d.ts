@@ -63,6 +63,9 @@ export interface KernelAccess {
   level: string;
   levels: { name: string; about: string }[];
   not_covered: string;
+  /** Where the code that the agent runs stands: opencode_nb/kernel/cells/place.py. */
+  place: string;
+  places: { name: string; about: string }[];
 }
 
 /** See opencode_nb/widgets/chat_answers.py. */
@@ -122,6 +125,8 @@ export interface Attachment {
   mime: string;
   data: string;
   size: number;
+  /** The ids of the notebook's cells that it stands for, instead of a file: the kernel reads them when it is sent. */
+  cells?: string[];
   /** Its element, once it has been shown. */
   chip?: HTMLElement;
 }

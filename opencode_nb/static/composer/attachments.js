@@ -1,4 +1,5 @@
-// Files that go along with a message: pasted, dropped or chosen, shown as chips, within what a message can carry.
+// What goes along with a message, shown as chips: files that were pasted, dropped or chosen, within what a message can
+// carry, and cells of the notebook.
 
 /** @import { Attachment } from "../chat/types.js" */
 
@@ -72,6 +73,22 @@ async function addFile(file, place) {
 }
 
 /**
+ * Return what stands for cells of the notebook among the files.
+ *
+ * @param {{ id: string, index: number }[]} cells
+ * @returns {Attachment}
+ */
+function standingFor(cells) {
+  const numbers = cells.map(({ index }) => index + 1).join(", ");
+  return { name: `Cell${cells.length > 1 ? "s" : ""} ${numbers}`, mime: "", data: "", size: 0, cells: cells.map(({ id }) => id) };
+}
+
+/** @param {Attachment} file */
+function picture({ mime, data }) {
+  return mime.startsWith("image/") ? [make("img", { src: `data:${mime};base64,${data}`, alt: "" })] : [];
+}
+
+/**
  * Make the chips of the session that is shown. Each session has its own files, as it has its own draft.
  *
  * @param {object} options
@@ -107,9 +124,8 @@ export function createAttachments({ refuse, changed, focusMessage }) {
   };
   /** @param {Attachment} file */
   const chip = (file) => make("li", { class: "chat-chip" },
-    ...(file.mime.startsWith("image/") ? [make("img", { src: `data:${file.mime};base64,${file.data}`, alt: "" })] : []),
-    make("span", { class: "chat-chip-name", dir: "auto" }, file.name),
-    make("span", { class: "chat-muted" }, size(file.size)),
+    ...picture(file), make("span", { class: "chat-chip-name", dir: "auto" }, file.name),
+    ...(file.cells ? [] : [make("span", { class: "chat-muted" }, size(file.size))]),
     iconButton("close", `Remove ${file.name}`, () => remove(file)));
   /**
    * @param {File[]} given
@@ -140,6 +156,11 @@ export function createAttachments({ refuse, changed, focusMessage }) {
       place.read = Promise.resolve(before) // one after the other: only then is it known what else fits
         .then(async (fine) => (await takeAll(given, place)) && fine);
       changed();
+    },
+    /** @param {{ id: string, index: number }[]} cells take the place of those that were added before */
+    addCells(cells) {
+      shown.files = [...shown.files.filter((file) => !file.cells), standingFor(cells)];
+      draw();
     },
     /** How many files the session that is shown has, including those that are still being read. */
     get count() { return shown.files.length + shown.unread; },

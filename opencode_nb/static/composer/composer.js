@@ -45,6 +45,21 @@ function createChooser(attachments) {
 }
 
 /**
+ * Make the button that adds the notebook's selected cells. It is hidden where there is no notebook.
+ *
+ * @param {Attachments} attachments
+ * @param {Notices} notices
+ * @param {() => { id: string, index: number }[]} selected
+ */
+function createCellsButton(attachments, notices, selected) {
+  return iconButton("cells", "Use selected cells", () => {
+    const cells = selected();
+    if (cells.length > 0) attachments.addCells(cells);
+    else notices.show("attachments", "No cells are selected: click beside a cell in the notebook, with Shift for several.", { alert: true });
+  }, { hidden: true });
+}
+
+/**
  * Attach pasted files.
  *
  * @param {HTMLTextAreaElement} field
@@ -111,8 +126,9 @@ function createDelivery({ client, notices, attachments, isOpen }) {
       notices.show("unsent", "Not sent: another session was opened while its files were read. The message is kept in its session.", { alert: true });
       return false;
     }
-    const carried = files.map(({ name, mime, data }) => ({ name, mime, data }));
-    const done = await client.tell("send", { ...message, attachments: carried });
+    const carried = files.filter((file) => !file.cells).map(({ name, mime, data }) => ({ name, mime, data }));
+    const cells = files.flatMap((file) => file.cells ?? []);
+    const done = await client.tell("send", { ...message, attachments: carried, ...(cells.length > 0 ? { cells } : {}) });
     if (!done) attachments.give(session, files);
     return done;
   };
@@ -128,22 +144,23 @@ function createDelivery({ client, notices, attachments, isOpen }) {
  * @param {() => string[]} options.earlier the texts of earlier messages, oldest first
  * @param {() => void} options.sent called when a message was sent
  * @param {HTMLElement[]} options.pickers shown in the lower row
+ * @param {() => { id: string, index: number }[]} options.selected the notebook's selected cells
  */
-export function createComposer({ client, signal, notices, earlier, sent, pickers }) {
+export function createComposer({ client, signal, notices, earlier, sent, pickers, selected }) {
   const field = make("textarea", { rows: "1", class: "chat-field", "aria-label": "Message", dir: "auto", "aria-autocomplete": "list" });
   const attachments = createAttachments({
     refuse: (text) => (text ? notices.show("attachments", text, { alert: true }) : notices.hide("attachments")),
     changed: () => enable(),
     focusMessage: () => field.focus(),
   });
-  const { chooser, attach } = createChooser(attachments);
+  const { chooser, attach } = createChooser(attachments), useCells = createCellsButton(attachments, notices, selected);
   const send = roundButton("send", "Send", () => submit(busy ? "queue" : "auto"));
   const stop = roundButton("stop", "Stop", () => {
     client.tell("stop");
     field.focus(); // the button goes when it has worked
   }, { class: "chat-send chat-stop", title: "Stop (Esc)", hidden: true });
   const completion = createCompletion({ field, ask: client.ask });
-  const row = make("div", { class: "chat-row" }, attach, ...pickers, make("span", { class: "chat-space" }), stop, send);
+  const row = make("div", { class: "chat-row" }, attach, useCells, ...pickers, make("span", { class: "chat-space" }), stop, send);
   const box = make("div", { class: "chat-composer" }, completion.list, attachments.box, field, row, chooser);
   let busy = false;
 
@@ -204,6 +221,8 @@ export function createComposer({ client, signal, notices, earlier, sent, pickers
      * @param {Iterable<File>} files
      */
     drop: (files) => attachments.add(files),
+    /** @param {boolean} there whether there is a notebook, whose cells can be used */
+    offerCells: (there) => update(useCells, { hidden: !there }),
     giveBack: text.giveBack,
     /** Suggest all commands, where nothing else is written. */
     suggest() {

@@ -6,6 +6,7 @@ import { make } from "./dom.js";
 
 const SVG = "http://www.w3.org/2000/svg";
 const ICONS = { // strokes on a field of 16 by 16
+  cells: "M2.5 2.5h11v4.5h-11zM2.5 9.5h11v4h-11z",
   check: "M3 8.5l3.5 3.5 6.5-7.5",
   chevron: "M3 5.5l5 5 5-5",
   attach: "M13 7.5 8 12.5a3 3 0 0 1-4.3-4.3l5.5-5.4a2 2 0 0 1 2.8 2.8L6.7 11a1 1 0 0 1-1.4-1.4L10 5",

@@ -21,7 +21,7 @@ export async function contextOf(model) {
 }
 
 /**
- * Remember which notebook the view belongs to until `signal` aborts.
+ * Remember which notebook the view belongs to until `signal` aborts; return whether there is one.
  *
  * @param {HTMLElement} view
  * @param {Model} model
@@ -29,9 +29,10 @@ export async function contextOf(model) {
  */
 export async function noteNotebook(view, model, signal) {
   const context = await contextOf(model);
-  if (!context || signal.aborted) return;
+  if (!context || signal.aborted) return false;
   contexts.set(view, context);
   signal.addEventListener("abort", () => contexts.delete(view));
+  return true;
 }
 
 /**
@@ -103,6 +104,27 @@ export function insertCell(context, view, source) {
 export function selectedCells(view) {
   const cells = notebookNode(view)?.querySelectorAll(".jp-Cell.jp-mod-active, .jp-Cell.jp-mod-selected") ?? [];
   return [...cells].map((cell) => Number(/** @type {HTMLElement} */ (cell).dataset.windowedListIndex));
+}
+
+/**
+ * Follow which cells are selected in the view's notebook, each time that the user comes to the view: a view inside of a
+ * cell makes that the active one.
+ *
+ * @param {HTMLElement} view
+ * @param {AbortSignal} signal
+ * @returns {() => { id: string, index: number }[]} returns those that were selected last, in order
+ */
+export function followSelection(view, signal) {
+  /** @type {string[]} */
+  let ids = [];
+  const cells = () => contexts.get(view)?.model.sharedModel.cells ?? [];
+  const look = () => {
+    const own = Number(closest(view, ".jp-Cell")?.dataset.windowedListIndex);
+    const chosen = selectedCells(view).filter((index) => index !== own).map((index) => cells()[index]?.id ?? "");
+    if (chosen.length > 0) ids = chosen;
+  };
+  for (const event of ["pointerdown", "focusin"]) view.addEventListener(event, look, { capture: true, signal });
+  return () => cells().map(({ id }, index) => ({ id, index })).filter(({ id }) => ids.includes(id));
 }
 
 /**

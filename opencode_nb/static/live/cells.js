@@ -27,11 +27,13 @@ export function serveCells(model, root, send, signal) {
     const context = await contextOf(model);
     if (!context || signal.aborted) return;
     const { id, op } = request;
+    const notebook = context.model.sharedModel;
     if (op === "who") {
+      if (request.cell && !notebook.cells.some((cell) => cell.id === request.cell)) return; // of another notebook
       const inside = Boolean(root.closest(".jp-NotebookPanel"));
       send({ kind: "cells", id, page, path: context.path, inside });
     } else {
-      send({ kind: "cells", id, ...answerTo(context.model.sharedModel, request, selectedCells(root)) });
+      send({ kind: "cells", id, ...answerTo(notebook, request, selectedCells(root)) });
     }
   });
 }

@@ -5,7 +5,10 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Callable
+from functools import partial
+from pathlib import Path
 
+import nbformat
 import pytest
 from playwright.sync_api import expect
 
@@ -14,13 +17,14 @@ from tests.conftest import make_project
 from tests.e2e.conftest import OpenNotebook
 from tests.e2e.support_chat import OPEN, ChatView
 from tests.e2e.support_lab import Lab
-from tests.e2e.support_notebook import Notebook
+from tests.e2e.support_notebook import Notebook, write_notebook
 from tests.support.browser import press_answer
 
 TURN_TIMEOUT = 60_000
 """Milliseconds for a step of a turn to show."""
 
 ALLOWED = dict.fromkeys(("insert_cell", "move_cell", "delete_cell", "run_cell"), "allow")
+NOTEBOOKS = Path(__file__).parents[3] / "notebooks"
 PROMPT = f"%%prompt --permission '{json.dumps(ALLOWED)}'\nTidy the notebook"
 
 
@@ -101,6 +105,9 @@ def test_what_the_user_types_meanwhile_stays(notebook: Callable[..., Notebook], 
     page.run(1)
     view = ChatView(page.page)
     view.appears()
+    page.cell(2).locator(".jp-InputPrompt").click()
+    view.button("Use selected cells").click()
+    expect(view.root.get_by_role("list", name="Attachments")).to_contain_text("Cell 3")
     view.send("Change it")
     expect(view.button("Allow once")).to_be_visible(timeout=TURN_TIMEOUT)
     page.write(2, "'the user'")
@@ -109,6 +116,7 @@ def test_what_the_user_types_meanwhile_stays(notebook: Callable[..., Notebook], 
     view.rests()
     assert "the user has changed this cell" in told(demo_model)
     assert "'the user'" in told(demo_model)
+    assert "id=cell-2 code" in str(demo_model.requests[-1]["messages"][1])  # what was selected went with the prompt
     assert sources(page)[2] == "'the user'"
     demo_model.queue([kernel_tool("edit_cell", id="cell-2", source="'the agent, who knows'"), [text("Now it is in.")]])
     view.send("Once more")
@@ -118,6 +126,123 @@ def test_what_the_user_types_meanwhile_stays(notebook: Callable[..., Notebook], 
     page.editor(2).click()
     page.page.keyboard.press("ControlOrMeta+z")
     expect(page.editor(2)).to_have_text("'the user'")
+
+
+_OPEN_IN_KERNEL = """
+async ([path, id]) => {
+  const { context } = await jupyterapp.commands.execute("docmanager:open", { path, factory: "Notebook" });
+  await context.sessionContext.ready;
+  await context.sessionContext.changeKernel({ id });
+}
+"""
+_SHOWN = """
+name => {
+  const { context } = jupyterapp.shell.currentWidget;
+  return context?.isReady && context.path.endsWith(name);
+}
+"""
+_TABS = "[...jupyterapp.shell.widgets('main')]"
+_NOTEBOOKS = f"""
+() => {_TABS}.map(({{ context }}) => [
+  context.path.split("/").pop(), context.model.sharedModel.cells.map((cell) => cell.getSource()),
+])
+"""
+_RENAME_AND_CLONE = f"""
+async () => {{
+  const tab = {_TABS}.find(({{ context }}) => context.path.endsWith("notebook.ipynb"));
+  {_TABS}.filter((other) => other !== tab).forEach((other) => other.dispose());
+  jupyterapp.shell.activateById(tab.id);
+  await tab.context.rename("renamed.ipynb");
+  await jupyterapp.commands.execute("docmanager:clone");
+}}
+"""
+_CLOSE = f"() => {_TABS}.forEach((tab) => tab.dispose())"
+
+
+def notebooks(page: Notebook) -> list[tuple[str, list[str]]]:
+    """Return the name and the sources of each notebook that is open, by tab."""
+    return [(name, written) for name, written in page.page.evaluate(_NOTEBOOKS)]
+
+
+def inserted_by(view: ChatView, model: DemoModel, source: str) -> None:
+    """Let a panel's agent insert a cell at the end."""
+    model.queue([kernel_tool("insert_cell", source=source), [text(f"{source} is in.")]])
+    view.send(f"Insert {source}")
+    press_answer(view.button("Allow once"))
+    view.says(f"{source} is in.")
+    view.rests()
+
+
+def test_the_notebook_with_the_prompt_is_changed_in_all_its_views_and_under_any_name(
+    notebook: Callable[..., Notebook], demo_model: DemoModel, lab: Lab
+) -> None:
+    page = notebook(OPEN)
+    page.run(1)
+    view = ChatView(page.page)
+    view.appears()
+    other = page.path.with_name("other.ipynb")
+    write_notebook(other, ["%%prompt --permission edits\nInsert a cell", "'theirs'"], "7.4", ids="other")
+    demo_model.queue([kernel_tool("insert_cell", source="'agent'"), [text("It is in.")]])
+    page.page.evaluate(_OPEN_IN_KERNEL, [other.relative_to(lab.root).as_posix(), page.kernel_id()])
+    page.page.evaluate("() => jupyterapp.commands.execute('notebook:run-cell')")
+    expect(page.page.locator(".jp-Notebook").filter(has_text="It is in.").last).to_be_visible(timeout=TURN_TIMEOUT)
+    (_name, mine), (_other, theirs) = sorted(notebooks(page))
+    assert "'agent'" in theirs
+    assert mine == (before := ["%load_ext opencode_nb", OPEN, ""])
+
+    page.page.evaluate(_RENAME_AND_CLONE)
+    page.page.wait_for_function(_SHOWN, arg="renamed.ipynb")
+    inserted_by(view, demo_model, "'both'")
+    assert notebooks(page) == [("renamed.ipynb", [*before, "'both'"])] * 2
+
+    page.path = page.path.with_name("renamed.ipynb")
+    page.save()
+    page.page.evaluate(_CLOSE)
+    page.open()
+    page.run(1)
+    inserted_by(ChatView(page.page), demo_model, "'again'")
+    assert sources(page) == notebooks(page)[0][1] == [*before, "'both'", "'again'"]
+
+
+def test_the_notebook_about_cells_shows_what_it_says(lab: Lab, open_notebook: OpenNotebook) -> None:
+    path = make_project(lab.root / "about-cells") / "cells.ipynb"
+    shown = nbformat.read(NOTEBOOKS / "cells.ipynb", as_version=4)
+    assert not any(cell.get("outputs") for cell in shown.cells), "it is kept without outputs"
+    nbformat.write(shown, path)
+    page = open_notebook(path=path)
+    run = partial(run_by_id, page)
+    assert run("numbers") == "6"
+    for cell_id in ("start", "read", "edit", "insert", "run"):
+        run(cell_id)
+    at = index_of(page, "numbers")
+    assert sources(page)[at : at + 2] == ["numbers = [30, 10, 20]\nsum(numbers)", "max(numbers)"]
+    assert page.text(at) == "60"
+    run("below")
+    page.screenshot("below")
+    at = index_of(page, "below") + 1
+    new = page.save().cells[at]
+    assert (new.source, new.outputs[0].data["text/plain"]) == ("mean = sum(numbers) / len(numbers); mean", "20.0")
+    assert new.execution_count
+    saved = page.saved().cells
+    page.reload()
+    assert page.text(at) == "20.0"
+    assert run("undo").endswith("False")
+    assert [cell.id for cell in page.save().cells] == [cell.id for cell in saved if cell.id != new.id]
+    run("stop")
+
+
+def index_of(page: Notebook, cell_id: str) -> int:
+    """Return where a cell stands now."""
+    found = "(id) => jupyterapp.shell.currentWidget.model.sharedModel.cells.findIndex((cell) => cell.id === id)"
+    return int(page.page.evaluate(found, cell_id))
+
+
+def run_by_id(page: Notebook, cell_id: str) -> str:
+    """Run a cell to its end; return its outputs as text."""
+    at = index_of(page, cell_id)
+    page.start(at)
+    page.wait(index_of(page, cell_id), timeout=TURN_TIMEOUT)
+    return page.text(index_of(page, cell_id))
 
 
 def test_on_a_busy_older_kernel_the_file_is_read_and_code_inserted_below(

@@ -15,13 +15,17 @@ class Page:
     """
 
     def __init__(self, *sources: str, path: str = "a.ipynb", inside: bool = True) -> None:
-        self.cells = [{"id": f"c{index}", "type": "code", "source": source} for index, source in enumerate(sources)]
+        self.cells: list[Json] = [
+            {"id": f"c{index}", "type": "code", "source": source} for index, source in enumerate(sources)
+        ]
         self.path, self.inside, self.hears = path, inside, True
         self.name = uuid4().hex
         self.silent = self.changes_before = ""
+        self.selected: list[str] = []
 
     @property
     def sources(self) -> list[str]:
+        """The source of each cell."""
         return [cell["source"] for cell in self.cells]
 
     @property
@@ -32,6 +36,8 @@ class Page:
         if not self.hears:
             return None
         if message["op"] == "who":
+            if message["cell"] and message["cell"] not in self.ids:
+                return None
             return {"page": self.name, "path": self.path, "inside": self.inside}
         assert message["page"] == self.name
         if message["op"] == self.silent:
@@ -45,7 +51,7 @@ class Page:
         ids, start, stop = asked.get("ids"), asked.get("from", 0), asked.get("to", len(self.cells))
         every = [self._told(index) for index in range(len(self.cells))]
         chosen = [cell for cell in every if cell["id"] in ids] if ids is not None else every[start:stop]
-        return {"total": len(self.cells), "selected": [], "cells": chosen}
+        return {"total": len(self.cells), "selected": self.selected, "cells": chosen}
 
     def _insert(self, asked: Json) -> Json:
         if "after" in asked and asked["after"] not in self.ids:
@@ -55,15 +61,15 @@ class Page:
         if json.get("id") in self.ids:
             return {"refused": "there"}
         index = min(index, len(self.cells))
-        cell = {"id": json.get("id") or uuid4().hex, "type": json["cell_type"], "source": json["source"]}
-        self.cells.insert(index, cell)
+        self.cells.insert(index, {**json, "id": json.get("id") or uuid4().hex, "type": json["cell_type"]})
         return {"cell": self._told(index)}
 
     def _edit(self, asked: Json) -> Json:
         return self._changing(asked, lambda index: self.cells[index].update(source=asked["source"]))
 
     def _outputs(self, asked: Json) -> Json:
-        return self._changing(asked, lambda index: None)
+        ran = {"outputs": asked["outputs"], "execution_count": asked["count"]}
+        return self._changing(asked, lambda index: self.cells[index].update(ran))
 
     def _delete(self, asked: Json) -> Json:
         found = self._changing(asked, lambda index: None)

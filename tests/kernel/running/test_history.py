@@ -83,15 +83,19 @@ def test_wrong_arguments_are_told(runner: Runner, tool: str, arguments: dict[str
 
 
 def test_only_python_asks(runner: Runner) -> None:
-    assert {tool.name: tool.asks for tool in running_tools(runner)} == {
+    assert {tool.name: tool.asks for tool in running_tools(runner, stay)} == {
         "python": True,
         "history": False,
         "progress": False,
     }
 
 
+async def stay(_call: Call, _code: str, ran: Ran) -> Ran:
+    return ran
+
+
 def call(runner: Runner, name: str, arguments: dict[str, object]) -> Result:
-    (tool,) = [tool for tool in running_tools(runner) if tool.name == name]
+    (tool,) = [tool for tool in running_tools(runner, stay) if tool.name == name]
     return portal.run(tool.call, Call("ses_1", arguments))
 
 

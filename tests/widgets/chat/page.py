@@ -10,6 +10,7 @@ from typing import Any, Literal
 
 from playwright.sync_api import Locator, Page
 
+from opencode_nb.kernel.cells.place import PLACES
 from opencode_nb.render.markup.patch_ops import keyed
 from opencode_nb.render.turn.page import LiveTurn
 from opencode_nb.render.turn.parts import Look, RequestsView
@@ -66,6 +67,8 @@ STATE: dict[str, Any] = {
         "level": "full",
         "levels": [{"name": level.name.lower(), "about": about} for level, about in LEVELS_TOLD.items()],
         "not_covered": f"Not covered: {NOT_COVERED}.",
+        "place": "card",
+        "places": [{"name": name, "about": about} for name, about in PLACES.items()],
     },
     "elsewhere": [],
     "n": 0,

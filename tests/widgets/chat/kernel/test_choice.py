@@ -13,6 +13,7 @@ class Access:
 
     def __init__(self) -> None:
         self.chosen: dict[str, tuple[bool, Level]] = {}
+        self.places: dict[str, str] = {}
 
     def tools(self, session: AsyncSession, /) -> bool:
         return self.chosen.get(session.id, (True, Level.FULL))[0]
@@ -20,8 +21,12 @@ class Access:
     def level(self, session: AsyncSession, /) -> Level:
         return self.chosen.get(session.id, (True, Level.FULL))[1]
 
-    def choose(self, session: AsyncSession, /, *, tools: bool, level: Level) -> None:
-        self.chosen[session.id] = (tools, level)
+    def place(self, session: AsyncSession, /) -> str:
+        return self.places.get(session.id, "card")
+
+    def choose(self, session: AsyncSession, /, *, tools: bool | None, level: Level, place: str | None) -> None:
+        self.chosen[session.id] = (self.tools(session) if tools is None else tools, level)
+        self.places[session.id] = place or self.place(session)
 
 
 def test_tools_and_level_are_chosen_for_the_session_that_is_shown(shown: Panel, demo_model: DemoModel) -> None:
@@ -36,6 +41,9 @@ def test_tools_and_level_are_chosen_for_the_session_that_is_shown(shown: Panel, 
     assert access.chosen == {session: (False, Level.SCHEMA)}
     assert shown.state["notice"] is None  # nothing was sent yet
     assert "is not a privacy level" in shown.do("kernel", level="secret")["message"]
+    shown.done("kernel", place="below")
+    shown.wait(lambda state: state["kernel"]["place"] == "below")
+    assert "Did you mean below?" in shown.do("kernel", place="belwo")["message"]
 
     demo_model.queue([text("Hello.")])
     shown.panel.send("Say hello").wait()

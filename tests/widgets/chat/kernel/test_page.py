@@ -71,6 +71,9 @@ def test_the_agents_access_to_the_kernel_is_chosen_in_the_panel(page: Page, them
     level.select_option("schema")
     assert chat.done("kernel", 2)["level"] == "schema"
     chat.set_state(kernel={**STATE["kernel"], "tools": False, "level": "schema"})
+    place = box.get_by_role("combobox", name="Code it runs")
+    place.select_option("below: in new cells below as well")
+    assert chat.done("kernel", 3)["place"] == "below"
     level.press("Escape")
     expect(panel.get_by_role("button", name="Kernel: tools off, privacy schema")).to_be_focused()
     expect(box).to_be_hidden()
