@@ -1,4 +1,4 @@
-"""Whether sessions may use the kernel if nothing was chosen for them. The magics say where it comes from."""
+"""What sessions get of the kernel if nothing was chosen for them. The magics say where it comes from."""
 
 from __future__ import annotations
 

@@ -7,6 +7,7 @@ from argparse import Namespace
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from datetime import datetime
+from functools import cached_property
 from pathlib import Path
 from typing import Any
 
@@ -23,13 +24,15 @@ from opencode_nb.magics.prompt import run_prompt
 from opencode_nb.magics.showing.asking import asked
 from opencode_nb.magics.showing.frontend import can_ask
 from opencode_nb.magics.showing.progress import steps
+from opencode_nb.magics.showing.reaching import live_cells
 from opencode_nb.magics.workspace import Workspace
 from opencode_nb.tools.privacy import Level, Outgoing, Piece
+from opencode_nb.transcript.state import Json
 from opencode_nb.verify.kernel import require_nbclient
 from opencode_nb.verify.limits import ROUNDS, Limits
-from opencode_nb.verify.mend import TASK, mend
+from opencode_nb.verify.mend import IN_FILE, IN_PAGE, TASK, mend
 from opencode_nb.verify.report import Report
-from opencode_nb.verify.verify import verify
+from opencode_nb.verify.verify import read, verify
 
 _OF_ONE_PROMPT: dict[str, Any] = {
     "session": None,
@@ -65,9 +68,26 @@ class Verification:
         """
         if self.asks:
             _ask(self.shell, self.path, self.limits)
+        cells = self._live()
         with steps() as tell:
-            found = verify(self.path, self.limits, tell)
-        return replace(found, notes=list(self._notes(found))) if self.own else found
+            found = verify(self.path, self.limits, tell, cells=cells)
+        if not self.own:
+            return found
+        return replace(found, notes=list(self._notes(found) if cells is None else _unsaved(self.path, cells)))
+
+    @cached_property
+    def _has_page(self) -> bool:
+        """Whether the notebook's page can be reached. Asked once: without one, that takes seconds."""
+        return self.own and live_cells(self.shell) is not None
+
+    def _live(self) -> list[Json] | None:
+        """Return the cells as the page shows them; None without one."""
+        return live_cells(self.shell) if self._has_page else None
+
+    def _state(self) -> object:
+        """Return what is run, to see whether it was changed."""
+        cells = self._live()
+        return self.path.read_bytes() if cells is None else [(one.get("id"), one.get("source")) for one in cells]
 
     def _notes(self, report: Report) -> Iterator[str]:
         saved = datetime.fromtimestamp(self.path.stat().st_mtime)
@@ -82,14 +102,14 @@ class Verification:
         The agent's turns have the `options` of a prompt.
         """
         given = vars(prompt_parser().parse_line("")) | vars(options or Namespace()) | _OF_ONE_PROMPT
-        reports = list(mend(self.report, lambda one: self._tell(one, Namespace(**given)), rounds))
+        reports = list(mend(self.report, lambda one: self._tell(one, Namespace(**given)), rounds, self._state))
         if rounds and not reports[-1].ok:
             print("The notebook is not mended: the report says what is left.")  # noqa: T201  # the cell's own output
         return reports[-1]
 
     def _tell(self, report: Report, options: Namespace) -> None:
         display(report)
-        text = TASK.format(path=self.path)
+        text = TASK.format(path=self.path, where=IN_PAGE if self._has_page else IN_FILE)
         also = [Subject("report", "what a run from the top found", lambda _may_draw: outgoing(report))]
         run_prompt(self.shell, self.workspace, "%opencode verify", options, text, whole=False, also=also)
 
@@ -98,6 +118,17 @@ def outgoing(report: Report) -> Outgoing:
     """Return the report as it may leave the kernel: outputs and sources are data, what became of cells is not."""
     told = (Piece(text, Level.FULL if is_data else Level.NAMES) for text, is_data in report.told())
     return Outgoing("report", tuple(told))
+
+
+def _unsaved(path: Path, cells: list[Json]) -> Iterator[str]:
+    """Say that the page's cells were run, and which of them are not in the file as they are."""
+    saved = {str(one.get("id")): one["source"] for one in read(path).cells}
+    numbers = [str(at) for at, one in enumerate(cells, 1) if saved.get(str(one.get("id")), "") != one.get("source")]
+    gone = len(saved.keys() - {str(one.get("id")) for one in cells})
+    new = f"cell{'s' * (len(numbers) > 1)} {', '.join(numbers)}" if numbers else ""
+    deleted = f"{gone} deleted cell{'s' * (gone > 1)}" if gone else ""
+    left = " and ".join(filter(None, (new, deleted)))
+    yield f"It was run as the page shows it.{f' Not saved yet: {left}.' if left else ''}"
 
 
 def prepared(

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import copy
+import json
 import os
 import time
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -33,34 +34,42 @@ TRACEBACK = 15
 LINE = 200
 """Most characters of an error's message that are shown."""
 
+_WITH_IDS = 5
+"""The first minor version of nbformat 4 whose cells have ids."""
+
 _NO_INPUT = "StdinNotImplementedError"
 
 
 def verify(
-    path: Path, limits: Limits | None = None, tell: Tell = lambda step: None, notes: Sequence[str] = ()
+    path: Path,
+    limits: Limits | None = None,
+    tell: Tell = lambda step: None,
+    notes: Sequence[str] = (),
+    cells: Sequence[Mapping[str, Any]] | None = None,
 ) -> Report:
     """Run a copy of the notebook from the top in a fresh kernel, and report what it does other than what stands in it.
 
-    `tell` is called with each step, on the calling thread; `notes` go into the report. An interrupt ends the kernel.
+    `tell` is called with each step, on the calling thread; `notes` go into the report. `cells`, as nbformat has them,
+    are run in the place of those in the file. An interrupt ends the kernel.
     Raises OpencodeError if nbclient is not installed, for a file that is no notebook, and if the kernel does not start.
     """
     require_nbclient()
     path = path.expanduser().absolute()
-    notebook, jobs, begun = read(path), Jobs(), time.time()
-    cells = code_cells(notebook.cells, replaying=bool(os.environ.get(REPLAY)))
+    notebook, jobs, begun = _with(read(path), cells), Jobs(), time.time()
+    code = code_cells(notebook.cells, replaying=bool(os.environ.get(REPLAY)))
 
     def progress(step: str) -> None:
         jobs.post(partial(tell, step))
 
-    running = start(run_cells, copy.deepcopy(notebook), path, cells, limits or Limits(), progress)
+    running = start(run_cells, copy.deepcopy(notebook), path, code, limits or Limits(), progress)
     try:
         jobs.serve_until(running)
     except BaseException:
         running.cancel()  # ends the kernel
         raise
     course, span = running.result(), Span(begun, time.time())
-    hidden = order.notes(cells) if _is_python(notebook) else {}
-    found = [_judged(cell, course.outcomes[cell.number], span, hidden.get(cell.number, ())) for cell in cells]
+    hidden = order.notes(code) if _is_python(notebook) else {}
+    found = [_judged(cell, course.outcomes[cell.number], span, hidden.get(cell.number, ())) for cell in code]
     return Report(path, course.kernel.name, span.end - span.start, found, notes)
 
 
@@ -75,6 +84,17 @@ def read(path: Path) -> NotebookNode:
     except (ValueError, KeyError, AttributeError, TypeError, nbformat.ValidationError) as error:
         raise OpencodeError(f"{path} is not a notebook: name a file that Jupyter opens as one.") from error
     return notebook
+
+
+def _with(notebook: NotebookNode, cells: Sequence[Mapping[str, Any]] | None) -> NotebookNode:
+    """Return the notebook with these cells; as it is with None."""
+    if cells is None:
+        return notebook
+    import nbformat
+
+    minor = max(notebook.nbformat_minor, _WITH_IDS)
+    changed: NotebookNode = nbformat.reads(json.dumps({**notebook, "nbformat_minor": minor, "cells": [*cells]}), 4)
+    return changed
 
 
 def _is_python(notebook: NotebookNode) -> bool:

@@ -125,6 +125,17 @@ test("outputs are shown below code only", () => {
   assert.deepEqual(ask(notebook, { op: "outputs", cell: "c0", expected: "1" }), { refused: "not code" });
 });
 
+test("whole cells come in answers that fit into a message, unless one is too large", () => {
+  const notebook = new SharedNotebook("a", "b", "c");
+  const text = "x".repeat(2_500_000);
+  for (const cell of notebook.cells) cell.outputs = [{ output_type: "stream", name: "stdout", text }];
+  const { total, cells } = ask(notebook, { op: "whole" });
+  assert.deepEqual([total, cells.map(({ id }) => id)], [3, ["c0"]]);
+  assert.deepEqual(ask(notebook, { op: "whole", from: 2 }).cells, [notebook.cells[2].toJSON()]);
+  notebook.cells[1].outputs[0] = { output_type: "stream", name: "stdout", text: text + text };
+  assert.deepEqual(ask(notebook, { op: "whole", from: 1 }), { refused: "large" });
+});
+
 test("a listing is limited to a range or ids, and long outputs are cut in the middle", () => {
   const notebook = new SharedNotebook("a", "b", "c");
   notebook.cells[1].outputs = [

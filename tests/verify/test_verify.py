@@ -262,7 +262,7 @@ def test_mending_goes_on_too_long_or_not_long_enough(tmp_path: Path) -> None:
             status = "same" if path.read_text() == "sound" else "raises"
             return Report(path, "python3", 1.0, [CellReport(1, "a", 1, "x", status)])
 
-        return len(list(mend(check, lambda _report: path.write_text(next(left)), rounds)))
+        return len(list(mend(check, lambda _report: path.write_text(next(left)), rounds, path.read_text)))
 
     assert reports(rounds=0) == 1
     assert reports("sound", rounds=3) == 2

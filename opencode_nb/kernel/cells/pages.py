@@ -47,6 +47,17 @@ class NotebookPage:
             raise NoPageError
         return answer
 
+    async def whole(self) -> list[Json]:
+        """Return all cells as nbformat has them. Raises NoPageError if they do not come: one may be too large."""
+        cells: list[Json] = []
+        while True:
+            answer = await self.ask("whole", **{"from": len(cells)})
+            if answer.get("refused"):
+                raise NoPageError
+            cells += answer["cells"]
+            if not answer["cells"] or len(cells) >= answer["total"]:
+                return cells
+
 
 _views: WeakKeyDictionary[View, Callable[[], str]] = WeakKeyDictionary()
 

@@ -19,7 +19,7 @@ group = Group("The notebook")
 
 
 @group.command(
-    argument("path", nargs="?", metavar="PATH", help="the notebook's file (default: this notebook, as it is saved)"),
+    argument("path", nargs="?", metavar="PATH", help="the notebook's file (default: this notebook, saved or not)"),
     argument(
         "--timeout",
         metavar="SECONDS",

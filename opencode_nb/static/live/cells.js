@@ -8,6 +8,7 @@ import { on } from "../core/model.js";
 
 const LARGEST_IMAGE = 2_000_000; // characters of base64
 const LARGEST_CELL = 1_000_000; // characters: a message from Python may be dropped above some millions
+const LARGEST_CELLS = 4_000_000; // characters of whole cells in one answer
 const MOST_OF_IMAGES = 4_000_000; // characters of one answer: Jupyter's server closes the connection above 10 million
 const MOST_OF_TEXT = 400_000; // characters of outputs in one answer
 
@@ -50,6 +51,7 @@ export function answerTo(notebook, request, selected) {
   const cell = notebook.cells[index];
   const changing = OPERATIONS[request.op];
   if (request.op === "cells") return listed(notebook, request, selected);
+  if (request.op === "whole") return whole(notebook, request);
   if (request.op === "insert") return inserted(notebook, request);
   if (!changing) return { refused: "unknown" };
   if (!cell) return { refused: "gone" };
@@ -139,6 +141,25 @@ function listed(notebook, request, selected) {
   const room = { images: MOST_OF_IMAGES, text: MOST_OF_TEXT };
   const chosen = selected.map((index) => notebook.cells[index]?.id).filter(Boolean);
   return { total: notebook.cells.length, selected: chosen, cells: asked.map(([cell, index]) => described(cell, index, request, room)) };
+}
+
+/**
+ * Return whole cells from an index on, as many as one answer has room for.
+ *
+ * @param {NotebookModel} notebook
+ * @param {CellRequest} request
+ */
+function whole(notebook, { from = 0 }) {
+  const cells = [];
+  let room = LARGEST_CELLS;
+  for (const cell of notebook.cells.slice(from)) {
+    const json = cell.toJSON();
+    room -= JSON.stringify(json).length;
+    if (room < 0) break;
+    cells.push(json);
+  }
+  const total = notebook.cells.length;
+  return cells.length === 0 && from < total ? { refused: "large" } : { total, cells };
 }
 
 /**
