@@ -5,47 +5,31 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Iterable, Mapping
 from secrets import token_hex
-from typing import TYPE_CHECKING, Any
+from typing import Any, ClassVar
 
-from opencode_nb.api.client import AsyncClient
-from opencode_nb.api.record import wrap
+from opencode_nb.api.stand_in import StandIn
 from opencode_nb.errors import NotFoundError, OpencodeError
 from opencode_nb.recording.recording import Recording
 from opencode_nb.transcript.state import Json
 
-if TYPE_CHECKING:
-    from opencode_nb.api.spec import Row
 
-
-class RecordedClient(AsyncClient):
+class RecordedClient(StandIn):
     """Keeps the sessions of a replay, and answers what prompts and undo need. Everything else raises OpencodeError.
 
     `sessions` are those that are open already.
     """
 
     def __init__(self, recording: Recording, directory: str, sessions: Iterable[Json]) -> None:
-        super().__init__("http://replay.invalid", directory=directory)
+        super().__init__("replay", directory)
         self._recording = recording
         self._sessions: dict[str, Json] = {info["id"]: info for info in sessions}
 
-    def _call(self, row: Row, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
-        return self._answer(str(row["name"]), *args, **kwargs)
-
-    async def _answer(self, operation: str, *args: Any, **fields: Any) -> Any:
-        answer = _ANSWERS.get(operation)
-        if answer is None:
-            raise OpencodeError(
-                f"This is a replay of {self._recording.path.name}: it has no server for {operation}. "
-                "It plays recorded prompts only; without the replay setting the same code works live."
-            )
-        return wrap(answer(self, *args, **fields))
-
-    async def request(self, method: str, path: str, **_options: Any) -> Any:
-        """Raise OpencodeError."""
-        return await self._answer(f"{method} {path}")
-
-    async def aclose(self) -> None:
-        """Do nothing: there are no connections."""
+    def refusal(self, operation: str) -> OpencodeError:
+        """Return the error of an operation that needs a server."""
+        return OpencodeError(
+            f"This is a replay of {self._recording.path.name}: it has no server for {operation}. "
+            "It plays recorded prompts only; without the replay setting the same code works live."
+        )
 
     def _agents(self) -> list[Json]:
         return [{"name": name, "mode": "primary"} for name in self._recording.agents]
@@ -95,17 +79,16 @@ class RecordedClient(AsyncClient):
     def _status(self) -> Mapping[str, Json]:
         return {}
 
-
-_ANSWERS: dict[str, Callable[..., Any]] = {
-    "app.agents": RecordedClient._agents,
-    "command.list": RecordedClient._commands,
-    "session.create": RecordedClient._create,
-    "session.get": RecordedClient._get,
-    "session.update": RecordedClient._update,
-    "session.revert": RecordedClient._revert,
-    "session.unrevert": RecordedClient._unrevert,
-    "session.list": RecordedClient._list,
-    "session.delete": RecordedClient._delete,
-    "session.abort": RecordedClient._abort,
-    "session.status": RecordedClient._status,
-}
+    answers: ClassVar[Mapping[str, Callable[..., Any]]] = {
+        "app.agents": _agents,
+        "command.list": _commands,
+        "session.create": _create,
+        "session.get": _get,
+        "session.update": _update,
+        "session.revert": _revert,
+        "session.unrevert": _unrevert,
+        "session.list": _list,
+        "session.delete": _delete,
+        "session.abort": _abort,
+        "session.status": _status,
+    }
