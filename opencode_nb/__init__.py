@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from IPython.core.interactiveshell import InteractiveShell
 
     from . import types
+    from .acp.agent import AcpAgent, AsyncAcpAgent
     from .api.client import AsyncClient, Client
     from .api.record import Record
     from .changes.diff import Diff, FileDiff
@@ -81,6 +82,7 @@ if TYPE_CHECKING:
     from .widgets.diff import DiffView
 
 _HOMES = {
+    ".acp.agent": ("AcpAgent", "AsyncAcpAgent"),
     ".api.client": ("AsyncClient", "Client"),
     ".api.record": ("Record",),
     ".session.opencode": ("AsyncOpencode",),
@@ -149,6 +151,8 @@ __all__ = [
     "APIStatusError",
     "APITimeoutError",
     "AbortedError",
+    "AcpAgent",
+    "AsyncAcpAgent",
     "AsyncClient",
     "AsyncOpencode",
     "AsyncSession",

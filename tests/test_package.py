@@ -76,6 +76,10 @@ AT_ONCE: dict[str, set[str]] = {
         "server",
         *("session", "session.permissions", "session.prompt", "spending", "transcript"),
     },
+    "acp": {
+        *("api", "closest", "errors", "functions", "portal", "retry", "server", "session", "session.blocking"),
+        *("session.permissions", "transcript"),
+    },
     "session.recorded.replay": {"portal", "recording", "session", "session.blocking", "session.permissions"},
     "oneshot": {"session", "session.blocking"},
     "session.blocking_compose": {"portal", "session", "session.blocking", "session.prompt"},
@@ -134,6 +138,7 @@ LAZILY: dict[str, set[str]] = {
     "telemetry": {"session.blocking"},
     "__init__": {
         *("errors", "retry", "api", "types", "server", "stored", "changes", "transcript", "functions", "session"),
+        "acp",
         *("session.blocking", "session.prompt", "session.recorded.replay", "spending", "oneshot", "widgets", "magics"),
         "many",
     },
@@ -153,6 +158,7 @@ ONLY_IN: dict[str, set[str]] = {
     "traitlets": IN_NOTEBOOKS,
     "IPython": IN_NOTEBOOKS,
     "ipykernel": IN_NOTEBOOKS,
+    "acp": {"acp"},
     "mcp": {"tools"},
     "mcp_types": {"tools"},
     "starlette": {"tools"},
@@ -173,7 +179,8 @@ PUBLIC = """
     __version__ load_ipython_extension unload_ipython_extension
     Client AsyncClient Record types
     serve Server
-    ask map amap Opencode AsyncOpencode Session AsyncSession Attachment Turn ToolCall Diff FileDiff Budget
+    ask map amap Opencode AsyncOpencode AcpAgent AsyncAcpAgent
+    Session AsyncSession Attachment Turn ToolCall Diff FileDiff Budget
     Hook Hooks
     tool FunctionTool Tools confirm choose input
     StoredSession stored_session stored_sessions

@@ -34,4 +34,4 @@ def test_the_readmes_python_runs(
 
 
 def test_there_are_programs_to_run() -> None:
-    assert len(PROGRAMS) == 3
+    assert len(PROGRAMS) == 4

@@ -191,9 +191,8 @@ class Turn:
 
     @property
     def model(self) -> str:
-        """The model that answered, as "provider/model"."""
-        last = self._last
-        return f"{last.get('providerID', '')}/{last.get('modelID', '')}" if last else ""
+        """The model that answered, as "provider/model"; "" if an agent does not say."""
+        return "/".join(filter(None, (self._last.get("providerID"), self._last.get("modelID"))))
 
     @property
     def agent(self) -> str:

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from getpass import getpass
 from pathlib import Path
 from types import TracebackType
-from typing import TYPE_CHECKING, Any, Self
+from typing import TYPE_CHECKING, Any, ClassVar, Self
 
 from opencode_nb.api.client import Client
 from opencode_nb.errors import OpencodeError
@@ -27,9 +27,11 @@ if TYPE_CHECKING:
 class Connection(Derived):
     """A server in one directory: its models, agents, logins, MCP servers and lists. `Opencode` adds the sessions."""
 
+    _inner: ClassVar[type[AsyncOpencode]] = AsyncOpencode
+
     @with_options_of(AsyncOpencode)
     def __init__(self, **options: Any) -> None:
-        self._async = AsyncOpencode(**options)
+        self._async = self._inner(**options)
         self._client: Client | None = None
 
     @classmethod

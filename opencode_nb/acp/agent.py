@@ -1,0 +1,245 @@
+"""AsyncAcpAgent and AcpAgent: an agent that speaks the Agent Client Protocol, with the sessions of `Opencode`."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import os
+import secrets
+from collections.abc import Iterator, Mapping, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, ClassVar
+
+from opencode_nb._version import __version__
+from opencode_nb.acp import wire as wires
+from opencode_nb.acp.client import AcpClient
+from opencode_nb.acp.enforcement import AcpEnforcement, configuration
+from opencode_nb.acp.feed import AcpFeed
+from opencode_nb.acp.process import AgentProcess
+from opencode_nb.acp.wire import REQUEST_TIMEOUT, Wire
+from opencode_nb.api.client import Client
+from opencode_nb.errors import OpencodeError, ServerStartError
+from opencode_nb.functions.collection import Tools
+from opencode_nb.retry import Retry
+from opencode_nb.server.binary import locate_binary
+from opencode_nb.server.environment import CONFIG, PASSWORD, USERNAME, inherited_config, loopback_direct, merged
+from opencode_nb.server.version import VERSION_SECONDS, check_version
+from opencode_nb.session.blocking import Opencode
+from opencode_nb.session.derived import Forwarded, blocking, with_options_of
+from opencode_nb.session.hooks.hook import Hooks
+from opencode_nb.session.models import FREE_PUBLIC_PROVIDER, ModelChoice
+from opencode_nb.session.opencode import AsyncOpencode
+from opencode_nb.session.permissions.policy import PermissionOption
+from opencode_nb.transcript.state import Json
+
+if TYPE_CHECKING:
+    from opencode_nb.functions.tool import FunctionTool
+
+START_SECONDS = 60.0
+"""Seconds until an agent must have answered: `opencode acp` takes 2, more on a busy machine."""
+
+VERSION = 1
+"""The version of the protocol."""
+
+
+class _NoTools(Tools):
+    """No functions: agents are not given any yet, those decorated with `oc.tool` included."""
+
+    def __iter__(self) -> Iterator[FunctionTool]:
+        return iter(())
+
+
+class AsyncAcpAgent(AsyncOpencode):
+    """An agent that speaks the Agent Client Protocol through its pipes, with sessions as those of `AsyncOpencode`.
+
+    `command` starts it, by default `opencode acp` with the program that `find_binary` finds; `env` are variables in
+    addition to this process's, `cwd` is the directory that it works in. It is started on first use, and ends with
+    everything it started when this is closed, or when this process ends, however that ends.
+    `start_timeout` (seconds) is how long it may take to answer. `model` and `agent` (its mode) are among those that it
+    offers. The other options are those of `AsyncOpencode`. `permission` answers what the agent asks about: `opencode
+    acp` is told at its start to ask about edits, commands and what the rules name; other agents decide themselves.
+
+    What the protocol lacks raises NotSupportedError: undoing turns, forks, shell commands, lists of models. Needs the
+    package agent-client-protocol: `pip install 'opencode_nb[acp]'`.
+    """
+
+    def __init__(
+        self,
+        command: Sequence[str] | None = None,
+        *,
+        env: Mapping[str, str] | None = None,
+        cwd: str | Path | None = None,
+        start_timeout: float | None = None,
+        model: str | None = None,
+        agent: str | None = None,
+        permission: PermissionOption = "ask",
+        answer_timeout: float | None = None,
+        strict_directory: bool = False,
+        timeout: float | None = None,
+        retry: int | Retry | None = None,
+        hooks: Hooks | None = None,
+    ) -> None:
+        if isinstance(command, str) or (command is not None and not command):
+            raise ValueError(f"command={command!r}: give the program and its arguments, such as ['qwen', '--acp'].")
+        super().__init__(
+            directory=cwd,
+            env=env,
+            model=model,
+            agent=agent,
+            permission=permission,
+            answer_timeout=answer_timeout,
+            strict_directory=strict_directory,
+            timeout=timeout,
+            retry=retry,
+            hooks=hooks,
+        )
+        self._command = None if command is None else [*command]
+        self._start_timeout = START_SECONDS if start_timeout is None else start_timeout
+        self._rules = AcpEnforcement(self.directory)
+        self.enforcement, self.tools = self._rules, _NoTools()
+        self._agent: AcpClient | None = None
+
+    @property
+    def started(self) -> bool:
+        """Whether the agent runs."""
+        return self._feed is not None and not self._feed.lost
+
+    @property
+    def capabilities(self) -> Json:
+        """What the agent can do, as it told when it started: `agentCapabilities` of the protocol.
+
+        Raises OpencodeError before `start`.
+        """
+        return dict(self._running.capabilities)
+
+    @property
+    def _running(self) -> AcpClient:
+        if self._agent is None:
+            raise OpencodeError("Not started yet: call start() first, or prompt something.")
+        return self._agent
+
+    async def call(
+        self, method: str, params: Mapping[str, Any] | None = None, *, timeout: float = REQUEST_TIMEOUT
+    ) -> Json:
+        """Send a request of the protocol, such as an extension's "_x/y"; return its result.
+
+        Raises NotSupportedError if the agent does not know it, APITimeoutError after `timeout` seconds, and
+        OpencodeError if it answers with an error.
+        """
+        await self.start()
+        return await self._running.wire.request(method, dict(params or {}), timeout)
+
+    # -- starting --------------------------------------------------------------------------------------------------
+
+    async def _connect(self) -> None:
+        await asyncio.to_thread(wires.require)  # its import takes most of a second
+        command, env = await self._launched()
+        process = await AgentProcess.start(command, env, self.directory)
+        client = self._client = self._agent = AcpClient(self.directory)
+        feed = AcpFeed(client, self._record)
+        client.wire = Wire(process, client.serve, feed.ended)
+        client.denied, client.may_use = self._rules.denies, self._may_use
+        client.may_write = lambda: self.policy.action("edit") != "deny"
+        try:
+            await self._initialize(client, process)
+        except BaseException:
+            self._client = self._agent = None
+            await client.aclose()
+            raise
+        feed.listen(self._callbacks.changed)
+        await feed.start()
+        self._feed = feed
+        await feed.follow_again(self._callbacks.followed())
+
+    async def _launched(self) -> tuple[list[str], dict[str, str]]:
+        """Return the command and its environment; have `opencode acp` ask before it acts."""
+        env = {**os.environ, **self.environment}
+        env |= loopback_direct(env)
+        if self._command is not None:
+            return self._command, env
+        seconds = min(self._start_timeout / 2, VERSION_SECONDS)
+        found = await asyncio.to_thread(locate_binary, None, seconds)
+        check_version(found.version, found.path, found.if_wrong)
+        config = await configuration(found.path, env, self.directory, self._start_timeout)
+        asking = self._rules.settle(config, self.policy, sorted(self.hooks.hooks.guarded))
+        env = {
+            USERNAME: "opencode",
+            PASSWORD: secrets.token_urlsafe(32),
+            **env,
+        }  # of the server that it talks to itself
+        env[CONFIG] = json.dumps(merged(inherited_config(env), asking))
+        return [str(found.path), "acp"], env
+
+    async def _initialize(self, client: AcpClient, process: AgentProcess) -> None:
+        params = {
+            "protocolVersion": VERSION,
+            "clientInfo": {"name": "opencode_nb", "version": __version__},
+            "clientCapabilities": {"fs": {"readTextFile": True, "writeTextFile": True}, "terminal": False},
+        }
+        try:
+            answer = await client.wire.request("initialize", params, self._start_timeout)
+        except OpencodeError as error:
+            why = f"{error}" if process.exit_code is not None else f"{error} {process.told}"
+            raise ServerStartError(
+                f"The agent did not start: {why}", exit_code=process.exit_code, tail=process.tail
+            ) from error
+        if answer.get("protocolVersion") != VERSION:
+            raise ServerStartError(
+                f"The agent speaks version {answer.get('protocolVersion')} of the protocol, not {VERSION}: update it. "
+                f"{process.told}"
+            )
+        client.capabilities = _object(answer.get("agentCapabilities"))
+        self.version = str(_object(answer.get("agentInfo")).get("version") or "")
+
+    # -- what agents are not asked -----------------------------------------------------------------------------------
+
+    async def check(self, model: str | None, agent: str | None) -> None:
+        """Do nothing: a session offers models and modes once it exists, and prompts check theirs."""
+
+    async def model_choice(self, model: str | None = None, agent: str | None = None) -> ModelChoice:
+        """Return the model that is named; without one the agent chooses, and the model is ""."""
+        named = model or self.model
+        return ModelChoice(named or "", "", "", "option" if named else "configuration")
+
+    async def models_detail(self) -> list[Json]:
+        """Return []: agents tell the names of models, and nothing about them."""
+        return []
+
+    def _may_use(self, model: str) -> bool:
+        """Return whether a model may answer unnamed: not the free public one, unless the user configured it."""
+        is_public = self._command is None and model.startswith(f"{FREE_PUBLIC_PROVIDER}/")
+        return not is_public or model == self._rules.config.get("model")
+
+    async def _create(self, title: str | None, parent: str | None) -> Json:
+        if parent is not None:
+            raise self._running.refusal("sub-sessions")
+        return dict(await self.client.session.create(title=title))
+
+
+class AcpAgent(Opencode):
+    """An agent that speaks the Agent Client Protocol, with the sessions of `Opencode`. Close it, or use it by `with`.
+
+    `command` starts it, by default `opencode acp` with the managed program; `env` are variables in addition to this
+    process's, `cwd` is the directory that it works in. The other options, and what it needs, are those of
+    `AsyncAcpAgent`.
+    """
+
+    _inner: ClassVar[type[AsyncOpencode]] = AsyncAcpAgent
+    _async: AsyncAcpAgent
+
+    @with_options_of(AsyncAcpAgent)
+    def __init__(self, command: Sequence[str] | None = None, **options: Any) -> None:
+        given: dict[str, Any] = {"command": command, **options}
+        super().__init__(**given)
+
+    capabilities = Forwarded[Json](AsyncAcpAgent.capabilities)
+    call = blocking(AsyncAcpAgent.call)
+
+    @property
+    def client(self) -> Client:
+        """Raises OpencodeError: an agent has no HTTP API."""
+        raise OpencodeError("An agent of the Agent Client Protocol has no HTTP API: use `call`.")
+
+
+def _object(value: Any) -> Json:
+    return value if isinstance(value, dict) else {}

@@ -1,0 +1,337 @@
+"""AcpClient: stands in for the server where an agent runs: sessions, prompts and permissions, over the protocol."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import itertools
+import time
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from dataclasses import dataclass, field
+from datetime import datetime
+from pathlib import Path
+from typing import Any, ClassVar
+
+from opencode_nb.acp import files
+from opencode_nb.acp.blocks import blocks
+from opencode_nb.acp.events import Events
+from opencode_nb.acp.wire import RefusedError, Wire, refusal
+from opencode_nb.api.stand_in import StandIn
+from opencode_nb.closest import did_you_mean
+from opencode_nb.errors import (
+    ModelError,
+    NotFoundError,
+    NotSupportedError,
+    OpencodeError,
+    ServerExitedError,
+)
+from opencode_nb.transcript.state import Json
+
+BEFORE_SECONDS = 5.0
+"""Seconds for the turn before to end, which may have been stopped, when the next prompt is to be sent."""
+
+LISTED_PAGES = 100
+"""Pages of sessions to ask for at most: an agent could go on for ever."""
+
+CANCELLED: Json = {"outcome": {"outcome": "cancelled"}}
+_KINDS = {"once": ("allow_once", "allow_always"), "reject": ("reject_once", "reject_always")}
+"""The options of a permission request that stand for a reply, the fitting one first."""
+
+
+@dataclass(slots=True)
+class _Talk:
+    """One session: what the agent told of it, the prompt that it works on, and the replies that it waits for."""
+
+    events: Events
+    prompting: asyncio.Task[None] | None = None
+    asked: dict[str, asyncio.Future[str]] = field(default_factory=dict)
+
+
+class AcpClient(StandIn):
+    """Answers the operations of the server that prompts need, by asking an agent. Others raise OpencodeError.
+
+    `wire` is set before it is used, and so are `apply`, which takes events, `denied`, which returns whether the user's
+    configuration denies a request in a mode of the agent, `may_write`, whether the agent may write files, and
+    `may_use`, whether a model may answer that nobody named.
+    """
+
+    wire: Wire
+    apply: Callable[[Json], None]
+    denied: Callable[[str, Json], bool]
+    may_write: Callable[[], bool]
+    may_use: Callable[[str], bool]
+
+    def __init__(self, directory: Path) -> None:
+        super().__init__("agent", str(directory))
+        self.capabilities: Json = {}
+        self._here = directory
+        self._talks: dict[str, _Talk] = {}
+        self._numbers = itertools.count(1)
+
+    def refusal(self, operation: str) -> OpencodeError:
+        """Return the error of what agents cannot do."""
+        return NotSupportedError(f"An agent of the Agent Client Protocol has no {operation}: see `capabilities`.")
+
+    def _of(self, session_id: str) -> _Talk:
+        if session_id not in self._talks:
+            self._talks[session_id] = _Talk(Events(session_id, str(self._here), lambda: time.time() * 1000))
+        return self._talks[session_id]
+
+    def _take(self, events: Iterable[Json]) -> None:
+        for event in events:
+            self.apply(event)
+
+    def _can(self, *names: str) -> bool:
+        value: Any = self.capabilities
+        for name in names:
+            value = value.get(name) if isinstance(value, Mapping) else None
+        return value is not None and value is not False
+
+    # -- sessions --------------------------------------------------------------------------------------------------
+
+    async def _create(self, *, title: str | None = None, **_fields: Any) -> Json:
+        answer = await self.wire.request("session/new", self._work_in())
+        session_id = answer.get("sessionId")
+        if not isinstance(session_id, str):
+            raise OpencodeError("The agent created a session without an id.")
+        events = self._of(session_id).events
+        events.offered(answer)
+        self._take(events.learned(title=title or events.info["title"]))
+        return events.info
+
+    def _work_in(self) -> Json:
+        return {"cwd": str(self._here), "mcpServers": []}
+
+    def _get(self, session_id: str) -> Json:
+        return self._of(session_id).events.info
+
+    async def load(self, session_id: str) -> None:
+        """Have the agent tell a session's history. Raises NotFoundError if it does not know the session."""
+        if not self._can("loadSession"):
+            raise self.refusal("way to open earlier sessions")
+        events = self._of(session_id).events
+        events.load()
+        await self._opened("session/load", session_id)
+        self._take(events.loaded())
+
+    async def resume(self, session_id: str, info: Json) -> None:
+        """Have a new process of the agent go on with a session, of which all is known here: so it tells nothing new."""
+        self._of(session_id).events.info = dict(info)
+        if self._can("sessionCapabilities", "resume"):
+            await self._opened("session/resume", session_id)
+        elif self._can("loadSession"):
+            await self._opened("session/load", session_id)
+        else:
+            raise self.refusal("way to open earlier sessions")
+
+    async def _opened(self, method: str, session_id: str) -> None:
+        try:
+            answer = await self.wire.request(method, {"sessionId": session_id, **self._work_in()})
+        except RefusedError as error:
+            raise NotFoundError(f"The agent cannot open the session {session_id}: {error}") from error
+        self._of(session_id).events.offered(answer)
+
+    async def _list(self, *, search: str | None = None, limit: int | None = None, **_fields: Any) -> list[Json]:
+        if not self._can("sessionCapabilities", "list"):
+            raise self.refusal("list of sessions")
+        found: list[Json] = []
+        cursor: Json = {}
+        for _page in range(LISTED_PAGES):
+            page = await self.wire.request("session/list", {"cwd": str(self._here), **cursor})
+            listed = [_info(one) for one in page.get("sessions") or () if isinstance(one, dict)]
+            found += [info for info in listed if (search or "").lower() in info["title"].lower()]
+            if not page.get("nextCursor") or (limit and len(found) >= limit):
+                break
+            cursor = {"cursor": page["nextCursor"]}
+        return found[:limit]
+
+    def _update(self, session_id: str, *, title: str | None = None, **_fields: Any) -> Json:
+        raise self.refusal("way to change a session")
+
+    def _status(self) -> Json:
+        return {id: {"type": "busy"} for id, talk in self._talks.items() if talk.prompting is not None}
+
+    def _agents(self) -> list[Json]:
+        latest = next(reversed(self._talks.values()), None)
+        modes = latest.events.option("mode") if latest else {}
+        return [
+            {"name": value, "mode": "primary", "description": str(option.get("description") or "")}
+            for value, option in _values(modes)
+        ]
+
+    def _commands(self) -> list[Json]:
+        latest = next(reversed(self._talks.values()), None)
+        return list(latest.events.commands) if latest else []
+
+    # -- prompts ---------------------------------------------------------------------------------------------------
+
+    async def _prompt(
+        self,
+        session_id: str,
+        *,
+        messageID: str,
+        parts: list[Json],
+        model: Json | None = None,
+        agent: str | None = None,
+        **other: Any,
+    ) -> None:
+        """Send a prompt; return when it is on its way. What follows is told as events."""
+        if lacking := [name for name, value in other.items() if value]:
+            raise self.refusal(f"{lacking[0]} for prompts")
+        talk = self._of(session_id)
+        sent = blocks(parts, self.capabilities.get("promptCapabilities") or {})
+        await self._rested(talk)
+        if model:
+            await self._set(session_id, talk.events, "model", f"{model['providerID']}/{model['modelID']}")
+        elif not self.may_use(talk.events.model):
+            raise ModelError(f"No model is set up, and {talk.events.model} is public. Log in, or name one: model=...")
+        if agent:
+            await self._set(session_id, talk.events, "mode", agent)
+        self._take(talk.events.prompted(messageID, parts))
+        talk.prompting = asyncio.create_task(self._work(session_id, talk, sent), name=f"opencode_nb {session_id}")
+
+    async def _rested(self, talk: _Talk) -> None:
+        """Wait for the turn before. Raises OpencodeError if it goes on."""
+        if talk.prompting is None:
+            return
+        _done, going_on = await asyncio.wait([talk.prompting], timeout=BEFORE_SECONDS)
+        if going_on:
+            raise OpencodeError("The agent still works on the turn before: wait for it, or abort it, and try again.")
+
+    async def _work(self, session_id: str, talk: _Talk, sent: list[Json]) -> None:
+        try:
+            params = {"sessionId": session_id, "prompt": sent}
+            answer = await self.wire.request("session/prompt", params, timeout=None)
+        except RefusedError as error:
+            self._take(talk.events.failed(error.code, str(error), error.data))
+        except ServerExitedError:  # the feed has failed the turn
+            return
+        except OpencodeError as error:
+            self._take(talk.events.failed(0, str(error), None))
+        else:
+            self._take(talk.events.ended(answer))
+        finally:
+            talk.prompting = None
+            _withdraw(talk)
+
+    async def _set(self, session_id: str, events: Events, category: str, value: str) -> None:
+        """Set the session's model or mode. Raises OpencodeError if the agent has none such."""
+        option = events.option(category)
+        known = [name for name, _option in _values(option)]
+        if option.get("currentValue") == value:
+            return
+        if value not in known:
+            meant = did_you_mean(value, known) if known else " It does not let one choose."
+            raise OpencodeError(f"The agent has no {category} {value!r}.{meant}")
+        params = {"sessionId": session_id, "configId": option.get("id"), "value": value}
+        events.offered(await self.wire.request("session/set_config_option", params))
+
+    async def _abort(self, session_id: str, **_options: Any) -> bool:
+        talk = self._of(session_id)
+        if talk.prompting is not None:
+            await self.wire.notify("session/cancel", {"sessionId": session_id})
+            _withdraw(talk)
+        return True
+
+    # -- what the agent asks ---------------------------------------------------------------------------------------
+
+    async def serve(self, method: str, params: Json) -> Any:
+        """Take a notification of the agent, or answer its request. Raises RefusedError for those not known here."""
+        if method == "session/update":
+            update = params.get("update")
+            if isinstance(update, dict):
+                self._take(self._of(str(params.get("sessionId"))).events.update(update))
+            return None
+        if method == "session/request_permission":
+            return await self._ask(params)
+        if method == "fs/read_text_file":
+            return files.read(self._here, params)
+        if method == "fs/write_text_file" and self.may_write():
+            return files.write(self._here, params)
+        raise refusal(method)
+
+    async def _ask(self, params: Json) -> Json:
+        """Put a request for permission to whoever answers in the session's turn; return the chosen option."""
+        talk, call = self._of(str(params.get("sessionId"))), params.get("toolCall")
+        options = [option for option in params.get("options") or () if isinstance(option, dict)]
+        if talk.prompting is None or not isinstance(call, dict):
+            return CANCELLED
+        request_id = f"per_acp{next(self._numbers)}"
+        *before, asking = talk.events.asked(request_id, call)
+        self._take(before)
+        if self.denied(talk.events.mode, asking["properties"]):
+            return _chosen(options, "reject")
+        reply: asyncio.Future[str] = asyncio.get_running_loop().create_future()
+        talk.asked[request_id] = reply
+        self.apply(asking)
+        try:
+            return _chosen(options, await reply)
+        except asyncio.CancelledError:
+            return CANCELLED
+        finally:
+            talk.asked.pop(request_id, None)
+
+    def _reply(self, request_id: str, *, reply: str, **_fields: Any) -> bool:
+        for talk in self._talks.values():
+            waiting = talk.asked.get(request_id)
+            if waiting is not None and not waiting.done():
+                waiting.set_result(reply)
+                return True
+        raise NotFoundError("The agent no longer waits for this answer.")
+
+    answers: ClassVar[Mapping[str, Callable[..., Any]]] = {
+        "app.agents": _agents,
+        "command.list": _commands,
+        "session.create": _create,
+        "session.get": _get,
+        "session.list": _list,
+        "session.update": _update,
+        "session.abort": _abort,
+        "session.status": _status,
+        "session.prompt_async": _prompt,
+        "permission.reply": _reply,
+    }
+
+    async def aclose(self) -> None:
+        """End the agent."""
+        for talk in self._talks.values():
+            _withdraw(talk)
+        await self.wire.close()
+        for talk in self._talks.values():
+            if talk.prompting is not None:
+                with contextlib.suppress(asyncio.CancelledError):
+                    await talk.prompting
+
+
+def _withdraw(talk: _Talk) -> None:
+    """Tell the agent that nobody answers what it still asks: its turn was stopped, or is over."""
+    for reply in talk.asked.values():
+        reply.cancel()
+
+
+def _chosen(options: list[Json], reply: str) -> Json:
+    """Return the option for a reply; "cancelled" if the agent offers none."""
+    for kind in _KINDS[reply]:
+        for option in options:
+            if option.get("kind") == kind:
+                return {"outcome": {"outcome": "selected", "optionId": option.get("optionId")}}
+    return CANCELLED
+
+
+def _values(option: Json) -> Iterator[tuple[str, Json]]:
+    """Yield the values of a setting, which may stand in groups."""
+    for one in option.get("options") or ():
+        if isinstance(one, dict) and isinstance(one.get("options"), list):
+            yield from _values(one)
+        elif isinstance(one, dict) and "value" in one:
+            yield str(one["value"]), one
+
+
+def _info(listed: Json) -> Json:
+    """Return a listed session as the server lists it."""
+    info: Json = {"id": str(listed.get("sessionId")), "title": str(listed.get("title") or "")}
+    info["directory"] = str(listed.get("cwd") or "")
+    with contextlib.suppress(ValueError):
+        updated = datetime.fromisoformat(str(listed.get("updatedAt") or ""))
+        info["time"] = {"updated": updated.timestamp() * 1000}
+    return info

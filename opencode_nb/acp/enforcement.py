@@ -1,0 +1,98 @@
+"""AcpEnforcement: has `opencode acp` follow a policy. It is told once, when it starts, what to ask about."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+from asyncio.subprocess import DEVNULL, PIPE
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import NoReturn
+
+from opencode_nb.acp import careful
+from opencode_nb.errors import NotSupportedError, OpencodeError, ServerStartError
+from opencode_nb.session.permissions.enforcement import Enforcement
+from opencode_nb.session.permissions.policy import Policy
+from opencode_nb.session.permissions.session_rules import base_action, covered
+from opencode_nb.session.permissions.subjects import Place
+from opencode_nb.transcript.state import Json
+
+_UNLESS_CONFIGURED: Json = {"permission": "*", "pattern": "*", "action": "allow"}
+
+
+class AcpEnforcement(Enforcement):
+    """What the user's configuration says, and what the program asks about.
+
+    Empty for other agents: what they ask about is theirs to know.
+    """
+
+    def __init__(self, directory: Path) -> None:
+        super().__init__(_no_client, directory)
+        self.config: Json = {}
+        self._asked: set[str] | None = None
+
+    def forget(self) -> None:
+        """Begin anew: the next agent may have another configuration."""
+        super().forget()
+        self.place = Place(self._directory, self._directory)
+        self.config, self._asked = {}, None
+
+    def settle(self, config: Json, policy: Policy, guarded: Sequence[str]) -> Json:
+        """Take the user's resolved configuration; return what has the program ask as the policy and hooks need it."""
+        names = {*policy.names(bool(config.get("permission"))), *guarded}
+        self.config, self._asked = config, names
+        return careful.asking(config, sorted(names), [name for name in names if policy.action(name) == "allow"])
+
+    async def rules(
+        self,
+        policy: Policy,
+        agent: str | None,
+        standing: Sequence[Json] = (),
+        offered: Sequence[Json] = (),
+        guarded: Sequence[str] = (),
+    ) -> list[Json]:
+        """Return no rules: the protocol has none. Raises OpencodeError if the program does not ask what it should."""
+        needed = {*policy.names(bool(self.config.get("permission"))), *guarded}
+        if self._asked is not None and (lacking := sorted(needed - self._asked)):
+            raise OpencodeError(
+                f"The agent was started without asking about {', '.join(lacking)}, so nothing here could deny it. "
+                "Give the rule as permission= of the AcpAgent."
+            )
+        return []
+
+    def denies(self, mode: str, request: Json) -> bool:
+        """Return whether the user's configuration denies this to an agent."""
+        return careful.denies(careful.rules_of(self.config, mode), request)
+
+    def allows_unasked(self, policy: Policy, agent: str | None, standing: Sequence[Json], request: Json) -> bool:
+        """Return whether the program would allow this without asking, were it not guarded."""
+        if covered(str(request.get("permission")), policy.names(bool(self.config.get("permission")))):
+            return False
+        return base_action([_UNLESS_CONFIGURED, *careful.rules_of(self.config, agent or "")], (), request) == "allow"
+
+    async def hides_tools(self) -> bool:
+        """Raise NotSupportedError: tools of this process are not offered to agents."""
+        raise NotSupportedError("Agents of this protocol get no tools of this process yet: leave out schema=.")
+
+
+def _no_client() -> NoReturn:
+    raise OpencodeError("An agent has no configuration to read.")
+
+
+async def configuration(program: Path, env: Mapping[str, str], directory: Path, seconds: float) -> Json:
+    """Return the resolved configuration of the `opencode` program. Raises ServerStartError."""
+    command = [str(program), "debug", "config"]
+    process = await asyncio.create_subprocess_exec(
+        *command, stdin=DEVNULL, stdout=PIPE, stderr=DEVNULL, env=env, cwd=directory, start_new_session=True
+    )
+    try:
+        async with asyncio.timeout(seconds):
+            output, _errors = await process.communicate()
+        config = json.loads(output)
+    except (TimeoutError, ValueError) as error:
+        raise ServerStartError(f"`{' '.join(command)}` did not tell the configuration: {error}") from error
+    finally:
+        if process.returncode is None:
+            process.kill()
+            await process.wait()
+    return config if isinstance(config, dict) else {}
