@@ -6,6 +6,7 @@ import asyncio
 import json
 import os
 import secrets
+import shutil
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar
@@ -21,7 +22,7 @@ from opencode_nb.api.client import Client
 from opencode_nb.errors import OpencodeError, ServerStartError
 from opencode_nb.functions.collection import Tools
 from opencode_nb.retry import Retry
-from opencode_nb.server.binary import locate_binary
+from opencode_nb.server.binary import PROGRAM, locate_binary
 from opencode_nb.server.environment import CONFIG, PASSWORD, USERNAME, inherited_config, loopback_direct, merged
 from opencode_nb.server.version import VERSION_SECONDS, check_version
 from opencode_nb.session.blocking import Opencode
@@ -155,12 +156,11 @@ class AsyncAcpAgent(AsyncOpencode):
         """Return the command and its environment; have `opencode acp` ask before it acts."""
         env = {**os.environ, **self.environment}
         env |= loopback_direct(env)
-        if self._command is not None:
-            return self._command, env
-        seconds = min(self._start_timeout / 2, VERSION_SECONDS)
-        found = await asyncio.to_thread(locate_binary, None, seconds)
-        check_version(found.version, found.path, found.if_wrong)
-        config = await configuration(found.path, env, self.directory, self._start_timeout)
+        command = await self._managed() if self._command is None else self._command
+        program = shutil.which(command[0], path=env.get("PATH"))
+        if program is None or not self._is_opencode:
+            return command, env
+        config = await configuration(program, env, self.directory, self._start_timeout)
         asking = self._rules.settle(config, self.policy, sorted(self.hooks.hooks.guarded))
         env = {
             USERNAME: "opencode",
@@ -168,7 +168,18 @@ class AsyncAcpAgent(AsyncOpencode):
             **env,
         }  # of the server that it talks to itself
         env[CONFIG] = json.dumps(merged(inherited_config(env), asking))
-        return [str(found.path), "acp"], env
+        return command, env
+
+    async def _managed(self) -> list[str]:
+        """Return the command of the managed program."""
+        found = await asyncio.to_thread(locate_binary, None, min(self._start_timeout / 2, VERSION_SECONDS))
+        check_version(found.version, found.path, found.if_wrong)
+        return [str(found.path), "acp"]
+
+    @property
+    def _is_opencode(self) -> bool:
+        """Whether it is `opencode acp`, which asks about what it is configured to."""
+        return self._command is None or (Path(self._command[0]).name == PROGRAM and "acp" in self._command)
 
     async def _initialize(self, client: AcpClient, process: AgentProcess) -> None:
         params = {
@@ -207,7 +218,7 @@ class AsyncAcpAgent(AsyncOpencode):
 
     def _may_use(self, model: str) -> bool:
         """Return whether a model may answer unnamed: not the free public one, unless the user configured it."""
-        is_public = self._command is None and model.startswith(f"{FREE_PUBLIC_PROVIDER}/")
+        is_public = self._is_opencode and model.startswith(f"{FREE_PUBLIC_PROVIDER}/")
         return not is_public or model == self._rules.config.get("model")
 
     async def _create(self, title: str | None, parent: str | None) -> Json:

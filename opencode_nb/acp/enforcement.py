@@ -79,9 +79,9 @@ def _no_client() -> NoReturn:
     raise OpencodeError("An agent has no configuration to read.")
 
 
-async def configuration(program: Path, env: Mapping[str, str], directory: Path, seconds: float) -> Json:
+async def configuration(program: str, env: Mapping[str, str], directory: Path, seconds: float) -> Json:
     """Return the resolved configuration of the `opencode` program. Raises ServerStartError."""
-    command = [str(program), "debug", "config"]
+    command = [program, "debug", "config"]
     process = await asyncio.create_subprocess_exec(
         *command, stdin=DEVNULL, stdout=PIPE, stderr=DEVNULL, env=env, cwd=directory, start_new_session=True
     )

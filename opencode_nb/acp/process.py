@@ -54,6 +54,8 @@ class AgentProcess:
     @classmethod
     async def start(cls, command: Sequence[str], env: Mapping[str, str], directory: Path) -> AgentProcess:
         """Start a program. Raises BinaryNotFoundError, ServerStartError."""
+        if sys.platform == "win32":
+            raise ServerStartError("Agents of the Agent Client Protocol need Linux or macOS.")
         program = shutil.which(command[0], path=env.get("PATH"))
         if program is None:
             raise BinaryNotFoundError(f"There is no program {command[0]!r} on PATH. Install it, or give command=.")

@@ -180,6 +180,12 @@ def test_a_program_that_is_not_there_is_named(tmp_path: Path) -> None:
         oc.AcpAgent("qwen --acp")
 
 
+def test_a_missing_package_is_named(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    monkeypatch.setitem(sys.modules, "acp.connection", None)
+    with pytest.raises(oc.OpencodeError, match=r"pip install 'opencode_nb\[acp\]'"):
+        oc.AcpAgent([sys.executable], cwd=tmp_path).start()
+
+
 def test_garbage_and_a_long_message_in_mid_turn_do_no_harm(make_agent: MakeAgent, tmp_path: Path) -> None:
     command = make_agent("""
 def prompt(params):

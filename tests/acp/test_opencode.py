@@ -89,13 +89,18 @@ def test_models_and_modes_are_those_that_the_agent_offers(agent: oc.AcpAgent, de
         agent.session().prompt("go", model="demo/other")
 
 
-def test_a_session_is_opened_again_and_outlives_the_agent_s_process(agent: oc.AcpAgent, demo_model: DemoModel) -> None:
+def test_a_session_is_opened_again_and_outlives_the_agent_s_process(
+    agent: oc.AcpAgent, demo_model: DemoModel, opencode_program: Path
+) -> None:
     first = agent.session()
     first.prompt("Say exactly: the first answer")
     rules = {"bash": {"rm *": "deny"}}
     before = {*psutil.Process().children()}
     with oc.AcpAgent(
-        env=environment(demo_model, permission=rules), cwd=agent.directory, permission={"bash": "allow"}
+        [str(opencode_program), "acp"],
+        env=environment(demo_model, permission=rules),
+        cwd=agent.directory,
+        permission={"bash": "allow"},
     ) as other:
         assert first.id in [info["id"] for info in other.sessions()]
         session = other.session(id=first.id)
