@@ -70,7 +70,7 @@ def _metadata(tool: str, call: Json, output: Json, text: str) -> Json:
     diffs = list(_diffs(call))
     if tool in CHANGING and len(diffs) == 1 and not metadata.keys() & {"filediff", "files", "diff"}:
         metadata["filediff"] = {"file": diffs[0]["path"], "patch": patch_of(diffs[0]), **_status_of(diffs[0])}
-    if tool == "bash" and text and "output" not in metadata:
+    if tool == "bash" and text and call.get("status") != "failed" and "output" not in metadata:
         metadata["output"] = text
     return metadata
 
