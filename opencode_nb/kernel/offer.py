@@ -96,10 +96,10 @@ class KernelOffer:
         has = gate.open and not without and self.uses(session)
         session.offer(self.tools if has else (), gate, by=KERNEL)
 
-    async def cells(self, session: Offerable, ids: list[str]) -> Subject:
+    async def cells(self, session: Offerable, ids: Iterable[str]) -> Subject:
         """Return cells of the open notebook, as they are now. Raises OpencodeError if no page has them any more."""
         book = self._cells.of(session.id)
-        found = await book.from_page({"ids": ids})
+        found = await book.from_page({"ids": [*ids]})
         if found is None or not found[1]:
             raise OpencodeError("The selected cells cannot be read: they are gone, or their notebook was closed.")
         outgoing = book.told(*found)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Sequence
 from weakref import WeakSet
 
 from opencode_nb.kernel.context.session_context import context_of
@@ -16,7 +17,7 @@ from opencode_nb.transcript.transcript import Change
 _followed: WeakSet[AsyncSession] = WeakSet()
 
 
-async def mentioned(session: AsyncSession, text: str, cells: list[str]) -> list[Json]:
+async def mentioned(session: AsyncSession, text: str, cells: Sequence[str] = ()) -> list[Json]:
     """Offer the kernel's tools; return the parts that go with a message's text: what it mentions, and what changed.
 
     `cells` are the ids of the notebook's cells that go along. Raises OpencodeError for what is not there.

@@ -112,13 +112,16 @@ def test_a_panels_agent_runs_code_when_the_kernel_is_free(
     page.run(1)
     view = ChatView(page.page)
     view.appears()
+    view.root.get_by_role("button", name="Kernel: tools on, privacy full").click()
+    view.root.get_by_role("combobox", name="Code it runs").select_option("below: in new cells below as well")
     page.start(2)
     view.send("Count the rows")
     press_answer(view.button("Allow once"), timeout=TURN_TIMEOUT)
     view.says("Counted.")
     view.rests()
-    page.wait(2)
-    assert page.run(3) == "42"
+    page.wait(3)
+    assert page.run(4) == "42"
+    assert page.save().cells[2].source == "seen = len(rain) + mine"  # below the panel, which had the focus
 
 
 PUBLISH = """
