@@ -365,7 +365,7 @@ def test_loading_the_extension_loads_what_the_magics_offer_and_not_what_they_do(
         "server",
         "stored",
     ]
-    late += ["kernel.cells", "kernel.memory", "kernel.running", "kernel.values.tools", "tools.server", "widgets"]
+    late += ["kernel.cells.tools", "kernel.memory", "kernel.running", "kernel.values.tools", "tools.server", "widgets"]
     late += [f"session.{name}" for name in ("blocking", "connection", "hooks", "incoming", "session", "turn")]
     theirs = ["anywidget", "httpx", "ipywidgets", "markdown_it", "mcp", "pydantic", "rich"]
     code = (

@@ -15,7 +15,7 @@ from typing import Any, ClassVar
 from opencode_nb.acp import files
 from opencode_nb.acp.blocks import blocks
 from opencode_nb.acp.events import Events
-from opencode_nb.acp.wire import RefusedError, Wire, refusal
+from opencode_nb.acp.wire import RpcError, Wire, refusal
 from opencode_nb.api.stand_in import StandIn
 from opencode_nb.closest import did_you_mean
 from opencode_nb.errors import (
@@ -127,7 +127,7 @@ class AcpClient(StandIn):
     async def _opened(self, method: str, session_id: str) -> None:
         try:
             answer = await self.wire.request(method, {"sessionId": session_id, **self._work_in()})
-        except RefusedError as error:
+        except RpcError as error:
             raise NotFoundError(f"The agent cannot open the session {session_id}: {error}") from error
         self._of(session_id).events.offered(answer)
 
@@ -202,7 +202,7 @@ class AcpClient(StandIn):
         try:
             params = {"sessionId": session_id, "prompt": sent}
             answer = await self.wire.request("session/prompt", params, timeout=None)
-        except RefusedError as error:
+        except RpcError as error:
             self._take(talk.events.failed(error.code, str(error), error.data))
         except ServerExitedError:  # the feed has failed the turn
             return
@@ -236,7 +236,7 @@ class AcpClient(StandIn):
     # -- what the agent asks ---------------------------------------------------------------------------------------
 
     async def serve(self, method: str, params: Json) -> Any:
-        """Take a notification of the agent, or answer its request. Raises RefusedError for those not known here."""
+        """Take a notification of the agent, or answer its request. Raises RpcError for those not known here."""
         if method == "session/update":
             update = params.get("update")
             if isinstance(update, dict):

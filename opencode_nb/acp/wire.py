@@ -23,10 +23,10 @@ _UNKNOWN_METHOD = -32601
 NOT_INSTALLED = "Agents need the package agent-client-protocol: pip install 'opencode_nb[acp]'"
 
 Serve = Callable[[str, Json], Awaitable[Any]]
-"""Answers a request of the agent, or takes a notification: its method and parameters. Raises Refused."""
+"""Answers a request of the agent, or takes a notification: its method and parameters. Raises RpcError."""
 
 
-class RefusedError(OpencodeError):
+class RpcError(OpencodeError):
     """A request was answered with an error: `code` is the protocol's, `data` what came with it."""
 
     def __init__(self, message: str, code: int, data: Any = None) -> None:
@@ -56,7 +56,7 @@ class Wire:
     async def request(self, method: str, params: Json, timeout: float | None = REQUEST_TIMEOUT) -> Json:
         """Send a request and return its result.
 
-        Raises RefusedError, NotSupportedError for a method that the agent does not know, APITimeoutError after
+        Raises RpcError, NotSupportedError for a method that the agent does not know, APITimeoutError after
         `timeout` seconds, and ServerExitedError if the agent has ended.
         """
         from acp.exceptions import RequestError
@@ -84,7 +84,7 @@ class Wire:
 
         try:
             return await self._serve(method, params if isinstance(params, dict) else {})
-        except RefusedError as error:
+        except RpcError as error:
             raise RequestError(error.code, str(error), error.data) from error
 
     async def _watch(self) -> None:
@@ -106,9 +106,9 @@ class Wire:
         await self._connection.close()  # and with it the process
 
 
-def refusal(method: str) -> RefusedError:
+def refusal(method: str) -> RpcError:
     """Return the answer to a request that is not known here."""
-    return RefusedError(f"{method} is not supported.", _UNKNOWN_METHOD, {"method": method})
+    return RpcError(f"{method} is not supported.", _UNKNOWN_METHOD, {"method": method})
 
 
 def _refused(method: str, code: int, message: str, data: Any) -> OpencodeError:
@@ -116,4 +116,4 @@ def _refused(method: str, code: int, message: str, data: Any) -> OpencodeError:
     said = f"{message}: {details}" if isinstance(details, str) and details not in message else message
     if code == _UNKNOWN_METHOD:
         return NotSupportedError(f"The agent does not support {method}.", method=method)
-    return RefusedError(said, code, data)
+    return RpcError(said, code, data)

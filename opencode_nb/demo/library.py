@@ -85,12 +85,13 @@ def _turn(name: str, pattern: str, sample: str, about: str) -> Callable[[_Player
     "call a tool",
     r"call (?:the )?tool\s+`?(?P<name>[\w-]+)`?(?:\s+with\s+`{0,3}(?P<json>\{.*\}))?",
     'Call the tool glob with {"pattern": "*.py"}',
-    "calls any tool with the given arguments",
+    "calls any tool with the given arguments, functions of yours too",
 )
 def _call_a_tool(scene: Scene, found: re.Match[str]) -> Step:
     if scene.step:
         return [text(content.after_tool(found["name"], scene.results))]
-    return _call(scene, raw_tool(found["name"], *_pieces(found["json"] or "{}")))
+    name = scene.offered(f"nb*_{found['name']}") or found["name"]  # the kernel's tools and functions have a prefix
+    return _call(scene, raw_tool(name, *_pieces(found["json"] or "{}")))
 
 
 @_turn(

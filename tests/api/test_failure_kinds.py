@@ -169,7 +169,7 @@ def test_any_error_of_the_server_is_explained(data: Any) -> None:
 PACKAGE = Path(oc.__file__).parent
 CLASS = re.compile(r"^class (\w+)\(([\w, ]+)\)", re.MULTILINE)
 
-INTERNAL = {"DeclinedError", "FolderError", "GitError", "UnreadableError", "VerifyingError"}
+INTERNAL = {"DeclinedError", "FolderError", "GitError", "RpcError", "UnreadableError", "VerifyingError"}
 """What the package raises to itself; it reaches nobody under its own name."""
 
 

@@ -53,7 +53,7 @@ def asked(model: DemoModel, n: int) -> str:
 def test_a_call_of_the_result_tool_is_the_turn_s_data_and_its_end(ai: oc.Opencode, demo_model: DemoModel) -> None:
     session = ai.session()
     demo_model.queue([reason("Hm."), tool("glob", pattern="*"), text("Now I know."), result(**ADA)])
-    turn = session.prompt("Who?", schema=Person, system="Be brief.")
+    turn = session.prompt("Who?", schema=Person, system="Be brief.", max_steps=2)
     assert turn.data == Person("Ada", 36)
     assert (turn.status, turn.stop_reason, turn.error) == ("completed", "end_turn", None)
     assert [own_tool(call.tool) or call.tool for call in turn.tools] == ["glob", "result"]

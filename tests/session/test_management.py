@@ -261,8 +261,11 @@ def test_undo_while_busy_is_refused(ai: oc.Opencode, demo_model: DemoModel) -> N
     assert spoke.wait(60)
     with pytest.raises(oc.OpencodeError, match="A turn is running"):
         session.revert()
+    with pytest.raises(oc.ConflictError, match="busy"):
+        ai.client.session.revert(session.id, messageID=turn.id)
     demo_model.release("undo-busy")
     turn.wait(60)
+    ai.client.session.revert(session.id, messageID=turn.id)
 
 
 def test_a_fork_holds_the_turns_before_its_point_and_rejects_unknown_ids(ai: oc.Opencode) -> None:

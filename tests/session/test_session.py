@@ -303,11 +303,14 @@ def test_abort_clears_pending_permission_requests(ai: oc.Opencode, demo_model: D
     assert [request for request in ai.client.permission.list() if request["sessionID"] == session.id] == []
 
 
-def test_stream_yields_the_text_in_order(ai: oc.Opencode, demo_model: DemoModel) -> None:
+def test_stream_yields_the_text_in_order_to_a_reader_that_comes_late(ai: oc.Opencode, demo_model: DemoModel) -> None:
     words = [f"word{n} " for n in range(50)]
     demo_model.queue([[text(words)]])
     session = ai.session()
-    got = list(session.stream("go"))
+    stream = session.stream("go")
+    got = [next(stream)]
+    session.turns()[-1].wait(60)
+    got += stream
     assert "".join(update.text for update in got if update.kind == "text") == "".join(words)
     assert got[-1].kind == "turn_complete"
     assert session.turns()[-1].text == "".join(words)
@@ -339,12 +342,13 @@ def test_listeners_get_the_updates_they_are_for(
     demo_model.queue([text("Not heard.")])
     session.prompt("again")
     assert "".join(got["reasoning"]) == "Hm."
-    assert [call.tool for call in got["tool"] if call.status == "completed"] == ["todowrite", "bash"]
+    done = [(call.tool, call.kind) for call in got["tool"] if call.status == "completed"]
+    assert done == [("todowrite", "think"), ("bash", "execute")]
     assert got["todos"][-1][0]["content"] == "Look"
     assert [set(usage) for usage in got["usage"]] == [{"cost", "tokens"}] * 2
     assert got["title"][-1] == "Another"
     assert got["mode"] == ["build"]
-    assert [done.id for done in got["turn_complete"]] == [turn.id]
+    assert [ended.id for ended in got["turn_complete"]] == [turn.id]
     assert "on_text of session" in caplog.text
     with pytest.raises(TypeError, match="Unknown listener 'on_txt'"):
         session.subscribe(on_txt=print)

@@ -108,7 +108,7 @@ def test_a_turn_that_fails_calls_turn_failed_too(opened: Open, demo_model: DemoM
     demo_model.queue([error(400, "No such thing")])
     with pytest.raises(oc.TurnError):
         opened(**recording(seen)).ask("go")
-    assert names(seen)[-2:] == ["turn_failed", "turn_ended"]
+    assert names(seen) == ["session_started", "prompt_submitted", "turn_failed", "turn_ended"]
     assert "No such thing" in str(seen[-1][1].turn.error)
 
 
