@@ -50,6 +50,19 @@ FILES = {
     "tests/test_load.py": 'from load import load\n\n\ndef test_load():\n    assert len(load("data.csv")) == 2\n',
     "data.csv": "time,mm\n2026-01-01,30\n2026-02-01,35\n",
 }
+RAIN = """import pandas as pd
+rain = pd.DataFrame({"month": range(1, 13), "mm": range(30, 90, 5)})"""
+MEAN = """def mean(frame):
+    return frame.mm.sum() / 12
+
+
+mean(rain)"""
+MENDED = """def mean(frame):
+    \"\"\"Return the mean of the months that were measured, in mm.\"\"\"
+    return frame.mm.mean()
+
+
+mean(rain)"""
 DRAW = """import matplotlib.pyplot as plt
 rain.plot("month", "mm")
 plt.show()
@@ -122,19 +135,39 @@ def picture(notebook: Any, name: str, first: Any, last: Any) -> None:
         notebook.page.screenshot(path=HERE / f"{name}{suffix}.png", clip=clip)
 
 
+def wait_until_asked(view: Any) -> None:
+    """Wait until a view asks for permission, and takes an answer."""
+    from playwright.sync_api import expect
+
+    expect(view.get_by_role("button", name="Allow once", exact=True)).to_be_enabled(timeout=TIMEOUT)
+
+
 def kernel(lab: Any, model: Any, browser: Any) -> None:
     """Record the agent as it asks to run code in the kernel."""
     from opencode_nb.demo import kernel_tool
 
-    rain = "rain = pd.DataFrame({'month': range(1, 13), 'mm': range(30, 90, 5)})"
     model.queue([[kernel_tool("inspect", name="rain")], [kernel_tool("python", code=DRAW)]])
-    cells = [f"%load_ext opencode_nb\nimport pandas as pd\n{rain}", "%%prompt\nDraw the rain"]
-    notebook = opened(lab, browser, "kernel", cells)
+    notebook = opened(lab, browser, "kernel", [f"%load_ext opencode_nb\n{RAIN}", "%%prompt\nDraw the rain"])
     notebook.run(0)
     notebook.start(1)
     output = notebook.output(1)
-    output.get_by_role("button", name="Allow once", exact=True).wait_for(timeout=TIMEOUT)
+    wait_until_asked(output)
     picture(notebook, "kernel", notebook.cell(0), output)
+
+
+def cells(lab: Any, model: Any, browser: Any) -> None:
+    """Record the agent as it asks to edit a cell of the notebook."""
+    from opencode_nb.demo import kernel_tool
+
+    model.queue([[kernel_tool("cells")], [kernel_tool("edit_cell", id="cell-1", source=MENDED)]])
+    sources = [f"%load_ext opencode_nb\n{RAIN}", MEAN, "%%prompt\nNot every month is measured: mend mean"]
+    notebook = opened(lab, browser, "cells", sources)
+    notebook.run(0)
+    notebook.run(1)
+    notebook.start(2)
+    output = notebook.output(2)
+    wait_until_asked(output)
+    picture(notebook, "cells", notebook.cell(1), output)
 
 
 def chat(lab: Any, model: Any, browser: Any) -> None:
@@ -152,7 +185,7 @@ def chat(lab: Any, model: Any, browser: Any) -> None:
     view.rests()
     model.queue([[tool("edit", filePath="load.py", oldString=LOAD, newString=TYPED)]])
     view.send("Do that")
-    view.button("Allow once").wait_for(timeout=TIMEOUT)
+    wait_until_asked(view.root)
     picture(notebook, "chat", view.root, view.root)
 
 
@@ -169,6 +202,7 @@ def diff(lab: Any, model: Any, browser: Any) -> None:
         "oc.diff()",
     ]
     notebook = opened(lab, browser, "diff", cells)
+    notebook.page.evaluate("() => jupyterapp.shell.collapseLeft()")  # two columns need the room
     for number in range(3):
         notebook.run(number)
     root = notebook.output(2).locator('.opencode-nb[data-view="diff"][data-key="root"]')
@@ -179,7 +213,7 @@ def diff(lab: Any, model: Any, browser: Any) -> None:
     picture(notebook, "diff", root, root)
 
 
-PICTURES: dict[str, Callable[[Any, Any, Any], None]] = {"kernel": kernel, "chat": chat, "diff": diff}
+PICTURES: dict[str, Callable[[Any, Any, Any], None]] = {"kernel": kernel, "cells": cells, "chat": chat, "diff": diff}
 
 
 def main(names: list[str]) -> None:
