@@ -359,11 +359,16 @@ EIGHT = {
     "asker": {"subagent_type": "general", "description": "Look around"},
     "questions": [
         {
-            "question": "Which format shall the results have?",
+            "question": f"Which format shall src/{'measurements_' * 4}pipeline.py write?",
             "options": [{"label": f"Format {n}", "description": "As plain as it can be"} for n in range(8)],
         }
     ],
 }
+
+
+CUT_OFF = """(nodes) => nodes.filter((node) =>
+  node.getBoundingClientRect().right > node.closest(".oc-asking").getBoundingClientRect().right
+).map((node) => node.innerText)"""
 
 
 @pytest.mark.parametrize("theme", ["light", "dark", "dark-high-contrast"])
@@ -382,3 +387,4 @@ def test_request_cards_render_in_all_themes_and_widths(page: Page, artifacts: An
         for width in (360, 800, 1600):
             page.set_viewport_size({"width": width, "height": 700})
             page.screenshot(path=artifacts / "screenshots" / f"asking-{name}-{theme}-{width}.png")
+            assert panel.locator("legend").evaluate_all(CUT_OFF) == []

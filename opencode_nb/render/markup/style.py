@@ -77,10 +77,10 @@ STYLES: dict[str, str] = {
     "pdf": "display:block;width:100%;height:480px;margin:0 0 6px;border:0",
     "actions": "display:flex;flex-wrap:wrap;gap:6px;margin:4px 0 0",
     "reason": "padding:0 10px 8px",
-    "choice": "display:block;padding:2px 0",
+    "choice": "display:block;padding:2px 0 2px 24px;text-indent:-24px",
     "field": "width:100%;box-sizing:border-box;padding:3px 6px;margin:2px 0 6px;border:1px solid rgba(127,127,127,.5);border-radius:6px",
     "form": "margin:0;padding:8px 10px",
-    "legend": "padding:0;margin:0 0 2px",
+    "legend": "padding:0;margin:0 0 2px;max-width:100%",  # else as wide as its longest word
     "fieldset": "border:0;margin:0 0 6px;padding:0;min-width:0",
     "subject": "display:flex;flex-direction:column",
     "asked": "padding:3px 8px",
@@ -115,9 +115,9 @@ STYLES: dict[str, str] = {
     # `display:var()` and the logical sizes, and so shows the TeX. Elsewhere the TeX is there to be copied. `--unset` is
     # never set.
     "formula": "font-size:1.05em",
-    "display": "display:block;text-indent:0;overflow-x:auto;overflow-y:hidden;max-width:100%;margin:0 0 8px;padding:2px 0;text-align:center",
+    "display": "display:block;text-indent:0;overflow-x:auto;overflow-y:hidden;max-width:100%;margin:0 0 8px;padding:2px 0;line-height:0;text-align:center",
     "mathml": "display:none;display:var(--unset,inline);user-select:none",
-    "tex": "display:inline-block;inline-size:0;block-size:0;overflow:clip;white-space:nowrap",
+    "tex": "display:inline-block;inline-size:0;block-size:0;overflow:clip;white-space:nowrap;line-height:1.5",
     # diffs
     "file": f"margin:0 0 6px;border:1px solid {_LINE};border-radius:8px;overflow:hidden",
     "patch": f"font-family:{_MONO};font-size:12.5px;line-height:1.45;margin:0;padding:0;overflow-x:auto;white-space:pre;background:none;border:0",

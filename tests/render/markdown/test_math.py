@@ -108,7 +108,7 @@ def test_the_tex_is_readable_without_mathml() -> None:
     assert [node.text for node in hidden] == ["x2x^2"]
     (shown,) = [node for node in tree.walk() if "mathjax_process" in str(node.attrs.get("class") or "")]
     assert shown.text == "$x^2$"
-    assert shown.attrs["style"] == "display:inline-block;white-space:nowrap"
+    assert shown.attrs["style"] == "display:inline-block;white-space:nowrap;line-height:1.5"
 
 
 @pytest.mark.parametrize(

@@ -16,10 +16,11 @@ from opencode_nb.render.turn.page import LiveTurn
 from opencode_nb.render.turn.parts import Look, RequestsView
 from opencode_nb.render.turn.requests import permission_html, question_html
 from opencode_nb.tools.privacy import NOT_COVERED
+from opencode_nb.transcript.results import ACCEPTED
 from opencode_nb.transcript.state import TurnState
 from opencode_nb.widgets.chat import ChatWidget
 from opencode_nb.widgets.chat_kernel import LEVELS_TOLD
-from tests.render.kernel_turns import CODE, SERVED, kernel_turn
+from tests.render.kernel_turns import CODE, SERVED, call, kernel_turn
 from tests.render.turns import tool, turn
 from tests.widgets.conftest import Widget
 
@@ -122,6 +123,20 @@ CODE_PERMISSION = {
     "metadata": {},
     "call": {"tool": f"{SERVED}_python", "input": {"code": CODE}},
 }
+CELL = {"kind": "cell", "title": "Cell 2", "before": "mean = frame.mm.sum() / 12", "after": "mean = frame.mm.mean()"}
+CELL_PERMISSION = {
+    "id": "per_4",
+    "permission": f"{SERVED}_edit_cell",
+    "patterns": ["*"],
+    "always": ["*"],
+    "metadata": {},
+    "call": {"tool": f"{SERVED}_edit_cell", "input": {"id": "c2", "source": CELL["after"]}, "shown": [CELL]},
+}
+FUNCTION_QUESTION = {
+    "id": "que_2",
+    "function": "publish",
+    "questions": [{"question": "Publish it?", "options": [{"label": "Yes"}, {"label": "No"}], "custom": False}],
+}
 QUESTION = {
     "id": "que_1",
     "questions": [
@@ -168,6 +183,20 @@ def _running() -> TurnState:
 def _failed() -> TurnState:
     error = {"name": "ProviderAuthError", "data": {"providerID": "demo", "message": "The key is not valid."}}
     return turn(status="error", prompt="Parse the time column", info={"error": error})
+
+
+def _answered() -> TurnState:
+    """A turn with a schema, whose first value is refused, and a cell that was edited."""
+    edited = call("edit_cell", call_id="c1", input={"id": "c2", "source": CELL["after"]}, output="Edited.")
+    wrong = call("result", call_id="c2", input={"count": "two"}, output="count: Input should be a valid integer")
+    right = call("result", call_id="c3", input={"count": 2, "words": ["one", "two"]}, output=ACCEPTED)
+    return turn(edited, wrong, right, _text("Two."), prompt="Count the words", shown={"c1": [CELL]})
+
+
+def _calling() -> TurnState:
+    """A function of the user's that is running."""
+    publish = call("publish", "running", input={"name": "it"}, time={"start": 3000})
+    return turn(publish, status="running", prompt="Publish it", shown={"c": [{"kind": "progress", "text": "3 of 10"}]})
 
 
 MATH = r"""The mean $\bar{x} = \frac{1}{n}\sum_{i=1}^n x_i$ costs $5, not $10:
@@ -224,6 +253,8 @@ SCENES: dict[str, tuple[str, dict[str, Any]]] = {
     ),
     "permission": (log(_done(), _running()) + asked(PERMISSION), {"busy": True}),
     "kernel": (log(kernel_turn()) + asked(CODE_PERMISSION), {"busy": True}),
+    "cells": (log(_answered()) + asked(CELL_PERMISSION), {"busy": True}),
+    "function": (log(_done(), _calling()) + asked(FUNCTION_QUESTION), {"busy": True}),
     "question": (log(_done(), _running()) + asked(QUESTION), {"busy": True}),
     "diff": (log(_done()) + asked(EDIT_PERMISSION), {"busy": True}),
     "split": (log(_done(), columns=2) + asked(EDIT_PERMISSION, columns=2), {"busy": True}),
