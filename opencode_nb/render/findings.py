@@ -50,9 +50,15 @@ def _html(finding: Finding) -> Html:
     source = element("div", escape(finding.source), style="value") if finding.source else NOTHING
     head = element("div", join([glyph, element("span", escape(finding.title), style="name")]))
     lines = (element("div", escape(line)) for line in finding.lines)
-    blocks = (element("pre", join(map(_line, block.split("\n"))), style="patch tall") for block in finding.blocks)
+    blocks = (_block(block, finding.title) for block in finding.blocks)
     body = element("div", join([source, *lines, *blocks]), style="child")
     return element("div", join([head, body]), style="quiet")
+
+
+def _block(block: str, title: str) -> Html:
+    """Render a block that scrolls if it is long, by keys too."""
+    lines = map(_line, block.split("\n"))
+    return element("pre", join(lines), style="patch tall plain", role="group", aria_label=title, tabindex="0")
 
 
 def _line(line: str) -> Html:
