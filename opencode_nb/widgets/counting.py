@@ -23,7 +23,7 @@ class PageBar:
         self._total, self._done, self._failed = total, 0, 0
         self._bar = IntProgress(max=total)
         self._label = Label(counted(0, 0, total))
-        self._box = HBox([self._bar, self._label])
+        self._box = HBox([self._bar, self._label], layout={"flex_flow": "row wrap"})  # a narrow page cuts nothing off
         self._shown: Any = None
         self._last = 0.0
 
