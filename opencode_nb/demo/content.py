@@ -137,8 +137,7 @@ In a notebook:
 {samples["edit a file"]}
 ```
 
-To work with a real model, log in with `opencode auth login` in a terminal, then run `%opencode start` without
-`--demo`; `%opencode models` lists what there is.
+To work with a real model, run `%opencode start` without `--demo`. If no model is set up yet, your next prompt says how.
 """
 
 
