@@ -53,7 +53,7 @@ def conversation(title: str, session_id: str, pieces: Sequence[Piece], earlier: 
     lines = [f"Chat panel on {title!r} ({session_id}). Rerun this cell to open it."]
     if earlier:
         lines.append(f"{_earlier(earlier)} in the session: %opencode use {session_id} continues it.")
-    notes = element("div", join(element("div", escape(line)) for line in lines), style="bar")
+    notes = element("div", join(element("div", escape(line), style="wrap") for line in lines), style="bar")
     body = join([notes, *(one.html for one in pieces)])
     return {
         "text/html": element("div", body, style="root", classes=ROOT_CLASSES),
