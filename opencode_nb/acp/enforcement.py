@@ -13,7 +13,7 @@ from opencode_nb.acp import careful
 from opencode_nb.errors import NotSupportedError, OpencodeError, ServerStartError
 from opencode_nb.session.permissions.enforcement import Enforcement
 from opencode_nb.session.permissions.policy import Policy
-from opencode_nb.session.permissions.session_rules import base_action, covered
+from opencode_nb.session.permissions.session_rules import NONE_KEPT, Kept, base_action, covered
 from opencode_nb.session.permissions.subjects import Place
 from opencode_nb.transcript.state import Json
 
@@ -50,6 +50,7 @@ class AcpEnforcement(Enforcement):
         standing: Sequence[Json] = (),
         offered: Sequence[Json] = (),
         guarded: Sequence[str] = (),
+        kept: Kept = NONE_KEPT,
     ) -> list[Json]:
         """Return no rules: the protocol has none. Raises OpencodeError if the program does not ask what it should."""
         needed = {*policy.names(bool(self.config.get("permission"))), *guarded}

@@ -1,4 +1,4 @@
-"""ManagedSession: the part of AsyncSession that starts no turns: its facts, history, undo and open requests."""
+"""ManagedSession: the part of AsyncSession that starts no turns: its facts, history and undo."""
 
 from __future__ import annotations
 
@@ -12,13 +12,11 @@ from typing import TYPE_CHECKING, Any
 from opencode_nb.api.verifying import refuse_acts
 from opencode_nb.changes.ledger import Own
 from opencode_nb.changes.recorder import Images
-from opencode_nb.errors import ConflictError, InternalServerError, NotFoundError, OpencodeError
+from opencode_nb.errors import ConflictError, InternalServerError, OpencodeError
 from opencode_nb.session.kernel import memory
 from opencode_nb.session.kernel.offering import Offering
 from opencode_nb.session.owner import Owner
-from opencode_nb.session.permissions import questions
-from opencode_nb.session.permissions.approvals import as_sent
-from opencode_nb.session.permissions.policy import Reply
+from opencode_nb.session.requests import OpenRequests
 from opencode_nb.session.turn import Turn
 from opencode_nb.tools.privacy import Gate
 from opencode_nb.tools.tool import Tool
@@ -35,12 +33,11 @@ if TYPE_CHECKING:
 BUSY = "A turn is running in this session: wait for it to end, or stop it first."
 
 
-class ManagedSession:
+class ManagedSession(OpenRequests):
     """A session's facts and history, and the operations on it that start no turn. `stop` stops one that runs."""
 
     def __init__(self, owner: Owner, transcript: Transcript, stop: Callable[[], Coroutine[Any, Any, None]]) -> None:
-        self.owner = owner
-        self.transcript = transcript
+        super().__init__(owner, transcript)
         self._turns: dict[str, Turn] = {}
         self._images: Images | None = None
         self._copying: asyncio.Future[None] | None = None
@@ -53,11 +50,6 @@ class ManagedSession:
         """The kernel's memory, which undo and redo restore too; None if the agent runs no code in this kernel."""
 
     # -- facts -----------------------------------------------------------------------------------------------------
-
-    @property
-    def id(self) -> str:
-        """The session's id on the server, `ses_...`."""
-        return self.transcript.id
 
     @property
     def title(self) -> str:
@@ -369,66 +361,3 @@ class ManagedSession:
 
     def _learn(self, info: Json) -> None:
         self.owner.feed.apply({"type": "session.updated", "properties": {"info": info}})
-
-    # -- its open requests -------------------------------------------------------------------------------------------
-
-    @property
-    def requests(self) -> list[Json]:
-        """Open permission requests, then open questions (they have `questions`), whichever client sent the turn."""
-        turns = list(self.transcript.turns.values())
-        return [request for table in ("permissions", "questions") for turn in turns for request in _open(turn, table)]
-
-    async def reply(self, request_id: str, reply: Reply, message: str = "") -> bool:
-        """Reply "once", "always" or "reject" to a permission request; return whether it was still open.
-
-        A rejection with a message lets the agent continue, guided by the message. The first reply from any client wins.
-        "always" applies to all sessions of this `Opencode` until it is closed; deny rules take precedence.
-        """
-        if reply not in ("once", "always", "reject"):
-            raise ValueError(f'reply={reply!r}: use "once", "always" or "reject".')
-        request = self._request(request_id, "permissions")
-        if request is None:
-            return False
-        if reply == "always":
-            self.owner.approvals.add(request)
-        sending = self.owner.client.permission.reply(request_id, reply=as_sent(reply), message=message or None)
-        return await self._answered(request, reply, message, sending)
-
-    async def answer(self, request_id: str, answers: list[list[str]] | None) -> bool:
-        """Answer a question request: for each question, the chosen labels or free text; None declines.
-
-        Returns whether the request was still open.
-        """
-        request = self._request(request_id, "questions")
-        if request is None:
-            return False
-        given: questions.Answers = "reject" if answers is None else answers
-        sending = questions.send(self.owner.client, request, given)
-        if answers is None:
-            return await self._answered(request, "reject", "", sending)
-        return await self._answered(request, "answered", "; ".join(map(", ".join, answers)), sending)
-
-    def _request(self, request_id: str, table: str) -> Json | None:
-        return next(
-            (r for turn in list(self.transcript.turns.values()) for r in _open(turn, table) if r["id"] == request_id),
-            None,
-        )
-
-    async def _answered(self, request: Json, reply: str, message: str, sending: Any) -> bool:
-        """Send a reply, recorded first as its echo may overtake the response; reopen the request if sending fails."""
-        feed = self.owner.feed
-        feed.tell(self.id, "decided", request=request, reply=reply, by="you", message=message)
-        try:
-            await sending
-        except NotFoundError:  # another client was quicker, or the turn has ended
-            return False
-        except OpencodeError:
-            kind = "question.asked" if "questions" in request else "permission.asked"
-            feed.apply({"type": kind, "properties": request})
-            raise
-        return True
-
-
-def _open(turn: TurnState, table: str) -> list[Json]:
-    requests: dict[str, Json] = getattr(turn, table)
-    return list(requests.values())

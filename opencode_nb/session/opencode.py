@@ -237,7 +237,7 @@ class AsyncOpencode(Logins):
     def allow_approved(self, turn: TurnState) -> None:
         """Allow requests covered by an earlier "always" in a turn started elsewhere, which has no responder here."""
         for request in list(turn.permissions.values()):
-            if self.approvals.cover(request):
+            if self.approvals.cover(request, turn.id):
                 self._spawn(elsewhere.allow, self, turn.session_id, {**request, "call": turn.call_of(request)})
 
     def _forget(self) -> None:

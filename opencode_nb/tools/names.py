@@ -14,11 +14,14 @@ NOTE_KIND = "in the kernel"
 RESULT = "result"
 """The tool by which a model gives the answer to a prompt with a schema."""
 
+CELL_CHANGES = ("edit_cell", "insert_cell", "delete_cell", "move_cell")
+"""The tools that change cells of the notebook, and run nothing."""
+
+WITH_SOURCE = ("edit_cell", "insert_cell")
+"""Those of them that are given a source: people may edit it before they accept it."""
+
 KERNEL_TOOLS = frozenset(
-    {
-        *("python", "variables", "inspect", "figure", "history", "progress"),
-        *("cells", "edit_cell", "insert_cell", "delete_cell", "move_cell", "run_cell"),
-    }
+    {"python", "variables", "inspect", "figure", "history", "progress", "cells", *CELL_CHANGES, "run_cell"}
 )
 """The kernel's and the notebook's own tools: other names are those of the user's functions."""
 

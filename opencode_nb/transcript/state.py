@@ -57,8 +57,9 @@ class Message:
 
 @dataclass(slots=True, frozen=True)
 class Decision:
-    """How a permission request or question was answered: `reply` is once, always, reject or answered; `by` says who.
+    """How a permission request or question was answered: `reply` is once, always, turn, edited, reject or answered.
 
+    `by` says who. `message` is the reason of a rejection, the answers, or the source that a person wrote ("edited").
     `request` has the `call` that was known when this process answered, see `TurnState.call_of`.
     """
 
@@ -91,8 +92,9 @@ class TurnState:
     sub-sessions, by the session that the task tool opened. `shown` is what calls of the kernel's tools show on their
     cards, by call: blocks, see docs/kernel.md. `sent` is what left the kernel with the turn,
     `[{about, level, tokens, images}]`. `kernel` is what the turn's code changed in the kernel, as
-    `KernelChanges.as_json` has it; `warnings` are those of its budgets. The server keeps none of these four. `replay`
-    says, in lines, that the turn is played from a recording, and what was not repeated; [] for one that ran.
+    `KernelChanges.as_json` has it; `warnings` are those of its budgets, and of the open notebook. The server keeps none
+    of these four. `replay` says, in lines, that the turn is played from a recording, and what was not repeated; [] for
+    one that ran.
     """
 
     id: str

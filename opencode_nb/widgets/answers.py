@@ -5,17 +5,22 @@ from __future__ import annotations
 import asyncio
 from typing import Any, Literal
 
-from opencode_nb.session.permissions.policy import Answer, Person, Reply
+from opencode_nb.session.permissions.approvals import Reply
+from opencode_nb.session.permissions.policy import Answer, Person
 from opencode_nb.transcript.state import Json
 from opencode_nb.widgets.live import LiveView, settle
 
-_REPLIES: dict[str, Reply] = {"once": "once", "always": "always", "reject": "reject"}
+_REPLIES: dict[str, Reply] = {"once": "once", "always": "always", "turn": "turn", "reject": "reject"}
 
 
 def permission_answer(intent: Json) -> Answer | None:
-    """Return a button's {reply} or the deny form's {answers: [[reason]]}; None if it is neither."""
+    """Return a button's {reply} or a form's {answers: [[text]]}; None if it is neither.
+
+    The text is the reason for a denial, or with {reply: edited} the source to write.
+    """
     if isinstance(intent.get("answers"), list):
-        return Answer("reject", " ".join(" ".join(texts) for texts in _texts(intent["answers"])))
+        text = " ".join(" ".join(texts) for texts in _texts(intent["answers"]))
+        return Answer("edited" if intent.get("reply") == "edited" else "reject", text)
     reply = _REPLIES.get(str(intent.get("reply")))
     return Answer(reply, str(intent.get("message") or "")) if reply else None
 

@@ -36,6 +36,10 @@ def test_requests_send_the_intents_of_the_fixture() -> None:
     assert intents["a permission"]["message"] in buttons(permission_html(permission))
     change = {"id": "per_2", "permission": "edit", "metadata": {"diff": "@@ -1 +1 @@\n-a\n+b\n"}}
     assert intents["columns"]["message"] in buttons(permission_html(change))
+    edit = {"id": "per_1", "permission": "nb01234567_edit_cell", "metadata": {}, "call": {"input": {"source": "x"}}}
+    (form,) = [n for n in parse(permission_html(edit)).walk() if n.tag == "form" and "data-reply" in n.attrs]
+    sent = intents["an edited source is accepted"]["message"]
+    assert [form.attrs[f"data-{name}"] for name in ("intent", "id", "reply")] == list(sent.values())[:3]
     question = {"id": "que_1", "questions": [{"question": "Q?", "options": [{"label": "CSV"}, {"label": "JSON"}]}]}
     html = question_html(question)
     assert buttons(html) == [intents["a question is dismissed"]["message"]]

@@ -6,6 +6,7 @@ from pathlib import Path, PurePosixPath
 
 from opencode_nb.kernel import notebook
 from opencode_nb.kernel.cells import pages
+from opencode_nb.tools.tool import Guard
 
 LEADS = (
     "This notebook is open, so its file was not changed: the user would lose one of the two states. Use the tools "
@@ -20,3 +21,12 @@ async def refusal(session: str, path: Path) -> str:
         return ""
     page = await pages.find(session)  # its name may be another than when the kernel was started
     return LEADS if page is not None and PurePosixPath(page.path).name == path.name else ""
+
+
+def closed(session: str) -> tuple[str, ...]:
+    """Return the patterns of the kernel's notebook, by the name that it was started with; () if no view is open."""
+    mine = notebook.current()
+    return (mine.path.name, f"*/{mine.path.name}") if mine is not None and pages.is_shown(session) else ()
+
+
+GUARD = Guard("*.ipynb", refusal, closed)

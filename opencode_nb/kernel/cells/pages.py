@@ -77,6 +77,11 @@ def prefer(view: View) -> None:
         _views[view] = session
 
 
+def is_shown(session_id: str) -> bool:
+    """Whether a view shows a session, on any page that may or may not be heard."""
+    return any(shows() == session_id for shows in _views.values())
+
+
 async def find(session_id: str, cell: str = "") -> NotebookPage | None:
     """Return the page that shows a session, one inside of its notebook first; None if no page with a notebook does.
 

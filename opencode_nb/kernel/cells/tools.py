@@ -34,6 +34,7 @@ NO_NOTEBOOK = "No notebook can be read: no page with it can be reached, and its 
 NOT_SHOWN = "The code has run; do not run it again. Its outputs could not be shown below the cell:"
 IN_NOTEBOOK = "In the notebook, this code is cell {}, id={}."
 NOT_IN_NOTEBOOK = "The code has run; do not run it again. It is not in the notebook:"
+BY_USER = " The user changed your source before accepting it. What was written:\n"
 NOT_AS_SHOWN = "Not done: the user was not shown the cell as you know it now. Call the tool again."
 
 _ID = {"type": "string", "description": "the cell's id, as `cells` lists it"}
@@ -150,10 +151,13 @@ class CellTools:
             except RefusedError as error:
                 return _refused(name, error)
             told = f"{done}: {cell.index} id={cell.id} {cell.type}." if cell.id else INSERTED
-            return Result(Outgoing(name, (Piece(told, Level.NAMES),)), shown=preview.of_change(name, before, cell))
+            pieces = [Piece(told, Level.NAMES)]
+            if made.edited:
+                pieces += [Piece(BY_USER, Level.NAMES), Piece(cell.source)]
+            return Result(Outgoing(name, tuple(pieces)), shown=preview.of_change(name, before, cell))
 
         tool = _tool(name, about, call, required, partial(self._preview, name, required), **arguments)
-        return replace(tool, guard=file.refusal) if name == "edit_cell" else tool
+        return replace(tool, guard=file.GUARD) if name == "edit_cell" else tool
 
     async def _insert(self, editor: Editor, given: Json) -> Cell:
         kind = given.get("type", "code")

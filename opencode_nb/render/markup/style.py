@@ -79,6 +79,7 @@ STYLES: dict[str, str] = {
     "reason": "padding:0 10px 8px",
     "choice": "display:block;padding:2px 0 2px 24px;text-indent:-24px",
     "field": "width:100%;box-sizing:border-box;padding:3px 6px;margin:2px 0 6px;border:1px solid rgba(127,127,127,.5);border-radius:6px",
+    "source": f"display:block;width:100%;box-sizing:border-box;padding:4px 6px;margin:2px 0 6px;border:1px solid rgba(127,127,127,.5);border-radius:6px;font-family:{_MONO};font-size:12.5px;line-height:1.45;tab-size:4;resize:vertical;color:inherit;background:none",
     "form": "margin:0;padding:8px 10px",
     "legend": "padding:0;margin:0 0 2px;max-width:100%",  # else as wide as its longest word
     "fieldset": "border:0;margin:0 0 6px;padding:0;min-width:0",

@@ -11,14 +11,22 @@ from typing import TYPE_CHECKING
 
 from opencode_nb.render.markup.escape import reveal_line
 from opencode_nb.render.turn.card_model import Consent, Json, Verdict
-from opencode_nb.render.turn.request_model import covered, subject
+from opencode_nb.render.turn.request_model import covered, is_cell_change, subject
 from opencode_nb.transcript.state import call_id
 
 if TYPE_CHECKING:
     from opencode_nb.transcript.state import Decision, Span, TurnState
 
-_DEEDS = {"once": "allowed once", "always": "allowed always", "reject": "denied", "answered": "answered"}
+_DEEDS = {
+    "once": "allowed once",
+    "always": "allowed always",
+    "turn": "accepted all changes to cells in this turn",
+    "edited": "edited and accepted",
+    "reject": "denied",
+    "answered": "answered",
+}
 _APPROVED = Verdict("Allowed by your earlier \u201cAllow always\u201d")
+_ACCEPTED = Verdict("Allowed by your \u201cAccept all in this turn\u201d")
 
 
 def verdict(made: Decision) -> Verdict:
@@ -35,7 +43,7 @@ def decision(made: Decision, root: str = "") -> str:
         return f"{_deed(made)}: {_one_line(made.message)}"
     about = _questions(made.request) if "questions" in made.request else reveal_line(subject(made.request, root))
     told = f"{_deed(made)}: {about}" if about else _deed(made)
-    return f"{told} ({_one_line(made.message)})" if made.message else told
+    return f"{told} ({_one_line(made.message)})" if made.message and made.reply == "reject" else told
 
 
 def unplaced(turn: TurnState) -> list[Decision]:
@@ -50,11 +58,12 @@ def consents(turn: TurnState) -> dict[str, Consent]:
     asked_again = {*turn.permissions, *turn.questions}  # their answers did not arrive
     verdicts: dict[str, list[Verdict]] = defaultdict(list)
     spans: dict[str, list[Span]] = defaultdict(list)
+    is_accepted = any(made.reply == "turn" for made in turn.decisions)
     for made in turn.decisions:
         if made.request.get("id") not in asked_again:
             verdicts[made.call].append(verdict(made))
     for request in turn.approved:
-        verdicts[call_id(request)].append(_APPROVED)
+        verdicts[call_id(request)].append(_ACCEPTED if is_accepted and is_cell_change(request) else _APPROVED)
     for call, span in list(turn.waits.values()):
         spans[call].append(span)
     for call, child in _tasks(turn):

@@ -17,7 +17,7 @@ from opencode_nb.render.markup.paths import inside, link_target
 from opencode_nb.render.turn.card_model import Json
 from opencode_nb.render.turn.kernel_tools import ASKING, PYTHON, RUN_CELL, cell_change, cell_name, cell_number, is_cell
 from opencode_nb.render.turn.phrases import shorten
-from opencode_nb.tools.names import KERNEL_TOOLS, own_tool
+from opencode_nb.tools.names import CELL_CHANGES, KERNEL_TOOLS, WITH_SOURCE, own_tool
 
 _LONG_COMMAND = 200
 
@@ -68,6 +68,7 @@ _TITLES = {"bash": frozenset({"description"})}
 """The model's own name for a call: irrelevant for the decision."""
 COMMAND = "Command"
 CODE = "Python code"
+_TURN = "every change to cells of this notebook, until this turn ends; code that runs still asks"
 _SCOPE = " in this project, until OpenCode stops"
 """Where "always" holds, and how long."""
 _SCOPE_OF_OWN = ", until it ends"
@@ -113,7 +114,8 @@ class Asked:
     """A permission request: its kind, who asks, what it `wants` to do, `facts` as names and values, and the files.
 
     `asker` is "" for the session itself. `always` is what "always" covers, and `covers` also where and until when; both
-    are "" if it can't be chosen. `trust` says in a few words how far that goes, if it goes as far as code can.
+    are "" if it can't be chosen. `trust` says in a few words how far that goes, if it goes as far as code can. `turn`
+    is what "turn" covers, or ""; `source` is what may be edited before it is accepted, if anything is.
     """
 
     kind: str
@@ -124,6 +126,8 @@ class Asked:
     always: str
     covers: str
     trust: str = ""
+    turn: str = ""
+    source: str | None = None
 
 
 def asked(request: Json, root: str = "") -> Asked:
@@ -136,7 +140,9 @@ def asked(request: Json, root: str = "") -> Asked:
             f"use {own} in your kernel" if own in KERNEL_TOOLS else f"call your function {own}"
         )
     told, trust = list(_facts(request, root, files)), "full trust" if own in (PYTHON, RUN_CELL) else ""
-    return Asked(own or kind, asker(request), wants, told, files, _always(request), covered(request), trust)
+    turn = _TURN if is_cell_change(request) else ""
+    always, covers = _always(request), covered(request)
+    return Asked(own or kind, asker(request), wants, told, files, always, covers, trust, turn, _source(request))
 
 
 def is_unseen(request: Json) -> bool:
@@ -147,6 +153,16 @@ def is_unseen(request: Json) -> bool:
 def _own(request: Json) -> str:
     """Return the kernel's tool that a request is about, such as `python`; "" if it is about none."""
     return own_tool(str(request.get("permission") or ""))
+
+
+def is_cell_change(request: Json) -> bool:
+    """Return whether a request is about a change to the notebook's cells, which runs nothing."""
+    return _own(request) in CELL_CHANGES
+
+
+def _source(request: Json) -> str | None:
+    source = _object(_object(request.get("call")).get("input")).get("source")
+    return source if _own(request) in WITH_SOURCE and isinstance(source, str) else None
 
 
 def asker(request: Json) -> str:

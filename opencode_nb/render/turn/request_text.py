@@ -17,7 +17,8 @@ def request_text(asked: Asked) -> str:
     head = f"{asker_text(asked.asker)} asks for permission to {reveal_line(asked.wants)}:"
     trust = f" ({asked.trust})" if asked.trust else ""
     always = [f"Allow always: {reveal_line(asked.covers)}{trust}"] if asked.always else []
-    return "\n".join([head, *_facts(asked), *_files(asked.files), *always])
+    turn = [f"Accept all in this turn: {asked.turn}"] if asked.turn else []
+    return "\n".join([head, *_facts(asked), *_files(asked.files), *turn, *always])
 
 
 def asker_text(asker: str) -> str:

@@ -20,7 +20,14 @@ FIRST_SCREEN = 40
 """Lines of changes that are shown before the rest is folded, unless it is short."""
 _SHORT_REST = 15
 
-_REPLIES = (("once", "Allow once", "primary"), ("always", "Allow always", "button"), ("reject", "Deny", "button"))
+_REPLIES = (
+    ("once", "Allow once", "primary"),
+    ("turn", "Accept all in this turn", "button"),
+    ("always", "Allow always", "button"),
+    ("reject", "Deny", "button"),
+)
+_MOST_ROWS = 16
+"""Lines of a field for a source: a longer one scrolls."""
 
 
 def request_html(request: Json, root: str = "", *, heard: bool = True, columns: int = 1, key: str = "") -> Html:
@@ -36,7 +43,8 @@ def request_html(request: Json, root: str = "", *, heard: bool = True, columns: 
 def permission_html(request: Json, root: str = "", *, heard: bool = True, columns: int = 1, key: str = "") -> Html:
     """Render a permission request: the command, code or change itself, and the three answers if `heard`."""
     subject = subject_html(request, root, columns if heard else 0, key)
-    answers = [_answers(request, request_model.asked(request, root)), _reason(request)] if heard else [_elsewhere()]
+    asked = request_model.asked(request, root)
+    answers = [_answers(request, asked), _edit(request, asked), _reason(request)] if heard else [_elsewhere()]
     return _card(request, "permission", join([subject, *answers]), role="group", aria_label="Permission needed")
 
 
@@ -132,14 +140,15 @@ def _elsewhere() -> Html:
 
 
 def _covered(asked: Asked) -> Html:
-    if not asked.always:
-        return NOTHING
-    return element("div", escape(reveal_line(f"Allow always: {asked.covers}")), style="covers small muted")
+    """Say what the answers cover that go beyond this request."""
+    told = [("Accept all in this turn", asked.turn), ("Allow always", asked.covers if asked.always else "")]
+    lines = [element("div", escape(reveal_line(f"{name}: {covers}"))) for name, covers in told if covers]
+    return element("div", join(lines), style="covers small muted") if lines else NOTHING
 
 
 def _answers(request: Json, asked: Asked) -> Html:
     """Render the buttons: what nobody has seen can only be denied."""
-    offered = {"once": True, "always": bool(request.get("always"))}
+    offered = {"once": True, "turn": bool(asked.turn), "always": bool(request.get("always"))}
     if request_model.is_unseen(request):
         offered = dict.fromkeys(offered, False)
     buttons = [_answer(request, asked, *one) for one in _REPLIES if offered.get(one[0], True)]
@@ -155,23 +164,39 @@ def _answer(request: Json, asked: Asked, reply: str, label: str, style: str) -> 
         join([escape(label), aside]),
         style=style,
         type="button",
-        title=asked.covers if trust else None,
+        title=asked.turn if reply == "turn" else asked.covers if trust else None,
         data_intent="permission",
         data_id=str(request.get("id") or ""),
         data_reply=reply,
     )
 
 
+def _edit(request: Json, asked: Asked) -> Html:
+    """Render a form to accept another source than the suggested one: the agent is told."""
+    if asked.source is None:
+        return NOTHING
+    rows = min(asked.source.count("\n") + 3, _MOST_ROWS)
+    text = join([Html("\n"), escape(asked.source)])  # a parser drops the first line feed
+    field = element("textarea", text, style="source", rows=str(rows), spellcheck="false", aria_label="Source to write")
+    return _unfolding(request, "edit", "Edit before accepting\u2026", field, "Accept edited", "edited")
+
+
 def _reason(request: Json) -> Html:
     """Render a form to deny with a reason: the model continues with it, but a bare denial ends its turn."""
-    key = str(request.get("id") or "")
     field = element("input", style="field", type="text", name="reason", aria_label="Reason", placeholder="Reason")
-    submit = element("button", escape("Deny with reason"), style="button", type="submit")
-    form = element(
-        "form", join([element("fieldset", field, style="fieldset"), submit]), data_intent="permission", data_id=key
-    )
-    summary = element("summary", escape("Deny with a reason\u2026"), style="more")
-    return element("details", join([summary, form]), style="reason", data_fold=f"reason-{key}")
+    return _unfolding(request, "reason", "Deny with a reason\u2026", field, "Deny with reason")
+
+
+def _unfolding(request: Json, name: str, title: str, field: Html, label: str, reply: str | None = None) -> Html:
+    """Render a form with one field and a button, below a title that unfolds it."""
+    key = str(request.get("id") or "")
+    pieces = [
+        element("fieldset", field, style="fieldset"),
+        element("button", escape(label), style="button", type="submit"),
+    ]
+    form = element("form", join(pieces), data_intent="permission", data_id=key, data_reply=reply)
+    summary = element("summary", escape(title), style="more")
+    return element("details", join([summary, form]), style="reason", data_fold=f"{name}-{key}")
 
 
 _NO_CHOICE = "Choose or write an answer first."

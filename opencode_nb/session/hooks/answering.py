@@ -10,7 +10,7 @@ from opencode_nb.session.owner import Owner
 from opencode_nb.session.permissions.policy import Answer, Person, Policy
 from opencode_nb.session.permissions.responder import Answerers
 from opencode_nb.session.permissions.rules import names
-from opencode_nb.session.permissions.session_rules import covered
+from opencode_nb.session.permissions.session_rules import EDIT, covered
 from opencode_nb.session.turn import Turn
 from opencode_nb.transcript.state import Json, TurnState
 from opencode_nb.transcript.tool_call import ToolCall
@@ -63,9 +63,9 @@ class Answering:
         return any(covered(name, self._owner.hooks.hooks.guarded) for name in names(permission))
 
     def _is_unasked(self, state: TurnState, policy: Policy, request: Json) -> bool:
-        """Return whether the server asks about this only because a hook may refuse it."""
+        """Return whether the server asks about this only because a hook, or the guard of a file, may refuse it."""
         name = str(request.get("permission"))
-        if not self._is_guarded(name):
+        if not (self._is_guarded(name) or (name == EDIT and self._offering.kept.asked)):
             return False
         if self._offering.allows_unasked(name):
             return True

@@ -60,7 +60,7 @@ class ToolEvent(Event):
 
 @dataclass(frozen=True, slots=True)
 class PermissionEvent(Event):
-    """A permission request; once answered, also the `reply` (once, always, reject), `by` whom, and the `message`."""
+    """A permission request; once answered, also `reply` (once, always, turn, edited, reject), `by`, and `message`."""
 
     turn: Turn
     request: PermissionRequest

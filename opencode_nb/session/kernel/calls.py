@@ -77,13 +77,17 @@ class Calls:
         return named and _status(part) == "running" and part.get("callID") not in self._taken
 
 
-def check_allowed(call: Found, arguments: Json) -> None:
-    """Raise RefusedError unless this process allowed exactly this call."""
-    answers = [made for made in call.turn.decisions if made.call == call.id]
-    if any(made.reply != "reject" and made.by != ELSEWHERE and _shows(made.request, arguments) for made in answers):
-        return
+def allowed(call: Found, arguments: Json) -> Json:
+    """Return the arguments to run a call with: a person may have edited its source.
+
+    Raises RefusedError unless this process allowed exactly this call.
+    """
+    answers = [made for made in call.turn.decisions if made.call == call.id and made.by != ELSEWHERE]
+    for made in answers:
+        if made.reply != "reject" and _shows(made.request, arguments):
+            return {**arguments, "source": made.message} if made.reply == "edited" else arguments
     if any(_shows(request, arguments) for request in call.turn.approved if call_id(request) == call.id):
-        return
+        return arguments
     raise RefusedError(NOT_ALLOWED)
 
 

@@ -17,19 +17,19 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from opencode_nb.errors import OpencodeError
-from opencode_nb.session.kernel.calls import Calls, check_allowed
+from opencode_nb.session.kernel.calls import Calls, allowed
 from opencode_nb.session.kernel.functions import Hosting
 from opencode_nb.session.owner import Owner
 from opencode_nb.session.permissions.policy import Policy
 from opencode_nb.session.permissions.rules import names
-from opencode_nb.session.permissions.session_rules import covered, offered_rules, taken_by
+from opencode_nb.session.permissions.session_rules import EDIT, Kept, covered, offered_rules, taken_by
 from opencode_nb.session.permissions.subjects import Place, subjects
 from opencode_nb.tools.ledger import Ledger
 from opencode_nb.tools.names import HIDDEN, server_name
 from opencode_nb.tools.offer import FUNCTIONS, KERNEL, Admitted, Offer
 from opencode_nb.tools.privacy import Gate, Level
 from opencode_nb.tools.server import Endpoint, here
-from opencode_nb.tools.tool import Call, Json, Tool
+from opencode_nb.tools.tool import Call, Guard, Json, Tool
 from opencode_nb.transcript.state import TurnState, call_id
 from opencode_nb.transcript.transcript import Transcript
 
@@ -154,14 +154,25 @@ class Offering:
         """Whether only hooks have the server ask about this tool, by its full name."""
         return name in self._watched
 
+    @property
+    def _guards(self) -> list[Guard]:
+        return [tool.guard for tool in self._offer.tools if tool.guard is not None]
+
+    @property
+    def kept(self) -> Kept:
+        """The files that the agent's file tools are kept off, if it gets the tools that are for them."""
+        guards = [] if self.problem else self._guards
+        closed = (text for guard in guards for text in guard.closed(self._transcript.id))
+        return Kept(tuple(guard.pattern for guard in guards), tuple(closed))
+
     async def guarded(self, request: Json) -> str:
         """Return why one of the tools has to be used instead of the edit that is asked for; "" if there is none."""
-        guards = [tool.guard for tool in self._offer.tools if tool.guard is not None]
-        if request.get("permission") != "edit" or not guards:
+        guards = self._guards
+        if request.get("permission") != EDIT or not guards:
             return ""
         mine = Path(self._directory)  # the place is known only if a rule needs it; the call's own paths do not
         paths = _paths(request, self._owner.enforcement.place or Place(mine, mine))
-        refusals = [await guard(self._transcript.id, path) for guard in guards for path in paths]
+        refusals = [await guard.refusal(self._transcript.id, path) for guard in guards for path in paths]
         return next(filter(None, refusals), "")
 
     async def withdraw(self) -> None:
@@ -240,15 +251,16 @@ class Offering:
     async def _admit(self, tool: Tool, arguments: Json) -> Admitted:
         """Raises RefusedError unless the call is this session's, and was allowed here if it asks."""
         call = await self._calls.find(tool.name, arguments)
-        if tool.asks or f"{self._name}_{tool.name}" in self._asked:
-            check_allowed(call, arguments)
+        asks = tool.asks or f"{self._name}_{tool.name}" in self._asked
+        accepted = allowed(call, arguments) if asks else arguments
         session = self._transcript.id
 
         def shown(blocks: tuple[Json, ...]) -> None:
             self._owner.feed.tell(session, "shown", callID=call.id, blocks=list(blocks))
 
         over = partial(self._calls.over, call)
-        return Admitted(Call(session, arguments, call.id, call.turn.id), shown, over, self._stop_turn)
+        made = Call(session, accepted, call.id, call.turn.id, edited=accepted != arguments)
+        return Admitted(made, shown, over, self._stop_turn)
 
     def _stop_turn(self) -> None:
         """Stop the turn, as the user has stopped a call of it."""

@@ -56,8 +56,13 @@ def _known(turn: TurnState) -> Json:
     approved = [_shown(request) for request in list(turn.approved)]
     if not (made or approved):
         return {}
-    decisions = [[_shown(one.request), one.reply, one.by, one.message] for one in made]
+    decisions = [[_shown(one.request), one.reply, one.by, _message(one)] for one in made]
     return {"turn": turn.id, "decisions": decisions, "approved": approved, "waits": dict(turn.waits)}
+
+
+def _message(made: Decision) -> str:
+    """Return what the cards show of an answer: not the source that a person wrote."""
+    return "" if made.reply == "edited" else made.message
 
 
 def _shown(request: Json) -> Json:

@@ -28,6 +28,7 @@ _KEYS: dict[str, Answer] = {
     "n": Answer("reject"),
     "no": Answer("reject"),
 }
+_TURN_KEYS = {"t": Answer("turn"), "turn": Answer("turn")}
 
 
 class ConsolePerson:
@@ -42,7 +43,7 @@ class ConsolePerson:
         self._question = Question()
 
     async def permission(self, request: Json) -> Answer | None:
-        """Show the request and wait for y, a, n, or a reason for rejecting it."""
+        """Show the request and wait for y, a, n, t for changes to cells, or a reason for rejecting it."""
         return await self._run(_ask_permission, request)
 
     async def question(self, request: Json) -> list[list[str]] | Literal["reject"] | None:
@@ -81,14 +82,16 @@ def _ask_permission(request: Json, ask: Ask) -> Answer | None:
     if not _can_ask():
         return None
     _tell(describe(request))
-    prompt = f"Allow? [y]es, once{_always(request)} / [n]o, or say why not: "
+    turn, keys = ("", _KEYS) if not _read(request).turn else (" / all in this [t]urn", _KEYS | _TURN_KEYS)
+    always = _always(request)
+    prompt = f"Allow? [y]es, once{turn}{always} / [n]o, or say why not: "
     while True:
         reply = ask(prompt)
         if reply is None:
             return None
         if reply:
-            return _KEYS.get(reply.lower()) or Answer("reject", reply)
-        prompt = "Please answer y, a, n, or say why not: "
+            return keys.get(reply.lower()) or Answer("reject", reply)
+        prompt = f"Please answer y,{' t,' if turn else ''}{' a,' if always else ''} n, or say why not: "
 
 
 def _always(request: Json) -> str:

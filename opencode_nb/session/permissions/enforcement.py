@@ -12,7 +12,7 @@ from opencode_nb.closest import did_you_mean
 from opencode_nb.errors import OpencodeError
 from opencode_nb.session.permissions.policy import Policy
 from opencode_nb.session.permissions.rules import PERMISSIONS, is_builtin, unknown
-from opencode_nb.session.permissions.session_rules import base_action, covered, session_rules
+from opencode_nb.session.permissions.session_rules import NONE_KEPT, Kept, base_action, covered, session_rules
 from opencode_nb.session.permissions.subjects import Place
 from opencode_nb.tools.names import HIDDEN, own_tool
 from opencode_nb.transcript.state import Json
@@ -52,11 +52,12 @@ class Enforcement:
         standing: Sequence[Json] = (),
         offered: Sequence[Json] = (),
         guarded: Sequence[str] = (),
+        kept: Kept = NONE_KEPT,
     ) -> list[Json]:
         """Return the rules to add to a session's `standing` rules for a turn with this policy.
 
-        `offered`: the rules for the tools of its kernel; `guarded`: what hooks may refuse. Raises OpencodeError for an
-        unknown tool name.
+        `offered`: the rules for the tools of its kernel; `kept`: the files that one of them stands for; `guarded`: what
+        hooks may refuse. Raises OpencodeError for an unknown tool name.
         """
         config = await self._read()
         return session_rules(
@@ -68,6 +69,7 @@ class Enforcement:
             offered=offered,
             guarded=guarded,
             directories=self._directories,
+            kept=kept,
         )
 
     def allows_unasked(self, policy: Policy, agent: str | None, standing: Sequence[Json], request: Json) -> bool:

@@ -11,14 +11,13 @@ from dataclasses import dataclass, field
 from typing import Any, Literal, Protocol
 
 from opencode_nb import callbacks
-from opencode_nb.session.permissions.approvals import Approvals
+from opencode_nb.session.permissions.approvals import Approvals, Reply
 from opencode_nb.session.permissions.boundary import UNHELD, Boundary
 from opencode_nb.session.permissions.rules import ACTIONS, MODES, Rules, strictest
 from opencode_nb.session.permissions.subjects import Place, subjects
-from opencode_nb.tools.names import RESULT, own_tool
+from opencode_nb.tools.names import CELL_CHANGES, RESULT, own_tool
 from opencode_nb.transcript.state import BY_APPROVAL, Json
 
-Reply = Literal["once", "always", "reject"]
 Rule = str | Mapping[str, str]
 PermissionOption = str | Mapping[str, Rule] | Callable[["PermissionRequest"], Any]
 
@@ -28,7 +27,10 @@ CAREFUL = ("edit", "bash", "python")
 
 @dataclass(frozen=True, slots=True)
 class Answer:
-    """A reply to a permission request; `by` says who gave it; `message` is sent to the model with a rejection."""
+    """A reply to a permission request; `by` says who gave it.
+
+    `message` is sent to the model with a rejection; with "edited" it is the source to write.
+    """
 
     reply: Reply
     message: str = ""
@@ -85,7 +87,7 @@ class Person(Protocol):
 PLAN = "plan"
 """The mode of the agent of the same name, which changes nothing: everything else is as in "ask"."""
 
-_EDITS = dict.fromkeys(("edit", "edit_cell", "insert_cell", "delete_cell", "move_cell"), "allow")
+_EDITS = dict.fromkeys(("edit", *CELL_CHANGES), "allow")
 
 
 class Policy:

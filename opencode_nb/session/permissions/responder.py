@@ -142,12 +142,12 @@ class Responder:
 
     async def _asked(self, request: Json) -> Answer | None:
         """Return the person's answer, or APPROVED as soon as an "always" covers the request."""
-        if self._by.approvals.cover(request):
+        if self._by.approvals.cover(request, self._turn.id):
             return APPROVED
         if self._by.person is None:
             return None
         asking = asyncio.ensure_future(self._by.person.permission(request))
-        covering = asyncio.ensure_future(self._by.approvals.covering(request))
+        covering = asyncio.ensure_future(self._by.approvals.covering(request, self._turn.id))
         try:
             waits = (asking, covering)
             done, _ = await asyncio.wait(waits, timeout=self._by.timeout, return_when=asyncio.FIRST_COMPLETED)
@@ -178,9 +178,9 @@ class Responder:
     async def reply(self, request: Json, answer: Answer) -> None:
         """Send an answer and record who gave it."""
         self._decided(request, answer.reply, answer.by, answer.message)
-        if answer.reply == "always" and answer.by != "policy":  # a callable's policy keeps its own approvals
-            self._by.approvals.add(request)
-        await self._client.permission.reply(request["id"], reply=as_sent(answer.reply), message=answer.message or None)
+        if answer.by != "policy":  # a callable's policy keeps its own approvals
+            self._by.approvals.remember(answer.reply, request, self._turn.id)
+        await self._client.permission.reply(request["id"], **as_sent(answer.reply, answer.message))
 
     async def _question(self, request: Json) -> None:
         by, answers = await self._answers(request)

@@ -12,6 +12,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
+from typing import NamedTuple
 
 from opencode_nb.session.permissions.policy import Policy
 from opencode_nb.session.permissions.rules import UNASKED, is_pattern, matches, strictest
@@ -24,6 +25,19 @@ MARK: Json = {"permission": "opencode_nb", "pattern": "rules", "action": "ask"}
 EXTERNAL = "external_directory"
 """The permission for what is outside the directory of the session."""
 
+EDIT = "edit"
+"""The permission for all tools that change files."""
+
+
+class Kept(NamedTuple):
+    """Patterns of the files that file tools are kept off: those to ask about, and those closed to subagents."""
+
+    asked: tuple[str, ...] = ()
+    closed: tuple[str, ...] = ()
+
+
+NONE_KEPT = Kept()
+
 
 def session_rules(
     policy: Policy,
@@ -35,20 +49,24 @@ def session_rules(
     offered: Sequence[Json] = (),
     guarded: Sequence[str] = (),
     directories: Sequence[str] = (),
+    kept: Kept = NONE_KEPT,
 ) -> list[Json]:
     """Return the rules to append to a session's `standing` rules for a turn with this policy; [] if already at the end.
 
     `agent`: the agent's rules. `own`: the user's own tools, which the server runs without asking. `offered`: the rules
     for the tools of this session's kernel, see `offered_rules`. `guarded`: what hooks may refuse, asked too.
-    `directories`: others that the agent may use.
+    `directories`: others that the agent may use. `kept`: the files that a tool of the kernel stands for.
     """
     theirs, ours = _parted(standing)
     base, names = [*agent, *theirs], list(dict.fromkeys((*policy.names(configured), *guarded)))
     opened = [_rule(EXTERNAL, f"{path}/*", "allow") for path in directories if _may_open(policy)]
     set_anew = [*names, *_permissions([*offered, *opened])]
-    stale = _outermost(name for name in _permissions(ours) if not covered(name, set_anew))
+    asked = () if covered(EDIT, names) else kept.asked
+    set_before = [*_permissions(ours), *([EDIT] if asked else [])]
+    stale = _outermost(name for name in dict.fromkeys(set_before) if not covered(name, set_anew))
     rules = [
         *(rule for name in names for rule in _for_subagents(policy, name, guarded)),
+        *(_rule(EDIT, text, "deny") for text in kept.closed),
         *(rule for name in stale for rule in _narrowed(base, name)),
         *(_rule(name, "*", "ask") for name in names),
         *(rule for name in names for rule in _still_denied(base, name)),
@@ -56,6 +74,7 @@ def session_rules(
         *offered,
         *opened,
         *(rule for name in _permissions(opened) for rule in _still_denied(base, name)),
+        *(_asked_edits(base, asked) if asked else ()),
     ]
     wanted = [MARK, *rules] if rules else []
     return [] if not wanted or list(standing[-len(wanted) :]) == wanted else wanted
@@ -148,6 +167,15 @@ def _still_denied(base: Sequence[Json], name: str) -> list[Json]:
     rules = _narrowed(base, name)
     first = next((index for index, rule in enumerate(rules) if rule["action"] == "deny"), len(rules))
     return [rule if rule["action"] == "deny" else {**rule, "action": "ask"} for rule in rules[first:]]
+
+
+def _asked_edits(base: Sequence[Json], asked: Sequence[str]) -> list[Json]:
+    """Return the rules to ask about edits of these files, and those of the agent that still deny some of them."""
+    rules = _narrowed(base, EDIT)
+    opens = [index for index, rule in enumerate(rules) if rule["pattern"] == "*" and rule["action"] != "deny"]
+    last = rules[opens[-1] + 1 :] if opens else rules
+    first = next((index for index, rule in enumerate(last) if rule["action"] == "deny"), len(last))
+    return [*(_rule(EDIT, text, "ask") for text in asked), *last[first:]]
 
 
 def _hidden(policy: Policy, names: Sequence[str], own: Iterable[str], guarded: Sequence[str]) -> list[str]:

@@ -278,7 +278,9 @@ class Beginning:
         guarded = self._owner.hooks.hooks.guarded
         offered = await self._offering.ready(self.policy, guarded)
         standing = self._transcript.info.get("permission") or []
-        rules: list[Any] = await self._owner.enforcement.rules(self.policy, agent, standing, offered, guarded)
+        rules: list[Any] = await self._owner.enforcement.rules(
+            self.policy, agent, standing, offered, guarded, self._offering.kept
+        )
         if rules:
             await self._deny_below(self._transcript.id, [rule for rule in rules if rule["action"] == "deny"])
             info = await self._owner.client.session.update(self._transcript.id, permission=rules)

@@ -13,17 +13,19 @@ const OWN_CHOICE = 'input[type="radio"][data-own]';
 const NO_CHOICE = "Choose or write an answer first.";
 const PRESSES = ["Enter", " "];
 const SCROLLING = ".oc-matter, .oc-choices, .oc-covers";
-const ALLOWS = '[data-reply="once"], [data-reply="always"]';
+const ALLOWS = '[data-reply="once"], [data-reply="turn"], [data-reply="always"]';
 const SUBJECT_PX = 16; // a line of what is asked, at least
 
 /**
  * Collect the answers to one question: the chosen labels and the user's own text. Where only one answer is allowed, the
- * own text is a choice like the others and counts only if it is chosen.
+ * own text is a choice like the others and counts only if it is chosen. A source is the answer as it stands.
  *
  * @param {Element} box the question's fieldset
  * @returns {string[]}
  */
 export function answersIn(box) {
+  const source = box.querySelector("textarea");
+  if (source) return [source.value];
   /** @type {HTMLInputElement | null} */
   const choice = box.querySelector(OWN_CHOICE);
   const checked = /** @type {HTMLInputElement[]} */ (queryAll(box, "input:checked"));
@@ -160,7 +162,8 @@ function swallowPresses(root, signal, isEarly) {
     if (button && cardOf(button) && (isEarly(event) || lacksChoice(button))) swallow(event);
   }, { capture: true, signal });
   root.addEventListener("keydown", (event) => { // a key that is held down was pressed for something else
-    if (event.repeat && PRESSES.includes(event.key) && cardOf(targetOf(event))) swallow(event);
+    const target = targetOf(event);
+    if (event.repeat && PRESSES.includes(event.key) && !target.matches("textarea") && cardOf(target)) swallow(event);
   }, { capture: true, signal });
 }
 

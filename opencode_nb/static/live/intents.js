@@ -23,8 +23,8 @@ export function listenForIntents(root, send, signal) {
   root.addEventListener("submit", (event) => {
     event.preventDefault();
     const form = /** @type {HTMLFormElement} */ (event.target);
-    const { intent, id } = form.dataset;
-    if (intent) send({ kind: intent, id, answers: answersOf(form) });
+    const { intent, id, reply } = form.dataset;
+    if (intent) send({ kind: intent, id, ...(reply && { reply }), answers: answersOf(form) });
   }, { signal });
 }
 

@@ -34,9 +34,9 @@ class Agent:
         assert show is not None
         return show(Call(SESSION, given, call))
 
-    def call(self, name: str, call: str = "call", **given: Any) -> Result:
+    def call(self, name: str, call: str = "call", *, edited: bool = False, **given: Any) -> Result:
         tool = self._tools[name]
-        return served(lambda: portal.start(tool.call, Call(SESSION, given, call, "turn")))
+        return served(lambda: portal.start(tool.call, Call(SESSION, given, call, "turn", edited)))
 
 
 def text(result: Result) -> str:
@@ -82,6 +82,17 @@ def test_a_cell_that_the_agent_changed_after_the_request_was_shown_is_not_run(ag
     assert agent.preview("run_cell", "run", id="c0")[0]["before"] == "1 + 1"
     agent.call("edit_cell", id="c0", source="boom")
     assert "not shown" in text(agent.call("run_cell", "run", id="c0"))
+
+
+def test_the_agent_is_told_what_the_user_wrote_instead(agent: Agent, page: Page) -> None:
+    agent.call("cells")
+    told = text(agent.call("edit_cell", edited=True, id="c0", source="the user's"))
+    assert told.endswith("The user changed your source before accepting it. What was written:\nthe user's")
+    assert "What was written" not in text(agent.call("insert_cell", source="x"))
+    page.cells[0]["source"] = "typed meanwhile"
+    refused = agent.call("edit_cell", edited=True, id="c0", source="once more")
+    assert refused.failed
+    assert page.sources[0] == "typed meanwhile"
 
 
 def test_what_ran_is_told_though_its_outputs_cannot_be_shown(agent: Agent, page: Page) -> None:

@@ -287,6 +287,7 @@ def test_a_request_about_a_cell_shows_its_number_and_its_source(show: Any) -> No
         of_cell("delete_cell", "Cell 3", "import this", None),
     ):
         said = show(asked)
+        assert ("Accept all in this turn" in said) is (asked["permission"] != f"{SERVED}_run_cell")
         assert "3" in said
         assert "import this" in said
         assert "internal" not in said

@@ -90,6 +90,26 @@ def test_code_can_be_allowed_only_once_it_has_arrived() -> None:
     assert Page(view.html()).html(keys=True) == page.html(keys=True)
 
 
+def of_cell(name: str, **given: Any) -> dict[str, Any]:
+    call = {"tool": f"{SERVED}_{name}", "input": given, "shown": [{"kind": "cell", "title": "Cell 1", "before": "a"}]}
+    return {"id": "per_1", "permission": call["tool"], "patterns": ["*"], "always": ["*"], "metadata": {}, "call": call}
+
+
+def test_a_change_to_a_cell_can_be_accepted_for_the_turn_and_edited() -> None:
+    source = "\n</textarea><b>&amp;"
+    page = Page(request_html(of_cell("edit_cell", id="c", source=source)))
+    (form,) = find(page, data_intent="permission", data_reply="edited")
+    (field,) = [node for node in form.walk() if node.tag == "textarea"]
+    assert field.text == f"\n{source}"  # a browser drops the first line feed
+    for name, replies in (
+        ("move_cell", ["once", "turn", "always", "reject"]),
+        ("run_cell", ["once", "always", "reject"]),
+    ):
+        page = Page(request_html(of_cell(name, id="c", index=0)))
+        assert [node.attrs["data-reply"] for node in find(page, data_intent="permission", type="button")] == replies
+        assert not find(page, data_reply="edited")
+
+
 def test_a_question_names_its_agent_once_known() -> None:
     """Only its head is redrawn: what the user typed stays."""
     view = RequestsView("q", Look())

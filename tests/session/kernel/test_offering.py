@@ -68,23 +68,6 @@ def ai(server: Server, workplace: Path, demo_model: DemoModel) -> Iterator[oc.Op
         yield ai
 
 
-def test_a_tool_guards_a_file_from_edits(ai: oc.Opencode, workplace: Path, demo_model: DemoModel) -> None:
-    async def guard(_session: str, path: Path) -> str:
-        return "It is open: use cells." if path == (workplace / "a.ipynb").resolve() else ""
-
-    async def call(_call: Call) -> Result:
-        return Result(Outgoing("cells", ()))
-
-    session = ai.session()
-    session.offer([Tool("cells", "Read cells.", NOTHING, call, guard=guard)])
-    write = {name: tool("write", filePath=str(workplace / name), content="{}") for name in ("a.ipynb", "b.ipynb")}
-    demo_model.queue([write["a.ipynb"], write["b.ipynb"], text("Done.")])
-    turn = session.prompt("go", permission=lambda _request: "once")
-    assert [call.status for call in turn.tools] == ["error", "completed"]
-    assert "use cells" in turn.tools[0].error
-    assert not (workplace / "a.ipynb").exists()
-
-
 def test_the_agent_uses_the_session_s_own_tools(ai: oc.Opencode, kernel: Kernel, demo_model: DemoModel) -> None:
     session = ai.session()
     kernel.offer_to(session, Level.NAMES)

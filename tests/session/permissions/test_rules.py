@@ -21,8 +21,9 @@ from opencode_nb.session.permissions.rules import (
     misspelt,
     strictest,
 )
-from opencode_nb.session.permissions.session_rules import MARK, session_rules
+from opencode_nb.session.permissions.session_rules import MARK, Kept, session_rules
 from opencode_nb.session.permissions.subjects import Place, subjects
+from opencode_nb.tools.names import CELL_CHANGES
 from opencode_nb.transcript.state import Json
 
 NAMES = st.sampled_from([*PERMISSIONS, *PERMISSION_OF, "*", "nb*", "nb_python", "deploy", "w*"])
@@ -232,6 +233,30 @@ def test_rules_set_by_another_client_stay_in_the_session() -> None:
     assert effect([*ALLOWED, *standing], "edit", "other.txt") == "ask"
 
 
+@pytest.mark.parametrize("option", ["ask", "edits"])
+@pytest.mark.parametrize(
+    ("agent", "notebook", "plan"),
+    [(ALLOWED, "ask", "allow"), (PLAN, "deny", "allow"), ([*PLAN, rule("edit", "*", "allow")], "ask", "allow")],
+)
+def test_edits_of_files_that_a_tool_is_for_are_asked_about_unless_denied(
+    option: str, agent: list[Json], notebook: str, plan: str
+) -> None:
+    kept = Kept(("*.ipynb",), ("a.ipynb", "*/a.ipynb"))
+
+    def added(standing: list[Json]) -> list[Json]:
+        more = session_rules(Policy(option), configured=option == "ask", agent=agent, standing=standing, kept=kept)
+        return [*standing, *more]
+
+    first = added([])
+    assert added(first) == first
+    assert effect([*agent, *first], "edit", "lab/a.ipynb") == notebook
+    assert effect([*agent, *first], "edit", ".opencode/plans/x.md") == ("ask" if option == "edits" else plan)
+    assert in_child(first, "edit", "lab/a.ipynb") == "deny"
+    after = [*first, *session_rules(Policy("ask"), configured=True, agent=agent, standing=first)]
+    own = effect(agent, "edit", "lab/a.ipynb")
+    assert effect([*agent, *after], "edit", "lab/a.ipynb") == own
+
+
 def test_a_custom_tool_named_in_a_rule_is_denied_unless_allowed() -> None:
     for option, action in (("deny", "deny"), ("ask", "deny"), ("allow", "ask")):
         assert effect(told({"deploy": option}, ALLOWED, own=["deploy"]), "deploy") == action
@@ -271,3 +296,15 @@ def test_an_approval_covers_only_its_own_patterns() -> None:
     assert not approvals.cover({**asked, "patterns": ["git status", "rm x"]})
     assert not approvals.cover({**asked, "permission": "edit"})
     assert not approvals.cover({**asked, "patterns": []})
+
+
+@pytest.mark.parametrize("tool", [*CELL_CHANGES, "run_cell", "python", "edit"])
+def test_an_approval_for_a_turn_covers_its_changes_to_cells_only(tool: str) -> None:
+    approvals = Approvals()
+    edit = {"permission": "nb01234567_edit_cell", "patterns": ["*"], "always": ["*"]}
+    approvals.remember("turn", edit, "msg_1")
+    asked = {**edit, "permission": tool if tool == "edit" else f"nb01234567_{tool}"}
+    assert approvals.cover(asked, "msg_1") is (tool in CELL_CHANGES)
+    assert not approvals.cover(asked, "msg_2")
+    assert not approvals.cover(asked)
+    assert not approvals.given
