@@ -8,7 +8,7 @@ import nbformat
 import pytest
 from nbclient import NotebookClient
 
-NOTEBOOK = Path(__file__).parents[2] / "notebooks/diffs.ipynb"
+NOTEBOOK = Path(__file__).parents[3] / "notebooks/diffs.ipynb"
 
 
 def test_the_notebook_runs(opencode_program: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
