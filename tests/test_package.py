@@ -129,7 +129,7 @@ LAZILY: dict[str, set[str]] = {
     "changes": {"render.diff"},
     "session.permissions": {"render.markup", "render.turn"},
     "session": {"render.turn"},
-    "kernel": {"render.markup", "render.turn"},
+    "kernel": {"changes", "render.markup", "render.turn"},
     "verify": {"render.findings"},
     "doctor": {"server", "session", "session.blocking"},
     "magics": {"server", "terminal", "doctor", "render"},

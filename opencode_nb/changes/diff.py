@@ -6,17 +6,20 @@ Nothing here remembers what was reverted: every look and every change reads the 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol
 
 from opencode_nb.changes import revert as reverting
+from opencode_nb.changes.cells import CellDiff, Together
 from opencode_nb.changes.ledger import Own
 from opencode_nb.diffs import build
 from opencode_nb.diffs import patch as patches
+from opencode_nb.diffs.cells import ChangedCells
 from opencode_nb.diffs.change import Change
 from opencode_nb.diffs.memory import KernelChanges
+from opencode_nb.diffs.outcome import Outcome
 from opencode_nb.diffs.patch import Line
 from opencode_nb.diffs.text import is_binary
 from opencode_nb.errors import DiffConflictError
@@ -27,20 +30,7 @@ if TYPE_CHECKING:
 
     from opencode_nb.changes.undo_result import Undone
 
-__all__ = ["Diff", "FileDiff", "Hunk", "Line", "Outcome"]
-
-
-@dataclass(frozen=True, slots=True)
-class Outcome:
-    """The result of a revert or reapply: `done` are the paths it changed, `refused` (path, reason) of those it left
-    alone.
-
-    `copies` are (path, backup) of what was overwritten.
-    """
-
-    done: tuple[str, ...] = ()
-    refused: tuple[tuple[str, str], ...] = ()
-    copies: tuple[tuple[str, str], ...] = ()
+__all__ = ["CellDiff", "Diff", "FileDiff", "Hunk", "Line", "Outcome"]
 
 
 class Hunk:
@@ -247,8 +237,22 @@ class Undo(Protocol):
         """Undo it, or with `back=False` redo it; None where it must be done file by file."""
 
 
+class Piece(Protocol):
+    """What can be reverted by itself: a file, or all cells together."""
+
+    @property
+    def status(self) -> str:
+        """added, deleted, modified or renamed."""
+
+    def _switch(self, *, back: bool) -> Outcome:
+        """Revert it, or reapply it. Raises DiffConflictError."""
+
+    def _finish(self, *, back: bool) -> Outcome:
+        """Finish what an undo or redo left undone."""
+
+
 class Diff:
-    """What a turn, a session or the work tree changed: `files`, `patch`, `diff["path"]`, and its source.
+    """What a turn, a session or the work tree changed: `files`, `cells`, `patch`, `diff["path"]`, and its source.
 
     `source` names the source in one line, and what it can miss.
     """
@@ -262,6 +266,7 @@ class Diff:
         *,
         undo: Undo | None = None,
         kernel: KernelChanges | None = None,
+        cells: ChangedCells | None = None,
     ) -> None:
         known = Own() if own is None else own
         self.files = tuple(FileDiff(change, root, known) for change in changes)
@@ -270,6 +275,10 @@ class Diff:
         self.source = source
         self.kernel = kernel
         """What the turn's code changed in the kernel; None if it ran none. Only undoing the turn restores it."""
+        self.cells = tuple(CellDiff(change, cells) for change in cells.listed()) if cells is not None else ()
+        """The cells of the open notebook that the agent changed; none after a restart of the kernel."""
+        together = [Together(self.cells, cells)] if cells is not None and self.cells else []
+        self._pieces: Sequence[Piece] = [*self.files, *together]
         self._undo = undo
 
     @property
@@ -292,10 +301,10 @@ class Diff:
         build.compare_all(file._change for file in self.files)
 
     def revert(self) -> Outcome:
-        """Revert everything; files that were changed since are left alone and listed in `refused`.
+        """Revert everything; files and cells that were changed since are left alone and listed in `refused`.
 
         The last turn of a session is also undone on the server, unless that would overwrite other changes; the rest is
-        done file by file. Raises DiffConflictError if all files were changed since.
+        done file by file. Raises DiffConflictError if all of them were changed since.
         """
         return self._switch(back=True)
 
@@ -306,9 +315,9 @@ class Diff:
     def _switch(self, *, back: bool) -> Outcome:
         undone = self._undo.carry_out(self, back=back) if self._undo is not None else None
         if undone is not None:
-            outcome = switch_all(self.files, FileDiff._finish, back=back)
+            outcome = switch_all(self._pieces, lambda piece, back: piece._finish(back=back), back=back)
             return replace(outcome, copies=(*undone.copies, *outcome.copies))
-        return switch_all(self.files, FileDiff._switch, back=back)
+        return switch_all(self._pieces, lambda piece, back: piece._switch(back=back), back=back)
 
     def __getitem__(self, path: str) -> FileDiff:
         """Return the file with that path. Raises KeyError."""
@@ -342,18 +351,20 @@ class Diff:
         return static.diff_terminal(self)
 
     def __repr__(self) -> str:
-        return f"<Diff {len(self.files)} files +{self.additions} -{self.deletions}, {self.source}>"
+        cells = f", {len(self.cells)} cells" if self.cells else ""
+        return f"<Diff {len(self.files)} files +{self.additions} -{self.deletions}{cells}, {self.source}>"
 
 
-def switch_all(files: Iterable[FileDiff], act: Callable[..., Outcome], *, back: bool) -> Outcome:
+def switch_all(pieces: Iterable[Piece], act: Callable[..., Outcome], *, back: bool) -> Outcome:
     """Revert or reapply what is possible, first the files that will be gone: they may make way for others."""
     done: list[str] = []
     refused: list[tuple[str, str]] = []
     copies: list[tuple[str, str]] = []
-    for file in sorted(files, key=lambda file: file.status != ("added" if back else "deleted")):
+    for piece in sorted(pieces, key=lambda piece: piece.status != ("added" if back else "deleted")):
         try:
-            outcome = act(file, back=back)
+            outcome = act(piece, back=back)
             done += outcome.done
+            refused += outcome.refused
             copies += outcome.copies
         except DiffConflictError as error:
             refused += error.refused

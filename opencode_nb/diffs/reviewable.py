@@ -100,12 +100,48 @@ class ReviewableFile(Protocol):
         """The file's state on disk now: "applied", "reverted", "partly" or "changed since"."""
 
 
+class ReviewableCell(Protocol):
+    """What changed in one cell of an open notebook, and whether it is taken back."""
+
+    @property
+    def id(self) -> str:
+        """The cell's id in its notebook."""
+
+    @property
+    def notebook(self) -> str:
+        """The notebook's path, as Jupyter's server names it."""
+
+    @property
+    def title(self) -> str:
+        """What people call the cell: `cell 3`."""
+
+    @property
+    def status(self) -> str:
+        """added, deleted, modified, or moved if its source is the same."""
+
+    @property
+    def moved(self) -> bool:
+        """Whether it was moved."""
+
+    @property
+    def patch(self) -> str:
+        """The changed lines of its source, as hunks."""
+
+    @property
+    def reverted(self) -> bool:
+        """Whether the change is taken back now."""
+
+
 class ReviewableDiff(Protocol):
-    """Changed files, and the source of the changes."""
+    """Changed files and cells, and the source of the changes."""
 
     @property
     def files(self) -> Sequence[ReviewableFile]:
         """The changed files."""
+
+    @property
+    def cells(self) -> Sequence[ReviewableCell]:
+        """The changed cells of the open notebook."""
 
     @property
     def additions(self) -> int:

@@ -2,12 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
+from opencode_nb.diffs.cells import CellChange
 from opencode_nb.diffs.memory import Restored
+from opencode_nb.kernel.cells.taking_over import take_over
 from opencode_nb.kernel.cells.tools import Notebook
 from opencode_nb.kernel.memory.turns import Turns
+
+if TYPE_CHECKING:
+    from opencode_nb.changes.diff import Diff
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,6 +35,19 @@ class Undo:
     async def redo(self, turns: Sequence[str]) -> Restored:
         """Bring back what undone turns changed: give the earliest first."""
         return await self.memory.redo(self._in_memory(turns)) + await self.notebook.changes.redo(turns)
+
+    def cells(self, turns: Sequence[str]) -> Sequence[CellChange]:
+        """Return what these turns changed in the cells: give the earliest first."""
+        return self.notebook.changes.listed(turns)
+
+    async def switch_cells(self, turns: Sequence[str], cells: Sequence[str], *, back: bool) -> Restored:
+        """Take back what these turns changed in some cells, or bring it again: give the earliest turn first."""
+        changes = self.notebook.changes
+        return await (changes.undo(turns[::-1], cells) if back else changes.redo(turns, cells))
+
+    async def take_over(self, turn: str, began: float, diff: Callable[[], Awaitable[Diff]]) -> str:
+        """Take over into the open notebook what a turn wrote to its file; return what to tell the user, or ""."""
+        return await take_over(self.notebook.session, turn, began, self.notebook.changes, diff)
 
     def _in_memory(self, turns: Sequence[str]) -> list[str]:
         """Leave out turns that changed cells only: there is no checkpoint of the memory to miss."""

@@ -19,6 +19,7 @@ from IPython.display import display
 from opencode_nb.errors import OpencodeError
 from opencode_nb.kernel import notebook
 from opencode_nb.kernel.cells.disk import running_cell
+from opencode_nb.kernel.cells.taking_over import is_told
 from opencode_nb.kernel.context.session_context import context_of
 from opencode_nb.kernel.context.subjects import Subject
 from opencode_nb.kernel.offer import kernel_offer
@@ -376,7 +377,7 @@ def _paused(session: Session, seconds: float) -> bool:
 
 def _warnings(turn: Turn) -> list[str]:
     """Warn if the agent changed the open notebook, while there is still time to reload it."""
-    if not turn.tools:
+    if not turn.tools or is_told(turn.state.warnings):
         return []
     try:
         diff = turn.diff()

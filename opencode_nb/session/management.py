@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 from collections.abc import Awaitable, Callable, Coroutine, Iterable, Sequence
 from concurrent.futures import Future
 from dataclasses import replace
@@ -195,7 +196,7 @@ class ManagedSession(OpenRequests):
         from opencode_nb.changes import sources
         from opencode_nb.changes.diff import Diff
 
-        return Diff(*sources.of_turns(turns, self.place))
+        return Diff(*sources.of_turns(turns, self.place), cells=memory.TurnCells.of(self.memory, turns))
 
     @property
     def place(self) -> sources.Place:
@@ -229,6 +230,17 @@ class ManagedSession(OpenRequests):
     def note_kernel(self, turn_id: str, changes: KernelChanges) -> None:
         """Keep with a turn what its code has changed in the kernel so far, for its diff and its views."""
         self.owner.feed.tell(self.id, "kernel", messageID=turn_id, changes=changes.as_json())
+
+    async def _settle(self, state: TurnState) -> None:
+        """Take over into the open notebook what an ended turn wrote to its file, and warn of what stays apart."""
+        began = (((state.prompt.info if state.prompt else {}).get("time") or {}).get("created") or 0) / 1000
+        if self.memory is None or not any(part.get("type") == "tool" for part in state.parts):
+            return
+        told = ""
+        with contextlib.suppress(OpencodeError, OSError):  # a diff that cannot be read must not fail the turn
+            told = await self.memory.take_over(state.id, began, lambda: asyncio.to_thread(self.diff_of, [state]))
+        if told:
+            self.owner.feed.tell(self.id, "warned", messageID=state.id, text=told)
 
     # -- undo and redo ---------------------------------------------------------------------------------------------
 

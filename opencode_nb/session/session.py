@@ -64,7 +64,7 @@ class AsyncSession(ManagedSession):
         self.queue = Queue(owner, self._send_waiting, lambda: self.busy, self._turn_state)
         self.comments: list[Comment] = []
         """Comments on lines of a diff, sent with the next prompt."""
-        self.sender = Sender(self, self._offering, self._running, self._copy_ahead)
+        self.sender = Sender(self, self._offering, self._running, self._copy_ahead, self._settle)
         self._subscribers = Subscribers[[Change]](f"session {self.id}")
         self._unloader = Unloader(owner, transcript)
 

@@ -119,15 +119,17 @@ class Turn:
         from opencode_nb.changes import sources
         from opencode_nb.changes.diff import Diff
         from opencode_nb.changes.turn_undo import TurnUndo
+        from opencode_nb.session.kernel.memory import TurnCells
 
         if isinstance(self._session, Detached):
             return Diff(*self._session.changes(self.state), kernel=self.kernel)
         inner = getattr(self.session, "_async", None)
+        cells = TurnCells.of((inner or self.session).memory, [self.state])
         if inner is None:
-            return Diff(*sources.of_turns([self.state], self.session.place), kernel=self.kernel)
+            return Diff(*sources.of_turns([self.state], self.session.place), kernel=self.kernel, cells=cells)
         place, revert = inner.place, partial(self.session.revert, self)
         undo = TurnUndo(self.state, inner.transcript, place, revert, self.session.unrevert)
-        return Diff(*sources.of_turns([self.state], place), undo=undo, kernel=self.kernel)
+        return Diff(*sources.of_turns([self.state], place), undo=undo, kernel=self.kernel, cells=cells)
 
     @property
     def kernel(self) -> KernelChanges | None:

@@ -161,11 +161,11 @@ class Progress(Folding):
             yield from self._end(turn, status, error)
 
     def _warned(self, properties: Json) -> Iterable[Change]:
-        """client.warned {messageID, text}: a budget of this turn has a warning."""
+        """client.warned {messageID, text}: there is something to tell of this turn, such as a budget's warning."""
         turn = self.turns.get(str(properties["messageID"]))
         if turn is not None:
             turn.warnings = [*turn.warnings, str(properties["text"])]
-            yield Change("turn", turn.id, "turn")
+            yield Change("warned", turn.id, "turn")
 
     # -- requests --------------------------------------------------------------------------------------------------
 

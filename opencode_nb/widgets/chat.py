@@ -263,7 +263,9 @@ class ChatPanel:
         self._view.changed((change.turn, change.key))
         if change.kind != "delta":
             self._saved.changed(change)
-        if change.kind not in ("delta", "part"):
+        if change.kind == "warned":
+            self.notify(self._session._async.transcript.turns[change.turn].warnings[-1], "warning")
+        elif change.kind not in ("delta", "part"):
             self._tell_state()
 
     def _tell_state(self) -> None:

@@ -363,7 +363,8 @@ def _shown(result: Result) -> Json:
         return {"file": downloadable(result.file), "text": f"Saved: {result.file.name}"}
     if result.session is not None:
         return {"said": result.text}  # the session itself is what one sees
-    review = "\n%opencode diff in a cell reviews them." if result.diff is not None and result.diff.files else ""
+    has_changes = result.diff is not None and (result.diff.files or result.diff.cells)
+    review = "\n%opencode diff in a cell reviews them." if has_changes else ""
     return {"text": result.text + review, "opens": result.opens}
 
 

@@ -204,7 +204,7 @@ class DiffView:
         await asyncio.to_thread(self._look, report.files)
         if len(report.files) == 1:
             await self._render(*report.files)
-        self._send({"bar", "said", *(str(index) for index in report.files)})
+        self._send({"bar", "said", "cells", *(str(index) for index in report.files)})
 
     def _look(self, indices: Iterable[int]) -> None:
         for index in indices:

@@ -10,7 +10,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Literal, NamedTuple
 
-from opencode_nb.changes.diff import Diff, Outcome
+from opencode_nb.changes.diff import CellDiff, Diff, FileDiff, Hunk, Outcome
 from opencode_nb.errors import DiffConflictError, OpencodeError
 
 Act = Literal["revert", "apply"]
@@ -31,10 +31,11 @@ _IN_PAGE = {
 
 
 class Target(NamedTuple):
-    """A file by its index, or one of its hunks."""
+    """A file by its index, or one of its hunks; or a cell by its index."""
 
-    file: int
+    file: int | None = None
     hunk: int | None = None
+    cell: int | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,7 +73,7 @@ class Acts:
         return f"Redo: {_verb(self._undone[-1].act)} {self._undone[-1].name}" if self._undone else ""
 
     def act(self, act: Act, key: str) -> Report:
-        """Revert or apply what `key` names: "all", a file's index, or "FILE.HUNK"."""
+        """Revert or apply what `key` names: "all", a file's index, "FILE.HUNK", or "c" and a cell's index."""
         targets = self._targets(act, key)
         step, report = self._carry_out(act, targets, self._name(key, targets))
         if step.targets:
@@ -104,7 +105,10 @@ class Acts:
 
     def _targets(self, act: Act, key: str) -> tuple[Target, ...]:
         if key == "all":
-            return tuple(target for index in range(len(self._diff.files)) for target in self._of_file(act, index))
+            files = (target for index in range(len(self._diff.files)) for target in self._of_file(act, index))
+            return (*files, *self._of_cells(act, range(len(self._diff.cells))))
+        if key[:1] == "c" and key[1:].isdecimal() and int(key[1:]) < len(self._diff.cells):
+            return self._of_cells(act, [int(key[1:])])
         file, _, hunk = key.partition(".")
         if not file.isdecimal() or int(file) >= len(self._diff.files):
             return ()
@@ -123,6 +127,12 @@ class Acts:
         wanted = act == "revert"
         return tuple(Target(index, number) for number, is_back in enumerate(file.reverted) if is_back != wanted)
 
+    def _of_cells(self, act: Act, indices: Sequence[int]) -> tuple[Target, ...]:
+        """Return the cells that are not so yet, the last one first if they are taken back: places depend on it."""
+        wanted = act == "revert"
+        left = [Target(cell=index) for index in indices if self._diff.cells[index].reverted is not wanted]
+        return tuple(left[::-1] if wanted else left)
+
     def _carry_out(self, act: Act, targets: Sequence[Target], name: str) -> tuple[_Step, Report]:
         done: list[Target] = []
         refused: dict[str, None] = {}  # in order, each once
@@ -133,27 +143,39 @@ class Acts:
                 done.append(target)
         text = f"{_DONE[act]}: {name}." if done else "" if refused else "Nothing left to do."
         why = f"{_NOT_DONE[act]}: {' '.join(refused)}" if refused else ""
-        files = tuple(dict.fromkeys(target.file for target in targets))
+        files = tuple(dict.fromkeys(target.file for target in targets if target.file is not None))
         return _Step(act, tuple(done), name), Report(text, why, files)
 
     def _try(self, act: Act, target: Target) -> list[str]:
         """Return the reasons for a refusal; empty if it was done."""
-        file = self._diff.files[target.file]
-        subject = file if target.hunk is None else file.hunks[target.hunk]
+        subject = self._subject(target)
         try:
             outcome: Outcome = subject.revert() if act == "revert" else subject.apply()
         except DiffConflictError as error:
             return [f"{path}: {_in_page(reason)}" for path, reason in error.refused] or [_in_page(str(error))]
         except (OpencodeError, OSError) as error:
-            return [f"{file.file}: {error}"]
+            return [f"{self._called(target)}: {error}"]
         return [f"{path}: {_in_page(reason)}" for path, reason in outcome.refused]
 
+    def _subject(self, target: Target) -> FileDiff | Hunk | CellDiff:
+        if target.file is None:
+            return self._diff.cells[target.cell or 0]
+        file = self._diff.files[target.file]
+        return file if target.hunk is None else file.hunks[target.hunk]
+
+    def _called(self, target: Target) -> str:
+        return self._diff.cells[target.cell or 0].title if target.file is None else self._diff.files[target.file].file
+
     def _name(self, key: str, targets: Sequence[Target]) -> str:
-        files = {target.file for target in targets}
         if key == "all":
-            return f"{len(files)} file{'' if len(files) == 1 else 's'}"
+            counts = {
+                "file": len({target.file for target in targets if target.file is not None}),
+                "cell": sum(target.cell is not None for target in targets),
+            }
+            told = [f"{count} {what}{'' if count == 1 else 's'}" for what, count in counts.items() if count]
+            return " and ".join(told) or "0 files"
         file, _, hunk = key.partition(".")
-        path = self._diff.files[targets[0].file].file if targets else f"file {file}"
+        path = self._called(targets[0]) if targets else f"file {file}"
         return f"change {int(hunk) + 1} of {path}" if hunk.isdecimal() else path
 
 

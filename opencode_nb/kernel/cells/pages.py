@@ -34,11 +34,15 @@ class NoPageError(Exception):
 
 @dataclass(frozen=True, slots=True)
 class NotebookPage:
-    """A page that shows the notebook at `path` (as Jupyter's server names it)."""
+    """A page that shows the notebook at `path`, which it `saved` or loaded last at this time, in ISO format; or "".
+
+    Both as Jupyter's server names them.
+    """
 
     view: View
     name: str
     path: str
+    saved: str = ""
 
     async def ask(self, op: str, **fields: Any) -> Json:
         """Send a request; return the answer. Raises NoPageError if the page has gone meanwhile."""
@@ -94,4 +98,4 @@ async def find(session_id: str, cell: str = "") -> NotebookPage | None:
     if not found:
         return None
     view, answer = min(found, key=lambda one: not one[1].get("inside"))
-    return NotebookPage(view, str(answer.get("page")), str(answer.get("path") or ""))
+    return NotebookPage(view, str(answer.get("page")), str(answer.get("path") or ""), str(answer.get("saved") or ""))

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 
 from opencode_nb.diffs.reviewable import ReviewableDiff
 from opencode_nb.render.diff.box import counts
+from opencode_nb.render.diff.cells import live_cells_html
 from opencode_nb.render.diff.file import (
     CONTEXT_STEP,
     GUARDED,
@@ -21,6 +22,7 @@ from opencode_nb.render.diff.file import (
     section_html,
 )
 from opencode_nb.render.diff.kernel import kernel_html
+from opencode_nb.render.diff.static import headline
 from opencode_nb.render.diff.tree import in_order, leaf_html, tree_html
 from opencode_nb.render.markup.escape import NOTHING, Html, element, escape, join
 from opencode_nb.render.markup.patch_ops import Op
@@ -75,16 +77,19 @@ class LiveDiff:
         said = element("div", self._said, classes="oc-outcome", role="status", data_key="said")
         panes = element("div", join([self._side(), self._sections()]), classes="oc-panes")
         files = [panes, _help()] if self.diff.files else []
-        return join([self._header(), said, self._warning_html(), *files, kernel_html(self.diff.kernel, "kernel")])
+        rest = [self._cells(), kernel_html(self.diff.kernel, "kernel")]
+        return join([self._header(), said, self._warning_html(), *files, *rest])
 
     def update(self, dirty: set[str] | None) -> list[Op]:
-        """Return the operations for these places: "bar", "said", and the index of each changed file."""
-        dirty = {"bar", "said", *self._sent()} if dirty is None else dirty
+        """Return the operations for these places: "bar", "said", "cells", and the index of each changed file."""
+        dirty = {"bar", "said", "cells", *self._sent()} if dirty is None else dirty
         ops: list[Op] = []
         if "said" in dirty:
             ops.append(["splice", "said", 0, self._said])
-        if "bar" in dirty and self.diff.files:
+        if "bar" in dirty and (self.diff.files or self.diff.cells):
             ops.append(["put", "bar", "root", self._bar()])
+        if "cells" in dirty and self.diff.cells:
+            ops.append(["put", "cells", "root", self._cells()])
         for index in sorted(int(key) for key in dirty if key.isdecimal()):
             ops += self._file_ops(index)
         return ops
@@ -138,7 +143,8 @@ class LiveDiff:
     def set_columns(self, columns: int) -> set[str]:
         """Show changes in one or two columns; return the places to update."""
         self.columns = columns
-        return {"bar", *self.stale(*(index for index, view in enumerate(self.views) if view.sent))}
+        cells = {"cells"} if self.diff.cells else set()
+        return {"bar", *cells, *self.stale(*(index for index, view in enumerate(self.views) if view.sent))}
 
     def more(self, index: int) -> None:
         """Show more lines of a large change."""
@@ -174,13 +180,16 @@ class LiveDiff:
     def _header(self) -> Html:
         diff, count = self.diff, len(self.diff.files)
         source = element("span", escape(diff.source), classes="oc-source")
-        if not count:
+        if not count and not diff.cells:
             return element(
                 "div", join([element("strong", escape("No changes")), source], Html(" ")), classes="oc-title"
             )
-        files = element("strong", escape(f"{count} file{'' if count == 1 else 's'} changed"))
-        title = join([files, counts(diff.additions, diff.deletions), source], Html(" "))
+        amounts = [counts(diff.additions, diff.deletions)] if count else []
+        title = join([element("strong", escape(headline(diff))), *amounts, source], Html(" "))
         return element("div", join([element("div", title, classes="oc-title"), self._bar()]), classes="oc-head")
+
+    def _cells(self) -> Html:
+        return live_cells_html(self.diff.cells, columns=self.columns)
 
     def _bar(self) -> Html:
         buttons = [

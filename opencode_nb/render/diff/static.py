@@ -14,6 +14,7 @@ from rich.text import Text
 
 from opencode_nb.diffs.reviewable import ReviewableDiff, ReviewableFile
 from opencode_nb.render.diff import box as files
+from opencode_nb.render.diff.cells import amount, cell_lines, cells_html, cells_patch
 from opencode_nb.render.diff.kernel import kernel_html, kernel_lines
 from opencode_nb.render.markdown.convert import fenced
 from opencode_nb.render.markup.escape import NOTHING, Html, element, escape, join, visible
@@ -46,10 +47,12 @@ def as_json(file: ReviewableFile) -> dict[str, Any]:
 
 
 def headline(diff: ReviewableDiff) -> str:
-    """Return a headline such as `2 files changed`."""
+    """Return a headline such as `2 files, 1 cell changed`."""
     count = len(diff.files)
+    changed = [f"{count} file{'' if count == 1 else 's'}"] if count else []
+    changed += [amount(len(diff.cells))] if diff.cells else []
     nothing = "No files changed" if diff.kernel else "No changes"
-    return f"{count} file{'' if count == 1 else 's'} changed" if count else nothing
+    return f"{', '.join(changed)} changed" if changed else nothing
 
 
 # HTML
@@ -59,7 +62,7 @@ def diff_html(diff: ReviewableDiff) -> Html:
     """Render the whole diff as static markup with collapsible files."""
     shown = _shown(diff)
     boxes = [_box(file, open_=len(shown) <= OPENED) for file in shown]
-    return _root(diff, join([*boxes, _left_out(diff, len(shown)), kernel_html(diff.kernel)]))
+    return _root(diff, join([*boxes, _left_out(diff, len(shown)), cells_html(diff.cells), kernel_html(diff.kernel)]))
 
 
 def _box(file: ReviewableFile, *, open_: bool) -> Html:
@@ -73,8 +76,9 @@ def _box(file: ReviewableFile, *, open_: bool) -> Html:
 
 
 def summary_html(diff: ReviewableDiff) -> Html:
-    """Render the names of the files with their counts."""
-    return _root(diff, _names(diff.files))
+    """Render the names of the files with their counts, and those of the cells."""
+    cells = [element("div", escape(line), style="line") for line in cell_lines(diff.cells)]
+    return _root(diff, join([_names(diff.files), *cells]))
 
 
 def _root(diff: ReviewableDiff, content: Html) -> Html:
@@ -121,16 +125,17 @@ def diff_markdown(diff: ReviewableDiff) -> str:
     """Return a headline, the diff's source, and the patch as a code block."""
     counts = f" +{diff.additions} \u2212{diff.deletions}" if diff.files else ""
     patch = fenced(_cut(diff.patch), "diff") if diff.files else ""
+    cells = fenced(_cut(cells_patch(diff.cells)), "diff") if diff.cells else ""
     kernel = "\n".join(kernel_lines(diff.kernel))
-    pieces = (f"**{headline(diff)}**{counts}", visible(diff.source), patch, fenced(kernel, "text") if kernel else "")
-    return "\n\n".join(filter(None, pieces))
+    pieces = [f"**{headline(diff)}**{counts}", visible(diff.source), patch, cells]
+    return "\n\n".join(filter(None, [*pieces, fenced(kernel, "text") if kernel else ""]))
 
 
 def diff_text(diff: ReviewableDiff) -> str:
     """Return a line for each file with its status."""
     lines = [f"{headline(diff)} +{diff.additions} \u2212{diff.deletions}", diff.source]
     lines += [f"{_letter(file)} {_path(file)} +{file.additions} \u2212{file.deletions}" for file in diff.files]
-    return visible("\n".join([*lines, *kernel_lines(diff.kernel)]))
+    return visible("\n".join([*lines, *cell_lines(diff.cells), *kernel_lines(diff.kernel)]))
 
 
 def _cut(text: str) -> str:
@@ -165,5 +170,6 @@ def diff_terminal(diff: ReviewableDiff) -> RenderableType:
         table,
         *(files.terminal(as_json(file)) for file in shown),
         *([Text(f"{rest} more files: their lines are in diff.patch", style="dim")] if rest else []),
+        *([Text(cells_patch(diff.cells).rstrip("\n"))] if diff.cells else []),
         *map(Text, kernel_lines(diff.kernel)),
     )

@@ -10,7 +10,7 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any, NamedTuple
 
-from opencode_nb.diffs.build import hunks
+from opencode_nb.diffs.cells import patch
 from opencode_nb.render.markup.table import Table
 from opencode_nb.render.turn.card_model import Attachment, Block, Change, Code, Json, Output, Pairs, Traceback
 from opencode_nb.render.turn.phrases import shorten
@@ -175,15 +175,9 @@ def cell_number(block: Json) -> str:
 def cell_change(block: Json) -> Json:
     """Return what a block of the kind "cell" changes, as the change of a file that is named as the cell."""
     before, after = block.get("before"), block.get("after")
-    patch = "".join(hunk.text for hunk in hunks(_lines(before), _lines(after)))
+    changed = patch(_string(before), _string(after))
     status = "added" if before is None else "deleted" if after is None else "modified"
-    return {"file": _string(block.get("title")) or "Cell", "patch": patch, "status": status}
-
-
-def _lines(source: Any) -> str:
-    """Return a cell's source with a line break at its end: a cell has none, and it would be told of each time."""
-    text = _string(source)
-    return f"{text}\n" if text and not text.endswith("\n") else text
+    return {"file": _string(block.get("title")) or "Cell", "patch": changed, "status": status}
 
 
 def _string(value: Any) -> str:

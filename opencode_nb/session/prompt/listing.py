@@ -134,8 +134,9 @@ def used(context: Context) -> str:
 
 
 def changed(diff: Diff) -> str:
-    """Return which files changed, with added and removed lines."""
+    """Return which files changed, with added and removed lines, and which cells of the notebook."""
     lines = [f"{file.file} +{file.additions} \N{MINUS SIGN}{file.deletions}" for file in diff.files]
+    lines += [f"{cell.notebook}, {cell.title}: {cell.status}" for cell in diff.cells]
     return "\n".join(lines) or "This session changed no files."
 
 

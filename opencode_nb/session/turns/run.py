@@ -101,6 +101,8 @@ class Run:
         self._tasks: set[asyncio.Task[None]] = set()
         self.keep: Keep | None = None
         """Records the turn when it has ended, before anyone who waits for it goes on."""
+        self.settle: Keep | None = None
+        """Called before that, when the turn's files are known."""
         self.expected: Expecting | None = None
 
     async def send(self, body: Json, no_reply: bool) -> None:
@@ -324,6 +326,8 @@ class Run:
             if not self._ended_by("PromptNotSent", *LOST):  # otherwise nothing more can arrive
                 await self.until(lambda: _complete(self.turn.state), TRAILING_TIMEOUT)
                 await self.until(lambda: not self.turn.state.awaits_diffs, DIFFS_TIMEOUT)
+            if self.settle is not None:
+                await self.settle(self.turn.state)
             if self.keep is not None:
                 await self.keep(self.turn.state)
         finally:

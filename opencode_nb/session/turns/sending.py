@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Awaitable, Callable, Iterable
 from typing import TYPE_CHECKING, Any, Protocol
 
 from opencode_nb.api.verifying import refuse_acts
@@ -38,12 +38,19 @@ if TYPE_CHECKING:
 class Sender:
     """Sends prompts, slash commands and shell commands, and returns their Turns without waiting for them.
 
-    `starting` is called before each turn that the agent may change files in.
+    `starting` is called before each turn that the agent may change files in, `settle` when it has ended.
     """
 
-    def __init__(self, session: Sendable, offering: Offering, running: Running, starting: Callable[[], None]) -> None:
+    def __init__(
+        self,
+        session: Sendable,
+        offering: Offering,
+        running: Running,
+        starting: Callable[[], None],
+        settle: Callable[[TurnState], Awaitable[None]],
+    ) -> None:
         self._session, self._owner, self._transcript = session, session.owner, session.transcript
-        self._offering, self._running, self._starting = offering, running, starting
+        self._offering, self._running, self._starting, self._settle = offering, running, starting, settle
         self._answering = Answering(self._owner, self._transcript, offering, session.turn_for)
 
     async def prompt(self, submission: Submission, options: TurnOptions) -> Turn:
@@ -159,5 +166,6 @@ class Sender:
         responder = Responder(feed.client, feed.tell, state, self._answering.of(state, policy, person))
         turn = self._session.turn_for(state)
         run = Run(turn, self._transcript, feed, responder, limits, self._running.stops)
+        run.settle = self._settle
         self._running.add(run)
         return run

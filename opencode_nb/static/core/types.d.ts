@@ -60,6 +60,8 @@ export interface NotebookContext {
   ready: Promise<void>;
   isDisposed: boolean;
   sessionContext?: SessionContext;
+  /** The file as it was saved or loaded last. */
+  contentsModel?: { last_modified?: string } | null;
   save(): Promise<void>;
   model: {
     dirty: boolean;

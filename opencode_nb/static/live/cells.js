@@ -32,7 +32,7 @@ export function serveCells(model, root, send, signal) {
     if (op === "who") {
       if (request.cell && !notebook.cells.some((cell) => cell.id === request.cell)) return; // of another notebook
       const inside = Boolean(root.closest(".jp-NotebookPanel"));
-      send({ kind: "cells", id, page, path: context.path, inside });
+      send({ kind: "cells", id, page, path: context.path, saved: context.contentsModel?.last_modified, inside });
     } else {
       send({ kind: "cells", id, ...answerTo(notebook, request, selectedCells(root)) });
     }

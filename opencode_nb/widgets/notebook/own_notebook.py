@@ -16,7 +16,7 @@ def own_notebook_warning(files: Iterable[FileDiff], root: Path | None) -> str:
         return ""
     mine = Path(path).resolve()
     file = next((file for file in files if (root / file.file).resolve() == mine), None)
-    if file is None:
+    if file is None or file.state == "reverted":  # the open notebook has it all
         return ""
     how = "" if file.certain else "By a command it ran, unless you saved the notebook yourself meanwhile. "
     return f"The agent changed this notebook, {file.file}, on disk. {how}{_WAY_OUT}"

@@ -12,7 +12,7 @@ import nbformat
 import pytest
 from playwright.sync_api import expect
 
-from opencode_nb.demo import DemoModel, kernel_tool, text
+from opencode_nb.demo import DemoModel, kernel_tool, text, tool
 from tests.conftest import make_project
 from tests.e2e.conftest import OpenNotebook
 from tests.e2e.support_chat import OPEN, ChatView
@@ -23,9 +23,8 @@ from tests.support.browser import press_answer
 TURN_TIMEOUT = 60_000
 """Milliseconds for a step of a turn to show."""
 
-ALLOWED = dict.fromkeys(("insert_cell", "move_cell", "delete_cell", "run_cell"), "allow")
 NOTEBOOKS = Path(__file__).parents[3] / "notebooks"
-PROMPT = f"%%prompt --permission '{json.dumps(ALLOWED)}'\nTidy the notebook"
+PROMPT = f"%%prompt --permission '{json.dumps({'run_cell': 'allow'})}'\nTidy the notebook"
 
 
 @pytest.fixture
@@ -73,13 +72,13 @@ def test_a_cells_agent_edits_inserts_moves_runs_and_deletes_cells(
         ]
     )
     before = ["sum([1])", "'to move'", "'to delete'"]
-    page = notebook(*before, PROMPT, "len(numbers)", "%opencode undo", "%opencode verify --yes")
+    page = notebook(*before, PROMPT, "len(numbers)", "%opencode diff", "%opencode undo", "%opencode verify --yes")
     page.start(4)
     asked = page.live_view(4).locator('[data-part="permission"]')
     expect(asked).to_contain_text("edit a cell of this notebook", timeout=TURN_TIMEOUT)
     expect(asked).to_contain_text("numbers = [1, 2, 3]")
     page.screenshot("asked")
-    press_answer(page.live_view(4).get_by_role("button", name="Allow once", exact=True))
+    press_answer(page.live_view(4).get_by_role("button", name="Accept all in this turn"))
     expect(page.output(4)).to_contain_text("Tidied.", timeout=TURN_TIMEOUT)
     page.screenshot("done")
     saved = page.save().cells
@@ -91,12 +90,21 @@ def test_a_cells_agent_edits_inserts_moves_runs_and_deletes_cells(
     page.wait(4)
     assert page.run(5) == "3"
     page.start(6)
-    expect(page.output(6)).to_contain_text("Restored in the kernel")  # cells have other places meanwhile
+    diff = page.page.locator('.opencode-nb[data-view="diff"]')  # its cell gets another place
+    deleted = diff.locator('[data-cell="cell-3"]')
+    expect(diff).to_contain_text("4 cells changed in the open notebook", timeout=TURN_TIMEOUT)
+    expect(deleted).to_contain_text("to delete")
+    page.screenshot("diff")
+    deleted.get_by_role("button", name="Revert cell").press("Enter")
+    expect(deleted.get_by_role("button", name="Apply cell")).to_be_focused()
+    assert "'to delete'" in sources(page)
+    page.start(8)  # there is one more
+    expect(page.output(7)).to_contain_text("Restored in the kernel")  # all have their places again
     restored = sources(page)
     assert restored[1:4] == before
     page.write(1, "sum([1, 1])")
-    page.start(7)
-    expect(page.output(7)).to_contain_text(
+    page.start(8)
+    expect(page.output(8)).to_contain_text(
         "It was run as the page shows it. Not saved yet: cell 2.", timeout=TURN_TIMEOUT
     )
     saved_now = sources(page)
@@ -126,9 +134,16 @@ def test_what_the_user_types_meanwhile_stays(notebook: Callable[..., Notebook], 
     assert sources(page)[2] == "'the user'"
     demo_model.queue([kernel_tool("edit_cell", id="cell-2", source="'the agent, who knows'"), [text("Now it is in.")]])
     view.send("Once more")
-    press_answer(view.button("Allow once"))
+    view.root.get_by_text("Edit before accepting").click()
+    field = view.root.get_by_role("textbox", name="Source to write")
+    expect(field).to_have_value("'the agent, who knows'")
+    field.fill("'both'")
+    field.press("Shift+Enter")  # a new line, and no cell is run
+    page.screenshot("edited")
+    press_answer(view.button("Accept edited"))
     view.says("Now it is in.")
-    expect(page.editor(2)).to_have_text("'the agent, who knows'")
+    assert "The user changed your source" in told(demo_model)
+    assert sources(page)[2] == "'both'\n"
     page.editor(2).click()
     page.page.keyboard.press("ControlOrMeta+z")
     expect(page.editor(2)).to_have_text("'the user'")
@@ -250,6 +265,33 @@ def run_by_id(page: Notebook, cell_id: str) -> str:
     page.start(index_of(page, cell_id))
     page.page.wait_for_function(_HAS_RUN, arg=cell_id, timeout=TURN_TIMEOUT)
     return page.text(index_of(page, cell_id))
+
+
+def test_what_a_command_writes_to_the_file_comes_into_the_open_notebook(
+    notebook: Callable[..., Notebook], demo_model: DemoModel
+) -> None:
+    ask = "%%prompt --permission allow\nChange the file"
+    page = notebook("'theirs'", "'mine'", ask, ask)
+    edit = tool("edit", filePath=str(page.path), oldString="theirs", newString="edited")
+    write = tool("bash", command=f"sed -i \"s/'theirs'/'written'/\" {page.path.name}", description="Write")
+    page.save()
+    demo_model.queue([edit, write, [text("Written.")]])
+    page.run(3)
+    assert "Use the tools cells, edit_cell" in str(demo_model.requests[1]["messages"][-1])
+    expect(page.editor(1)).to_have_text("'written'")
+    assert "has these changes now: cell 2 edited" in page.text(3)
+    assert sources(page)[1] == "'written'"  # JupyterLab does not ask
+    again = tool("bash", command=f"sed -i \"s/'mine'/'theirs'/\" {page.path.name}", description="Write")
+    demo_model.queue([again, [text("Written.")]])
+    page.write(2, "'typed'")
+    page.run(4)
+    page.screenshot("told")
+    assert "cell 3: you have changed it, too" in page.text(4)
+    assert "Reload Notebook" not in page.text(4)
+    page.page.evaluate("() => void jupyterapp.commands.execute('docmanager:save')")
+    page.page.get_by_role("dialog").get_by_role("button", name="Overwrite").click()
+    expect(page.page.get_by_role("dialog")).to_have_count(0)
+    assert sources(page)[1:3] == ["'written'", "'typed'"]
 
 
 def test_on_a_busy_older_kernel_the_file_is_read_and_code_inserted_below(

@@ -19,6 +19,7 @@ class Page:
             {"id": f"c{index}", "type": "code", "source": source} for index, source in enumerate(sources)
         ]
         self.path, self.inside, self.hears = path, inside, True
+        self.saved = ""
         self.name = uuid4().hex
         self.silent = self.changes_before = ""
         self.selected: list[str] = []
@@ -38,7 +39,7 @@ class Page:
         if message["op"] == "who":
             if message["cell"] and message["cell"] not in self.ids:
                 return None
-            return {"page": self.name, "path": self.path, "inside": self.inside}
+            return {"page": self.name, "path": self.path, "saved": self.saved, "inside": self.inside}
         assert message["page"] == self.name
         if message["op"] == self.silent:
             return None

@@ -11,8 +11,10 @@ import pytest
 import opencode_nb as oc
 from opencode_nb.demo import DemoModel, text, tool
 from opencode_nb.diffs.memory import KernelChanges
+from opencode_nb.kernel.cells.tools import Notebook
 from opencode_nb.kernel.memory.budget import Budget
 from opencode_nb.kernel.memory.turns import Turns
+from opencode_nb.kernel.undo import Undo
 from opencode_nb.server import Server
 from opencode_nb.session.kernel.memory import GONE
 from opencode_nb.session.prompt import listing
@@ -37,7 +39,8 @@ def test_undo_takes_variables_and_files_back_and_redo_brings_both(
     session: oc.Session, demo_model: DemoModel, project: Path
 ) -> None:
     namespace: dict[str, Any] = {"__builtins__": {}, "rows": [1, 2]}
-    turns = session._async.memory = Turns(namespace, budget=Budget(seconds=60))
+    turns = Turns(namespace, budget=Budget(seconds=60))
+    session._async.memory = Undo(turns, Notebook(session.id))
     file = project / "new.txt"
     demo_model.queue([[tool("write", filePath=str(file), content="x\n")], [text("Done.")]])
     turn = session.prompt("go")
@@ -57,7 +60,8 @@ def test_undo_takes_variables_and_files_back_and_redo_brings_both(
 
 def test_a_variable_that_the_user_changed_since_is_kept_and_named(session: oc.Session, demo_model: DemoModel) -> None:
     namespace: dict[str, Any] = {"__builtins__": {}, "rows": [1]}
-    turns = session._async.memory = Turns(namespace, budget=Budget(seconds=60))
+    turns = Turns(namespace, budget=Budget(seconds=60))
+    session._async.memory = Undo(turns, Notebook(session.id))
     demo_model.queue([[text("Done.")]])
     turn = session.prompt("go")
     run(session, turns, turn, "rows += [2]; model = 1", namespace)
@@ -77,7 +81,7 @@ def test_after_a_restart_of_the_kernel_files_only_are_restored(session: oc.Sessi
 
 
 def test_turns_that_ran_no_code_say_nothing_of_the_kernel(session: oc.Session, demo_model: DemoModel) -> None:
-    session._async.memory = Turns({})
+    session._async.memory = Undo(Turns({}), Notebook(session.id))
     demo_model.queue([[text("Done.")]])
     session.prompt("go")
     assert session.undo().kernel is None

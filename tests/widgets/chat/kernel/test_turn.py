@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import opencode_nb as oc
 from opencode_nb.demo import DemoModel, kernel_tool, text
 from opencode_nb.tools.ledger import Ledger
 from opencode_nb.tools.names import server_name
@@ -47,3 +48,11 @@ def test_code_is_asked_about_run_and_shown(shown: Panel, demo_model: DemoModel) 
         assert "for the model" not in drawn.text
         assert failed.text.count("AttributeError") == 1
         assert server_name(session.id) not in root.text
+
+
+def test_a_warning_of_a_turn_is_a_notice(shown: Panel, demo_model: DemoModel) -> None:
+    shown.panel.session.budget = oc.Budget(max_tokens=10**9, warn_at=1e-9)
+    demo_model.queue([text("Done.")])
+    shown.panel.send("Anything")
+    shown.wait(lambda state: state["notice"] and state["notice"]["level"] == "warning")
+    assert "tokens" in shown.state["notice"]["text"]
