@@ -298,8 +298,9 @@ def test_on_a_busy_older_kernel_the_file_is_read_and_code_inserted_below(
     notebook: Callable[..., Notebook], demo_model: DemoModel
 ) -> None:
     demo_model.queue([kernel_tool("cells"), kernel_tool("insert_cell", source="1 + 1", index=0), [text("Inserted.")]])
-    page = notebook(PROMPT, "'the last'", kernel="6.31")
+    ask = "%%prompt --permission edits\nTidy the notebook"
+    page = notebook(ask, "'the last'", kernel="6.31")
     page.run(1)
     assert "this is the file as it was saved last" in str(demo_model.requests[-1]["messages"])
     assert "becomes the user's next input" in told(demo_model)
-    assert sources(page) == ["%load_ext opencode_nb", PROMPT, "1 + 1", "'the last'"]
+    assert sources(page) == ["%load_ext opencode_nb", ask, "1 + 1", "'the last'"]
