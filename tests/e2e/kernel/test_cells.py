@@ -134,7 +134,7 @@ def test_what_the_user_types_meanwhile_stays(notebook: Callable[..., Notebook], 
     assert sources(page)[2] == "'the user'"
     demo_model.queue([kernel_tool("edit_cell", id="cell-2", source="'the agent, who knows'"), [text("Now it is in.")]])
     view.send("Once more")
-    view.root.get_by_text("Edit before accepting").click()
+    view.root.locator('[data-part="permission"]').get_by_text("Edit before accepting").click()
     field = view.root.get_by_role("textbox", name="Source to write")
     expect(field).to_have_value("'the agent, who knows'")
     field.fill("'both'")
