@@ -25,7 +25,7 @@ SAME = [
     ("a  b\n", "a b"),
     ("<A object at 0x7f00aa11bb22>", "<A object at 0x7fffffff0000>"),
     ("Cell In[3], line 1", "Cell In[7], line 1"),
-    ("/tmp/ipykernel_12/345.py:1: Warning", "/tmp/ipykernel_99/1.py:1: Warning"),
+    ("ipykernel_12/345.py:1: Warning", "ipykernel_99/1.py:1: Warning"),
     ("0.30000000000000004", "0.3"),
     (
         "CPU times: user 3 ms, sys: 1 ms, total: 4 ms\nWall time: 1.2 s",

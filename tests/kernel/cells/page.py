@@ -2,8 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import Any
 from uuid import uuid4
+
+from opencode_nb.kernel.cells import pages
 
 Json = dict[str, Any]
 
@@ -98,3 +102,11 @@ class Page:
 
     def _told(self, index: int) -> Json:
         return {**self.cells[index], "index": index, "count": None, "outputs": []}
+
+
+@contextmanager
+def shown(page: Page, session: str) -> Iterator[Page]:
+    """Let the kernel find this page as one that shows a session."""
+    end = pages.add(page, lambda: session)
+    yield page
+    end()

@@ -20,7 +20,7 @@ from opencode_nb.kernel.cells import file, pages
 from opencode_nb.kernel.cells.changes import Changes
 from opencode_nb.kernel.cells.editing import Editor, RefusedError
 from opencode_nb.kernel.cells.seen import Seen
-from tests.kernel.cells.page import Page
+from tests.kernel.cells.page import Page, shown
 
 SESSION = "ses_cells"
 
@@ -39,10 +39,8 @@ def in_loop(test: Callable[P, Coroutine[None, None, None]]) -> Callable[P, None]
 
 @pytest.fixture
 def page() -> Iterator[Page]:
-    page = Page("a", "b", "c")
-    end = pages.add(page, lambda: SESSION)
-    yield page
-    end()
+    with shown(Page("a", "b", "c"), SESSION) as page:
+        yield page
 
 
 @pytest.fixture

@@ -7,7 +7,6 @@ from functools import partial
 
 import pytest
 from IPython.core.interactiveshell import InteractiveShell
-from traitlets.config import Config
 
 from opencode_nb import portal
 from opencode_nb.kernel.cells import pages
@@ -17,7 +16,7 @@ from opencode_nb.kernel.cells.tools import CellTools
 from opencode_nb.kernel.running.runner import Runner
 from opencode_nb.kernel.running.tools import running_tools
 from opencode_nb.tools.tool import Call
-from tests.kernel.cells.page import Page
+from tests.kernel.cells.page import Page, shown
 from tests.kernel.cells.test_without_page import served
 
 SESSION = "ses_landing"
@@ -41,21 +40,17 @@ class Agent:
 
 
 @pytest.fixture
-def agent() -> Iterator[Agent]:
-    shell = InteractiveShell.instance(config=Config({"HistoryManager": {"enabled": False}}), colors="nocolor")
+def agent(shell: InteractiveShell) -> Iterator[Agent]:
     shell.execution_count = 7
     agent = Agent(shell)
     yield agent
     agent.runner.history.close()
-    InteractiveShell.clear_instance()
 
 
 @pytest.fixture
 def page() -> Iterator[Page]:
-    page = Page("%%prompt", "b")
-    end = pages.add(page, lambda: SESSION)
-    yield page
-    end()
+    with shown(Page("%%prompt", "b"), SESSION) as page:
+        yield page
 
 
 def test_code_stands_below_the_prompt_in_order_and_is_undone_and_redone_with_its_outputs(

@@ -22,7 +22,7 @@ from opencode_nb.kernel.cells import pages
 from opencode_nb.kernel.cells.changes import Changes
 from opencode_nb.kernel.cells.merge import plan
 from opencode_nb.kernel.cells.taking_over import take_over
-from tests.kernel.cells.page import Page
+from tests.kernel.cells.page import Page, shown
 from tests.render.diff.changes import make_diff
 
 SESSION = "ses_file"
@@ -41,9 +41,8 @@ def page(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Page]:
     monkeypatch.setattr(notebook, "current", lambda: notebook.Notebook(tmp_path / "a.ipynb", "kernel-1"))
     page = Page("a", "b", "c")
     page.saved = datetime.fromtimestamp(SAVED, UTC).isoformat()
-    end = pages.add(page, lambda: SESSION)
-    yield page
-    end()
+    with shown(page, SESSION):
+        yield page
 
 
 BEFORE = file_of(("c0", "a"), ("c1", "b"), ("c2", "c"))

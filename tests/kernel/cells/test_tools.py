@@ -7,14 +7,12 @@ from typing import Any
 
 import pytest
 from IPython.core.interactiveshell import InteractiveShell
-from traitlets.config import Config
 
 from opencode_nb import portal
-from opencode_nb.kernel.cells import pages
 from opencode_nb.kernel.cells.tools import CellTools, Notebook
 from opencode_nb.kernel.running.runner import Runner
 from opencode_nb.tools.tool import Call, Result
-from tests.kernel.cells.page import Page
+from tests.kernel.cells.page import Page, shown
 from tests.kernel.cells.test_without_page import served
 
 SESSION = "ses_tools"
@@ -44,20 +42,16 @@ def text(result: Result) -> str:
 
 
 @pytest.fixture
-def agent() -> Iterator[Agent]:
-    shell = InteractiveShell.instance(config=Config({"HistoryManager": {"enabled": False}}), colors="nocolor")
+def agent(shell: InteractiveShell) -> Iterator[Agent]:
     agent = Agent(shell)
     yield agent
     agent.runner.history.close()
-    InteractiveShell.clear_instance()
 
 
 @pytest.fixture
 def page() -> Iterator[Page]:
-    page = Page("1 + 1", "b")
-    end = pages.add(page, lambda: SESSION)
-    yield page
-    end()
+    with shown(Page("1 + 1", "b"), SESSION) as page:
+        yield page
 
 
 @pytest.mark.parametrize("index", ["3", None, -1, 1.5, True, [1]])

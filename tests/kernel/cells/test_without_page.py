@@ -12,7 +12,6 @@ from typing import Any
 
 import pytest
 from IPython.core.interactiveshell import InteractiveShell
-from traitlets.config import Config
 
 from opencode_nb import portal
 from opencode_nb.kernel import notebook
@@ -22,12 +21,6 @@ from opencode_nb.session.permissions.jobs import Jobs
 from opencode_nb.tools.tool import Call, Result
 
 Ask = Callable[..., str]
-
-
-@pytest.fixture
-def shell() -> Iterator[InteractiveShell]:
-    yield InteractiveShell.instance(config=Config({"HistoryManager": {"enabled": False}}), colors="nocolor")
-    InteractiveShell.clear_instance()
 
 
 @pytest.fixture
