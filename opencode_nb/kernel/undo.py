@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 from opencode_nb.diffs.cells import CellChange
 from opencode_nb.diffs.memory import Restored
+from opencode_nb.kernel.cells.seen import Seen
 from opencode_nb.kernel.cells.taking_over import take_over
 from opencode_nb.kernel.cells.tools import Notebook
 from opencode_nb.kernel.memory.turns import Turns
@@ -47,7 +48,8 @@ class Undo:
 
     async def take_over(self, turn: str, began: float, diff: Callable[[], Awaitable[Diff]]) -> str:
         """Take over into the open notebook what a turn wrote to its file; return what to tell the user, or ""."""
-        return await take_over(self.notebook.session, turn, began, self.notebook.changes, diff)
+        editor = replace(self.notebook.editor(turn), seen=Seen())  # what is taken over, the agent has not read
+        return await take_over(editor, began, diff)
 
     def _in_memory(self, turns: Sequence[str]) -> list[str]:
         """Leave out turns that changed cells only: there is no checkpoint of the memory to miss."""

@@ -27,7 +27,7 @@ _REASONS = {
     "there": "it is there again already",
 }
 
-Find = Callable[[], Awaitable[NotebookPage | None]]
+FindAt = Callable[[str], Awaitable[NotebookPage | None]]
 
 
 @dataclass(slots=True)
@@ -47,9 +47,9 @@ class Step:
 
 
 class Changes:
-    """The changes of one session's turns. `find` returns the page that shows the session."""
+    """The changes of one session's turns. `find` returns the page of the notebook at a path."""
 
-    def __init__(self, find: Find) -> None:
+    def __init__(self, find: FindAt) -> None:
         self._find = find
         self._steps: dict[str, list[Step]] = {}
 
@@ -113,12 +113,12 @@ class Changes:
     async def _switch(self, turns: Sequence[str], cells: Collection[str] | None, *, back: bool) -> Restored:
         """Undo or redo the steps of these turns; one that is refused stays as it is."""
         every = (step for turn in turns for step in self._in_order(turn, back=back) if step.is_undone is not back)
-        steps = [step for step in every if cells is None or step.cell.id in cells]
-        if not steps:
-            return Restored()
-        page, result = await self._find(), Restored()
-        for step in steps:
-            done = await _done(page, step, step.back if back else step.again)
+        pages: dict[str, NotebookPage | None] = {}
+        result = Restored()
+        for step in [step for step in every if cells is None or step.cell.id in cells]:
+            if step.path not in pages:
+                pages[step.path] = await self._find(step.path)
+            done = await _done(pages[step.path], step, step.back if back else step.again)
             step.is_undone = back if done.restored else step.is_undone
             result += done
         return result

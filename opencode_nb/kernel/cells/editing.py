@@ -6,10 +6,9 @@ from dataclasses import dataclass
 from typing import Any
 
 from opencode_nb.kernel.cells import cell as cells
-from opencode_nb.kernel.cells import pages
 from opencode_nb.kernel.cells.cell import Cell
 from opencode_nb.kernel.cells.changes import Changes
-from opencode_nb.kernel.cells.pages import NoPageError, NotebookPage
+from opencode_nb.kernel.cells.pages import Find, NoPageError, NotebookPage
 from opencode_nb.kernel.cells.seen import Seen
 from opencode_nb.tools.tool import Json
 
@@ -42,18 +41,17 @@ class UnreachableError(RefusedError):
 class Editor:
     """Changes cells for one turn: `seen` is what its agent has read; `changes` notes what undoes it.
 
-    `cell` is the id of the cell whose prompt waits, "" if the turn is a panel's.
+    `find` returns the page of the turn's notebook, None if it cannot be reached.
     """
 
-    session: str
     turn: str
     seen: Seen
     changes: Changes
-    cell: str = ""
+    find: Find
 
     async def page(self) -> NotebookPage:
         """Return the page of the notebook. Raises UnreachableError if there is none."""
-        page = await pages.find(self.session, self.cell)
+        page = await self.find()
         if page is None:
             raise UnreachableError
         return page

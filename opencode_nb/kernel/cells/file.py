@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from pathlib import Path, PurePosixPath
+from pathlib import Path
 
 from opencode_nb.kernel import notebook
 from opencode_nb.kernel.cells import pages
@@ -15,12 +15,12 @@ LEADS = (
 
 
 async def refusal(session: str, path: Path) -> str:
-    """Return why a session's agent must not change a file: it is the kernel's open notebook. "" if it may."""
+    """Return why a session's agent must not change a file: it is an open notebook of the kernel. "" if it may."""
     mine = notebook.current()
     if mine is None or path.suffix != ".ipynb" or path.parent != mine.path.resolve().parent:
         return ""
-    page = await pages.find(session)  # its name may be another than when the kernel was started
-    return LEADS if page is not None and PurePosixPath(page.path).name == path.name else ""
+    page = await pages.find(session, file=path.name)  # any that is open: renamed, or a second one on this kernel
+    return LEADS if page is not None else ""
 
 
 def closed(session: str) -> tuple[str, ...]:

@@ -7,7 +7,7 @@ them, by the name that it gave itself. The requests are those of static/live/cel
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from typing import Any, Protocol
 from weakref import WeakKeyDictionary
@@ -63,6 +63,8 @@ class NotebookPage:
                 return cells
 
 
+Find = Callable[[], Awaitable[NotebookPage | None]]
+
 _views: WeakKeyDictionary[View, Callable[[], str]] = WeakKeyDictionary()
 
 
@@ -86,14 +88,16 @@ def is_shown(session_id: str) -> bool:
     return any(shows() == session_id for shows in _views.values())
 
 
-async def find(session_id: str, cell: str = "") -> NotebookPage | None:
+async def find(session_id: str, *, cell: str = "", file: str = "") -> NotebookPage | None:
     """Return the page that shows a session, one inside of its notebook first; None if no page with a notebook does.
 
     Of several, the view that was shown or preferred last counts: a prompt that waits, before a panel in another
-    notebook. `cell` is the id of the cell whose prompt waits: pages of notebooks without it do not answer.
+    notebook. `cell` is the id of a cell and `file` the name of a file: pages of other notebooks do not answer.
     """
     views = [view for view, shows in reversed(list(_views.items())) if shows() == session_id]
-    answers = await asyncio.gather(*(view.ask({"op": "who", "cell": cell}, WHO_SECONDS) for view in views))
+    answers = await asyncio.gather(
+        *(view.ask({"op": "who", "cell": cell, "file": file}, WHO_SECONDS) for view in views)
+    )
     found = [(view, answer) for view, answer in zip(views, answers, strict=True) if answer is not None]
     if not found:
         return None

@@ -16,12 +16,9 @@ from typing import TYPE_CHECKING
 from opencode_nb.errors import DiffConflictError
 from opencode_nb.kernel import notebook
 from opencode_nb.kernel.cells import cell as cells
-from opencode_nb.kernel.cells import pages
-from opencode_nb.kernel.cells.changes import Changes
 from opencode_nb.kernel.cells.editing import Editor, RefusedError
 from opencode_nb.kernel.cells.merge import Plan, plan
 from opencode_nb.kernel.cells.pages import NoPageError, NotebookPage
-from opencode_nb.kernel.cells.seen import Seen
 
 if TYPE_CHECKING:
     from opencode_nb.changes.diff import Diff, FileDiff
@@ -45,17 +42,15 @@ def is_told(warnings: Iterable[str]) -> bool:
     return any(warning.startswith(_CHANGED) for warning in warnings)
 
 
-async def take_over(
-    session: str, turn: str, began: float, changes: Changes, diff: Callable[[], Awaitable[Diff]]
-) -> str:
+async def take_over(editor: Editor, began: float, diff: Callable[[], Awaitable[Diff]]) -> str:
     """Take over what a turn that `began` then (in seconds since the epoch) wrote; return what to tell the user, or "".
 
-    `changes` notes what undoes it.
+    `editor` is the turn's, and has seen nothing.
     """
     mine = notebook.current()
-    if mine is None or not pages.is_shown(session) or _rests(mine.path, began):
+    if mine is None or all(_rests(path, began) for path in mine.path.parent.glob("*.ipynb")):
         return ""
-    page = await pages.find(session)
+    page = await editor.find()
     if page is None:
         return ""
     path = mine.path.resolve().parent / PurePosixPath(page.path).name
@@ -65,13 +60,13 @@ async def take_over(
     if file is None or file.before is None or file.after is None:
         return ""
     try:
-        return await _merge(Editor(session, turn, Seen(), changes), page, path, file)
+        return await _merge(editor, page, path, file)
     except (NoPageError, ValueError, RecursionError):  # gone meanwhile, or no notebook: then JupyterLab asks
         return ""
 
 
 def _rests(path: Path, since: float) -> bool:
-    """Whether a file that is there was not written since then; one that was renamed may have been."""
+    """Whether a file that is there was not written since then; one that has just gone may have been."""
     try:
         return path.stat().st_mtime < since - CLOCK_SECONDS
     except OSError:

@@ -6,6 +6,7 @@ import asyncio
 from collections.abc import Awaitable, Callable
 from dataclasses import replace
 from functools import partial
+from pathlib import PurePosixPath
 from typing import Any
 from weakref import WeakValueDictionary
 
@@ -18,7 +19,7 @@ from opencode_nb.kernel.cells.changes import Changes
 from opencode_nb.kernel.cells.editing import Editor, RefusedError, UnreachableError
 from opencode_nb.kernel.cells.landing import Landing, NotLandedError
 from opencode_nb.kernel.cells.next_input import INSERTED, NextInput
-from opencode_nb.kernel.cells.pages import NoPageError
+from opencode_nb.kernel.cells.pages import NoPageError, NotebookPage
 from opencode_nb.kernel.cells.place import CARD
 from opencode_nb.kernel.cells.seen import Seen
 from opencode_nb.kernel.running.execution import Ran
@@ -241,14 +242,23 @@ class Notebook:
     def __init__(self, session: str) -> None:
         self.session = session
         self.seen = Seen()
-        self.changes = Changes(partial(pages.find, session))
+        self.changes = Changes(self._page_at)
         self._cell, self._place = "", CARD
         self._landing = Landing("", CARD, "")
         self._shown: dict[str, str | None] = {}  # call -> the source that its request showed, None if it showed none
 
     def editor(self, turn: str) -> Editor:
         """Return what changes cells for a turn."""
-        return Editor(self.session, turn, self.seen, self.changes, self._cell)
+        return Editor(turn, self.seen, self.changes, self.page)
+
+    async def page(self) -> NotebookPage | None:
+        """Return the page of the notebook that the latest prompt was sent from; None if it cannot be reached."""
+        return await pages.find(self.session, cell=self._cell)
+
+    async def _page_at(self, path: str) -> NotebookPage | None:
+        """Return the page of the notebook that had this path, which may have been renamed since."""
+        named = await pages.find(self.session, file=PurePosixPath(path).name)
+        return named or await pages.find(self.session)
 
     def sent(self, cell: str, place: str) -> None:
         """Note that a prompt is sent: from which cell, "" if from a panel, and where its code is to stand."""
@@ -272,7 +282,7 @@ class Notebook:
 
     async def from_page(self, asked: Json) -> tuple[str, list[Cell]] | None:
         """Return a heading and the cells that are asked for, from the page; None if it cannot be reached."""
-        page = await pages.find(self.session, self._cell)
+        page = await self.page()
         if page is None:
             return None
         try:

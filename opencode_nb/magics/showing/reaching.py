@@ -53,7 +53,7 @@ def live_cells(shell: InteractiveShell) -> list[Json] | None:
 async def _whole(key: str, cell: str) -> list[Json] | None:
     from opencode_nb.kernel.cells import pages
 
-    page = await pages.find(key, cell)
+    page = await pages.find(key, cell=cell)
     try:
         return await page.whole() if page is not None else None
     except pages.NoPageError:

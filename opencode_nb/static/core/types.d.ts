@@ -98,6 +98,7 @@ export interface CellRequest {
   op: string;
   page?: string;
   cell?: string;
+  file?: string;
   expected?: string;
   source?: string;
   type?: string;

@@ -31,6 +31,7 @@ export function serveCells(model, root, send, signal) {
     const notebook = context.model.sharedModel;
     if (op === "who") {
       if (request.cell && !notebook.cells.some((cell) => cell.id === request.cell)) return; // of another notebook
+      if (request.file && context.path.split("/").pop() !== request.file) return;
       const inside = Boolean(root.closest(".jp-NotebookPanel"));
       send({ kind: "cells", id, page, path: context.path, saved: context.contentsModel?.last_modified, inside });
     } else {

@@ -4,10 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from contextlib import contextmanager
+from functools import partial
 from typing import Any
 from uuid import uuid4
 
 from opencode_nb.kernel.cells import pages
+from opencode_nb.kernel.cells.changes import Changes
+from opencode_nb.kernel.cells.pages import Find
 
 Json = dict[str, Any]
 
@@ -42,6 +45,8 @@ class Page:
             return None
         if message["op"] == "who":
             if message["cell"] and message["cell"] not in self.ids:
+                return None
+            if message["file"] not in {"", self.path.rpartition("/")[2]}:
                 return None
             return {"page": self.name, "path": self.path, "saved": self.saved, "inside": self.inside}
         assert message["page"] == self.name
@@ -102,6 +107,12 @@ class Page:
 
     def _told(self, index: int) -> Json:
         return {**self.cells[index], "index": index, "count": None, "outputs": []}
+
+
+def finding(session: str) -> tuple[Changes, Find]:
+    """Return the changes of a session that one page shows, and what finds this page."""
+    find = partial(pages.find, session)
+    return Changes(lambda _path: find()), find
 
 
 @contextmanager

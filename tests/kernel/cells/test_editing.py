@@ -6,7 +6,6 @@ import asyncio
 import functools
 from collections.abc import Callable, Coroutine, Iterator
 from dataclasses import dataclass
-from functools import partial
 from pathlib import Path
 from typing import ParamSpec
 
@@ -17,10 +16,9 @@ from hypothesis import strategies as st
 from opencode_nb.kernel import notebook
 from opencode_nb.kernel.cells import cell as cells
 from opencode_nb.kernel.cells import file, pages
-from opencode_nb.kernel.cells.changes import Changes
 from opencode_nb.kernel.cells.editing import Editor, RefusedError
 from opencode_nb.kernel.cells.seen import Seen
-from tests.kernel.cells.page import Page, shown
+from tests.kernel.cells.page import Page, finding, shown
 
 SESSION = "ses_cells"
 
@@ -50,7 +48,7 @@ def editor(page: Page) -> Editor:
 
 def reader(page: Page, turn: str = "turn") -> Editor:
     """Return an editor whose agent has read the whole notebook."""
-    made = Editor(SESSION, turn, Seen(), Changes(partial(pages.find, SESSION)))
+    made = Editor(turn, Seen(), *finding(SESSION))
     read(made, page)
     return made
 
@@ -191,7 +189,7 @@ def test_no_text_of_the_users_is_lost_whatever_both_do(acts: list[Act]) -> None:
 async def _both_act(acts: list[Act]) -> None:
     page = Page("a", "b", "c")
     end = pages.add(page, lambda: "ses_both")
-    editor = Editor("ses_both", "turn", Seen(), Changes(partial(pages.find, "ses_both")))
+    editor = Editor("turn", Seen(), *finding("ses_both"))
     typed: dict[str, str] = {}  # what the user typed, in cells that the agent has not read since
     for number, act in enumerate(acts):
         if act.by_user:

@@ -7,7 +7,6 @@ import json
 import os
 from collections.abc import Iterator, Sequence
 from datetime import UTC, datetime
-from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -18,11 +17,12 @@ from hypothesis import strategies as st
 from opencode_nb.changes.diff import Diff
 from opencode_nb.kernel import notebook
 from opencode_nb.kernel.cells import cell as cells
-from opencode_nb.kernel.cells import pages
 from opencode_nb.kernel.cells.changes import Changes
+from opencode_nb.kernel.cells.editing import Editor
 from opencode_nb.kernel.cells.merge import plan
+from opencode_nb.kernel.cells.seen import Seen
 from opencode_nb.kernel.cells.taking_over import take_over
-from tests.kernel.cells.page import Page, shown
+from tests.kernel.cells.page import Page, finding, shown
 from tests.render.diff.changes import make_diff
 
 SESSION = "ses_file"
@@ -51,12 +51,12 @@ BEFORE = file_of(("c0", "a"), ("c1", "b"), ("c2", "c"))
 def settle(root: Path, after: str) -> tuple[str, Changes]:
     """Return what the user is told after a turn that wrote this file, and what undoes it."""
     diff = make_diff(root, {"a.ipynb": (BEFORE, after)})
-    changes = Changes(partial(pages.find, SESSION))
+    editor = Editor("turn", Seen(), *finding(SESSION))
 
     async def changed() -> Diff:
         return diff
 
-    return asyncio.run(take_over(SESSION, "turn", SAVED, changes, changed)), changes
+    return asyncio.run(take_over(editor, SAVED, changed)), editor.changes
 
 
 def test_what_was_written_to_the_file_comes_into_the_page(page: Page, tmp_path: Path) -> None:
@@ -104,7 +104,7 @@ def test_what_the_page_itself_saved_and_what_is_no_notebook_is_left_alone(page: 
     async def changed() -> Diff:
         return diff
 
-    assert asyncio.run(take_over(SESSION, "turn", SAVED, Changes(partial(pages.find, SESSION)), changed)) == ""
+    assert asyncio.run(take_over(Editor("turn", Seen(), *finding(SESSION)), SAVED, changed)) == ""
     assert page.sources == ["a", "b", "c"]
 
 

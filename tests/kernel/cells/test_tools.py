@@ -3,12 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from pathlib import Path
 from typing import Any
 
 import pytest
 from IPython.core.interactiveshell import InteractiveShell
 
 from opencode_nb import portal
+from opencode_nb.kernel import notebook
+from opencode_nb.kernel.cells import file
+from opencode_nb.kernel.cells.place import CARD
 from opencode_nb.kernel.cells.tools import CellTools, Notebook
 from opencode_nb.kernel.running.runner import Runner
 from opencode_nb.tools.tool import Call, Result
@@ -104,3 +108,38 @@ def test_a_page_that_does_not_answer_is_not_taken_for_none(agent: Agent, page: P
     result = agent.call("insert_cell", source="x = 1")
     assert result.failed
     assert "not known whether this was done" in text(result)
+
+
+def two_notebooks(agent: Agent) -> tuple[Page, Page]:
+    """Show the session in two notebooks of the kernel, the second one last; a prompt in the first waits."""
+    first, second = Page("1 + 1", "b", path="first.ipynb"), Page("x", path="second.ipynb")
+    second.cells[0]["id"] = "other"
+    agent.kept.sent("c0", CARD)
+    return first, second
+
+
+def test_undo_acts_on_the_notebook_that_the_turn_changed(agent: Agent) -> None:
+    first, second = two_notebooks(agent)
+    with shown(first, SESSION), shown(second, SESSION):
+        agent.call("cells")
+        agent.call("edit_cell", id="c0", source="2 + 2")
+        agent.call("delete_cell", id="c1")
+        agent.kept.sent("other", CARD)
+        agent.call("cells")
+        agent.call("edit_cell", id="other", source="y")
+        assert (first.sources, second.sources) == (["2 + 2"], ["y"])
+        undone = portal.run(agent.kept.changes.undo, ["turn"])
+        assert (first.sources, second.sources) == (["1 + 1", "b"], ["x"])
+        assert not undone.refused
+
+
+def test_the_file_of_each_open_notebook_is_closed_to_other_tools(
+    agent: Agent, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(notebook, "current", lambda: notebook.Notebook(tmp_path / "first.ipynb", "kernel-1"))
+    first, second = two_notebooks(agent)
+    with shown(first, SESSION), shown(second, SESSION):
+        refused = {
+            name: portal.run(file.refusal, SESSION, tmp_path / f"{name}.ipynb") for name in ("first", "second", "third")
+        }
+    assert refused == {"first": file.LEADS, "second": file.LEADS, "third": ""}
