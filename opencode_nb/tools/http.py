@@ -18,9 +18,9 @@ from opencode_nb.tools.offer import Offer
 QUIET = ("mcp", "uvicorn", "uvicorn.error", "uvicorn.access", "sse_starlette")
 """Loggers that would write into the user's notebook; what matters is in the answers."""
 
-IMPORT_AFTER = 1.0
+IMPORT_AFTER = 3.0
 """Seconds after `prepare` until the library is imported, unless a call comes earlier: the import slows all else down,
-so the first turn's own beginning is to be over."""
+so the first turn's own beginning is to be over, for which a server that has just started takes one to two seconds."""
 
 Find = Callable[[str], "tuple[str, Offer] | None"]
 """Return the token and the offer served at a path, or None."""
