@@ -105,7 +105,6 @@ def fix(workspace: Workspace, options: Namespace) -> None:
 def explain(workspace: Workspace, options: Namespace) -> None:
     """Send a cell, with its output or its error, for the agent to explain."""
     from opencode_nb.kernel.context.subjects import of_cell
-    from opencode_nb.magics.prompt import run_prompt
 
     shell = _shell()
     named = _NUMBER.fullmatch(options.out or "")
