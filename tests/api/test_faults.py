@@ -172,7 +172,7 @@ def test_retries_are_limited() -> None:
         assert len(server.requests) == 4
 
 
-@pytest.mark.parametrize("status", ["400 Bad", "401 Who", "404 None", "422 Odd", "501 Never"])
+@pytest.mark.parametrize("status", ["400 Bad", "401 Who", "403 No", "404 None", "422 Odd", "501 Never"])
 def test_requests_that_cannot_succeed_are_not_retried(status: str) -> None:
     with serving(answering(response(status=status), OK)) as server, Client(server.url) as client:
         with pytest.raises(errors.APIStatusError):
