@@ -59,6 +59,15 @@ def context(browser: Browser) -> Iterator[BrowserContext]:
     context.close()
 
 
+@pytest.fixture
+def page(context: BrowserContext, artifacts: Path, request: pytest.FixtureRequest) -> Iterator[Page]:
+    """A page that leaves a picture."""
+    page = context.new_page()
+    yield page
+    page.screenshot(path=artifacts / "screenshots" / f"{request.node.name}.png")
+    page.close(run_before_unload=False)
+
+
 class Pages:
     """Pages for notebooks. One goes from test to test: loading JupyterLab takes six seconds of a core."""
 

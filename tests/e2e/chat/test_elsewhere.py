@@ -2,15 +2,12 @@
 
 from __future__ import annotations
 
-import contextlib
 import json
 import os
-import re
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from playwright.sync_api import BrowserContext, Locator, Page, expect
+from playwright.sync_api import Page, expect
 
 from opencode_nb.demo import DemoModel, kernel_tool, text, tool
 from tests.conftest import make_project
@@ -19,25 +16,12 @@ from tests.e2e.support_day import spend_a_day
 from tests.e2e.support_lab import Lab
 from tests.e2e.support_marimo import marimo
 from tests.e2e.support_notebook import OPEN_TIMEOUT, write_notebook
+from tests.e2e.support_notebook_7 import Notebook7
 from tests.support.browser import press_answer
-
-STARTED = re.compile(r"\[(\*|\d+)\]:")
-STARTS = 3_000
-"""Milliseconds until a cell that was not dropped is marked as running."""
-ATTEMPTS = 10
 
 CHANGES = [[tool("write", filePath="new.txt", content="Written.\n")], [text("Changed.")]]
 DIFF = "panel.session.prompt('go', permission='allow')\noc.diff()"
 SCRIPT = [[tool("bash", command="echo allowed", description="Say it")], [text(CODE)]]
-
-
-@pytest.fixture
-def page(context: BrowserContext, artifacts: Path, request: pytest.FixtureRequest) -> Iterator[Page]:
-    """A page that leaves a picture."""
-    page = context.new_page()
-    yield page
-    page.screenshot(path=artifacts / "screenshots" / f"{request.node.name}.png")
-    page.close(run_before_unload=False)
 
 
 def converse(view: ChatView) -> None:
@@ -67,28 +51,15 @@ def edit_a_cell(view: ChatView, model: DemoModel) -> None:
     view.rests()
 
 
-def run_in_notebook_7(page: Page, cell: Locator) -> None:
-    """Run a cell: again while Notebook drops it, as it does, without a word, until it is connected to its kernel."""
-    prompt = cell.locator(".jp-InputArea-prompt")
-    for _ in range(ATTEMPTS):
-        cell.locator(".cm-content").click(timeout=OPEN_TIMEOUT)
-        page.locator('.jp-NotebookPanel-toolbar [data-command="notebook:run-cell-and-select-next"]').click()
-        with contextlib.suppress(AssertionError):
-            expect(prompt).to_have_text(STARTED, timeout=STARTS)
-            return
-    raise AssertionError(f"the cell was dropped {ATTEMPTS} times")
-
-
 def test_the_panel_works_in_notebook_7(page: Page, lab: Lab, demo_model: DemoModel) -> None:
     """Notebook hears of keys before the page does, and gives widgets no `jupyterapp`."""
     demo_model.queue(SCRIPT)
     work = make_project(lab.root / "in-notebook")
-    write_notebook(work / "notebook.ipynb", [OPEN, "1 + 1"], "7.4")
-    page.goto(f"{lab.url}/notebooks/in-notebook/notebook.ipynb?token={lab.token}", timeout=OPEN_TIMEOUT)
-    cells = page.locator(".jp-Notebook .jp-Cell")
-    kernel = page.locator('.jp-Notebook-ExecutionIndicator[data-status="idle"]')
-    expect(kernel).to_be_attached(timeout=OPEN_TIMEOUT)
-    run_in_notebook_7(page, cells.first)
+    notebook = Notebook7(page, lab, work / "notebook.ipynb")
+    write_notebook(notebook.path, [OPEN, "1 + 1"], "7.4")
+    notebook.open()
+    cells = notebook.cells
+    notebook.run(cells.first)
     view = ChatView(page)
     view.appears()
     converse(view)
@@ -98,11 +69,7 @@ def test_the_panel_works_in_notebook_7(page: Page, lab: Lab, demo_model: DemoMod
     edit_a_cell(view, demo_model)
     expect(cells.last.locator(".cm-content")).to_have_text("2 + 2")
     view.message.click()
-    page.keyboard.press("ControlOrMeta+s")
-    file = work / "notebook.ipynb"
-    while len(json.loads(file.read_text("utf-8"))["cells"]) < 3:
-        page.wait_for_timeout(100)  # the page saves in the background
-    assert json.loads(file.read_text("utf-8"))["cells"][2]["source"] == ["2 + 2"]
+    assert notebook.save().cells[2].source == "2 + 2"
     view.button("New session").click()
     spend_a_day(view, demo_model, work)
     lab.shut_kernels_down()
