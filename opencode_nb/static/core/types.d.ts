@@ -65,7 +65,7 @@ export interface NotebookContext {
   save(): Promise<void>;
   model: {
     dirty: boolean;
-    cells: Iterable<{ outputs?: OutputList }>;
+    cells: Iterable<{ id: string; trusted: boolean; outputs?: OutputList }>;
     sharedModel: NotebookModel;
   };
 }

@@ -1,7 +1,7 @@
 // Read and change the cells of the view's notebook, as the kernel asks: through the model that JupyterLab gives every
 // widget, so that its own undo takes a change back, and no file is written.
 
-/** @import { Cell, CellRequest, Intent, Model, NotebookModel, Output } from "../core/types.js" */
+/** @import { Cell, CellRequest, Intent, Model, NotebookContext, NotebookModel, Output } from "../core/types.js" */
 
 import { contextOf, selectedCells } from "../core/jupyter.js";
 import { on } from "../core/model.js";
@@ -35,9 +35,21 @@ export function serveCells(model, root, send, signal) {
       const inside = Boolean(root.closest(".jp-NotebookPanel"));
       send({ kind: "cells", id, page, path: context.path, saved: context.contentsModel?.last_modified, inside });
     } else {
-      send({ kind: "cells", id, ...answerTo(notebook, request, selectedCells(root)) });
+      const answer = answerTo(notebook, request, selectedCells(root));
+      if (op === "outputs" && !("refused" in answer)) trust(context, request);
+      send({ kind: "cells", id, ...answer });
     }
   });
+}
+
+/**
+ * Trust a cell that shows outputs of this kernel now, as JupyterLab does when it runs one: the saved notebook stays trusted.
+ *
+ * @param {NotebookContext} context
+ * @param {CellRequest} request
+ */
+function trust(context, request) {
+  for (const cell of context.model.cells) if (cell.id === request.cell) cell.trusted = true;
 }
 
 /**
