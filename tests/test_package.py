@@ -57,7 +57,7 @@ AT_ONCE: dict[str, set[str]] = {
     },
     "render.chat": {"transcript", "render.markup", "render.turn"},
     "render.findings": {"render.markup", "render.markdown"},
-    "changes": {"diffs", "errors", "transcript"},
+    "changes": {"api.verifying", "diffs", "errors", "transcript"},
     "recording": {"diffs", "errors", "secret", "tools", "tools.names", "transcript"},
     "spending": {"errors", "file_lock", "transcript"},
     "session.prompt": {"changes", "closest", "errors", "prose", "tools.names", "transcript"},

@@ -11,6 +11,7 @@ from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol
 
+from opencode_nb.api.verifying import refuse_acts
 from opencode_nb.changes import revert as reverting
 from opencode_nb.changes.cells import CellDiff, Together
 from opencode_nb.changes.ledger import Own
@@ -96,10 +97,11 @@ class Hunk:
 class FileDiff:
     """One file's change: `file`, `status`, `additions`, `deletions`, `patch`, `before`, `after`, `hunks`."""
 
-    def __init__(self, change: Change, root: Path | None, own: Own) -> None:
+    def __init__(self, change: Change, root: Path | None, own: Own, *, played: bool = False) -> None:
         self._change = change
         self._root = root
         self._own = own
+        self._played = played
 
     @property
     def file(self) -> str:
@@ -214,6 +216,7 @@ class FileDiff:
         return reverting.hunks_back(self._change, self._look(), hunks)
 
     def _switch(self, *, back: bool) -> Outcome:
+        refuse_acts(playing=self._played)
         return self._outcome(reverting.switch_file(self._change, self._root, self._own, back=back))
 
     def _finish(self, *, back: bool) -> Outcome:
@@ -221,6 +224,7 @@ class FileDiff:
         return Outcome((self.file,), copies=self._switch(back=back).copies)
 
     def _switch_hunk(self, hunk: patches.Hunk, *, back: bool) -> Outcome:
+        refuse_acts(playing=self._played)
         return self._outcome(reverting.switch_hunk(self._change, self._root, self._own, hunk, back=back))
 
     def _outcome(self, copies: reverting.Copies | None) -> Outcome:
@@ -254,7 +258,7 @@ class Piece(Protocol):
 class Diff:
     """What a turn, a session or the work tree changed: `files`, `cells`, `patch`, `diff["path"]`, and its source.
 
-    `source` names the source in one line, and what it can miss.
+    `source` names the source in one line, and what it can miss. `played`: the turns are those of a recording.
     """
 
     def __init__(
@@ -263,13 +267,14 @@ class Diff:
         root: Path | None,
         source: str,
         own: Own | None = None,
+        played: bool = False,
         *,
         undo: Undo | None = None,
         kernel: KernelChanges | None = None,
         cells: ChangedCells | None = None,
     ) -> None:
         known = Own() if own is None else own
-        self.files = tuple(FileDiff(change, root, known) for change in changes)
+        self.files = tuple(FileDiff(change, root, known, played=played) for change in changes)
         self.root = root
         """The directory of the files; None if they are not on this machine."""
         self.source = source
@@ -280,6 +285,7 @@ class Diff:
         together = [Together(self.cells, cells)] if cells is not None and self.cells else []
         self._pieces: Sequence[Piece] = [*self.files, *together]
         self._undo = undo
+        self._played = played
 
     @property
     def additions(self) -> int:
@@ -313,6 +319,7 @@ class Diff:
         return self._switch(back=False)
 
     def _switch(self, *, back: bool) -> Outcome:
+        refuse_acts(playing=self._played)
         undone = self._undo.carry_out(self, back=back) if self._undo is not None else None
         if undone is not None:
             outcome = switch_all(self._pieces, lambda piece, back: piece._finish(back=back), back=back)

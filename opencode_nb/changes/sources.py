@@ -34,12 +34,16 @@ MAX_BYTES = 16 * 1024 * 1024
 
 
 class Found(NamedTuple):
-    """Changes, the directory their paths are relative to (None: not on this machine), and their source."""
+    """Changes, the directory their paths are relative to (None: not on this machine), and their source.
+
+    `own` knows the session's own states of files; `played`: a recording is their source.
+    """
 
     changes: list[Change]
     root: Path | None
     source: str
     own: Own | None = None
+    played: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -82,7 +86,7 @@ def of_turns(turns: Sequence[TurnState], place: Place) -> Found:
         place.own.learn(layers)
     else:
         place.own.learn_from((lambda: _layers(place.turns, place)[0]) if place.turns else None)
-    return Found(counted(compose(layers, place.own.has)), root, source, place.own)
+    return Found(counted(compose(layers, place.own.has)), root, source, place.own, place.replayed is not None)
 
 
 def snapshots_of(turns: Sequence[TurnState], place: Place) -> git_objects.Repository | None:

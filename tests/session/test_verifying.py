@@ -12,10 +12,12 @@ import pytest
 
 import opencode_nb as oc
 from opencode_nb.api.verifying import VERIFYING, VerifyingError
+from opencode_nb.changes.diff import Diff, FileDiff, Hunk
 from opencode_nb.demo import DemoModel
 from opencode_nb.server import Server
 from opencode_nb.session.blocking.queue import Queue
 from opencode_nb.session.mcp.blocking import McpServers
+from tests.render.diff.changes import make_diff
 
 Acts = dict[str, Callable[[Any], object]]
 
@@ -48,6 +50,9 @@ ACTS: dict[type, Acts] = {
     },
     Queue: {"add": lambda queue: queue.add("Go on")},
     McpServers: {"add": lambda mcp: mcp.add("calc", ["calc"])},
+    Diff: {"revert": lambda diff: diff.revert(), "apply": lambda diff: diff.apply()},
+    FileDiff: {"revert": lambda file: file.revert(), "apply": lambda file: file.apply()},
+    Hunk: {"revert": lambda hunk: hunk.revert(), "apply": lambda hunk: hunk.apply()},
 }
 """What has the agent act, runs something, or changes what is kept."""
 
@@ -63,6 +68,9 @@ OTHERS: dict[type, set[str]] = {
     },
     Queue: {"clear", "edit", "hold", "release", "remove", "resume", "send_now", "subscribe"},
     McpServers: {"auth", "connect", "disconnect", "finish_auth", "status"},
+    Diff: set(),
+    FileDiff: {"binary", "hunks", "patch"},
+    Hunk: set(),
 }
 """What reads, or acts on what there is not in such a notebook: an open request, a server of its own, a queue."""
 
@@ -89,18 +97,21 @@ def test_every_public_method_is_known_to_act_or_not(face: type) -> None:
 
 
 def test_nothing_acts_in_a_notebook_that_is_being_verified(
-    ai: oc.Opencode, workplace: Path, demo_model: DemoModel, monkeypatch: pytest.MonkeyPatch
+    ai: oc.Opencode, workplace: Path, tmp_path: Path, demo_model: DemoModel, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     session = ai.session("Of before")
     before = ai.sessions()
+    diff = make_diff(tmp_path, {"changed.txt": ("", "kept\n")})
     monkeypatch.setenv(VERIFYING, "1")
     places: dict[type, Any] = {oc.Session: session, oc.Opencode: ai, Queue: session.queue, McpServers: ai.mcp}
+    places |= {Diff: diff, FileDiff: diff.files[0], Hunk: diff.files[0].hunks[0]}
     every = [(f"{face.__name__}.{name}", act, places[face]) for face in ACTS for name, act in ACTS[face].items()]
     assert [name for name, act, place in every if not is_refused(act, place)] == []
     assert demo_model.requests == []
     assert session.turns() == []
     assert ai.sessions() == before
     assert not (workplace / "made").exists()
+    assert diff.files[0].state == "applied"
     own = ai.session()
     own.rename("Of this run")
     own.delete()
@@ -118,7 +129,7 @@ def test_recordings_are_played_in_a_notebook_that_is_being_verified(
     assert session.prompt("Say exactly: one", replay=path).text == "one"
     with oc.Opencode(replay=path) as player:
         played = player.session()
-        played.prompt("Say exactly: two")
+        played.prompt("Say exactly: two").diff().apply()
         assert played.undo().undone == ("Say exactly: two",)
 
 

@@ -6,6 +6,7 @@ from collections.abc import Awaitable, Callable, Iterable, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Protocol
 
+from opencode_nb.api.verifying import refuse_acts
 from opencode_nb.portal import run
 from opencode_nb.tools.names import CELL_CHANGES, own_tool
 from opencode_nb.transcript.state import Json, TurnState
@@ -65,6 +66,7 @@ class TurnCells:
 
     def switch(self, cells: Sequence[str], *, back: bool) -> Restored:
         """Take back what the turns changed in these cells, by id, or bring it again. Blocking."""
+        refuse_acts()
         return run(self.memory.switch_cells, self.turns, cells, back=back)
 
 

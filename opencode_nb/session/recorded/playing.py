@@ -88,7 +88,7 @@ def headline(recorded: Recorded, recording: Recording) -> str:
 def _change_files(session: Playable, recorded: Recorded, policy: Policy) -> list[str]:
     """Change the files as recorded, those that are as they were before; return what was changed, and what was not."""
     root = recorded.root_in(session.owner.directory)
-    diff = Diff(recorded.changes, root, "", session.place.own)
+    diff = Diff(recorded.changes, root, "", session.place.own, played=True)
     denied = policy.action("edit") == "deny"
 
     def apply(file: FileDiff, *, back: bool) -> Outcome:
