@@ -38,11 +38,19 @@ def _notes(cells: Sequence[CodeCell], at: int) -> Iterator[str]:
 
 
 def _out_of_order(cells: Sequence[CodeCell], at: int) -> Iterator[str]:
-    count = cells[at].count
-    above = [one for one in cells[:at] if count and one.count and one.count > count]
+    cell = cells[at]
+    above = [one for one in cells[:at] if (one.count or 0) > (cell.count or 0) > 0 and _order_matters(one, cell)]
     if above:
         last = max(above, key=lambda one: one.count or 0)
         yield f"It last ran before {last.label}, which stands above it."
+
+
+def _order_matters(one: CodeCell, other: CodeCell) -> bool:
+    """Whether both use the same name, or one that may use any meets one that uses some."""
+    mine, theirs = ((cell.names.reads | cell.names.later | cell.names.sets) - _GIVEN for cell in (one, other))
+    if one.names.hidden or other.names.hidden:
+        return bool(mine or one.names.hidden) and bool(theirs or other.names.hidden)
+    return not mine.isdisjoint(theirs)
 
 
 def _of_name(cells: Sequence[CodeCell], at: int, name: str) -> str:

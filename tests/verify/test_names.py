@@ -91,6 +91,10 @@ AGAIN = "It reads `x` and sets it: each run gives another value, and it may have
 NOTES: list[tuple[tuple[tuple[str, int | None], ...], dict[int, list[str]]]] = [
     ((("x = 1", 1), ("x = x + 1", 2), ("print(x, len([]))", 3)), {}),
     ((("x", 2), ("x = 1", 1)), {1: [BELOW], 2: ["It last ran before cell 1 (In[2]), which stands above it."]}),
+    (
+        (("x = 1", 5), ("y = 2", 4), ("%run a.py", 3), ("1 + len([])", 2)),
+        {3: ["It last ran before cell 1 (In[5]), which stands above it."]},
+    ),
     ((("x", None), ("x = 1", None)), {1: ["It reads `x`, which cell 2, below it, sets."]}),
     ((("import os", 1), ("x", 2)), {2: [GONE]}),
     ((("from a import *", 1), ("x", 2)), {}),
