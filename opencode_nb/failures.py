@@ -161,5 +161,5 @@ def _sentence(error: Mapping[str, Any]) -> str:
     text = " ".join(raw.split("\n    at ")[0].split())  # some messages end with the server's own stack trace
     status = data.get("statusCode")
     if status and str(status) not in text:
-        text += f" (HTTP {status})"
+        text = f"{text.removesuffix('.')} (HTTP {status})"
     return text if text.endswith((".", "!", "?")) else f"{text}."

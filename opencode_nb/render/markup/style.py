@@ -27,7 +27,7 @@ INFO = themed("#0a5ec2", "#6cb0ff")
 
 STYLES: dict[str, str] = {
     # the turn
-    "root": "font-size:14px;line-height:1.5;max-width:100%;overflow-wrap:break-word",
+    "root": "padding:4px 0 0;font-size:14px;line-height:1.5;max-width:100%;overflow-wrap:break-word",
     "turn": "display:block;margin:0",
     "parts": "margin:0",
     "text": "margin:0 0 4px",

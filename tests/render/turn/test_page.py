@@ -181,7 +181,7 @@ def test_a_request_comes_and_goes_without_redrawing_another() -> None:
         ({"name": "ProviderAuthError", "data": {"message": "no key"}}, "opencode auth login"),
         ({"name": "ProviderAuthError", "data": {"providerID": "acme", "message": "no key"}}, "%opencode login acme"),
         ({"name": "APIError", "data": {"message": "bad key", "statusCode": 403}}, "send the prompt again"),
-        ({"name": "APIError", "data": {"message": "bad key", "statusCode": 401}}, "bad key (HTTP 401)"),
+        ({"name": "APIError", "data": {"message": "bad key.", "statusCode": 401}}, "bad key (HTTP 401)."),
         ({"name": "APIError", "data": {"message": "busy", "isRetryable": True}}, "try again"),
         ({"name": "Strange", "data": None}, "%opencode status"),
     ],

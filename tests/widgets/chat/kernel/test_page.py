@@ -11,6 +11,7 @@ from tests.render.kernel_turns import CODE, SERVED
 from tests.support.axe import violations
 from tests.widgets.chat.page import STATE, ChatPage, Theme
 
+ONE_ROW = 10  # pixels
 WARNING = "What earlier turns sent stays with the provider."
 
 
@@ -34,6 +35,9 @@ def test_code_is_read_and_allowed_by_keys(page: Page) -> None:
 def test_a_figure_and_a_table_fit_into_a_narrow_panel(page: Page) -> None:
     chat = ChatPage(page, width=360)
     panel = chat.scene("kernel")
+    row = panel.get_by_role("combobox", name="Model"), panel.get_by_role("button", name="Send", exact=True)
+    model, send = (one.evaluate("node => node.getBoundingClientRect().bottom") for one in row)
+    assert abs(model - send) < ONE_ROW, "the controls below the message take several rows"
     picture = panel.get_by_role("img", name="Figure")
     width = picture.evaluate("node => node.getBoundingClientRect().width")
     assert 200 < width < 360
