@@ -112,7 +112,8 @@ AT_ONCE: dict[str, set[str]] = {
     },
     "many": {
         *("changes", "diffs", "errors", "file_lock", "portal", "recording", "results", "retry", "session"),
-        *("session.blocking", "session.permissions", "session.prompt", "spending", "transcript", "api.verifying"),
+        *("session.blocking", "session.permissions", "session.prompt", "spending", "tools", "transcript"),
+        "api.verifying",
     },
     "cli": {
         *("errors", "render.markup", "render.diff", "render.turn", "session", "session.blocking"),

@@ -34,6 +34,7 @@ from opencode_nb.session.permissions.console import ConsolePerson
 from opencode_nb.session.permissions.jobs import Jobs
 from opencode_nb.session.session import AsyncSession
 from opencode_nb.spending.budget import Budget
+from opencode_nb.tools.privacy import default_level
 
 __all__ = ["amap", "map"]
 
@@ -99,7 +100,7 @@ async def _asker(plan: _Plan, count: int, place: _Place, stack: contextlib.Async
     ai = place.ai
     if plan.executor is not None:
         stack.push_async_callback(asyncio.to_thread, workers.end_idle)
-        job = workers.Job(secrets.token_hex(8), workers.sent_options(options_of(ai)), count)
+        job = workers.Job(secrets.token_hex(8), workers.sent_options(options_of(ai)), count, default_level())
         return workers.Remote(plan.executor, job, ai, place.rebuild)
     sessions: Sessions = Forks(place.session) if plan.kind == "fork" else Fresh(ai, count)
     await ai.start()
@@ -149,8 +150,8 @@ def map(
     what has no answer there: after a failure, an interrupt or a kill. A prompt is found by its text, attachments,
     model, schema and how often it came before.
     `executor`: a `concurrent.futures` executor or a `dask.distributed` client, whose workers start servers of their
-    own with the options of `ai`, passwords left out. Nobody answers requests there; `budget` is checked before each
-    prompt.
+    own with the options of `ai`, passwords left out, and at most the privacy level of here. Nobody answers requests
+    there; `budget` is checked before each prompt.
     `worktree`: each prompt runs in a git worktree of its own, made from the files as they are; `turn.diff().apply()`
     takes its changes, and refuses files that were changed since.
     An interrupt stops the running turns. A terminal or notebook shows a bar, unless `progress` is false.

@@ -25,6 +25,7 @@ from opencode_nb.many.sessions import Fresh
 from opencode_nb.portal import run
 from opencode_nb.session.blocking import Opencode
 from opencode_nb.session.opencode import AsyncOpencode
+from opencode_nb.tools.privacy import Level, at_most
 from opencode_nb.transcript.state import Json
 
 IDLE_SECONDS = 20.0
@@ -48,11 +49,12 @@ class _Cluster(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class Job:
-    """What the workers of one map need to know."""
+    """What the workers of one map need to know. `privacy` is the level of sessions where the map was called."""
 
     id: str
     options: Mapping[str, Any]
     count: int
+    privacy: Level
 
     @property
     def server(self) -> str:
@@ -140,7 +142,7 @@ def answered(job: Job, item: Item) -> Reply:
     with _lent(job) as server:
         asker = Here(server.ai._async, server.sessions(job), Rebuild(None, {}))
         try:
-            answer = run(asker.ask, item, _unnoted)
+            answer = run(_asked, asker, item, job.privacy)
         except TurnError as error:
             turn, error.turn = error.turn, None
             found = None if turn is None else to_json(Answered(turn, turn.session.changes))
@@ -148,6 +150,11 @@ def answered(job: Job, item: Item) -> Reply:
         except Exception as error:  # it belongs into its prompt's place, and must not make the executor try again
             return Reply(None, error=_sendable(error))
     return Reply(to_json(answer))
+
+
+async def _asked(asker: Here, item: Item, privacy: Level) -> Answered:
+    with at_most(privacy):
+        return await asker.ask(item, _unnoted)
 
 
 def _sendable(error: Exception) -> Exception:

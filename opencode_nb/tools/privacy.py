@@ -8,7 +8,9 @@ from __future__ import annotations
 
 import enum
 import os
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import contextmanager
+from contextvars import ContextVar
 from dataclasses import dataclass, replace
 
 from opencode_nb.secret import mask
@@ -71,6 +73,24 @@ def set_defaults(
     _defaults.level, _defaults.secrets = level, secrets
 
 
+_most: ContextVar[Level] = ContextVar("opencode_nb_privacy", default=Level.FULL)
+
+
+def default_level() -> Level:
+    """Return the level of sessions for which none was chosen, now. Raises ValueError if the environment names none."""
+    return min(_defaults.level(), _most.get())
+
+
+@contextmanager
+def at_most(level: Level) -> Iterator[None]:
+    """Let the default be no higher than this level in the block, and in the tasks that it starts."""
+    token = _most.set(level)
+    try:
+        yield
+    finally:
+        _most.reset(token)
+
+
 @dataclass(frozen=True, slots=True)
 class Piece:
     """Text, and the least level at which it may leave: FULL for the user's data, NONE for what tells nothing of it."""
@@ -123,7 +143,7 @@ class Gate:
 
         Raises ValueError if the environment names no level.
         """
-        self.level = _defaults.level() if self.chosen is None else self.chosen
+        self.level = default_level() if self.chosen is None else self.chosen
         return self.level
 
     @property

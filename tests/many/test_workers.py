@@ -18,6 +18,7 @@ from distributed import Client, LocalCluster
 import opencode_nb as oc
 from opencode_nb.demo import DemoModel, gate, text
 from opencode_nb.many import workers
+from opencode_nb.tools import privacy
 from tests.support import isolation
 
 START = 120  # seconds until two workers have a server and have sent a prompt, on however busy a machine
@@ -93,6 +94,33 @@ def test_threads_share_a_server_that_ends_with_the_map(ai: oc.Opencode, demo_mod
     assert isinstance(failed, oc.TurnError)
     assert (budget.steps, list(workers._servers)) == (1, [])
     assert all_gone(servers() - before)
+
+
+class Elsewhere(ThreadPoolExecutor):
+    """Workers that have no privacy level of their own, as another process has none."""
+
+    def submit(self, *args: Any, **kwargs: Any) -> Any:
+        privacy.set_defaults()
+        return super().submit(*args, **kwargs)
+
+
+def secret_number() -> int:
+    """Return the secret number."""
+    return 42
+
+
+def test_workers_keep_the_privacy_level_of_whoever_sends_the_work(
+    opencode_program: Path, demo_model: DemoModel, place: Path
+) -> None:
+    options = {"config": demo_model.config(), "binary": opencode_program, "directory": place}
+    ai = oc.Opencode(**options, tools=[secret_number])
+    privacy.set_defaults(lambda: privacy.Level.NONE)
+    with Elsewhere(1) as pool:
+        (turn,) = oc.map(["Say exactly: one"], ai=ai, executor=pool)
+    assert turn.text == "one"
+    offered = [tool["function"]["name"] for request in demo_model.requests for tool in request.get("tools") or ()]
+    assert offered
+    assert not [name for name in offered if "secret_number" in name]
 
 
 @pytest.mark.parametrize(
