@@ -77,8 +77,8 @@ AT_ONCE: dict[str, set[str]] = {
         *("session", "session.permissions", "session.prompt", "spending", "transcript"),
     },
     "acp": {
-        *("api", "closest", "errors", "functions", "portal", "retry", "server", "session", "session.blocking"),
-        *("session.permissions", "transcript"),
+        *("api", "changes", "closest", "diffs", "errors", "functions", "portal", "retry", "server", "session"),
+        *("session.blocking", "session.permissions", "transcript"),
     },
     "session.recorded.replay": {"portal", "recording", "session", "session.blocking", "session.permissions"},
     "oneshot": {"session", "session.blocking"},

@@ -138,9 +138,8 @@ class AsyncAcpAgent(AsyncOpencode):
         process = await AgentProcess.start(command, env, self.directory)
         client = self._client = self._agent = AcpClient(self.directory)
         feed = AcpFeed(client, self._record)
-        client.wire = Wire(process, client.serve, feed.ended)
-        client.denied, client.may_use = self._rules.denies, self._may_use
-        client.may_write = lambda: self.policy.action("edit") != "deny"
+        client.wire = Wire(process, client.serving.serve, feed.ended)
+        client.serving.denied, client.may_use = self._rules.denies, self._may_use
         try:
             await self._initialize(client, process)
         except BaseException:

@@ -82,6 +82,19 @@ def paths_of(call: Json) -> list[str]:
     return list(dict.fromkeys(named))
 
 
+def files_of(call: Json) -> list[str]:
+    """Return the files that a call names, also those in its input."""
+    raw = _object(call.get("rawInput"))
+    given = [raw[name] for name in ("filePath", "file_path", "path") if isinstance(raw.get(name), str)]
+    return list(dict.fromkeys([*paths_of(call), *given]))
+
+
+def of_write(call_id: str, diff: Json) -> Json:
+    """Return the call that stands for a file's being written."""
+    given = {"filePath": diff["path"], "content": diff["newText"]}
+    return {"toolCallId": call_id, "title": "write", "kind": "edit", "rawInput": given, "content": [diff]}
+
+
 def _diffs(call: Json) -> Iterator[Json]:
     for item in _objects(call.get("content")):
         if item.get("type") == "diff" and isinstance(item.get("path"), str):

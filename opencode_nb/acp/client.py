@@ -4,18 +4,17 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-import itertools
 import time
 from collections.abc import Callable, Iterable, Iterator, Mapping
-from dataclasses import dataclass, field
 from datetime import datetime
 from pathlib import Path
 from typing import Any, ClassVar
 
-from opencode_nb.acp import files
 from opencode_nb.acp.blocks import blocks
 from opencode_nb.acp.events import Events
-from opencode_nb.acp.wire import RpcError, Wire, refusal
+from opencode_nb.acp.serving import Serving
+from opencode_nb.acp.talk import Talk
+from opencode_nb.acp.wire import RpcError, Wire
 from opencode_nb.api.stand_in import StandIn
 from opencode_nb.closest import did_you_mean
 from opencode_nb.errors import (
@@ -33,48 +32,32 @@ BEFORE_SECONDS = 5.0
 LISTED_PAGES = 100
 """Pages of sessions to ask for at most: an agent could go on for ever."""
 
-CANCELLED: Json = {"outcome": {"outcome": "cancelled"}}
-_KINDS = {"once": ("allow_once", "allow_always"), "reject": ("reject_once", "reject_always")}
-"""The options of a permission request that stand for a reply, the fitting one first."""
-
-
-@dataclass(slots=True)
-class _Talk:
-    """One session: what the agent told of it, the prompt that it works on, and the replies that it waits for."""
-
-    events: Events
-    prompting: asyncio.Task[None] | None = None
-    asked: dict[str, asyncio.Future[str]] = field(default_factory=dict)
-
 
 class AcpClient(StandIn):
     """Answers the operations of the server that prompts need, by asking an agent. Others raise OpencodeError.
 
-    `wire` is set before it is used, and so are `apply`, which takes events, `denied`, which returns whether the user's
-    configuration denies a request in a mode of the agent, `may_write`, whether the agent may write files, and
-    `may_use`, whether a model may answer that nobody named.
+    `wire` is set before it is used, and so are `apply`, which takes events, and `may_use`, which returns whether a
+    model may answer that nobody named. `serving` answers what the agent asks.
     """
 
     wire: Wire
     apply: Callable[[Json], None]
-    denied: Callable[[str, Json], bool]
-    may_write: Callable[[], bool]
     may_use: Callable[[str], bool]
 
     def __init__(self, directory: Path) -> None:
         super().__init__("agent", str(directory))
         self.capabilities: Json = {}
         self._here = directory
-        self._talks: dict[str, _Talk] = {}
-        self._numbers = itertools.count(1)
+        self._talks: dict[str, Talk] = {}
+        self.serving = Serving(directory, self._of, self._take)
 
     def refusal(self, operation: str) -> OpencodeError:
         """Return the error of what agents cannot do."""
         return NotSupportedError(f"An agent of the Agent Client Protocol has no {operation}: see `capabilities`.")
 
-    def _of(self, session_id: str) -> _Talk:
+    def _of(self, session_id: str) -> Talk:
         if session_id not in self._talks:
-            self._talks[session_id] = _Talk(Events(session_id, str(self._here), lambda: time.time() * 1000))
+            self._talks[session_id] = Talk(Events(session_id, str(self._here), lambda: time.time() * 1000))
         return self._talks[session_id]
 
     def _take(self, events: Iterable[Json]) -> None:
@@ -188,9 +171,10 @@ class AcpClient(StandIn):
         if agent:
             await self._set(session_id, talk.events, "mode", agent)
         self._take(talk.events.prompted(messageID, parts))
+        talk.granted.clear()
         talk.prompting = asyncio.create_task(self._work(session_id, talk, sent), name=f"opencode_nb {session_id}")
 
-    async def _rested(self, talk: _Talk) -> None:
+    async def _rested(self, talk: Talk) -> None:
         """Wait for the turn before. Raises OpencodeError if it goes on."""
         if talk.prompting is None:
             return
@@ -198,7 +182,7 @@ class AcpClient(StandIn):
         if going_on:
             raise OpencodeError("The agent still works on the turn before: wait for it, or abort it, and try again.")
 
-    async def _work(self, session_id: str, talk: _Talk, sent: list[Json]) -> None:
+    async def _work(self, session_id: str, talk: Talk, sent: list[Json]) -> None:
         try:
             params = {"sessionId": session_id, "prompt": sent}
             answer = await self.wire.request("session/prompt", params, timeout=None)
@@ -212,7 +196,7 @@ class AcpClient(StandIn):
             self._take(talk.events.ended(answer))
         finally:
             talk.prompting = None
-            _withdraw(talk)
+            talk.withdraw()
 
     async def _set(self, session_id: str, events: Events, category: str, value: str) -> None:
         """Set the session's model or mode. Raises OpencodeError if the agent has none such."""
@@ -230,54 +214,11 @@ class AcpClient(StandIn):
         talk = self._of(session_id)
         if talk.prompting is not None:
             await self.wire.notify("session/cancel", {"sessionId": session_id})
-            _withdraw(talk)
+            talk.withdraw()
         return True
 
-    # -- what the agent asks ---------------------------------------------------------------------------------------
-
-    async def serve(self, method: str, params: Json) -> Any:
-        """Take a notification of the agent, or answer its request. Raises RpcError for those not known here."""
-        if method == "session/update":
-            update = params.get("update")
-            if isinstance(update, dict):
-                self._take(self._of(str(params.get("sessionId"))).events.update(update))
-            return None
-        if method == "session/request_permission":
-            return await self._ask(params)
-        if method == "fs/read_text_file":
-            return files.read(self._here, params)
-        if method == "fs/write_text_file" and self.may_write():
-            return files.write(self._here, params)
-        raise refusal(method)
-
-    async def _ask(self, params: Json) -> Json:
-        """Put a request for permission to whoever answers in the session's turn; return the chosen option."""
-        talk, call = self._of(str(params.get("sessionId"))), params.get("toolCall")
-        options = [option for option in params.get("options") or () if isinstance(option, dict)]
-        if talk.prompting is None or not isinstance(call, dict):
-            return CANCELLED
-        request_id = f"per_acp{next(self._numbers)}"
-        *before, asking = talk.events.asked(request_id, call)
-        self._take(before)
-        if self.denied(talk.events.mode, asking["properties"]):
-            return _chosen(options, "reject")
-        reply: asyncio.Future[str] = asyncio.get_running_loop().create_future()
-        talk.asked[request_id] = reply
-        self.apply(asking)
-        try:
-            return _chosen(options, await reply)
-        except asyncio.CancelledError:
-            return CANCELLED
-        finally:
-            talk.asked.pop(request_id, None)
-
     def _reply(self, request_id: str, *, reply: str, **_fields: Any) -> bool:
-        for talk in self._talks.values():
-            waiting = talk.asked.get(request_id)
-            if waiting is not None and not waiting.done():
-                waiting.set_result(reply)
-                return True
-        raise NotFoundError("The agent no longer waits for this answer.")
+        return self.serving.reply(self._talks.values(), request_id, reply)
 
     answers: ClassVar[Mapping[str, Callable[..., Any]]] = {
         "app.agents": _agents,
@@ -295,27 +236,12 @@ class AcpClient(StandIn):
     async def aclose(self) -> None:
         """End the agent."""
         for talk in self._talks.values():
-            _withdraw(talk)
+            talk.withdraw()
         await self.wire.close()
         for talk in self._talks.values():
             if talk.prompting is not None:
                 with contextlib.suppress(asyncio.CancelledError):
                     await talk.prompting
-
-
-def _withdraw(talk: _Talk) -> None:
-    """Tell the agent that nobody answers what it still asks: its turn was stopped, or is over."""
-    for reply in talk.asked.values():
-        reply.cancel()
-
-
-def _chosen(options: list[Json], reply: str) -> Json:
-    """Return the option for a reply; "cancelled" if the agent offers none."""
-    for kind in _KINDS[reply]:
-        for option in options:
-            if option.get("kind") == kind:
-                return {"outcome": {"outcome": "selected", "optionId": option.get("optionId")}}
-    return CANCELLED
 
 
 def _values(option: Json) -> Iterator[tuple[str, Json]]:

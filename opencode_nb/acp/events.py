@@ -11,6 +11,7 @@ from typing import Any
 
 from opencode_nb.acp import calls
 from opencode_nb.transcript.state import Json
+from opencode_nb.transcript.tool_calls import CHANGING
 
 _CHUNKS = {"agent_message_chunk": "text", "agent_thought_chunk": "reasoning"}
 _FINISHES = {"max_tokens": "length", "refusal": "content-filter"}
@@ -43,6 +44,7 @@ class Events:
         self._said_in = ""  # the message of the agent that it belongs to
         self._calls: dict[str, Json] = {}
         self._parts: dict[str, Json] = {}
+        self._times: dict[str, Json] = {}
         self._cost = 0.0  # of the session before this turn
         self._spent = 0.0
 
@@ -58,7 +60,7 @@ class Events:
 
     def _begin(self, turn: str, time: Json) -> Iterator[Json]:
         self._turn, self._answer, self._count, self._open = turn, {}, 0, {}
-        self._calls, self._parts, self._cost = {}, {}, self._spent
+        self._calls, self._parts, self._times, self._cost = {}, {}, {}, self._spent
         info = {"id": turn, "sessionID": self._id, "role": "user", "time": time}
         yield _event("message.updated", info=info)
 
@@ -189,14 +191,27 @@ class Events:
         call = self._calls[call_id] = {**self._calls.get(call_id, {}), **told}
         if call_id not in self._parts:
             yield from self._close()
-            yield from self._part(
-                {"type": "tool", "callID": call_id, "tool": (tool := calls.tool_of(call))}
-                | {"state": calls.state_of(tool, call)}
-            )
+            yield from self._part(self._called({"type": "tool", "callID": call_id, "tool": calls.tool_of(call)}, call))
             self._parts[call_id] = self._last
         else:
-            part = self._parts[call_id]
-            yield _event("message.part.updated", part={**part, "state": calls.state_of(part["tool"], call)})
+            yield _event("message.part.updated", part=self._called(self._parts[call_id], call))
+
+    def _called(self, part: Json, call: Json) -> Json:
+        """Return a call's part with its state, and when it began and ended as far as this was seen."""
+        state = calls.state_of(part["tool"], call)
+        if not self._loading and state["status"] != "pending":
+            time = self._times.setdefault(part["callID"], {"start": self._clock()})
+            if state["status"] != "running":
+                time.setdefault("end", self._clock())
+            state["time"] = dict(time)
+        return {**part, "state": state}
+
+    def changing(self) -> Iterator[Json]:
+        """Yield the calls that change files and have not ended, the latest first."""
+        for call_id, part in reversed(self._parts.items()):
+            call = self._calls[call_id]
+            if part["tool"] in CHANGING and call.get("status", "pending") in ("pending", "in_progress"):
+                yield call
 
     def asked(self, request_id: str, call: Json) -> Iterator[Json]:
         """Tell that the agent asks for permission for a call: what it is called with is known then."""

@@ -18,6 +18,9 @@ REQUEST_TIMEOUT = 60.0
 ENDING = 2.0
 """Seconds for an agent that has closed its output to end, for its exit code."""
 
+INVALID = -32602
+"""The code of a request that cannot be answered as it is."""
+
 _UNKNOWN_METHOD = -32601
 
 NOT_INSTALLED = "Agents need the package agent-client-protocol: pip install 'opencode_nb[acp]'"

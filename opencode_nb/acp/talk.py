@@ -1,0 +1,27 @@
+"""Talk: one session with an agent: what it told, the prompt that it works on, and what it waits for."""
+
+from __future__ import annotations
+
+import asyncio
+from dataclasses import dataclass, field
+
+from opencode_nb.acp.events import Events
+
+
+@dataclass(slots=True)
+class Talk:
+    """One session. `asked` are the replies that the agent waits for, by request.
+
+    `granted` are the calls that were allowed. Files are written one after another.
+    """
+
+    events: Events
+    prompting: asyncio.Task[None] | None = None
+    asked: dict[str, asyncio.Future[str]] = field(default_factory=dict)
+    granted: set[str] = field(default_factory=set)
+    writing: asyncio.Lock = field(default_factory=asyncio.Lock)
+
+    def withdraw(self) -> None:
+        """Tell the agent that nobody answers what it still asks: its turn was stopped, or is over."""
+        for reply in self.asked.values():
+            reply.cancel()
