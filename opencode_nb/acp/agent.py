@@ -7,7 +7,7 @@ import json
 import os
 import secrets
 import shutil
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar
 
@@ -20,7 +20,6 @@ from opencode_nb.acp.process import AgentProcess
 from opencode_nb.acp.wire import REQUEST_TIMEOUT, Wire
 from opencode_nb.api.client import Client
 from opencode_nb.errors import OpencodeError, ServerStartError
-from opencode_nb.functions.collection import Tools
 from opencode_nb.retry import Retry
 from opencode_nb.server.binary import PROGRAM, locate_binary
 from opencode_nb.server.environment import CONFIG, PASSWORD, USERNAME, inherited_config, loopback_direct, merged
@@ -34,20 +33,13 @@ from opencode_nb.session.permissions.policy import PermissionOption
 from opencode_nb.transcript.state import Json
 
 if TYPE_CHECKING:
-    from opencode_nb.functions.tool import FunctionTool
+    from opencode_nb.functions.parameters import Function
 
 START_SECONDS = 60.0
 """Seconds until an agent must have answered: `opencode acp` takes 2, more on a busy machine."""
 
 VERSION = 1
 """The version of the protocol."""
-
-
-class _NoTools(Tools):
-    """No functions: agents are not given any yet, those decorated with `oc.tool` included."""
-
-    def __iter__(self) -> Iterator[FunctionTool]:
-        return iter(())
 
 
 class AsyncAcpAgent(AsyncOpencode):
@@ -59,6 +51,7 @@ class AsyncAcpAgent(AsyncOpencode):
     `start_timeout` (seconds) is how long it may take to answer. `model` and `agent` (its mode) are among those that it
     offers. The other options are those of `AsyncOpencode`. `permission` answers what the agent asks about: `opencode
     acp` is told at its start to ask about edits, commands and what the rules name; other agents decide themselves.
+    `tools`, and those of the kernel, reach agents that take MCP servers over HTTP and open sessions again.
 
     What the protocol lacks raises NotSupportedError: undoing turns, forks, shell commands, lists of models. Needs the
     package agent-client-protocol: `pip install 'opencode_nb[acp]'`.
@@ -79,6 +72,7 @@ class AsyncAcpAgent(AsyncOpencode):
         timeout: float | None = None,
         retry: int | Retry | None = None,
         hooks: Hooks | None = None,
+        tools: Iterable[Function] = (),
     ) -> None:
         if isinstance(command, str) or (command is not None and not command):
             raise ValueError(f"command={command!r}: give the program and its arguments, such as ['qwen', '--acp'].")
@@ -93,11 +87,12 @@ class AsyncAcpAgent(AsyncOpencode):
             timeout=timeout,
             retry=retry,
             hooks=hooks,
+            tools=tools,
         )
         self._command = None if command is None else [*command]
         self._start_timeout = START_SECONDS if start_timeout is None else start_timeout
         self._rules = AcpEnforcement(self.directory)
-        self.enforcement, self.tools = self._rules, _NoTools()
+        self.enforcement = self._rules
         self._agent: AcpClient | None = None
 
     @property
@@ -139,7 +134,7 @@ class AsyncAcpAgent(AsyncOpencode):
         client = self._client = self._agent = AcpClient(self.directory)
         feed = AcpFeed(client, self._record)
         client.wire = Wire(process, client.serving.serve, feed.ended)
-        client.serving.denied, client.may_use = self._rules.denies, self._may_use
+        client.serving.decided, client.may_use = self._rules.decided, self._may_use
         try:
             await self._initialize(client, process)
         except BaseException:

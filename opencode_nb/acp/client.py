@@ -24,6 +24,7 @@ from opencode_nb.errors import (
     OpencodeError,
     ServerExitedError,
 )
+from opencode_nb.tools.names import server_name
 from opencode_nb.transcript.state import Json
 
 BEFORE_SECONDS = 5.0
@@ -82,8 +83,8 @@ class AcpClient(StandIn):
         self._take(events.learned(title=title or events.info["title"]))
         return events.info
 
-    def _work_in(self) -> Json:
-        return {"cwd": str(self._here), "mcpServers": []}
+    def _work_in(self, talk: Talk | None = None) -> Json:
+        return {"cwd": str(self._here), "mcpServers": talk.servers if talk else []}
 
     def _get(self, session_id: str) -> Json:
         return self._of(session_id).events.info
@@ -100,19 +101,45 @@ class AcpClient(StandIn):
     async def resume(self, session_id: str, info: Json) -> None:
         """Have a new process of the agent go on with a session, of which all is known here: so it tells nothing new."""
         self._of(session_id).events.info = dict(info)
-        if self._can("sessionCapabilities", "resume"):
-            await self._opened("session/resume", session_id)
-        elif self._can("loadSession"):
-            await self._opened("session/load", session_id)
-        else:
-            raise self.refusal("way to open earlier sessions")
+        await self._reopen(session_id)
+
+    async def _reopen(self, session_id: str) -> None:
+        talk = self._of(session_id)
+        talk.reopening = True
+        try:
+            if self._can("sessionCapabilities", "resume"):
+                await self._opened("session/resume", session_id)
+            elif self._can("loadSession"):
+                await self._opened("session/load", session_id)
+            else:
+                raise self.refusal("way to open earlier sessions")
+        finally:
+            talk.reopening = False
 
     async def _opened(self, method: str, session_id: str) -> None:
+        talk = self._of(session_id)
         try:
-            answer = await self.wire.request(method, {"sessionId": session_id, **self._work_in()})
+            answer = await self.wire.request(method, {"sessionId": session_id, **self._work_in(talk)})
         except RpcError as error:
             raise NotFoundError(f"The agent cannot open the session {session_id}: {error}") from error
-        self._of(session_id).events.offered(answer)
+        talk.events.offered(answer)
+
+    async def _add_server(self, *, name: str, config: Json, **_fields: Any) -> Json:
+        """Give a session the MCP server of this process, by opening it again: the protocol knows no other way."""
+        if not self._can("mcpCapabilities", "http"):
+            raise NotSupportedError("it takes no MCP servers over HTTP (mcpCapabilities.http)")
+        headers = [{"name": header, "value": value} for header, value in config["headers"].items()]
+        session_id = next(id for id in self._talks if server_name(id) == name)
+        self._of(session_id).servers = [{"type": "http", "name": name, "url": config["url"], "headers": headers}]
+        await self._reopen(session_id)
+        return {name: {"status": "connected"}}
+
+    def _remove_server(self, name: str, **_fields: Any) -> bool:
+        """Give it no more. The agent keeps it until the session is opened again; its calls are refused here."""
+        for session_id, talk in self._talks.items():
+            if server_name(session_id) == name:
+                talk.servers = []
+        return True
 
     async def _list(self, *, search: str | None = None, limit: int | None = None, **_fields: Any) -> list[Json]:
         if not self._can("sessionCapabilities", "list"):
@@ -156,13 +183,15 @@ class AcpClient(StandIn):
         parts: list[Json],
         model: Json | None = None,
         agent: str | None = None,
+        system: str | None = None,
         **other: Any,
     ) -> None:
-        """Send a prompt; return when it is on its way. What follows is told as events."""
+        """Send a prompt, after `system` if given; return when it is on its way. What follows is told as events."""
         if lacking := [name for name, value in other.items() if value]:
             raise self.refusal(f"{lacking[0]} for prompts")
         talk = self._of(session_id)
-        sent = blocks(parts, self.capabilities.get("promptCapabilities") or {})
+        before = [{"type": "text", "text": system}] if system else []
+        sent = blocks([*before, *parts], self.capabilities.get("promptCapabilities") or {})
         await self._rested(talk)
         if model:
             await self._set(session_id, talk.events, "model", f"{model['providerID']}/{model['modelID']}")
@@ -223,6 +252,8 @@ class AcpClient(StandIn):
     answers: ClassVar[Mapping[str, Callable[..., Any]]] = {
         "app.agents": _agents,
         "command.list": _commands,
+        "mcp.add": _add_server,
+        "mcp.disconnect": _remove_server,
         "session.create": _create,
         "session.get": _get,
         "session.list": _list,

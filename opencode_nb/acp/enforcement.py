@@ -7,14 +7,16 @@ import json
 from asyncio.subprocess import DEVNULL, PIPE
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import NoReturn
+from typing import Literal, NoReturn
 
 from opencode_nb.acp import careful
-from opencode_nb.errors import NotSupportedError, OpencodeError, ServerStartError
+from opencode_nb.errors import OpencodeError, ServerStartError
+from opencode_nb.session.kernel.offering import CALL_MS
 from opencode_nb.session.permissions.enforcement import Enforcement
 from opencode_nb.session.permissions.policy import Policy
 from opencode_nb.session.permissions.session_rules import NONE_KEPT, Kept, base_action, covered
 from opencode_nb.session.permissions.subjects import Place
+from opencode_nb.tools.names import HIDDEN
 from opencode_nb.transcript.state import Json
 
 _UNLESS_CONFIGURED: Json = {"permission": "*", "pattern": "*", "action": "allow"}
@@ -30,18 +32,21 @@ class AcpEnforcement(Enforcement):
         super().__init__(_no_client, directory)
         self.config: Json = {}
         self._asked: set[str] | None = None
+        self._offered: dict[str, str] = {}  # the action for each tool of this process, by its full name
 
     def forget(self) -> None:
         """Begin anew: the next agent may have another configuration."""
         super().forget()
         self.place = Place(self._directory, self._directory)
-        self.config, self._asked = {}, None
+        self.config, self._asked, self._offered = {}, None, {}
 
     def settle(self, config: Json, policy: Policy, guarded: Sequence[str]) -> Json:
         """Take the user's resolved configuration; return what has the program ask as the policy and hooks need it."""
         names = {*policy.names(bool(config.get("permission"))), *guarded}
         self.config, self._asked = config, names
-        return careful.asking(config, sorted(names), [name for name in names if policy.action(name) == "allow"])
+        allowed = [name for name in names if policy.action(name) == "allow"]
+        asking = careful.asking(config, [*sorted(names), HIDDEN], allowed)
+        return {**asking, "experimental": {"mcp_timeout": CALL_MS}}  # else calls of tools end after 30 s
 
     async def rules(
         self,
@@ -59,11 +64,15 @@ class AcpEnforcement(Enforcement):
                 f"The agent was started without asking about {', '.join(lacking)}, so nothing here could deny it. "
                 "Give the rule as permission= of the AcpAgent."
             )
+        self._offered |= {str(rule["permission"]): str(rule["action"]) for rule in offered}
         return []
 
-    def denies(self, mode: str, request: Json) -> bool:
-        """Return whether the user's configuration denies this to an agent."""
-        return careful.denies(careful.rules_of(self.config, mode), request)
+    def decided(self, mode: str, request: Json) -> Literal["once", "reject", ""]:
+        """Return the answer to a request that asks nobody: what is configured for a mode, and what is offered, say."""
+        offered = self._offered.get(str(request.get("permission")))
+        if offered == "deny" or careful.denies(careful.rules_of(self.config, mode), request):
+            return "reject"
+        return "once" if offered == "allow" else ""
 
     def allows_unasked(self, policy: Policy, agent: str | None, standing: Sequence[Json], request: Json) -> bool:
         """Return whether the program would allow this without asking, were it not guarded."""
@@ -72,8 +81,8 @@ class AcpEnforcement(Enforcement):
         return base_action([_UNLESS_CONFIGURED, *careful.rules_of(self.config, agent or "")], (), request) == "allow"
 
     async def hides_tools(self) -> bool:
-        """Raise NotSupportedError: tools of this process are not offered to agents."""
-        raise NotSupportedError("Agents of this protocol get no tools of this process yet: leave out schema=.")
+        """Return True: the protocol gives tools to a session, and a request for each call of them is answered here."""
+        return True
 
 
 def _no_client() -> NoReturn:

@@ -206,6 +206,10 @@ class Events:
             state["time"] = dict(time)
         return {**part, "state": state}
 
+    def is_pending(self, call_id: str) -> bool:
+        """Return whether a call has not begun: its input may not be told yet."""
+        return str(self._calls.get(call_id, {}).get("status") or "pending") == "pending"
+
     def changing(self) -> Iterator[Json]:
         """Yield the calls that change files and have not ended, the latest first."""
         for call_id, part in reversed(self._parts.items()):

@@ -3,18 +3,23 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import itertools
 from collections.abc import Awaitable, Callable, Iterable
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 from opencode_nb.acp import calls, files
 from opencode_nb.acp.files import Write
 from opencode_nb.acp.talk import Talk
 from opencode_nb.acp.wire import INVALID, RpcError, refusal
 from opencode_nb.errors import NotFoundError
+from opencode_nb.tools.names import own_tool
 from opencode_nb.transcript.attribution import located
 from opencode_nb.transcript.state import Json
+
+BEGIN_SECONDS = 5.0
+"""Seconds for a call to begin that is asked about; after that, it is asked about as it is."""
 
 CANCELLED: Json = {"outcome": {"outcome": "cancelled"}}
 _KINDS = {"once": ("allow_once", "allow_always"), "reject": ("reject_once", "reject_always")}
@@ -24,11 +29,11 @@ _KINDS = {"once": ("allow_once", "allow_always"), "reject": ("reject_once", "rej
 class Serving:
     """Answers the requests of an agent that works in `directory`. Tells `apply` what follows from them.
 
-    `denied` is set before it is used: it returns whether the user's configuration denies a request in a mode of the
-    agent.
+    `decided` is set before it is used: it returns the answer to a request in a mode of the agent if nobody is to be
+    asked, "once" or "reject", else "".
     """
 
-    denied: Callable[[str, Json], bool]
+    decided: Callable[[str, Json], Literal["once", "reject", ""]]
 
     def __init__(
         self, directory: Path, talk_of: Callable[[str], Talk], apply: Callable[[Iterable[Json]], None]
@@ -51,8 +56,9 @@ class Serving:
 
     async def _update(self, talk: Talk, params: Json) -> None:
         update = params.get("update")
-        if isinstance(update, dict):
+        if isinstance(update, dict) and not talk.reopening:
             self._apply(talk.events.update(update))
+            talk.news.set()
 
     # -- permissions -----------------------------------------------------------------------------------------------
 
@@ -61,17 +67,27 @@ class Serving:
         call, options = params.get("toolCall"), params.get("options")
         if talk.prompting is None or not isinstance(call, dict):
             return CANCELLED
+        if own_tool(calls.tool_of(call)):
+            await self._begun(talk, str(call.get("toolCallId")))
         reply = await self._replied(talk, call)
         offered = [option for option in options or () if isinstance(option, dict)]
         return CANCELLED if reply is None else _chosen(offered, reply)
+
+    async def _begun(self, talk: Talk, call_id: str) -> None:
+        """Wait for a call of a tool of this process to begin, soon after OpenCode asks about it: with its input."""
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout(BEGIN_SECONDS):
+                while talk.events.is_pending(call_id):
+                    talk.news.clear()
+                    await talk.news.wait()
 
     async def _replied(self, talk: Talk, call: Json) -> str | None:
         """Ask about a call; return "once" or "reject", None if nobody answers any more."""
         request_id = f"per_acp{next(self._numbers)}"
         *before, asking = talk.events.asked(request_id, call)
         self._apply(before)
-        if self.denied(talk.events.mode, asking["properties"]):
-            return "reject"
+        if answer := self.decided(talk.events.mode, asking["properties"]):
+            return answer
         reply: asyncio.Future[str] = asyncio.get_running_loop().create_future()
         talk.asked[request_id] = reply
         self._apply([asking])

@@ -6,19 +6,25 @@ import asyncio
 from dataclasses import dataclass, field
 
 from opencode_nb.acp.events import Events
+from opencode_nb.transcript.state import Json
 
 
 @dataclass(slots=True)
 class Talk:
     """One session. `asked` are the replies that the agent waits for, by request.
 
-    `granted` are the calls that were allowed. Files are written one after another.
+    `granted` are the calls that were allowed. Files are written one after another. `servers` are the MCP servers that
+    it was given, `reopening` whether it is opened again, so that what is told is known. `news` is set when it tells
+    something.
     """
 
     events: Events
     prompting: asyncio.Task[None] | None = None
     asked: dict[str, asyncio.Future[str]] = field(default_factory=dict)
     granted: set[str] = field(default_factory=set)
+    servers: list[Json] = field(default_factory=list)
+    reopening: bool = False
+    news: asyncio.Event = field(default_factory=asyncio.Event)
     writing: asyncio.Lock = field(default_factory=asyncio.Lock)
 
     def withdraw(self) -> None:

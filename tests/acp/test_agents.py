@@ -61,8 +61,6 @@ def other(method, params):
             agent.call("_x/z")
         with pytest.raises(oc.NotSupportedError, match=r"session\.revert"):
             session.revert()
-        with pytest.raises(oc.NotSupportedError, match="schema="):
-            session.prompt("hello", schema=int)
         assert processes(tmp_path / "agent.py")
     assert processes(tmp_path / "agent.py") == []
 

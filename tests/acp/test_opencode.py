@@ -12,6 +12,7 @@ import pytest
 import opencode_nb as oc
 from opencode_nb.demo import DemoModel, gate, text, tool
 from opencode_nb.session.permissions.policy import PermissionRequest
+from opencode_nb.tools.names import server_name
 from tests.conftest import make_project
 
 
@@ -125,3 +126,41 @@ def test_a_session_is_opened_again_and_outlives_the_agent_s_process(
         with pytest.raises(oc.NotFoundError):
             other.session(id="ses_none")
     assert (agent.directory / "README.md").exists()
+
+
+def test_functions_of_this_process_are_tools_and_answer_with_a_schema(
+    agent: oc.AcpAgent, demo_model: DemoModel
+) -> None:
+    def label(word: str) -> str:
+        """Label a word."""
+        return f"labelled {word}"
+
+    def count() -> int:
+        """Count."""
+        return 7
+
+    agent.tools.add(label)
+    agent.tools.add(count, read_only=True)
+    asked: list[PermissionRequest] = []
+    try:
+        session = agent.session()
+        prefix = server_name(session.id)
+        calls = [tool(f"{prefix}_label", word="a"), tool(f"{prefix}_count")]
+        demo_model.queue(calls, [text(["done"])])
+        turn = session.prompt("go", permission=lambda request: asked.append(request) or "once")
+        assert [(call.status, call.output) for call in turn.tools] == [
+            ("completed", "labelled a"),
+            ("completed", "7"),
+        ]
+        assert [(request.permission, request.input) for request in asked] == [("label", {"word": "a"})]
+        demo_model.queue([calls[0]])  # a refusal ends the turn
+        assert [call.status for call in session.prompt("go", permission="deny").tools] == ["error"]
+        demo_model.queue([tool(f"{prefix}_result", value="x")], [tool(f"{prefix}_result", value=7)])
+        turn = session.prompt("go", schema=int)
+        assert (turn.data, turn.status) == (7, "completed")
+        assert [call.status for call in turn.tools] == ["error", "completed"]
+        demo_model.queue([text(["no number"])], [text(["8"])])
+        assert session.prompt("go", schema=int).data == 8  # corrected by another prompt
+    finally:
+        agent.tools.remove("label")
+        agent.tools.remove("count")
