@@ -12,13 +12,16 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar
 
 from opencode_nb._version import __version__
+from opencode_nb.acp import auth
 from opencode_nb.acp import wire as wires
+from opencode_nb.acp.auth import AuthMethod
 from opencode_nb.acp.client import AcpClient
 from opencode_nb.acp.enforcement import AcpEnforcement, configuration
 from opencode_nb.acp.feed import AcpFeed
 from opencode_nb.acp.process import AgentProcess
 from opencode_nb.acp.wire import REQUEST_TIMEOUT, Wire
 from opencode_nb.api.client import Client
+from opencode_nb.closest import did_you_mean
 from opencode_nb.errors import OpencodeError, ServerStartError
 from opencode_nb.retry import Retry
 from opencode_nb.server.binary import PROGRAM, locate_binary
@@ -27,9 +30,11 @@ from opencode_nb.server.version import VERSION_SECONDS, check_version
 from opencode_nb.session.blocking import Opencode
 from opencode_nb.session.derived import Forwarded, blocking, with_options_of
 from opencode_nb.session.hooks.hook import Hooks
+from opencode_nb.session.login.logins import LOGIN_SECONDS
 from opencode_nb.session.models import FREE_PUBLIC_PROVIDER, ModelChoice
 from opencode_nb.session.opencode import AsyncOpencode
 from opencode_nb.session.permissions.policy import PermissionOption
+from opencode_nb.session.permissions.session_rules import extra_directories
 from opencode_nb.transcript.state import Json
 
 if TYPE_CHECKING:
@@ -46,15 +51,16 @@ class AsyncAcpAgent(AsyncOpencode):
     """An agent that speaks the Agent Client Protocol through its pipes, with sessions as those of `AsyncOpencode`.
 
     `command` starts it, by default `opencode acp` with the program that `find_binary` finds; `env` are variables in
-    addition to this process's, `cwd` is the directory that it works in. It is started on first use, and ends with
-    everything it started when this is closed, or when this process ends, however that ends.
+    addition to this process's, `cwd` is the directory that it works in, `directories` are more that it may use, if it
+    can. It is started on first use, and ends with everything it started when this is closed, or when this process
+    ends, however that ends.
     `start_timeout` (seconds) is how long it may take to answer. `model` and `agent` (its mode) are among those that it
     offers. The other options are those of `AsyncOpencode`. `permission` answers what the agent asks about: `opencode
     acp` is told at its start to ask about edits, commands and what the rules name; other agents decide themselves.
     `tools`, and those of the kernel, reach agents that take MCP servers over HTTP and open sessions again.
 
-    What the protocol lacks raises NotSupportedError: undoing turns, forks, shell commands, lists of models. Needs the
-    package agent-client-protocol: `pip install 'opencode_nb[acp]'`.
+    What the protocol or the agent lacks raises NotSupportedError: undoing turns, shell commands, lists of models. Needs
+    the package agent-client-protocol: `pip install 'opencode_nb[acp]'`.
     """
 
     def __init__(
@@ -63,6 +69,7 @@ class AsyncAcpAgent(AsyncOpencode):
         *,
         env: Mapping[str, str] | None = None,
         cwd: str | Path | None = None,
+        directories: Iterable[str | Path] = (),
         start_timeout: float | None = None,
         model: str | None = None,
         agent: str | None = None,
@@ -76,8 +83,10 @@ class AsyncAcpAgent(AsyncOpencode):
     ) -> None:
         if isinstance(command, str) or (command is not None and not command):
             raise ValueError(f"command={command!r}: give the program and its arguments, such as ['qwen', '--acp'].")
+        extra = extra_directories(directories)
         super().__init__(
             directory=cwd,
+            directories=extra,
             env=env,
             model=model,
             agent=agent,
@@ -89,6 +98,7 @@ class AsyncAcpAgent(AsyncOpencode):
             hooks=hooks,
             tools=tools,
         )
+        self._roots = [*dict.fromkeys((self.directory, *(Path(one).resolve() for one in extra)))]
         self._command = None if command is None else [*command]
         self._start_timeout = START_SECONDS if start_timeout is None else start_timeout
         self._rules = AcpEnforcement(self.directory)
@@ -125,13 +135,34 @@ class AsyncAcpAgent(AsyncOpencode):
         await self.start()
         return await self._running.wire.request(method, dict(params or {}), timeout)
 
+    @property
+    def auth_methods(self) -> list[AuthMethod]:
+        """How to log in to the agent, as it told when it started: `(id, name, description, command)`.
+
+        `command` is to be run in a terminal; "" for what `authenticate` does. Raises OpencodeError before `start`.
+        """
+        return list(self._running.auth_methods)
+
+    async def authenticate(self, method: str) -> None:
+        """Log in by a method of this id, which may open a browser; ten minutes at most.
+
+        Raises OpencodeError for an unknown one, one that needs a terminal (with its command), and if it fails.
+        """
+        await self.start()
+        known = {one.id: one for one in self.auth_methods}
+        if method not in known:
+            raise OpencodeError(f"The agent has no login {method!r}.{did_you_mean(method, known)}")
+        if known[method].command:
+            raise OpencodeError(f"Run `{known[method].command}` in a terminal: this login needs one.")
+        await self.call("authenticate", {"methodId": method}, timeout=LOGIN_SECONDS)
+
     # -- starting --------------------------------------------------------------------------------------------------
 
     async def _connect(self) -> None:
         await asyncio.to_thread(wires.require)  # its import takes most of a second
         command, env = await self._launched()
         process = await AgentProcess.start(command, env, self.directory)
-        client = self._client = self._agent = AcpClient(self.directory)
+        client = self._client = self._agent = AcpClient(self._roots)
         feed = AcpFeed(client, self._record)
         client.wire = Wire(process, client.serving.serve, feed.ended)
         client.serving.decided, client.may_use = self._rules.decided, self._may_use
@@ -179,7 +210,7 @@ class AsyncAcpAgent(AsyncOpencode):
         params = {
             "protocolVersion": VERSION,
             "clientInfo": {"name": "opencode_nb", "version": __version__},
-            "clientCapabilities": {"fs": {"readTextFile": True, "writeTextFile": True}, "terminal": False},
+            "clientCapabilities": {"fs": {"readTextFile": True, "writeTextFile": True}, **auth.CAPABILITIES},
         }
         try:
             answer = await client.wire.request("initialize", params, self._start_timeout)
@@ -194,6 +225,7 @@ class AsyncAcpAgent(AsyncOpencode):
                 f"{process.told}"
             )
         client.capabilities = _object(answer.get("agentCapabilities"))
+        client.auth_methods = auth.methods(answer.get("authMethods"), process.command)
         self.version = str(_object(answer.get("agentInfo")).get("version") or "")
 
     # -- what agents are not asked -----------------------------------------------------------------------------------
@@ -238,7 +270,9 @@ class AcpAgent(Opencode):
         super().__init__(**given)
 
     capabilities = Forwarded[Json](AsyncAcpAgent.capabilities)
+    auth_methods = Forwarded[list[AuthMethod]](AsyncAcpAgent.auth_methods)
     call = blocking(AsyncAcpAgent.call)
+    authenticate = blocking(AsyncAcpAgent.authenticate)
 
     @property
     def client(self) -> Client:

@@ -5,11 +5,13 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import time
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from datetime import datetime
 from pathlib import Path
 from typing import Any, ClassVar
 
+from opencode_nb.acp import auth
+from opencode_nb.acp.auth import AuthMethod
 from opencode_nb.acp.blocks import blocks
 from opencode_nb.acp.events import Events
 from opencode_nb.acp.serving import Serving
@@ -45,12 +47,15 @@ class AcpClient(StandIn):
     apply: Callable[[Json], None]
     may_use: Callable[[str], bool]
 
-    def __init__(self, directory: Path) -> None:
-        super().__init__("agent", str(directory))
+    def __init__(self, roots: Sequence[Path]) -> None:
+        """`roots` are the directory to work in, then others that may be used."""
+        super().__init__("agent", str(roots[0]))
         self.capabilities: Json = {}
-        self._here = directory
+        self.auth_methods: list[AuthMethod] = []
+        self._here, self._others = roots[0], [str(root) for root in roots[1:]]
+        self._closing = set[asyncio.Task[None]]()
         self._talks: dict[str, Talk] = {}
-        self.serving = Serving(directory, self._of, self._take)
+        self.serving = Serving(roots, self._of, self._take)
 
     def refusal(self, operation: str) -> OpencodeError:
         """Return the error of what agents cannot do."""
@@ -74,17 +79,56 @@ class AcpClient(StandIn):
     # -- sessions --------------------------------------------------------------------------------------------------
 
     async def _create(self, *, title: str | None = None, **_fields: Any) -> Json:
-        answer = await self.wire.request("session/new", self._work_in())
-        session_id = answer.get("sessionId")
-        if not isinstance(session_id, str):
-            raise OpencodeError("The agent created a session without an id.")
-        events = self._of(session_id).events
-        events.offered(answer)
+        try:
+            answer = await self.wire.request("session/new", self._work_in())
+        except RpcError as error:
+            if error.code != auth.REQUIRED:
+                raise
+            raise OpencodeError(f"The agent begins no session: {error}. {auth.advice(self.auth_methods)}") from error
+        events = self._begun(answer).events
         self._take(events.learned(title=title or events.info["title"]))
         return events.info
 
+    def _begun(self, answer: Json) -> Talk:
+        session_id = answer.get("sessionId")
+        if not isinstance(session_id, str):
+            raise OpencodeError("The agent created a session without an id.")
+        talk = self._of(session_id)
+        talk.events.offered(answer)
+        return talk
+
+    async def _fork(self, session_id: str, *, messageID: str | None = None, **_fields: Any) -> Json:
+        if not (self._can("sessionCapabilities", "fork") and self._can("loadSession")):
+            raise self.refusal("forks")
+        if messageID is not None:
+            raise NotSupportedError("An agent of the Agent Client Protocol forks whole sessions only: leave out at=.")
+        answer = await self.wire.request("session/fork", {"sessionId": session_id, **self._work_in()})
+        return self._begun(answer).events.info
+
+    async def _delete(self, session_id: str) -> bool:
+        if not self._can("sessionCapabilities", "delete"):
+            raise self.refusal("way to delete a session")
+        await self.wire.request("session/delete", {"sessionId": session_id})
+        self._talks.pop(session_id, None)
+        return True
+
+    def release(self, session_id: str) -> None:
+        """Have the agent free what it holds for a session that is no longer open here, if it can. Does not wait."""
+        if self._talks.pop(session_id, None) is not None and self._can("sessionCapabilities", "close"):
+            task = asyncio.create_task(self._close(session_id), name="opencode_nb close")
+            self._closing.add(task)
+            task.add_done_callback(self._closing.discard)
+
+    async def _close(self, session_id: str) -> None:
+        with contextlib.suppress(OpencodeError):  # it is closed, or the agent has ended
+            await self.wire.request("session/close", {"sessionId": session_id})
+
     def _work_in(self, talk: Talk | None = None) -> Json:
-        return {"cwd": str(self._here), "mcpServers": talk.servers if talk else []}
+        """Return where a session works, and with what. Raises NotSupportedError for directories without a use."""
+        if self._others and not self._can("sessionCapabilities", "additionalDirectories"):
+            raise self.refusal("directories beside cwd")
+        more = {"additionalDirectories": self._others} if self._others else {}
+        return {"cwd": str(self._here), "mcpServers": talk.servers if talk else [], **more}
 
     def _get(self, session_id: str) -> Json:
         return self._of(session_id).events.info
@@ -255,6 +299,8 @@ class AcpClient(StandIn):
         "mcp.add": _add_server,
         "mcp.disconnect": _remove_server,
         "session.create": _create,
+        "session.delete": _delete,
+        "session.fork": _fork,
         "session.get": _get,
         "session.list": _list,
         "session.update": _update,
@@ -269,6 +315,7 @@ class AcpClient(StandIn):
         for talk in self._talks.values():
             talk.withdraw()
         await self.wire.close()
+        await asyncio.gather(*self._closing)
         for talk in self._talks.values():
             if talk.prompting is not None:
                 with contextlib.suppress(asyncio.CancelledError):

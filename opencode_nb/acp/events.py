@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 from typing import Any
 
-from opencode_nb.acp import calls
+from opencode_nb.acp import auth, calls
 from opencode_nb.transcript.state import Json
 from opencode_nb.transcript.tool_calls import CHANGING
 
@@ -17,8 +17,6 @@ _CHUNKS = {"agent_message_chunk": "text", "agent_thought_chunk": "reasoning"}
 _FINISHES = {"max_tokens": "length", "refusal": "content-filter"}
 _TOKENS = {"input": "inputTokens", "output": "outputTokens", "reasoning": "thoughtTokens"}
 _CACHED = {"read": "cachedReadTokens", "write": "cachedWriteTokens"}
-_LOGIN_NEEDED = -32000
-"""The protocol's code for an agent that needs a login."""
 
 STOPPED: Json = {"name": "MessageAbortedError", "data": {"message": "The turn was stopped."}}
 
@@ -82,7 +80,7 @@ class Events:
     def failed(self, code: int, message: str, data: Any) -> Iterator[Json]:
         """Tell that the agent answered a prompt with an error."""
         named = data.get("errorName") if isinstance(data, dict) else None
-        name = "ProviderAuthError" if code == _LOGIN_NEEDED else str(named or "AgentError")
+        name = "ProviderAuthError" if code == auth.REQUIRED else str(named or "AgentError")
         yield from self._close()
         yield _event("session.error", sessionID=self._id, error={"name": name, "data": {"message": message}})
         yield self._status("idle")

@@ -47,5 +47,10 @@ class AcpFeed(Feed):
             except OpencodeError as error:  # its turns can still be read
                 log.warning("The agent cannot go on with session %s: %s", transcript.id, error)
 
+    def forget(self, session_id: str) -> None:
+        """Stop following a session, which the agent then closes."""
+        super().forget(session_id)
+        self._agent.release(session_id)
+
     async def _load(self, transcript: Transcript) -> None:
         await self._agent.load(transcript.id)

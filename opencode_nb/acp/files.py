@@ -1,9 +1,10 @@
-"""The files that an agent reads and writes through this process: those under the directory of its session. Blocking."""
+"""The files that an agent reads and writes through this process: below its session's directories. Blocking."""
 
 from __future__ import annotations
 
 import itertools
 import os
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -19,9 +20,9 @@ LARGEST = 16 * 1024 * 1024
 _NOT_FOUND = -32002
 
 
-def read(directory: Path, params: Json) -> Json:
+def read(roots: Sequence[Path], params: Json) -> Json:
     """Answer `fs/read_text_file`. Raises RpcError for what is outside, missing, too large or not text."""
-    path, first, limit = inside(directory, params), params.get("line"), params.get("limit")
+    path, first, limit = inside(roots, params), params.get("line"), params.get("limit")
     try:
         text = regular_file.read(path, LARGEST, follow=False).decode()
     except UnicodeDecodeError as error:
@@ -71,12 +72,12 @@ class Write:
             raise RpcError(f"{self.path} cannot be written: {error.strerror}.", INVALID) from error
 
 
-def inside(directory: Path, params: Json) -> Path:
-    """Return the file that is meant, with links resolved. Raises RpcError for one outside of the directory."""
+def inside(roots: Sequence[Path], params: Json) -> Path:
+    """Return the file that is meant, with links resolved. Raises RpcError for one outside of the directories."""
     named: Any = params.get("path")
     if not isinstance(named, str) or "\0" in named or not os.path.isabs(named):  # noqa: PTH117
         raise RpcError("Give an absolute path.", INVALID)
-    path, root = Path(os.path.realpath(named)), Path(os.path.realpath(directory))
-    if not path.is_relative_to(root):
-        raise RpcError(f"{named} is outside of the session's directory, {root}.", INVALID)
+    path = Path(os.path.realpath(named))
+    if not any(path.is_relative_to(os.path.realpath(root)) for root in roots):
+        raise RpcError(f"{named} is outside of the session's directory, {roots[0]}.", INVALID)
     return path

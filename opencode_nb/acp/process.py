@@ -47,7 +47,7 @@ class AgentProcess:
         assert process.stdin is not None
         assert process.stdout is not None
         self.log_path, self.strange = log_path, ""
-        self._process, self._lifeline, self._command = process, lifeline, command
+        self._process, self._lifeline, self.command = process, lifeline, command
         self._input, self._output = process.stdin, process.stdout
         self._silent = asyncio.Event()  # its output has ended
 
@@ -100,7 +100,7 @@ class AgentProcess:
         """What it is, and its last output, for error messages."""
         strange = f" It printed {self.strange!r}, which is no message of the protocol." if self.strange else ""
         tail = self.tail
-        return f"Command: {shlex.join(self._command)}.{strange}" + (f" Its last output:\n{tail}" if tail else "")
+        return f"Command: {shlex.join(self.command)}.{strange}" + (f" Its last output:\n{tail}" if tail else "")
 
     # -- messages: a transport as the acp package's Connection takes it --------------------------------------------
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import itertools
-from collections.abc import Awaitable, Callable, Iterable
+from collections.abc import Awaitable, Callable, Iterable, Sequence
 from pathlib import Path
 from typing import Any, Literal
 
@@ -27,7 +27,9 @@ _KINDS = {"once": ("allow_once", "allow_always"), "reject": ("reject_once", "rej
 
 
 class Serving:
-    """Answers the requests of an agent that works in `directory`. Tells `apply` what follows from them.
+    """Answers the requests of an agent, and tells `apply` what follows from them.
+
+    It works in the first of `roots`, and may use the others.
 
     `decided` is set before it is used: it returns the answer to a request in a mode of the agent if nobody is to be
     asked, "once" or "reject", else "".
@@ -36,9 +38,9 @@ class Serving:
     decided: Callable[[str, Json], Literal["once", "reject", ""]]
 
     def __init__(
-        self, directory: Path, talk_of: Callable[[str], Talk], apply: Callable[[Iterable[Json]], None]
+        self, roots: Sequence[Path], talk_of: Callable[[str], Talk], apply: Callable[[Iterable[Json]], None]
     ) -> None:
-        self._here, self._talk_of, self._apply = directory, talk_of, apply
+        self._roots, self._talk_of, self._apply = roots, talk_of, apply
         self._numbers = itertools.count(1)
         self._answers: dict[str, Callable[[Talk, Json], Awaitable[Any]]] = {
             "session/update": self._update,
@@ -114,13 +116,13 @@ class Serving:
     # -- files -----------------------------------------------------------------------------------------------------
 
     async def _read(self, _talk: Talk, params: Json) -> Json:
-        return await asyncio.to_thread(files.read, self._here, params)
+        return await asyncio.to_thread(files.read, self._roots, params)
 
     async def _write(self, talk: Talk, params: Json) -> Json:
         """Write a file. What no granted call of the turn is about is asked about first, as an edit."""
         if talk.prompting is None:
             raise RpcError("No turn is running: files are written in turns only.", INVALID)
-        path = files.inside(self._here, params)
+        path = files.inside(self._roots, params)
         call = next((one for one in talk.events.changing() if path in self._files(one)), None)
         is_granted = call is not None and call["toolCallId"] in talk.granted
         async with talk.writing:
@@ -152,7 +154,7 @@ class Serving:
             raise RpcError("The user does not allow this edit.", INVALID)
 
     def _files(self, call: Json) -> set[Path]:
-        return {located(name, self._here) for name in calls.files_of(call)}
+        return {located(name, self._roots[0]) for name in calls.files_of(call)}
 
 
 def _chosen(options: list[Json], reply: str) -> Json:

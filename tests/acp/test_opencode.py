@@ -128,6 +128,22 @@ def test_a_session_is_opened_again_and_outlives_the_agent_s_process(
     assert (agent.directory / "README.md").exists()
 
 
+def test_a_fork_has_the_history_and_goes_its_own_way(agent: oc.AcpAgent, demo_model: DemoModel) -> None:
+    first = agent.session()
+    first.prompt("Say exactly: shared")
+    forked = first.fork()
+    assert forked.id != first.id
+    assert [turn.text for turn in forked.turns()] == ["shared"]
+    assert forked.prompt("Say exactly: mine").text == "mine"
+    assert [turn.text for turn in first.turns()] == ["shared"]
+    with pytest.raises(oc.NotSupportedError, match="whole sessions only"):
+        first.fork(first.turns()[0])
+    with pytest.raises(oc.NotSupportedError, match="delete a session"):
+        forked.delete()
+    [login] = agent.auth_methods
+    assert login.command.endswith("opencode auth login")
+
+
 def test_functions_of_this_process_are_tools_and_answer_with_a_schema(
     agent: oc.AcpAgent, demo_model: DemoModel
 ) -> None:
