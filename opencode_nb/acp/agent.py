@@ -34,6 +34,7 @@ from opencode_nb.session.login.logins import LOGIN_SECONDS
 from opencode_nb.session.models import FREE_PUBLIC_PROVIDER, ModelChoice
 from opencode_nb.session.opencode import AsyncOpencode
 from opencode_nb.session.permissions.policy import PermissionOption
+from opencode_nb.session.permissions.questions import QuestionCallback
 from opencode_nb.session.permissions.session_rules import extra_directories
 from opencode_nb.transcript.state import Json
 
@@ -74,6 +75,7 @@ class AsyncAcpAgent(AsyncOpencode):
         model: str | None = None,
         agent: str | None = None,
         permission: PermissionOption = "ask",
+        on_question: QuestionCallback | None = None,
         answer_timeout: float | None = None,
         strict_directory: bool = False,
         timeout: float | None = None,
@@ -91,6 +93,7 @@ class AsyncAcpAgent(AsyncOpencode):
             model=model,
             agent=agent,
             permission=permission,
+            on_question=on_question,
             answer_timeout=answer_timeout,
             strict_directory=strict_directory,
             timeout=timeout,
@@ -162,7 +165,7 @@ class AsyncAcpAgent(AsyncOpencode):
         await asyncio.to_thread(wires.require)  # its import takes most of a second
         command, env = await self._launched()
         process = await AgentProcess.start(command, env, self.directory)
-        client = self._client = self._agent = AcpClient(self._roots)
+        client = self._client = self._agent = AcpClient(self._roots, env)
         feed = AcpFeed(client, self._record)
         client.wire = Wire(process, client.serving.serve, feed.ended)
         client.serving.decided, client.may_use = self._rules.decided, self._may_use
@@ -210,7 +213,8 @@ class AsyncAcpAgent(AsyncOpencode):
         params = {
             "protocolVersion": VERSION,
             "clientInfo": {"name": "opencode_nb", "version": __version__},
-            "clientCapabilities": {"fs": {"readTextFile": True, "writeTextFile": True}, **auth.CAPABILITIES},
+            "clientCapabilities": {"fs": {"readTextFile": True, "writeTextFile": True}, "terminal": True}
+            | {"elicitation": {"form": {}, "url": {}}, **auth.CAPABILITIES},
         }
         try:
             answer = await client.wire.request("initialize", params, self._start_timeout)

@@ -95,6 +95,34 @@ def of_write(call_id: str, diff: Json) -> Json:
     return {"toolCallId": call_id, "title": "write", "kind": "edit", "rawInput": given, "content": [diff]}
 
 
+def of_command(call_id: str, line: str) -> Json:
+    """Return the call that stands for a command's being run."""
+    return {"toolCallId": call_id, "title": "bash", "kind": "execute", "rawInput": {"command": line}}
+
+
+def is_about(call: Json, line: str) -> bool:
+    """Return whether a call names this command."""
+    return line in (_object(call.get("rawInput")).get("command"), call.get("title"))
+
+
+def terminals_of(call: Json) -> list[str]:
+    """Return the terminals that a call shows."""
+    return [str(item.get("terminalId")) for item in _objects(call.get("content")) if item.get("type") == "terminal"]
+
+
+def with_output(call: Json, printed: Mapping[str, str]) -> Json:
+    """Return a call with the texts in its terminals in their place."""
+    if not terminals_of(call):
+        return call
+    return {**call, "content": [_printed(item, printed) for item in _objects(call.get("content"))]}
+
+
+def _printed(item: Json, printed: Mapping[str, str]) -> Json:
+    if item.get("type") != "terminal":
+        return item
+    return {"type": "content", "content": {"type": "text", "text": printed.get(str(item.get("terminalId")), "")}}
+
+
 def _diffs(call: Json) -> Iterator[Json]:
     for item in _objects(call.get("content")):
         if item.get("type") == "diff" and isinstance(item.get("path"), str):

@@ -4,8 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-import time
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Coroutine, Iterable, Iterator, Mapping, Sequence
 from datetime import datetime
 from pathlib import Path
 from typing import Any, ClassVar
@@ -15,7 +14,8 @@ from opencode_nb.acp.auth import AuthMethod
 from opencode_nb.acp.blocks import blocks
 from opencode_nb.acp.events import Events
 from opencode_nb.acp.serving import Serving
-from opencode_nb.acp.talk import Talk
+from opencode_nb.acp.talk import Talk, Talks
+from opencode_nb.acp.terminals import Terminals
 from opencode_nb.acp.wire import RpcError, Wire
 from opencode_nb.api.stand_in import StandIn
 from opencode_nb.closest import did_you_mean
@@ -47,24 +47,20 @@ class AcpClient(StandIn):
     apply: Callable[[Json], None]
     may_use: Callable[[str], bool]
 
-    def __init__(self, roots: Sequence[Path]) -> None:
-        """`roots` are the directory to work in, then others that may be used."""
+    def __init__(self, roots: Sequence[Path], env: Mapping[str, str]) -> None:
+        """`roots` are the directory to work in, then others that may be used; `env` are the agent's variables."""
         super().__init__("agent", str(roots[0]))
         self.capabilities: Json = {}
         self.auth_methods: list[AuthMethod] = []
         self._here, self._others = roots[0], [str(root) for root in roots[1:]]
         self._closing = set[asyncio.Task[None]]()
-        self._talks: dict[str, Talk] = {}
-        self.serving = Serving(roots, self._of, self._take)
+        self._talks = Talks(roots[0])
+        self._terminals = Terminals(roots[0], env)
+        self.serving = Serving(roots, self._terminals, self._talks, self._take)
 
     def refusal(self, operation: str) -> OpencodeError:
         """Return the error of what agents cannot do."""
         return NotSupportedError(f"An agent of the Agent Client Protocol has no {operation}: see `capabilities`.")
-
-    def _of(self, session_id: str) -> Talk:
-        if session_id not in self._talks:
-            self._talks[session_id] = Talk(Events(session_id, str(self._here), lambda: time.time() * 1000))
-        return self._talks[session_id]
 
     def _take(self, events: Iterable[Json]) -> None:
         for event in events:
@@ -93,7 +89,7 @@ class AcpClient(StandIn):
         session_id = answer.get("sessionId")
         if not isinstance(session_id, str):
             raise OpencodeError("The agent created a session without an id.")
-        talk = self._of(session_id)
+        talk = self._talks.of(session_id)
         talk.events.offered(answer)
         return talk
 
@@ -113,15 +109,24 @@ class AcpClient(StandIn):
         return True
 
     def release(self, session_id: str) -> None:
-        """Have the agent free what it holds for a session that is no longer open here, if it can. Does not wait."""
-        if self._talks.pop(session_id, None) is not None and self._can("sessionCapabilities", "close"):
-            task = asyncio.create_task(self._close(session_id), name="opencode_nb close")
-            self._closing.add(task)
-            task.add_done_callback(self._closing.discard)
+        """Free what is held for a session that is no longer open here, by the agent too if it can. Does not wait."""
+        if self._talks.pop(session_id, None) is not None:
+            self._spawn(self._close(session_id))
 
     async def _close(self, session_id: str) -> None:
-        with contextlib.suppress(OpencodeError):  # it is closed, or the agent has ended
-            await self.wire.request("session/close", {"sessionId": session_id})
+        await self._terminals.end(session_id)
+        if self._can("sessionCapabilities", "close"):
+            with contextlib.suppress(OpencodeError):  # it is closed, or the agent has ended
+                await self.wire.request("session/close", {"sessionId": session_id})
+
+    def ended(self) -> None:
+        """End what the agent left running here: it has ended. Does not wait."""
+        self._spawn(self._terminals.end())
+
+    def _spawn(self, work: Coroutine[Any, Any, None]) -> None:
+        task = asyncio.create_task(work, name="opencode_nb agent's end")
+        self._closing.add(task)
+        task.add_done_callback(self._closing.discard)
 
     def _work_in(self, talk: Talk | None = None) -> Json:
         """Return where a session works, and with what. Raises NotSupportedError for directories without a use."""
@@ -131,24 +136,24 @@ class AcpClient(StandIn):
         return {"cwd": str(self._here), "mcpServers": talk.servers if talk else [], **more}
 
     def _get(self, session_id: str) -> Json:
-        return self._of(session_id).events.info
+        return self._talks.of(session_id).events.info
 
     async def load(self, session_id: str) -> None:
         """Have the agent tell a session's history. Raises NotFoundError if it does not know the session."""
         if not self._can("loadSession"):
             raise self.refusal("way to open earlier sessions")
-        events = self._of(session_id).events
+        events = self._talks.of(session_id).events
         events.load()
         await self._opened("session/load", session_id)
         self._take(events.loaded())
 
     async def resume(self, session_id: str, info: Json) -> None:
         """Have a new process of the agent go on with a session, of which all is known here: so it tells nothing new."""
-        self._of(session_id).events.info = dict(info)
+        self._talks.of(session_id).events.info = dict(info)
         await self._reopen(session_id)
 
     async def _reopen(self, session_id: str) -> None:
-        talk = self._of(session_id)
+        talk = self._talks.of(session_id)
         talk.reopening = True
         try:
             if self._can("sessionCapabilities", "resume"):
@@ -161,7 +166,7 @@ class AcpClient(StandIn):
             talk.reopening = False
 
     async def _opened(self, method: str, session_id: str) -> None:
-        talk = self._of(session_id)
+        talk = self._talks.of(session_id)
         try:
             answer = await self.wire.request(method, {"sessionId": session_id, **self._work_in(talk)})
         except RpcError as error:
@@ -174,7 +179,7 @@ class AcpClient(StandIn):
             raise NotSupportedError("it takes no MCP servers over HTTP (mcpCapabilities.http)")
         headers = [{"name": header, "value": value} for header, value in config["headers"].items()]
         session_id = next(id for id in self._talks if server_name(id) == name)
-        self._of(session_id).servers = [{"type": "http", "name": name, "url": config["url"], "headers": headers}]
+        self._talks.of(session_id).servers = [{"type": "http", "name": name, "url": config["url"], "headers": headers}]
         await self._reopen(session_id)
         return {name: {"status": "connected"}}
 
@@ -233,7 +238,7 @@ class AcpClient(StandIn):
         """Send a prompt, after `system` if given; return when it is on its way. What follows is told as events."""
         if lacking := [name for name, value in other.items() if value]:
             raise self.refusal(f"{lacking[0]} for prompts")
-        talk = self._of(session_id)
+        talk = self._talks.of(session_id)
         before = [{"type": "text", "text": system}] if system else []
         sent = blocks([*before, *parts], self.capabilities.get("promptCapabilities") or {})
         await self._rested(talk)
@@ -284,14 +289,21 @@ class AcpClient(StandIn):
         events.offered(await self.wire.request("session/set_config_option", params))
 
     async def _abort(self, session_id: str, **_options: Any) -> bool:
-        talk = self._of(session_id)
+        talk = self._talks.of(session_id)
         if talk.prompting is not None:
             await self.wire.notify("session/cancel", {"sessionId": session_id})
             talk.withdraw()
+            self._spawn(self._terminals.stop(session_id))
         return True
 
     def _reply(self, request_id: str, *, reply: str, **_fields: Any) -> bool:
-        return self.serving.reply(self._talks.values(), request_id, reply)
+        return self.serving.reply(request_id, reply)
+
+    def _answer_questions(self, request_id: str, *, answers: list[list[str]], **_fields: Any) -> bool:
+        return self.serving.reply(request_id, answers)
+
+    def _reject_questions(self, request_id: str, **_fields: Any) -> bool:
+        return self.serving.reply(request_id, "reject")
 
     answers: ClassVar[Mapping[str, Callable[..., Any]]] = {
         "app.agents": _agents,
@@ -308,6 +320,8 @@ class AcpClient(StandIn):
         "session.status": _status,
         "session.prompt_async": _prompt,
         "permission.reply": _reply,
+        "question.reply": _answer_questions,
+        "question.reject": _reject_questions,
     }
 
     async def aclose(self) -> None:
@@ -315,6 +329,7 @@ class AcpClient(StandIn):
         for talk in self._talks.values():
             talk.withdraw()
         await self.wire.close()
+        await self._terminals.end()
         await asyncio.gather(*self._closing)
         for talk in self._talks.values():
             if talk.prompting is not None:

@@ -6,12 +6,11 @@ new part begins where the kind of chunk, or the message it names, changes. Unkno
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Collection, Iterator
 from typing import Any
 
 from opencode_nb.acp import auth, calls
 from opencode_nb.transcript.state import Json
-from opencode_nb.transcript.tool_calls import CHANGING
 
 _CHUNKS = {"agent_message_chunk": "text", "agent_thought_chunk": "reasoning"}
 _FINISHES = {"max_tokens": "length", "refusal": "content-filter"}
@@ -43,6 +42,7 @@ class Events:
         self._calls: dict[str, Json] = {}
         self._parts: dict[str, Json] = {}
         self._times: dict[str, Json] = {}
+        self._printed: dict[str, str] = {}  # by terminal
         self._cost = 0.0  # of the session before this turn
         self._spent = 0.0
 
@@ -59,6 +59,7 @@ class Events:
     def _begin(self, turn: str, time: Json) -> Iterator[Json]:
         self._turn, self._answer, self._count, self._open = turn, {}, 0, {}
         self._calls, self._parts, self._times, self._cost = {}, {}, {}, self._spent
+        self._printed = {}
         info = {"id": turn, "sessionID": self._id, "role": "user", "time": time}
         yield _event("message.updated", info=info)
 
@@ -196,7 +197,7 @@ class Events:
 
     def _called(self, part: Json, call: Json) -> Json:
         """Return a call's part with its state, and when it began and ended as far as this was seen."""
-        state = calls.state_of(part["tool"], call)
+        state = calls.state_of(part["tool"], calls.with_output(call, self._printed))
         if not self._loading and state["status"] != "pending":
             time = self._times.setdefault(part["callID"], {"start": self._clock()})
             if state["status"] != "running":
@@ -208,12 +209,19 @@ class Events:
         """Return whether a call has not begun: its input may not be told yet."""
         return str(self._calls.get(call_id, {}).get("status") or "pending") == "pending"
 
-    def changing(self) -> Iterator[Json]:
-        """Yield the calls that change files and have not ended, the latest first."""
+    def open_calls(self, tools: Collection[str]) -> Iterator[Json]:
+        """Yield the calls of these tools that have not ended, the latest first."""
         for call_id, part in reversed(self._parts.items()):
             call = self._calls[call_id]
-            if part["tool"] in CHANGING and call.get("status", "pending") in ("pending", "in_progress"):
+            if part["tool"] in tools and call.get("status", "pending") in ("pending", "in_progress"):
                 yield call
+
+    def printed(self, terminal_id: str, text: str) -> Iterator[Json]:
+        """Tell what a command has printed so far, on the cards of the calls that show it."""
+        self._printed[terminal_id] = text
+        for call_id, call in self._calls.items():
+            if terminal_id in calls.terminals_of(call):
+                yield _event("message.part.updated", part=self._called(self._parts[call_id], call))
 
     def asked(self, request_id: str, call: Json) -> Iterator[Json]:
         """Tell that the agent asks for permission for a call: what it is called with is known then."""
@@ -228,6 +236,15 @@ class Events:
             tool={"messageID": self._answer.get("id", ""), "callID": call_id},
             **calls.asked(call, known),
         )
+
+    def questioned(self, request_id: str, questions: list[Json], call_id: str) -> Json:
+        """Return the event that the agent has questions for its user, for a call if it names one."""
+        tool = {"tool": {"messageID": self._answer.get("id", ""), "callID": call_id}} if call_id else {}
+        return _event("question.asked", id=request_id, sessionID=self._id, questions=questions, **tool)
+
+    def answered(self, request_id: str, answers: list[list[str]]) -> Iterator[Json]:
+        """Tell that questions were answered elsewhere."""
+        yield _event("question.replied", sessionID=self._id, requestID=request_id, answers=answers)
 
     def _plan(self, update: Json) -> Iterator[Json]:
         entries = update.get("entries")

@@ -38,6 +38,7 @@ class AcpFeed(Feed):
         self._ended = True
         self._set_connection("lost", why)
         self.fail_all("ServerExited", why)
+        self._agent.ended()
 
     async def resync(self) -> None:
         """Have a new process of the agent go on with the sessions that are followed."""

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import logging
-from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine
+from collections.abc import AsyncIterator, Awaitable, Callable
 from dataclasses import dataclass
 from typing import Any, Protocol
 
@@ -71,7 +71,7 @@ class Responder:
         for request_id, request in open_now.items():
             if request_id not in self._tasks:
                 answer = self._permission if request_id in self._turn.permissions else self._question
-                self._tasks[request_id] = asyncio.create_task(self._guard(request, answer(request)))
+                self._tasks[request_id] = asyncio.create_task(self._guard(request, answer))
 
     def note(self) -> None:
         """Wake whatever waits for a change in the turn."""
@@ -93,9 +93,9 @@ class Responder:
         else:
             await self._client.permission.reply(request["id"], reply="reject")
 
-    async def _guard(self, request: Json, work: Coroutine[Any, Any, None]) -> None:
+    async def _guard(self, request: Json, answer: Callable[[Json], Awaitable[None]]) -> None:
         try:
-            await work
+            await answer(request)
         except NotFoundError:  # answered elsewhere, as its event reports, or the turn has ended
             self._decided(request, "reject", ELSEWHERE, "")
         except OpencodeError as error:
