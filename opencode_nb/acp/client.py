@@ -198,7 +198,8 @@ class AcpClient(StandIn):
         for _page in range(LISTED_PAGES):
             page = await self.wire.request("session/list", {"cwd": str(self._here), **cursor})
             listed = [_info(one) for one in page.get("sessions") or () if isinstance(one, dict)]
-            found += [info for info in listed if (search or "").lower() in info["title"].lower()]
+            here = [info for info in listed if info["directory"] in ("", str(self._here))]  # some agents list all
+            found += [info for info in here if (search or "").lower() in info["title"].lower()]
             if not page.get("nextCursor") or (limit and len(found) >= limit):
                 break
             cursor = {"cursor": page["nextCursor"]}

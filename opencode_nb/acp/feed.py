@@ -19,7 +19,7 @@ class AcpFeed(Feed):
     def __init__(self, client: AcpClient, record: HealthRecord) -> None:
         super().__init__(client, record=record)
         self._agent, self._ended = client, False
-        client.apply = self.apply
+        client.apply = self._take
 
     async def start(self) -> None:
         """Connect: the agent runs."""
@@ -36,6 +36,7 @@ class AcpFeed(Feed):
     def ended(self, why: str) -> None:
         """Fail every open turn: the agent has ended."""
         self._ended = True
+        self._take_said()
         self._set_connection("lost", why)
         self.fail_all("ServerExited", why)
         self._agent.ended()

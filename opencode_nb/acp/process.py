@@ -27,6 +27,9 @@ log = logging.getLogger("opencode_nb")
 BUFFER = 1 << 20
 """Bytes of a message to read at once. Longer ones are put together."""
 
+LARGEST = 128 << 20
+"""Bytes of a message at most: an agent whose message is longer is given up, as nothing says when it would end."""
+
 END_SECONDS = stdio_keeper.INPUT_SECONDS + stdio_keeper.TERM_SECONDS + 5.0
 """Seconds in which an agent and all it started have ended; then its keeper is killed."""
 
@@ -40,13 +43,14 @@ SHOWN = 200
 class AgentProcess:
     """A running agent: `send` and `receive` messages, as JSON, one a line. Created by `start`.
 
-    `strange` is the last line that it printed and that is no message. `log_path` is where its errors go.
+    `strange` is the last line that it printed and that is no message, `fault` why it was given up. `log_path` is where
+    its errors go.
     """
 
     def __init__(self, process: Process, lifeline: int, log_path: Path, command: Sequence[str]) -> None:
         assert process.stdin is not None
         assert process.stdout is not None
-        self.log_path, self.strange = log_path, ""
+        self.log_path, self.strange, self.fault = log_path, "", ""
         self._process, self._lifeline, self.command = process, lifeline, command
         self._input, self._output = process.stdin, process.stdout
         self._silent = asyncio.Event()  # its output has ended
@@ -125,13 +129,16 @@ class AgentProcess:
 
     async def _line(self) -> bytes:
         pieces: list[bytes] = []
-        while True:
+        while not self.fault:
             try:
                 return b"".join([*pieces, await self._output.readuntil(b"\n")])
             except asyncio.LimitOverrunError as error:
                 pieces.append(await self._output.readexactly(error.consumed))
+                if sum(map(len, pieces)) > LARGEST:
+                    self.fault = f"sent a message of more than {LARGEST >> 20} MB, and was given up"
             except asyncio.IncompleteReadError as error:
                 return b"".join([*pieces, error.partial])
+        return b""
 
     async def close(self) -> None:
         """End it, with all it started; return when that is done. May be called again."""
@@ -141,6 +148,8 @@ class AgentProcess:
             self._lifeline = -1
         try:
             async with asyncio.timeout(END_SECONDS):
+                while self.fault and await self._output.read(BUFFER):  # until the pipe is empty, it does not end
+                    pass
                 await self._process.wait()
         except TimeoutError:
             with contextlib.suppress(ProcessLookupError):

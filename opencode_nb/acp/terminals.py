@@ -147,7 +147,6 @@ class Terminal:
         if going_on:
             self._signal(signal.SIGKILL)
             self._reading.cancel()
-            await self._process.wait()
 
     def _signal(self, signum: int) -> None:
         """Signal the command's process group, which is its keeper's."""

@@ -95,6 +95,8 @@ class Wire:
         self._lost(await self._why())
 
     async def _why(self) -> str:
+        if self._process.fault:
+            return f"The agent {self._process.fault}. {self._process.told}"
         with contextlib.suppress(TimeoutError):
             async with asyncio.timeout(ENDING):
                 await self._process.ended()

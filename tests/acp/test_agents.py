@@ -13,6 +13,7 @@ import pytest
 
 import opencode_nb as oc
 from opencode_nb.acp import client as acp_client
+from opencode_nb.acp import process as acp_process
 from opencode_nb.session.permissions.policy import PermissionRequest
 from opencode_nb.session.turns import running
 from tests.acp.conftest import MakeAgent
@@ -189,11 +190,11 @@ def test_garbage_and_a_long_message_in_mid_turn_do_no_harm(make_agent: MakeAgent
 def prompt(params):
     print("Warning: \\x1b[31mdeprecated", flush=True)
     print("[1, 2]", flush=True)
-    say("x" * 8_000_000)
+    say("x" * 50_000_000)
     return {"stopReason": "end_turn"}
 """)
     with oc.AcpAgent(command, cwd=tmp_path) as agent:
-        assert len(agent.ask("go").text) == 8_000_000
+        assert len(agent.ask("go").text) == 50_000_000
 
 
 def test_a_stopped_turn_that_never_ends_is_over_here_and_the_next_prompt_says_so(
@@ -214,3 +215,71 @@ def prompt(params):
             list(updates)
         with pytest.raises(oc.OpencodeError, match="turn before"):
             session.prompt("next")
+
+
+def test_a_message_without_an_end_ends_the_turn_and_the_next_prompt_has_a_new_agent(
+    make_agent: MakeAgent, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(acp_process, "LARGEST", 3 << 20)
+    command = make_agent("""
+def prompt(params):
+    while params["prompt"][0]["text"] == "go":
+        sys.stdout.write("x" * 100_000)
+    say("back")
+    return {"stopReason": "end_turn"}
+
+def other(method, params):
+    return {}
+""")
+    with oc.AcpAgent(command, cwd=tmp_path) as agent:
+        session = agent.session()
+        with pytest.raises(oc.ServerGoneError, match="more than 3 MB"):
+            session.prompt("go")
+        assert session.prompt("again").text == "back"
+
+
+def test_what_comes_late_after_a_stop_is_not_taken_for_the_next_answer(
+    make_agent: MakeAgent, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(running, "ABORT_TIMEOUT", 0.2)
+    command = make_agent("""
+first = []
+
+def prompt(params):
+    say(params["prompt"][0]["text"])
+    if first:
+        return {"stopReason": "end_turn"}
+    first.append(message["id"])
+
+def other(method, params):
+    if method == "_late":
+        say("late")
+        send(id=first[0], result={"stopReason": "end_turn"})
+        return {}
+""")
+    with oc.AcpAgent(command, cwd=tmp_path) as agent:
+        session = agent.session()
+        updates = session.stream("one")
+        assert next(one.text for one in updates if one.kind == "text") == "one"
+        session.abort()
+        with pytest.raises(oc.AbortedError):
+            list(updates)
+        agent.call("_late")
+        assert session.prompt("two").text == "two"
+        assert [turn.status for turn in session.turns()] == ["aborted", "completed"]
+
+
+def test_sessions_of_other_directories_are_not_listed(make_agent: MakeAgent, tmp_path: Path) -> None:
+    command = make_agent("""
+def initialize(params):
+    return {"protocolVersion": 1, "agentCapabilities": {"sessionCapabilities": {"list": {}}, "loadSession": True}}
+
+def other(method, params):
+    if method == "session/list":
+        return {"sessions": [{"sessionId": "here", "cwd": params["cwd"]}, {"sessionId": "there", "cwd": "/there"}]}
+    send(id=message["id"], error={"code": -32602, "message": "It is in /there."})
+""")
+    with oc.AcpAgent(command, cwd=tmp_path) as agent:
+        assert [info["id"] for info in agent.sessions()] == ["here"]
+        with pytest.raises(oc.NotFoundError, match="in /there"):
+            agent.session(id="there")
