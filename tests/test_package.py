@@ -133,7 +133,7 @@ LAZILY: dict[str, set[str]] = {
     "kernel": {"changes", "render.markup", "render.turn"},
     "verify": {"render.findings"},
     "doctor": {"server", "session", "session.blocking"},
-    "magics": {"server", "terminal", "doctor", "render"},
+    "magics": {"acp", "server", "terminal", "doctor", "render"},
     "many": {"magics", "render", "widgets"},
     "cli": {"server", "quickstart", "doctor", "render", "verify"},
     "telemetry": {"session.blocking"},

@@ -6,6 +6,7 @@ import asyncio
 import json
 import os
 import secrets
+import shlex
 import shutil
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
@@ -26,6 +27,7 @@ from opencode_nb.errors import OpencodeError, ServerStartError
 from opencode_nb.retry import Retry
 from opencode_nb.server.binary import PROGRAM, locate_binary
 from opencode_nb.server.environment import CONFIG, PASSWORD, USERNAME, inherited_config, loopback_direct, merged
+from opencode_nb.server.logs import plain
 from opencode_nb.server.version import VERSION_SECONDS, check_version
 from opencode_nb.session.blocking import Opencode
 from opencode_nb.session.derived import Forwarded, blocking, with_options_of
@@ -43,6 +45,9 @@ if TYPE_CHECKING:
 
 START_SECONDS = 60.0
 """Seconds until an agent must have answered: `opencode acp` takes 2, more on a busy machine."""
+
+NAME_LENGTH = 40
+"""Characters of an agent's name."""
 
 VERSION = 1
 """The version of the protocol."""
@@ -107,6 +112,28 @@ class AsyncAcpAgent(AsyncOpencode):
         self._rules = AcpEnforcement(self.directory)
         self.enforcement = self._rules
         self._agent: AcpClient | None = None
+        self._process: AgentProcess | None = None
+
+    @property
+    def name(self) -> str:  # type: ignore[override]  # a server has the same one always
+        """What people call the agent: as it tells, else the name of its program."""
+        if self._agent is not None:
+            return self._agent.name
+        return super().name if self._is_opencode else Path(self._shown[0]).name
+
+    @property
+    def described(self) -> str:
+        """What answers: the agent's name, version and command."""
+        return f"{' '.join(filter(None, (self.name, self.version)))}, an agent: {shlex.join(self._shown)}"
+
+    @property
+    def _shown(self) -> list[str]:
+        return self._command or [PROGRAM, "acp"]
+
+    @property
+    def log_path(self) -> Path | None:
+        """What the agent wrote to its error output; None before `start`."""
+        return None if self._process is None or self._feed is None else self._process.log_path
 
     @property
     def started(self) -> bool:
@@ -164,8 +191,8 @@ class AsyncAcpAgent(AsyncOpencode):
     async def _connect(self) -> None:
         await asyncio.to_thread(wires.require)  # its import takes most of a second
         command, env = await self._launched()
-        process = await AgentProcess.start(command, env, self.directory)
-        client = self._client = self._agent = AcpClient(self._roots, env)
+        process = self._process = await AgentProcess.start(command, env, self.directory)
+        client = self._client = self._agent = AcpClient(self._roots, env, self.name)
         feed = AcpFeed(client, self._record)
         client.wire = Wire(process, client.serving.serve, feed.ended)
         client.serving.decided, client.may_use = self._rules.decided, self._may_use
@@ -230,7 +257,9 @@ class AsyncAcpAgent(AsyncOpencode):
             )
         client.capabilities = _object(answer.get("agentCapabilities"))
         client.auth_methods = auth.methods(answer.get("authMethods"), process.command)
-        self.version = str(_object(answer.get("agentInfo")).get("version") or "")
+        told = _object(answer.get("agentInfo"))
+        self.version = str(told.get("version") or "")
+        client.name = plain(str(told.get("title") or told.get("name") or client.name))[:NAME_LENGTH]
 
     # -- what agents are not asked -----------------------------------------------------------------------------------
 
@@ -245,6 +274,13 @@ class AsyncAcpAgent(AsyncOpencode):
     async def models_detail(self) -> list[Json]:
         """Return []: agents tell the names of models, and nothing about them."""
         return []
+
+    async def default_agent(self) -> str:
+        """Return the first mode that the agent offers; "" before it has offered any."""
+        return next((str(mode["name"]) for mode in await self.agents()), "")
+
+    async def _by_id(self, _wanted: str) -> None:
+        """Return None: an agent knows its sessions' ids when it opens them, and lists them."""
 
     def _may_use(self, model: str) -> bool:
         """Return whether a model may answer unnamed: not the free public one, unless the user configured it."""

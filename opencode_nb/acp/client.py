@@ -17,6 +17,7 @@ from opencode_nb.acp.serving import Serving
 from opencode_nb.acp.talk import Talk, Talks
 from opencode_nb.acp.terminals import Terminals
 from opencode_nb.acp.wire import RpcError, Wire
+from opencode_nb.api.features import words_of
 from opencode_nb.api.stand_in import StandIn
 from opencode_nb.closest import did_you_mean
 from opencode_nb.errors import (
@@ -35,21 +36,30 @@ BEFORE_SECONDS = 5.0
 LISTED_PAGES = 100
 """Pages of sessions to ask for at most: an agent could go on for ever."""
 
+_CAPABILITIES: Mapping[str, Sequence[tuple[str, ...]]] = {
+    "mcp.add": [("mcpCapabilities", "http")],
+    "session.list": [("sessionCapabilities", "list")],
+    "session.fork": [("sessionCapabilities", "fork"), ("loadSession",)],
+    "session.delete": [("sessionCapabilities", "delete")],
+}
+"""Operations that only agents with these capabilities answer."""
+
 
 class AcpClient(StandIn):
     """Answers the operations of the server that prompts need, by asking an agent. Others raise OpencodeError.
 
-    `wire` is set before it is used, and so are `apply`, which takes events, and `may_use`, which returns whether a
-    model may answer that nobody named. `serving` answers what the agent asks.
+    `name` is what people call the agent. `wire` is set before it is used, and so are `apply`, which takes events, and
+    `may_use`, which returns whether a model may answer that nobody named. `serving` answers what the agent asks.
     """
 
     wire: Wire
     apply: Callable[[Json], None]
     may_use: Callable[[str], bool]
 
-    def __init__(self, roots: Sequence[Path], env: Mapping[str, str]) -> None:
+    def __init__(self, roots: Sequence[Path], env: Mapping[str, str], name: str) -> None:
         """`roots` are the directory to work in, then others that may be used; `env` are the agent's variables."""
         super().__init__("agent", str(roots[0]))
+        self.name = name
         self.capabilities: Json = {}
         self.auth_methods: list[AuthMethod] = []
         self._here, self._others = roots[0], [str(root) for root in roots[1:]]
@@ -58,9 +68,15 @@ class AcpClient(StandIn):
         self._terminals = Terminals(roots[0], env)
         self.serving = Serving(roots, self._terminals, self._talks, self._take)
 
+    def lacks(self, operation: str) -> OpencodeError | None:
+        """Return the error of what is not answered here, or what the agent told that it cannot do."""
+        lacking = super().lacks(operation)
+        can = all(self._can(*names) for names in _CAPABILITIES.get(operation, ()))
+        return lacking if lacking or can else self.refusal(operation)
+
     def refusal(self, operation: str) -> OpencodeError:
         """Return the error of what agents cannot do."""
-        return NotSupportedError(f"An agent of the Agent Client Protocol has no {operation}: see `capabilities`.")
+        return NotSupportedError(f"The agent {self.name} has no {words_of(operation)}.")
 
     def _take(self, events: Iterable[Json]) -> None:
         for event in events:
@@ -94,16 +110,12 @@ class AcpClient(StandIn):
         return talk
 
     async def _fork(self, session_id: str, *, messageID: str | None = None, **_fields: Any) -> Json:
-        if not (self._can("sessionCapabilities", "fork") and self._can("loadSession")):
-            raise self.refusal("forks")
         if messageID is not None:
             raise NotSupportedError("An agent of the Agent Client Protocol forks whole sessions only: leave out at=.")
         answer = await self.wire.request("session/fork", {"sessionId": session_id, **self._work_in()})
         return self._begun(answer).events.info
 
     async def _delete(self, session_id: str) -> bool:
-        if not self._can("sessionCapabilities", "delete"):
-            raise self.refusal("way to delete a session")
         await self.wire.request("session/delete", {"sessionId": session_id})
         self._talks.pop(session_id, None)
         return True
@@ -175,8 +187,6 @@ class AcpClient(StandIn):
 
     async def _add_server(self, *, name: str, config: Json, **_fields: Any) -> Json:
         """Give a session the MCP server of this process, by opening it again: the protocol knows no other way."""
-        if not self._can("mcpCapabilities", "http"):
-            raise NotSupportedError("it takes no MCP servers over HTTP (mcpCapabilities.http)")
         headers = [{"name": header, "value": value} for header, value in config["headers"].items()]
         session_id = next(id for id in self._talks if server_name(id) == name)
         self._talks.of(session_id).servers = [{"type": "http", "name": name, "url": config["url"], "headers": headers}]
@@ -191,8 +201,6 @@ class AcpClient(StandIn):
         return True
 
     async def _list(self, *, search: str | None = None, limit: int | None = None, **_fields: Any) -> list[Json]:
-        if not self._can("sessionCapabilities", "list"):
-            raise self.refusal("list of sessions")
         found: list[Json] = []
         cursor: Json = {}
         for _page in range(LISTED_PAGES):
@@ -204,9 +212,6 @@ class AcpClient(StandIn):
                 break
             cursor = {"cursor": page["nextCursor"]}
         return found[:limit]
-
-    def _update(self, session_id: str, *, title: str | None = None, **_fields: Any) -> Json:
-        raise self.refusal("way to change a session")
 
     def _status(self) -> Json:
         return {id: {"type": "busy"} for id, talk in self._talks.items() if talk.prompting is not None}
@@ -252,6 +257,24 @@ class AcpClient(StandIn):
         self._take(talk.events.prompted(messageID, parts))
         talk.granted.clear()
         talk.prompting = asyncio.create_task(self._work(session_id, talk, sent), name=f"opencode_nb {session_id}")
+
+    async def _command(
+        self,
+        session_id: str,
+        *,
+        command: str,
+        arguments: str,
+        model: str = "",
+        parts: Sequence[Json] = (),
+        **fields: Any,
+    ) -> None:
+        """Send a slash command, which is a prompt here; return when its turn has ended."""
+        if model:
+            fields["model"] = dict(zip(("providerID", "modelID"), model.split("/", 1), strict=True))
+        text: Json = {"type": "text", "text": f"/{command} {arguments}".strip()}
+        await self._prompt(session_id, parts=[text, *parts], **fields)
+        if (prompting := self._talks.of(session_id).prompting) is not None:
+            await asyncio.shield(prompting)
 
     async def _rested(self, talk: Talk) -> None:
         """Wait for the turn before. Raises OpencodeError if it goes on."""
@@ -316,10 +339,10 @@ class AcpClient(StandIn):
         "session.fork": _fork,
         "session.get": _get,
         "session.list": _list,
-        "session.update": _update,
         "session.abort": _abort,
         "session.status": _status,
         "session.prompt_async": _prompt,
+        "session.command": _command,
         "permission.reply": _reply,
         "question.reply": _answer_questions,
         "question.reject": _reject_questions,

@@ -32,6 +32,7 @@ if TYPE_CHECKING:
     from opencode_nb.api.transport import Transport
     from opencode_nb.api.types.async_operations import AsyncOperations
     from opencode_nb.api.types.operations import Operations
+    from opencode_nb.errors import OpencodeError
 else:  # the methods are built from the table when a client is created
     AsyncOperations = Operations = object
 
@@ -179,6 +180,10 @@ class AsyncClient(_Face, AsyncOperations):
         async with cls(base_url, **settings) as probe:
             document = await probe.request("GET", "/doc")
         return cls(base_url, **{**settings, "operations": _compile(document)})
+
+    def lacks(self, _operation: str) -> OpencodeError | None:
+        """Return the error that an operation would raise as nothing answers it; None for those of a server."""
+        return None
 
     async def aclose(self) -> None:
         """Close the connections."""

@@ -30,11 +30,14 @@ class StandIn(AsyncClient):
         return self._answer(str(row["name"]), *args, **kwargs)
 
     async def _answer(self, operation: str, *args: Any, **fields: Any) -> Any:
-        answer = self.answers.get(operation)
-        if answer is None:
-            raise self.refusal(operation)
-        result = answer(self, *args, **fields)
+        if (error := self.lacks(operation)) is not None:
+            raise error
+        result = self.answers[operation](self, *args, **fields)
         return wrap(await result if isawaitable(result) else result)
+
+    def lacks(self, operation: str) -> OpencodeError | None:
+        """Return the error of an operation that nothing answers here; None for the others."""
+        return None if operation in self.answers else self.refusal(operation)
 
     @abstractmethod
     def refusal(self, operation: str) -> OpencodeError:

@@ -64,8 +64,8 @@ class KernelOffer:
         self.tools = tuple(map(_noted, every))
 
     def uses(self, session: Offerable) -> bool:
-        """Whether a session's agent has the tools, as chosen for it, else by default."""
-        return self._chosen.get(session.id, default_use())
+        """Whether a session's agent has the tools, if it can: as chosen for it, else by default."""
+        return self._chosen.get(session.id, default_use()) and not session.owner.lacks("kernel")
 
     def place(self, session: Offerable) -> str:
         """Return where the code of a session's agent is to stand (`cells.place`), as chosen for it, else by default."""

@@ -71,6 +71,7 @@ class Completion:
         self._line = line
         self._patience = IN_PAGE
         self._known: dict[str, Callable[[str], Iterable[str]]] = {
+            "AGENTS": lambda _fragment: list(workspace.settings.agents),
             "COMMAND": lambda _fragment: [*line.commands, "prompt"],
             "PATH": _paths,
             "EXPR": lambda fragment: [*offers.names(), *_paths(fragment)],
@@ -146,7 +147,7 @@ class Completion:
         words = [word[0] for word in typed(line)]
         ended = line[-1:].isspace() and not line.endswith("\\ ")
         fragment = words.pop() if words and not ended else ""
-        option = parser.takes(words[-1]) if words else None
+        option = parser.value_after(words)
         if option is not None:
             return Offers(fragment, self._values(option, fragment))
         argument = parser.positional(words)

@@ -85,12 +85,12 @@ class _Extension:
         text = "\n".join(filter(str.strip, (start, below)))
         late = parser.options_after(start)
         note = f"{late} is sent as text: options come before the prompt." if late else ""
-        whole = cell is not None
+        whole, workspace = cell is not None, self.workspace.of_agent(options.of_agent)
         if options.verify:
             from opencode_nb.magics.verifying import run_and_verify
 
-            return run_and_verify(self.shell, self.workspace, magic, options, text, whole=whole, note=note)
-        return run_prompt(self.shell, self.workspace, magic, options, text, whole=whole, note=note)
+            return run_and_verify(self.shell, workspace, magic, options, text, whole=whole, note=note)
+        return run_prompt(self.shell, workspace, magic, options, text, whole=whole, note=note)
 
     def _opencode_cell(self) -> Callable[[str, str], Any]:
         @no_var_expand
@@ -99,7 +99,8 @@ class _Extension:
             from opencode_nb.magics.code import run_code  # what it needs is not loaded with the extension
 
             options, instruction = parse_code(line)
-            return run_code(self.shell, self.workspace, options, instruction, cell)
+            workspace = self.workspace.of_agent(options.of_agent)
+            return run_code(self.shell, workspace, options, instruction, cell)
 
         about = "Have the agent work on this cell's code as the line says; the Turn is the cell's value."
         opencode.__doc__ = f"{about}\n\n{code_parser().format_help()}"

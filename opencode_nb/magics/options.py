@@ -5,7 +5,7 @@ from __future__ import annotations
 import argparse
 import re
 from collections.abc import Callable, Sequence
-from itertools import pairwise
+from itertools import pairwise, takewhile
 from typing import NoReturn, TypeVar
 
 from IPython.core.error import UsageError
@@ -82,7 +82,8 @@ class MagicParser(argparse.ArgumentParser):
         return ""
 
     def _parse(self, given: Sequence[str]) -> argparse.Namespace:
-        one_dash = [word for word in given if f"-{word}" in self._option_string_actions]  # argparse reads -n ew
+        own = list(takewhile(lambda word: not self._takes_rest(word), given))
+        one_dash = [word for word in own if f"-{word}" in self._option_string_actions]  # argparse reads -n ew
         options, unknown = (None, one_dash) if one_dash else self.parse_known_args(given)
         if options is None or unknown:
             self._refuse(f"unrecognized arguments: {' '.join(unknown)}.{self._meant(unknown[0])}")
@@ -106,6 +107,15 @@ class MagicParser(argparse.ArgumentParser):
         action = self._option_string_actions.get(option)
         return action if action is not None and action.nargs != 0 else None
 
+    def value_after(self, words: Sequence[str]) -> argparse.Action | None:
+        """Return the option whose value comes after these words: the last, or one that takes the rest of the line."""
+        rest = next(filter(self._takes_rest, words), None)
+        return self.takes(rest or words[-1]) if words else None
+
+    def _takes_rest(self, word: str) -> bool:
+        action = self.takes(word)
+        return action is not None and action.nargs == argparse.REMAINDER
+
     def positional(self, words: list[str]) -> argparse.Action | None:
         """Return the positional argument that comes after these words, or None."""
         before = [word for last, word in pairwise(["", *words]) if not (word.startswith("-") or self.takes(last))]
@@ -120,6 +130,8 @@ LATE = "known after each step: the last one may pass it"
 
 EFFORT = f"{', '.join(EFFORTS)}; the model's variant of this name, or the nearest"
 """What `--effort` takes."""
+
+_WITH = "prompt this agent of your own, one of OpencodeMagics.agents, in a session of its own"
 
 _IMAGE = "attach an image: a figure, a picture, PNG bytes or a path, as a Python expression; repeatable"
 
@@ -143,6 +155,7 @@ def prompt_parser(magic: str = "%%prompt") -> MagicParser:
     parser = MagicParser(magic, f"{magic}? lists the options; -- ends them, before a prompt that starts with a dash.")
     parser.usage = "%(prog)s [options] [TEXT]"
     add = parser.add_argument
+    add("--with", dest="of_agent", metavar="AGENTS", help=_WITH)
     add("-m", "--model", metavar="MODEL", help="provider/model, or provider/model/variant, for this turn")
     add("-a", "--agent", metavar="AGENT", help="agent for this turn")
     add("--variant", metavar="VARIANT", help="variant of the model, such as its reasoning effort")

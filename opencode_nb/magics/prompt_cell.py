@@ -127,7 +127,7 @@ class PromptCell:
         """Read what the cell says: which commands there are, only the server knows."""
         ai = self._workspace.ai  # applies the current preferences; changed ones are announced again
         if self._workspace.starting:
-            print("Starting OpenCode…")  # noqa: T201
+            print(f"Starting {ai.name}…")  # noqa: T201
             kernel_offer()
             if not self._options.quiet:
                 import_view(self._frontend)
@@ -143,7 +143,7 @@ class PromptCell:
         choice = workspace.ai.model_choice(model or self._model_of_session, self._options.agent)
         if not workspace.announced or model not in (None, choice.full_name):  # without its provider: say which
             workspace.announced = True
-            self._note(announcement(choice))
+            self._note(announcement(choice) if choice.model else f"Agent: {workspace.ai.described}")
 
     @property
     def _model_of_session(self) -> str | None:
@@ -192,7 +192,7 @@ class PromptCell:
                 self._workspace.session = session
             raise
         self._workspace.session = session
-        if self._frontend is Frontend.PAGE:
+        if self._frontend is Frontend.PAGE and self._workspace.of_notebook:
             notebook.remember(session.id)
         return turn
 

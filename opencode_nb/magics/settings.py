@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from traitlets import Any as AnyTrait
-from traitlets import Bool, TraitError, TraitType, Unicode, validate
+from traitlets import Bool, Dict, TraitError, TraitType, Unicode, validate
 from traitlets.config import Config, Configurable
 
 from opencode_nb.kernel.cells.place import CARD, checked_place
@@ -48,6 +48,8 @@ precedence, as everywhere else in the package, and find_binary reads it."""
 _OF_CELLS = ("privacy", "kernel", "cells", "record")
 """Traits that are no options of `Opencode`: what cells and panels tell the agent of the kernel, where its code stands,
 where turns of cells are recorded."""
+
+_AN_AGENT = 'Give a name without spaces, and its program and arguments, as in {"qwen": ["qwen", "--acp"]}.'
 
 _BOOLEANS = {"1": True, "true": True, "yes": True, "0": False, "false": False, "no": False}
 
@@ -92,6 +94,11 @@ class OpencodeMagics(Configurable):
     record = _text("record", "a file to which the turns of cells are recorded")
     replay = _text("replay", "a recording to play turns from, with no server; nothing is recorded then")
 
+    agents = Dict(
+        help='commands of agents of the Agent Client Protocol, by name, such as {"qwen": ["qwen", "--acp"]}: for '
+        "%%prompt --with NAME and %opencode start --acp NAME"
+    ).tag(config=True)
+
     @classmethod
     def of(cls, config: Config) -> OpencodeMagics:
         """Create the settings from `config`; report invalid values and ignore them."""
@@ -113,6 +120,14 @@ class OpencodeMagics(Configurable):
             return _checked(name, value) if _given(value) else None
         except ValueError as error:
             raise TraitError(f"OpencodeMagics.{name}: {error}") from None
+
+    @validate("agents")
+    def _check_agents(self, proposal: Any) -> Any:
+        for name, command in proposal["value"].items():
+            words = [name, *command] if isinstance(command, list | tuple) and command else [None]
+            if not all(isinstance(word, str) and word for word in words) or " " in name:
+                raise TraitError(f"OpencodeMagics.agents: {name!r}: {command!r} is no command. {_AN_AGENT}")
+        return proposal["value"]
 
     def options(self) -> dict[str, Any]:
         """Return the options of `Opencode` that are set, by name; reads the environment each time.

@@ -5,7 +5,7 @@ from __future__ import annotations
 import atexit
 import os
 import threading
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from concurrent.futures import Future
 from contextlib import AbstractContextManager, contextmanager
 from typing import TYPE_CHECKING, Any
@@ -15,6 +15,7 @@ from IPython.core.getipython import get_ipython
 from IPython.core.interactiveshell import InteractiveShell
 
 from opencode_nb import portal
+from opencode_nb.closest import did_you_mean
 from opencode_nb.errors import OpencodeError
 from opencode_nb.kernel import notebook
 from opencode_nb.kernel.defaults import set_defaults
@@ -31,8 +32,11 @@ PASSWORD = "OPENCODE_SERVER_PASSWORD"  # noqa: S105  # a variable's name
 PREFERENCES = ("model", "agent", "variant", "effort", "permission", "timeout", "max_cost", "max_steps")
 """The options that take effect with the next prompt; the others need a new start."""
 
-OWN_SERVER = ("binary", "demo", "shared")
-"""The options of %opencode start that ask for a server started here, even if a base_url is configured."""
+OWN_SERVER = ("binary", "demo", "shared", "acp")
+"""The options of %opencode start that ask for what is started here, even if a base_url is configured."""
+
+OF_SERVER = ("model", "agent", "variant", "effort", "binary", "shared", "replay")
+"""Settings that are about the server, and not about agents of the Agent Client Protocol."""
 
 
 class Workspace:
@@ -41,15 +45,18 @@ class Workspace:
     Options of %opencode start take precedence over `settings`, and those over the environment.
     """
 
-    def __init__(self, settings: OpencodeMagics | None = None) -> None:
+    def __init__(self, settings: OpencodeMagics | None = None, *, agent: list[str] | None = None) -> None:
         self.settings = settings or OpencodeMagics()
+        self.of_notebook = agent is None
+        """Whether its session is the notebook's, to continue in a fresh kernel; not for a named agent."""
+        self._agents: dict[str, Workspace] = {}
         self._session: Session | None = None
-        self._had_session = False
+        self._had_session = not self.of_notebook
         self._unasked: list[Session] = []  # created for a view, not for a prompt
         self.announced = False
         self._ai: Opencode | None = None
         self._made_with: dict[str, Any] = {}
-        self._started_with: dict[str, Any] = {}
+        self._started_with: dict[str, Any] = {} if agent is None else {"acp": agent}
         self._starting: Future[Any] | None = None
 
     @property
@@ -84,7 +91,10 @@ class Workspace:
     @property
     def options(self) -> dict[str, Any]:
         """The current settings, by their names in `Opencode`. Raises ValueError for an invalid environment variable."""
-        options = self.settings.options() | self._started_with
+        options = self.settings.options()
+        if "acp" in self._started_with:
+            options = {name: value for name, value in options.items() if name not in OF_SERVER}
+        options |= self._started_with
         if any(name in self._started_with for name in OWN_SERVER):
             options.pop("base_url", None)
         return options
@@ -192,6 +202,31 @@ class Workspace:
         session = self.find(wanted) if wanted else None if new else self.session
         return session_for_prompt(self.ai, session)
 
+    def command_of(self, words: Sequence[str]) -> list[str]:
+        """Return the command of an agent: the words, or what they name in the settings."""
+        return list(self.settings.agents.get(words[0], words)) if len(words) == 1 else list(words)
+
+    def of_agent(self, name: str | None) -> Workspace:
+        """Return the workspace of an agent that the settings name, made on first use; this one without a name.
+
+        It has sessions of its own, and ends with this one. Raises OpencodeError if the settings name no such agent.
+        """
+        if name is None:
+            return self
+        known = self.settings.agents
+        if name not in known:
+            meant = did_you_mean(name, known) if known else ""
+            raise OpencodeError(f"OpencodeMagics.agents names no agent {name!r}.{meant} {_NAMING}")
+        command = self.command_of([name])
+        if self._started_with.get("acp") == command:
+            return self
+        there = self._agents.get(name)
+        if there is None or there._started_with["acp"] != command:
+            if there is not None:
+                there.close()
+            there = self._agents[name] = Workspace(self.settings, agent=command)
+        return there
+
     def replay(self, path: str) -> Session:
         """Return the session that plays a recording, besides the current one. Raises OpencodeError for a bad file."""
         from opencode_nb.session.blocking import player
@@ -205,6 +240,9 @@ class Workspace:
 
     def close(self) -> None:
         """Stop the server and reset this workspace; sessions that were used stay in the server's store."""
+        for agent in self._agents.values():
+            agent.close()
+        self._agents.clear()
         self._discard_unused()
         self.stop()
         self._ai, self.session, self.announced, self._started_with = None, None, False, {}
@@ -273,10 +311,22 @@ def _known_secrets() -> Iterable[str]:
     return known_secrets_here()
 
 
+_NAMING = 'Name one: %config OpencodeMagics.agents = {"qwen": ["qwen", "--acp"]}'
+
+
 def _opencode(options: dict[str, Any]) -> Opencode:
-    """Create an Opencode with these options; for an existing server, read the password from the environment."""
+    """Create an Opencode with these options; for an existing server, read the password from the environment.
+
+    `acp` is the command of an agent to use in the server's place, () for `opencode acp`.
+    """
     from opencode_nb.session.blocking import Opencode  # it loads most of the package
 
+    if "acp" in options:
+        from opencode_nb.acp.agent import AcpAgent
+
+        agent = AcpAgent(options["acp"] or None, cwd=options.get("directory"))
+        agent.prefer(**{name: options[name] for name in PREFERENCES if name in options})
+        return agent
     joined: dict[str, Any] = {"password": os.environ.get(PASSWORD)} if "base_url" in options else {}
     return Opencode(**(joined | options))
 

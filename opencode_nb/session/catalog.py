@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import contextlib
 from collections.abc import Collection, Iterable, Mapping
 from dataclasses import replace
 from pathlib import Path, PurePath
@@ -113,9 +112,8 @@ class Catalog(Connection):
         exactly one matches.
         """
         await self.start()
-        if wanted.startswith(SESSION_ID):
-            with contextlib.suppress(NotFoundError):
-                return dict(await self.client.session.get(wanted))
+        if (info := await self._by_id(wanted)) is not None:
+            return info
         listed = await self.sessions(archived=True)
         present = [info for info in listed if not is_archived(info)]
         found = _matching(wanted, present) or _matching(wanted, listed)
@@ -123,10 +121,18 @@ class Catalog(Connection):
             raise OpencodeError(_not_one(wanted, found, present))
         return found[0]
 
+    async def _by_id(self, wanted: str) -> Json | None:
+        if not wanted.startswith(SESSION_ID):
+            return None
+        try:
+            return dict(await self.client.session.get(wanted))
+        except NotFoundError:
+            return None
+
     async def can_share(self) -> bool:
         """Whether OpenCode's configuration allows sharing sessions."""
         await self.start()
-        return (await self.client.config.get()).get("share") != "disabled"
+        return not self.lacks("share") and (await self.client.config.get()).get("share") != "disabled"
 
     # -- models ------------------------------------------------------------------------------------------------------
 
@@ -269,7 +275,7 @@ class Catalog(Connection):
             return completion.commands(word, commands.offered(await self.commands()))
         agents: list[Any] = await self.client.app.agents()
         query = word.text.rstrip("/")  # with a trailing slash the server finds only folders, not their files
-        files: list[Any] = await self.client.find.files(query=query, limit=limit)
+        files = await self._find(query, limit)
         return completion.mentions(word, files, [a for a in agents if not a.get("hidden")], variables, limit)
 
     async def mentions(self, text: str, variables: Collection[str] = ()) -> list[Json]:
@@ -292,12 +298,14 @@ class Catalog(Connection):
         step = "Without the @, or in backticks, it is sent as text. Nothing was sent."
         return f"No such file: @{name} (looked in {self.directory}).{meant} {step}"
 
+    async def _find(self, query: str, limit: int) -> list[Any]:
+        return [] if self.lacks("files") else list(await self.client.find.files(query=query, limit=limit))
+
     async def _similar_files(self, name: str) -> list[str]:
         """Search for files by the name, then by its beginning: the server finds only names with all the letters."""
         stem = PurePath(name).stem
         for query in (stem, stem[:BEGINNING]):
-            found: list[Any] = await self.client.find.files(query=query, limit=SIMILAR)
-            if close := closest(name, map(str, found)):
+            if close := closest(name, map(str, await self._find(query, SIMILAR))):
                 return close
         return []
 

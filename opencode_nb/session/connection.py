@@ -13,6 +13,7 @@ from types import TracebackType
 from typing import Any, Self
 
 from opencode_nb.api.client import AsyncClient
+from opencode_nb.api.features import FEATURES
 from opencode_nb.errors import NotFoundError, NotSupportedError, OpencodeError, ServerExitedError
 from opencode_nb.secret import Secret
 from opencode_nb.server import Server, serve
@@ -51,6 +52,9 @@ class Connection:
     server gets in addition to this process's.
     """
 
+    name = "OpenCode"
+    """What people call it."""
+
     def __init__(
         self,
         directory: str | Path | None,
@@ -87,6 +91,32 @@ class Connection:
         if self._client is None:
             raise OpencodeError(_NOT_STARTED)
         return self._client
+
+    def lacks(self, feature: str) -> str:
+        """Return why there is no such feature (one of `FEATURES`); "" if there is, or before `start`."""
+        error = None if self._client is None else self._client.lacks(FEATURES[feature].operation)
+        return "" if error is None else str(error)
+
+    def need(self, feature: str) -> None:
+        """Raise the error of a feature that is lacking, before anything is done."""
+        error = None if self._client is None else self._client.lacks(FEATURES[feature].operation)
+        if error is not None:
+            raise error
+
+    @property
+    def described(self) -> str:
+        """What answers, and where: one line. Raises OpencodeError before `start`."""
+        return f"{self.name} {self.version} at {self.client.base_url}"
+
+    @property
+    def joined(self) -> bool:
+        """Whether it was started elsewhere, and is joined by URL."""
+        return self._join[0] is not None
+
+    @property
+    def log_path(self) -> Path | None:
+        """The log of what was started here; None before `start`, and for what was started elsewhere."""
+        return None if self.managed is None else self.managed.log_path
 
     @property
     def password(self) -> Secret | None:

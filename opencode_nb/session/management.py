@@ -138,6 +138,7 @@ class ManagedSession(OpenRequests):
             from opencode_nb.recording.turns import as_json
 
             return [message for turn in self.transcript.turns.values() for message in as_json(turn)["messages"]]
+        self.owner.need("messages")
         return await self.owner.feed.messages(self.id, limit, before)
 
     async def load_earlier(self) -> bool:
@@ -254,6 +255,7 @@ class ManagedSession(OpenRequests):
         somebody has edited one of the files since. `force=True` overwrites those edits; the warning names the copy.
         """
         refuse_acts(playing=self.owner.recording)
+        self.owner.need("undo")
         message_id = await self._turn_id(to)
         undoing = self.transcript.turns_from(message_id)
         redoing = [turn for turn in self.transcript.undone_turns if turn not in undoing]
@@ -266,6 +268,7 @@ class ManagedSession(OpenRequests):
         Restores the turns' files to their state before the undo, and no others. Also raises as `revert` does.
         """
         refuse_acts(playing=self.owner.recording)
+        self.owner.need("redo")
         reverted = self.transcript.info.get("revert")
         if not reverted:
             raise OpencodeError("There is nothing to redo: undone turns can be redone only until the next prompt.")
@@ -355,6 +358,7 @@ class ManagedSession(OpenRequests):
 
         Raises OpencodeError if sharing is disabled or fails.
         """
+        self.owner.need("share")
         if not await self.owner.can_share():
             raise OpencodeError("Sharing is disabled in OpenCode's configuration (share: disabled).")
         try:

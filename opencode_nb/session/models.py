@@ -159,6 +159,8 @@ async def choose_model(client: AsyncClient, model: str | None, agent: str | None
 
 def announcement(choice: ModelChoice) -> str:
     """Return a line that names the model, what selected it, and its name and provider."""
+    if not choice.model:
+        return "Model: the agent's own choice"
     return f"Model: {choice.full_name} ({choice.source}){f': {choice.title}' if choice.title else ''}"
 
 

@@ -225,13 +225,13 @@ class AsyncOpencode(Logins):
         The tools of an MCP server are one entry, "name_*": the opencode server does not list them. Without the tools
         of a kernel. Raises ModelError if no model is set up: each has its own tools.
         """
-        provider, model = split_model((await self.model_choice()).model)
+        choice = await self.model_choice()
+        self.need("tools")
+        provider, model = split_model(choice.model)
         listed: list[Any] = await self.client.tool.list(provider=provider, model=model)
         tools = [str(tool["id"]) for tool in listed if tool["id"] != "invalid"]
         tools += [f"{name}_*" for name, state in (await self.mcp.status()).items() if state.connected]
-        rules = tool_rules(
-            tools, await self.enforcement.all_rules(self.policy, self.policy.agent or self.agent), self.policy
-        )
+        rules = tool_rules(tools, await self.enforcement.all_rules(self.policy, self.agent), self.policy)
         return [*rules, *own_rules({one.name: not one.read_only for one in self.tools}, self.policy)]
 
     def allow_approved(self, turn: TurnState) -> None:

@@ -35,6 +35,7 @@ class Owner(Protocol):
     managed: Server | None
     environment: Mapping[str, str]
     version: str
+    name: str
     recording: Recording | None
     model: str | None
     agent: str | None
@@ -56,6 +57,12 @@ class Owner(Protocol):
     @property
     def client(self) -> AsyncClient:
         """Client for every operation of the server's API."""
+
+    def lacks(self, feature: str) -> str:
+        """Return why there is no such feature; "" if there is."""
+
+    def need(self, feature: str) -> None:
+        """Raise OpencodeError if there is no such feature."""
 
     @property
     def password(self) -> Secret | None:

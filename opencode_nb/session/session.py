@@ -226,6 +226,7 @@ class AsyncSession(ManagedSession):
         if self.owner.recording is not None:
             raise OpencodeError(_NO_SHELL.format(self.owner.recording.path.name))
         await self._rested()
+        self.owner.need("shell")
         turn = await self.sender.shell(command, timeout)
         return await self._settled(turn) if wait else turn
 
@@ -323,6 +324,7 @@ class AsyncSession(ManagedSession):
 
     async def undo(self, to: Turn | str | None = None, *, force: bool = False) -> Undone:
         """Stop the running turn, if any, then undo this turn (by default the last) and later ones, as `revert` does."""
+        self.owner.need("undo")
         if self.busy:
             await self.abort()
             await self._wait_until_idle()
@@ -354,6 +356,7 @@ class AsyncSession(ManagedSession):
 
     async def delete(self) -> None:
         """Stop the running turn and delete the session with its sub-sessions."""
+        self.owner.need("delete")
         if self.busy:
             await self.abort()
         await self.withdraw()

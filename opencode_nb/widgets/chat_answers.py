@@ -61,7 +61,7 @@ class Answers:
             {
                 "id": info["id"],
                 "title": str(info.get("title") or ""),
-                "updated": info["time"]["updated"],
+                "updated": (info.get("time") or {}).get("updated"),  # an agent may not tell it
                 "busy": info["id"] in (statuses or {}),
             }
             for info in found

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 
 import pytest
@@ -51,16 +52,18 @@ for line in sys.stdin:
         send(id=message["id"], error={"code": -32601, "message": "Method not found"})
 """
 
+
+def written_agent(directory: Path, code: str) -> list[str]:
+    """Write an agent which differs from a good one by this code; return its command."""
+    file = directory / "agent.py"
+    file.write_text(ANSWERS + code + LOOP, encoding="utf-8")
+    return [sys.executable, "-I", "-S", str(file)]
+
+
 MakeAgent = Callable[[str], list[str]]
 
 
 @pytest.fixture
 def make_agent(tmp_path: Path) -> MakeAgent:
-    """Return a function that writes an agent which differs from a good one by this code; it returns the command."""
-
-    def make(code: str) -> list[str]:
-        file = tmp_path / "agent.py"
-        file.write_text(ANSWERS + code + LOOP, encoding="utf-8")
-        return [sys.executable, "-I", "-S", str(file)]
-
-    return make
+    """Return a function that writes an agent, see `written_agent`."""
+    return partial(written_agent, tmp_path)

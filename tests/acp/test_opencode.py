@@ -138,7 +138,7 @@ def test_a_fork_has_the_history_and_goes_its_own_way(agent: oc.AcpAgent, demo_mo
     assert [turn.text for turn in first.turns()] == ["shared"]
     with pytest.raises(oc.NotSupportedError, match="whole sessions only"):
         first.fork(first.turns()[0])
-    with pytest.raises(oc.NotSupportedError, match="delete a session"):
+    with pytest.raises(oc.NotSupportedError, match="delete sessions"):
         forked.delete()
     [login] = agent.auth_methods
     assert login.command.endswith("opencode auth login")

@@ -26,6 +26,7 @@ def test_options_have_their_defaults() -> None:
         "effort": None,
         "session": None,
         "new": False,
+        "of_agent": None,
         "output": None,
         "file": [],
         "image": [],

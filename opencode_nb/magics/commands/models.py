@@ -39,6 +39,7 @@ def models(workspace: Workspace, _options: Namespace) -> None:
     """List the models that you can use."""
     found = workspace.ai.models_detail()
     if not found:
+        workspace.ai._async.need("models")
         workspace.ai.model_choice()  # raises ModelError, which says how to set one up
     say(listing.models(found))
 
@@ -120,7 +121,7 @@ def _model(workspace: Workspace) -> Choice:
     if session and (so_far := usage.session_model(session._async.transcript.info)):
         return Choice(so_far, "this session's so far")
     choice = ai.model_choice()
-    return Choice(choice.model, choice.source)
+    return Choice(choice.model, choice.source) if choice.model else Choice("the agent's own choice", "turns tell it")
 
 
 def _agent(workspace: Workspace) -> Choice:

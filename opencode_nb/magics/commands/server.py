@@ -11,6 +11,8 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from IPython.core.error import UsageError
+
 from opencode_nb.errors import ModelError, OpencodeError
 from opencode_nb.magics.commands.group import Group, argument, say
 from opencode_nb.magics.commands.sessions import named
@@ -23,7 +25,6 @@ from opencode_nb.session.permissions import option as permission_option
 from opencode_nb.session.prompt.variants import EFFORTS
 
 if TYPE_CHECKING:
-    from opencode_nb.server.process import Server
     from opencode_nb.server.status import Holder, ServerStatus
     from opencode_nb.session.blocking import Opencode
     from opencode_nb.session.incoming.health import Health
@@ -41,6 +42,12 @@ def _directory(text: str) -> Path:
     if not path.is_dir():
         raise argparse.ArgumentTypeError(f"directory {text} does not exist")
     return path
+
+
+_ACP = (
+    "use an agent of the Agent Client Protocol instead of the server: the rest of the line is its command, or its name "
+    "in OpencodeMagics.agents (default: opencode acp)"
+)
 
 
 @group.command(
@@ -67,13 +74,14 @@ def _directory(text: str) -> Path:
         metavar="URL",
         help=f"connect to a running server; its password comes from ${PASSWORD}, or you are asked",
     ),
+    argument("--acp", nargs=argparse.REMAINDER, metavar="AGENTS", help=_ACP),
 )
 def start(workspace: Workspace, options: Namespace) -> None:
     """Start the agent; the options stay in effect until the next start."""
     earlier = workspace.session
-    with workspace.renewed(**_wanted(options)) as ai:
+    with workspace.renewed(**_wanted(workspace, options)) as ai:
         if ai.recording is None:
-            say("Connecting…" if "base_url" in workspace.options else "Starting OpenCode…")
+            say("Connecting…" if ai.joined else f"Starting {ai.name}…")
         ai.start()
         if options.model and ai.recording is None:
             ai.model_choice()  # fail this cell on a wrong one, rather than the first prompt
@@ -84,7 +92,7 @@ def start(workspace: Workspace, options: Namespace) -> None:
         say(f"The previous session is kept: %opencode use {earlier.id} continues it.")
 
 
-def _wanted(options: Namespace) -> dict[str, Any]:
+def _wanted(workspace: Workspace, options: Namespace) -> dict[str, Any]:
     """Return the options that were given, by their names in `Opencode`."""
     names = (
         "model",
@@ -103,9 +111,20 @@ def _wanted(options: Namespace) -> dict[str, Any]:
         wanted["demo"] = True
     if options.own:
         wanted["shared"] = False
+    if options.acp is not None:
+        given = [name for name in _NOT_FOR_AGENTS if getattr(options, name)]
+        if given:
+            raise UsageError(f"%opencode start: --acp does not go with --{given[0]}: remove one.")
+        if options.acp and options.acp[0].startswith("-"):
+            raise UsageError(f"%opencode start: what follows --acp is a command: {options.acp[0]} goes before it.")
+        wanted["acp"] = workspace.command_of(options.acp)
     if options.url:
         wanted |= {"base_url": options.url, "password": _password(options.url)}
     return wanted
+
+
+_NOT_FOR_AGENTS = ("demo", "own", "binary", "url", "variant", "effort")
+"""Options of the server's."""
 
 
 def _password(url: str) -> Secret | None:
@@ -123,12 +142,12 @@ def _password(url: str) -> Secret | None:
 def stop(workspace: Workspace, _options: Namespace) -> None:
     """Disconnect; the server stops if no other kernel uses it. The next prompt reconnects with the same options."""
     running, cut_off, others = workspace.running, workspace.busy, _others(workspace)
-    joined = running and workspace.ai.managed is None
+    joined, name = running and workspace.ai.joined, workspace.ai.name
     workspace.stop()
     if cut_off:
         say("The running turn was cut off; its partial answer is kept.")
     if not running:
-        say("OpenCode was not running.")
+        say(f"{name} was not running.")
     elif workspace.ai.recording is not None:
         say("The replay is closed; the next %%prompt opens it again.")
     elif joined:
@@ -136,7 +155,7 @@ def stop(workspace: Workspace, _options: Namespace) -> None:
     elif others:
         say(f"Disconnected; the server keeps running for {_listed(others)}. The next %%prompt reconnects.")
     else:
-        say("OpenCode stopped; the next %%prompt starts it again.")
+        say(f"{name} stopped; the next %%prompt starts it again.")
 
 
 @group.command(argument("--force", action="store_true", help="restart even if other kernels use the server"))
@@ -148,7 +167,7 @@ def restart(workspace: Workspace, options: Namespace) -> None:
             f"The server is also used by {_listed(others)}: a restart cuts off the turns that run there. %opencode "
             "restart --force restarts it anyway; %opencode start --own starts one for this kernel alone."
         )
-    say("Restarting OpenCode…" if workspace.running else "Starting OpenCode…")
+    say(f"{'Restarting' if workspace.running else 'Starting'} {workspace.ai.name}…")
     _restart(workspace.ai)
     if cut_off:
         say("The running turn was cut off; its partial answer is kept.")
@@ -156,12 +175,14 @@ def restart(workspace: Workspace, options: Namespace) -> None:
 
 
 def _restart(ai: Opencode) -> None:
-    if ai.started and ai.managed is None:
+    if ai.started and ai.joined:
         raise OpencodeError(
             f"The server at {ai.client.base_url} was not started from here: restart it where it was started."
         )
-    if ai.started and ai.managed is not None:
+    if ai.managed is not None and ai.started:
         ai.managed.restart()
+    elif ai.managed is None:
+        ai.close()
     ai.start()
 
 
@@ -183,19 +204,20 @@ def status(workspace: Workspace, _options: Namespace) -> None:
     """Show the program, the server and its users, the model and the current session."""
     ai, server = workspace.ai, workspace.ai.managed
     if not workspace.running:
-        say("OpenCode is not running; the next %%prompt or %opencode start starts it.")
-        if server is not None:
-            say(f"The server exited. Its log: {server.log_path}")
+        again = "" if "acp" in workspace.options else " or %opencode start"  # which would start the server
+        say(f"{ai.name} is not running; the next %%prompt{again} starts it.")
+        if ai.log_path is not None:
+            say(f"It has exited. Its log: {ai.log_path}")
         return
     if ai.recording is not None:
         say(f"Replay of {ai.recording.path}: recorded turns are played, and no server or model is used.")
         return
-    told = list(_server_lines(server.status())) if server else []
+    told = list(_server_lines(server.status())) if server else _log_line(ai)
     if server is not None and not server.ready:  # a request would wait until it is up
         say("\n".join(["OpenCode is restarting; the next %%prompt waits for it.", *told]))
         return
     told += _health_lines(ai.health)
-    say("\n".join([f"OpenCode {ai.version} at {ai.client.base_url}, in {ai.directory}", *told]))
+    say("\n".join([f"{ai.described}, in {ai.directory}", *told]))
     try:
         say(announcement(ai.model_choice()))
     except ModelError as error:
@@ -219,6 +241,10 @@ def _server_lines(status: ServerStatus) -> Iterator[str]:
     yield f"Log: {status.log_path}"
 
 
+def _log_line(ai: Opencode) -> list[str]:
+    return [f"Log: {ai.log_path}"] if ai.log_path is not None else []
+
+
 def _health_lines(health: Health) -> Iterator[str]:
     if health.last_failure is not None:
         times = f"{health.failures} time{'' if health.failures == 1 else 's'}"
@@ -228,9 +254,9 @@ def _health_lines(health: Health) -> Iterator[str]:
 
 
 def _session_line(workspace: Workspace) -> str:
-    session, count = workspace.session, len(workspace.ai.sessions())
+    session, listed = workspace.session, not workspace.ai.lacks("sessions")
     current = f"{named(session)}, ${session.cost:.4f}" if session else "the first %%prompt creates one"
-    return f"Session: {current} ({count} in this directory)"
+    return f"Session: {current}{f' ({len(workspace.ai.sessions())} in this directory)' if listed else ''}"
 
 
 def _duration(seconds: float) -> str:
@@ -246,10 +272,12 @@ def _duration(seconds: float) -> str:
     argument("lines", nargs="?", type=int, metavar="N", default=LOG_LINES, help="number of lines (default: 20)")
 )
 def log(workspace: Workspace, options: Namespace) -> None:
-    """Show the last lines of the server's log."""
-    server: Server | None = workspace.ai.managed
-    if server is None:
+    """Show the last lines of the log of the server, or of the agent."""
+    from opencode_nb.server.logs import tail
+
+    path = workspace.ai.log_path
+    if path is None:
         say("There is no log: no server was started from here.")
         return
-    say(server.tail(max(options.lines, 1)) or "The log is empty.")
-    say(f"Full log: {server.log_path}")
+    say(tail(path, max(options.lines, 1)) or "The log is empty.")
+    say(f"Full log: {path}")

@@ -55,7 +55,8 @@ def sessions(workspace: Workspace, options: Namespace) -> None:
 
 
 def _line(info: Json, current: bool) -> str:
-    updated = datetime.fromtimestamp(info["time"]["updated"] / 1000).strftime("%Y-%m-%d %H:%M")
+    at = (info.get("time") or {}).get("updated")  # an agent may not tell it
+    updated = datetime.fromtimestamp(at / 1000).strftime("%Y-%m-%d %H:%M") if at else ""
     archived = "  (archived)" if is_archived(info) else ""
     return f"{'*' if current else ' '} {info['id']}  {updated}  {info.get('title') or ''}{archived}"
 

@@ -31,6 +31,7 @@ def tui(workspace: Workspace, _options: Namespace) -> None:
     from opencode_nb.server.environment import loopback_direct
 
     ai = workspace.ai.start()
+    ai._async.need("tui")
     if ai.managed is None:
         raise OpencodeError(
             "This server was not started from here: run `opencode attach URL` where you have its password."

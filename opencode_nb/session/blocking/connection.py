@@ -47,6 +47,11 @@ class Connection(Derived):
     managed = Forwarded[Server | None]("managed", "Like `server`, but None where that raises.")
     tools = Forwarded[Tools]("tools", "The functions that its agents may call: list them, `add` and `remove` them.")
     directory = Forwarded[Path]("directory", "The directory that the agent works in.")
+    name = Forwarded[str]("name", "What people call what answers: OpenCode, or the agent's name.")
+    described = Forwarded[str](AsyncOpencode.described)
+    joined = Forwarded[bool](AsyncOpencode.joined)
+    log_path = Forwarded[Path | None](AsyncOpencode.log_path)
+    lacks = forwarded(AsyncOpencode.lacks)
     version = Forwarded[str]("version", 'The server\'s version, or "" before the first connection.')
 
     @property

@@ -82,6 +82,7 @@ class Enforcement:
 
     async def all_rules(self, policy: Policy, agent: str | None) -> list[Json]:
         """Return the rules that a turn with this policy is under in a new session: the agent's, and those added."""
+        agent = policy.agent or agent
         added = await self.rules(policy, agent)
         return [*self._rules_of(agent or (await self._read()).get("default_agent")), *added]
 

@@ -120,6 +120,7 @@ async def models(session: Subject, wanted: str) -> Result:
     """List the models, or pick one for what comes."""
     listed = await session.owner.models_detail()
     if not listed:
+        session.owner.need("models")
         await session.owner.model_choice()  # raises ModelError, which says how to set one up
     if not wanted:
         return Result(listing.shortened(listing.models(listed, await _model(session))), opens="models")
@@ -172,14 +173,14 @@ async def status(session: Subject, _rest: str) -> Result:
     facts = {
         "Session": _named(session),
         "Directory": str(owner.directory),
-        "Model": " ".join(filter(None, (chosen, session.variant))),
+        "Model": " ".join(filter(None, (chosen, session.variant))) or "the agent's own choice",
         "Effort": session.effort or "not set",
         "Agent": agent,
         "Permission": listing.permission(owner.policy.option if session.permission is None else session.permission),
         "Budget": listing.limits((owner.budget, session.budget), {**owner.turn_limits, "timeout": owner.timeout}),
         "Context": listing.used(await session.context()) or "nothing was sent yet",
         "Cost": f"${session.cost:.4f} at the provider's list prices",
-        "OpenCode": owner.version,
+        owner.name: owner.version,
     }
     return Result("\n".join(f"{name + ':':<12}{value}" for name, value in facts.items()))
 
@@ -227,6 +228,8 @@ def file_name(session: Any, kind: str) -> str:
 async def picked_model(owner: Lists, wanted: str) -> str:
     """Return the model that is meant, as `one_of` does; a "provider/model/variant" must have its full names."""
     ids = [str(model["id"]) for model in await owner.models_detail()]
+    if not ids:  # none is set up, or an agent does not tell
+        return str((await owner.model_choice(wanted)).full_name)
     names = {*ids, *(name.partition("/")[2] for name in ids)}
     if wanted not in names and any(name in names for name, _variant in splits(wanted)):
         return str((await owner.model_choice(wanted)).full_name)

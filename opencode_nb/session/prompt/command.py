@@ -44,6 +44,7 @@ class Lists(Protocol):
 
     directory: Path
     version: str
+    name: str
     mcp: Any
     policy: Any
     budget: Any
@@ -53,6 +54,9 @@ class Lists(Protocol):
     @property
     def client(self) -> Any:
         """Client for every operation of the server's API."""
+
+    def need(self, feature: str) -> None:
+        """Raise OpencodeError if the agent has no such feature."""
 
     async def session(self, title: str | None = None, *, id: str | None = None) -> Any:
         """Open a session."""

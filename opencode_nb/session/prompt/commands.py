@@ -110,7 +110,8 @@ def meant(text: str, listed: Iterable[Json]) -> Said:
         return Said("command", rest, name)
     if own is not None:
         return _own(own, name, rest)
-    if not _NAME.fullmatch(name) or _is_path(name):
+    untold = not theirs and name not in NOT_NEEDED  # an agent lists its commands when it has a session
+    if untold or not _NAME.fullmatch(name) or _is_path(name):
         return Said("prompt", text)
     raise OpencodeError(_unknown(name, theirs))
 

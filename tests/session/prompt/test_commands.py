@@ -91,7 +91,7 @@ def test_an_unknown_command_without_a_close_one_names_the_way_on() -> None:
     with pytest.raises(
         OpencodeError, match=r"Unknown command /frobnicate\. /help lists the commands\. With a space before"
     ):
-        meant("/frobnicate", [])
+        meant("/frobnicate", THEIRS)
 
 
 @pytest.mark.parametrize("text", ["/share is broken, mend it", "/clear the cache", "/undo\nthis"])
