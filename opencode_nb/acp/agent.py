@@ -22,6 +22,7 @@ from opencode_nb.acp.feed import AcpFeed
 from opencode_nb.acp.process import AgentProcess
 from opencode_nb.acp.wire import REQUEST_TIMEOUT, Wire
 from opencode_nb.api.client import Client
+from opencode_nb.api.verifying import refuse_acts
 from opencode_nb.closest import did_you_mean
 from opencode_nb.errors import OpencodeError, ServerStartError
 from opencode_nb.retry import Retry
@@ -162,6 +163,7 @@ class AsyncAcpAgent(AsyncOpencode):
         Raises NotSupportedError if the agent does not know it, APITimeoutError after `timeout` seconds, and
         OpencodeError if it answers with an error.
         """
+        refuse_acts()
         await self.start()
         return await self._running.wire.request(method, dict(params or {}), timeout)
 

@@ -7,7 +7,7 @@ import contextlib
 from collections.abc import Callable, Coroutine, Iterable, Iterator, Mapping, Sequence
 from datetime import datetime
 from pathlib import Path
-from typing import Any, ClassVar
+from typing import TYPE_CHECKING, Any, ClassVar
 
 from opencode_nb.acp import auth
 from opencode_nb.acp.auth import AuthMethod
@@ -19,6 +19,7 @@ from opencode_nb.acp.terminals import Terminals
 from opencode_nb.acp.wire import RpcError, Wire
 from opencode_nb.api.features import words_of
 from opencode_nb.api.stand_in import StandIn
+from opencode_nb.api.verifying import refuse_request
 from opencode_nb.closest import did_you_mean
 from opencode_nb.errors import (
     ModelError,
@@ -29,6 +30,9 @@ from opencode_nb.errors import (
 )
 from opencode_nb.tools.names import server_name
 from opencode_nb.transcript.state import Json
+
+if TYPE_CHECKING:
+    from opencode_nb.api.spec import Row
 
 BEFORE_SECONDS = 5.0
 """Seconds for the turn before to end, which may have been stopped, when the next prompt is to be sent."""
@@ -67,6 +71,10 @@ class AcpClient(StandIn):
         self._talks = Talks(roots[0])
         self._terminals = Terminals(roots[0], env)
         self.serving = Serving(roots, self._terminals, self._talks, self._take)
+
+    def _call(self, row: Row, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
+        refuse_request(row["method"], row["name"], args[0] if args else "")
+        return super()._call(row, args, kwargs)
 
     def lacks(self, operation: str) -> OpencodeError | None:
         """Return the error of what is not answered here, or what the agent told that it cannot do."""

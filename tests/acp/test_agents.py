@@ -14,6 +14,7 @@ import pytest
 import opencode_nb as oc
 from opencode_nb.acp import client as acp_client
 from opencode_nb.acp import process as acp_process
+from opencode_nb.api.verifying import VERIFYING, VerifyingError
 from opencode_nb.session.permissions.policy import PermissionRequest
 from opencode_nb.session.turns import running
 from tests.acp.conftest import MakeAgent
@@ -30,7 +31,9 @@ def processes(mark: Path) -> list[psutil.Process]:
     return found
 
 
-def test_a_prompt_is_answered_and_the_agent_ends_with_its_holder(make_agent: MakeAgent, tmp_path: Path) -> None:
+def test_a_prompt_is_answered_and_the_agent_ends_with_its_holder(
+    make_agent: MakeAgent, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     command = make_agent("""
 def prompt(params):
     update(sessionUpdate="plan", entries=[{"content": "Look", "priority": "high", "status": "pending"}])
@@ -62,6 +65,10 @@ def other(method, params):
             agent.call("_x/z")
         with pytest.raises(oc.NotSupportedError, match=r"^The agent .* has no undo\.$"):
             session.revert()
+        monkeypatch.setenv(VERIFYING, "1")
+        for act in (lambda: session.prompt("hello"), lambda: agent.call("_x/y"), lambda: session.fork()):
+            with pytest.raises(VerifyingError):
+                act()
         assert processes(tmp_path / "agent.py")
     assert processes(tmp_path / "agent.py") == []
 

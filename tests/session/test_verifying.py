@@ -64,7 +64,7 @@ OTHERS: dict[type, set[str]] = {
     oc.Opencode: {
         *("abort_all", "agents", "close", "commands", "complete", "diff", "find_login", "find_session", "logins"),
         *("model_choice", "models", "models_detail", "prefer", "reconnect", "session", "sessions", "start"),
-        *("start_login", "tool_rules"),
+        *("lacks", "start_login", "tool_rules"),
     },
     Queue: {"clear", "edit", "hold", "release", "remove", "resume", "send_now", "subscribe"},
     McpServers: {"auth", "connect", "disconnect", "finish_auth", "status"},

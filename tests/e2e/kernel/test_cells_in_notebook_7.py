@@ -135,5 +135,5 @@ def test_the_agents_cells_work_in_notebook_7(page: Page, lab: Lab, demo_model: D
     expect(notebook.cells).to_have_count(len(saved.cells))
     assert notebook.sources() == sources(saved)
     expect(notebook.cell("mean = sum")).to_contain_text("2.0")
-    expect(page.get_by_text("Trusted", exact=True)).to_be_visible()  # with what the agent ran
+    expect(page.get_by_role("button", name="Trusted", exact=True)).to_be_visible()  # with what the agent ran
     lab.shut_kernels_down()
