@@ -133,7 +133,7 @@ class Events:
 
     def _chunk(self, kind: str, update: Json) -> Iterator[Json]:
         part, message = _part_of(update.get("content")), str(update.get("messageId") or "")
-        if part is None or not self._turn:
+        if part is None or not self._turn or part.get("text") == "":
             return
         if part["type"] != "text":
             yield from self._close()
@@ -227,8 +227,11 @@ class Events:
         """Tell that the agent asks for permission for a call: what it is called with is known then."""
         call_id = str(call.get("toolCallId") or "")
         known = self._calls.get(call_id, {})
-        if known.get("status", "pending") == "pending":
-            yield from self._call({**(known or call), "toolCallId": call_id, "status": "in_progress"})
+        new = {
+            name: call[name] for name in ("rawInput", "content", "locations") if call.get(name) and not known.get(name)
+        }
+        if new or self.is_pending(call_id):
+            yield from self._call({**(known or call), **new, "toolCallId": call_id, "status": "in_progress"})
         yield _event(
             "permission.asked",
             id=request_id,

@@ -82,12 +82,14 @@ class Wire:
         with contextlib.suppress(OSError):
             await self._connection.send_notification(method, params)
 
-    async def _handle(self, method: str, params: Any, _is_notification: bool) -> Any:
+    async def _handle(self, method: str, params: Any, is_notification: bool) -> Any:
         from acp.exceptions import RequestError
 
         try:
             return await self._serve(method, params if isinstance(params, dict) else {})
         except RpcError as error:
+            if is_notification:  # of an extension that is not known here
+                return None
             raise RequestError(error.code, str(error), error.data) from error
 
     async def _watch(self) -> None:

