@@ -77,6 +77,7 @@ def state(access: KernelAccess | None, session: AsyncSession) -> Json | None:
     places = PLACES if place in PLACES else {**PLACES, place: "at the end of this cell"}
     return {
         "tools": access.tools(session),
+        "lacks": session.owner.lacks("kernel"),
         "level": chosen,
         "levels": levels,
         "place": place,

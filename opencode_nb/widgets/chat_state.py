@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from opencode_nb.api.features import FEATURES
 from opencode_nb.errors import ModelError
 from opencode_nb.session.models import SOURCES, ModelChoice, NoModelError, sends_to
 from opencode_nb.session.owner import Owner
@@ -40,7 +41,8 @@ class Facts:
         }
         self._models = {str(model["id"]): model for model in await owner.models_detail()}
         self._default, self._missing = default, missing
-        self._git = (await owner.client.project.current()).get("vcs") == "git"
+        if not owner.lacks("undo"):
+            self._git = (await owner.client.project.current()).get("vcs") == "git"
         self._can_share = await owner.can_share()
 
     @property
@@ -84,6 +86,7 @@ class Facts:
             "paused": session.queue.paused,
             "undone": _undone(session),
             "can_share": self._can_share,
+            "lacks": {name: why for name in FEATURES if (why := session.owner.lacks(name))},
             "git": self._git,
             "at_end": at_end,
             "notice": self._notice,
@@ -99,6 +102,9 @@ class Facts:
             return of_session, "this session's model"
         if of_agent := self._models_of_agents.get(session.agent or ""):
             return of_agent, SOURCES["configuration"]
+        if self._default and not self._default.model:
+            told = usage.last_step(session.transcript.visible_turns)
+            return f"{told['providerID']}/{told['modelID']}" if told.get("modelID") else "", "the agent's own choice"
         return (self._default.model, self._default.source) if self._default else ("", "")
 
     def _model_name(self, model: str) -> str:

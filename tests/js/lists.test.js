@@ -2,6 +2,7 @@ import assert from "node:assert/strict";
 import { beforeEach, test } from "node:test";
 
 import { assertFocus, clear, press, settled, show } from "./dom.js";
+import { keepWithheld, withhold } from "../../opencode_nb/static/core/buttons.js";
 import { createCombobox, createSearch } from "../../opencode_nb/static/menus/combobox.js";
 import { createListbox, moved } from "../../opencode_nb/static/menus/listbox.js";
 import { createMenu, movedInMenu } from "../../opencode_nb/static/menus/menu.js";
@@ -183,4 +184,22 @@ test("a menu opens on its first entry, and gives the focus back", () => {
   press(document.activeElement, "Escape");
   assertFocus(button);
   assert.equal(button.getAttribute("aria-expanded"), "false");
+});
+
+test("what is withheld says why and does nothing, until it is given back", () => {
+  const ran = [];
+  const button = show("<button>More</button>");
+  const menu = createMenu(button, () => ["one", "two"].map((label) => ({
+    label, run: () => ran.push(label), why: label === "two" ? "There is none." : "",
+  })));
+  document.body.append(menu);
+  keepWithheld(menu, new AbortController().signal);
+  button.click();
+  const [one, two] = menu.querySelectorAll("[role=menuitem]");
+  two.click();
+  assert.deepEqual([ran, two.ariaDisabled, two.ariaDescription, two.title], [[], "true", "There is none.", "There is none."]);
+  one.click();
+  withhold(two, "", "Do it");
+  two.click();
+  assert.deepEqual([ran, two.ariaDisabled, two.ariaDescription, two.title], [["one", "two"], null, null, "Do it"]);
 });

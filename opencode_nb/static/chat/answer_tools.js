@@ -6,7 +6,7 @@
 /** @import { Undo } from "./undo.js" */
 
 import { copyText } from "./clipboard.js";
-import { icon, iconButton } from "../core/buttons.js";
+import { icon, iconButton, withhold } from "../core/buttons.js";
 import { make, queryAll } from "../core/dom.js";
 import { contextOf, insertCell, runCell, seesNotebook } from "../core/jupyter.js";
 
@@ -75,9 +75,10 @@ function makeScrollable(root) {
  * @param {Undo} options.undo
  * @param {Notices} options.notices
  * @param {(text: string) => void} options.say tells a screen reader what was done
+ * @param {() => Record<string, string>} options.lacks why there are no such features
  * @returns {() => void} call it after changes
  */
-export function createAnswerTools({ panel, root, model, client, undo, notices, say }) {
+export function createAnswerTools({ panel, root, model, client, undo, notices, say, lacks }) {
   const confirm = createConfirmation(say);
   /**
    * @param {HTMLElement} button
@@ -138,10 +139,12 @@ export function createAnswerTools({ panel, root, model, client, undo, notices, s
   /** @param {HTMLElement} article */
   const turnTools = (article) => {
     const { message } = article.dataset;
+    const fork = iconButton("fork", "Fork from here", () => client.tell("fork", { message }));
+    const back = iconButton("undo", "Undo from here", () => undo.from(message));
+    withhold(fork, lacks().fork, "Fork from here");
+    withhold(back, lacks().undo, "Undo from here");
     return make("div", { class: "chat-turn-tools", role: "group", "aria-label": "Turn" },
-      iconButton("copy", "Copy answer", ({ currentTarget }) => copy(currentTarget, answerOf(article))),
-      iconButton("fork", "Fork from here", () => client.tell("fork", { message })),
-      iconButton("undo", "Undo from here", () => undo.from(message)));
+      iconButton("copy", "Copy answer", ({ currentTarget }) => copy(currentTarget, answerOf(article))), fork, back);
   };
 
   return () => {

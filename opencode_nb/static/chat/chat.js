@@ -21,6 +21,7 @@ import { createSessionBar, titleOf } from "./sessions.js";
 import { createSetup } from "./setup.js";
 import { anyway, createUndo } from "./undo.js";
 import { UNSEEN, keepKeys } from "../live/accessibility.js";
+import { keepWithheld } from "../core/buttons.js";
 import { activeIn, isComposing, make, query, queryAll, targetOf, update } from "../core/dom.js";
 import { followSelection, noteNotebook, saveNotebook } from "../core/jupyter.js";
 import { cellRunner, createDisabler, watchKernel } from "../core/kernel.js";
@@ -298,7 +299,9 @@ function renderChat({ model, el, signal: ended }) {
     tellNotice(state.notice);
     tellTurn(state);
   };
-  const addTools = createAnswerTools({ panel, root, model, notices, client, undo, say });
+  const addTools = createAnswerTools({
+    panel, root, model, notices, client, undo, say, lacks: () => stateNow().lacks ?? {},
+  });
   const lookAgain = throttle(() => {
     addTools();
     search.refresh();
@@ -319,6 +322,7 @@ function renderChat({ model, el, signal: ended }) {
   keepPanelKeys(panel, search.open, signal);
   stopOnEscape(panel, { isBusy: () => Boolean(stateNow().busy), stop: () => client.tell("stop") }, signal);
   takeDrops(panel, composer.drop, signal);
+  keepWithheld(panel, signal);
   for (const event of ["msg:custom", "change:snapshot"]) on(model, signal, event, before);
   live({ model, root, region: urgent, signal, kernel, listeners: {
     "msg:custom": after, "change:snapshot": after, "change:state": showState,

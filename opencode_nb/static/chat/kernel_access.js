@@ -6,6 +6,8 @@
 import { icon } from "../core/buttons.js";
 import { make, uniqueId, update } from "../core/dom.js";
 
+const LOOKS = "The agent looks at variables, and asks before it runs Python here.";
+
 /**
  * Write a choice in a few words, for the button and for its name.
  *
@@ -80,7 +82,7 @@ export function createKernelAccess({ client, signal }) {
   };
   const tools = make("input", { type: "checkbox", role: "switch", id: uniqueId() });
   tools.addEventListener("change", () => choose({ tools: tools.checked }));
-  const asks = make("div", { class: "chat-muted", id: uniqueId() }, "The agent looks at variables, and asks before it runs Python here.");
+  const asks = make("div", { class: "chat-muted", id: uniqueId() }, LOOKS);
   tools.setAttribute("aria-describedby", asks.id);
   const level = make("select", { class: "chat-select", id: uniqueId() });
   level.addEventListener("change", () => choose({ level: level.value }));
@@ -102,7 +104,9 @@ export function createKernelAccess({ client, signal }) {
     const said = accessText(given);
     update(short, { textContent: said.short });
     update(button, { ariaLabel: said.name, title: said.name });
-    update(tools, { checked: given.tools });
+    update(tools, { checked: given.tools, disabled: Boolean(given.lacks) });
+    update(asks, { textContent: given.lacks || LOOKS });
+    update(place, { disabled: Boolean(given.lacks) });
     offer(level, given.levels, given.level);
     offer(place, given.places, given.place);
     update(limits, { textContent: given.not_covered });

@@ -99,8 +99,9 @@ export function createPickers({ client, focusMessage }) {
     agent.show(offered.map(({ name, description }) => ({ value: name, text: name, title: description })), state.agent);
     const variants = state.variants ?? [];
     effort.show([{ value: "", text: "default effort", title: "The model\u2019s own default" }, ...variants.map((name) => ({ value: name, text: name }))], state.variant ?? "");
-    model.set(state.model_name || (state.setup ? "No model yet" : "Choose a model"));
-    update(model.field, { title: [state.model, state.model_source && `(${state.model_source})`].filter(Boolean).join(" ") });
+    const why = state.lacks?.models;
+    model.set(state.model_name || (state.setup ? "No model yet" : why ? "The agent\u2019s own model" : "Choose a model"));
+    update(model.field, { disabled: Boolean(why), ariaDescription: why || null, title: why || [state.model, state.model_source && `(${state.model_source})`].filter(Boolean).join(" ") });
   };
   const openers = { models: () => model.open(focusMessage), agents: agent.open, variants: effort.open };
   return { fields: [agent.field, model.box, effort.field], show, openers };

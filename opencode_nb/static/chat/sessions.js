@@ -7,7 +7,7 @@
 
 import { copyText } from "./clipboard.js";
 import { createMeter } from "./meter.js";
-import { iconButton } from "../core/buttons.js";
+import { iconButton, withhold } from "../core/buttons.js";
 import { createCombobox } from "../menus/combobox.js";
 import { activeIn, isComposing, make, update } from "../core/dom.js";
 import { download } from "../core/download.js";
@@ -104,7 +104,10 @@ function createSessionActions({ client: { ask, tell }, notices }) {
     }
   };
   return {
-    exports: () => FORMATS.map(([format, name]) => ({ label: `Export as ${name}`, run: () => save(format) })),
+    /** @param {State["lacks"]} lacks */
+    exports: (lacks) => FORMATS.map(([format, name]) => ({
+      label: `Export as ${name}`, run: () => save(format), why: format === "json" ? lacks?.messages : "",
+    })),
     /** @param {State} state */
     share(state) {
       const url = state.session?.shared_url;
@@ -112,7 +115,8 @@ function createSessionActions({ client: { ask, tell }, notices }) {
         return [{ label: "Copy share link", run: () => copyLink(url) },
           { label: "Stop sharing", run: () => tell("unshare") }];
       }
-      return state.can_share ? [{ label: "Share", run: () => tell("share") }] : [];
+      const why = state.lacks?.share;
+      return state.can_share || why ? [{ label: "Share", run: () => tell("share"), why }] : [];
     },
     /**
      * @param {Session} session
@@ -165,23 +169,28 @@ export function createSessionBar({ client, notices, undo, focusMessage, find }) 
   const meter = createMeter();
   const actions = createSessionActions({ client, notices });
   const undoButton = iconButton("undo", "Undo", () => undo.from());
+  const forkButton = iconButton("fork", "Fork", () => begin("fork"));
 
   /** @param {(session: Session) => void} run */
   const withSession = (run) => () => state.session && run(state.session);
   const beginRename = withSession((session) => rename.begin(session.id, titleOf(session)));
   const menu = createMenu(iconButton("more", "More", undefined), () => [
     { label: "Find", run: find },
-    { label: "Rename", run: beginRename },
+    { label: "Rename", run: beginRename, why: state.lacks?.rename },
     ...actions.share(state),
-    { label: "Compact", run: () => tell("compact") },
-    { label: "MCP servers", run: () => tell("mcps") },
-    ...actions.exports(),
-    { label: "Delete", run: withSession((session) => actions.remove(session, () => begin("delete", { session: session.id }))) },
+    { label: "Compact", run: () => tell("compact"), why: state.lacks?.compact },
+    { label: "MCP servers", run: () => tell("mcps"), why: state.lacks?.mcp },
+    ...actions.exports(state.lacks),
+    {
+      label: "Delete",
+      run: withSession((session) => actions.remove(session, () => begin("delete", { session: session.id }))),
+      why: state.lacks?.delete,
+    },
   ]);
   const shared = make("a", { class: "chat-shared", target: "_blank", rel: "noopener noreferrer", hidden: true }, "shared");
   const bar = make("div", { class: "chat-bar", role: "group", "aria-label": "Session bar" },
     combobox.box, rename.field, shared, meter.box, undoButton,
-    iconButton("fork", "Fork", () => begin("fork")),
+    forkButton,
     iconButton("plus", "New session", () => begin("new")), menu);
 
   return {
@@ -209,7 +218,9 @@ export function createSessionBar({ client, notices, undo, focusMessage, find }) 
       update(shared, { hidden: !/^https?:/.test(url), title: url });
       shared.setAttribute("href", shared.hidden ? "" : url);
       meter.show(state.meter);
-      update(undoButton, { disabled: Boolean(state.busy), title: state.git === false ? "Undo the last message (without git, files that commands changed stay as they are)" : "Undo the last message and its changes" });
+      update(undoButton, { disabled: Boolean(state.busy) });
+      withhold(undoButton, state.lacks?.undo, state.git === false ? "Undo the last message (without git, files that commands changed stay as they are)" : "Undo the last message and its changes");
+      withhold(forkButton, state.lacks?.fork, "Fork");
     },
   };
 }

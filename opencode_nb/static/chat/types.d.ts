@@ -27,6 +27,8 @@ export interface State {
   /** The text of the first undone message. */
   undone?: string;
   can_share?: boolean;
+  /** Why there are no such features, by their names: see opencode_nb/api/features.py. */
+  lacks?: Record<string, string>;
   git?: boolean | null;
   at_end?: boolean;
   notice?: Notice | null;
@@ -59,6 +61,8 @@ export interface Agent {
 export interface KernelAccess {
   /** Whether the agent has the kernel's tools. */
   tools: boolean;
+  /** Why it cannot have them; "" if it can. */
+  lacks: string;
   /** The privacy level. */
   level: string;
   levels: { name: string; about: string }[];

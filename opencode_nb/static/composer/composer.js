@@ -15,6 +15,7 @@ import { isComposing, make, update } from "../core/dom.js";
 
 const HINTS = {
   idle: "Ask anything (/ commands, @ files, ! shell)",
+  plain: "Ask anything (/ commands, @ files)",
   busy: "Enter to queue, Ctrl+Enter to send now",
   shell: "Runs as a shell command in the project",
 };
@@ -162,13 +163,13 @@ export function createComposer({ client, signal, notices, earlier, sent, pickers
   const completion = createCompletion({ field, ask: client.ask });
   const row = make("div", { class: "chat-row" }, attach, useCells, ...pickers, make("span", { class: "chat-space" }), stop, send);
   const box = make("div", { class: "chat-composer" }, completion.list, attachments.box, field, row, chooser);
-  let busy = false;
+  let busy = false, idle = HINTS.idle;
 
   const enable = () => {
     const isShell = field.value.startsWith("!");
     update(send, { disabled: field.readOnly || (!field.value.trim() && attachments.count === 0) });
     box.classList.toggle("chat-shell", isShell);
-    update(field, { placeholder: busy ? HINTS.busy : HINTS.idle, title: isShell ? HINTS.shell : "" });
+    update(field, { placeholder: busy ? HINTS.busy : idle, title: isShell ? HINTS.shell : "" });
     update(send, { title: busy ? "Send after this turn (Enter), or now (Ctrl+Enter)" : "Send (Enter)" });
   };
   const text = createMessageText({
@@ -234,7 +235,7 @@ export function createComposer({ client, signal, notices, earlier, sent, pickers
     },
     /** @param {State} state */
     show(state) {
-      busy = Boolean(state.busy);
+      [busy, idle] = [Boolean(state.busy), state.lacks?.shell ? HINTS.plain : HINTS.idle];
       update(stop, { hidden: !busy });
       const session = state.session?.id ?? "";
       if (session !== text.session) {

@@ -2,7 +2,7 @@
 
 /** @import { Attributes } from "./dom.js" */
 
-import { make } from "./dom.js";
+import { closest, make, targetOf, update } from "./dom.js";
 
 const SVG = "http://www.w3.org/2000/svg";
 const ICONS = { // strokes on a field of 16 by 16
@@ -66,4 +66,30 @@ export function iconButton(name, label, onclick, attributes = {}) {
  */
 export function textButton(label, onclick, attributes = {}) {
   return make("button", { type: "button", class: "chat-button", onclick, ...attributes }, label);
+}
+
+/**
+ * Withhold a button, and say why; or give it back. It keeps the focus: see `keepWithheld`.
+ *
+ * @param {HTMLElement} button
+ * @param {string | undefined} why "" or undefined gives it back
+ * @param {string} [title] its tooltip when it is not withheld
+ */
+export function withhold(button, why, title = "") {
+  button.toggleAttribute("data-withheld", Boolean(why));
+  update(button, { ariaDisabled: why ? "true" : null, ariaDescription: why || null, title: why || title });
+}
+
+/**
+ * Have withheld buttons below `root` do nothing.
+ *
+ * @param {HTMLElement} root
+ * @param {AbortSignal} signal
+ */
+export function keepWithheld(root, signal) {
+  root.addEventListener("click", (event) => {
+    if (!closest(targetOf(event), "[data-withheld]")) return;
+    event.preventDefault();
+    event.stopPropagation();
+  }, { capture: true, signal });
 }

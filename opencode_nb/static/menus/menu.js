@@ -1,6 +1,9 @@
 // A button with a menu.
 
+import { withhold } from "../core/buttons.js";
 import { make, targetOf, uniqueId } from "../core/dom.js";
+
+/** @typedef {{ label: string, run: () => unknown, why?: string | undefined }} Item `why` it is withheld, if it is */
 
 /** @type {Record<string, number>} */
 const MOVES = { ArrowDown: 1, ArrowUp: -1 };
@@ -23,7 +26,7 @@ export function movedInMenu(key, from, count) {
  * Give a button a menu.
  *
  * @param {HTMLButtonElement} button
- * @param {() => { label: string, run: () => unknown }[]} items called when the menu opens
+ * @param {() => Item[]} items called when the menu opens
  * @returns {HTMLElement} the button with its menu
  */
 export function createMenu(button, items) {
@@ -41,14 +44,18 @@ export function createMenu(button, items) {
     button.setAttribute("aria-expanded", "false");
     if (refocus) button.focus();
   };
-  /** @param {{ label: string, run: () => unknown }} item */
-  const entry = ({ label, run }) => make("button", {
-    type: "button", role: "menuitem", tabindex: "-1", class: "chat-option",
-    onclick() {
-      close(true);
-      run();
-    },
-  }, label);
+  /** @param {Item} item */
+  const entry = ({ label, run, why }) => {
+    const node = make("button", {
+      type: "button", role: "menuitem", tabindex: "-1", class: "chat-option",
+      onclick() {
+        close(true);
+        run();
+      },
+    }, label);
+    withhold(node, why);
+    return node;
+  };
   /** @returns {HTMLElement[]} */
   const entries = () => [.../** @type {HTMLCollectionOf<HTMLElement>} */ (menu.children)];
   const open = () => {

@@ -61,10 +61,12 @@ STATE: dict[str, Any] = {
     "outcome": "",
     "undone": "",
     "can_share": False,
+    "lacks": {},
     "git": True,
     "version": 1,
     "kernel": {
         "tools": True,
+        "lacks": "",
         "level": "full",
         "levels": [{"name": level.name.lower(), "about": about} for level, about in LEVELS_TOLD.items()],
         "not_covered": f"Not covered: {NOT_COVERED}.",
