@@ -78,7 +78,7 @@ AT_ONCE: dict[str, set[str]] = {
     },
     "acp": {
         *("api", "changes", "closest", "diffs", "errors", "functions", "portal", "retry", "server", "session"),
-        *("session.blocking", "session.permissions", "tools.names", "transcript"),
+        *("session.blocking", "session.permissions", "tools.names", "transcript", "api.verifying"),
     },
     "session.recorded.replay": {"portal", "recording", "session", "session.blocking", "session.permissions"},
     "oneshot": {"session", "session.blocking"},

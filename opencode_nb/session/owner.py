@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol
 
 from opencode_nb.api.client import AsyncClient
+from opencode_nb.api.features import FEATURES
 from opencode_nb.functions.collection import Tools
 from opencode_nb.retry import Retry
 from opencode_nb.secret import Secret
@@ -170,3 +171,8 @@ class Owner(Protocol):
 
     async def can_share(self) -> bool:
         """Return whether sharing is enabled."""
+
+
+def lacking(owner: Owner) -> dict[str, str]:
+    """Return the features that are lacking, each with the reason."""
+    return {name: why for name in FEATURES if (why := owner.lacks(name))}

@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-from opencode_nb.api.features import FEATURES
 from opencode_nb.errors import ModelError
 from opencode_nb.session.models import SOURCES, ModelChoice, NoModelError, sends_to
-from opencode_nb.session.owner import Owner
+from opencode_nb.session.owner import Owner, lacking
 from opencode_nb.session.prompt.variants import splits
 from opencode_nb.session.queue import QueueItem
 from opencode_nb.session.session import AsyncSession
@@ -86,7 +85,7 @@ class Facts:
             "paused": session.queue.paused,
             "undone": _undone(session),
             "can_share": self._can_share,
-            "lacks": {name: why for name in FEATURES if (why := session.owner.lacks(name))},
+            "lacks": lacking(session.owner),
             "git": self._git,
             "at_end": at_end,
             "notice": self._notice,
