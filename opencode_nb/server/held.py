@@ -148,6 +148,8 @@ class Held:
         self._mark = ""
         self._process: subprocess.Popen[bytes] | None = None
         self._leaving = False
+        self.closing = False
+        """Whether it is this process that lets go of the server: not, if another took its place."""
         self._ready: State | None = None  # the last state with the server ready
         self._attempts = 0  # to rejoin since then
         self._up = False
@@ -210,6 +212,7 @@ class Held:
 
         On the reader's own thread (from a callback), return without waiting.
         """
+        self.closing = True
         self.release()
         if threading.current_thread() is self._reader:
             return
@@ -370,6 +373,7 @@ _all: set[Held] = set()  # until they are gone
 @atexit.register
 def _close_all() -> None:
     for held in list(_all):
+        held.closing = True
         held.release()  # so that they end in parallel
     for held in list(_all):
         held.close()

@@ -69,11 +69,10 @@ class Server:
         self.shared = shared
         self._held = held
         self._owner = os.getpid()
-        self._closing = False
         self._at_close = contextlib.ExitStack()
 
     def __repr__(self) -> str:
-        state = "running" if self.alive else "closed" if self._closing else f"exited with {self.exit_code}"
+        state = "running" if self.alive else "closed" if self._held.closing else f"exited with {self.exit_code}"
         return f"<Server {self.url} version {self.version}, pid {self.pid}, {state}>"
 
     def __enter__(self) -> Server:
@@ -95,12 +94,12 @@ class Server:
     @property
     def alive(self) -> bool:
         """Whether the server is running or restarting, as last reported by its keeper."""
-        return not (self._closing or self._held.exited)
+        return not (self._held.closing or self._held.exited)
 
     @property
     def ready(self) -> bool:
         """Whether the server answers, as last reported by its keeper; False while it restarts."""
-        return not self._closing and self._held.ready
+        return not self._held.closing and self._held.ready
 
     @property
     def exit_code(self) -> int | None:
@@ -129,7 +128,7 @@ class Server:
 
     def wait_ready(self, timeout: float = START_SECONDS) -> None:
         """Wait until the server answers; returns at once unless it is restarting. Raises ServerExitedError."""
-        if self._closing or not self._held.wait_until(lambda: self._held.ready, timeout):
+        if self._held.closing or not self._held.wait_until(lambda: self._held.ready, timeout):
             if self.alive:
                 late = f"The OpenCode server at {self.url} is restarting, and was not ready within {timeout:g} s"
                 raise ServerExitedError(f"{late}. Try again.")
@@ -141,7 +140,7 @@ class Server:
         Keeps the address and the password; cuts off running turns. Do not call from a callback of this server. Raises
         ServerExitedError if it does not come back.
         """
-        if self._closing or not self._held.restart(END_SECONDS + START_SECONDS):
+        if self._held.closing or not self._held.restart(END_SECONDS + START_SECONDS):
             raise self._lost(f"The OpenCode server at {self.url} could not be restarted")
 
     def _lost(self, what: str) -> ServerExitedError:
@@ -165,7 +164,7 @@ class Server:
 
         Calls it on a background thread, or at once on this one if the server has already ended.
         """
-        self._held.when_exited(lambda: None if self._closing else callback(self.exit_code))
+        self._held.when_exited(lambda: None if self._held.closing else callback(self.exit_code))
 
     def on_down(self, callback: Callable[[], None]) -> None:
         """Call `callback()` on a background thread when the server has ended and is being restarted."""
@@ -182,7 +181,6 @@ class Server:
         keeps running for its other holders, and ends GRACE_SECONDS after the last of them; this returns at once.
         """
         if self._owner == os.getpid():
-            self._closing = True
             self._held.close()
             self._at_close.close()
 

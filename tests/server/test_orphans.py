@@ -140,6 +140,16 @@ def test_nothing_is_left_when_guard_and_keeper_are_killed(start: Start, tmp_path
     server.close()
 
 
+def test_an_exit_of_the_holder_is_not_reported_as_the_servers_own(opencode_program: Path, tmp_path: Path) -> None:
+    """Whoever followed it would begin something that the exit cuts off."""
+    code = HOLDER + "server.on_exit(lambda code: tell('ended'))\n"
+    with holding(code, opencode_program, tmp_path) as holder:
+        processes = [psutil.Process(pid) for pid in told(holder)]
+        assert holder.stdout
+        assert holder.stdout.read() == ""
+        assert_gone(processes)
+
+
 def test_interrupt_of_the_holders_group_leaves_the_server_alone(opencode_program: Path, tmp_path: Path) -> None:
     waiting = "try:\n    tell(pids)\n    threading.Event().wait()\nexcept KeyboardInterrupt:\n    tell(server.alive)\n"
     code = HOLDER.replace("tell(pids)\n", waiting + "sys.stdin.read()\n")  # interrupted as soon as it has printed
