@@ -416,7 +416,7 @@ def test_try_again_resends_the_message_with_its_attachments(shown: Panel, demo_m
         {"name": "notes.txt", "mime": "text/plain", "data": base64.b64encode(b"remember this").decode()},
     ]
     shown.done("send", text="Look at @README.md", attachments=files, mode="auto")
-    shown.says("The key is not valid.")
+    shown.says("The key is not valid (HTTP 401).")
     shown.rests()
     (failed,) = shown.panel.value
     button = f'data-intent="again" data-message="{failed.id}"'
