@@ -95,14 +95,16 @@ def of_write(call_id: str, diff: Json) -> Json:
     return {"toolCallId": call_id, "title": "write", "kind": "edit", "rawInput": given, "content": [diff]}
 
 
-def of_command(call_id: str, line: str) -> Json:
-    """Return the call that stands for a command's being run."""
-    return {"toolCallId": call_id, "title": "bash", "kind": "execute", "rawInput": {"command": line}}
+def of_command(call_id: str, line: str, workdir: str, variables: str) -> Json:
+    """Return the call that stands for a command's being run; `workdir` and `variables` are "" for the session's own."""
+    where = {name: value for name, value in (("workdir", workdir), ("variables", variables)) if value}
+    return {"toolCallId": call_id, "title": "bash", "kind": "execute", "rawInput": {"command": line, **where}}
 
 
-def is_about(call: Json, line: str) -> bool:
-    """Return whether a call names this command."""
-    return line in (_object(call.get("rawInput")).get("command"), call.get("title"))
+def is_about(call: Json, line: str, workdir: str) -> bool:
+    """Return whether a call names this command, and the directory that it is run in unless that is the session's."""
+    given = _object(call.get("rawInput"))
+    return line in (given.get("command"), call.get("title")) and (not workdir or workdir in given.values())
 
 
 def terminals_of(call: Json) -> list[str]:

@@ -15,7 +15,7 @@ from opencode_nb.acp import calls, elicitation, files
 from opencode_nb.acp.elicitation import WrongAnswerError
 from opencode_nb.acp.files import Write
 from opencode_nb.acp.talk import Talk, Talks
-from opencode_nb.acp.terminals import Terminal, Terminals, line_of
+from opencode_nb.acp.terminals import Terminal, Terminals, line_of, variables_of
 from opencode_nb.acp.wire import INVALID, RpcError, refusal
 from opencode_nb.errors import NotFoundError
 from opencode_nb.tools.names import own_tool
@@ -223,9 +223,9 @@ class Serving:
         """Run a command. What no granted call of the turn is about is asked about first, as a shell command."""
         if talk.prompting is None:
             raise RpcError("No turn is running: commands are run in turns only.", INVALID)
-        line = line_of(params)
-        told = next((one for one in talk.events.open_calls(["bash"]) if calls.is_about(one, line)), None)
-        call = told or calls.of_command(f"run{next(self._numbers)}", line)
+        line, workdir = line_of(params), self._terminals.elsewhere(params)
+        told = next((one for one in talk.events.open_calls(["bash"]) if calls.is_about(one, line, workdir)), None)
+        call = told or calls.of_command(f"run{next(self._numbers)}", line, workdir, variables_of(params))
         try:
             if call["toolCallId"] not in talk.granted:
                 await self._allowed(talk, call)

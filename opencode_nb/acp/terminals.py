@@ -56,6 +56,16 @@ def line_of(params: Json) -> str:
     return shlex.join([command, *args]) if args else command
 
 
+def variables_of(params: Json) -> str:
+    """Return the variables that a command gets beside the agent's, as a shell takes them: `A=1 B='2 3'`."""
+    return " ".join(f"{name}={shlex.quote(value)}" for name, value in _variables(params).items())
+
+
+def _variables(params: Json) -> dict[str, str]:
+    named = [one for one in params.get("env") or () if isinstance(one, dict)]
+    return {str(one.get("name")): str(one.get("value")) for one in named}
+
+
 class Terminal:
     """A command and the end of its output, `text`. Calls `shown` with itself now and then, and when it has ended."""
 
@@ -168,12 +178,16 @@ class Terminals:
         terminal_id = f"term_{next(self._numbers)}"
         limit = params.get("outputByteLimit")
         most = min(limit, OUTPUT_BYTES) if isinstance(limit, int) else OUTPUT_BYTES
-        named = [one for one in params.get("env") or () if isinstance(one, dict)]
-        env = {**self._env, **{str(one.get("name")): str(one.get("value")) for one in named}}
+        env = {**self._env, **_variables(params)}
         self._all[session_id, terminal_id] = await Terminal.start(
             command_of(params), env, self._directory(params), most, lambda terminal: shown(terminal_id, terminal)
         )
         return {"terminalId": terminal_id}
+
+    def elsewhere(self, params: Json) -> str:
+        """Return the directory that a command is to be run in; "" if that is the session's."""
+        path = self._directory(params)
+        return "" if path == self._cwd else str(path)
 
     def _directory(self, params: Json) -> Path:
         named: Any = params.get("cwd")

@@ -40,7 +40,7 @@ def prompt(params):
     id = terminal("create", **run)["terminalId"]
     say(json.dumps(terminal("wait_for_exit", terminalId=id)) + "\\n")
     say(json.dumps(terminal("output", terminalId=id)) + "\\n")
-    id = terminal("create", **run, outputByteLimit=10)["terminalId"]
+    id = terminal("create", **run, outputByteLimit=10, cwd="/")["terminalId"]
     terminal("wait_for_exit", terminalId=id)
     say(json.dumps(terminal("output", terminalId=id)) + "\\n")
     terminal("release", terminalId=id)
@@ -64,6 +64,12 @@ def prompt(params):
     assert asked[2].patterns == ("echo one two | wc -w; exit 0", "echo one two", "wc -w", "exit 0")
     assert [(call.tool, call.status) for call in turn.tools] == [("bash", "completed")] * 3
     assert turn.tools[0].output == output["output"]
+    where = [{name: call.input.get(name) for name in ("workdir", "variables")} for call in turn.tools]
+    assert where == [
+        {"workdir": None, "variables": "A=1"},
+        {"workdir": "/", "variables": "A=1"},
+        {"workdir": None, "variables": None},
+    ]
     assert turn.tools[2].output.strip() == "2"
 
 

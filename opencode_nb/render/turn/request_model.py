@@ -77,6 +77,7 @@ _UNSEEN_ARGUMENTS = "What it is to be called with has not arrived yet."
 _LABELS = {
     "command": COMMAND,
     "workdir": "In directory",
+    "variables": "Variables",
     "url": "Address",
     "filePath": "File",
     "filepath": "File",
