@@ -20,6 +20,7 @@ if TYPE_CHECKING:
 
     from . import types
     from .acp.agent import AcpAgent, AsyncAcpAgent
+    from .acp.transport import Transport
     from .api.client import AsyncClient, Client
     from .api.record import Record
     from .changes.diff import Diff, FileDiff
@@ -83,6 +84,7 @@ if TYPE_CHECKING:
 
 _HOMES = {
     ".acp.agent": ("AcpAgent", "AsyncAcpAgent"),
+    ".acp.transport": ("Transport",),
     ".api.client": ("AsyncClient", "Client"),
     ".api.record": ("Record",),
     ".session.opencode": ("AsyncOpencode",),
@@ -202,6 +204,7 @@ __all__ = [
     "StructuredOutputError",
     "ToolCall",
     "Tools",
+    "Transport",
     "Turn",
     "TurnError",
     "TurnRateLimitError",

@@ -180,7 +180,7 @@ PUBLIC = """
     __version__ load_ipython_extension unload_ipython_extension
     Client AsyncClient Record types
     serve Server
-    ask map amap Opencode AsyncOpencode AcpAgent AsyncAcpAgent
+    ask map amap Opencode AsyncOpencode AcpAgent AsyncAcpAgent Transport
     Session AsyncSession Attachment Turn ToolCall Diff FileDiff Budget
     Hook Hooks
     tool FunctionTool Tools confirm choose input

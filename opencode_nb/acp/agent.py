@@ -20,6 +20,7 @@ from opencode_nb.acp.client import AcpClient
 from opencode_nb.acp.enforcement import AcpEnforcement, configuration
 from opencode_nb.acp.feed import AcpFeed
 from opencode_nb.acp.process import AgentProcess
+from opencode_nb.acp.transport import Carried, Connect, Line
 from opencode_nb.acp.wire import REQUEST_TIMEOUT, Wire
 from opencode_nb.api.client import Client
 from opencode_nb.api.verifying import refuse_acts
@@ -65,6 +66,8 @@ class AsyncAcpAgent(AsyncOpencode):
     offers. The other options are those of `AsyncOpencode`. `permission` answers what the agent asks about: `opencode
     acp` is told at its start to ask about edits, commands and what the rules name; other agents decide themselves.
     `tools`, and those of the kernel, reach agents that take MCP servers over HTTP and open sessions again.
+    `transport`, instead of `command`, reaches an agent that was started elsewhere: a coroutine function that connects,
+    and returns a `Transport`. It is called again for the next prompt after the connection was lost.
 
     What the protocol or the agent lacks raises NotSupportedError: undoing turns, shell commands, lists of models. Needs
     the package agent-client-protocol: `pip install 'opencode_nb[acp]'`.
@@ -88,9 +91,12 @@ class AsyncAcpAgent(AsyncOpencode):
         retry: int | Retry | None = None,
         hooks: Hooks | None = None,
         tools: Iterable[Function] = (),
+        transport: Connect | None = None,
     ) -> None:
         if isinstance(command, str) or (command is not None and not command):
             raise ValueError(f"command={command!r}: give the program and its arguments, such as ['qwen', '--acp'].")
+        if command is not None and transport is not None:
+            raise ValueError("Give command= or transport=: an agent is started here, or elsewhere.")
         extra = extra_directories(directories)
         super().__init__(
             directory=cwd,
@@ -108,33 +114,33 @@ class AsyncAcpAgent(AsyncOpencode):
             tools=tools,
         )
         self._roots = [*dict.fromkeys((self.directory, *(Path(one).resolve() for one in extra)))]
-        self._command = None if command is None else [*command]
+        self._command, self._transport = None if command is None else [*command], transport
         self._start_timeout = START_SECONDS if start_timeout is None else start_timeout
         self._rules = AcpEnforcement(self.directory)
         self.enforcement = self._rules
         self._agent: AcpClient | None = None
-        self._process: AgentProcess | None = None
+        self._line: Line | None = None
 
     @property
     def name(self) -> str:  # type: ignore[override]  # a server has the same one always
         """What people call the agent: as it tells, else the name of its program."""
         if self._agent is not None:
             return self._agent.name
-        return super().name if self._is_opencode else Path(self._shown[0]).name
+        return super().name if self._is_opencode else Path(self._shown.split()[0]).name
 
     @property
     def described(self) -> str:
         """What answers: the agent's name, version and command."""
-        return f"{' '.join(filter(None, (self.name, self.version)))}, an agent: {shlex.join(self._shown)}"
+        return f"{' '.join(filter(None, (self.name, self.version)))}, an agent: {self._shown}"
 
     @property
-    def _shown(self) -> list[str]:
-        return self._command or [PROGRAM, "acp"]
+    def _shown(self) -> str:
+        return "started elsewhere" if self._transport else shlex.join(self._command or [PROGRAM, "acp"])
 
     @property
     def log_path(self) -> Path | None:
         """What the agent wrote to its error output; None before `start`."""
-        return None if self._process is None or self._feed is None else self._process.log_path
+        return None if self._line is None or self._feed is None else self._line.log_path
 
     @property
     def started(self) -> bool:
@@ -192,14 +198,14 @@ class AsyncAcpAgent(AsyncOpencode):
 
     async def _connect(self) -> None:
         await asyncio.to_thread(wires.require)  # its import takes most of a second
-        command, env = await self._launched()
-        process = self._process = await AgentProcess.start(command, env, self.directory)
+        line, env = await self._reached()
+        self._line = line
         client = self._client = self._agent = AcpClient(self._roots, env, self.name)
         feed = AcpFeed(client, self._record)
-        client.wire = Wire(process, client.serving.serve, feed.ended)
+        client.wire = Wire(line, client.serving.serve, feed.ended)
         client.serving.decided, client.may_use = self._rules.decided, self._may_use
         try:
-            await self._initialize(client, process)
+            await self._initialize(client, line)
         except BaseException:
             self._client = self._agent = None
             await client.aclose()
@@ -208,6 +214,18 @@ class AsyncAcpAgent(AsyncOpencode):
         await feed.start()
         self._feed = feed
         await feed.follow_again(self._callbacks.followed())
+
+    async def _reached(self) -> tuple[Line, dict[str, str]]:
+        """Return the line to the agent, and the variables of what it runs here. Raises ServerStartError."""
+        if self._transport is None:
+            command, env = await self._launched()
+            return await AgentProcess.start(command, env, self.directory), env
+        try:
+            async with asyncio.timeout(self._start_timeout):
+                return Carried(await self._transport()), {**os.environ, **self.environment}
+        except OSError as error:
+            why = f"{error}" or f"no answer within {self._start_timeout:g} s"
+            raise ServerStartError(f"The agent cannot be reached: {why}. Look at transport=.") from error
 
     async def _launched(self) -> tuple[list[str], dict[str, str]]:
         """Return the command and its environment; have `opencode acp` ask before it acts."""
@@ -236,9 +254,11 @@ class AsyncAcpAgent(AsyncOpencode):
     @property
     def _is_opencode(self) -> bool:
         """Whether it is `opencode acp`, which asks about what it is configured to."""
+        if self._transport is not None:
+            return False
         return self._command is None or (Path(self._command[0]).name == PROGRAM and "acp" in self._command)
 
-    async def _initialize(self, client: AcpClient, process: AgentProcess) -> None:
+    async def _initialize(self, client: AcpClient, line: Line) -> None:
         params = {
             "protocolVersion": VERSION,
             "clientInfo": {"name": "opencode_nb", "version": __version__},
@@ -248,17 +268,17 @@ class AsyncAcpAgent(AsyncOpencode):
         try:
             answer = await client.wire.request("initialize", params, self._start_timeout)
         except OpencodeError as error:
-            why = f"{error}" if process.exit_code is not None else f"{error} {process.told}"
+            why = f"{error}" if line.exit_code is not None else f"{error} {line.told}"
             raise ServerStartError(
-                f"The agent did not start: {why}", exit_code=process.exit_code, tail=process.tail
+                f"The agent did not start: {why}", exit_code=line.exit_code, tail=line.tail
             ) from error
         if answer.get("protocolVersion") != VERSION:
             raise ServerStartError(
                 f"The agent speaks version {answer.get('protocolVersion')} of the protocol, not {VERSION}: update it. "
-                f"{process.told}"
+                f"{line.told}"
             )
         client.capabilities = _object(answer.get("agentCapabilities"))
-        client.auth_methods = auth.methods(answer.get("authMethods"), process.command)
+        client.auth_methods = auth.methods(answer.get("authMethods"), line.command)
         told = _object(answer.get("agentInfo"))
         self.version = str(told.get("version") or "")
         client.name = plain(str(told.get("title") or told.get("name") or client.name))[:NAME_LENGTH]

@@ -48,10 +48,10 @@ def _in_terminal(method: Json, command: Sequence[str]) -> Iterator[str]:
     if method.get("type") == "terminal":
         env = method.get("env")
         yield from (f"{name}={value}" for name, value in (env if isinstance(env, dict) else {}).items())
-        yield from (command[0], *map(str, method.get("args") or ()))
+        yield from (*command[:1], *map(str, method.get("args") or ()))
     elif isinstance(before, dict) and before.get("command"):
         program = str(before["command"])
-        yield command[0] if PurePath(command[0]).name == program else program
+        yield next((own for own in command[:1] if PurePath(own).name == program), program)
         yield from map(str, before.get("args") or ())
 
 

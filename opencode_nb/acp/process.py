@@ -50,8 +50,10 @@ class AgentProcess:
     def __init__(self, process: Process, lifeline: int, log_path: Path, command: Sequence[str]) -> None:
         assert process.stdin is not None
         assert process.stdout is not None
-        self.log_path, self.strange, self.fault = log_path, "", ""
-        self._process, self._lifeline, self.command = process, lifeline, command
+        self.log_path: Path | None = log_path
+        self.command: Sequence[str] = command
+        self.strange = self.fault = ""
+        self._process, self._lifeline, self._log = process, lifeline, log_path
         self._input, self._output = process.stdin, process.stdout
         self._silent = asyncio.Event()  # its output has ended
 
@@ -97,7 +99,7 @@ class AgentProcess:
     @property
     def tail(self) -> str:
         """The end of its log."""
-        return logs.tail(self.log_path, TAIL_LINES)
+        return logs.tail(self._log, TAIL_LINES)
 
     @property
     def told(self) -> str:

@@ -8,7 +8,7 @@ from collections.abc import Awaitable, Callable
 from typing import Any
 
 from opencode_nb import portal
-from opencode_nb.acp.process import AgentProcess
+from opencode_nb.acp.transport import Line
 from opencode_nb.errors import APITimeoutError, NotSupportedError, OpencodeError, ServerExitedError
 from opencode_nb.transcript.state import Json
 
@@ -46,13 +46,13 @@ def require() -> None:
 
 
 class Wire:
-    """Sends requests to an agent's process, and has `serve` answer its own. `lost` is called when it ends by itself."""
+    """Sends requests to an agent, and has `serve` answer its own. `lost` is called when it ends by itself."""
 
-    def __init__(self, process: AgentProcess, serve: Serve, lost: Callable[[str], None]) -> None:
+    def __init__(self, line: Line, serve: Serve, lost: Callable[[str], None]) -> None:
         from acp.connection import Connection
 
-        self._process, self._serve, self._lost = process, serve, lost
-        self._connection = Connection(self._handle, process)
+        self._line, self._serve, self._lost = line, serve, lost
+        self._connection = Connection(self._handle, line)
         self._watching = asyncio.create_task(self._watch(), name="opencode_nb agent")
         portal.before_stop(self.close)
 
@@ -72,9 +72,7 @@ class Wire:
         except TimeoutError as error:
             raise APITimeoutError(f"The agent did not answer {method} within {timeout:g} s.") from error
         except OSError as error:  # a ConnectionError, or a broken pipe
-            raise ServerExitedError(
-                await self._why(), exit_code=self._process.exit_code, tail=self._process.tail
-            ) from error
+            raise ServerExitedError(await self._why(), exit_code=self._line.exit_code, tail=self._line.tail) from error
         return result if isinstance(result, dict) else {}
 
     async def notify(self, method: str, params: Json) -> None:
@@ -93,24 +91,24 @@ class Wire:
             raise RequestError(error.code, str(error), error.data) from error
 
     async def _watch(self) -> None:
-        await self._process.silent()
+        await self._line.silent()
         self._lost(await self._why())
 
     async def _why(self) -> str:
-        if self._process.fault:
-            return f"The agent {self._process.fault}. {self._process.told}"
+        if self._line.fault:
+            return f"The agent {self._line.fault}. {self._line.told}"
         with contextlib.suppress(TimeoutError):
             async with asyncio.timeout(ENDING):
-                await self._process.ended()
-        code = self._process.exit_code
+                await self._line.ended()
+        code = self._line.exit_code
         how = "has closed its output" if code is None else f"ended (exit code {code})"
-        return f"The agent {how}. {self._process.told}"
+        return f"The agent {how}. {self._line.told}"
 
     async def close(self) -> None:
         """End the agent and everything it started."""
         self._closing = True
         self._watching.cancel()
-        await self._connection.close()  # and with it the process
+        await self._connection.close()  # and with it the line
 
 
 def refusal(method: str) -> RpcError:
