@@ -34,6 +34,7 @@ class Events:
         self._id, self._clock = session_id, clock
         self._mode = ""
         self._loading = False
+        self._loaded = 0  # turns of the history, to name those whose messages have no names
         self._turn = ""
         self._answer: Json = {}
         self._count = 0  # parts of the answer, to name the next one
@@ -93,7 +94,7 @@ class Events:
 
     def load(self) -> None:
         """Take what follows as the session's history: the agent repeats the prompts, too."""
-        self._loading, self._turn = True, ""
+        self._loading, self._loaded, self._turn = True, 0, ""
 
     def loaded(self) -> Iterator[Json]:
         """Tell that the history is complete: its turns are over."""
@@ -114,7 +115,8 @@ class Events:
         message = str(update.get("messageId") or "")
         if self._answer or not self._turn or (message and message != self._turn):
             yield from self._past()
-            yield from self._begin(message or f"{self._id}_{self._clock():.0f}", {})
+            self._loaded += 1
+            yield from self._begin(message or f"{self._id}_{self._loaded}", {})
         part = _part_of(update.get("content"))
         if part is not None:
             self._count += 1

@@ -107,6 +107,19 @@ def test_a_loaded_session_has_the_turns_that_it_had() -> None:
 JUNK: list[Any] = [None, 7, "x", [], {}, [None], {"type": 1}, {"type": "text", "text": None}]
 
 
+def test_turns_that_are_told_at_once_and_without_names_stay_apart() -> None:
+    events, transcript = Events("s1", "/project", lambda: 1000.0), Transcript("s1")
+    events.load()
+    for kind, said in [("user", "one"), ("agent", "first"), ("user", "two"), ("agent", "second")]:
+        told = {"sessionUpdate": f"{kind}_message_chunk", "content": {"type": "text", "text": said}}
+        for event in events.update(told):
+            transcript.apply(event)
+    for event in events.loaded():
+        transcript.apply(event)
+    turns = [turn_of(state) for state in transcript.turns.values()]
+    assert [(turn.prompt, turn.text) for turn in turns] == [("one", "first"), ("two", "second")]
+
+
 @pytest.mark.parametrize(
     "kind", ["agent_message_chunk", "tool_call", "plan", "usage_update", "new", "user_message_chunk"]
 )
