@@ -207,7 +207,7 @@ def status(workspace: Workspace, _options: Namespace) -> None:
         again = "" if "acp" in workspace.options else " or %opencode start"  # which would start the server
         say(f"{ai.name} is not running; the next %%prompt{again} starts it.")
         if ai.log_path is not None:
-            say(f"It has exited. Its log: {ai.log_path}")
+            say(f"{'The server' if server else ai.name} exited. Its log: {ai.log_path}")
         return
     if ai.recording is not None:
         say(f"Replay of {ai.recording.path}: recorded turns are played, and no server or model is used.")
