@@ -18,6 +18,7 @@ from asyncio.subprocess import PIPE, Process
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
+from opencode_nb.acp.kept import start_kept
 from opencode_nb.errors import BinaryNotFoundError, ServerStartError
 from opencode_nb.server import logs, stdio_keeper
 from opencode_nb.transcript.state import Json
@@ -67,29 +68,15 @@ class AgentProcess:
             raise BinaryNotFoundError(f"There is no program {command[0]!r} on PATH. Install it, or give command=.")
         if not await asyncio.to_thread(directory.is_dir):
             raise ServerStartError(f"No directory at {directory}: create it, or give another one as cwd=.")
-        ours, theirs = os.pipe()
         errors, log_path = await asyncio.to_thread(logs.open_log)
+        pipes = {"stdin": PIPE, "stdout": PIPE, "stderr": errors, "limit": BUFFER}
         try:
-            process = await asyncio.create_subprocess_exec(
-                *(sys.executable, "-I", "-S", stdio_keeper.__file__, str(ours), program, *command[1:]),
-                stdin=PIPE,
-                stdout=PIPE,
-                stderr=errors,
-                env=env,
-                cwd=directory,
-                pass_fds=(ours,),
-                start_new_session=True,  # Jupyter's interrupt goes to the kernel's process group
-                limit=BUFFER,
-            )
-        except BaseException as error:
-            os.close(theirs)
-            if isinstance(error, OSError):
-                raise ServerStartError(f"{shlex.join(command)} could not be started: {error}") from error
-            raise
+            process, lifeline = await start_kept([program, *command[1:]], env=env, cwd=directory, **pipes)
+        except OSError as error:
+            raise ServerStartError(f"{shlex.join(command)} could not be started: {error}") from error
         finally:
-            os.close(ours)
             os.close(errors)
-        return cls(process, theirs, log_path, command)
+        return cls(process, lifeline, log_path, command)
 
     @property
     def exit_code(self) -> int | None:

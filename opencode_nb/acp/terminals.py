@@ -13,12 +13,12 @@ import os
 import shlex
 import shutil
 import signal
-import sys
 from asyncio.subprocess import DEVNULL, PIPE, STDOUT, Process
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+from opencode_nb.acp.kept import start_kept
 from opencode_nb.acp.wire import INVALID, RpcError
 from opencode_nb.server import stdio_keeper
 from opencode_nb.transcript.state import Json
@@ -81,26 +81,11 @@ class Terminal:
         cls, command: Sequence[str], env: Mapping[str, str], cwd: Path, most: int, shown: Callable[[Terminal], None]
     ) -> Terminal:
         """Run a command. Raises RpcError if it cannot be run."""
-        ours, theirs = os.pipe()
         try:
-            process = await asyncio.create_subprocess_exec(
-                *(sys.executable, "-I", "-S", stdio_keeper.__file__, str(ours), *command),
-                stdin=DEVNULL,
-                stdout=PIPE,
-                stderr=STDOUT,
-                env=env,
-                cwd=cwd,
-                pass_fds=(ours,),
-                start_new_session=True,
-            )
-        except BaseException as error:
-            os.close(theirs)
-            if isinstance(error, OSError):
-                raise RpcError(f"{shlex.join(command)} could not be started: {error}", INVALID) from error
-            raise
-        finally:
-            os.close(ours)
-        return cls(process, theirs, most, shown)
+            process, lifeline = await start_kept(command, stdin=DEVNULL, stdout=PIPE, stderr=STDOUT, env=env, cwd=cwd)
+        except OSError as error:
+            raise RpcError(f"{shlex.join(command)} could not be started: {error}", INVALID) from error
+        return cls(process, lifeline, most, shown)
 
     @property
     def text(self) -> str:
