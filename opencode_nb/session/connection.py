@@ -93,15 +93,16 @@ class Connection:
         return self._client
 
     def lacks(self, feature: str) -> str:
-        """Return why there is no such feature (one of `FEATURES`); "" if there is, or before `start`."""
-        error = None if self._client is None else self._client.lacks(FEATURES[feature].operation)
-        return "" if error is None else str(error)
+        """Return why there is no such feature (a name in docs/acp.md's table); "" if there is, or before `start`."""
+        return str(self._lacking(feature) or "")
 
     def need(self, feature: str) -> None:
         """Raise the error of a feature that is lacking, before anything is done."""
-        error = None if self._client is None else self._client.lacks(FEATURES[feature].operation)
-        if error is not None:
+        if (error := self._lacking(feature)) is not None:
             raise error
+
+    def _lacking(self, feature: str) -> OpencodeError | None:
+        return None if self._client is None else self._client.lacks(FEATURES[feature].operation)
 
     @property
     def described(self) -> str:
